@@ -1,0 +1,31 @@
+#!/bin/sh
+# Starts a Redis slave of the guestbook's master.
+#
+#   GET_HOSTS_FROM   env: the master is at REDIS_MASTER_SERVICE_HOST and _PORT, which Kubernetes sets for
+#                    the Service redis-master; anything else: at the DNS name redis-master, port 6379
+#   REDIS_PASSWORD   where set: the slave's own password and the one it gives to the master
+#
+# Arguments go to redis-server as they are.
+set -eu
+
+host=redis-master
+port=6379
+if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
+  # Kubernetes sets the variables when the container starts: the restart after this finds a Service created later.
+  host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
+  port=${REDIS_MASTER_SERVICE_PORT:-6379}
+fi
+
+# A name that does not resolve ends redis-server at once; waiting here spares the container a crash loop.
+until getent hosts "$host" >/dev/null; do
+  echo "run.sh: waiting for the name $host to resolve"
+  sleep 1
+done
+
+# The settings come on standard input ("-"), so that the password shows in no process list.
+# exec: the signals that stop the container must arrive at redis-server, not at this shell.
+exec redis-server "$@" - <<CONF
+replicaof $host $port
+${REDIS_PASSWORD:+requirepass "$REDIS_PASSWORD"}
+${REDIS_PASSWORD:+masterauth "$REDIS_PASSWORD"}
+CONF
