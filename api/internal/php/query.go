@@ -1,0 +1,105 @@
+// Package php reads request parameters the way PHP does, because the clients of guestbook.php rely on it:
+// the stock page does not encode what it sends.
+package php
+
+import "strings"
+
+// maxVars is how many parameters are read, as PHP's max_input_vars; those after it are ignored.
+const maxVars = 1000
+
+// Params holds the parameters of one request by name.
+type Params map[string]Value
+
+// Value is what one parameter was set to last.
+type Value struct {
+	Text string
+	// Array says that the name was written with brackets, as in "cmd[]=x": PHP makes an array of it, and
+	// an array equals no text. Text is empty then.
+	Array bool
+}
+
+// ParseQuery reads s, a query or a form body, as PHP's parse_str does
+// (main/php_variables.c: php_default_treat_data and php_register_variable_ex):
+//
+//   - only "&" separates; ";" is an ordinary character
+//   - "+" is a space, a "%" without two hexadecimal digits stays as it is
+//   - the last of several equal names wins
+//   - in a name, leading spaces go, " " and "." become "_", and a NUL ends it
+//   - "name[…]" is an array, but an unclosed "[" becomes "_"
+//
+// It never fails: there is no query that PHP refuses.
+func ParseQuery(s string) Params {
+	params := Params{}
+	for vars := 0; s != "" && vars < maxVars; {
+		var pair string
+		pair, s, _ = strings.Cut(s, "&")
+		if pair == "" {
+			continue
+		}
+		vars++
+		name, text, _ := strings.Cut(pair, "=")
+		name, array := variableName(unescape(name))
+		switch {
+		case name == "":
+		case array:
+			params[name] = Value{Array: true}
+		default:
+			params[name] = Value{Text: unescape(text)}
+		}
+	}
+	return params
+}
+
+// Merge adds the parameters of other whose names p lacks.
+func (p Params) Merge(other Params) {
+	for name, value := range other {
+		if _, ok := p[name]; !ok {
+			p[name] = value
+		}
+	}
+}
+
+// variableName gives the name of the PHP variable that a parameter called name sets, and whether it is an array.
+func variableName(name string) (_ string, array bool) {
+	name = strings.TrimLeft(name, " ")
+	name, _, _ = strings.Cut(name, "\x00")
+	base, index, bracket := strings.Cut(name, "[")
+	if bracket && base != "" && !strings.Contains(index, "]") {
+		return mangle.Replace(name), false
+	}
+	return mangle.Replace(base), bracket
+}
+
+// mangle replaces what the name of a PHP variable cannot hold.
+var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
+
+// unescape decodes "+" and "%XX", and leaves every other byte as it is.
+func unescape(s string) string {
+	if !strings.ContainsAny(s, "+%") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '+':
+			out = append(out, ' ')
+		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			out = append(out, unhex(s[i+1])<<4|unhex(s[i+2]))
+			i += 2
+		default:
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&^0x20 - 'A' + 10
+}

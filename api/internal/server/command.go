@@ -1,0 +1,130 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"guestbook/api/internal/php"
+)
+
+// maxBody is the longest form body in bytes.
+const maxBody = 1 << 20
+
+var updated = []byte(`{"message": "Updated"}`)
+
+// command answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
+func (s *Server) command(w http.ResponseWriter, r *http.Request) (answer, error) {
+	params, err := parameters(w, r)
+	if err != nil {
+		return answer{}, err
+	}
+	if params["cmd"].Text == "set" {
+		return s.set(r, params)
+	}
+	return s.get(r, params)
+}
+
+func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
+	a := answer{command: "set", body: updated}
+	if err := refuseOtherSites(r); err != nil {
+		return a, err
+	}
+	key, err := key(params)
+	if err != nil {
+		return a, err
+	}
+	value, err := text(params, "value")
+	if err != nil {
+		return a, err
+	}
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	return a, s.Store.Set(ctx, key, value)
+}
+
+func (s *Server) get(r *http.Request, params php.Params) (answer, error) {
+	a := answer{command: "get"}
+	key, err := key(params)
+	if err != nil {
+		return a, err
+	}
+	ctx, cancel := s.storeContext(r)
+	defer cancel()
+	data, err := s.Store.Get(ctx, key)
+	if err != nil {
+		return a, err
+	}
+	a.body = make([]byte, 0, len(data)+len(data)/8+16)
+	a.body = append(a.body, `{"data": `...)
+	a.body = appendJSONString(a.body, data)
+	a.body = append(a.body, '}')
+	return a, nil
+}
+
+// parameters reads the query and, of a POST, the form body; the query wins.
+func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
+	params := php.ParseQuery(r.URL.RawQuery)
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodPost:
+		if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "application/x-www-form-urlencoded" {
+			body, err := readBody(w, r)
+			if err != nil {
+				return nil, err
+			}
+			params.Merge(php.ParseQuery(string(body)))
+		}
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		return nil, &requestError{http.StatusMethodNotAllowed, "use GET or POST"}
+	}
+	if _, ok := params["cmd"]; !ok {
+		return nil, &requestError{http.StatusBadRequest,
+			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
+	}
+	return params, nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", maxBody)}
+	}
+	if err != nil {
+		return nil, &requestError{http.StatusBadRequest, "the body did not arrive whole"}
+	}
+	return body, nil
+}
+
+func key(params php.Params) (string, error) {
+	key, err := text(params, "key")
+	if err == nil && key == "" {
+		err = &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
+	}
+	return key, err
+}
+
+// text gives the parameter that a command cannot do without.
+func text(params php.Params, name string) (string, error) {
+	value, ok := params[name]
+	switch {
+	case !ok:
+		return "", &requestError{http.StatusBadRequest, name + " is missing: add &" + name + "=… to the command"}
+	case value.Array:
+		return "", &requestError{http.StatusBadRequest, name + " is a list: write " + name + "=…, without brackets"}
+	}
+	return value.Text, nil
+}
+
+// refuseOtherSites refuses a write that a page of another site has caused, be it by GET. Browsers tell by the
+// headers Sec-Fetch-Site and Origin; a request with neither comes from no browser, or an old one, and passes.
+func refuseOtherSites(r *http.Request) error {
+	asWrite := http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL}
+	if err := new(http.CrossOriginProtection).Check(&asWrite); err != nil {
+		return &requestError{http.StatusForbidden, "pages of other sites cannot write here"}
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+// Package settings reads the API's configuration from the environment.
+package settings
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// Settings is the whole configuration. A variable that is set but empty counts as not set. None is called
+// <SERVICE>_PORT: Kubernetes sets such variables in every pod, to the addresses of Services.
+type Settings struct {
+	GetHostsFrom      string        `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is where Kubernetes' variables of the Services redis-master and redis-slave say; anything else: at these DNS names, port 6379"`
+	MasterServiceHost string        `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the master's host"`
+	MasterServicePort string        `envconfig:"REDIS_MASTER_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the master's port"`
+	SlaveServiceHost  string        `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the slaves' host"`
+	SlaveServicePort  string        `envconfig:"REDIS_SLAVE_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the slaves' port"`
+	MasterAddr        string        `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: redis-leader:6379, a managed Redis"`
+	SlaveAddr         string        `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise: redis-replica:6379, redis-follower:6379"`
+	Username          string        `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
+	Password          string        `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
+	TLS               bool          `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
+	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; without it, the system's"`
+	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
+	Database          int           `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
+	PoolSize          int           `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
+	DialTimeout       time.Duration `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
+	ReadTimeout       time.Duration `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
+	WriteTimeout      time.Duration `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
+	RequestTimeout    time.Duration `envconfig:"REQUEST_TIMEOUT" default:"2s" desc:"longest time for all that one request does with Redis"`
+	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain"`
+	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
+	LogLevel          slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+
+	TLSConfig *tls.Config `ignored:"true"` // what the TLS settings amount to; nil without TLS
+}
+
+// Load reads the settings from the environment. An error is one line: the variable, its value (never a
+// password) and what was expected.
+func Load() (*Settings, error) {
+	var s Settings
+	if err := unsetEmpty(); err != nil {
+		return nil, err
+	}
+	if err := envconfig.Process("", &s); err != nil {
+		if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
+			return nil, invalid(parse.KeyName, expected[parse.TypeName])
+		}
+		return nil, err
+	}
+	if err := s.locateRedis(); err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return &s, s.loadTLS()
+}
+
+// expected says what a text must look like to be parsed as each type.
+var expected = map[string]string{
+	"bool":          "true or false",
+	"int":           "a whole number",
+	"slog.Level":    "debug, info, warn or error",
+	"time.Duration": "a time with its unit, such as 2s or 500ms",
+}
+
+func invalid(name, expected string) error {
+	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
+}
+
+// locateRedis fills in the addresses that are not set: from Kubernetes' variables or as DNS names.
+func (s *Settings) locateRedis() error {
+	for _, redis := range []struct {
+		addr                *string
+		service, host, port string
+	}{
+		{&s.MasterAddr, "redis-master", s.MasterServiceHost, s.MasterServicePort},
+		{&s.SlaveAddr, "redis-slave", s.SlaveServiceHost, s.SlaveServicePort},
+	} {
+		switch {
+		case *redis.addr != "":
+		case s.GetHostsFrom != "env":
+			*redis.addr = redis.service + ":6379"
+		case redis.host == "":
+			return invalid(strings.ToUpper(strings.ReplaceAll(redis.service, "-", "_"))+"_SERVICE_HOST",
+				"the host that Kubernetes sets if the Service "+redis.service+" exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns")
+		default:
+			*redis.addr = net.JoinHostPort(redis.host, redis.port)
+		}
+	}
+	return nil
+}
+
+// check refuses what parses but makes no sense.
+func (s *Settings) check() error {
+	const positive, address = "a time above 0", "host:port, such as redis-master:6379"
+	for _, c := range []struct {
+		ok             bool
+		name, expected string
+	}{
+		{isAddress(s.MasterAddr), "REDIS_MASTER_ADDR", address},
+		{isAddress(s.SlaveAddr), "REDIS_SLAVE_ADDR", address},
+		{isAddress(s.ListenAddr), "LISTEN_ADDR", "host:port or :port, such as :8080"},
+		{s.Username == "" || s.Password != "", "REDIS_USERNAME", "REDIS_PASSWORD to be set with it"},
+		{s.Database >= 0, "REDIS_DB", "a database number, 0 or more"},
+		{s.PoolSize >= 1 && s.PoolSize <= 10_000, "REDIS_POOL_SIZE", "1 to 10000 connections"},
+		{s.DialTimeout > 0, "REDIS_DIAL_TIMEOUT", positive},
+		{s.ReadTimeout > 0, "REDIS_READ_TIMEOUT", positive},
+		{s.WriteTimeout > 0, "REDIS_WRITE_TIMEOUT", positive},
+		{s.RequestTimeout > 0, "REQUEST_TIMEOUT", positive},
+		{s.DrainDelay >= 0, "DRAIN_DELAY", "a time of 0 or more"},
+	} {
+		if !c.ok {
+			return invalid(c.name, c.expected)
+		}
+	}
+	return nil
+}
+
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+func (s *Settings) loadTLS() error {
+	if !s.TLS {
+		return nil
+	}
+	s.TLSConfig = &tls.Config{ServerName: s.TLSServerName, MinVersion: tls.VersionTLS12}
+	if s.TLSCAFile == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(s.TLSCAFile)
+	if err != nil {
+		return invalid("REDIS_TLS_CA_FILE", "a file to read: "+err.Error())
+	}
+	s.TLSConfig.RootCAs = x509.NewCertPool()
+	if !s.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
+		return invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
+	}
+	return nil
+}
+
+// Usage writes the table of all settings.
+func Usage(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	err := envconfig.Usagef("", &Settings{}, table,
+		"VARIABLE\tDEFAULT\tMEANING\n{{range .}}{{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}")
+	return errors.Join(err, table.Flush())
+}
+
+// unsetEmpty removes the variables that are set but empty, whose emptiness envconfig would prefer to the default.
+func unsetEmpty() error {
+	for field := range reflect.TypeFor[Settings]().Fields() {
+		name := field.Tag.Get("envconfig")
+		if value, ok := os.LookupEnv(name); ok && value == "" {
+			if err := os.Unsetenv(name); err != nil {
+				return fmt.Errorf("unset %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// load loads the settings from these variables alone.
+func load(t *testing.T, env map[string]string) (*Settings, error) {
+	t.Helper()
+	for field := range reflect.TypeFor[Settings]().Fields() {
+		if name := field.Tag.Get("envconfig"); name != "" {
+			t.Setenv(name, env[name])
+		}
+	}
+	return Load()
+}
+
+func TestDefaults(t *testing.T) {
+	s, err := load(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.MasterAddr != "redis-master:6379" || s.SlaveAddr != "redis-slave:6379" {
+		t.Errorf("Redis at %s and %s, want the Services' DNS names", s.MasterAddr, s.SlaveAddr)
+	}
+	if s.RequestTimeout != 2*time.Second || s.ListenAddr != ":8080" || s.TLSConfig != nil {
+		t.Errorf("unexpected defaults: %+v", s)
+	}
+}
+
+func TestWhereRedisIs(t *testing.T) {
+	services := map[string]string{
+		"REDIS_MASTER_SERVICE_HOST": "10.0.0.11", "REDIS_MASTER_SERVICE_PORT": "6380",
+		"REDIS_SLAVE_SERVICE_HOST": "fd00::12",
+	}
+	for _, c := range []struct {
+		name          string
+		env           map[string]string
+		master, slave string
+	}{
+		{"dns ignores the Services' variables", map[string]string{"GET_HOSTS_FROM": "dns"}, "redis-master:6379", "redis-slave:6379"},
+		{"any other word means dns", map[string]string{"GET_HOSTS_FROM": "ENV"}, "redis-master:6379", "redis-slave:6379"},
+		{"env takes them", map[string]string{"GET_HOSTS_FROM": "env"}, "10.0.0.11:6380", "[fd00::12]:6379"},
+		{"an address overrides both", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_ADDR": "redis-leader:6379", "REDIS_SLAVE_ADDR": "redis-follower:6379"}, "redis-leader:6379", "redis-follower:6379"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for name, value := range services {
+				c.env[name] = value
+			}
+			s, err := load(t, c.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.MasterAddr != c.master || s.SlaveAddr != c.slave {
+				t.Errorf("Redis at %s and %s, want %s and %s", s.MasterAddr, s.SlaveAddr, c.master, c.slave)
+			}
+		})
+	}
+}
+
+// Kubernetes sets these in every pod beside Services of these names.
+func TestVariablesOfKubernetesDoNotDisturb(t *testing.T) {
+	t.Setenv("REDIS_MASTER_PORT", "tcp://10.0.0.11:6379")
+	t.Setenv("REDIS_SLAVE_PORT", "tcp://10.0.0.12:6379")
+	if _, err := load(t, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
+	notPEM := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(notPEM, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{map[string]string{"REQUEST_TIMEOUT": "2"}, `REQUEST_TIMEOUT="2": expected a time with its unit, such as 2s or 500ms`},
+		{map[string]string{"REQUEST_TIMEOUT": "0s"}, `REQUEST_TIMEOUT="0s": expected a time above 0`},
+		{map[string]string{"DRAIN_DELAY": "-1s"}, `DRAIN_DELAY="-1s": expected a time of 0 or more`},
+		{map[string]string{"REDIS_POOL_SIZE": "many"}, `REDIS_POOL_SIZE="many": expected a whole number`},
+		{map[string]string{"REDIS_POOL_SIZE": "0"}, `REDIS_POOL_SIZE="0": expected 1 to 10000 connections`},
+		{map[string]string{"REDIS_DB": "-1"}, `REDIS_DB="-1": expected a database number, 0 or more`},
+		{map[string]string{"REDIS_TLS": "on"}, `REDIS_TLS="on": expected true or false`},
+		{map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL="loud": expected debug, info, warn or error`},
+		{map[string]string{"REDIS_MASTER_ADDR": "redis"}, `REDIS_MASTER_ADDR="redis": expected host:port, such as redis-master:6379`},
+		{map[string]string{"REDIS_SLAVE_ADDR": "tcp://10.0.0.12:6379"}, `REDIS_SLAVE_ADDR="tcp://10.0.0.12:6379": expected host:port, such as redis-master:6379`},
+		{map[string]string{"LISTEN_ADDR": "8080"}, `LISTEN_ADDR="8080": expected host:port or :port, such as :8080`},
+		{map[string]string{"REDIS_USERNAME": "api"}, `REDIS_USERNAME="api": expected REDIS_PASSWORD to be set with it`},
+		{map[string]string{"GET_HOSTS_FROM": "env"}, `REDIS_MASTER_SERVICE_HOST="": expected the host that Kubernetes sets`},
+		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11"}, `REDIS_SLAVE_SERVICE_HOST="": expected the host that Kubernetes sets`},
+		{map[string]string{"REDIS_TLS": "true", "REDIS_TLS_CA_FILE": "/nowhere"}, `REDIS_TLS_CA_FILE="/nowhere": expected a file to read`},
+		{map[string]string{"REDIS_TLS": "true", "REDIS_TLS_CA_FILE": notPEM}, `expected a file of certificates in PEM form`},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			c.env["REDIS_PASSWORD"] = ""
+			if c.env["REDIS_USERNAME"] == "" {
+				c.env["REDIS_PASSWORD"] = "hunter2"
+			}
+			_, err := load(t, c.env)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want %s", err, c.want)
+			}
+			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("an error of one line without the password, got %q", err)
+			}
+		})
+	}
+}
+
+func TestTLS(t *testing.T) {
+	s, err := load(t, map[string]string{"REDIS_TLS": "true", "REDIS_TLS_SERVER_NAME": "redis.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.TLSConfig == nil || s.TLSConfig.ServerName != "redis.example" {
+		t.Errorf("TLS configuration %+v", s.TLSConfig)
+	}
+}
+
+func TestUsageNamesEverySetting(t *testing.T) {
+	var out strings.Builder
+	if err := Usage(&out); err != nil {
+		t.Fatal(err)
+	}
+	for field := range reflect.TypeFor[Settings]().Fields() {
+		if name := field.Tag.Get("envconfig"); !strings.Contains(out.String(), name) {
+			t.Errorf("%s is missing in\n%s", name, &out)
+		}
+	}
+}

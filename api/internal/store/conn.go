@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// conn is a connection that keeps to the deadline of whoever uses it.
+type conn struct {
+	redis.Conn
+	socket *socket
+	node   *node
+	epoch  int64 // the node's when the connection was opened
+}
+
+// dial opens a connection that is ready for use.
+func (n *node) dial(ctx context.Context, o Options) (redis.Conn, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, o.DialTimeout)
+	defer cancel()
+	c := &conn{node: n, epoch: n.epoch.Load()}
+	var err error
+	c.Conn, err = redis.DialContext(dialCtx, "tcp", n.addr,
+		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			tcp, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			c.socket = &socket{Conn: tcp}
+			return c.socket, c.socket.limit(ctx)
+		}),
+		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(o.DialTimeout),
+		redis.DialUsername(o.Username), redis.DialPassword(o.Password),
+		redis.DialDatabase(o.Database),
+		redis.DialReadTimeout(o.ReadTimeout), redis.DialWriteTimeout(o.WriteTimeout),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.greet(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, c.socket.limit(ctx)
+}
+
+// errUnsynced is why a slave is not read.
+var errUnsynced = errors.New("the slave has not finished its first sync")
+
+// greet makes sure that the server can be used. A slave that was never in sync with its master answers as if
+// every guestbook were empty; one that was and lost its master still has what it had.
+func (c *conn) greet() error {
+	if c.node.role != "slave" {
+		_, err := c.Do("PING")
+		return err
+	}
+	info, err := redis.String(c.Do("INFO", "replication"))
+	switch {
+	case isReply(err, "NOPERM"), isReply(err, "ERR unknown command"):
+		return nil // a managed Redis, which looks after its slaves itself
+	case err != nil:
+		return err
+	// -1 stands for "never up", see INFO's master_link_down_since_seconds.
+	case strings.Contains(info, "role:slave\r\n") &&
+		!strings.Contains(info, "master_link_status:up\r\n") &&
+		strings.Contains(info, "master_link_down_since_seconds:-1\r\n"):
+		return errUnsynced
+	}
+	return nil
+}
+
+// reuse prepares an idle connection for a request with ctx, or says why it cannot be used any more.
+func (c *conn) reuse(ctx context.Context) error {
+	if c.epoch != c.node.epoch.Load() {
+		return errors.New("opened before the server was lost")
+	}
+	if err := c.socket.idle(); err != nil {
+		return err
+	}
+	return c.socket.limit(ctx)
+}
+
+// Do sends one command and waits for its answer. A connection whose server has become a slave, or still reads
+// its data in, is closed: its address may lead elsewhere by now.
+func (c *conn) Do(command string, args ...any) (any, error) {
+	reply, err := c.Conn.Do(command, args...)
+	if isReply(err, "READONLY") || isReply(err, "LOADING") {
+		err = errors.Join(err, c.Close())
+	}
+	if c.Err() != nil {
+		c.node.epoch.CompareAndSwap(c.epoch, c.epoch+1)
+	}
+	return reply, err
+}
+
+// socket is a TCP connection whose deadlines never go past that of the request it serves.
+type socket struct {
+	net.Conn
+	deadline time.Time
+}
+
+// limit takes over the deadline of the request.
+func (s *socket) limit(ctx context.Context) error {
+	s.deadline, _ = ctx.Deadline()
+	return s.Conn.SetDeadline(s.deadline)
+}
+
+func (s *socket) SetReadDeadline(t time.Time) error  { return s.Conn.SetReadDeadline(s.earlier(t)) }
+func (s *socket) SetWriteDeadline(t time.Time) error { return s.Conn.SetWriteDeadline(s.earlier(t)) }
+
+func (s *socket) earlier(t time.Time) time.Time {
+	if s.deadline.IsZero() || !t.IsZero() && t.Before(s.deadline) {
+		return t
+	}
+	return s.deadline
+}
+
+// idle looks, without waiting, whether there is something to read. Between commands there must be nothing: an
+// end of file means that the server closed the connection, as it does when it stops, and that a command
+// sent now would be lost.
+func (s *socket) idle() error {
+	raw, err := s.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var n int
+	var peek [1]byte
+	controlErr := raw.Control(func(fd uintptr) {
+		n, _, err = syscall.Recvfrom(int(fd), peek[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	switch {
+	case controlErr != nil:
+		return controlErr
+	case errors.Is(err, syscall.EAGAIN):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("the server closed the connection or spoke out of turn (%d bytes)", n)
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// node is the Redis of one role, master or slave, at one address.
+type node struct {
+	role, addr string
+	pool       *redis.Pool
+	// epoch counts the times that this node turned out to be gone or to have changed its role. Connections
+	// of an earlier epoch are not used again, so that the next command resolves the address anew.
+	epoch  atomic.Int64
+	health health
+
+	duration prometheus.Observer
+	failures prometheus.Counter
+}
+
+func newNode(role, addr string, o Options) *node {
+	n := &node{role: role, addr: addr, health: health{log: o.Log.With("role", role, "addr", addr)}}
+	n.pool = &redis.Pool{
+		MaxActive: o.PoolSize,
+		MaxIdle:   o.PoolSize, // with fewer, connections would be closed and opened all the time
+		Wait:      true,
+		DialContext: func(ctx context.Context) (redis.Conn, error) {
+			return n.dial(ctx, o)
+		},
+		TestOnBorrowContext: func(ctx context.Context, c redis.Conn, _ time.Time) error {
+			return c.(*conn).reuse(ctx)
+		},
+	}
+	n.register(o.Metrics)
+	return n
+}
+
+// register publishes this node's metrics.
+func (n *node) register(metrics prometheus.Registerer) {
+	label := prometheus.Labels{"role": n.role}
+	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
+		Help:    "Time of one Redis command, the wait for a connection included.",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5},
+	})
+	n.failures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "guestbook_redis_errors_total", ConstLabels: label,
+		Help: "Redis commands that failed.",
+	})
+	n.duration = duration
+	stat := func(name, help string, value func(redis.PoolStats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_redis_pool_" + name, Help: help, ConstLabels: label},
+			func() float64 { return value(n.pool.Stats()) })
+	}
+	metrics.MustRegister(duration, n.failures,
+		stat("connections", "Open connections.", func(s redis.PoolStats) float64 { return float64(s.ActiveCount) }),
+		stat("idle_connections", "Open connections that are not in use.", func(s redis.PoolStats) float64 { return float64(s.IdleCount) }),
+		stat("waits", "Times that a command had to wait for a connection.", func(s redis.PoolStats) float64 { return float64(s.WaitCount) }),
+		stat("wait_seconds", "Time that commands waited for connections.", func(s redis.PoolStats) float64 { return s.WaitDuration.Seconds() }),
+	)
+}
+
+// do runs one command until the context's deadline. A connection whose server turns out to be a slave now is
+// given up and the command, which such a server refuses to run, sent once more to where the address leads then.
+func (n *node) do(ctx context.Context, command string, args ...any) (any, error) {
+	start := time.Now()
+	reply, err := n.try(ctx, command, args)
+	if isReply(err, "READONLY") {
+		reply, err = n.try(ctx, command, args)
+	}
+	n.duration.Observe(time.Since(start).Seconds())
+	if err != nil {
+		err = wrap(n.role, command, err)
+	}
+	if err != nil && !errors.Is(err, guestbook.ErrWrongType) {
+		n.failures.Inc()
+		n.health.note(err)
+	} else {
+		n.health.note(nil)
+	}
+	return reply, err
+}
+
+func (n *node) try(ctx context.Context, command string, args []any) (any, error) {
+	c, err := n.pool.GetContext(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("get a connection: %w", err)
+	}
+	defer c.Close()
+	return c.Do(command, args...)
+}
+
+// health logs that a node stopped to answer and that it answers again: not every failure of thousands.
+type health struct {
+	log *slog.Logger
+
+	down   atomic.Bool
+	mu     sync.Mutex
+	logged time.Time
+}
+
+// note takes in how the last command went. A change is logged, but no more than one a second; trouble that
+// lasts, every ten seconds.
+func (h *health) note(err error) {
+	down := err != nil
+	if !down && !h.down.Load() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	silence := time.Second
+	if down == h.down.Load() {
+		silence = 10 * time.Second
+	}
+	if time.Since(h.logged) < silence {
+		return
+	}
+	h.logged = time.Now()
+	h.down.Store(down)
+	if down {
+		h.log.Warn("redis does not answer", "error", err)
+	} else {
+		h.log.Info("redis answers again")
+	}
+}
+
+// isReply says whether err is an error that Redis answered with and that starts with the code.
+func isReply(err error, code string) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
+}

@@ -1,0 +1,144 @@
+// Command api is the guestbook's HTTP API. nginx passes it the requests to /guestbook; it keeps the data in Redis.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"guestbook/api/internal/server"
+	"guestbook/api/internal/settings"
+	"guestbook/api/internal/store"
+)
+
+// version is set when the program is linked: -ldflags "-X main.version=v1".
+var version = "dev"
+
+// Limits of the HTTP server. nginx in front keeps to tighter ones; these hold without it.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 15 * time.Second
+	idleTimeout       = 90 * time.Second // more than nginx keeps its connections, so that nginx ends them
+	maxHeaderBytes    = 512 << 10        // a request line of 256 KB and the headers
+	shutdownTimeout   = 10 * time.Second // for the requests under way when the server stops
+)
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
+}
+
+// run serves until the first signal, drains, and returns the exit code: 0 after a drain, 1 for an error or a
+// second signal, 2 for wrong arguments. The log goes to stderr as JSON lines.
+func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("api", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	showVersion := flags.Bool("version", false, "print the version")
+	flags.Usage = func() {
+		fmt.Fprintln(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:")
+		fmt.Fprintln(stdout)
+		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "api takes no arguments, only environment variables: see api -help\n")
+		return 2
+	case *showVersion:
+		fmt.Fprintln(stdout, version)
+		return 0
+	}
+
+	config, err := settings.Load()
+	if err != nil {
+		fmt.Fprintln(stderr, "api:", err)
+		return 1
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
+	if err := serve(config, signals, log); err != nil {
+		log.Error("stopped", "error", err)
+		return 1
+	}
+	log.Info("stopped")
+	return 0
+}
+
+func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
+	listener, err := net.Listen("tcp", config.ListenAddr)
+	if err != nil {
+		return err
+	}
+	metrics := newMetrics()
+	redis := store.New(store.Options{
+		MasterAddr: config.MasterAddr, SlaveAddr: config.SlaveAddr,
+		Username: config.Username, Password: config.Password, TLS: config.TLSConfig, Database: config.Database,
+		PoolSize:    config.PoolSize,
+		DialTimeout: config.DialTimeout, ReadTimeout: config.ReadTimeout, WriteTimeout: config.WriteTimeout,
+		Log: log, Metrics: metrics,
+	})
+	defer func() { err = errors.Join(err, redis.Close()) }()
+	api := server.New(server.Options{Store: redis, RequestTimeout: config.RequestTimeout, Log: log, Metrics: metrics})
+	httpServer := &http.Server{
+		Handler:           api,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	log.Info("listening", "addr", listener.Addr().String(), "version", version, "master", config.MasterAddr, "slave", config.SlaveAddr)
+
+	served := make(chan error, 1)
+	go func() { served <- httpServer.Serve(listener) }()
+	select {
+	case err := <-served:
+		return err
+	case sig := <-signals:
+		log.Info("draining", "signal", sig.String(), "delay", config.DrainDelay.String())
+	}
+
+	api.Drain()
+	drained := make(chan error, 1)
+	drain := time.AfterFunc(config.DrainDelay, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		defer cancel()
+		drained <- httpServer.Shutdown(ctx)
+	})
+	defer drain.Stop()
+	select {
+	case err := <-drained:
+		return err
+	case sig := <-signals:
+		return errors.Join(fmt.Errorf("second signal: %s", sig), httpServer.Close())
+	}
+}
+
+func newMetrics() *prometheus.Registry {
+	metrics := prometheus.NewRegistry()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "guestbook_build_info", Help: "Always 1; the labels tell the build.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+	})
+	info.Set(1)
+	metrics.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
+}
