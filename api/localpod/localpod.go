@@ -1,0 +1,223 @@
+// Package localpod runs the whole pod as local processes: a Redis master and a slave, the API, and nginx with
+// the image's own configuration and page. `make run` shows it, the tests test it.
+package localpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+)
+
+// Ports are where the pod's processes listen, on 127.0.0.1.
+type Ports struct{ Nginx, API, Master, Slave int }
+
+// Pod is the four processes, in the order in which data flows from the page.
+type Pod struct {
+	Nginx, API, Slave, Master *Process
+	Ports                     Ports
+}
+
+// Options say how a pod differs from the usual one.
+type Options struct {
+	Dir        string // data, configuration and temporary files; must exist
+	Ports      Ports
+	APIBinary  string
+	APIEnv     []string                       // added to the API's environment
+	MasterArgs []string                       // added to the master's arguments
+	Output     func(process string) io.Writer // where a process's output goes
+}
+
+// New prepares a pod. Nothing runs yet.
+func New(o Options) (*Pod, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{"master", "slave", "nginx"} {
+		if err := os.MkdirAll(filepath.Join(o.Dir, dir), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if err := adaptNginx(root, o); err != nil {
+		return nil, err
+	}
+	redisArgs := func(role string, port int) []string {
+		return []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", filepath.Join(o.Dir, role), "--save", ""}
+	}
+	nginxGlobals := "daemon off;"
+	if os.Getuid() == 0 {
+		nginxGlobals += " user root;" // as the user "nobody", workers could not read a page that is under /root
+	}
+	p := &Pod{Ports: o.Ports}
+	p.Master = &Process{
+		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.masterReady,
+		path: "redis-server",
+		args: append(append(redisArgs("master", o.Ports.Master), "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"), o.MasterArgs...),
+	}
+	p.Slave = &Process{
+		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.slaveReady,
+		path: filepath.Join(root, "redis-slave", "run.sh"), args: redisArgs("slave", o.Ports.Slave),
+		env: []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
+	}
+	p.API = &Process{
+		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: p.apiReady, path: o.APIBinary,
+		env: append([]string{
+			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + local(o.Ports.Master), "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave),
+		}, o.APIEnv...),
+	}
+	p.Nginx = &Process{
+		name: "nginx", out: o.Output("nginx"), stop: syscall.SIGQUIT, ready: p.nginxReady,
+		path: "nginx",
+		args: []string{"-e", "/dev/stderr", "-p", filepath.Join(root, "nginx"), "-c", filepath.Join(o.Dir, "nginx.conf"), "-g", nginxGlobals},
+	}
+	return p, nil
+}
+
+// adaptNginx writes the image's nginx.conf with this pod's ports and its own temporary folder.
+func adaptNginx(root string, o Options) error {
+	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
+	if err != nil {
+		return err
+	}
+	for _, change := range [][2]string{
+		{"listen 80;", "listen " + local(o.Ports.Nginx) + ";"},
+		{"server 127.0.0.1:8080;", "server " + local(o.Ports.API) + ";"},
+		{" /tmp/", " " + filepath.Join(o.Dir, "nginx") + "/"},
+	} {
+		if !strings.Contains(string(conf), change[0]) {
+			return fmt.Errorf("nginx.conf has no %q to adapt", change[0])
+		}
+		conf = []byte(strings.ReplaceAll(string(conf), change[0], change[1]))
+	}
+	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
+}
+
+// Start starts all four, and returns when the page is served and the guestbook answers. It does not wait for
+// the slave's first sync: until then, the master answers.
+func (p *Pod) Start(ctx context.Context) error {
+	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
+		if err := process.Start(ctx); err != nil {
+			return errors.Join(err, p.Stop())
+		}
+	}
+	return nil
+}
+
+// Stop stops all that runs, in the order in which nothing is asked for what has gone.
+func (p *Pod) Stop() error {
+	return errors.Join(p.Nginx.Stop(), p.API.Stop(), p.Slave.Stop(), p.Master.Stop())
+}
+
+// URL is the page's address.
+func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
+
+// APIURL is where the API is reached without nginx.
+func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
+
+func (p *Pod) masterReady(context.Context) error { return ping(p.Ports.Master) }
+func (p *Pod) slaveReady(context.Context) error  { return ping(p.Ports.Slave) }
+
+func (p *Pod) apiReady(ctx context.Context) error   { return get(ctx, p.APIURL()+"/readyz") }
+func (p *Pod) nginxReady(ctx context.Context) error { return get(ctx, p.URL()+"/nginx-health") }
+
+// Synced says whether the slave holds what the master holds: nil, or why not.
+func (p *Pod) Synced(context.Context) error {
+	c, err := dial(p.Ports.Slave)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	info, err := redis.String(c.Do("INFO", "replication"))
+	if err == nil && !strings.Contains(info, "master_link_status:up") {
+		err = errors.New("the slave is not in sync")
+	}
+	return err
+}
+
+func ping(port int) error {
+	c, err := dial(port)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Do("PING")
+	return err
+}
+
+func dial(port int) (redis.Conn, error) {
+	return redis.Dial("tcp", local(port), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
+}
+
+func get(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, response.Status)
+	}
+	return nil
+}
+
+func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// Root finds the repository that the working directory is in.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "redis-slave", "run.sh")); err == nil {
+			return dir, nil
+		}
+		if parent := filepath.Dir(dir); parent != dir {
+			dir = parent
+			continue
+		}
+		err = errors.New("run this inside the repository")
+	}
+	return "", err
+}
+
+// Build compiles the API into a file.
+func Build(ctx context.Context, file string, flags ...string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	build := exec.CommandContext(ctx, "go", append(append([]string{"build", "-o", file}, flags...), "./api")...)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// FreePorts gives ports that nothing listened on a moment ago.
+func FreePorts() (Ports, error) {
+	var ports Ports
+	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return Ports{}, err
+		}
+		defer listener.Close()
+		*port = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

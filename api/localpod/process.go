@@ -1,0 +1,144 @@
+package localpod
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	startTimeout = 20 * time.Second
+	stopTimeout  = 15 * time.Second
+	pollInterval = 10 * time.Millisecond
+)
+
+// Process is a program of the pod, which can be started and stopped again and again.
+type Process struct {
+	name, path string
+	args, env  []string
+	stop       os.Signal // asks it to end in good order
+	ready      func(context.Context) error
+	out        io.Writer
+
+	cmd   *exec.Cmd
+	tail  *tail
+	ended chan struct{} // closed when the process has ended
+}
+
+// Start starts the process and waits until it is ready.
+func (p *Process) Start(ctx context.Context) error {
+	path, err := find(p.path)
+	if err != nil {
+		return err
+	}
+	p.tail = &tail{next: p.out}
+	p.cmd = exec.Command(path, p.args...)
+	p.cmd.Env = append(os.Environ(), p.env...)
+	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
+	// A group of its own: Ctrl-C reaches who started it, who then stops it in order.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	endWithParent(p.cmd.SysProcAttr)
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	p.ended = make(chan struct{})
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+		close(ended)
+	}(p.cmd, p.ended)
+
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := p.Await(ctx, p.ready); err != nil {
+		return fmt.Errorf("%s did not start: %w\n%s", p.name, err, p.tail)
+	}
+	return nil
+}
+
+// Await waits until the condition holds, the process ends or the context does.
+func (p *Process) Await(ctx context.Context, condition func(context.Context) error) error {
+	for {
+		err := condition(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.ended:
+			return fmt.Errorf("it ended with %s", p.cmd.ProcessState)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-time.After(pollInterval):
+		}
+	}
+}
+
+// Ended is closed when the process that was started last has ended.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Name is what the process is in the pod.
+func (p *Process) Name() string { return p.name }
+
+// Tail is the last that the process printed.
+func (p *Process) Tail() string { return p.tail.String() }
+
+// Pid is the number of the process that was started last.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Signal sends a signal to the process.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Stop asks the process to end and waits until it has. One that does not in time is killed, which is an error.
+func (p *Process) Stop() error { return p.end(p.stop) }
+
+// Kill ends the process at once.
+func (p *Process) Kill() error { return p.end(syscall.SIGKILL) }
+
+func (p *Process) end(signal os.Signal) error {
+	if p.cmd == nil || p.ended == nil {
+		return nil // never started
+	}
+	_ = p.Signal(signal) // fails only if it has ended already
+	select {
+	case <-p.ended:
+		return nil
+	case <-time.After(stopTimeout):
+		_ = p.Signal(syscall.SIGKILL)
+		<-p.ended
+		return fmt.Errorf("%s did not end within %s of %s and was killed", p.name, stopTimeout, signal)
+	}
+}
+
+// find looks a program up in PATH and where Debian keeps servers, which an ordinary user's PATH leaves out.
+func find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil && !strings.Contains(program, "/") {
+		if sbin, sbinErr := exec.LookPath("/usr/sbin/" + program); sbinErr == nil {
+			return sbin, nil
+		}
+	}
+	return path, err
+}
+
+// tail passes on what is written, and keeps the end of it.
+type tail struct {
+	next io.Writer
+	last bytes.Buffer
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	const kept = 2000
+	t.last.Write(b)
+	if extra := t.last.Len() - kept; extra > 0 {
+		t.last.Next(extra)
+	}
+	return t.next.Write(b)
+}
+
+func (t *tail) String() string { return t.last.String() }
