@@ -86,7 +86,12 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 func (p *Process) Name() string { return p.name }
 
 // Tail is the last that the process printed.
-func (p *Process) Tail() string { return p.tail.String() }
+func (p *Process) Tail() string {
+	if p.tail == nil {
+		return "" // never started
+	}
+	return p.tail.String()
+}
 
 // Pid is the number of the process that was started last.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }

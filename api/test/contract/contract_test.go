@@ -1,0 +1,303 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/localpod"
+)
+
+// apiBinary is the API, built once with the race detector.
+var apiBinary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "guestbook-contract-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		apiBinary = filepath.Join(dir, "api")
+		if err := localpod.Build(context.Background(), apiBinary, "-race"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// start starts a pod that ends with the test, and gives a connection to its master.
+func start(t *testing.T, o localpod.Options) (*localpod.Pod, redis.Conn) {
+	t.Helper()
+	pod := prepare(t, o)
+	if err := pod.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return pod, master(t, pod)
+}
+
+func prepare(t *testing.T, o localpod.Options) *localpod.Pod {
+	t.Helper()
+	var err error
+	if o.Ports, err = localpod.FreePorts(); err != nil {
+		t.Fatal(err)
+	}
+	o.Dir, o.APIBinary = t.TempDir(), apiBinary
+	o.Output = func(string) io.Writer { return io.Discard }
+	pod, err := localpod.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pod.Stop(); err != nil {
+			t.Error(err)
+		}
+		if tail := pod.API.Tail(); strings.Contains(tail, "DATA RACE") || t.Failed() {
+			t.Errorf("the API's last words:\n%s", tail)
+		}
+	})
+	return pod
+}
+
+func master(t *testing.T, pod *localpod.Pod) redis.Conn {
+	t.Helper()
+	c, err := redis.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master), redis.DialReadTimeout(5*time.Second), redis.DialWriteTimeout(5*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func await(t *testing.T, p *localpod.Process, condition func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := p.Await(ctx, condition); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContract(t *testing.T) {
+	pod, master := start(t, localpod.Options{})
+	await(t, pod.Slave, pod.Synced)
+	Run(t, pod.URL(), master)
+}
+
+const (
+	readQuery  = "cmd=get&key=messages"
+	writeQuery = "cmd=set&key=messages&value=,x"
+)
+
+// ask requests a path and gives the answer's status and body.
+func ask(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	response, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+func expect(t *testing.T, url string, status int, body string) {
+	t.Helper()
+	if response, got := ask(t, url); response.StatusCode != status || body != "" && got != body {
+		t.Errorf("%s answers %d %q, want %d %q", url, response.StatusCode, got, status, body)
+	}
+}
+
+func TestWithoutMaster(t *testing.T) {
+	pod, _ := start(t, localpod.Options{})
+	await(t, pod.Slave, pod.Synced)
+	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
+	read := pod.URL() + "/guestbook/?" + readQuery
+	await(t, pod.Slave, func(context.Context) error {
+		if _, body := ask(t, read); body != `{"data": ",x"}` {
+			return errors.New("not replicated: " + body)
+		}
+		return nil
+	})
+
+	if err := pod.Master.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		expect(t, read, 200, `{"data": ",x"}`)
+		asked := time.Now()
+		response, body := ask(t, pod.URL()+"/guestbook/?"+writeQuery)
+		if response.StatusCode != 503 || response.Header.Get("Retry-After") == "" {
+			t.Errorf("a write answers %d with %v", response.StatusCode, response.Header)
+		}
+		if took := time.Since(asked); took > 2500*time.Millisecond {
+			t.Errorf("a write took %s, longer than its deadline", took)
+		}
+		checkHeader(t, response)
+		checkError(t, body)
+		expect(t, pod.URL()+"/", 200, "")
+		// Ready all the same: the page and the reads work.
+		expect(t, pod.APIURL()+"/readyz", 200, "")
+	}
+
+	if err := pod.Master.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The first request that can succeed does.
+	expect(t, pod.URL()+"/guestbook/?cmd=set&key=messages&value=,back", 200, updated)
+	if got, err := redis.String(master(t, pod).Do("GET", "messages")); err != nil || got != ",back" {
+		t.Errorf("the master holds %q, %v", got, err)
+	}
+}
+
+func TestWithoutSlave(t *testing.T) {
+	pod, master := start(t, localpod.Options{})
+	await(t, pod.Slave, pod.Synced)
+	put(t, master, ",kept")
+	if err := pod.Slave.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",kept"}`)
+	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
+	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",x"}`)
+	if _, metrics := ask(t, pod.APIURL()+"/metrics"); !strings.Contains(metrics, "\nguestbook_redis_fallbacks_total 2\n") {
+		t.Error("the two reads from the master are not counted")
+	}
+}
+
+func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
+	// The master makes the slave wait for its first copy for longer than the test takes.
+	pod, master := start(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync-delay", "600"}})
+	put(t, master, ",kept")
+	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",kept"}`)
+	if _, body := ask(t, pod.APIURL()+"/readyz"); !strings.Contains(body, "the slave has not finished its first sync") {
+		t.Errorf("/readyz does not say how the slave is: %s", body)
+	}
+}
+
+func TestDataSurvivesARestartOfEverything(t *testing.T) {
+	pod, _ := start(t, localpod.Options{})
+	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
+	if err := pod.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := pod.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",x"}`)
+}
+
+func TestWithoutAPI(t *testing.T) {
+	pod, _ := start(t, localpod.Options{})
+	if err := pod.API.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	response, body := ask(t, pod.URL()+"/guestbook/?"+readQuery)
+	if response.StatusCode != 503 || response.Header.Get("Retry-After") == "" {
+		t.Errorf("answers %d with %v", response.StatusCode, response.Header)
+	}
+	checkHeader(t, response)
+	checkError(t, body)
+	expect(t, pod.URL()+"/", 200, "")
+	expect(t, pod.URL()+"/nginx-health", 200, "ok\n")
+	if err := pod.API.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
+}
+
+func TestNginxServesThePageAndNothingElse(t *testing.T) {
+	pod, _ := start(t, localpod.Options{})
+	response, page := ask(t, pod.URL()+"/")
+	if !strings.Contains(page, "controllers.js") {
+		t.Errorf("not the page: %s", page)
+	}
+	for name, want := range map[string]string{
+		"Cache-Control":          "no-cache",
+		"X-Content-Type-Options": "nosniff",
+		"X-Frame-Options":        "DENY",
+		"Server":                 "nginx",
+	} {
+		if got := response.Header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if csp := response.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'self';") || strings.Contains(csp, "unsafe") {
+		t.Errorf("Content-Security-Policy %q", csp)
+	}
+	request, err := http.NewRequest(http.MethodGet, pod.URL()+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("If-None-Match", response.Header.Get("ETag"))
+	again, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Body.Close()
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("an unchanged page answers %d", again.StatusCode)
+	}
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/nginx.conf", "/other"} {
+		expect(t, pod.URL()+path, 404, "")
+	}
+	response, body := ask(t, pod.URL()+"/../nginx.conf")
+	if response.StatusCode != 400 {
+		t.Errorf("a path out of the page's folder answers %d", response.StatusCode)
+	}
+	checkHeader(t, response)
+	checkError(t, body)
+}
+
+func TestNginxTellsTheAPIWhoAsks(t *testing.T) {
+	pod := prepare(t, localpod.Options{})
+	asked := make(chan http.Header, 1)
+	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", pod.Ports.API), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Host", r.Host)
+		r.Header.Set("Request-Uri", r.RequestURI)
+		asked <- r.Header
+	})}
+	go server.ListenAndServe()
+	defer server.Close()
+	if err := pod.Nginx.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequest(http.MethodGet, pod.URL()+"/guestbook/?value=a%zz;&%", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "guestbook.example:8000"
+	request.Header.Set("X-Forwarded-For", "192.0.2.1")
+	request.Header.Set("X-Forwarded-Proto", "https")
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	header := <-asked
+	for name, want := range map[string]string{
+		"Host":              "guestbook.example:8000",
+		"Request-Uri":       "/guestbook/?value=a%zz;&%",
+		"X-Real-Ip":         "127.0.0.1",
+		"X-Forwarded-For":   "192.0.2.1, 127.0.0.1",
+		"X-Forwarded-Proto": "https",
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+}
