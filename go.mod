@@ -6,6 +6,7 @@ require (
 	github.com/gomodule/redigo v1.9.3
 	github.com/kelseyhightower/envconfig v1.4.0
 	github.com/prometheus/client_golang v1.25.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

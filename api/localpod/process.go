@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -134,16 +135,23 @@ func find(program string) (string, error) {
 // tail passes on what is written, and keeps the end of it.
 type tail struct {
 	next io.Writer
+	mu   sync.Mutex
 	last bytes.Buffer
 }
 
 func (t *tail) Write(b []byte) (int, error) {
 	const kept = 2000
+	t.mu.Lock()
 	t.last.Write(b)
 	if extra := t.last.Len() - kept; extra > 0 {
 		t.last.Next(extra)
 	}
+	t.mu.Unlock()
 	return t.next.Write(b)
 }
 
-func (t *tail) String() string { return t.last.String() }
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last.String()
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
 )
 
 // apiBinary is the API, built once with the race detector.
@@ -40,58 +41,22 @@ func TestMain(m *testing.M) {
 // start starts a pod that ends with the test, and gives a connection to its master.
 func start(t *testing.T, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	t.Helper()
-	pod := prepare(t, o)
-	if err := pod.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return pod, master(t, pod)
-}
-
-func prepare(t *testing.T, o localpod.Options) *localpod.Pod {
-	t.Helper()
-	var err error
-	if o.Ports, err = localpod.FreePorts(); err != nil {
-		t.Fatal(err)
-	}
-	o.Dir, o.APIBinary = t.TempDir(), apiBinary
-	o.Output = func(string) io.Writer { return io.Discard }
-	pod, err := localpod.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o.APIBinary = apiBinary
+	pod := podtest.New(t, o)
 	t.Cleanup(func() {
-		if err := pod.Stop(); err != nil {
-			t.Error(err)
-		}
 		if tail := pod.API.Tail(); strings.Contains(tail, "DATA RACE") || t.Failed() {
 			t.Errorf("the API's last words:\n%s", tail)
 		}
 	})
-	return pod
-}
-
-func master(t *testing.T, pod *localpod.Pod) redis.Conn {
-	t.Helper()
-	c, err := redis.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master), redis.DialReadTimeout(5*time.Second), redis.DialWriteTimeout(5*time.Second))
-	if err != nil {
+	if err := pod.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-func await(t *testing.T, p *localpod.Process, condition func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := p.Await(ctx, condition); err != nil {
-		t.Fatal(err)
-	}
+	return pod, podtest.Dial(t, pod.Ports.Master)
 }
 
 func TestContract(t *testing.T) {
 	pod, master := start(t, localpod.Options{})
-	await(t, pod.Slave, pod.Synced)
+	podtest.Await(t, pod.Slave, pod.Synced)
 	Run(t, pod.URL(), master)
 }
 
@@ -124,19 +89,17 @@ func expect(t *testing.T, url string, status int, body string) {
 
 func TestWithoutMaster(t *testing.T) {
 	pod, _ := start(t, localpod.Options{})
-	await(t, pod.Slave, pod.Synced)
+	podtest.Await(t, pod.Slave, pod.Synced)
 	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
 	read := pod.URL() + "/guestbook/?" + readQuery
-	await(t, pod.Slave, func(context.Context) error {
+	podtest.Await(t, pod.Slave, func(context.Context) error {
 		if _, body := ask(t, read); body != `{"data": ",x"}` {
 			return errors.New("not replicated: " + body)
 		}
 		return nil
 	})
 
-	if err := pod.Master.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	podtest.Kill(t, pod.Master)
 	for range 3 {
 		expect(t, read, 200, `{"data": ",x"}`)
 		asked := time.Now()
@@ -154,23 +117,19 @@ func TestWithoutMaster(t *testing.T) {
 		expect(t, pod.APIURL()+"/readyz", 200, "")
 	}
 
-	if err := pod.Master.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	podtest.Start(t, pod.Master)
 	// The first request that can succeed does.
 	expect(t, pod.URL()+"/guestbook/?cmd=set&key=messages&value=,back", 200, updated)
-	if got, err := redis.String(master(t, pod).Do("GET", "messages")); err != nil || got != ",back" {
+	if got, err := redis.String(podtest.Dial(t, pod.Ports.Master).Do("GET", "messages")); err != nil || got != ",back" {
 		t.Errorf("the master holds %q, %v", got, err)
 	}
 }
 
 func TestWithoutSlave(t *testing.T) {
 	pod, master := start(t, localpod.Options{})
-	await(t, pod.Slave, pod.Synced)
+	podtest.Await(t, pod.Slave, pod.Synced)
 	put(t, master, ",kept")
-	if err := pod.Slave.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	podtest.Kill(t, pod.Slave)
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",kept"}`)
 	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",x"}`)
@@ -203,9 +162,7 @@ func TestDataSurvivesARestartOfEverything(t *testing.T) {
 
 func TestWithoutAPI(t *testing.T) {
 	pod, _ := start(t, localpod.Options{})
-	if err := pod.API.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	podtest.Kill(t, pod.API)
 	response, body := ask(t, pod.URL()+"/guestbook/?"+readQuery)
 	if response.StatusCode != 503 || response.Header.Get("Retry-After") == "" {
 		t.Errorf("answers %d with %v", response.StatusCode, response.Header)
@@ -214,9 +171,7 @@ func TestWithoutAPI(t *testing.T) {
 	checkError(t, body)
 	expect(t, pod.URL()+"/", 200, "")
 	expect(t, pod.URL()+"/nginx-health", 200, "ok\n")
-	if err := pod.API.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	podtest.Start(t, pod.API)
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
 }
 
@@ -264,7 +219,7 @@ func TestNginxServesThePageAndNothingElse(t *testing.T) {
 }
 
 func TestNginxTellsTheAPIWhoAsks(t *testing.T) {
-	pod := prepare(t, localpod.Options{})
+	pod := podtest.New(t, localpod.Options{})
 	asked := make(chan http.Header, 1)
 	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", pod.Ports.API), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		r.Header.Set("Host", r.Host)
@@ -273,9 +228,7 @@ func TestNginxTellsTheAPIWhoAsks(t *testing.T) {
 	})}
 	go server.ListenAndServe()
 	defer server.Close()
-	if err := pod.Nginx.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	podtest.Start(t, pod.Nginx)
 	request, err := http.NewRequest(http.MethodGet, pod.URL()+"/guestbook/?value=a%zz;&%", nil)
 	if err != nil {
 		t.Fatal(err)

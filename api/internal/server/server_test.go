@@ -1,0 +1,200 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/server"
+	"guestbook/api/internal/store"
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newServer makes a server on a real Redis. What each command does is tested by the contract suite, through nginx.
+func newServer(t *testing.T) (*server.Server, *localpod.Pod) {
+	t.Helper()
+	pod := podtest.Redis(t, localpod.Options{})
+	metrics := prometheus.NewRegistry()
+	log := slog.New(slog.DiscardHandler)
+	redis := store.New(store.Options{
+		MasterAddr: fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
+		SlaveAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
+		PoolSize:   4, DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+		Log: log, Metrics: metrics,
+	})
+	t.Cleanup(func() { redis.Close() })
+	return server.New(server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics}), pod
+}
+
+func serve(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func get(s http.Handler, url string) *httptest.ResponseRecorder {
+	return serve(s, httptest.NewRequest(http.MethodGet, url, nil))
+}
+
+func TestCommands(t *testing.T) {
+	s, _ := newServer(t)
+	for _, c := range []struct {
+		method, url, body string
+		status            int
+		want              string
+	}{
+		{"GET", "/guestbook/?cmd=set&key=messages&value=x", "", 200, `{"message": "Updated"}`},
+		{"POST", "/guestbook", "cmd=set&key=messages&value=x", 200, `{"message": "Updated"}`},
+		{"GET", "/guestbook.php/x?cmd=get&key=missing", "", 200, `{"data": ""}`},
+		{"GET", "/guestbook/", "", 400, "cmd is missing"},
+		{"GET", "/guestbook/?cmd=get", "", 400, "key is missing"},
+		{"GET", "/guestbook/?cmd=get&key=", "", 400, "key is empty"},
+		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
+		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
+		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET or POST"},
+		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
+	} {
+		t.Run(c.method+" "+c.url, func(t *testing.T) {
+			r := httptest.NewRequest(c.method, c.url, strings.NewReader(c.body))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			w := serve(s, r)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+				t.Errorf("answers %d %s, want %d %s", w.Code, w.Body, c.status, c.want)
+			}
+			if !json.Valid(w.Body.Bytes()) {
+				t.Errorf("%s is not JSON", w.Body)
+			}
+			for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+				if got := w.Header().Get(name); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+		})
+	}
+}
+
+// broken is a store that fails in a given way.
+type broken struct{ err error }
+
+func (b broken) Get(context.Context, string) ([]byte, error) { return nil, b.err }
+func (b broken) Set(context.Context, string, string) error   { return b.err }
+func (b broken) Ping(context.Context) (master, slave error)  { return b.err, b.err }
+
+func TestErrorsOfTheStore(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+	}{
+		{fmt.Errorf("master SET: %w", guestbook.ErrWrongType), http.StatusConflict},
+		{errors.New("connection refused"), http.StatusServiceUnavailable},
+	} {
+		s := server.New(server.Options{Store: broken{c.err}, RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+		for _, query := range []string{"cmd=get&key=a", "cmd=set&key=a&value=b"} {
+			w := get(s, "/guestbook/?"+query)
+			if w.Code != c.status || strings.Contains(w.Body.String(), "refused") {
+				t.Errorf("%s: answers %d %s, want %d without the inner error", query, w.Code, w.Body, c.status)
+			}
+			if retry := w.Header().Get("Retry-After"); (retry != "") != (c.status == http.StatusServiceUnavailable) {
+				t.Errorf("%s: status %d with Retry-After %q", query, w.Code, retry)
+			}
+		}
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	s, pod := newServer(t)
+	podtest.Kill(t, pod.Master)
+	if w := get(s, "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"slave":"up"`) {
+		t.Errorf("before the master was reached: %d %s", w.Code, w.Body)
+	}
+	podtest.Start(t, pod.Master)
+	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"master":"up"`) {
+		t.Errorf("once the master is there: %d %s", w.Code, w.Body)
+	}
+	podtest.Kill(t, pod.Master)
+	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "connection refused") {
+		t.Errorf("when the master has gone again: %d %s", w.Code, w.Body)
+	}
+	s.Drain()
+	if w := get(s, "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"draining":true`) {
+		t.Errorf("while draining: %d %s", w.Code, w.Body)
+	}
+	if w := get(s, "/healthz"); w.Code != http.StatusOK {
+		t.Errorf("/healthz answers %d", w.Code)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s, _ := newServer(t)
+	get(s, "/guestbook/?cmd=get&key=a")
+	get(s, "/guestbook/?cmd=set&key=a&value=b")
+	get(s, "/guestbook/")
+	body := get(s, "/metrics").Body.String()
+	for _, want := range []string{
+		`guestbook_http_request_duration_seconds_count{command="get",status="200"} 1`,
+		`guestbook_http_request_duration_seconds_count{command="set",status="200"} 1`,
+		`guestbook_http_request_duration_seconds_count{command="invalid",status="400"} 1`,
+		`guestbook_redis_call_duration_seconds_count{role="master"} 1`,
+		`guestbook_redis_call_duration_seconds_count{role="slave"} 1`,
+		`guestbook_redis_errors_total{role="master"} 0`,
+		`guestbook_redis_pool_connections{role="slave"} 1`,
+		`guestbook_redis_fallbacks_total 0`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("%s is missing in\n%s", want, body)
+		}
+	}
+}
+
+// A client that goes away must not cost the connection to Redis that its command is on.
+func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
+	s, pod := newServer(t)
+	master := podtest.Dial(t, pod.Ports.Master)
+	get(s, "/guestbook/?cmd=set&key=a&value=1") // opens the connection
+	podtest.Do(t, master, "CLIENT", "PAUSE", 300, "WRITE")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	serve(s, httptest.NewRequestWithContext(ctx, http.MethodGet, "/guestbook/?cmd=set&key=a&value=2", nil))
+	if ctx.Err() == nil {
+		t.Fatal("the client did not go away in time")
+	}
+	if body := get(s, "/metrics").Body.String(); !strings.Contains(body, `guestbook_redis_pool_connections{role="master"} 1`+"\n") ||
+		!strings.Contains(body, `guestbook_redis_errors_total{role="master"} 0`+"\n") {
+		t.Errorf("the connection is gone:\n%s", body)
+	}
+	if value := podtest.Do(t, master, "GET", "a"); string(value.([]byte)) != "2" {
+		t.Errorf("the command was lost: %q", value)
+	}
+}
+
+func TestABodyThatDoesNotArriveWritesNothing(t *testing.T) {
+	s, pod := newServer(t)
+	r := httptest.NewRequest(http.MethodPost, "/guestbook/?cmd=set&key=a", io.MultiReader(strings.NewReader("value=half"), failing{}))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if w := serve(s, r); w.Code != http.StatusBadRequest {
+		t.Errorf("answers %d %s", w.Code, w.Body)
+	}
+	if value := podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "GET", "a"); value != nil {
+		t.Errorf("half a body was written: %q", value)
+	}
+}
+
+type failing struct{}
+
+func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

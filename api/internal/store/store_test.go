@@ -1,0 +1,285 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/store"
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a store with what it tells.
+type fixture struct {
+	*store.Store
+	metrics *prometheus.Registry
+	log     *lockedBuffer
+}
+
+func open(t *testing.T, pod *localpod.Pod, change ...func(*store.Options)) fixture {
+	t.Helper()
+	f := fixture{metrics: prometheus.NewRegistry(), log: new(lockedBuffer)}
+	o := store.Options{
+		MasterAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
+		SlaveAddr:   fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
+		PoolSize:    4,
+		DialTimeout: 500 * time.Millisecond, ReadTimeout: time.Second, WriteTimeout: 500 * time.Millisecond,
+		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Metrics: f.metrics,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	f.Store = store.New(o)
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// within is a context that ends after d.
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func set(t *testing.T, s fixture, value string) {
+	t.Helper()
+	if err := s.Set(within(t, 2*time.Second), "messages", value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantGet waits until the store reads the value: a slave follows its master with some delay.
+func wantGet(t *testing.T, s fixture, want string) {
+	t.Helper()
+	var got []byte
+	var err error
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if got, err = s.Get(within(t, 2*time.Second), "messages"); err == nil && string(got) == want {
+			return
+		}
+	}
+	t.Fatalf("got %q, %v, want %q", got, err, want)
+}
+
+// connectionsOpened is how many connections a Redis has accepted since it was started.
+func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
+	t.Helper()
+	info, err := redis.String(c.Do("INFO", "stats"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, info, _ = strings.Cut(info, "total_connections_received:")
+	if _, err := fmt.Sscan(info, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	if value, err := s.Get(within(t, time.Second), "messages"); value != nil || err != nil {
+		t.Errorf("a missing key reads as %q, %v", value, err)
+	}
+	set(t, s, "a\x00\xff")
+	wantGet(t, s, "a\x00\xff")
+
+	// Only the slave would still have the key if it were cut off.
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
+	set(t, s, "newer")
+	wantGet(t, s, "a\x00\xff")
+	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
+		t.Errorf("%v reads from the master", n)
+	}
+}
+
+// metric is the value of a metric, that of the master where there is one for each role.
+func metric(t *testing.T, s fixture, name string) float64 {
+	t.Helper()
+	families, err := s.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue() + f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+func TestWrongType(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "RPUSH", "list", "a")
+	podtest.Await(t, pod.Slave, func(context.Context) error {
+		_, err := s.Get(within(t, time.Second), "list")
+		if !errors.Is(err, guestbook.ErrWrongType) {
+			return fmt.Errorf("want ErrWrongType, got %w", err)
+		}
+		return nil
+	})
+}
+
+func TestDeadlines(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, "x")
+	wantGet(t, s, "x")
+	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
+		if err := p.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		defer p.Signal(syscall.SIGCONT)
+	}
+	// More requests than the pool has connections: those that wait for one keep to the deadline too.
+	const deadline = 300 * time.Millisecond
+	ctx := within(t, deadline)
+	start := time.Now()
+	var done sync.WaitGroup
+	for range 20 {
+		done.Go(func() {
+			if err := s.Set(ctx, "messages", "y"); err == nil {
+				t.Error("a stopped master has answered")
+			}
+		})
+		done.Go(func() {
+			if _, err := s.Get(ctx, "messages"); err == nil {
+				t.Error("a stopped slave and master have answered")
+			}
+		})
+	}
+	done.Wait()
+	if took := time.Since(start); took > deadline+time.Second {
+		t.Errorf("a deadline of %s took %s", deadline, took)
+	}
+	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
+		if err := p.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(t, s, "z")
+	wantGet(t, s, "z")
+}
+
+func TestThePoolNeverOpensMoreThanItsMaximum(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	master := podtest.Dial(t, pod.Ports.Master)
+	before := connectionsOpened(t, master)
+	var done sync.WaitGroup
+	for range 50 {
+		done.Go(func() {
+			for range 20 {
+				if err := s.Set(within(t, 5*time.Second), "messages", "x"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	done.Wait()
+	if opened := connectionsOpened(t, master) - before; opened > 4 {
+		t.Errorf("opened %d connections, the pool's maximum is 4", opened)
+	}
+}
+
+func TestARestartedMasterIsUsedAtOnce(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, "before")
+	podtest.Kill(t, pod.Master)
+	podtest.Start(t, pod.Master)
+	set(t, s, "after")
+	if log := s.log.String(); log != "" {
+		t.Errorf("nothing went wrong, but the log says %s", log)
+	}
+}
+
+// A managed Redis, or a Service, turns the address over to another server; until then writes are refused.
+func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, "before")
+	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Do(t, master, "REPLICAOF", "127.0.0.1", "1")
+	err := s.Set(within(t, time.Second), "messages", "x")
+	if err == nil || !strings.Contains(err.Error(), "READONLY") {
+		t.Errorf("error %v, want READONLY", err)
+	}
+	if n := metric(t, s, "guestbook_redis_pool_connections"); n != 0 {
+		t.Errorf("%v connections to it are kept", n)
+	}
+	podtest.Do(t, master, "REPLICAOF", "NO", "ONE")
+	set(t, s, "after")
+}
+
+func TestTroubleIsLoggedOnceAndWithoutThePassword(t *testing.T) {
+	pod := podtest.New(t, localpod.Options{})
+	podtest.Start(t, pod.Master)
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "ACL", "SETUSER", "api", "on", ">right", "+@all", "~*")
+	s := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", "wrong-hunter2" })
+	for range 5 {
+		if err := s.Set(within(t, time.Second), "messages", "x"); err == nil {
+			t.Fatal("a wrong password was good enough")
+		}
+	}
+	log := s.log.String()
+	if strings.Count(log, "\n") != 1 || !strings.Contains(log, "WRONGPASS") || !strings.Contains(log, `"role":"master"`) {
+		t.Errorf("want one line that says what is wrong, got\n%s", log)
+	}
+	if strings.Contains(log, "hunter2") {
+		t.Errorf("the log tells the password: %s", log)
+	}
+
+	right := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", "right" })
+	set(t, right, "x")
+}
+
+func TestPing(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	if master, slave := s.Ping(within(t, time.Second)); master != nil || slave != nil {
+		t.Errorf("master %v, slave %v", master, slave)
+	}
+	podtest.Kill(t, pod.Slave)
+	if master, slave := s.Ping(within(t, time.Second)); master != nil || slave == nil {
+		t.Errorf("master %v, slave %v, want only the slave away", master, slave)
+	}
+}

@@ -1,0 +1,94 @@
+// Package podtest gives tests a local pod of their own.
+package podtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/localpod"
+)
+
+// New prepares a pod on free ports, in a folder of its own, that is stopped when the test ends. Nothing runs yet.
+func New(t testing.TB, o localpod.Options) *localpod.Pod {
+	t.Helper()
+	var err error
+	if o.Ports, err = localpod.FreePorts(); err != nil {
+		t.Fatal(err)
+	}
+	o.Dir = t.TempDir()
+	o.Output = func(string) io.Writer { return io.Discard }
+	pod, err := localpod.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pod.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pod
+}
+
+// Redis starts the pod's master and slave alone, and waits until they are in sync.
+func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
+	t.Helper()
+	pod := New(t, o)
+	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
+		Start(t, p)
+	}
+	Await(t, pod.Slave, pod.Synced)
+	return pod
+}
+
+// Start starts one process.
+func Start(t testing.TB, p *localpod.Process) {
+	t.Helper()
+	if err := p.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Kill ends one process at once.
+func Kill(t testing.TB, p *localpod.Process) {
+	t.Helper()
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Await waits until the condition holds; the test fails if the process ends or 20 s pass before.
+func Await(t testing.TB, p *localpod.Process, condition func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := p.Await(ctx, condition); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Dial connects to the Redis on a port of 127.0.0.1.
+func Dial(t testing.TB, port int) redis.Conn {
+	t.Helper()
+	const timeout = 10 * time.Second
+	c, err := redis.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// Do runs a command that must succeed.
+func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
+	t.Helper()
+	reply, err := c.Do(command, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
