@@ -107,10 +107,13 @@ type socket struct {
 // limit takes over the deadline of the request.
 func (s *socket) limit(ctx context.Context) error {
 	s.deadline, _ = ctx.Deadline()
-	return s.Conn.SetDeadline(s.deadline)
+	return s.SetDeadline(s.deadline)
 }
 
-func (s *socket) SetReadDeadline(t time.Time) error  { return s.Conn.SetReadDeadline(s.earlier(t)) }
+// SetReadDeadline sets the earlier of t and the request's deadline.
+func (s *socket) SetReadDeadline(t time.Time) error { return s.Conn.SetReadDeadline(s.earlier(t)) }
+
+// SetWriteDeadline sets the earlier of t and the request's deadline.
 func (s *socket) SetWriteDeadline(t time.Time) error { return s.Conn.SetWriteDeadline(s.earlier(t)) }
 
 func (s *socket) earlier(t time.Time) time.Time {
