@@ -1,7 +1,111 @@
-// Package guestbook is the domain: what a guestbook is, whatever keeps or serves it.
+// Package guestbook is the domain: what a guestbook and an entry are, whatever keeps or serves them.
+//
+// A guestbook is one string, an append-only log: an entry is a comma followed by its text. A value that was set
+// without a leading comma has its first entry at offset 0 all the same. Entries without text, which old pages
+// can leave, are not shown.
 package guestbook
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
 
-// ErrWrongType means that the key holds something else than a guestbook.
-var ErrWrongType = errors.New("the key holds another type of data than text")
+// Errors that a caller can do something about.
+var (
+	ErrWrongType = errors.New("the key holds another type of data than text")
+	ErrFull      = errors.New("the guestbook is full: nothing was stored, and nothing is lost")
+	ErrNoEntry   = errors.New("no entry starts there")
+	ErrReused    = errors.New("this Idempotency-Key was used with another text")
+	// ErrUnknown means that a write was sent and its answer did not come.
+	ErrUnknown = errors.New("whether it was stored is unknown")
+)
+
+// Entry is one message.
+type Entry struct {
+	ID   int64 // offset in bytes at which the entry starts: the same on every slave
+	Text string
+}
+
+// Encode writes a text as an entry: a comma, and the text with each comma as %2C and each % before 2C or 25 as
+// %25. Everything else stays, so that "100%" looks the same to pages that know no encoding.
+func Encode(text string) string {
+	var b strings.Builder
+	b.Grow(len(text) + 1)
+	b.WriteByte(',')
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == ',':
+			b.WriteString("%2C")
+		case text[i] == '%' && ambiguous(text[i+1:]):
+			b.WriteString("%25")
+		default:
+			b.WriteByte(text[i])
+		}
+	}
+	return b.String()
+}
+
+// Decode reads the text of an entry, without its comma: %2C is a comma, and %25 before 2C or 25 is a %. So a text
+// in which an old page stored a literal %2C reads as a comma; any other text of an old page reads as it was.
+func Decode(raw string) string {
+	if !strings.Contains(raw, "%2") {
+		return raw
+	}
+	var b strings.Builder
+	b.Grow(len(raw))
+	for i := 0; i < len(raw); i++ {
+		switch {
+		case strings.HasPrefix(raw[i:], "%2C"):
+			b.WriteByte(',')
+			i += 2
+		case strings.HasPrefix(raw[i:], "%25") && ambiguous(raw[i+3:]):
+			b.WriteByte('%')
+			i += 2
+		default:
+			b.WriteByte(raw[i])
+		}
+	}
+	return b.String()
+}
+
+// ambiguous says whether a % before rest would be read as an escape.
+func ambiguous(rest string) bool {
+	return strings.HasPrefix(rest, "2C") || strings.HasPrefix(rest, "25")
+}
+
+// Mark is a place in a guestbook: the last entry that somebody has seen.
+type Mark struct {
+	ID  int64  // -1: nothing was seen yet
+	Raw string // the entry as it is stored, comma included; "" where only the ID is known
+}
+
+// Start is the place before the first entry.
+var Start = Mark{ID: -1}
+
+// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those
+// with a text, and the place of the last one of all.
+func Split(data []byte, offset int64) (entries []Entry, last Mark) {
+	last = Start
+	for len(data) > 0 {
+		n := EntryLength(data)
+		last = Mark{ID: offset, Raw: string(data[:n])}
+		if raw := strings.TrimPrefix(last.Raw, ","); raw != "" {
+			entries = append(entries, Entry{ID: offset, Text: Decode(raw)})
+		}
+		data = data[n:]
+		offset += int64(n)
+	}
+	return entries, last
+}
+
+// EntryLength is how many bytes the entry takes that data starts with, its comma included.
+func EntryLength(data []byte) int {
+	if len(data) == 0 {
+		return 0
+	}
+	if next := bytes.IndexByte(data[1:], ','); next >= 0 {
+		return 1 + next
+	}
+	return len(data)
+}

@@ -13,6 +13,7 @@ import (
 // answer is what a request gets, if there is no error.
 type answer struct {
 	command string // for the metrics; "" until it is known
+	status  int    // 200 unless said
 	body    []byte // JSON
 }
 
@@ -29,10 +30,19 @@ func explain(err error) (status int, message string) {
 	if request := (*requestError)(nil); errors.As(err, &request) {
 		return request.status, request.message
 	}
-	if errors.Is(err, guestbook.ErrWrongType) {
+	switch {
+	case errors.Is(err, guestbook.ErrWrongType):
 		return http.StatusConflict, guestbook.ErrWrongType.Error() + ": use another key"
+	case errors.Is(err, guestbook.ErrNoEntry):
+		return http.StatusBadRequest, guestbook.ErrNoEntry.Error() + ": use an id, or the before, of an earlier answer"
+	case errors.Is(err, guestbook.ErrReused):
+		return http.StatusUnprocessableEntity, guestbook.ErrReused.Error() + ": use a new one for a new text"
+	case errors.Is(err, guestbook.ErrFull):
+		return http.StatusInsufficientStorage, guestbook.ErrFull.Error()
+	case errors.Is(err, guestbook.ErrUnknown):
+		return http.StatusServiceUnavailable, "Redis did not answer in time, the outcome is unknown: a repeat with the same Idempotency-Key is safe, and so are a get and a set"
 	}
-	return http.StatusServiceUnavailable, "Redis did not answer in time: try again, it is safe to repeat this"
+	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
 
 // answered turns a handler that returns its answer into one that writes and measures it.
@@ -40,7 +50,7 @@ func (s *Server) answered(handle func(http.ResponseWriter, *http.Request) (answe
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		a, err := handle(w, r)
-		status := http.StatusOK
+		status := max(a.status, http.StatusOK)
 		if err != nil {
 			var message string
 			status, message = explain(err)

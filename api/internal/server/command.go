@@ -70,7 +70,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodPost:
-		if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType == "application/x-www-form-urlencoded" {
+		if mediaType(r) == formType {
 			body, err := readBody(w, r)
 			if err != nil {
 				return nil, err
@@ -78,14 +78,25 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 			params.Merge(php.ParseQuery(string(body)))
 		}
 	default:
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		return nil, &requestError{http.StatusMethodNotAllowed, "use GET or POST"}
+		return nil, refuseMethod(w)
 	}
 	if _, ok := params["cmd"]; !ok {
 		return nil, &requestError{http.StatusBadRequest,
 			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
 	}
 	return params, nil
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func mediaType(r *http.Request) string {
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return mediaType
+}
+
+func refuseMethod(w http.ResponseWriter) error {
+	w.Header().Set("Allow", "GET, HEAD, POST")
+	return &requestError{http.StatusMethodNotAllowed, "use GET or POST"}
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

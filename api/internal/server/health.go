@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,12 +15,23 @@ const probeTimeout = 500 * time.Millisecond
 // readiness is what decides whether this process should get requests. Redis being away later does not: all
 // frontends would lose it at once, and with them the page and the reads that a slave can still answer.
 type readiness struct {
-	reached  atomic.Bool // the master has been reached once, so the settings are right
-	draining atomic.Bool
+	reached atomic.Bool // the master has been reached once, so the settings are right
+	drain   sync.Once
+	drained chan struct{} // closed when the drain begins
 }
 
-// Drain makes /readyz tell that no more requests should come. Requests are answered as before.
-func (s *Server) Drain() { s.readiness.draining.Store(true) }
+// Drain makes /readyz tell that no more requests should come, and ends the event streams, so that their viewers
+// move on. Requests are answered as before.
+func (s *Server) Drain() { s.readiness.drain.Do(func() { close(s.readiness.drained) }) }
+
+func (s *Server) draining() bool {
+	select {
+	case <-s.readiness.drained:
+		return true
+	default:
+		return false
+	}
+}
 
 // healthz says that the process runs.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
@@ -34,7 +46,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	if master == nil {
 		s.readiness.reached.Store(true)
 	}
-	draining := s.readiness.draining.Load()
+	draining := s.draining()
 	ready := s.readiness.reached.Load() && !draining
 	body, err := json.Marshal(struct {
 		Ready    bool   `json:"ready"`

@@ -3,18 +3,25 @@ package server
 
 import (
 	"context"
+	_ "embed"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"guestbook/api/internal/guestbook"
 )
 
 // Store is where guestbooks are kept. Its methods end at the context's deadline.
 type Store interface {
 	Get(ctx context.Context, key string) ([]byte, error) // nil where there is no such key
 	Set(ctx context.Context, key, value string) error
+	Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error)
+	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error)
+	Since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error)
+	End(ctx context.Context, key string) (guestbook.Mark, error)
 	Ping(ctx context.Context) (master, slave error)
 }
 
@@ -31,30 +38,54 @@ type Server struct {
 	http.Handler
 	Options
 	readiness readiness
+	feeds     feeds
 	durations *prometheus.HistogramVec
 }
 
-// New makes the server. Every route of the API is in this function.
+// New makes the server.
 func New(o Options) *Server {
-	s := &Server{Options: o, durations: newDurations(o.Metrics)}
+	s := &Server{Options: o, durations: newDurations(o.Metrics), readiness: readiness{drained: make(chan struct{})}}
+	s.feeds = newFeeds(o.Store, o.RequestTimeout, o.Metrics)
 	mux := http.NewServeMux()
+	for pattern, handler := range s.routes() {
+		mux.HandleFunc(pattern, handler)
+	}
 	s.Handler = secure(mux)
-
-	// guestbook.php's commands, at the addresses of every version of the page.
-	mux.HandleFunc("/guestbook", s.answered(s.command))
-	mux.HandleFunc("/guestbook/{$}", s.answered(s.command))
-	mux.HandleFunc("/guestbook.php", s.answered(s.command))
-	mux.HandleFunc("/guestbook.php/", s.answered(s.command))
-
-	// For Kubernetes and Prometheus; nginx does not pass these on.
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
-
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusNotFound, "there is nothing at this address; the guestbook is at /guestbook/")
-	})
 	return s
+}
+
+// routes is every address that is answered. openapi.json describes them.
+func (s *Server) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		// guestbook.php's commands, at the addresses of every version of the page.
+		"/guestbook":      s.answered(s.command),
+		"/guestbook/{$}":  s.answered(s.command),
+		"/guestbook.php":  s.answered(s.command),
+		"/guestbook.php/": s.answered(s.command),
+
+		// One entry at a time: nothing lost, nothing twice.
+		"/guestbook/entries":          s.answered(s.entries),
+		"GET /guestbook/events":       s.events,
+		"GET /guestbook/openapi.json": openAPI,
+
+		// For Kubernetes and Prometheus; nginx does not pass these on.
+		"GET /healthz": s.healthz,
+		"GET /readyz":  s.readyz,
+		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,
+
+		"/": notFound,
+	}
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	writeError(w, http.StatusNotFound, "there is nothing at this address; the guestbook is at /guestbook/")
+}
+
+//go:embed openapi.json
+var openAPIDescription []byte
+
+func openAPI(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, openAPIDescription)
 }
 
 // secure sets the headers that every answer bears: none is kept by a cache, none is taken for another type.

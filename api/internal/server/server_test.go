@@ -89,11 +89,13 @@ func TestCommands(t *testing.T) {
 }
 
 // broken is a store that fails in a given way.
-type broken struct{ err error }
+type broken struct {
+	server.Store
+	err error
+}
 
 func (b broken) Get(context.Context, string) ([]byte, error) { return nil, b.err }
 func (b broken) Set(context.Context, string, string) error   { return b.err }
-func (b broken) Ping(context.Context) (master, slave error)  { return b.err, b.err }
 
 func TestErrorsOfTheStore(t *testing.T) {
 	for _, c := range []struct {
@@ -101,9 +103,11 @@ func TestErrorsOfTheStore(t *testing.T) {
 		status int
 	}{
 		{fmt.Errorf("master SET: %w", guestbook.ErrWrongType), http.StatusConflict},
+		{fmt.Errorf("master SET: %w: connection refused", guestbook.ErrUnknown), http.StatusServiceUnavailable},
+		{fmt.Errorf("master SET: %w", guestbook.ErrFull), http.StatusInsufficientStorage},
 		{errors.New("connection refused"), http.StatusServiceUnavailable},
 	} {
-		s := server.New(server.Options{Store: broken{c.err}, RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+		s := server.New(server.Options{Store: broken{err: c.err}, RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 		for _, query := range []string{"cmd=get&key=a", "cmd=set&key=a&value=b"} {
 			w := get(s, "/guestbook/?"+query)
 			if w.Code != c.status || strings.Contains(w.Body.String(), "refused") {

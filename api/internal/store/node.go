@@ -71,34 +71,45 @@ func (n *node) register(metrics prometheus.Registerer) {
 	)
 }
 
-// do runs one command until the context's deadline. A connection whose server turns out to be a slave now is
-// given up and the command, which such a server refuses to run, sent once more to where the address leads then.
+// do runs one command until the context's deadline.
 func (n *node) do(ctx context.Context, command string, args ...any) (any, error) {
+	return n.run(ctx, command, func(c redis.Conn) (any, error) { return c.Do(command, args...) })
+}
+
+// run lends a connection to exchange, until the context's deadline. When the server turns out to be a slave now,
+// which refuses to write, exchange is called once more with a connection to where the address leads then.
+// The name is for errors.
+func (n *node) run(ctx context.Context, name string, exchange func(redis.Conn) (any, error)) (any, error) {
 	start := time.Now()
-	reply, err := n.try(ctx, command, args)
+	reply, err := n.try(ctx, exchange)
 	if isReply(err, "READONLY") {
-		reply, err = n.try(ctx, command, args)
+		reply, err = n.try(ctx, exchange)
 	}
 	n.duration.Observe(time.Since(start).Seconds())
 	if err != nil {
-		err = wrap(n.role, command, err)
+		err = fmt.Errorf("%s %s: %w", n.role, name, meaning(err))
 	}
-	if err != nil && !errors.Is(err, guestbook.ErrWrongType) {
+	if err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrFull) {
+		n.health.note(nil)
+	} else {
 		n.failures.Inc()
 		n.health.note(err)
-	} else {
-		n.health.note(nil)
 	}
 	return reply, err
 }
 
-func (n *node) try(ctx context.Context, command string, args []any) (any, error) {
+func (n *node) try(ctx context.Context, exchange func(redis.Conn) (any, error)) (any, error) {
 	c, err := n.pool.GetContext(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("get a connection: %w", err)
 	}
 	defer c.Close()
-	return c.Do(command, args...)
+	reply, err := exchange(c)
+	if err != nil && c.Err() != nil && !isReply(err, "") {
+		// What was sent may have been done, or not.
+		err = fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
+	}
+	return reply, err
 }
 
 // health logs that a node stopped to answer and that it answers again: not every failure of thousands.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -77,11 +76,16 @@ func (s *Store) read(ctx context.Context, command string, args ...any) (any, err
 		return reply, err
 	}
 	reply, masterErr := s.master.do(ctx, command, args...)
+	return reply, s.fellBack(err, masterErr)
+}
+
+// fellBack counts a read that the master answered because no slave could, or gives both errors.
+func (s *Store) fellBack(slaveErr, masterErr error) error {
 	if masterErr != nil {
-		return nil, errors.Join(err, masterErr)
+		return errors.Join(slaveErr, masterErr)
 	}
 	s.fallbacks.Inc()
-	return reply, nil
+	return nil
 }
 
 // Ping says for master and slave whether a command would reach them now: nil, or why not.
@@ -95,10 +99,17 @@ func (s *Store) Ping(ctx context.Context) (master, slave error) {
 	return master, <-slaveDone
 }
 
-// wrap says which Redis gave which error, and makes those of its answers that have a meaning here known.
-func wrap(role, command string, err error) error {
-	if reply := redis.Error(""); errors.As(err, &reply) && strings.HasPrefix(string(reply), "WRONGTYPE") {
-		err = guestbook.ErrWrongType
+// meaning finds the meaning here of what a Redis answered.
+func meaning(err error) error {
+	reply := redis.Error("")
+	if !errors.As(err, &reply) {
+		return err
 	}
-	return fmt.Errorf("%s %s: %w", role, command, err)
+	switch text := string(reply); {
+	case strings.Contains(text, "WRONGTYPE"):
+		return guestbook.ErrWrongType
+	case strings.HasPrefix(text, "OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
+		return guestbook.ErrFull
+	}
+	return err
 }

@@ -1,0 +1,94 @@
+package guestbook
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestEncoding(t *testing.T) {
+	for _, c := range []struct{ text, stored string }{
+		{"hello", ",hello"},
+		{"a, b", ",a%2C b"},
+		{"100%", ",100%"},
+		{"100%, sure", ",100%%2C sure"},
+		{"%2C", ",%252C"},
+		{"%25", ",%2525"},
+		{"%252C", ",%25252C"},
+		{"%2c %20 %2", ",%2c %20 %2"},
+		{"%%2C", ",%%252C"},
+		{"%2,", ",%2%2C"},
+		{"\xff\n\x00😀", ",\xff\n\x00😀"},
+	} {
+		if got := Encode(c.text); got != c.stored {
+			t.Errorf("%q is stored as %q, want %q", c.text, got, c.stored)
+		}
+		if got := Decode(c.stored[1:]); got != c.text {
+			t.Errorf("%q reads as %q, want %q", c.stored, got, c.text)
+		}
+	}
+}
+
+// What pages that know no encoding have stored.
+func TestDecodingOldTexts(t *testing.T) {
+	for _, c := range []struct{ stored, text string }{
+		{"100%25", "100%25"},
+		{"%25 off", "%25 off"},
+		{"a%20b", "a%20b"},
+		{"%2C", ","},       // ambiguous: it reads as an escape
+		{"%252C", "%2C"},   // likewise
+		{"%2525", "%25"},   // likewise
+		{"%25%2C", "%25,"}, // "%25" is not before 2C here
+	} {
+		if got := Decode(c.stored); got != c.text {
+			t.Errorf("%q reads as %q, want %q", c.stored, got, c.text)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		data string
+		want []Entry
+		last Mark
+	}{
+		{"", nil, Start},
+		{",first", []Entry{{0, "first"}}, Mark{0, ",first"}},
+		{",first,second", []Entry{{0, "first"}, {6, "second"}}, Mark{6, ",second"}},
+		{"first,second", []Entry{{0, "first"}, {5, "second"}}, Mark{5, ",second"}},
+		{",", nil, Mark{0, ","}},
+		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Mark{5, ","}},
+		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Mark{3, ",x"}},
+		{",a%2Cb", []Entry{{0, "a,b"}}, Mark{0, ",a%2Cb"}},
+	} {
+		entries, last := Split([]byte(c.data), 0)
+		if !reflect.DeepEqual(entries, c.want) || last != c.last {
+			t.Errorf("%q holds %v, the last at %v; want %v and %v", c.data, entries, last, c.want, c.last)
+		}
+	}
+}
+
+func FuzzEncoding(f *testing.F) {
+	for _, s := range []string{"", ",", "%", "%2C", "%25", "%252C", "%%2C25", "%2", "2C,25%"} {
+		f.Add(s, s)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		stored := Encode(a)
+		if strings.Count(stored, ",") != 1 {
+			t.Errorf("%q is stored as %q: not one entry", a, stored)
+		}
+		if got := Decode(stored[1:]); got != a {
+			t.Errorf("%q reads back as %q", a, got)
+		}
+		var want []Entry
+		if a != "" {
+			want = append(want, Entry{0, a})
+		}
+		if b != "" {
+			want = append(want, Entry{int64(len(stored)), b})
+		}
+		if got, _ := Split([]byte(stored+Encode(b)), 0); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q and %q read back as %v", a, b, got)
+		}
+	})
+}

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/guestbook"
+)
+
+const (
+	// firstWindow is how many bytes of a book are read for each entry of a page at first; longer entries take more.
+	firstWindow = 128
+	// maxWindow is how many bytes a page has at most, unless a single entry is longer.
+	maxWindow = 1 << 20
+)
+
+// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
+// KEYS[2] holds then: the entry's id and ARGV[2], the text's fingerprint, for ARGV[3] seconds.
+var appendOnce = redis.NewScript(2, `
+local done = redis.call('GET', KEYS[2])
+if done then return done end
+local id = redis.call('APPEND', KEYS[1], ARGV[1]) - #ARGV[1]
+done = id .. ' ' .. ARGV[2]
+redis.call('SET', KEYS[2], done, 'EX', ARGV[3])
+return done`)
+
+// repeatable is for how many seconds a repeated idempotency key is recognised: a day.
+const repeatable = 24 * 60 * 60
+
+// Append adds an entry to the book, atomically and in time that does not depend on the book's length. With an
+// idempotency key, a repeat appends nothing and gives the first answer; with another text, ErrReused.
+func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error) {
+	raw := guestbook.Encode(text)
+	if idempotencyKey == "" {
+		length, err := redis.Int64(s.master.do(ctx, "APPEND", key, raw))
+		return guestbook.Entry{ID: length - int64(len(raw)), Text: text}, err
+	}
+	sum := sha256.Sum256([]byte(text))
+	fingerprint := hex.EncodeToString(sum[:16])
+	// The braces put both keys into one slot of a Redis Cluster.
+	done, err := redis.String(s.master.run(ctx, "EVALSHA", func(c redis.Conn) (any, error) {
+		return appendOnce.Do(c, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, repeatable)
+	}))
+	if err != nil {
+		return guestbook.Entry{}, err
+	}
+	id, of, _ := strings.Cut(done, " ")
+	if of != fingerprint {
+		return guestbook.Entry{}, guestbook.ErrReused
+	}
+	offset, err := strconv.ParseInt(id, 10, 64)
+	return guestbook.Entry{ID: offset, Text: text}, err
+}
+
+// Page reads up to limit entries, the last ones before the entry before, or of all if that is negative. They are
+// oldest first; more says whether there are others before them. A slave that does not hold the entry seen
+// yet is not asked; -1 stands for none. ErrNoEntry means that no entry starts at before.
+func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error) {
+	err = s.readBook(func(n *node) (err error) {
+		entries, more, err = n.page(ctx, key, before, seen, limit)
+		return err
+	})
+	return entries, more, err
+}
+
+// Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means
+// that the book does not hold the mark any more: somebody rewrote it.
+func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (entries []guestbook.Entry, last guestbook.Mark, err error) {
+	err = s.readBook(func(n *node) (err error) {
+		entries, last, err = n.since(ctx, key, mark)
+		return err
+	})
+	return entries, last, err
+}
+
+// End is the place of the book's last entry, Start of an empty book.
+func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
+	err = s.readBook(func(n *node) error {
+		for size := int64(firstWindow); ; size *= 4 {
+			data, start, err := n.tail(ctx, key, size)
+			if err != nil {
+				return err
+			}
+			if rest, offset := skipCut(data, start); start == 0 || len(rest) > 0 {
+				_, last = guestbook.Split(rest, offset)
+				return nil
+			}
+		}
+	})
+	return last, err
+}
+
+// readBook asks a slave, and the master when no slave answers or when the slave does not hold what is asked for:
+// it may only be behind.
+func (s *Store) readBook(read func(*node) error) error {
+	err := read(s.slave)
+	if err == nil || errors.Is(err, guestbook.ErrWrongType) {
+		return err
+	}
+	masterErr := read(s.master)
+	if errors.Is(err, guestbook.ErrNoEntry) {
+		return masterErr
+	}
+	return s.fellBack(err, masterErr)
+}
+
+// skipCut drops what data, read from offset on, starts with, up to the start of an entry. Where there is none, nothing
+// is left.
+func skipCut(data []byte, offset int64) ([]byte, int64) {
+	if offset == 0 {
+		return data, 0
+	}
+	cut := bytes.IndexByte(data, ',')
+	if cut < 0 {
+		cut = len(data)
+	}
+	return data[cut:], offset + int64(cut)
+}
+
+func (n *node) page(ctx context.Context, key string, before, seen int64, limit int) ([]guestbook.Entry, bool, error) {
+	for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
+		data, start, err := n.window(ctx, key, before, size)
+		if err != nil {
+			return nil, false, err
+		}
+		if before < 0 && start+int64(len(data)) <= seen {
+			return nil, false, guestbook.ErrNoEntry // behind
+		}
+		rest, offset := skipCut(data, start)
+		entries, _ := guestbook.Split(rest, offset)
+		if len(entries) > limit {
+			return entries[len(entries)-limit:], true, nil
+		}
+		if start == 0 || len(entries) == limit || len(entries) > 0 && size >= maxWindow {
+			return entries, start > 0, nil
+		}
+	}
+}
+
+// window reads the size bytes before the entry before, or the last ones if that is negative, and where they start.
+func (n *node) window(ctx context.Context, key string, before, size int64) ([]byte, int64, error) {
+	switch {
+	case before < 0:
+		return n.tail(ctx, key, size)
+	case before == 0:
+		return nil, 0, nil
+	}
+	start := max(before-size, 0)
+	data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, start, before))
+	if err != nil {
+		return nil, 0, err
+	}
+	if int64(len(data)) != before-start+1 || data[len(data)-1] != ',' {
+		return nil, 0, guestbook.ErrNoEntry
+	}
+	return data[:len(data)-1], start, nil
+}
+
+// tail reads the last size bytes of the book and where they start.
+func (n *node) tail(ctx context.Context, key string, size int64) ([]byte, int64, error) {
+	reply, err := redis.Values(n.run(ctx, "GETRANGE", func(c redis.Conn) (any, error) {
+		// One transaction: an entry that came between the two would shift the offsets.
+		for _, command := range [][]any{{"MULTI"}, {"STRLEN", key}, {"GETRANGE", key, -size, -1}} {
+			if err := c.Send(command[0].(string), command[1:]...); err != nil {
+				return nil, err
+			}
+		}
+		reply, err := redis.Values(c.Do("EXEC"))
+		for _, r := range reply {
+			if refused, ok := r.(redis.Error); ok {
+				return nil, refused
+			}
+		}
+		return reply, err
+	}))
+	if err != nil {
+		return nil, 0, err
+	}
+	var length int64
+	var data []byte
+	if _, err := redis.Scan(reply, &length, &data); err != nil {
+		return nil, 0, fmt.Errorf("unexpected answer: %w", err)
+	}
+	return data, length - int64(len(data)), nil
+}
+
+func (n *node) since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error) {
+	from := max(mark.ID, 0)
+	for size := int64(64 << 10); ; size *= 4 {
+		data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, from, from+size-1))
+		if err != nil {
+			return nil, mark, err
+		}
+		whole := int64(len(data)) < size
+		seen := 0 // the length of the entry at the mark
+		if mark.ID >= 0 {
+			switch seen = guestbook.EntryLength(data); {
+			case seen == 0, from > 0 && data[0] != ',':
+				return nil, mark, guestbook.ErrNoEntry
+			case seen == len(data) && !whole:
+				continue // an entry longer than what was read
+			case mark.Raw != "" && mark.Raw != string(data[:seen]):
+				return nil, mark, guestbook.ErrNoEntry
+			}
+			mark.Raw = string(data[:seen])
+		}
+		data = data[seen:]
+		if !whole { // the last entry may be cut
+			cut := bytes.LastIndexByte(data, ',')
+			if cut <= 0 {
+				continue
+			}
+			data = data[:cut]
+		}
+		entries, last := guestbook.Split(data, from+int64(seen))
+		if last == guestbook.Start {
+			last = mark
+		}
+		return entries, last, nil
+	}
+}
