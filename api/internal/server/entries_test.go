@@ -1,0 +1,296 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/server"
+	"guestbook/api/test/podtest"
+)
+
+func TestPostEntry(t *testing.T) {
+	s, pod := newServer(t)
+	master := podtest.Dial(t, pod.Ports.Master)
+	const form, object = "application/x-www-form-urlencoded;charset=UTF-8", "application/json"
+	for _, c := range []struct {
+		name, contentType, body string
+		header                  http.Header
+		status                  int
+		want                    string // the answer, or a part of its error
+		book                    string
+	}{
+		{"a form", form, "text=hi;+there%2C%20100%", nil, 201, `{"id": 0, "text": "hi; there, 100%"}`, ",hi; there%2C 100%"},
+		{"a JSON object", object, `{"text": "say \"hi\""}`, nil, 201, `{"id": 0, "text": "say \"hi\""}`, `,say "hi"`},
+		{"an emoji", object, `{"text": "😀"}`, nil, 201, `{"id": 0, "text": "😀"}`, ",😀"},
+		{"the longest text", form, "text=" + strings.Repeat("a", 4096), nil, 201, "", "," + strings.Repeat("a", 4096)},
+		{"the usual key", object, `{"text": "x", "key": "messages"}`, nil, 201, `{"id": 0, "text": "x"}`, ",x"},
+		{"too long a text", form, "text=" + strings.Repeat("a", 4097), nil, 413, "at most 4096", ""},
+		{"too long a body", object, strings.Repeat(" ", 1<<20+1), nil, 413, "longer than 1048576", ""},
+		{"no text", form, "key=messages", nil, 400, "text is missing", ""},
+		{"an empty text", form, "text=", nil, 400, "text is missing or blank", ""},
+		{"a blank text", object, `{"text": " \n\t "}`, nil, 400, "text is missing or blank", ""},
+		{"a list as text", form, "text[]=x", nil, 400, "text is missing", ""},
+		{"an empty key", object, `{"text": "x", "key": ""}`, nil, 400, "key is empty", ""},
+		{"a number as text", object, `{"text": 1}`, nil, 400, "not the JSON object", ""},
+		{"broken JSON", object, `{"text": "x"`, nil, 400, "not the JSON object", ""},
+		{"plain text", "text/plain", "x", nil, 415, "application/json", ""},
+		{"another site", form, "text=x", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403, "other sites", ""},
+		{"an empty Idempotency-Key", form, "text=x", http.Header{"Idempotency-Key": {""}}, 400, "Idempotency-Key", ""},
+		{"two Idempotency-Keys", form, "text=x", http.Header{"Idempotency-Key": {"a", "b"}}, 400, "Idempotency-Key", ""},
+		{"a strange Idempotency-Key", form, "text=x", http.Header{"Idempotency-Key": {"a b"}}, 400, "Idempotency-Key", ""},
+		{"a long Idempotency-Key", form, "text=x", http.Header{"Idempotency-Key": {strings.Repeat("a", 256)}}, 400, "Idempotency-Key", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			podtest.Do(t, master, "DEL", "messages")
+			w := post(s, c.contentType, c.body, c.header)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+				t.Errorf("answers %d %.200s, want %d %s", w.Code, w.Body, c.status, c.want)
+			}
+			if !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") != "application/json" {
+				t.Errorf("%.200s as %q is not JSON", w.Body, w.Header().Get("Content-Type"))
+			}
+			if got, _ := redis.String(master.Do("GET", "messages")); got != c.book {
+				t.Errorf("the book is %.100q, want %.100q", got, c.book)
+			}
+		})
+	}
+}
+
+func post(s http.Handler, contentType, body string, header http.Header) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/guestbook/entries", strings.NewReader(body))
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", contentType)
+	return serve(s, r)
+}
+
+func TestARepeatedPostIsAnsweredAsTheFirst(t *testing.T) {
+	s, pod := newServer(t)
+	key := func(k string) http.Header { return http.Header{"Idempotency-Key": {k}} }
+	const form = "application/x-www-form-urlencoded"
+	for _, c := range []struct {
+		key, text string
+		status    int
+		want      string
+	}{
+		{"1", "x", 201, `{"id": 0, "text": "x"}`},
+		{"2", "y", 201, `{"id": 2, "text": "y"}`},
+		{"1", "x", 201, `{"id": 0, "text": "x"}`},
+		{`"1"`, "x", 201, `{"id": 0, "text": "x"}`}, // quoted, as the draft wants it
+		{"1", "y", 422, "used with another text"},
+	} {
+		if w := post(s, form, "text="+c.text, key(c.key)); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s under %s: %d %s, want %d %s", c.text, c.key, w.Code, w.Body, c.status, c.want)
+		}
+	}
+	if got, err := redis.String(podtest.Dial(t, pod.Ports.Master).Do("GET", "messages")); got != ",x,y" {
+		t.Errorf("the book is %q, %v", got, err)
+	}
+}
+
+func TestReadEntries(t *testing.T) {
+	s, pod := newServer(t)
+	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Do(t, master, "SET", "messages", ",é,b%2Cc,d")
+	podtest.Do(t, master, "RPUSH", "list", "a")
+	podtest.Do(t, master, "WAIT", 1, 5000)
+	for _, c := range []struct {
+		query  string
+		status int
+		want   string
+	}{
+		{"", 200, `{"entries": [{"id": 0, "text": "é"}, {"id": 3, "text": "b,c"}, {"id": 9, "text": "d"}], "before": null}`},
+		{"?limit=2", 200, `{"entries": [{"id": 3, "text": "b,c"}, {"id": 9, "text": "d"}], "before": 3}`},
+		{"?before=3&limit=2", 200, `{"entries": [{"id": 0, "text": "é"}], "before": null}`},
+		{"?before=0", 200, `{"entries": [], "before": null}`},
+		{"?key=missing", 200, `{"entries": [], "before": null}`},
+		{"?seen=9&limit=1", 200, `{"entries": [{"id": 9, "text": "d"}], "before": 9}`},
+		{"?before=1", 400, "no entry starts there"},
+		{"?before=x", 400, `before is \"x\": use a whole number, 0 or more`},
+		{"?limit=0", 400, "1 to 500"},
+		{"?limit=501", 400, "1 to 500"},
+		{"?seen=-1", 400, "0 or more"},
+		{"?key=", 400, "key is empty"},
+		{"?key=list", 409, "another type"},
+	} {
+		if w := get(s, "/guestbook/entries"+c.query); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s answers %d %s, want %d %s", c.query, w.Code, w.Body, c.status, c.want)
+		}
+	}
+	if w := serve(s, httptest.NewRequest(http.MethodDelete, "/guestbook/entries", nil)); w.Code != 405 || w.Header().Get("Allow") == "" {
+		t.Errorf("DELETE answers %d", w.Code)
+	}
+}
+
+// stream is an open event stream.
+type stream struct {
+	t     *testing.T
+	lines *bufio.Scanner
+	close func()
+}
+
+func follow(t *testing.T, base, query, lastEventID string) *stream {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/guestbook/events"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lastEventID != "" {
+		r.Header.Set("Last-Event-ID", lastEventID)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &stream{t: t, lines: bufio.NewScanner(response.Body), close: func() { cancel(); response.Body.Close() }}
+	t.Cleanup(f.close)
+	if got := response.Header.Get("Content-Type"); response.StatusCode != 200 || got != "text/event-stream" {
+		t.Fatalf("answers %d as %q", response.StatusCode, got)
+	}
+	return f
+}
+
+// expect reads the next event, given by its lines.
+func (f *stream) expect(want ...string) {
+	f.t.Helper()
+	var got []string
+	for f.lines.Scan() {
+		line := f.lines.Text()
+		switch {
+		case line != "" && !strings.HasPrefix(line, "retry:"):
+			got = append(got, line)
+		case line == "" && len(got) > 0:
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				f.t.Errorf("event %q, want %q", got, want)
+			}
+			return
+		}
+	}
+	if len(want) > 0 {
+		f.t.Fatalf("the stream ended (%v), want %q", f.lines.Err(), want)
+	}
+}
+
+func listen(t *testing.T) (*server.Server, string, redis.Conn) {
+	t.Helper()
+	s, pod := newServer(t)
+	h := httptest.NewServer(s)
+	t.Cleanup(func() {
+		s.Drain()
+		h.Close()
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return s, h.URL, podtest.Dial(t, pod.Ports.Master)
+}
+
+func TestEvents(t *testing.T) {
+	s, base, master := listen(t)
+	podtest.Do(t, master, "SET", "messages", ",a,b")
+	podtest.Do(t, master, "WAIT", 1, 5000)
+
+	live := follow(t, base, "", "")
+	fromStart := follow(t, base, "?after=-1", "")
+	resumed := follow(t, base, "?after=-1", "0") // the header wins
+	fromStart.expect("event: entry", "id: 0", `data: {"id": 0, "text": "a"}`)
+	fromStart.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
+	resumed.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
+
+	post(s, "application/json", `{"text": "c\nd"}`, nil)
+	podtest.Do(t, master, "APPEND", "messages", ",e") // by another process
+	for _, f := range []*stream{live, fromStart, resumed} {
+		f.expect("event: entry", "id: 4", `data: {"id": 4, "text": "c\nd"}`)
+		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
+	}
+
+	// An old page writes the whole book with its message at the end: no more than a new entry.
+	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
+	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
+
+	// Somebody rewrites it.
+	podtest.Do(t, master, "SET", "messages", ",x")
+	live.expect("event: reset", "id: 0", "data: {}")
+	podtest.Do(t, master, "DEL", "messages")
+	live.expect("event: reset", "id: -1", "data: {}")
+	podtest.Do(t, master, "APPEND", "messages", ",new")
+	live.expect("event: entry", "id: 0", `data: {"id": 0, "text": "new"}`)
+
+	gone := follow(t, base, "", "77")
+	gone.expect("event: reset", "id: 0", "data: {}")
+
+	s.Drain()
+	live.expect() // the end
+	if status := statusOf(t, base+"/guestbook/events"); status != 503 {
+		t.Errorf("a new stream while draining is answered %d", status)
+	}
+}
+
+func statusOf(t *testing.T, url string) int {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+func TestEventsRefused(t *testing.T) {
+	_, base, master := listen(t)
+	podtest.Do(t, master, "RPUSH", "list", "a")
+	podtest.Do(t, master, "WAIT", 1, 5000)
+	for query, want := range map[string]int{"?after=x": 400, "?after=-2": 400, "?key=": 400, "?key=list": 409} {
+		if got := statusOf(t, base+"/guestbook/events"+query); got != want {
+			t.Errorf("%s is answered %d, want %d", query, got, want)
+		}
+	}
+}
+
+// A viewer further behind than the feed remembers misses nothing.
+func TestEventsAfterALongAbsence(t *testing.T) {
+	_, base, master := listen(t)
+	follow(t, base, "", "") // makes the feed start at the empty book
+	const n = 1000
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintf(&all, ",%d", i)
+	}
+	podtest.Do(t, master, "APPEND", "messages", all.String())
+	late := follow(t, base, "?after=-1", "")
+	id := 0
+	for i := range n {
+		late.expect("event: entry", fmt.Sprintf("id: %d", id), fmt.Sprintf(`data: {"id": %d, "text": "%d"}`, id, i))
+		id += len(fmt.Sprintf(",%d", i))
+	}
+}
+
+func TestNobodyWatchesNobodyPolls(t *testing.T) {
+	s, base, _ := listen(t)
+	follow(t, base, "", "")
+	f := follow(t, base, "", "")
+	viewers := func() string {
+		_, after, _ := strings.Cut(get(s, "/metrics").Body.String(), "\nguestbook_event_viewers ")
+		count, _, _ := strings.Cut(after, "\n")
+		return count
+	}
+	if got := viewers(); got != "2" {
+		t.Errorf("%s viewers, want 2", got)
+	}
+	f.close()
+	for until := time.Now().Add(10 * time.Second); viewers() != "1"; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("%s viewers, want 1", viewers())
+		}
+	}
+	// That the poller ends with the last viewer is checked by the package's search for goroutines left behind.
+}

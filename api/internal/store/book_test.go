@@ -1,0 +1,260 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+const book = "messages"
+
+func value(t *testing.T, c redis.Conn) string {
+	t.Helper()
+	v, err := redis.String(c.Do("GET", book))
+	if err != nil && !errors.Is(err, redis.ErrNil) {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestAppend(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
+	ctx := within(t, 10*time.Second)
+	for _, c := range []struct {
+		text, key string
+		want      guestbook.Entry
+		err       error
+		after     string
+	}{
+		{"first", "", guestbook.Entry{ID: 0, Text: "first"}, nil, ",first"},
+		{"a, b", "k1", guestbook.Entry{ID: 6, Text: "a, b"}, nil, ",first,a%2C b"},
+		{"a, b", "k1", guestbook.Entry{ID: 6, Text: "a, b"}, nil, ",first,a%2C b"},
+		{"other", "k1", guestbook.Entry{}, guestbook.ErrReused, ",first,a%2C b"},
+		{"a, b", "k2", guestbook.Entry{ID: 13, Text: "a, b"}, nil, ",first,a%2C b,a%2C b"},
+	} {
+		got, err := s.Append(ctx, book, c.text, c.key)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%q under %q gives %v, %v; want %v, %v", c.text, c.key, got, err, c.want, c.err)
+		}
+		if got := value(t, master); got != c.after {
+			t.Errorf("after %q under %q the book is %q, want %q", c.text, c.key, got, c.after)
+		}
+	}
+	if ttl := podtest.Do(t, master, "TTL", "{messages}:idempotency:k1").(int64); ttl < 86000 || ttl > 86400 {
+		t.Errorf("an idempotency key is kept for %d s, want a day", ttl)
+	}
+	podtest.Do(t, master, "RPUSH", "list", "a")
+	for _, key := range []string{"", "k3"} {
+		if _, err := s.Append(ctx, "list", "x", key); !errors.Is(err, guestbook.ErrWrongType) {
+			t.Errorf("on a list: %v", err)
+		}
+	}
+}
+
+func TestAFullRedisLosesNothing(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
+	ctx := within(t, 10*time.Second)
+	if _, err := s.Append(ctx, book, "kept", ""); err != nil {
+		t.Fatal(err)
+	}
+	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", "1")
+	for _, key := range []string{"", "k"} {
+		if _, err := s.Append(ctx, book, "x", key); !errors.Is(err, guestbook.ErrFull) {
+			t.Errorf("out of memory: %v", err)
+		}
+	}
+	if err := s.Set(ctx, book, "x"); !errors.Is(err, guestbook.ErrFull) {
+		t.Errorf("set out of memory: %v", err)
+	}
+	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", "0")
+	podtest.Do(t, master, "CONFIG", "SET", "proto-max-bulk-len", 1<<20)
+	podtest.Do(t, master, "SETRANGE", "long", 1<<20-1, "x")
+	for _, key := range []string{"", "k"} {
+		if _, err := s.Append(ctx, "long", "x", key); !errors.Is(err, guestbook.ErrFull) {
+			t.Errorf("at the string's limit: %v", err)
+		}
+	}
+	if got := value(t, master); got != ",kept" {
+		t.Errorf("the book is %q", got)
+	}
+}
+
+func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
+
+// pages reads a whole book by pages of some size.
+func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
+	t.Helper()
+	before, more := int64(-1), true
+	for more {
+		entries, m, err := s.Page(within(t, 10*time.Second), book, before, -1, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(entries) > limit || m && len(entries) == 0 {
+			t.Fatalf("%d entries before %d, limit %d, more %t", len(entries), before, limit, m)
+		}
+		all = append(append([]guestbook.Entry{}, entries...), all...)
+		if more = m; more {
+			before = entries[0].ID
+		}
+	}
+	return all
+}
+
+func TestPagesHoldEveryEntryOnce(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	var many strings.Builder
+	for i := range 1000 {
+		many.WriteString(guestbook.Encode(fmt.Sprintf("%d é😀 %s", i, strings.Repeat("x", i%300))))
+	}
+	for name, content := range map[string]string{
+		"empty":                   "",
+		"one":                     ",first",
+		"without a leading comma": "first,second,third",
+		"with empty entries":      ",,a,,b,,",
+		"only empty entries":      ",,,",
+		"a long entry":            ",a," + strings.Repeat("x", 300_000) + ",b",
+		"many":                    many.String(),
+	} {
+		set(t, s, content)
+		wantGet(t, s, content)
+		want, _ := guestbook.Split([]byte(content), 0)
+		for _, limit := range []int{1, 2, 7, 500} {
+			if len(want) > 100 && limit < 7 {
+				continue
+			}
+			if got := pages(t, s, limit); len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, by %d: %d entries, want %d", name, limit, len(got), len(want))
+			}
+		}
+	}
+}
+
+func TestPageBeforeWhatIsNoEntry(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, ",é,b")
+	wantGet(t, s, ",é,b")
+	for before, ok := range map[int64]bool{0: true, 1: false, 2: false, 3: true, 4: false, 5: false, 1 << 40: false} {
+		_, _, err := s.Page(within(t, time.Second), book, before, -1, 10)
+		if ok != (err == nil) || !ok && !errors.Is(err, guestbook.ErrNoEntry) {
+			t.Errorf("before %d: %v", before, err)
+		}
+	}
+	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
+		t.Errorf("%v fallbacks: the slave did answer", n)
+	}
+}
+
+// cutOff makes the slave keep what it has, whatever the master gets.
+func cutOff(t *testing.T, pod *localpod.Pod) {
+	t.Helper()
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
+}
+
+func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, ",a")
+	wantGet(t, s, ",a")
+	cutOff(t, pod)
+	ctx := within(t, 10*time.Second)
+	posted, err := s.Append(ctx, book, "mine", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []guestbook.Entry{{ID: 0, Text: "a"}, {ID: 2, Text: "mine"}}
+
+	if got, _, err := s.Page(ctx, book, -1, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
+		t.Errorf("the slave has %v, %v", got, err)
+	}
+	if got, _, err := s.Page(ctx, book, -1, posted.ID, 10); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("whoever has seen the post reads %v, %v", got, err)
+	}
+	if got, _, err := s.Page(ctx, book, posted.ID, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
+		t.Errorf("before the post: %v, %v", got, err)
+	}
+	if got, last, err := s.Since(ctx, book, guestbook.Mark{ID: posted.ID}); err != nil || len(got) != 0 || last.ID != posted.ID {
+		t.Errorf("since the post: %v, %v, %v", got, last, err)
+	}
+}
+
+func TestSince(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	long := strings.Repeat("x", 100_000)
+	for _, c := range []struct {
+		content string
+		mark    guestbook.Mark
+		want    []guestbook.Entry
+		last    guestbook.Mark
+		err     error
+	}{
+		{"", guestbook.Start, nil, guestbook.Start, nil},
+		{",a,b", guestbook.Start, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
+		{",a,b", guestbook.Mark{ID: 0, Raw: ",a"}, []guestbook.Entry{entry(2, "b")}, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
+		{",a,b", guestbook.Mark{ID: 0}, []guestbook.Entry{entry(2, "b")}, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
+		{"a,b", guestbook.Mark{ID: 0, Raw: "a"}, []guestbook.Entry{entry(1, "b")}, guestbook.Mark{ID: 1, Raw: ",b"}, nil},
+		{",a,b", guestbook.Mark{ID: 2, Raw: ",b"}, nil, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
+		{",a,", guestbook.Mark{ID: 0}, nil, guestbook.Mark{ID: 2, Raw: ","}, nil},
+		{"," + long + ",b", guestbook.Mark{ID: 0}, []guestbook.Entry{entry(100_001, "b")}, guestbook.Mark{ID: 100_001, Raw: ",b"}, nil},
+		{",a," + long, guestbook.Mark{ID: 0}, []guestbook.Entry{entry(2, long)}, guestbook.Mark{ID: 2, Raw: "," + long}, nil},
+		// Rewritten books.
+		{"", guestbook.Mark{ID: 0, Raw: ",a"}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
+		{",x,b", guestbook.Mark{ID: 0, Raw: ",a"}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
+		{",ab", guestbook.Mark{ID: 0, Raw: ",a"}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
+		{",a,b", guestbook.Mark{ID: 1}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
+		{",a,b", guestbook.Mark{ID: 4}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
+	} {
+		set(t, s, c.content)
+		wantGet(t, s, c.content)
+		got, last, err := s.Since(within(t, 5*time.Second), book, c.mark)
+		if !errors.Is(err, c.err) {
+			t.Errorf("%.20q since %v: %v, want %v", c.content, c.mark, err, c.err)
+		}
+		if c.err == nil && (!reflect.DeepEqual(got, c.want) || last != c.last) {
+			t.Errorf("%.20q since %v: %.40v to %.40v, want %.40v to %.40v", c.content, c.mark, got, last, c.want, c.last)
+		}
+		end, err := s.End(within(t, 5*time.Second), book)
+		if _, want := guestbook.Split([]byte(c.content), 0); err != nil || end != want {
+			t.Errorf("%.20q ends at %.40v, %v, want %.40v", c.content, end, err, want)
+		}
+	}
+}
+
+// Many entries at once are read in several steps, none cut.
+func TestSinceInSteps(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	var content strings.Builder
+	for i := range 5000 {
+		content.WriteString(guestbook.Encode(fmt.Sprintf("entry %d of many, é", i)))
+	}
+	set(t, s, content.String())
+	wantGet(t, s, content.String())
+	want, end := guestbook.Split([]byte(content.String()), 0)
+	var got []guestbook.Entry
+	mark := guestbook.Start
+	for mark != end {
+		entries, last, err := s.Since(within(t, 5*time.Second), book, mark)
+		if err != nil || last == mark {
+			t.Fatalf("since %v: to %v, %v", mark, last, err)
+		}
+		got, mark = append(got, entries...), last
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%d entries, want %d", len(got), len(want))
+	}
+}
