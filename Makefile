@@ -1,5 +1,6 @@
 # make run     the whole pod on this machine, with a real Redis master and slave
 # make test    vet, unit tests and the contract suite, against real Redis and nginx
+# make test-long   many visitors at once
 # make lint    formatting and linters (building one takes longer than the tests)
 # make fuzz    each fuzzer for FUZZTIME
 
@@ -48,6 +49,11 @@ test:
 	go test -race -coverpkg=$(COVERED) -coverprofile=.build/cover.out ./...
 	@go tool cover -func=.build/cover.out | tail -1
 
+.PHONY: test-long
+test-long:
+	$(call programs,$(SERVERS))
+	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
+
 .PHONY: lint
 lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
@@ -57,4 +63,5 @@ lint:
 .PHONY: fuzz
 fuzz:
 	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
+	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
 	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,44 +17,10 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-// apiBinary is the API, built once with the race detector.
-var apiBinary string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "guestbook-contract-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		apiBinary = filepath.Join(dir, "api")
-		if err := localpod.Build(context.Background(), apiBinary, "-race"); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
-
-// start starts a pod that ends with the test, and gives a connection to its master.
-func start(t *testing.T, o localpod.Options) (*localpod.Pod, redis.Conn) {
-	t.Helper()
-	o.APIBinary = apiBinary
-	pod := podtest.New(t, o)
-	t.Cleanup(func() {
-		if tail := pod.API.Tail(); strings.Contains(tail, "DATA RACE") || t.Failed() {
-			t.Errorf("the API's last words:\n%s", tail)
-		}
-	})
-	if err := pod.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return pod, podtest.Dial(t, pod.Ports.Master)
-}
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m, "-race")) }
 
 func TestContract(t *testing.T) {
-	pod, master := start(t, localpod.Options{})
+	pod, master := podtest.Pod(t, localpod.Options{})
 	podtest.Await(t, pod.Slave, pod.Synced)
 	Run(t, pod.URL(), master)
 }
@@ -88,7 +53,7 @@ func expect(t *testing.T, url string, status int, body string) {
 }
 
 func TestWithoutMaster(t *testing.T) {
-	pod, _ := start(t, localpod.Options{})
+	pod, _ := podtest.Pod(t, localpod.Options{})
 	podtest.Await(t, pod.Slave, pod.Synced)
 	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
 	read := pod.URL() + "/guestbook/?" + readQuery
@@ -126,7 +91,7 @@ func TestWithoutMaster(t *testing.T) {
 }
 
 func TestWithoutSlave(t *testing.T) {
-	pod, master := start(t, localpod.Options{})
+	pod, master := podtest.Pod(t, localpod.Options{})
 	podtest.Await(t, pod.Slave, pod.Synced)
 	put(t, master, ",kept")
 	podtest.Kill(t, pod.Slave)
@@ -140,7 +105,7 @@ func TestWithoutSlave(t *testing.T) {
 
 func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
 	// The master makes the slave wait for its first copy for longer than the test takes.
-	pod, master := start(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync-delay", "600"}})
+	pod, master := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync-delay", "600"}})
 	put(t, master, ",kept")
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",kept"}`)
 	if _, body := ask(t, pod.APIURL()+"/readyz"); !strings.Contains(body, "the slave has not finished its first sync") {
@@ -149,7 +114,7 @@ func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
 }
 
 func TestDataSurvivesARestartOfEverything(t *testing.T) {
-	pod, _ := start(t, localpod.Options{})
+	pod, _ := podtest.Pod(t, localpod.Options{})
 	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
 	if err := pod.Stop(); err != nil {
 		t.Fatal(err)
@@ -161,7 +126,7 @@ func TestDataSurvivesARestartOfEverything(t *testing.T) {
 }
 
 func TestWithoutAPI(t *testing.T) {
-	pod, _ := start(t, localpod.Options{})
+	pod, _ := podtest.Pod(t, localpod.Options{})
 	podtest.Kill(t, pod.API)
 	response, body := ask(t, pod.URL()+"/guestbook/?"+readQuery)
 	if response.StatusCode != 503 || response.Header.Get("Retry-After") == "" {
@@ -176,7 +141,7 @@ func TestWithoutAPI(t *testing.T) {
 }
 
 func TestNginxServesThePageAndNothingElse(t *testing.T) {
-	pod, _ := start(t, localpod.Options{})
+	pod, _ := podtest.Pod(t, localpod.Options{})
 	response, page := ask(t, pod.URL()+"/")
 	if !strings.Contains(page, "controllers.js") {
 		t.Errorf("not the page: %s", page)

@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +15,43 @@ import (
 
 	"guestbook/api/localpod"
 )
+
+// apiBinary is the API that Main has built.
+var apiBinary string
+
+// Main builds the API once for all tests of a package, with the given flags of go build, and runs them. It returns
+// the exit code.
+func Main(m *testing.M, flags ...string) int {
+	dir, err := os.MkdirTemp("", "guestbook-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	apiBinary = filepath.Join(dir, "api")
+	if err := localpod.Build(context.Background(), apiBinary, flags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// Pod starts a whole pod, with the API that Main has built, and gives a connection to its master. A data race in the
+// API fails the test.
+func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
+	t.Helper()
+	o.APIBinary = apiBinary
+	pod := New(t, o)
+	t.Cleanup(func() {
+		if tail := pod.API.Tail(); strings.Contains(tail, "DATA RACE") || t.Failed() {
+			t.Errorf("the API's last words:\n%s", tail)
+		}
+	})
+	if err := pod.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return pod, Dial(t, pod.Ports.Master)
+}
 
 // New prepares a pod on free ports, in a folder of its own, that is stopped when the test ends. Nothing runs yet.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
