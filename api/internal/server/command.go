@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 
 	"guestbook/api/internal/php"
 )
@@ -32,7 +33,7 @@ func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
 	if err := refuseOtherSites(r); err != nil {
 		return a, err
 	}
-	key, err := key(params)
+	key, err := s.key(params)
 	if err != nil {
 		return a, err
 	}
@@ -47,7 +48,7 @@ func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
 
 func (s *Server) get(r *http.Request, params php.Params) (answer, error) {
 	a := answer{command: "get"}
-	key, err := key(params)
+	key, err := s.key(params)
 	if err != nil {
 		return a, err
 	}
@@ -110,12 +111,24 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func key(params php.Params) (string, error) {
+// key gives the guestbook that a request names.
+func (s *Server) key(params php.Params) (string, error) {
 	key, err := text(params, "key")
-	if err == nil && key == "" {
-		err = &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
+	if err != nil {
+		return "", err
 	}
-	return key, err
+	return key, s.allow(key)
+}
+
+// allow says whether requests may name the key: nil, or why not.
+func (s *Server) allow(key string) error {
+	switch {
+	case key == "":
+		return &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
+	case len(s.AllowedKeys) > 0 && !slices.Contains(s.AllowedKeys, key):
+		return &requestError{http.StatusForbidden, "this key is not allowed here: use another, or have it added to ALLOWED_KEYS"}
+	}
+	return nil
 }
 
 // text gives the parameter that a command cannot do without.

@@ -39,7 +39,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) (answer, erro
 	if err != nil {
 		return a, err
 	}
-	key, text, err := newEntry(w, r)
+	key, text, err := s.newEntry(w, r)
 	if err != nil {
 		return a, err
 	}
@@ -55,7 +55,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) (answer, erro
 }
 
 // newEntry reads the fields of a form or of a JSON object.
-func newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err error) {
+func (s *Server) newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err error) {
 	body, err := readBody(w, r)
 	if err != nil {
 		return "", "", err
@@ -83,9 +83,10 @@ func newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err err
 	if fields.Key != nil {
 		key = *fields.Key
 	}
+	if err := s.allow(key); err != nil {
+		return "", "", err
+	}
 	switch {
-	case key == "":
-		return "", "", &requestError{http.StatusBadRequest, "key is empty: leave it out or name a guestbook"}
 	case fields.Text == nil || strings.TrimSpace(*fields.Text) == "":
 		return "", "", &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
 	case len(*fields.Text) > maxText:
@@ -112,7 +113,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 func (s *Server) readEntries(r *http.Request) (answer, error) {
 	a := answer{command: "entries"}
 	params := php.ParseQuery(r.URL.RawQuery)
-	key, err := bookKey(params)
+	key, err := s.bookKey(params)
 	if err != nil {
 		return a, err
 	}
@@ -152,11 +153,11 @@ func (s *Server) readEntries(r *http.Request) (answer, error) {
 }
 
 // bookKey is the guestbook that a query names, the usual one where it names none.
-func bookKey(params php.Params) (string, error) {
+func (s *Server) bookKey(params php.Params) (string, error) {
 	if _, ok := params["key"]; !ok {
-		return defaultKey, nil
+		return defaultKey, s.allow(defaultKey)
 	}
-	return key(params)
+	return s.key(params)
 }
 
 // number reads a whole number of a query, or takes what is meant where it is left out.

@@ -28,6 +28,7 @@ type Store interface {
 // Options are what the server depends on.
 type Options struct {
 	Store          Store
+	AllowedKeys    []string      // that requests may name; none: all
 	RequestTimeout time.Duration // for all that a request does with the store
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
