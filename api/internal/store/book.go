@@ -22,15 +22,17 @@ const (
 	maxWindow = 1 << 20
 )
 
-// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
+// appendOnceSource appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
 // KEYS[2] holds then: the entry's id and ARGV[2], the text's fingerprint, for ARGV[3] seconds.
-var appendOnce = redis.NewScript(2, `
+const appendOnceSource = `
 local done = redis.call('GET', KEYS[2])
 if done then return done end
 local id = redis.call('APPEND', KEYS[1], ARGV[1]) - #ARGV[1]
 done = id .. ' ' .. ARGV[2]
 redis.call('SET', KEYS[2], done, 'EX', ARGV[3])
-return done`)
+return done`
+
+var appendOnce = redis.NewScript(2, appendOnceSource)
 
 // repeatable is for how many seconds a repeated idempotency key is recognised: a day.
 const repeatable = 24 * 60 * 60
@@ -40,15 +42,19 @@ const repeatable = 24 * 60 * 60
 func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error) {
 	raw := guestbook.Encode(text)
 	if idempotencyKey == "" {
-		length, err := redis.Int64(s.master.do(ctx, "APPEND", key, raw))
+		length, err := redis.Int64(s.write(ctx, "APPEND", key, raw))
 		return guestbook.Entry{ID: length - int64(len(raw)), Text: text}, err
 	}
 	sum := sha256.Sum256([]byte(text))
 	fingerprint := hex.EncodeToString(sum[:16])
 	// The braces put both keys into one slot of a Redis Cluster.
-	done, err := redis.String(s.master.run(ctx, "EVALSHA", func(c redis.Conn) (any, error) {
-		return appendOnce.Do(c, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, repeatable)
-	}))
+	args := []any{appendOnce.Hash(), 2, key, "{" + key + "}:idempotency:" + idempotencyKey, raw, fingerprint, repeatable}
+	reply, err := s.write(ctx, "EVALSHA", args...)
+	if isReply(err, "NOSCRIPT") { // the first time since this Redis was started
+		args[0] = appendOnceSource
+		reply, err = s.write(ctx, "EVAL", args...)
+	}
+	done, err := redis.String(reply, err)
 	if err != nil {
 		return guestbook.Entry{}, err
 	}

@@ -146,6 +146,12 @@ func (h *health) note(err error) {
 	}
 }
 
+// isMaster says whether the node is a master now, whatever it should be.
+func (n *node) isMaster(ctx context.Context) bool {
+	info, err := redis.String(n.do(ctx, "INFO", "replication"))
+	return err == nil && strings.Contains(info, "role:master\r\n")
+}
+
 // isReply says whether err is an error that Redis answered with and that starts with the code.
 func isReply(err error, code string) bool {
 	var reply redis.Error

@@ -56,8 +56,18 @@ func (s *Store) Close() error {
 
 // Set makes value all that key holds.
 func (s *Store) Set(ctx context.Context, key, value string) error {
-	_, err := s.master.do(ctx, "SET", key, value)
+	_, err := s.write(ctx, "SET", key, value)
 	return err
+}
+
+// write runs a command on the master. When the master's address leads to a slave, the two may have swapped their
+// roles: the slaves' address leads to the master then.
+func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
+	reply, err := s.master.do(ctx, command, args...)
+	if isReply(err, "READONLY") && s.slave.isMaster(ctx) {
+		return s.slave.do(ctx, command, args...)
+	}
+	return reply, err
 }
 
 // Get reads what key holds, nil where there is no such key: from a slave, or from the master when no slave answers.
