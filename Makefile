@@ -1,6 +1,7 @@
 # make run     the whole pod on this machine, with a real Redis master and slave
 # make test    vet, unit tests and the contract suite, against real Redis and nginx
 # make test-long   many visitors at once
+# make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
 # make lint    formatting and linters (building one takes longer than the tests)
 # make fuzz    each fuzzer for FUZZTIME
 
@@ -53,6 +54,14 @@ test:
 test-long:
 	$(call programs,$(SERVERS))
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
+
+BENCH ?=
+.PHONY: bench
+bench:
+	$(call programs,$(SERVERS) wrk:wrk)
+	@mkdir -p .build
+	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
+	go run ./api/test/bench $(BENCH)
 
 .PHONY: lint
 lint:

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) (answer, error)
 	if params["cmd"].Text == "set" {
 		return s.set(r, params)
 	}
-	return s.get(r, params)
+	return s.get(params)
 }
 
 func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
@@ -46,23 +47,21 @@ func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
 	return a, s.Store.Set(ctx, key, value)
 }
 
-func (s *Server) get(r *http.Request, params php.Params) (answer, error) {
+func (s *Server) get(params php.Params) (answer, error) {
 	a := answer{command: "get"}
 	key, err := s.key(params)
 	if err != nil {
 		return a, err
 	}
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
-	data, err := s.Store.Get(ctx, key)
-	if err != nil {
-		return a, err
-	}
-	a.body = make([]byte, 0, len(data)+len(data)/8+16)
-	a.body = append(a.body, `{"data": `...)
-	a.body = appendJSONString(a.body, data)
-	a.body = append(a.body, '}')
-	return a, nil
+	f := s.reads.join(flightName{command: a.command, key: key}, func(ctx context.Context) ([]byte, error) {
+		data, err := s.Store.Get(ctx, key)
+		body := make([]byte, 0, len(data)+len(data)/8+16)
+		body = append(body, `{"data": `...)
+		body = appendJSONString(body, data)
+		return append(body, '}'), err
+	})
+	a.body, a.length = f.body, f.length
+	return a, f.err
 }
 
 // parameters reads the query and, of a POST, the form body; the query wins.

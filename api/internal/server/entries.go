@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -129,27 +130,36 @@ func (s *Server) readEntries(r *http.Request) (answer, error) {
 	if err != nil {
 		return a, err
 	}
+	read := func(ctx context.Context) ([]byte, error) {
+		entries, more, err := s.Store.Page(ctx, key, before, seen, int(limit))
+		return appendPage(nil, entries, more), err
+	}
+	if before < 0 && seen < 0 { // what everybody asks for
+		f := s.reads.join(flightName{a.command, key, int(limit)}, read)
+		a.body, a.length = f.body, f.length
+		return a, f.err
+	}
 	ctx, cancel := s.storeContext(r)
 	defer cancel()
-	entries, more, err := s.Store.Page(ctx, key, before, seen, int(limit))
-	if err != nil {
-		return a, err
-	}
-	a.body = append(a.body, `{"entries": [`...)
+	a.body, err = read(ctx)
+	return a, err
+}
+
+func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {
+	dst = append(dst, `{"entries": [`...)
 	for i, entry := range entries {
 		if i > 0 {
-			a.body = append(a.body, ", "...)
+			dst = append(dst, ", "...)
 		}
-		a.body = appendEntry(a.body, entry)
+		dst = appendEntry(dst, entry)
 	}
-	a.body = append(a.body, `], "before": `...)
+	dst = append(dst, `], "before": `...)
 	if more {
-		a.body = strconv.AppendInt(a.body, entries[0].ID, 10)
+		dst = strconv.AppendInt(dst, entries[0].ID, 10)
 	} else {
-		a.body = append(a.body, "null"...)
+		dst = append(dst, "null"...)
 	}
-	a.body = append(a.body, '}')
-	return a, nil
+	return append(dst, '}')
 }
 
 // bookKey is the guestbook that a query names, the usual one where it names none.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -70,7 +69,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 // oldest first; more says whether there are others before them. A slave that does not hold the entry seen
 // yet is not asked; -1 stands for none. ErrNoEntry means that no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error) {
-	err = s.readBook(func(n *node) (err error) {
+	err = s.read(func(n *node) (err error) {
 		entries, more, err = n.page(ctx, key, before, seen, limit)
 		return err
 	})
@@ -80,7 +79,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 // Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means
 // that the book does not hold the mark any more: somebody rewrote it.
 func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (entries []guestbook.Entry, last guestbook.Mark, err error) {
-	err = s.readBook(func(n *node) (err error) {
+	err = s.read(func(n *node) (err error) {
 		entries, last, err = n.since(ctx, key, mark)
 		return err
 	})
@@ -89,7 +88,7 @@ func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (ent
 
 // End is the place of the book's last entry, Start of an empty book.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
-	err = s.readBook(func(n *node) error {
+	err = s.read(func(n *node) error {
 		for size := int64(firstWindow); ; size *= 4 {
 			data, start, err := n.tail(ctx, key, size)
 			if err != nil {
@@ -102,20 +101,6 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err e
 		}
 	})
 	return last, err
-}
-
-// readBook asks a slave, and the master when no slave answers or when the slave does not hold what is asked for:
-// it may only be behind.
-func (s *Store) readBook(read func(*node) error) error {
-	err := read(s.slave)
-	if err == nil || errors.Is(err, guestbook.ErrWrongType) {
-		return err
-	}
-	masterErr := read(s.master)
-	if errors.Is(err, guestbook.ErrNoEntry) {
-		return masterErr
-	}
-	return s.fellBack(err, masterErr)
 }
 
 // skipCut drops what data, read from offset on, starts with, up to the start of an entry. Where there is none, nothing
