@@ -1,5 +1,7 @@
 # make run     the whole pod on this machine, with a real Redis master and slave
 # make test    vet, unit tests, the contract suite and the page in a real browser, against real Redis and nginx
+# make test-long   many visitors at once
+# make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
 # make lint    formatting and linters (building one takes longer than the tests)
 # make fuzz    each fuzzer for FUZZTIME
 
@@ -56,6 +58,19 @@ $(AXE): Makefile
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
 	@touch $@
 
+.PHONY: test-long
+test-long:
+	$(call programs,$(SERVERS))
+	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
+
+BENCH ?=
+.PHONY: bench
+bench:
+	$(call programs,$(SERVERS) wrk:wrk)
+	@mkdir -p .build
+	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
+	go run ./api/test/bench $(BENCH)
+
 .PHONY: lint
 lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
@@ -65,4 +80,5 @@ lint:
 .PHONY: fuzz
 fuzz:
 	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
+	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
 	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server

@@ -95,7 +95,9 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 		Log: log, Metrics: metrics,
 	})
 	defer func() { err = errors.Join(err, redis.Close()) }()
-	api := server.New(server.Options{Store: redis, RequestTimeout: config.RequestTimeout, Log: log, Metrics: metrics})
+	api := server.New(server.Options{
+		Store: redis, AllowedKeys: config.AllowedKeys, RequestTimeout: config.RequestTimeout, Log: log, Metrics: metrics,
+	})
 	httpServer := &http.Server{
 		Handler:           api,
 		ReadHeaderTimeout: readHeaderTimeout,

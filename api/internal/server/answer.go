@@ -12,9 +12,10 @@ import (
 
 // answer is what a request gets, if there is no error.
 type answer struct {
-	command string // for the metrics; "" until it is known
-	status  int    // 200 unless said
-	body    []byte // JSON
+	command string   // for the metrics; "" until it is known
+	status  int      // 200 unless said
+	body    []byte   // JSON
+	length  []string // Content-Length, where it is known already
 }
 
 // requestError is the client's fault.
@@ -57,7 +58,7 @@ func (s *Server) answered(handle func(http.ResponseWriter, *http.Request) (answe
 			s.Log.Debug("request failed", "command", a.command, "status", status, "error", err)
 			writeError(w, status, message)
 		} else {
-			writeJSON(w, status, a.body)
+			write(w, status, a.body, a.length)
 		}
 		s.observe(a.command, status, time.Since(start))
 	}
@@ -79,8 +80,16 @@ func writeError(w http.ResponseWriter, status int, message string) {
 var contentTypeJSON = []string{"application/json"}
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Type"] = contentTypeJSON
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	write(w, status, body, []string{strconv.Itoa(len(body))})
+}
+
+func write(w http.ResponseWriter, status int, body []byte, length []string) {
+	if length == nil {
+		length = []string{strconv.Itoa(len(body))}
+	}
+	header := w.Header()
+	header["Content-Type"] = contentTypeJSON
+	header["Content-Length"] = length
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
 }

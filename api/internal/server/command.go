@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 
 	"guestbook/api/internal/php"
 )
@@ -24,7 +26,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request) (answer, error)
 	if params["cmd"].Text == "set" {
 		return s.set(r, params)
 	}
-	return s.get(r, params)
+	return s.get(params)
 }
 
 func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
@@ -32,7 +34,7 @@ func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
 	if err := refuseOtherSites(r); err != nil {
 		return a, err
 	}
-	key, err := key(params)
+	key, err := s.key(params)
 	if err != nil {
 		return a, err
 	}
@@ -45,23 +47,21 @@ func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
 	return a, s.Store.Set(ctx, key, value)
 }
 
-func (s *Server) get(r *http.Request, params php.Params) (answer, error) {
+func (s *Server) get(params php.Params) (answer, error) {
 	a := answer{command: "get"}
-	key, err := key(params)
+	key, err := s.key(params)
 	if err != nil {
 		return a, err
 	}
-	ctx, cancel := s.storeContext(r)
-	defer cancel()
-	data, err := s.Store.Get(ctx, key)
-	if err != nil {
-		return a, err
-	}
-	a.body = make([]byte, 0, len(data)+len(data)/8+16)
-	a.body = append(a.body, `{"data": `...)
-	a.body = appendJSONString(a.body, data)
-	a.body = append(a.body, '}')
-	return a, nil
+	f := s.reads.join(flightName{command: a.command, key: key}, func(ctx context.Context) ([]byte, error) {
+		data, err := s.Store.Get(ctx, key)
+		body := make([]byte, 0, len(data)+len(data)/8+16)
+		body = append(body, `{"data": `...)
+		body = appendJSONString(body, data)
+		return append(body, '}'), err
+	})
+	a.body, a.length = f.body, f.length
+	return a, f.err
 }
 
 // parameters reads the query and, of a POST, the form body; the query wins.
@@ -110,12 +110,24 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-func key(params php.Params) (string, error) {
+// key gives the guestbook that a request names.
+func (s *Server) key(params php.Params) (string, error) {
 	key, err := text(params, "key")
-	if err == nil && key == "" {
-		err = &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
+	if err != nil {
+		return "", err
 	}
-	return key, err
+	return key, s.allow(key)
+}
+
+// allow says whether requests may name the key: nil, or why not.
+func (s *Server) allow(key string) error {
+	switch {
+	case key == "":
+		return &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
+	case len(s.AllowedKeys) > 0 && !slices.Contains(s.AllowedKeys, key):
+		return &requestError{http.StatusForbidden, "this key is not allowed here: use another, or have it added to ALLOWED_KEYS"}
+	}
+	return nil
 }
 
 // text gives the parameter that a command cannot do without.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -39,7 +40,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) (answer, erro
 	if err != nil {
 		return a, err
 	}
-	key, text, err := newEntry(w, r)
+	key, text, err := s.newEntry(w, r)
 	if err != nil {
 		return a, err
 	}
@@ -55,7 +56,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) (answer, erro
 }
 
 // newEntry reads the fields of a form or of a JSON object.
-func newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err error) {
+func (s *Server) newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err error) {
 	body, err := readBody(w, r)
 	if err != nil {
 		return "", "", err
@@ -83,9 +84,10 @@ func newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err err
 	if fields.Key != nil {
 		key = *fields.Key
 	}
+	if err := s.allow(key); err != nil {
+		return "", "", err
+	}
 	switch {
-	case key == "":
-		return "", "", &requestError{http.StatusBadRequest, "key is empty: leave it out or name a guestbook"}
 	case fields.Text == nil || strings.TrimSpace(*fields.Text) == "":
 		return "", "", &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
 	case len(*fields.Text) > maxText:
@@ -112,7 +114,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 func (s *Server) readEntries(r *http.Request) (answer, error) {
 	a := answer{command: "entries"}
 	params := php.ParseQuery(r.URL.RawQuery)
-	key, err := bookKey(params)
+	key, err := s.bookKey(params)
 	if err != nil {
 		return a, err
 	}
@@ -128,35 +130,44 @@ func (s *Server) readEntries(r *http.Request) (answer, error) {
 	if err != nil {
 		return a, err
 	}
+	read := func(ctx context.Context) ([]byte, error) {
+		entries, more, err := s.Store.Page(ctx, key, before, seen, int(limit))
+		return appendPage(nil, entries, more), err
+	}
+	if before < 0 && seen < 0 { // what everybody asks for
+		f := s.reads.join(flightName{a.command, key, int(limit)}, read)
+		a.body, a.length = f.body, f.length
+		return a, f.err
+	}
 	ctx, cancel := s.storeContext(r)
 	defer cancel()
-	entries, more, err := s.Store.Page(ctx, key, before, seen, int(limit))
-	if err != nil {
-		return a, err
-	}
-	a.body = append(a.body, `{"entries": [`...)
+	a.body, err = read(ctx)
+	return a, err
+}
+
+func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {
+	dst = append(dst, `{"entries": [`...)
 	for i, entry := range entries {
 		if i > 0 {
-			a.body = append(a.body, ", "...)
+			dst = append(dst, ", "...)
 		}
-		a.body = appendEntry(a.body, entry)
+		dst = appendEntry(dst, entry)
 	}
-	a.body = append(a.body, `], "before": `...)
+	dst = append(dst, `], "before": `...)
 	if more {
-		a.body = strconv.AppendInt(a.body, entries[0].ID, 10)
+		dst = strconv.AppendInt(dst, entries[0].ID, 10)
 	} else {
-		a.body = append(a.body, "null"...)
+		dst = append(dst, "null"...)
 	}
-	a.body = append(a.body, '}')
-	return a, nil
+	return append(dst, '}')
 }
 
 // bookKey is the guestbook that a query names, the usual one where it names none.
-func bookKey(params php.Params) (string, error) {
+func (s *Server) bookKey(params php.Params) (string, error) {
 	if _, ok := params["key"]; !ok {
-		return defaultKey, nil
+		return defaultKey, s.allow(defaultKey)
 	}
-	return key(params)
+	return s.key(params)
 }
 
 // number reads a whole number of a query, or takes what is meant where it is left out.

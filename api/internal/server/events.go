@@ -60,7 +60,7 @@ func (s *Server) newViewer(w http.ResponseWriter, r *http.Request) (*viewer, err
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		params["after"] = php.Value{Text: id} // a browser that comes back; its address still names where it began
 	}
-	key, err := bookKey(params)
+	key, err := s.bookKey(params)
 	if err != nil {
 		return nil, err
 	}

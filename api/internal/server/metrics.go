@@ -22,5 +22,15 @@ func (s *Server) observe(command string, status int, took time.Duration) {
 	if command == "" {
 		command = "invalid"
 	}
-	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
+	label := label{command, status}
+	observer, ok := s.observers.Load(label)
+	if !ok {
+		observer, _ = s.observers.LoadOrStore(label, s.durations.WithLabelValues(command, strconv.Itoa(status)))
+	}
+	observer.(prometheus.Observer).Observe(took.Seconds())
+}
+
+type label struct {
+	command string
+	status  int
 }

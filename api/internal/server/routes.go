@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,7 @@ type Store interface {
 // Options are what the server depends on.
 type Options struct {
 	Store          Store
+	AllowedKeys    []string      // that requests may name; none: all
 	RequestTimeout time.Duration // for all that a request does with the store
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
@@ -38,13 +40,16 @@ type Server struct {
 	http.Handler
 	Options
 	readiness readiness
+	reads     *flights
 	feeds     feeds
 	durations *prometheus.HistogramVec
+	observers sync.Map // of durations, by label: looking one up there costs more
 }
 
 // New makes the server.
 func New(o Options) *Server {
 	s := &Server{Options: o, durations: newDurations(o.Metrics), readiness: readiness{drained: make(chan struct{})}}
+	s.reads = newFlights(o.RequestTimeout)
 	s.feeds = newFeeds(o.Store, o.RequestTimeout, o.Metrics)
 	mux := http.NewServeMux()
 	for pattern, handler := range s.routes() {

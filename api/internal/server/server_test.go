@@ -120,6 +120,24 @@ func TestErrorsOfTheStore(t *testing.T) {
 	}
 }
 
+func TestKeysThatAreNotAllowed(t *testing.T) {
+	s := server.New(server.Options{
+		Store: broken{err: errors.New("connection refused")}, AllowedKeys: []string{"messages", "other"},
+		RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+	})
+	for _, path := range []string{"?cmd=get&key=secret", "?cmd=set&key=secret&value=x", "entries?key=secret", "events?key=secret"} {
+		if w := get(s, "/guestbook/"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "ALLOWED_KEYS") {
+			t.Errorf("%s answers %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := post(s, "application/json", `{"text": "x", "key": "secret"}`, nil); w.Code != http.StatusForbidden {
+		t.Errorf("a post answers %d %s", w.Code, w.Body)
+	}
+	if w := get(s, "/guestbook/?cmd=get&key=other"); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("an allowed key answers %d %s", w.Code, w.Body)
+	}
+}
+
 func TestReadiness(t *testing.T) {
 	s, pod := newServer(t)
 	podtest.Kill(t, pod.Master)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,15 +21,17 @@ const (
 	maxWindow = 1 << 20
 )
 
-// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
+// appendOnceSource appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
 // KEYS[2] holds then: the entry's id and ARGV[2], the text's fingerprint, for ARGV[3] seconds.
-var appendOnce = redis.NewScript(2, `
+const appendOnceSource = `
 local done = redis.call('GET', KEYS[2])
 if done then return done end
 local id = redis.call('APPEND', KEYS[1], ARGV[1]) - #ARGV[1]
 done = id .. ' ' .. ARGV[2]
 redis.call('SET', KEYS[2], done, 'EX', ARGV[3])
-return done`)
+return done`
+
+var appendOnce = redis.NewScript(2, appendOnceSource)
 
 // repeatable is for how many seconds a repeated idempotency key is recognised: a day.
 const repeatable = 24 * 60 * 60
@@ -40,15 +41,19 @@ const repeatable = 24 * 60 * 60
 func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error) {
 	raw := guestbook.Encode(text)
 	if idempotencyKey == "" {
-		length, err := redis.Int64(s.master.do(ctx, "APPEND", key, raw))
+		length, err := redis.Int64(s.write(ctx, "APPEND", key, raw))
 		return guestbook.Entry{ID: length - int64(len(raw)), Text: text}, err
 	}
 	sum := sha256.Sum256([]byte(text))
 	fingerprint := hex.EncodeToString(sum[:16])
 	// The braces put both keys into one slot of a Redis Cluster.
-	done, err := redis.String(s.master.run(ctx, "EVALSHA", func(c redis.Conn) (any, error) {
-		return appendOnce.Do(c, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, repeatable)
-	}))
+	args := []any{appendOnce.Hash(), 2, key, "{" + key + "}:idempotency:" + idempotencyKey, raw, fingerprint, repeatable}
+	reply, err := s.write(ctx, "EVALSHA", args...)
+	if isReply(err, "NOSCRIPT") { // the first time since this Redis was started
+		args[0] = appendOnceSource
+		reply, err = s.write(ctx, "EVAL", args...)
+	}
+	done, err := redis.String(reply, err)
 	if err != nil {
 		return guestbook.Entry{}, err
 	}
@@ -64,7 +69,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 // oldest first; more says whether there are others before them. A slave that does not hold the entry seen
 // yet is not asked; -1 stands for none. ErrNoEntry means that no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error) {
-	err = s.readBook(func(n *node) (err error) {
+	err = s.read(func(n *node) (err error) {
 		entries, more, err = n.page(ctx, key, before, seen, limit)
 		return err
 	})
@@ -74,7 +79,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 // Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means
 // that the book does not hold the mark any more: somebody rewrote it.
 func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (entries []guestbook.Entry, last guestbook.Mark, err error) {
-	err = s.readBook(func(n *node) (err error) {
+	err = s.read(func(n *node) (err error) {
 		entries, last, err = n.since(ctx, key, mark)
 		return err
 	})
@@ -83,7 +88,7 @@ func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (ent
 
 // End is the place of the book's last entry, Start of an empty book.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
-	err = s.readBook(func(n *node) error {
+	err = s.read(func(n *node) error {
 		for size := int64(firstWindow); ; size *= 4 {
 			data, start, err := n.tail(ctx, key, size)
 			if err != nil {
@@ -96,20 +101,6 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err e
 		}
 	})
 	return last, err
-}
-
-// readBook asks a slave, and the master when no slave answers or when the slave does not hold what is asked for:
-// it may only be behind.
-func (s *Store) readBook(read func(*node) error) error {
-	err := read(s.slave)
-	if err == nil || errors.Is(err, guestbook.ErrWrongType) {
-		return err
-	}
-	masterErr := read(s.master)
-	if errors.Is(err, guestbook.ErrNoEntry) {
-		return masterErr
-	}
-	return s.fellBack(err, masterErr)
 }
 
 // skipCut drops what data, read from offset on, starts with, up to the start of an entry. Where there is none, nothing

@@ -76,8 +76,8 @@ func (c *conn) greet() error {
 
 // reuse prepares an idle connection for a request with ctx, or says why it cannot be used any more.
 func (c *conn) reuse(ctx context.Context) error {
-	if c.epoch != c.node.epoch.Load() {
-		return errors.New("opened before the server was lost")
+	if err := c.Err(); err != nil {
+		return err
 	}
 	if err := c.socket.idle(); err != nil {
 		return err
@@ -85,14 +85,34 @@ func (c *conn) reuse(ctx context.Context) error {
 	return c.socket.limit(ctx)
 }
 
-// Do sends one command and waits for its answer. A connection whose server has become a slave, or still reads
-// its data in, is closed: its address may lead elsewhere by now.
-func (c *conn) Do(command string, args ...any) (any, error) {
-	reply, err := c.Conn.Do(command, args...)
-	if isReply(err, "READONLY") || isReply(err, "LOADING") {
-		err = errors.Join(err, c.Close())
+var errOutdated = errors.New("opened before the server was lost")
+
+// Err says why the connection must not be used again: the pool closes such a connection.
+func (c *conn) Err() error {
+	if c.epoch != c.node.epoch.Load() {
+		return errOutdated
 	}
-	if c.Err() != nil {
+	return c.Conn.Err()
+}
+
+// Do sends one command and waits for its answer.
+func (c *conn) Do(command string, args ...any) (any, error) {
+	return c.checked(c.Conn.Do(command, args...))
+}
+
+// Receive waits for the answer to the next command sent.
+func (c *conn) Receive() (any, error) {
+	return c.checked(c.Conn.Receive())
+}
+
+// checked makes sure that the connection is not used again if its server was lost, has become a slave, or still
+// reads its data in: its address may lead elsewhere by now. That goes for all connections as old as this one.
+func (c *conn) checked(reply any, err error) (any, error) {
+	if err == nil {
+		return reply, nil
+	}
+	leave := c.node.role == "master" && isReply(err, "READONLY") || isReply(err, "LOADING")
+	if leave || c.Conn.Err() != nil {
 		c.node.epoch.CompareAndSwap(c.epoch, c.epoch+1)
 	}
 	return reply, err

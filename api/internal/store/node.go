@@ -22,8 +22,9 @@ type node struct {
 	pool       *redis.Pool
 	// epoch counts the times that this node turned out to be gone or to have changed its role. Connections
 	// of an earlier epoch are not used again, so that the next command resolves the address anew.
-	epoch  atomic.Int64
-	health health
+	epoch     atomic.Int64
+	health    health
+	restUntil atomic.Int64 // in nanoseconds since 1970
 
 	duration prometheus.Observer
 	failures prometheus.Counter
@@ -76,27 +77,35 @@ func (n *node) do(ctx context.Context, command string, args ...any) (any, error)
 	return n.run(ctx, command, func(c redis.Conn) (any, error) { return c.Do(command, args...) })
 }
 
-// run lends a connection to exchange, until the context's deadline. When the server turns out to be a slave now,
-// which refuses to write, exchange is called once more with a connection to where the address leads then.
-// The name is for errors.
+// run lends a connection to exchange, until the context's deadline. The name is for errors.
 func (n *node) run(ctx context.Context, name string, exchange func(redis.Conn) (any, error)) (any, error) {
 	start := time.Now()
 	reply, err := n.try(ctx, exchange)
-	if isReply(err, "READONLY") {
-		reply, err = n.try(ctx, exchange)
+	return reply, n.note(name, time.Since(start), err)
+}
+
+// note takes in how a command went, and gives its error with its meaning and its name.
+func (n *node) note(name string, took time.Duration, err error) error {
+	n.duration.Observe(took.Seconds())
+	if err == nil {
+		n.health.note(nil)
+		return nil
 	}
-	n.duration.Observe(time.Since(start).Seconds())
-	if err != nil {
-		err = fmt.Errorf("%s %s: %w", n.role, name, meaning(err))
-	}
-	if err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrFull) {
+	err = fmt.Errorf("%s %s: %w", n.role, name, meaning(err))
+	if errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrFull) {
 		n.health.note(nil)
 	} else {
 		n.failures.Inc()
 		n.health.note(err)
+		n.restUntil.Store(time.Now().Add(rest).UnixNano())
 	}
-	return reply, err
+	return err
 }
+
+// rest is how long a slave that failed is left alone: reads that the master can answer need not wait for it.
+const rest = time.Second
+
+func (n *node) resting() bool { return time.Now().UnixNano() < n.restUntil.Load() }
 
 func (n *node) try(ctx context.Context, exchange func(redis.Conn) (any, error)) (any, error) {
 	c, err := n.pool.GetContext(ctx)
@@ -144,6 +153,12 @@ func (h *health) note(err error) {
 	} else {
 		h.log.Info("redis answers again")
 	}
+}
+
+// isMaster says whether the node is a master now, whatever it should be.
+func (n *node) isMaster(ctx context.Context) bool {
+	info, err := redis.String(n.do(ctx, "INFO", "replication"))
+	return err == nil && strings.Contains(info, "role:master\r\n")
 }
 
 // isReply says whether err is an error that Redis answered with and that starts with the code.

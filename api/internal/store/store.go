@@ -32,6 +32,7 @@ type Options struct {
 // Store is safe for concurrent use. Every method ends at its context's deadline.
 type Store struct {
 	master, slave *node
+	writes        line // to the master
 	fallbacks     prometheus.Counter
 }
 
@@ -45,6 +46,7 @@ func New(o Options) *Store {
 			Help: "Reads answered by the master because no slave could.",
 		}),
 	}
+	s.writes.node = s.master
 	o.Metrics.MustRegister(s.fallbacks)
 	return s
 }
@@ -56,36 +58,71 @@ func (s *Store) Close() error {
 
 // Set makes value all that key holds.
 func (s *Store) Set(ctx context.Context, key, value string) error {
-	_, err := s.master.do(ctx, "SET", key, value)
+	_, err := s.write(ctx, "SET", key, value)
 	return err
 }
 
-// Get reads what key holds, nil where there is no such key: from a slave, or from the master when no slave answers.
-func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
-	value, err := redis.Bytes(s.read(ctx, "GET", key))
-	if errors.Is(err, redis.ErrNil) {
-		return nil, nil
+// write runs a command on the master. When the master's address leads to a slave, the two may have swapped their
+// roles: the slaves' address leads to the master then.
+func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
+	reply, err := s.writes.do(ctx, command, args...)
+	if isReply(err, "READONLY") && s.slave.isMaster(ctx) {
+		return s.slave.do(ctx, command, args...)
 	}
+	return reply, err
+}
+
+// Get reads what key holds, nil where there is no such key: from a slave, or from the master when no slave answers.
+func (s *Store) Get(ctx context.Context, key string) (value []byte, err error) {
+	err = s.read(func(n *node) (err error) {
+		value, err = redis.Bytes(n.do(ctx, "GET", key))
+		if errors.Is(err, redis.ErrNil) {
+			value, err = nil, nil
+		}
+		return err
+	})
 	return value, err
 }
 
-// read asks a slave, and the master when no slave answers.
-func (s *Store) read(ctx context.Context, command string, args ...any) (any, error) {
-	reply, err := s.slave.do(ctx, command, args...)
-	if err == nil || errors.Is(err, guestbook.ErrWrongType) {
-		return reply, err
+// read asks a slave, and the master when no slave answers or when the slave does not hold what is asked for: it may
+// only be behind. A slave that has just failed is asked only if the master fails, too.
+func (s *Store) read(ask func(*node) error) error {
+	if s.slave.resting() {
+		err := ask(s.master)
+		if answered(err) {
+			s.fallbacks.Inc()
+			return err
+		}
+		if slaveErr := ask(s.slave); answered(slaveErr) && !errors.Is(slaveErr, guestbook.ErrNoEntry) {
+			return slaveErr
+		}
+		return err
 	}
-	reply, masterErr := s.master.do(ctx, command, args...)
-	return reply, s.fellBack(err, masterErr)
+	err := ask(s.slave)
+	if answered(err) && !errors.Is(err, guestbook.ErrNoEntry) {
+		return err
+	}
+	masterErr := ask(s.master)
+	switch {
+	case !answered(masterErr):
+		return errors.Join(unanswered(err), masterErr)
+	case !answered(err):
+		s.fallbacks.Inc()
+	}
+	return masterErr
 }
 
-// fellBack counts a read that the master answered because no slave could, or gives both errors.
-func (s *Store) fellBack(slaveErr, masterErr error) error {
-	if masterErr != nil {
-		return errors.Join(slaveErr, masterErr)
+// answered says whether Redis has answered, be it that what was asked for is not there.
+func answered(err error) bool {
+	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrNoEntry)
+}
+
+// unanswered drops an answer that does not count because nobody could confirm it.
+func unanswered(err error) error {
+	if answered(err) {
+		return nil
 	}
-	s.fallbacks.Inc()
-	return nil
+	return err
 }
 
 // Ping says for master and slave whether a command would reach them now: nil, or why not.

@@ -250,6 +250,20 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	set(t, s, "after")
 }
 
+func TestWritesFollowASwapOfRoles(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, "before")
+	old, successor := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
+	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
+	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", pod.Ports.Slave)
+	set(t, s, "after")
+	if got, err := redis.String(successor.Do("GET", "messages")); got != "after" {
+		t.Errorf("the new master holds %q, %v", got, err)
+	}
+	wantGet(t, s, "after")
+}
+
 func TestTroubleIsLoggedOnceAndWithoutThePassword(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Master)

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer stop()
-		return podtest.Main(m)
+		return podtest.Main(m, "-race")
 	}())
 }
 

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -18,7 +19,7 @@ const key = "messages"
 func book(t *testing.T, c redis.Conn) (texts []string) {
 	t.Helper()
 	value, err := redis.Bytes(c.Do("GET", key))
-	if err != nil && err != redis.ErrNil {
+	if err != nil && !errors.Is(err, redis.ErrNil) {
 		t.Fatal(err)
 	}
 	entries, _ := guestbook.Split(value, 0)

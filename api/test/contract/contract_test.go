@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m, "-race")) }
 
 func TestContract(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{})

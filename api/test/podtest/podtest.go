@@ -19,9 +19,9 @@ import (
 // apiBinary is the API that Main has built.
 var apiBinary string
 
-// Main builds the API once for all tests of a package, with the race detector, and runs them. It returns the exit
-// code.
-func Main(m *testing.M) int {
+// Main builds the API once for all tests of a package, with the given flags of go build, and runs them. It returns
+// the exit code.
+func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -29,7 +29,7 @@ func Main(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
-	if err := localpod.Build(context.Background(), apiBinary, "-race"); err != nil {
+	if err := localpod.Build(context.Background(), apiBinary, flags...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// maxBatch is how many commands are sent together at most.
+const maxBatch = 256
+
+// line is where writes wait for the one connection that sends them: all that have come while an exchange with
+// Redis was under way are sent together in the next. So a hundred visitors cost Redis, and its disk, hardly
+// more than one.
+type line struct {
+	node *node
+
+	mu      sync.Mutex
+	waiting []*command
+	busy    bool
+}
+
+// command is a write that somebody waits for.
+type command struct {
+	name     string
+	args     []any
+	deadline time.Time
+	done     chan struct{} // closed when reply and err are there
+	reply    any
+	err      error
+}
+
+// errGivenUp is why a write that still waited at its deadline was not sent.
+var errGivenUp = errors.New("it waited in line until its deadline and was not sent")
+
+// do sends one command with the next batch and waits for its answer, until the context's deadline.
+func (l *line) do(ctx context.Context, name string, args ...any) (any, error) {
+	deadline, _ := ctx.Deadline()
+	c := &command{name: name, args: args, deadline: deadline, done: make(chan struct{})}
+	start := time.Now()
+	l.mu.Lock()
+	l.waiting = append(l.waiting, c)
+	if !l.busy {
+		l.busy = true
+		go l.serve()
+	}
+	l.mu.Unlock()
+
+	reply, err := any(nil), error(nil)
+	select {
+	case <-c.done:
+		reply, err = c.reply, c.err
+	case <-ctx.Done():
+		err = l.giveUp(c)
+	}
+	return reply, l.node.note(name, time.Since(start), err)
+}
+
+// giveUp takes a command out of the line if it is still there.
+func (l *line) giveUp(c *command) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, w := range l.waiting {
+		if w == c {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			return errGivenUp
+		}
+	}
+	return guestbook.ErrUnknown // it was sent, or is being sent
+}
+
+// serve sends batches until nobody waits.
+func (l *line) serve() {
+	for {
+		l.mu.Lock()
+		batch := l.waiting[:min(len(l.waiting), maxBatch)]
+		l.waiting = append([]*command(nil), l.waiting[len(batch):]...)
+		l.busy = len(batch) > 0
+		l.mu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		refused := l.send(batch)
+		if len(refused) > 0 {
+			// The server is a slave now and its connection closed: once more, to where the address leads by now.
+			l.send(refused)
+		}
+		for _, c := range batch {
+			close(c.done)
+		}
+	}
+}
+
+// send sends the commands together and fills in their answers. It gives those that a slave refused.
+func (l *line) send(batch []*command) (refused []*command) {
+	latest := batch[0].deadline
+	for _, c := range batch {
+		if c.deadline.After(latest) {
+			latest = c.deadline
+		}
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), latest)
+	defer cancel()
+	conn, err := l.node.pool.GetContext(ctx)
+	if err != nil {
+		for _, c := range batch {
+			c.err = fmt.Errorf("get a connection: %w", err)
+		}
+		return nil
+	}
+	defer conn.Close()
+	for _, c := range batch {
+		if err = conn.Send(c.name, c.args...); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = conn.Flush()
+	}
+	for _, c := range batch {
+		c.reply, c.err = nil, err
+		if err == nil {
+			c.reply, c.err = conn.Receive()
+		}
+		var reply redis.Error
+		switch {
+		case isReply(c.err, "READONLY"):
+			refused = append(refused, c)
+		case c.err != nil && !errors.As(c.err, &reply):
+			// Lost on the way: what was sent may have been done, or not.
+			err = c.err
+			c.err = fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
+		}
+	}
+	return refused
+}

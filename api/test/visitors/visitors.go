@@ -1,0 +1,149 @@
+// Package visitors behaves as those who use a guestbook do: they post, repeat what was not answered, read and watch.
+package visitors
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Visitor speaks with the guestbook at Base, such as http://127.0.0.1:8000.
+type Visitor struct {
+	Base   string
+	Client *http.Client
+	// Repeated counts the posts that were sent again.
+	Repeated int
+}
+
+// NewClient makes a client that keeps enough connections open for that many requests at a time.
+func NewClient(connections int) *http.Client {
+	return &http.Client{
+		Timeout:   15 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: connections},
+	}
+}
+
+// Post posts an entry, and repeats it under the same key until it is answered with success or refused, or ctx ends.
+func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
+	key := rand.Text()
+	for {
+		status, body, err := v.do(ctx, http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, key)
+		if err == nil && status == http.StatusCreated {
+			var entry struct{ ID int64 }
+			return entry.ID, json.Unmarshal([]byte(body), &entry)
+		}
+		if err == nil && status < 500 {
+			return 0, fmt.Errorf("refused: %d %s", status, body)
+		}
+		v.Repeated++
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("last answer %d %s: %w", status, body, errors.Join(err, ctx.Err()))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Set writes a whole guestbook, as an old page does.
+func (v *Visitor) Set(ctx context.Context, key, value string) (status int, err error) {
+	status, _, err = v.do(ctx, http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode(), nil, "")
+	return status, err
+}
+
+// Get reads a whole guestbook, as an old page does.
+func (v *Visitor) Get(ctx context.Context, key string) (status int, data string, err error) {
+	status, body, err := v.do(ctx, http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"get"}, "key": {key}}.Encode(), nil, "")
+	if err != nil || status != http.StatusOK {
+		return status, "", err
+	}
+	var answer struct{ Data string }
+	err = json.Unmarshal([]byte(body), &answer)
+	return status, answer.Data, err
+}
+
+func (v *Visitor) do(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
+	r, err := http.NewRequestWithContext(ctx, method, v.Base+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, "", err
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Idempotency-Key", idempotencyKey)
+	}
+	response, err := v.Client.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
+}
+
+// Watch follows the book's entries from after the one with the id on (-1: from the first) and gives each to seen,
+// until that says false or ctx ends. When the stream ends it goes on where it was, as a browser does. A reset
+// is an error.
+func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
+	for ctx.Err() == nil {
+		last, done, err := v.watchOnce(ctx, after, seen)
+		if done || errors.Is(err, errReset) {
+			return err
+		}
+		after = last
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return ctx.Err()
+}
+
+var errReset = errors.New("the book was rewritten")
+
+func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64, text string) bool) (_ int64, done bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, last), nil)
+	if err != nil {
+		return last, true, err
+	}
+	streaming := http.Client{Transport: v.Client.Transport} // without a limit of time
+	response, err := streaming.Do(r)
+	if err != nil {
+		return last, false, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return last, false, fmt.Errorf("answered %s", response.Status)
+	}
+	lines := bufio.NewReaderSize(response.Body, 512)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return last, false, err
+		}
+		if line == "event: reset\n" {
+			return last, false, errReset
+		}
+		data, ok := strings.CutPrefix(line, "data: ")
+		if !ok {
+			continue
+		}
+		var entry struct {
+			ID   int64
+			Text string
+		}
+		if err := json.Unmarshal([]byte(data), &entry); err != nil {
+			return last, true, err
+		}
+		last = entry.ID
+		if !seen(entry.ID, entry.Text) {
+			return last, true, nil
+		}
+	}
+}
