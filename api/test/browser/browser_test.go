@@ -59,7 +59,9 @@ func startChromium(profile string) (stop func(), err error) {
 	}
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(patience),
-		chromedp.Flag("remote-debugging-port", "0"), chromedp.Flag("remote-allow-origins", "*"),
+		chromedp.Flag("remote-debugging-port", "0"),
+		// A mouse, which a machine without a screen lacks.
+		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",

@@ -29,7 +29,7 @@ func book(t *testing.T, c redis.Conn) (texts []string) {
 	return texts
 }
 
-// write appends entries to the book in Redis itself.
+// write appends entries to the book in Redis itself, and waits until the slave has them.
 func write(t *testing.T, c redis.Conn, texts ...string) {
 	t.Helper()
 	var raw string
@@ -37,9 +37,13 @@ func write(t *testing.T, c redis.Conn, texts ...string) {
 		raw += guestbook.Encode(text)
 	}
 	podtest.Do(t, c, "APPEND", key, raw)
+	if n, err := redis.Int(c.Do("WAIT", 1, patience.Milliseconds()/4)); err != nil || n != 1 {
+		t.Fatalf("%d slaves have the entries: %v", n, err)
+	}
 }
 
 func TestVisitorsSeeEachOthersEntriesLive(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	ada, bob := visit(t, pod.URL(), visitor{}), visit(t, pod.URL(), visitor{})
 	ada.awaitState("live")
@@ -79,6 +83,7 @@ func numbered(text string, n int) (texts []string) {
 }
 
 func TestNothingIsLostOrDoubledWhenTheAPIIsKilledWhilePosting(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	ada, bob := visit(t, pod.URL(), visitor{}), visit(t, pod.URL(), visitor{})
 	all := slices.Concat(numbered("ada", 40), numbered("bob", 40))

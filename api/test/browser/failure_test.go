@@ -38,6 +38,7 @@ func (p *page) awaitFailure(text string) {
 }
 
 func TestAFailureIsShownWithARetryUnderTheSameKey(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	write(t, master, "first")
 	p := visit(t, pod.URL(), visitor{hurried: true})
@@ -65,6 +66,7 @@ func TestAFailureIsShownWithARetryUnderTheSameKey(t *testing.T) {
 }
 
 func TestAFailedEntryCanBeEditedOrDiscarded(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	p := visit(t, pod.URL(), visitor{hurried: true})
 	p.expect(outage)
@@ -89,6 +91,7 @@ func TestAFailedEntryCanBeEditedOrDiscarded(t *testing.T) {
 }
 
 func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	p := visit(t, pod.URL(), visitor{hurried: true})
 	p.expect(outage)
@@ -118,6 +121,7 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 }
 
 func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	p := visit(t, pod.URL(), visitor{})
 	p.expect(outage)
@@ -153,6 +157,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 }
 
 func TestThePageComesBackByItselfAfterADrain(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	p := visit(t, pod.URL(), visitor{})
 	p.expect(outage)
@@ -172,6 +177,7 @@ func TestThePageComesBackByItselfAfterADrain(t *testing.T) {
 }
 
 func TestABookThatIsWrittenAnewIsShownAnew(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	write(t, master, "one", "two", "three")
 	p := visit(t, pod.URL(), visitor{})

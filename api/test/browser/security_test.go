@@ -85,6 +85,7 @@ func post(t *testing.T, address, contentType, body string) {
 }
 
 func TestAnyTextIsShownAsText(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	entries := pod.URL() + "/guestbook/entries"
 	ways := []struct {
@@ -163,6 +164,7 @@ func areAllText(p *page) error {
 
 // Else the other tests would mean little.
 func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
+	t.Parallel()
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	p := visit(t, pod.URL(), visitor{})
 	for _, c := range []struct{ name, script, fault string }{
@@ -221,6 +223,7 @@ function add(name, src) { document.body.append(Object.assign(document.createElem
 </script>`
 
 func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
+	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	guestbook := newFront(t, pod)
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
