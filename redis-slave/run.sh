@@ -24,13 +24,13 @@ until getent hosts "$host" >/dev/null; do
   sleep 1
 done
 
-# The password inside the double quotes of a Redis setting.
-password=$(printf %s "${REDIS_PASSWORD:-}" | sed 's/["\\]/\\&/g')
+# In double quotes, as Redis's settings want it; nothing where there is no password.
+password=$(printf %s "${REDIS_PASSWORD:-}" | sed 's/["\\]/\\&/g; s/.*/"&"/')
 
 # The settings come on standard input ("-"), so that the password shows in no process list.
 # exec: the signals that stop the container must arrive at redis-server, not at this shell.
 exec redis-server - "$@" <<CONF
 replicaof $host $port
-${password:+requirepass "$password"}
-${password:+masterauth "$password"}
+${password:+requirepass $password}
+${password:+masterauth $password}
 CONF
