@@ -134,7 +134,7 @@ func TestWrongSettings(t *testing.T) {
 	load := n.startLoad()
 	for setting, said := range map[string]string{
 		"REDIS_PASSWORD=wrong":                "WRONGPASS",
-		"REDIS_MASTER_ADDR=no-such-host:6379": "no-such-host",
+		"REDIS_MASTER_ADDR=no-such-host:6379": "lookup no-such-host",
 	} {
 		t.Run(setting, func(t *testing.T) {
 			n := n
