@@ -60,20 +60,24 @@ func newGuestbook(t *testing.T) namespace {
 
 // try runs kubectl in the namespace, with the input given.
 func (n namespace) try(stdin string, args ...string) (string, error) {
-	kubectl := os.Getenv("KUBECTL")
-	if kubectl == "" {
-		kubectl = "kubectl"
-	}
 	if n.name != "" {
 		args = append([]string{"-n", n.name}, args...)
 	}
-	cmd := exec.Command(kubectl, args...)
+	cmd := exec.Command(program(), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
 	}
 	return strings.TrimSpace(stdout.String()), nil
+}
+
+// program is kubectl.
+func program() string {
+	if kubectl := os.Getenv("KUBECTL"); kubectl != "" {
+		return kubectl
+	}
+	return "kubectl"
 }
 
 func (n namespace) kubectl(args ...string) string {
