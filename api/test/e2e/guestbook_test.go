@@ -59,6 +59,8 @@ func TestScaling(t *testing.T) {
 
 func TestLosingTheMaster(t *testing.T) {
 	n := newGuestbook(t)
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
+	n.ready()
 	load := n.startLoad("-keys")
 	before := n.restarts()
 	for _, how := range [][]string{nil, {"--force", "--grace-period=0"}} {
