@@ -68,6 +68,7 @@ lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	GOBIN="$(CURDIR)/.build" go install $(GOLANGCI_LINT)
 	.build/golangci-lint run
+	@$(MAKE) --no-print-directory lint-manifests
 
 .PHONY: fuzz
 fuzz:
