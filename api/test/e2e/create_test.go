@@ -47,12 +47,29 @@ func TestCreate(t *testing.T) {
 			}
 			defer master.Close()
 			contract.Run(t, base, master)
+			n.bare()
 
 			n.kubectl("delete", "-f", path)
 			n.await("nothing is left", time.Minute, func() bool {
 				return n.kubectl("get", everything, "-o", "name") == ""
 			})
 		})
+	}
+}
+
+// bare checks what somebody finds who gets into a pod: no shell beside the API, and nowhere a token for Kubernetes.
+func (n namespace) bare() {
+	n.Helper()
+	fails := func(with, deployment, container string, command ...string) {
+		n.Helper()
+		if out, err := n.try("", append([]string{"exec", "deployment/" + deployment, "-c", container, "--"}, command...)...); err == nil || !strings.Contains(err.Error(), with) {
+			n.Errorf("%s in %s answers %q, %v; want %q", command, container, out, err, with)
+		}
+	}
+	fails("no such file", "frontend", "api", "sh", "-c", "true")
+	for deployment, container := range map[string]string{"frontend": "nginx", "redis-master": "master", "redis-slave": "slave"} {
+		fails("No such file", deployment, container, "ls", "/var/run/secrets/kubernetes.io/serviceaccount")
+		fails("Read-only file system", deployment, container, "touch", "/etc/written")
 	}
 }
 
