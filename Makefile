@@ -14,6 +14,7 @@ FUZZTIME    ?= 60s
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
 # What counts for the coverage: the program, not what tests it.
 COVERED := ./api,./api/internal/...
 
@@ -62,6 +63,29 @@ bench:
 	@mkdir -p .build
 	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
 	go run ./api/test/bench $(BENCH)
+
+BENCHMARKS := ./api/internal/...
+
+# make profile  CPU and allocation profiles of handler and store under load, in .build/
+.PHONY: profile
+profile:
+	$(call programs,$(SERVERS))
+	@mkdir -p .build
+	go test -run=NONE -bench=. -cpuprofile=.build/cpu.prof -memprofile=.build/mem.prof -o .build/server.test ./api/internal/server
+	go tool pprof -top .build/cpu.prof | head -25
+	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
+
+# make bench-compare BASE=v1  benchstat of the Go benchmarks, there and here
+BASE  ?= HEAD~1
+COUNT ?= 6
+.PHONY: bench-compare
+bench-compare:
+	$(call programs,$(SERVERS))
+	@rm -rf .build/base && git worktree prune && git worktree add -q --detach .build/base $(BASE)
+	cd .build/base && go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >../base.txt
+	go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >.build/head.txt
+	@git worktree remove --force .build/base
+	go run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT) base=.build/base.txt head=.build/head.txt
 
 .PHONY: lint
 lint:

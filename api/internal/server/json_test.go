@@ -49,3 +49,13 @@ func FuzzJSONString(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkJSONString(b *testing.B) {
+	text := strings.Repeat(`,A "message" of thirty bytes, é`, 1000)
+	dst := make([]byte, 0, 2*len(text))
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		appendJSONString(dst, text)
+	}
+}
