@@ -14,6 +14,7 @@ FUZZTIME    ?= 60s
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
 # What counts for the coverage: the program, not what tests it.
 COVERED := ./api,./api/internal/...
 
@@ -71,14 +72,120 @@ bench:
 	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
 	go run ./api/test/bench $(BENCH)
 
+BENCHMARKS := ./api/internal/...
+
+# make profile  CPU and allocation profiles of handler and store under load, in .build/
+.PHONY: profile
+profile:
+	$(call programs,$(SERVERS))
+	@mkdir -p .build
+	go test -run=NONE -bench=. -cpuprofile=.build/cpu.prof -memprofile=.build/mem.prof -o .build/server.test ./api/internal/server
+	go tool pprof -top .build/cpu.prof | head -25
+	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
+
+# make bench-compare BASE=v1  benchstat of the Go benchmarks, there and here
+BASE  ?= HEAD~1
+COUNT ?= 6
+.PHONY: bench-compare
+bench-compare:
+	$(call programs,$(SERVERS))
+	@rm -rf .build/base && git worktree prune && git worktree add -q --detach .build/base $(BASE)
+	cd .build/base && go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >../base.txt
+	go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >.build/head.txt
+	@git worktree remove --force .build/base
+	go run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT) base=.build/base.txt head=.build/head.txt
+
 .PHONY: lint
 lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	GOBIN="$(CURDIR)/.build" go install $(GOLANGCI_LINT)
 	.build/golangci-lint run
+	@$(MAKE) --no-print-directory lint-manifests
 
 .PHONY: fuzz
 fuzz:
 	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
 	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
 	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
+
+## Images and manifests
+
+REGISTRY ?=
+TAG      ?= v1
+IMAGES   := gb-frontend-api gb-frontend-nginx gb-redis-slave
+# gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
+image     = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
+
+# make images  the three container images
+.PHONY: images
+images:
+	docker build -f api/Dockerfile --build-arg VERSION=$(VERSION) -t $(call image,gb-frontend-api) .
+	docker build -t $(call image,gb-frontend-nginx) nginx
+	docker build -t $(call image,gb-redis-slave) redis-slave
+
+# make push REGISTRY=registry.example.com/me TAG=v2       the same, into a registry
+.PHONY: push
+push: images
+	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
+	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
+
+# make manifests REGISTRY=registry.example.com/me TAG=v2  makes k8s/ and all-in-one/ name these images
+.PHONY: manifests
+manifests:
+	sed -i.bak -E $(foreach i,$(IMAGES),-e 's|image: ([^ ]*/)?$i:[^ ]+|image: $(call image,$i)|') k8s/*.yaml
+	rm k8s/*.yaml.bak
+	$(MAKE) all-in-one
+
+# make all-in-one  writes all-in-one/ from k8s/
+.PHONY: all-in-one
+all-in-one:
+	@$(call one-file,$(wildcard k8s/*.yaml)) >all-in-one/guestbook-all-in-one.yaml
+	@$(call one-file,$(wildcard k8s/redis-slave-*.yaml)) >all-in-one/redis-slave.yaml
+	@$(call one-file,$(wildcard k8s/frontend-*.yaml)) >all-in-one/frontend.yaml
+
+one-file = { echo '\# Made by "make all-in-one" from k8s/: edit the files there.'; \
+	for f in $(call services-first,$(1)); do echo ---; cat $$f; done; }
+# Kubernetes gives a Service's variables only to containers that start later.
+services-first = $(sort $(filter %-service.yaml,$(1))) $(sort $(filter-out %-service.yaml,$(1)))
+
+# The manifests against the schemas of several Kubernetes versions, their score, and whether all-in-one/ is up to date.
+.PHONY: lint-manifests
+lint-manifests:
+	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kubectl-validate@v0.0.4
+	GOBIN="$(CURDIR)/.build" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+	for v in 1.28 1.30; do .build/kubectl-validate --version $$v k8s all-in-one >.build/valid 2>&1 || { cat .build/valid; exit 1; }; done
+	.build/kube-score score --exit-one-on-warning $(WAIVERS) k8s/*.yaml >.build/score || { cat .build/score; exit 1; }
+	@rm -rf .build/all-in-one && cp -r all-in-one .build && $(MAKE) all-in-one && diff -r .build/all-in-one all-in-one
+
+# The advice of kube-score that is not followed, each with its reason.
+# Memory is limited; a CPU limit would slow visitors down while a processor is idle.
+WAIVERS := --ignore-container-cpu-limit
+# The containers write to volumes and to their logs only.
+WAIVERS += --ignore-test container-ephemeral-storage-request-and-limit
+# Users of the stock images: 101 and 999.
+WAIVERS += --ignore-test container-security-context-user-group-id
+# Images built here are loaded into kind or minikube without a registry.
+WAIVERS += --ignore-test container-image-pull-policy
+# topologySpreadConstraints spread the pods, and still let them all start on a single node.
+WAIVERS += --ignore-test deployment-has-host-podantiaffinity
+# Without replicas, "kubectl replace" would go down to one pod before the autoscaler acts.
+WAIVERS += --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
+# Ingress is restricted; egress would have to know how this cluster reaches its DNS.
+WAIVERS += --ignore-test pod-networkpolicy
+# There is one redis-master, and two would write the same file.
+WAIVERS += --ignore-test deployment-strategy --ignore-test deployment-replicas
+# The Service frontend is of the type that works on any cluster.
+WAIVERS += --ignore-test service-type
+
+## End-to-end tests
+
+# What copies images from Docker into the cluster of kubectl's current context.
+LOAD ?= kind load docker-image
+
+# make e2e LOAD="minikube image load"  tests the guestbook on a cluster; LOAD copies the images there
+.PHONY: e2e
+e2e: images
+	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
+	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
+	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1
+	go test -tags e2e -count 1 -timeout 30m -v ./api/test/e2e

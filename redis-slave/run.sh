@@ -16,16 +16,21 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 fi
 
+# Process 1 ignores a signal that it has no handler for, and so would wait out the grace period.
+trap exit TERM INT
 # A name that does not resolve ends redis-server at once; waiting here spares the container a crash loop.
 until getent hosts "$host" >/dev/null; do
   echo "run.sh: waiting for the name $host to resolve"
   sleep 1
 done
 
+# In double quotes, as Redis's settings want it; nothing where there is no password.
+password=$(printf %s "${REDIS_PASSWORD:-}" | sed 's/["\\]/\\&/g; s/.*/"&"/')
+
 # The settings come on standard input ("-"), so that the password shows in no process list.
 # exec: the signals that stop the container must arrive at redis-server, not at this shell.
-exec redis-server "$@" - <<CONF
+exec redis-server - "$@" <<CONF
 replicaof $host $port
-${REDIS_PASSWORD:+requirepass "$REDIS_PASSWORD"}
-${REDIS_PASSWORD:+masterauth "$REDIS_PASSWORD"}
+${password:+requirepass $password}
+${password:+masterauth $password}
 CONF

@@ -57,7 +57,7 @@ func (s *Server) get(params php.Params) (answer, error) {
 		data, err := s.Store.Get(ctx, key)
 		body := make([]byte, 0, len(data)+len(data)/8+16)
 		body = append(body, `{"data": `...)
-		body = appendJSONString(body, data)
+		body = appendJSONString(body, string(data))
 		return append(body, '}'), err
 	})
 	a.body, a.length = f.body, f.length

@@ -75,7 +75,11 @@ func (s *Server) newViewer(w http.ResponseWriter, r *http.Request) (*viewer, err
 	if err != nil {
 		return nil, err
 	}
-	v := &viewer{server: s, w: w, rc: http.NewResponseController(w), key: key, feed: s.feeds.join(key, end)}
+	feed, err := s.feeds.join(key, end)
+	if err != nil {
+		return nil, err
+	}
+	v := &viewer{server: s, w: w, rc: http.NewResponseController(w), key: key, feed: feed}
 	now := v.feed.after(after)
 	v.lastID, v.resets = now.lastID, now.resets
 	if after != atEnd {

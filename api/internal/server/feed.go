@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"sync"
 	"time"
@@ -18,16 +19,18 @@ const (
 	pollInterval = 100 * time.Millisecond
 	// recent is how many entries a feed keeps for viewers that are a little behind; others read Redis.
 	recent = 256
+	// maxViewers and maxFeeds bound what watching costs this process and Redis.
+	maxViewers, maxFeeds = 20_000, 100
 )
 
 // feeds are the books that somebody watches: one poller for each, however many watch, and none for the others.
 type feeds struct {
 	store   Store
 	timeout time.Duration
-	viewers prometheus.Gauge
 
-	mu    *sync.Mutex
-	byKey map[string]*feed
+	mu       sync.Mutex
+	byKey    map[string]*feed
+	watching int // viewers of all feeds
 }
 
 // feed is a book being watched. Each viewer keeps its own place in it; the feed keeps nothing for any of them.
@@ -50,20 +53,27 @@ type frame struct {
 	text []byte
 }
 
-func newFeeds(store Store, timeout time.Duration, metrics prometheus.Registerer) feeds {
-	f := feeds{store: store, timeout: timeout, mu: new(sync.Mutex), byKey: map[string]*feed{}, viewers: prometheus.NewGauge(prometheus.GaugeOpts{
+func newFeeds(store Store, timeout time.Duration, metrics prometheus.Registerer) *feeds {
+	fs := &feeds{store: store, timeout: timeout, byKey: map[string]*feed{}}
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_event_viewers", Help: "Open event streams.",
-	})}
-	metrics.MustRegister(f.viewers)
-	return f
+	}, func() float64 {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		return float64(fs.watching)
+	}))
+	return fs
 }
 
-// join gives the feed of the book, whose last entry is at end. Each join needs a leave.
-func (fs *feeds) join(key string, end guestbook.Mark) *feed {
-	fs.viewers.Inc()
+// join gives the feed of the book, whose last entry is at end. Each join that succeeds needs a leave.
+func (fs *feeds) join(key string, end guestbook.Mark) (*feed, error) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f := fs.byKey[key]
+	if fs.watching == maxViewers || f == nil && len(fs.byKey) == maxFeeds {
+		return nil, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
+	}
+	fs.watching++
 	if f == nil {
 		ctx, stop := context.WithCancel(context.Background())
 		f = &feed{stop: stop, woken: make(chan struct{}, 1), changed: make(chan struct{}), last: end, before: end.ID}
@@ -71,13 +81,13 @@ func (fs *feeds) join(key string, end guestbook.Mark) *feed {
 		go f.poll(ctx, fs, key)
 	}
 	f.viewers++
-	return f
+	return f, nil
 }
 
 func (fs *feeds) leave(key string, f *feed) {
-	fs.viewers.Dec()
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	fs.watching--
 	if f.viewers--; f.viewers == 0 {
 		f.stop()
 		delete(fs.byKey, key)

@@ -8,6 +8,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"guestbook/api/internal/guestbook"
 )
 
 // Whoever asks while a read is under way must not get that read's answer: it may be older than the question.
@@ -78,5 +82,23 @@ func TestADeadlineCountsFromTheFirstPassenger(t *testing.T) {
 	done.Wait()
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("took %s, the deadline is 100ms", took)
+	}
+}
+
+func TestWatchersAreBounded(t *testing.T) {
+	fs := newFeeds(nil, time.Minute, prometheus.NewRegistry())
+	fs.watching = maxViewers
+	if _, err := fs.join("messages", guestbook.Start); err == nil {
+		t.Error("one more than the most may watch")
+	}
+	fs.watching = 0
+	for i := range maxFeeds {
+		fs.byKey[fmt.Sprint(i)] = &feed{}
+	}
+	if _, err := fs.join("messages", guestbook.Start); err == nil {
+		t.Error("one more than the most books can be watched")
+	}
+	if _, err := fs.join("7", guestbook.Start); err != nil {
+		t.Errorf("a book that is watched already: %v", err)
 	}
 }

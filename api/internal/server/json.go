@@ -7,7 +7,7 @@ const hexDigits = "0123456789abcdef"
 // appendJSONString appends s as a JSON string. Only what JSON forbids is changed, so that ordinary text keeps
 // the bytes that guestbook.php wrote: quotes, backslashes and control characters are escaped, and each byte
 // that is not UTF-8 becomes U+FFFD.
-func appendJSONString[Text string | []byte](dst []byte, s Text) []byte {
+func appendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	done := 0 // how much of s is in dst
 	for i := 0; i < len(s); {
@@ -19,7 +19,7 @@ func appendJSONString[Text string | []byte](dst []byte, s Text) []byte {
 		size := 1
 		if c >= utf8.RuneSelf {
 			var r rune
-			if r, size = utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)])); r != utf8.RuneError || size > 1 {
+			if r, size = utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
 				i += size
 				continue
 			}

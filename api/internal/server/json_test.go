@@ -29,7 +29,7 @@ func FuzzJSONString(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got := appendJSONString([]byte("x"), text)[1:]
+		got := appendJSONString([]byte("x"), string(text))[1:]
 		if !json.Valid(got) || !utf8.Valid(got) {
 			t.Fatalf("%q is written as %q, which is not JSON", text, got)
 		}
@@ -48,4 +48,14 @@ func FuzzJSONString(f *testing.F) {
 			t.Errorf("%q reads back as %q, encoding/json's as %q", text, ours, want)
 		}
 	})
+}
+
+func BenchmarkJSONString(b *testing.B) {
+	text := strings.Repeat(`,A "message" of thirty bytes, é`, 1000)
+	dst := make([]byte, 0, 2*len(text))
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		appendJSONString(dst, text)
+	}
 }

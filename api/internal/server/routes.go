@@ -41,7 +41,7 @@ type Server struct {
 	Options
 	readiness readiness
 	reads     *flights
-	feeds     feeds
+	feeds     *feeds
 	durations *prometheus.HistogramVec
 	observers sync.Map // of durations, by label: looking one up there costs more
 }

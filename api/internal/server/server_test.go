@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // newServer makes a server on a real Redis. What each command does is tested by the contract suite, through nginx.
-func newServer(t *testing.T) (*server.Server, *localpod.Pod) {
+func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	t.Helper()
 	pod := podtest.Redis(t, localpod.Options{})
 	metrics := prometheus.NewRegistry()

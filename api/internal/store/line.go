@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
-
 	"guestbook/api/internal/guestbook"
 )
 
@@ -128,11 +126,10 @@ func (l *line) send(batch []*command) (refused []*command) {
 		if err == nil {
 			c.reply, c.err = conn.Receive()
 		}
-		var reply redis.Error
 		switch {
 		case isReply(c.err, "READONLY"):
 			refused = append(refused, c)
-		case c.err != nil && !errors.As(c.err, &reply):
+		case c.err != nil && !isReply(c.err, ""):
 			// Lost on the way: what was sent may have been done, or not.
 			err = c.err
 			c.err = fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)

@@ -163,6 +163,9 @@ func (n *node) isMaster(ctx context.Context) bool {
 
 // isReply says whether err is an error that Redis answered with and that starts with the code.
 func isReply(err error, code string) bool {
+	if err == nil {
+		return false
+	}
 	var reply redis.Error
 	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
 }

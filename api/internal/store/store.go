@@ -29,7 +29,7 @@ type Options struct {
 	Metrics               prometheus.Registerer
 }
 
-// Store is safe for concurrent use. Every method ends at its context's deadline.
+// Store is safe for concurrent use. Every method wants a context with a deadline, and ends at that.
 type Store struct {
 	master, slave *node
 	writes        line // to the master

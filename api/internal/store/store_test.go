@@ -31,7 +31,7 @@ type fixture struct {
 	log     *lockedBuffer
 }
 
-func open(t *testing.T, pod *localpod.Pod, change ...func(*store.Options)) fixture {
+func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixture {
 	t.Helper()
 	f := fixture{metrics: prometheus.NewRegistry(), log: new(lockedBuffer)}
 	o := store.Options{
@@ -71,7 +71,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // within is a context that ends after d.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
 	return ctx

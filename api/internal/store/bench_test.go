@@ -1,0 +1,59 @@
+package store_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+func BenchmarkGet(b *testing.B) {
+	s := open(b, podtest.Redis(b, localpod.Options{}))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Get(within(b, 5*time.Second), book); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkLengthOfBook compares a book of a million entries with one of a hundred: the ratio of the median times of
+// posting an entry, and of reading the newest page.
+func BenchmarkLengthOfBook(b *testing.B) {
+	pod := podtest.Redis(b, localpod.Options{})
+	s, master := open(b, pod), podtest.Dial(b, pod.Ports.Master)
+	sizes := []int{100, 1_000_000}
+	for _, size := range sizes {
+		podtest.Do(b, master, "SET", fmt.Sprint(size), strings.Repeat(",A message of thirty bytes.....", size))
+	}
+	podtest.Do(b, master, "WAIT", 1, 10_000)
+	ctx := within(b, 5*time.Minute)
+	var posts, pages [2][]float64
+	for range max(b.N, 300) {
+		for i, size := range sizes { // in turn, so that both meet the same machine
+			key := fmt.Sprint(size)
+			start := time.Now()
+			if _, err := s.Append(ctx, key, "A message of thirty bytes.....", ""); err != nil {
+				b.Fatal(err)
+			}
+			posted := time.Now()
+			if _, _, err := s.Page(ctx, key, -1, -1, 50); err != nil {
+				b.Fatal(err)
+			}
+			posts[i] = append(posts[i], posted.Sub(start).Seconds())
+			pages[i] = append(pages[i], time.Since(posted).Seconds())
+		}
+	}
+	ratio := func(times [2][]float64) float64 {
+		for i := range times {
+			slices.Sort(times[i])
+		}
+		return times[1][len(times[1])/2] / times[0][len(times[0])/2]
+	}
+	b.ReportMetric(ratio(posts), "post-ratio")
+	b.ReportMetric(ratio(pages), "page-ratio")
+}

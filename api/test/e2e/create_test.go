@@ -1,0 +1,130 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/contract"
+)
+
+// What the README says first: kubectl create, a guestbook that keeps to the contract, kubectl delete.
+func TestCreate(t *testing.T) {
+	for mode, files := range map[string]func(namespace) string{
+		"dns":        func(namespace) string { return manifests },
+		"env":        envManifests,
+		"all-in-one": func(namespace) string { return root + "/all-in-one/guestbook-all-in-one.yaml" },
+	} {
+		t.Run(mode, func(t *testing.T) {
+			n := newNamespace(t, "restricted")
+			path := files(n)
+			n.kubectl("create", "-f", path)
+			n.ready()
+
+			base := "http://" + n.frontendAddress()
+			response, err := http.Get(base)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if page, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(page), "<title>Guestbook</title>") {
+				t.Errorf("the page is %.200q (%v)", page, err)
+			}
+			master, err := redis.Dial("tcp", n.forward("deployment/redis-master", "6379"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer master.Close()
+			contract.Run(t, base, master)
+			n.bare()
+
+			n.kubectl("delete", "-f", path)
+			n.await("nothing is left", time.Minute, func() bool {
+				return n.kubectl("get", everything, "-o", "name") == ""
+			})
+		})
+	}
+}
+
+// bare checks what somebody finds who gets into a pod: no shell beside the API, and nowhere a token for Kubernetes.
+func (n namespace) bare() {
+	n.Helper()
+	fails := func(with, deployment, container string, command ...string) {
+		n.Helper()
+		if out, err := n.try("", append([]string{"exec", "deployment/" + deployment, "-c", container, "--"}, command...)...); err == nil || !strings.Contains(err.Error(), with) {
+			n.Errorf("%s in %s answers %q, %v; want %q", command, container, out, err, with)
+		}
+	}
+	fails("no such file", "frontend", "api", "sh", "-c", "true")
+	for deployment, container := range map[string]string{"frontend": "nginx", "redis-master": "master", "redis-slave": "slave"} {
+		fails("No such file", deployment, container, "ls", "/var/run/secrets/kubernetes.io/serviceaccount")
+		fails("Read-only file system", deployment, container, "touch", "/etc/written")
+	}
+}
+
+// envManifests is a folder of the manifests with GET_HOSTS_FROM=env.
+func envManifests(n namespace) string {
+	dir := n.TempDir()
+	files, err := filepath.Glob(manifests + "/*.yaml")
+	if err != nil {
+		n.Fatal(err)
+	}
+	for _, file := range files {
+		env := strings.ReplaceAll(n.read(file), "value: dns", "value: env")
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(env), 0o600); err != nil {
+			n.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// frontendAddress is where the Service frontend is reached from here: a node's port, where nodes can be reached.
+func (n namespace) frontendAddress() string {
+	n.Helper()
+	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
+	nodes := n.kubectl("get", "nodes", "-o", `jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}`)
+	for _, node := range strings.Fields(nodes) {
+		address := net.JoinHostPort(node, port)
+		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+			c.Close()
+			return address
+		}
+	}
+	return n.forward("service/frontend", "80")
+}
+
+// forward forwards a local port for the rest of the test, and tells its address.
+func (n namespace) forward(target, port string) string {
+	n.Helper()
+	cmd := exec.Command(program(), "-n", n.name, "port-forward", target, ":"+port)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		n.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		n.Fatal(err)
+	}
+	n.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	// Forwarding from 127.0.0.1:40123 -> 80
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	address, _, found := strings.Cut(strings.TrimPrefix(line, "Forwarding from "), " -> ")
+	if !found {
+		n.Fatalf("kubectl port-forward %s says %q", target, line)
+	}
+	go io.Copy(io.Discard, out)
+	return address
+}

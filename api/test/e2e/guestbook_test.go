@@ -1,0 +1,238 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const phpFrontend = "testdata/php-frontend-deployment.yaml"
+
+// A user of the PHP frontend replaces it, and goes back. Its pods do not meet the Pod Security level restricted.
+func TestDropInForThePHPFrontend(t *testing.T) {
+	n := newNamespace(t, "privileged")
+	for _, what := range []string{"redis-master-deployment", "redis-master-pvc", "redis-master-service",
+		"redis-slave-deployment", "redis-slave-service", "frontend-service"} {
+		n.kubectl("create", "-f", manifests+"/"+what+".yaml")
+	}
+	n.kubectl("create", "-f", phpFrontend)
+	n.ready()
+	load := n.startLoad()
+
+	n.kubectl("replace", "-f", manifests+"/frontend-deployment.yaml")
+	n.ready()
+	containers := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].spec.containers[*].name}")
+	if containers != "api nginx api nginx api nginx" {
+		t.Errorf("after the replacement the pods' containers are %s", containers)
+	}
+	load.more()
+
+	n.kubectl("replace", "-f", phpFrontend)
+	n.ready()
+	load.more()
+	load.stop("")
+}
+
+func TestRollingRestart(t *testing.T) {
+	n := newGuestbook(t)
+	load := n.startLoad()
+	n.kubectl("rollout", "restart", "deployment/frontend")
+	n.ready()
+	load.more()
+	load.stop("")
+}
+
+func TestScaling(t *testing.T) {
+	n := newGuestbook(t)
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it has a will of its own
+	load := n.startLoad()
+	for _, replicas := range []string{"10", "2"} {
+		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)
+		n.ready()
+		load.more()
+	}
+	load.stop("")
+}
+
+func TestLosingTheMaster(t *testing.T) {
+	n := newGuestbook(t)
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
+	n.ready()
+	load := n.startLoad("-keys")
+	before := n.restarts()
+	for _, how := range [][]string{nil, {"--force", "--grace-period=0"}} {
+		failed := load.failedWrites()
+		pod := n.names("pods", master)[0]
+		n.kubectl(append([]string{"delete", "pod", pod, "--wait=false"}, how...)...)
+		n.await("writes fail", 30*time.Second, func() bool { return load.failedWrites() > failed })
+		n.ready()
+		load.more()
+	}
+	load.stop("503 ")
+	if after := n.restarts(); after != before {
+		t.Errorf("frontend pods and restarts were %s, are %s", before, after)
+	}
+}
+
+// restarts tells the frontend's pods and how often their containers were restarted.
+func (n namespace) restarts() string {
+	n.Helper()
+	return n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}; {end}`)
+}
+
+func TestLosingAllSlaves(t *testing.T) {
+	n := newGuestbook(t)
+	load := n.startLoad()
+	n.kubectl("delete", "pods", "-l", slaves)
+	load.more()
+	n.ready()
+	load.more()
+	load.stop("")
+}
+
+func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
+	n := newGuestbook(t)
+	old := n.names("pods", slaves)
+	n.kubectl("scale", "deployment/redis-master", "--replicas=0")
+	n.ready()
+	n.kubectl("scale", "deployment/redis-slave", "--replicas=3")
+	var fresh string
+	n.await("a fresh slave's readiness was probed", time.Minute, func() bool {
+		for _, pod := range n.names("pods", slaves) {
+			if pod != old[0] && pod != old[1] {
+				fresh = pod
+			}
+		}
+		return fresh != "" && strings.Contains(n.kubectl("get", "events", "--field-selector", "involvedObject.name="+fresh), "Readiness probe failed")
+	})
+	if n.isReady(fresh) {
+		t.Error("the fresh slave is ready, with nothing to tell")
+	}
+	for _, pod := range old {
+		if !n.isReady(pod) {
+			t.Error("without the master, a slave that has the messages is not ready:", pod)
+		}
+	}
+	n.kubectl("scale", "deployment/redis-master", "--replicas=1")
+	n.ready()
+	if !n.isReady(fresh) {
+		t.Error("the fresh slave is not ready after the master's return")
+	}
+}
+
+// A wrong setting stops the rolling update, and the log says what is wrong.
+func TestWrongSettings(t *testing.T) {
+	n := newNamespace(t, "restricted")
+	// Also shows that the password is used throughout.
+	n.kubectl("create", "secret", "generic", "redis", `--from-literal=password=Pass "w\ord`)
+	n.kubectl("create", "-f", manifests)
+	n.ready()
+	if reply := n.kubectl("exec", "deployment/redis-master", "--", "env", "-u", "REDISCLI_AUTH", "redis-cli", "ping"); !strings.Contains(reply, "NOAUTH") {
+		t.Errorf("without the password, Redis replies %q", reply)
+	}
+	load := n.startLoad()
+	for setting, said := range map[string]string{
+		"REDIS_PASSWORD=wrong":                "WRONGPASS",
+		"REDIS_MASTER_ADDR=no-such-host:6379": "lookup no-such-host",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			n := n
+			n.T = t
+			n.kubectl("set", "env", "deployment/frontend", "-c", "api", setting)
+			var pod string
+			n.await("a new pod says "+said, time.Minute, func() bool {
+				pods := n.names("pods", frontend)
+				pod = pods[len(pods)-1]
+				return len(pods) == 4 && n.logged(pod, "api", said)
+			})
+			if n.isReady(pod) {
+				t.Error("it is ready nevertheless")
+			}
+			load.more()
+			if available := n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.availableReplicas}"); available != "3" {
+				t.Errorf("the update has left %s old pods", available)
+			}
+			n.kubectl("rollout", "undo", "deployment/frontend")
+			n.ready()
+		})
+	}
+	load.stop("")
+}
+
+func TestEvictionKeepsTheBudget(t *testing.T) {
+	n := newGuestbook(t)
+	load := n.startLoad()
+	refused := 0
+	for _, pod := range n.names("pods", frontend) {
+		eviction := fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod)
+		n.await("eviction of "+pod, time.Minute, func() bool {
+			_, err := n.try(eviction, "create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
+			if err != nil && strings.Contains(err.Error(), "disruption budget") {
+				refused++
+				return false
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			return true
+		})
+	}
+	if refused == 0 {
+		t.Error("all pods could be evicted at once")
+	}
+	n.ready()
+	load.more()
+	load.stop("")
+}
+
+func TestAutoscaler(t *testing.T) {
+	n := newGuestbook(t)
+	n.await("the autoscaler has figures (needs metrics-server)", 2*time.Minute, func() bool {
+		return n.kubectl("get", "horizontalpodautoscaler", "frontend", "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}") != ""
+	})
+	load := n.startLoad("-readers=16", "-pause=0")
+	n.await("more than 3 frontend pods", 4*time.Minute, func() bool {
+		return n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.readyReplicas}") > "3"
+	})
+	load.stop("")
+}
+
+func TestNetworkPolicies(t *testing.T) {
+	n := newGuestbook(t)
+	n.startLoad()
+	dialled := 0
+	reaches := func(address string) bool {
+		dialled++
+		pod := fmt.Sprintf("dial-%d", dialled)
+		n.pod(pod, "-dial", address)
+		var phase string
+		n.await(pod+" has ended", time.Minute, func() bool {
+			phase = n.kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}")
+			return phase == "Succeeded" || phase == "Failed"
+		})
+		t.Logf("a foreign pod dials %s: %s", address, phase)
+		return phase == "Succeeded"
+	}
+	ip := func(selector string) string {
+		return n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[0].status.podIP}")
+	}
+
+	n.create(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nobody"},
+		"spec": {"podSelector": {"matchLabels": {"run": "load"}}, "policyTypes": ["Ingress"]}}`)
+	if load := ip("run=load"); reaches(load+":8000") && reaches(load+":8000") { // a rule may need a moment
+		t.Skip("this cluster's network does not enforce NetworkPolicies")
+	}
+	pod := ip(frontend)
+	for _, open := range []string{"frontend:80", pod + ":80"} {
+		if !reaches(open) {
+			t.Error("cannot be reached:", open)
+		}
+	}
+	for _, closed := range []string{pod + ":8080", "redis-master:6379", ip(master) + ":6379", "redis-slave:6379", ip(slaves) + ":6379"} {
+		if reaches(closed) {
+			t.Error("can be reached:", closed)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+//go:build e2e
+
+// The program load visits a guestbook steadily, as old pages do, and counts what it gets.
+//
+//	load [-url U] [-readers N] [-pause D] [-keys]   run until /stop, serving on port 8000:
+//	    GET /report   what was counted so far
+//	    GET /stop     stop writing, look for every message that was acknowledged, report
+//	load -dial HOST:PORT                            exit 0 if it accepts a connection within 3 s
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+var (
+	address = flag.String("url", "http://frontend", "the guestbook")
+	readers = flag.Int("readers", 4, "how many read side by side, every other one over a new connection each time")
+	pause   = flag.Duration("pause", 20*time.Millisecond, "after each request")
+	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
+	dial    = flag.String("dial", "", "only try this address")
+)
+
+// A Report is what the tests read. Failed maps a reason to how often it occurred.
+type Report struct {
+	Reads, Writes int
+	FailedReads   map[string]int
+	FailedWrites  map[string]int
+	Lost          []string // acknowledged, but not there after /stop
+}
+
+var (
+	mu      sync.Mutex
+	counted = Report{FailedReads: map[string]int{}, FailedWrites: map[string]int{}}
+	stopped = make(chan struct{})
+)
+
+func main() {
+	flag.Parse()
+	if *dial != "" {
+		c, err := net.DialTimeout("tcp", *dial, 3*time.Second)
+		if err != nil {
+			log.Fatal(err)
+		}
+		c.Close()
+		return
+	}
+
+	writer := &writer{client: client(true)}
+	for writer.write() != nil { // readers need a first message
+		time.Sleep(*pause)
+	}
+	counted.FailedWrites = map[string]int{}
+
+	var running sync.WaitGroup
+	running.Go(func() {
+		for rest() {
+			writer.write()
+		}
+	})
+	for i := range *readers {
+		c := client(i%2 == 0)
+		running.Go(func() {
+			for rest() {
+				read(c)
+			}
+		})
+	}
+
+	http.HandleFunc("/report", func(w http.ResponseWriter, _ *http.Request) { report(w) })
+	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
+		close(stopped)
+		running.Wait()
+		counted.Lost = writer.lost()
+		report(w)
+	})
+	log.Fatal(http.ListenAndServe(":8000", nil))
+}
+
+func report(w io.Writer) {
+	mu.Lock()
+	defer mu.Unlock()
+	json.NewEncoder(w).Encode(counted)
+}
+
+// rest pauses; false when the load is to stop.
+func rest() bool {
+	select {
+	case <-stopped:
+		return false
+	case <-time.After(*pause):
+		return true
+	}
+}
+
+func client(keepAlive bool) *http.Client {
+	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: !keepAlive}}
+}
+
+// get returns the named field of the answer to a query.
+func get(c *http.Client, field string, query url.Values) (string, error) {
+	response, err := c.Get(*address + "/guestbook.php?" + query.Encode())
+	if err != nil {
+		return "", err.(*url.Error).Err // without the address, which differs each time
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return "", err
+	}
+	var answer map[string]string
+	if response.StatusCode != 200 {
+		return "", fmt.Errorf("%s: %.200s", response.Status, body)
+	} else if err := json.Unmarshal(body, &answer); err != nil {
+		return "", fmt.Errorf("%v: %.200s", err, body)
+	}
+	text, ok := answer[field]
+	if !ok {
+		return "", fmt.Errorf("no %s: %.200s", field, body)
+	}
+	return text, nil
+}
+
+func read(c *http.Client) {
+	data, err := get(c, "data", url.Values{"cmd": {"get"}, "key": {"messages"}})
+	if err == nil && !strings.HasPrefix(data, ",m0") {
+		err = fmt.Errorf("the messages are gone: %.40q", data)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if err != nil {
+		counted.FailedReads[err.Error()]++
+		return
+	}
+	counted.Reads++
+}
+
+// A writer writes m0, m1, …: each until it is acknowledged.
+type writer struct {
+	client       *http.Client
+	acknowledged int
+	list         string
+}
+
+func (w *writer) write() error {
+	message := fmt.Sprintf("m%d", w.acknowledged)
+	key, value := "messages", w.list+","+message
+	if *keys && w.acknowledged > 0 {
+		key, value = message, message
+	}
+	_, err := get(w.client, "message", url.Values{"cmd": {"set"}, "key": {key}, "value": {value}})
+	mu.Lock()
+	defer mu.Unlock()
+	if err != nil {
+		counted.FailedWrites[err.Error()]++
+		return err
+	}
+	counted.Writes++
+	w.acknowledged++
+	if key == "messages" {
+		w.list = value
+	}
+	return nil
+}
+
+// lost names the acknowledged messages that the guestbook has not. Slaves get 10 s to catch up.
+func (w *writer) lost() (lost []string) {
+	patience := time.Now().Add(10 * time.Second)
+	has := func(key, want string) bool {
+		for {
+			if got, err := get(w.client, "data", url.Values{"cmd": {"get"}, "key": {key}}); err == nil && strings.HasPrefix(got, want) {
+				return true
+			} else if time.Now().After(patience) {
+				return false
+			}
+			time.Sleep(*pause)
+		}
+	}
+	if !has("messages", w.list) {
+		lost = append(lost, "messages")
+	}
+	for i := 1; *keys && i < w.acknowledged; i++ {
+		if key := fmt.Sprintf("m%d", i); !has(key, key) {
+			lost = append(lost, key)
+		}
+	}
+	return lost
+}

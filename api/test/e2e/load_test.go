@@ -1,0 +1,96 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A load is a pod of the program load, which visits the guestbook. See load/main.go.
+type load struct {
+	namespace
+	restored int
+}
+
+// A report is what it has counted; Failed maps a reason to how often it occurred.
+type report struct {
+	Reads, Writes             int
+	FailedReads, FailedWrites map[string]int
+	Lost                      []string
+}
+
+// startLoad starts visiting the guestbook and waits for the first visits.
+func (n namespace) startLoad(args ...string) load {
+	n.Helper()
+	n.pod("load", args...)
+	l := load{namespace: n}
+	n.await("load is running", time.Minute, func() bool {
+		_, err := l.get("report")
+		return err == nil
+	})
+	l.more()
+	return l
+}
+
+func (l load) get(path string) (r report, err error) {
+	out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/load:8000/proxy/"+path)
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &r)
+	}
+	return r, err
+}
+
+func (l load) report() report {
+	l.Helper()
+	r, err := l.get("report")
+	if err != nil {
+		l.Fatal(err)
+	}
+	return r
+}
+
+// more waits until visitors have read and written some more.
+func (l load) more() {
+	l.Helper()
+	before := l.report()
+	l.await("more reads and writes", 30*time.Second, func() bool {
+		now := l.report()
+		return now.Reads > before.Reads+50 && now.Writes > before.Writes+20
+	})
+}
+
+// stop ends the visits, and the test unless every acknowledged message is there. Reads never may fail; writes only for
+// reasons that begin with the one given.
+func (l load) stop(allowed string) report {
+	l.Helper()
+	r, err := l.get("stop")
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Logf("%d reads, %d writes; failed: reads %v, writes %v; lost: %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites, r.Lost)
+	if len(r.FailedReads) > 0 {
+		l.Error("reads failed")
+	}
+	for reason := range r.FailedWrites {
+		if allowed == "" || !strings.HasPrefix(reason, allowed) {
+			l.Error("writes failed:", reason)
+		}
+	}
+	if len(r.Lost) > 0 {
+		l.Error("acknowledged messages are lost")
+	}
+	return r
+}
+
+// failedWrites is how many writes have failed so far.
+func (l load) failedWrites() (sum int) {
+	l.Helper()
+	for _, count := range slices.Collect(maps.Values(l.report().FailedWrites)) {
+		sum += count
+	}
+	return sum
+}
