@@ -89,7 +89,6 @@ func startChromium(profile string) (stop func(), err error) {
 type visitor struct {
 	width, height int64 // 1000 × 700 unless said
 	phone         bool
-	dark          bool
 	// hurried makes the page's timers run ten times as fast, so that it gives up in seconds.
 	hurried bool
 }
@@ -175,10 +174,6 @@ func newPage(t *testing.T, v visitor) *page {
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
 	}
-	theme := "light"
-	if v.dark {
-		theme = "dark"
-	}
 	scripts := prelude
 	if v.hurried {
 		scripts += hurry
@@ -187,15 +182,20 @@ func newPage(t *testing.T, v visitor) *page {
 		emulation.SetDeviceMetricsOverride(v.width, v.height, 1, v.phone),
 		emulation.SetTouchEmulationEnabled(v.phone),
 		emulation.SetFocusEmulationEnabled(true),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}),
+		theme("light"),
 		chromedp.ActionFunc(func(ctx context.Context) error {
 			_, err := cdppage.AddScriptToEvaluateOnNewDocument(scripts).Do(ctx)
 			return err
 		}),
 	)
 	return p
+}
+
+// theme sets the colours that the visitor prefers, "light" or "dark", and keeps the page from moving.
+func theme(colors string) chromedp.Action {
+	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: colors}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	})
 }
 
 // in is the page as used by a subtest.

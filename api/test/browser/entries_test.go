@@ -86,14 +86,15 @@ func TestNothingIsLostOrDoubledWhenTheAPIIsKilledWhilePosting(t *testing.T) {
 	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	ada, bob := visit(t, pod.URL(), visitor{}), visit(t, pod.URL(), visitor{})
-	all := slices.Concat(numbered("ada", 40), numbered("bob", 40))
+	const each = 24 // both together fit into one page of entries
+	all := slices.Concat(numbered("ada", each), numbered("bob", each))
 	slices.Sort(all)
 	for _, p := range []*page{ada, bob} {
 		p.expect(outage)
 		p.awaitState("live")
 	}
-	ada.eval(signAll(numbered("ada", 40)), nil)
-	bob.eval(signAll(numbered("bob", 40)), nil)
+	ada.eval(signAll(numbered("ada", each)), nil)
+	bob.eval(signAll(numbered("bob", each)), nil)
 	ada.awaitNil("the first entries", func() error {
 		if n := len(book(t, master)); n < 5 {
 			return fmt.Errorf("%d entries", n)

@@ -73,36 +73,36 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	axe := axe(t)
 	pod, master := podtest.Pod(t, localpod.Options{})
 	write(t, master, guests...)
-	const unsent = "Left the key under the blue pot. See you in spring!"
-	for _, look := range []struct {
-		name    string
-		visitor visitor
-		fails   bool
-	}{
-		{name: "light"},
-		{name: "dark", visitor: visitor{dark: true}},
-		{name: "phone", visitor: visitor{width: 390, height: 780, phone: true}},
-		{name: "failure", visitor: visitor{hurried: true}, fails: true},
-		{name: "failure-dark", visitor: visitor{hurried: true, dark: true}, fails: true},
-	} {
-		t.Run(look.name, func(t *testing.T) {
-			p := visit(t, pod.URL(), look.visitor)
-			p.awaitEntries(guests...)
-			p.awaitState("live")
-			if look.fails {
-				p.expect(outage)
-				podtest.Kill(t, pod.API)
-				p.eval(signAll([]string{unsent}), nil)
-				p.awaitFailure(unsent)
-				p.awaitState("offline")
-			}
-			p.screenshot(look.name)
+	open := func(v visitor) *page {
+		p := visit(t, pod.URL(), v)
+		p.awaitEntries(guests...)
+		p.awaitState("live")
+		return p
+	}
+	check := func(p *page, name string) {
+		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
+			p.screenshot(name)
 			checkAccessibility(t, p, axe)
-			if look.fails {
-				podtest.Start(t, pod.API)
-			}
 		})
 	}
+	desk := open(visitor{hurried: true})
+	check(desk, "light")
+	desk.run(theme("dark"))
+	check(desk, "dark")
+	phone := open(visitor{width: 390, height: 780, phone: true})
+	check(phone, "phone")
+
+	desk.expect(outage)
+	phone.expect(outage)
+	podtest.Kill(t, pod.API)
+	const unsent = "Left the key under the blue pot. See you in spring!"
+	desk.eval(signAll([]string{unsent}), nil)
+	desk.awaitFailure(unsent)
+	desk.awaitState("offline")
+	check(desk, "failure-dark")
+	desk.run(theme("light"))
+	check(desk, "failure")
 }
 
 // overflow lists what sticks out of the page to the right.
