@@ -27,6 +27,8 @@ type Ports struct{ Nginx, API, Master, Slave int }
 type Pod struct {
 	Nginx, API, Slave, Master *Process
 	Ports                     Ports
+
+	password string
 }
 
 // Options say how a pod differs from the usual one.
@@ -36,6 +38,8 @@ type Options struct {
 	APIBinary  string
 	APIEnv     []string                       // added to the API's environment
 	MasterArgs []string                       // added to the master's arguments
+	SlaveArgs  []string                       // added to the slave's arguments
+	Password   string                         // of master and slave; empty: none
 	Output     func(process string) io.Writer // where a process's output goes
 	// MasterProxy, where set, is given the master's address and says where the API reaches it.
 	MasterProxy func(master string) (string, error)
@@ -62,7 +66,7 @@ func New(o Options) (*Pod, error) {
 	if os.Getuid() == 0 {
 		nginxGlobals += " user root;" // as the user "nobody", workers could not read a page that is under /root
 	}
-	p := &Pod{Ports: o.Ports}
+	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
 		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.masterReady,
 		path: "redis-server",
@@ -70,8 +74,13 @@ func New(o Options) (*Pod, error) {
 	}
 	p.Slave = &Process{
 		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.slaveReady,
-		path: filepath.Join(root, "redis-slave", "run.sh"), args: redisArgs("slave", o.Ports.Slave),
+		path: filepath.Join(root, "redis-slave", "run.sh"), args: append(redisArgs("slave", o.Ports.Slave), o.SlaveArgs...),
 		env: []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
+	}
+	if o.Password != "" {
+		p.Master.args = append(p.Master.args, "--requirepass", o.Password, "--masterauth", o.Password)
+		p.Slave.env = append(p.Slave.env, "REDIS_PASSWORD="+o.Password)
+		o.APIEnv = append([]string{"REDIS_PASSWORD=" + o.Password}, o.APIEnv...)
 	}
 	masterAddr := local(o.Ports.Master)
 	if o.MasterProxy != nil {
@@ -134,15 +143,15 @@ func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
 // APIURL is where the API is reached without nginx.
 func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
-func (p *Pod) masterReady(context.Context) error { return ping(p.Ports.Master) }
-func (p *Pod) slaveReady(context.Context) error  { return ping(p.Ports.Slave) }
+func (p *Pod) masterReady(context.Context) error { return p.ping(p.Ports.Master) }
+func (p *Pod) slaveReady(context.Context) error  { return p.ping(p.Ports.Slave) }
 
 func (p *Pod) apiReady(ctx context.Context) error   { return get(ctx, p.APIURL()+"/readyz") }
 func (p *Pod) nginxReady(ctx context.Context) error { return get(ctx, p.URL()+"/nginx-health") }
 
 // Synced says whether the slave holds what the master holds: nil, or why not.
 func (p *Pod) Synced(context.Context) error {
-	c, err := dial(p.Ports.Slave)
+	c, err := p.dial(p.Ports.Slave)
 	if err != nil {
 		return err
 	}
@@ -154,8 +163,8 @@ func (p *Pod) Synced(context.Context) error {
 	return err
 }
 
-func ping(port int) error {
-	c, err := dial(port)
+func (p *Pod) ping(port int) error {
+	c, err := p.dial(port)
 	if err != nil {
 		return err
 	}
@@ -164,8 +173,8 @@ func ping(port int) error {
 	return err
 }
 
-func dial(port int) (redis.Conn, error) {
-	return redis.Dial("tcp", local(port), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
+func (p *Pod) dial(port int) (redis.Conn, error) {
+	return redis.Dial("tcp", local(port), redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
 func get(ctx context.Context, url string) error {
