@@ -100,6 +100,8 @@ func refuseSecrets(t *testing.T, s fixture, answers string) {
 
 func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
+	plain := podtest.New(t, localpod.Options{MasterArgs: []string{"--rename-command", "AUTH", ""}})
+	podtest.Start(t, plain.Master)
 	// other is a TLS server whose certificate differs from the usual one.
 	other := func(t *testing.T, expires time.Duration, more ...string) string {
 		ports, err := localpod.FreePorts()
@@ -119,6 +121,11 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a wrong password", func(_ *testing.T, o *store.Options) { o.Password = "wrong-hunter2" }, "WRONGPASS"},
 		{"a wrong user", func(_ *testing.T, o *store.Options) { o.Username, o.Password = "other", secretPart }, "WRONGPASS"},
 		{"a wrong password over TLS", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.Password = "wrong-hunter2" }, "WRONGPASS"},
+		// Redis repeats the arguments of a command that it does not know.
+		{"a server that knows no passwords", func(_ *testing.T, o *store.Options) {
+			o.MasterAddr = address(plain.Ports.Master)
+			o.SlaveAddr, o.Username, o.Password = o.MasterAddr, "api", secretPart
+		}, "ERR unknown command 'AUTH'"},
 		{"an expired certificate", func(t *testing.T, o *store.Options) {
 			o.MasterAddr = other(t, -time.Minute)
 			o.SlaveAddr, o.TLS = o.MasterAddr, r.Trust(name)

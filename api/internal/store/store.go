@@ -147,6 +147,10 @@ func meaning(err error) error {
 		return guestbook.ErrWrongType
 	case strings.HasPrefix(text, "OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
 		return guestbook.ErrFull
+	case strings.HasPrefix(text, "ERR unknown command"):
+		// It goes on with the command's arguments: the password, or what somebody has written.
+		command, _, _ := strings.Cut(text, ", with args")
+		return redis.Error(command)
 	}
 	return err
 }
