@@ -140,9 +140,11 @@ one-file = { echo '\# Made by "make all-in-one" from k8s/: edit the files there.
 # Kubernetes gives a Service's variables only to containers that start later.
 services-first = $(sort $(filter %-service.yaml,$(1))) $(sort $(filter-out %-service.yaml,$(1)))
 
-# The manifests against the schemas of several Kubernetes versions, their score, and whether all-in-one/ is up to date.
+# The manifests: what they allow the pods, the schemas of several Kubernetes versions, their score, and whether
+# all-in-one/ is up to date.
 .PHONY: lint-manifests
 lint-manifests:
+	go test ./api/test/manifests
 	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kubectl-validate@v0.0.4
 	GOBIN="$(CURDIR)/.build" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 	for v in 1.28 1.30; do .build/kubectl-validate --version $$v k8s all-in-one >.build/valid 2>&1 || { cat .build/valid; exit 1; }; done
