@@ -4,6 +4,9 @@
 # make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
 # make lint    formatting and linters (building one takes longer than the tests)
 # make fuzz    each fuzzer for FUZZTIME
+# make licences   the API's modules and their licences; fails on an unknown or copyleft one
+# make sbom       the API's modules as CycloneDX, in .build/sbom.json
+# make vulncheck  known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
 
 PORT        ?= 8000
 API_PORT    ?= 8080
@@ -99,6 +102,27 @@ fuzz:
 	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
 	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
 	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
+
+# The API as its image has it.
+.PHONY: .build/api-linked
+.build/api-linked:
+	@mkdir -p .build
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
+
+.PHONY: licences
+licences: .build/api-linked
+	@go run ./api/test/modules $<
+
+.PHONY: sbom
+sbom: .build/api-linked
+	@go run ./api/test/modules -sbom '$(VERSION)' $< >.build/sbom.json
+	@echo .build/sbom.json
+
+.PHONY: vulncheck
+vulncheck:
+	GOBIN="$(CURDIR)/.build" go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	@.build/govulncheck ./api/...; case $$? in 0) ;; 3) exit 1;; \
+		*) echo "make $@: nothing was checked. If vuln.go.dev is out of reach, say where a copy of it is: make $@ GOVULNDB=file:///..."; exit 1;; esac
 
 ## Images and manifests
 
