@@ -89,6 +89,7 @@ bench-compare:
 	go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >.build/head.txt
 	@git worktree remove --force .build/base
 	go run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT) base=.build/base.txt head=.build/head.txt
+
 .PHONY: faults
 faults:
 	$(call programs,$(SERVERS))
