@@ -2,6 +2,8 @@
 # make test    vet, unit tests and the contract suite, against real Redis and nginx
 # make test-long   many visitors at once
 # make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
+# make faults      one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
+# make soak        steady load for SOAK, and what grows meanwhile
 # make lint    formatting and linters (building one takes longer than the tests)
 # make fuzz    each fuzzer for FUZZTIME
 # make licences   the API's modules and their licences; fails on an unknown or copyleft one
@@ -13,6 +15,7 @@ API_PORT    ?= 8080
 MASTER_PORT ?= 6379
 SLAVE_PORT  ?= 6380
 FUZZTIME    ?= 60s
+SOAK        ?= 10m
 
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -89,6 +92,17 @@ bench-compare:
 	go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >.build/head.txt
 	@git worktree remove --force .build/base
 	go run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT) base=.build/base.txt head=.build/head.txt
+
+.PHONY: faults
+faults:
+	$(call programs,$(SERVERS))
+	go test -tags=faults -count=1 -timeout=20m -v -run=TestFaults ./api/test/faults; \
+		status=$$?; cat .build/faults.md; exit $$status
+
+.PHONY: soak
+soak:
+	$(call programs,$(SERVERS))
+	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 
 .PHONY: lint
 lint:

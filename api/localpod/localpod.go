@@ -41,8 +41,8 @@ type Options struct {
 	SlaveArgs  []string                       // added to the slave's arguments
 	Password   string                         // of master and slave; empty: none
 	Output     func(process string) io.Writer // where a process's output goes
-	// MasterProxy, where set, is given the master's address and says where the API reaches it.
-	MasterProxy func(master string) (string, error)
+	// MasterProxy and SlaveProxy, where set, are given the address of master or slave and say where the API reaches it.
+	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
 // New prepares a pod. Nothing runs yet.
@@ -82,16 +82,21 @@ func New(o Options) (*Pod, error) {
 		p.Slave.env = append(p.Slave.env, "REDIS_PASSWORD="+o.Password)
 		o.APIEnv = append([]string{"REDIS_PASSWORD=" + o.Password}, o.APIEnv...)
 	}
-	masterAddr := local(o.Ports.Master)
+	masterAddr, slaveAddr := local(o.Ports.Master), local(o.Ports.Slave)
 	if o.MasterProxy != nil {
 		if masterAddr, err = o.MasterProxy(masterAddr); err != nil {
+			return nil, err
+		}
+	}
+	if o.SlaveProxy != nil {
+		if slaveAddr, err = o.SlaveProxy(slaveAddr); err != nil {
 			return nil, err
 		}
 	}
 	p.API = &Process{
 		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: p.apiReady, path: o.APIBinary,
 		env: append([]string{
-			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + masterAddr, "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave),
+			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + masterAddr, "REDIS_SLAVE_ADDR=" + slaveAddr,
 		}, o.APIEnv...),
 	}
 	p.Nginx = &Process{
