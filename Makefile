@@ -2,14 +2,20 @@
 # make test    vet, unit tests, the contract suite and the page in a real browser, against real Redis and nginx
 # make test-long   many visitors at once
 # make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
+# make faults      one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
+# make soak        steady load for SOAK, and what grows meanwhile
 # make lint    formatting and linters (building one takes longer than the tests)
 # make fuzz    each fuzzer for FUZZTIME
+# make licences   the API's modules and their licences; fails on an unknown or copyleft one
+# make sbom       the API's modules as CycloneDX, in .build/sbom.json
+# make vulncheck  known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
 
 PORT        ?= 8000
 API_PORT    ?= 8080
 MASTER_PORT ?= 6379
 SLAVE_PORT  ?= 6380
 FUZZTIME    ?= 60s
+SOAK        ?= 10m
 
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -95,6 +101,17 @@ bench-compare:
 	@git worktree remove --force .build/base
 	go run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT) base=.build/base.txt head=.build/head.txt
 
+.PHONY: faults
+faults:
+	$(call programs,$(SERVERS))
+	go test -tags=faults -count=1 -timeout=20m -v -run=TestFaults ./api/test/faults; \
+		status=$$?; cat .build/faults.md; exit $$status
+
+.PHONY: soak
+soak:
+	$(call programs,$(SERVERS))
+	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
+
 .PHONY: lint
 lint:
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
@@ -107,6 +124,27 @@ fuzz:
 	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
 	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
 	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
+
+# The API as its image has it.
+.PHONY: .build/api-linked
+.build/api-linked:
+	@mkdir -p .build
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
+
+.PHONY: licences
+licences: .build/api-linked
+	@go run ./api/test/modules $<
+
+.PHONY: sbom
+sbom: .build/api-linked
+	@go run ./api/test/modules -sbom '$(VERSION)' $< >.build/sbom.json
+	@echo .build/sbom.json
+
+.PHONY: vulncheck
+vulncheck:
+	GOBIN="$(CURDIR)/.build" go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
+	@.build/govulncheck ./api/...; case $$? in 0) ;; 3) exit 1;; \
+		*) echo "make $@: nothing was checked. If vuln.go.dev is out of reach, say where a copy of it is: make $@ GOVULNDB=file:///..."; exit 1;; esac
 
 ## Images and manifests
 
@@ -148,9 +186,11 @@ one-file = { echo '\# Made by "make all-in-one" from k8s/: edit the files there.
 # Kubernetes gives a Service's variables only to containers that start later.
 services-first = $(sort $(filter %-service.yaml,$(1))) $(sort $(filter-out %-service.yaml,$(1)))
 
-# The manifests against the schemas of several Kubernetes versions, their score, and whether all-in-one/ is up to date.
+# The manifests: what they allow the pods, the schemas of several Kubernetes versions, their score, and whether
+# all-in-one/ is up to date.
 .PHONY: lint-manifests
 lint-manifests:
+	go test ./api/test/manifests
 	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kubectl-validate@v0.0.4
 	GOBIN="$(CURDIR)/.build" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 	for v in 1.28 1.30; do .build/kubectl-validate --version $$v k8s all-in-one >.build/valid 2>&1 || { cat .build/valid; exit 1; }; done

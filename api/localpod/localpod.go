@@ -27,6 +27,8 @@ type Ports struct{ Nginx, API, Master, Slave int }
 type Pod struct {
 	Nginx, API, Slave, Master *Process
 	Ports                     Ports
+
+	password string
 }
 
 // Options say how a pod differs from the usual one.
@@ -36,9 +38,11 @@ type Options struct {
 	APIBinary  string
 	APIEnv     []string                       // added to the API's environment
 	MasterArgs []string                       // added to the master's arguments
+	SlaveArgs  []string                       // added to the slave's arguments
+	Password   string                         // of master and slave; empty: none
 	Output     func(process string) io.Writer // where a process's output goes
-	// MasterProxy, where set, is given the master's address and says where the API reaches it.
-	MasterProxy func(master string) (string, error)
+	// MasterProxy and SlaveProxy, where set, are given the address of master or slave and say where the API reaches it.
+	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
 // New prepares a pod. Nothing runs yet.
@@ -62,7 +66,7 @@ func New(o Options) (*Pod, error) {
 	if os.Getuid() == 0 {
 		nginxGlobals += " user root;" // as the user "nobody", workers could not read a page that is under /root
 	}
-	p := &Pod{Ports: o.Ports}
+	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
 		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.masterReady,
 		path: "redis-server",
@@ -70,19 +74,29 @@ func New(o Options) (*Pod, error) {
 	}
 	p.Slave = &Process{
 		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.slaveReady,
-		path: filepath.Join(root, "redis-slave", "run.sh"), args: redisArgs("slave", o.Ports.Slave),
+		path: filepath.Join(root, "redis-slave", "run.sh"), args: append(redisArgs("slave", o.Ports.Slave), o.SlaveArgs...),
 		env: []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
 	}
-	masterAddr := local(o.Ports.Master)
+	if o.Password != "" {
+		p.Master.args = append(p.Master.args, "--requirepass", o.Password, "--masterauth", o.Password)
+		p.Slave.env = append(p.Slave.env, "REDIS_PASSWORD="+o.Password)
+		o.APIEnv = append([]string{"REDIS_PASSWORD=" + o.Password}, o.APIEnv...)
+	}
+	masterAddr, slaveAddr := local(o.Ports.Master), local(o.Ports.Slave)
 	if o.MasterProxy != nil {
 		if masterAddr, err = o.MasterProxy(masterAddr); err != nil {
+			return nil, err
+		}
+	}
+	if o.SlaveProxy != nil {
+		if slaveAddr, err = o.SlaveProxy(slaveAddr); err != nil {
 			return nil, err
 		}
 	}
 	p.API = &Process{
 		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: p.apiReady, path: o.APIBinary,
 		env: append([]string{
-			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + masterAddr, "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave),
+			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + masterAddr, "REDIS_SLAVE_ADDR=" + slaveAddr,
 		}, o.APIEnv...),
 	}
 	p.Nginx = &Process{
@@ -134,15 +148,15 @@ func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
 // APIURL is where the API is reached without nginx.
 func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
-func (p *Pod) masterReady(context.Context) error { return ping(p.Ports.Master) }
-func (p *Pod) slaveReady(context.Context) error  { return ping(p.Ports.Slave) }
+func (p *Pod) masterReady(context.Context) error { return p.ping(p.Ports.Master) }
+func (p *Pod) slaveReady(context.Context) error  { return p.ping(p.Ports.Slave) }
 
 func (p *Pod) apiReady(ctx context.Context) error   { return get(ctx, p.APIURL()+"/readyz") }
 func (p *Pod) nginxReady(ctx context.Context) error { return get(ctx, p.URL()+"/nginx-health") }
 
 // Synced says whether the slave holds what the master holds: nil, or why not.
 func (p *Pod) Synced(context.Context) error {
-	c, err := dial(p.Ports.Slave)
+	c, err := p.dial(p.Ports.Slave)
 	if err != nil {
 		return err
 	}
@@ -154,8 +168,8 @@ func (p *Pod) Synced(context.Context) error {
 	return err
 }
 
-func ping(port int) error {
-	c, err := dial(port)
+func (p *Pod) ping(port int) error {
+	c, err := p.dial(port)
 	if err != nil {
 		return err
 	}
@@ -164,8 +178,8 @@ func ping(port int) error {
 	return err
 }
 
-func dial(port int) (redis.Conn, error) {
-	return redis.Dial("tcp", local(port), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
+func (p *Pod) dial(port int) (redis.Conn, error) {
+	return redis.Dial("tcp", local(port), redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
 func get(ctx context.Context, url string) error {

@@ -13,7 +13,6 @@ const PATIENCE = 10_000; // ms for one request
 const LONGEST_WAIT = 30_000; // ms, whatever Retry-After says
 const RETRIES = [500, 1000, 2000, 4000, 8000, 8000]; // ms before sending an unconfirmed entry again
 const RECONNECTS = [500, 1000, 2000, 4000, 8000, 15_000]; // ms; the last one for ever
-const RESUME = 8000; // ms that the browser is given to resume a stream
 const POLL = 10_000; // ms between two readings of the book where it cannot be followed
 const HIDDEN = 5 * 60_000; // ms until a hidden page gives its connection back: browsers have only six
 const REPEATABLE = 20 * 3600_000; // ms; the server remembers a key for a day
@@ -444,10 +443,7 @@ function follow() {
   disconnect();
   const source = new EventSource(`guestbook/events?after=${last}`); // -1: from the first entry on
   stream = source;
-  let broken = false;
   source.addEventListener("open", () => {
-    clearTimeout(timer);
-    broken = false;
     misses = 0;
     connection("live", "Live");
   });
@@ -462,12 +458,11 @@ function follow() {
     later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
   });
   source.addEventListener("error", () => {
+    // Not left to the browser. It would resume where it was, though the book may have been written anew
+    // meanwhile; it gives up at any status but 200; and it does not tell when it cannot reach the server.
     connection("connecting", "Reconnecting");
-    // The browser resumes a broken stream by itself, but gives up at any status but 200, and does not
-    // tell when it cannot reach the server.
-    if (source.readyState === EventSource.CLOSED) later(backoff(RECONNECTS, misses++));
-    else if (!broken) later(RESUME);
-    broken = true;
+    disconnect();
+    later(backoff(RECONNECTS, misses++));
   });
 }
 

@@ -34,6 +34,8 @@ func explain(err error) (status int, message string) {
 	switch {
 	case errors.Is(err, guestbook.ErrWrongType):
 		return http.StatusConflict, guestbook.ErrWrongType.Error() + ": use another key"
+	case errors.Is(err, guestbook.ErrForbidden):
+		return http.StatusForbidden, guestbook.ErrForbidden.Error() + ": use another key"
 	case errors.Is(err, guestbook.ErrNoEntry):
 		return http.StatusBadRequest, guestbook.ErrNoEntry.Error() + ": use an id, or the before, of an earlier answer"
 	case errors.Is(err, guestbook.ErrReused):

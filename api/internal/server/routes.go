@@ -98,8 +98,13 @@ func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Cache-Control"] = noStore
 		w.Header()["X-Content-Type-Options"] = noSniff
+		if len(r.TransferEncoding) > 0 {
+			// After chunks and a length together the connection must end (RFC 9112, 6.1): whoever is in front may
+			// have gone by the length. net/http hides the length. nginx sends no chunks.
+			w.Header()["Connection"] = closed
+		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
+var noStore, noSniff, closed = []string{"no-store"}, []string{"nosniff"}, []string{"close"}

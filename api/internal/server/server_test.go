@@ -103,6 +103,7 @@ func TestErrorsOfTheStore(t *testing.T) {
 		status int
 	}{
 		{fmt.Errorf("master SET: %w", guestbook.ErrWrongType), http.StatusConflict},
+		{fmt.Errorf("master SET: %w", guestbook.ErrForbidden), http.StatusForbidden},
 		{fmt.Errorf("master SET: %w: connection refused", guestbook.ErrUnknown), http.StatusServiceUnavailable},
 		{fmt.Errorf("master SET: %w", guestbook.ErrFull), http.StatusInsufficientStorage},
 		{errors.New("connection refused"), http.StatusServiceUnavailable},

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -33,20 +35,49 @@ func (n *node) dial(ctx context.Context, o Options) (redis.Conn, error) {
 				return nil, err
 			}
 			c.socket = &socket{Conn: tcp}
-			return c.socket, c.socket.limit(ctx)
+			secured, err := c.socket.secure(ctx, o.TLS, addr)
+			if err != nil {
+				tcp.Close()
+				return nil, err
+			}
+			return secured, nil
 		}),
-		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(o.DialTimeout),
 		redis.DialUsername(o.Username), redis.DialPassword(o.Password),
 		redis.DialDatabase(o.Database),
 		redis.DialReadTimeout(o.ReadTimeout), redis.DialWriteTimeout(o.WriteTimeout),
 	)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = c.greet()
 	}
-	if err := c.greet(); err != nil {
-		return nil, errors.Join(err, c.Close())
+	if err != nil {
+		if c.Conn != nil {
+			c.Close()
+		}
+		return nil, c.hint(err, o.TLS != nil)
 	}
 	return c, c.socket.limit(ctx)
+}
+
+// errHandshake marks what went wrong before the server could be spoken to.
+var errHandshake = errors.New("TLS handshake")
+
+// hint adds to the error of a new connection what it most likely means, where the server did not say.
+func (c *conn) hint(err error, overTLS bool) error {
+	var network net.Error
+	silent := errors.As(err, &network) && network.Timeout()
+	gone := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	switch {
+	case c.socket == nil: // not even connected
+	case errors.Is(err, errHandshake):
+		if silent || gone || errors.As(err, new(tls.RecordHeaderError)) {
+			return fmt.Errorf("%w (does the server speak TLS at this port?)", err)
+		}
+	case overTLS && gone:
+		return fmt.Errorf("%w (does the server ask for a client's certificate? there is none)", err)
+	case !overTLS && (gone || strings.HasPrefix(err.Error(), "redigo:")):
+		return fmt.Errorf("%w (does the server want TLS at this port?)", err)
+	}
+	return err
 }
 
 // errUnsynced is why a slave is not read.
@@ -122,6 +153,26 @@ func (c *conn) checked(reply any, err error) (any, error) {
 type socket struct {
 	net.Conn
 	deadline time.Time
+}
+
+// secure limits the connection to ctx, and makes it one over TLS if there is a configuration for that.
+func (s *socket) secure(ctx context.Context, config *tls.Config, addr string) (net.Conn, error) {
+	if err := s.limit(ctx); err != nil || config == nil {
+		return s, err
+	}
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	secured := tls.Client(s, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", errHandshake, err)
+	}
+	return secured, nil
 }
 
 // limit takes over the deadline of the request.

@@ -114,7 +114,7 @@ func (s *Store) read(ask func(*node) error) error {
 
 // answered says whether Redis has answered, be it that what was asked for is not there.
 func answered(err error) bool {
-	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrNoEntry)
+	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrNoEntry)
 }
 
 // unanswered drops an answer that does not count because nobody could confirm it.
@@ -147,6 +147,12 @@ func meaning(err error) error {
 		return guestbook.ErrWrongType
 	case strings.HasPrefix(text, "OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
 		return guestbook.ErrFull
+	case strings.HasPrefix(text, "NOPERM") && strings.Contains(text, " key"): // not: "to run the 'get' command"
+		return guestbook.ErrForbidden
+	case strings.HasPrefix(text, "ERR unknown command"):
+		// It goes on with the command's arguments: the password, or what somebody has written.
+		command, _, _ := strings.Cut(text, ", with args")
+		return redis.Error(command)
 	}
 	return err
 }

@@ -167,7 +167,7 @@ func TestThePageComesBackByItselfAfterADrain(t *testing.T) {
 	if err := pod.API.Stop(); err != nil { // by SIGTERM
 		t.Fatal(err)
 	}
-	p.awaitState("connecting")
+	p.await("the page to notice", `document.querySelector("#connection").dataset.state !== "live"`)
 	write(t, master, "meanwhile")
 	podtest.Start(t, pod.API)
 	p.awaitEntries("before", "meanwhile")
@@ -181,6 +181,7 @@ func TestABookThatIsWrittenAnewIsShownAnew(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{})
 	write(t, master, "one", "two", "three")
 	p := visit(t, pod.URL(), visitor{})
+	p.expect(outage)
 	p.awaitState("live")
 	p.awaitEntries("one", "two", "three")
 	for _, step := range []struct {
@@ -194,6 +195,11 @@ func TestABookThatIsWrittenAnewIsShownAnew(t *testing.T) {
 		{"another text of the same length", func() { oldSet(t, pod.URL(), ",two") }, []string{"two"}},
 		{"the key is deleted", func() { podtest.Do(t, master, "DEL", key) }, nil},
 		{"signed after that", func() { p.sign("new book") }, []string{"new book"}},
+		{"written anew, and shorter, while the API was away", func() {
+			podtest.Kill(t, pod.API)
+			podtest.Do(t, master, "SET", key, ",a,b")
+			podtest.Start(t, pod.API)
+		}, []string{"a", "b"}},
 		{"everything is deleted", func() { podtest.Do(t, master, "FLUSHALL") }, nil},
 	} {
 		step.do()

@@ -219,3 +219,31 @@ func TestNginxTellsTheAPIWhoAsks(t *testing.T) {
 		}
 	}
 }
+
+func TestAbuse(t *testing.T) {
+	pod, master := podtest.Pod(t, localpod.Options{})
+	podtest.Await(t, pod.Slave, pod.Synced)
+	put(t, master, old)
+	before := processes(pod)
+	Abuse(t, strings.TrimPrefix(pod.URL(), "http://"), strings.TrimPrefix(pod.APIURL(), "http://"), master)
+	if now := processes(pod); now != before {
+		t.Errorf("the processes of nginx and the API are %s, they were %s", now, before)
+	}
+	if got := held(t, master); got != old {
+		t.Errorf("the guestbook holds %.100q", got)
+	}
+}
+
+// processes lists the API's and nginx's, workers included: one that crashed was replaced.
+func processes(pod *localpod.Pod) string {
+	workers, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pod.Nginx.Pid())) // Linux only
+	ended := ""
+	select {
+	case <-pod.API.Ended():
+		ended = " (ended)"
+	case <-pod.Nginx.Ended():
+		ended = " (ended)"
+	default:
+	}
+	return fmt.Sprintf("%d, %d with %s%s", pod.API.Pid(), pod.Nginx.Pid(), workers, ended)
+}

@@ -13,7 +13,6 @@ import (
 // A load is a pod of the program load, which visits the guestbook. See load/main.go.
 type load struct {
 	namespace
-	restored int
 }
 
 // A report is what it has counted; Failed maps a reason to how often it occurred.

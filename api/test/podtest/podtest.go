@@ -40,7 +40,6 @@ func Main(m *testing.M, flags ...string) int {
 // API fails the test.
 func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	t.Helper()
-	o.APIBinary = apiBinary
 	pod := New(t, o)
 	t.Cleanup(func() {
 		if tail := pod.API.Tail(); strings.Contains(tail, "DATA RACE") || t.Failed() {
@@ -53,14 +52,18 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New prepares a pod on free ports, in a folder of its own, that is stopped when the test ends. Nothing runs yet.
+// New prepares a pod on free ports, unless o names some, and in a folder of its own, that is stopped when the test
+// ends. Nothing runs yet.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	var err error
-	if o.Ports, err = localpod.FreePorts(); err != nil {
-		t.Fatal(err)
+	if o.Ports == (localpod.Ports{}) {
+		o.Ports = FreePorts(t)
 	}
-	o.Dir = t.TempDir()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	o.APIBinary = apiBinary
 	o.Output = func(string) io.Writer { return io.Discard }
 	pod, err := localpod.New(o)
 	if err != nil {
@@ -72,6 +75,16 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 		}
 	})
 	return pod
+}
+
+// FreePorts gives ports that nothing listens on.
+func FreePorts(t testing.TB) localpod.Ports {
+	t.Helper()
+	ports, err := localpod.FreePorts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ports
 }
 
 // Redis starts the pod's master and slave alone, and waits until they are in sync.
@@ -112,10 +125,11 @@ func Await(t testing.TB, p *localpod.Process, condition func(context.Context) er
 }
 
 // Dial connects to the Redis on a port of 127.0.0.1.
-func Dial(t testing.TB, port int) redis.Conn {
+func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 	t.Helper()
 	const timeout = 10 * time.Second
-	c, err := redis.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
+	c, err := redis.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port),
+		append(options, redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))...)
 	if err != nil {
 		t.Fatal(err)
 	}

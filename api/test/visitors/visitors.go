@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,6 +22,23 @@ type Visitor struct {
 	Client *http.Client
 	// Repeated counts the posts that were sent again.
 	Repeated int
+	// Done, where set, is told of every request that ended, streams excepted.
+	Done func(Request)
+}
+
+// Request is how a request went.
+type Request struct {
+	What   string // post, set, get or page
+	Start  time.Time
+	Took   time.Duration
+	Status int
+	Err    error // there is no answer, or not all of it
+}
+
+// Entry is one as it is answered.
+type Entry struct {
+	ID   int64
+	Text string
 }
 
 // NewClient makes a client that keeps enough connections open for that many requests at a time.
@@ -35,9 +53,9 @@ func NewClient(connections int) *http.Client {
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	key := rand.Text()
 	for {
-		status, body, err := v.do(ctx, http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, key)
+		status, body, err := v.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, key)
 		if err == nil && status == http.StatusCreated {
-			var entry struct{ ID int64 }
+			var entry Entry
 			return entry.ID, json.Unmarshal([]byte(body), &entry)
 		}
 		if err == nil && status < 500 {
@@ -54,13 +72,13 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 
 // Set writes a whole guestbook, as an old page does.
 func (v *Visitor) Set(ctx context.Context, key, value string) (status int, err error) {
-	status, _, err = v.do(ctx, http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode(), nil, "")
+	status, _, err = v.do(ctx, "set", http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode(), nil, "")
 	return status, err
 }
 
 // Get reads a whole guestbook, as an old page does.
 func (v *Visitor) Get(ctx context.Context, key string) (status int, data string, err error) {
-	status, body, err := v.do(ctx, http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"get"}, "key": {key}}.Encode(), nil, "")
+	status, body, err := v.do(ctx, "get", http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"get"}, "key": {key}}.Encode(), nil, "")
 	if err != nil || status != http.StatusOK {
 		return status, "", err
 	}
@@ -69,7 +87,31 @@ func (v *Visitor) Get(ctx context.Context, key string) (status int, data string,
 	return status, answer.Data, err
 }
 
-func (v *Visitor) do(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
+// Page reads the newest page of the book, which must not be older than the entry seen; -1: whatever there is.
+func (v *Visitor) Page(ctx context.Context, seen int64) (status int, entries []Entry, err error) {
+	path := "/guestbook/entries"
+	if seen >= 0 {
+		path += "?seen=" + strconv.FormatInt(seen, 10)
+	}
+	status, body, err := v.do(ctx, "page", http.MethodGet, path, nil, "")
+	if err != nil || status != http.StatusOK {
+		return status, nil, err
+	}
+	var answer struct{ Entries []Entry }
+	err = json.Unmarshal([]byte(body), &answer)
+	return status, answer.Entries, err
+}
+
+func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
+	start := time.Now()
+	status, body, err := v.send(ctx, method, path, form, idempotencyKey)
+	if v.Done != nil {
+		v.Done(Request{What: what, Start: start, Took: time.Since(start), Status: status, Err: err})
+	}
+	return status, body, err
+}
+
+func (v *Visitor) send(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
 	r, err := http.NewRequestWithContext(ctx, method, v.Base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, "", err
@@ -134,10 +176,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		if !ok {
 			continue
 		}
-		var entry struct {
-			ID   int64
-			Text string
-		}
+		var entry Entry
 		if err := json.Unmarshal([]byte(data), &entry); err != nil {
 			return last, true, err
 		}

@@ -10,6 +10,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -110,7 +111,7 @@ func client(keepAlive bool) *http.Client {
 func get(c *http.Client, field string, query url.Values) (string, error) {
 	response, err := c.Get(*address + "/guestbook.php?" + query.Encode())
 	if err != nil {
-		return "", err.(*url.Error).Err // without the address, which differs each time
+		return "", errors.Unwrap(err) // without the address, which differs each time
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -121,7 +122,7 @@ func get(c *http.Client, field string, query url.Values) (string, error) {
 	if response.StatusCode != 200 {
 		return "", fmt.Errorf("%s: %.200s", response.Status, body)
 	} else if err := json.Unmarshal(body, &answer); err != nil {
-		return "", fmt.Errorf("%v: %.200s", err, body)
+		return "", fmt.Errorf("%w: %.200s", err, body)
 	}
 	text, ok := answer[field]
 	if !ok {

@@ -1,0 +1,145 @@
+package store_test
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/store"
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// openAsUser opens a store as the API's user of redis-user.conf.
+func openAsUser(t *testing.T) (fixture, *localpod.Pod) {
+	t.Helper()
+	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, secret), SlaveArgs: podtest.User(t, secret)})
+	return open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret }), pod
+}
+
+// rules are the words of the user's line, and those that the comment gives reasons for.
+func rules(t *testing.T) (line, explained []string) {
+	t.Helper()
+	for text := range strings.Lines(podtest.UserFile(t)) {
+		if words := strings.Fields(text); words[0] == "user" {
+			line = words[2:]
+		} else if reason, ok := strings.CutPrefix(text, "#   "); ok {
+			words, _, _ := strings.Cut(reason, "  ")
+			explained = append(explained, strings.Fields(words)...)
+		}
+	}
+	return line, explained
+}
+
+func TestEveryRuleOfTheUserHasItsReason(t *testing.T) {
+	line, explained := rules(t)
+	hash := regexp.MustCompile("#0+…?")
+	for _, words := range [][]string{line, explained} {
+		for i := range words {
+			words[i] = hash.ReplaceAllString(words[i], "#0")
+		}
+	}
+	if !slices.Equal(line, explained) {
+		t.Errorf("the rules are\n%s\nwith reasons for\n%s", line, explained)
+	}
+}
+
+func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
+	s, pod := openAsUser(t)
+	admins := []redis.Conn{podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)}
+	for _, admin := range admins {
+		podtest.Do(t, admin, "CONFIG", "RESETSTAT")
+	}
+	ctx := within(t, 20*time.Second)
+	master, slave := s.Ping(ctx)
+	setErr := s.Set(ctx, book, ",a")
+	wantGet(t, s, ",a")
+	_, appendErr := s.Append(ctx, book, "b", "")
+	_, onceErr := s.Append(ctx, book, "c", "k")
+	_, againErr := s.Append(ctx, book, "c", "k")
+	wantGet(t, s, ",a,b,c")
+	_, _, pageErr := s.Page(ctx, book, -1, -1, 10)
+	_, _, beforeErr := s.Page(ctx, book, 2, -1, 10)
+	_, _, sinceErr := s.Since(ctx, book, guestbook.Start)
+	_, endErr := s.End(ctx, book)
+	if err := errors.Join(master, slave, setErr, appendErr, onceErr, againErr, pageErr, beforeErr, sinceErr, endErr); err != nil {
+		t.Error(err)
+	}
+
+	used := ""
+	for _, admin := range admins {
+		stats, err := redis.String(admin.Do("INFO", "commandstats"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used += stats
+	}
+	line, _ := rules(t)
+	for _, rule := range line {
+		if command, ok := strings.CutPrefix(rule, "+"); ok && !strings.Contains(used, "cmdstat_"+command+":") {
+			t.Errorf("the user may %s, but the store does not", command)
+		}
+	}
+}
+
+func TestTheUserIsRefusedEverythingElse(t *testing.T) {
+	_, pod := openAsUser(t)
+	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {
+		user := podtest.Dial(t, port, redis.DialUsername("api"), redis.DialPassword(secret))
+		podtest.Do(t, user, "GET", book)
+		for _, command := range [][]any{
+			{"FLUSHALL"}, {"FLUSHDB"}, {"KEYS", "*"}, {"SCAN", 0}, {"RANDOMKEY"}, {"DBSIZE"}, {"SELECT", 1}, {"SWAPDB", 0, 1},
+			{"CONFIG", "GET", "*"}, {"CONFIG", "SET", "requirepass", "x"}, {"ACL", "LIST"}, {"ACL", "SETUSER", "api", "+@all"},
+			{"SHUTDOWN", "NOSAVE"}, {"REPLICAOF", "127.0.0.1", 1}, {"SAVE"}, {"BGREWRITEAOF"},
+			{"MODULE", "LIST"}, {"SCRIPT", "FLUSH"}, {"FUNCTION", "LIST"}, {"CLIENT", "LIST"}, {"CLIENT", "KILL", "TYPE", "normal"},
+			{"MONITOR"}, {"SLOWLOG", "GET"}, {"PSYNC", "?", -1}, {"SUBSCRIBE", "c"}, {"PUBLISH", "c", "x"},
+			{"DEL", book}, {"UNLINK", book}, {"EXPIRE", book, 1}, {"RENAME", book, "other"}, {"DUMP", book},
+			{"GET", "secret"}, {"SET", "secret", "x"}, {"APPEND", "secret", "x"}, {"GETRANGE", "secret", 0, -1}, {"STRLEN", "secret"},
+			{"GET", "{secret}:idempotency:k"}, {"EVAL", "return 1", 1, "secret"},
+			{"EVAL", "return redis.call('GET', 'secret')", 0}, {"EVAL", "return redis.call('FLUSHALL')", 0},
+		} {
+			_, err := user.Do(command[0].(string), command[1:]...)
+			if err == nil || !regexp.MustCompile("NOPERM|can't run this command|can't access at least one of the keys").MatchString(err.Error()) {
+				t.Errorf("%v: %v", command, err)
+			}
+		}
+	}
+}
+
+// A visitor who names a key that Redis keeps from the API must not make it take Redis for broken.
+func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
+	s, _ := openAsUser(t)
+	set(t, s, ",a")
+	wantGet(t, s, ",a")
+	ctx := within(t, 20*time.Second)
+	for name, call := range map[string]func() error{
+		"get":                     func() error { _, err := s.Get(ctx, "secret"); return err },
+		"set":                     func() error { return s.Set(ctx, "secret", "x") },
+		"append":                  func() error { _, err := s.Append(ctx, "secret", "x", ""); return err },
+		"append with key":         func() error { _, err := s.Append(ctx, "secret", "x", "k"); return err },
+		"page":                    func() error { _, _, err := s.Page(ctx, "secret", -1, -1, 10); return err },
+		"page before":             func() error { _, _, err := s.Page(ctx, "secret", 5, -1, 10); return err },
+		"since":                   func() error { _, _, err := s.Since(ctx, "secret", guestbook.Start); return err },
+		"end":                     func() error { _, err := s.End(ctx, "secret"); return err },
+		"a key that begins alike": func() error { _, err := s.Append(ctx, "messages2", "x", "k"); return err },
+	} {
+		if err := call(); !errors.Is(err, guestbook.ErrForbidden) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wantGet(t, s, ",a")
+	for _, name := range []string{"guestbook_redis_fallbacks_total", "guestbook_redis_errors_total"} {
+		if n := metric(t, s, name); n != 0 {
+			t.Errorf("%s is %v", name, n)
+		}
+	}
+	if log := s.log.String(); log != "" {
+		t.Errorf("the log says %s", log)
+	}
+}

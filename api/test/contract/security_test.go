@@ -1,0 +1,69 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+	"guestbook/api/test/visitors"
+)
+
+// The whole contract, and entries and events, as the user of redis-user.conf and over TLS.
+func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
+	const name, password = "redis.example", `hunter2 "\$x'`
+	authority := podtest.NewAuthority(t)
+	ports, err := localpod.FreePorts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	secured := func(port int) []string {
+		return append(authority.Issue(t, name, time.Now().Add(time.Hour), port), podtest.User(t, password)...)
+	}
+	pod, master := podtest.Pod(t, localpod.Options{
+		MasterArgs: secured(ports.Master),
+		SlaveArgs:  secured(ports.Slave),
+		APIEnv: []string{
+			"REDIS_USERNAME=api", "REDIS_PASSWORD=" + password,
+			"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + authority.File, "REDIS_TLS_SERVER_NAME=" + name,
+			fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", ports.Master),
+			fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", ports.Slave),
+		},
+	})
+	podtest.Await(t, pod.Slave, pod.Synced)
+	podtest.Await(t, pod.API, func(context.Context) error {
+		if _, body := ask(t, pod.APIURL()+"/readyz"); body != `{"ready":true,"draining":false,"master":"up","slave":"up"}` {
+			return errors.New(body)
+		}
+		return nil
+	})
+	Run(t, pod.URL(), master)
+	expect(t, pod.URL()+"/guestbook/?cmd=get&key=secret", 403, "")
+
+	put(t, master, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	v := visitors.Visitor{Base: pod.URL(), Client: visitors.NewClient(1)}
+	defer v.Client.CloseIdleConnections()
+	if _, err := v.Post(ctx, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Watch(ctx, -1, func(_ int64, text string) bool {
+		if text != "first" {
+			t.Errorf("watching, got %q", text)
+		}
+		return false
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, metrics := ask(t, pod.APIURL()+"/metrics"); strings.Contains(metrics, "hunter2") {
+		t.Error("the metrics tell the password")
+	}
+	if strings.Contains(pod.API.Tail(), "hunter2") {
+		t.Error("the log tells the password")
+	}
+}

@@ -1,0 +1,212 @@
+//go:build faults
+
+// Package faults injects one fault at a time while visitors use the guestbook, and states what must hold.
+//
+// FAULT_SCALE, 1 unless set, shortens the time that faults last: 0.3 for 30 %.
+package faults
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+	"guestbook/api/test/visitors"
+)
+
+const (
+	quiet = 1500 * time.Millisecond // before each fault
+	after = 2 * time.Second
+	// deadline is by when the API answers, whatever Redis does: REQUEST_TIMEOUT and some grace.
+	deadline = 2500 * time.Millisecond
+	// recovered is how long after a fault writes must succeed again.
+	recovered = time.Second
+	// slack is by how much the goroutines and files of an API may differ from before: its connections come and go.
+	slack = 30
+)
+
+// fault is one row of the table.
+type fault struct {
+	name, bound string
+	setup       setup
+	// inject makes the fault, and returns when it is over.
+	inject func(*rig)
+	// instead is done in place of load and inject.
+	instead func(*rig)
+	// reads and writes are the statuses with which these may fail until the fault is over.
+	reads, writes []int
+	// keeps is by how much more than slack the API may hold afterwards, by design.
+	keeps int
+	// measured is the pod whose API is measured: 0 or 1.
+	measured int
+}
+
+// row is how it went.
+type row struct {
+	fault
+	requests      int
+	failed        map[int]int // by status; 0: no answer
+	slowest       time.Duration
+	recovery      time.Duration
+	lost, twice   int
+	shorter       int
+	before, after usage
+	hiccup        time.Duration
+	problems      []string
+	notes         []string
+}
+
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
+
+func TestFaults(t *testing.T) {
+	var rows []row
+	t.Cleanup(func() { publish(t, rows) })
+	for _, f := range slices.Concat(redisFaults, networkFaults, podFaults, abuse) {
+		t.Run(f.name, func(t *testing.T) {
+			result := row{fault: f, problems: []string{"it did not come to an end"}}
+			defer func() { rows = append(rows, result) }()
+			result = f.run(t)
+			for _, p := range result.problems {
+				t.Error(p)
+			}
+			t.Log(result)
+		})
+	}
+}
+
+// scaled is how long a fault lasts that is of length d when not shortened.
+func scaled(d time.Duration) time.Duration {
+	if scale, err := strconv.ParseFloat(os.Getenv("FAULT_SCALE"), 64); err == nil {
+		return time.Duration(float64(d) * scale)
+	}
+	return d
+}
+
+func (f fault) run(t *testing.T) row {
+	r := newRig(t, f.setup)
+	hiccup := newHiccup()
+	t.Cleanup(func() { hiccup.end() })
+	result := row{fault: f, failed: map[int]int{}, before: r.usage(r.pods[f.measured])}
+	if f.instead != nil {
+		r.started = time.Now()
+		f.instead(r)
+		r.ended = time.Now()
+		result.after = r.settled(r.pods[f.measured], result.before, slack)
+	} else {
+		f.underLoad(r, &result)
+	}
+	result.notes = r.notes
+	result.hiccup = hiccup.end()
+	result.judge(r, r.load.requests)
+	result.problems = append(result.problems, slices.Sorted(maps.Keys(r.load.problems))...)
+	return result
+}
+
+func (f fault) underLoad(r *rig, result *row) {
+	l := startLoad("http://"+r.frontend.addr(), book)
+	r.Cleanup(l.cancel)
+	r.load = l
+	time.Sleep(quiet)
+	for until := time.Now().Add(patience); l.done() < 50 && time.Now().Before(until); {
+		time.Sleep(pace)
+	}
+	result.before = r.usage(r.pods[f.measured])
+	r.started = time.Now()
+	f.inject(r)
+	r.ended = time.Now()
+	time.Sleep(after)
+	result.after = r.settled(r.pods[f.measured], result.before, slack+f.keeps)
+	l.finish()
+	result.lost, result.twice = l.check(r.book(r.masterPort, book), r.book(r.masterPort, legacyBook))
+	result.shorter = l.shorter
+}
+
+// settled waits until the API holds about what it held before, or has had its time.
+func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
+	r.Helper()
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		now = r.usage(pod)
+		if now.goroutines <= before.goroutines+slack && now.files <= before.files+slack || time.Now().After(until) {
+			return now
+		}
+	}
+}
+
+// judge holds the requests against the bounds. Times are allowed what the machine adds to them.
+func (result *row) judge(r *rig, requests []visitors.Request) {
+	problem := func(format string, args ...any) {
+		result.problems = append(result.problems, fmt.Sprintf(format, args...))
+	}
+	grace := 4 * result.hiccup
+	result.recovery = -1
+	late := 0
+	unexpected := map[string]int{}
+	for _, q := range requests {
+		write := q.What == "post" || q.What == "set"
+		ok := q.Err == nil && (q.Status == http.StatusOK || q.Status == http.StatusCreated)
+		end := q.Start.Add(q.Took)
+		if ok && write && end.After(r.ended) {
+			if took := end.Sub(r.ended); result.recovery < 0 || took < result.recovery {
+				result.recovery = took
+			}
+		}
+		if end.Before(r.started) {
+			if !ok {
+				problem("before the fault a %s failed: %d, %v", q.What, q.Status, q.Err)
+			}
+			continue
+		}
+		result.requests++
+		result.slowest = max(result.slowest, q.Took)
+		if ok {
+			continue
+		}
+		status := q.Status
+		if q.Err != nil {
+			status = 0
+		}
+		result.failed[status]++
+		allowed := result.reads
+		if write {
+			allowed = result.writes
+		}
+		if !slices.Contains(allowed, status) {
+			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
+		}
+		if q.Start.After(r.ended.Add(recovered + grace)) {
+			late++
+		}
+	}
+	for what, n := range unexpected {
+		problem("%s (%d times)", what, n)
+		if len(result.problems) > 10 {
+			break
+		}
+	}
+	if late > 0 {
+		problem("%d requests failed that were sent more than %s after the fault", late, recovered+grace)
+	}
+	if result.slowest > deadline+grace {
+		problem("a request took %s; at most %s are allowed", result.slowest, deadline+grace)
+	}
+	if result.instead == nil && (result.recovery < 0 || result.recovery > recovered+grace) {
+		problem("writes succeeded again after %s; at most %s are allowed", result.recovery, recovered+grace)
+	}
+	if result.lost > 0 || result.twice > 0 {
+		problem("%d acknowledged entries are lost, %d are there twice", result.lost, result.twice)
+	}
+	for _, held := range []struct {
+		what          string
+		before, after int
+	}{{"goroutines", result.before.goroutines, result.after.goroutines}, {"open files", result.before.files, result.after.files}} {
+		if held.after > held.before+slack+result.keeps {
+			problem("the API has %d %s, before it had %d", held.after, held.what, held.before)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+//go:build faults
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/test/visitors"
+)
+
+const (
+	writers, viewers = 4, 10
+	pace             = 20 * time.Millisecond // between the requests of one visitor
+	book, legacyBook = "messages", "legacy"
+	// patience is how long a writer repeats an entry, and a viewer waits for one, before the test gives up.
+	patience = 30 * time.Second
+)
+
+// load is visitors of every kind at work: writers who repeat what was not answered, an old page that writes a book of
+// its own, readers old and new, and viewers of the stream.
+type load struct {
+	base    string
+	client  *http.Client
+	posting context.Context // ends when no more is to be written
+	reading context.Context
+	stopPosting, stopReading,
+	giveUp context.CancelFunc
+	writing, others sync.WaitGroup
+
+	mu       sync.Mutex
+	requests []visitors.Request
+	answered map[int64]string // the entries that were acknowledged
+	legacy   string           // the last value of the old page's book that was acknowledged
+	watched  [viewers][]visitors.Entry
+	shorter  int             // reads by old pages of a book that the same page had seen longer
+	problems map[string]bool // what must never be
+}
+
+// newLoad is no visitor yet of the guestbook at base.
+func newLoad(base string) *load {
+	l := &load{base: base, client: visitors.NewClient(50), answered: map[int64]string{}, problems: map[string]bool{}}
+	l.posting, l.stopPosting = context.WithCancel(context.Background())
+	l.reading, l.stopReading = context.WithCancel(context.Background())
+	return l
+}
+
+// startLoad starts the visitors of the guestbook at base. Old pages read the book getKey.
+func startLoad(base, getKey string) *load {
+	l := newLoad(base)
+	var patient context.Context
+	patient, l.giveUp = context.WithCancel(context.Background())
+	for w := range writers {
+		l.writing.Go(func() { l.write(patient, w) })
+	}
+	l.writing.Go(func() { l.setAgainAndAgain(patient) })
+	l.others.Go(func() { l.get(getKey) })
+	for _, withSeen := range []bool{false, true} {
+		l.others.Go(func() { l.page(withSeen) })
+	}
+	for i := range viewers {
+		l.others.Go(func() { l.watch(i) })
+	}
+	return l
+}
+
+// visitor is one whose requests are recorded.
+func (l *load) visitor() *visitors.Visitor {
+	return &visitors.Visitor{Base: l.base, Client: l.client, Done: func(r visitors.Request) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.requests = append(l.requests, r)
+	}}
+}
+
+func (l *load) problem(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.problems) < 20 {
+		l.problems[fmt.Sprintf(format, args...)] = true
+	}
+}
+
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pace):
+		return true
+	}
+}
+
+func (l *load) write(ctx context.Context, writer int) {
+	v := l.visitor()
+	for i := 0; pause(l.posting); i++ {
+		text := fmt.Sprintf("writer %d, entry %d, 100%%25", writer, i)
+		id, err := v.Post(ctx, text)
+		if err != nil {
+			l.problem("the entry %q: %v", text, err)
+			return
+		}
+		l.mu.Lock()
+		if other, taken := l.answered[id]; taken {
+			l.mu.Unlock()
+			l.problem("%q and %q were both stored at %d", other, text, id)
+			continue
+		}
+		l.answered[id] = text
+		l.mu.Unlock()
+	}
+}
+
+// setAgainAndAgain repeats a value until it is acknowledged, as an old page's visitor does.
+func (l *load) setAgainAndAgain(ctx context.Context) {
+	v := l.visitor()
+	for i := 0; pause(l.posting); i++ {
+		value := fmt.Sprintf(",value %d", i)
+		for {
+			status, err := v.Set(ctx, legacyBook, value)
+			if err == nil && status == http.StatusOK {
+				break
+			}
+			if !pause(ctx) {
+				l.problem("the last set was answered %d, %v", status, err)
+				return
+			}
+		}
+		l.mu.Lock()
+		l.legacy = value
+		l.mu.Unlock()
+	}
+}
+
+// get reads the whole book, which may not be as far as it was, but is never another one, nor empty.
+func (l *load) get(key string) {
+	v := l.visitor()
+	longest := ""
+	for pause(l.reading) {
+		status, data, err := v.Get(context.Background(), key)
+		switch {
+		case err != nil || status != http.StatusOK || key == legacyBook:
+		case data == "" && longest != "":
+			l.problem("get: the book is empty after it was not")
+		case strings.HasPrefix(data, longest):
+			longest = data
+		case strings.HasPrefix(longest, data):
+			l.mu.Lock()
+			l.shorter++
+			l.mu.Unlock()
+		default:
+			l.problem("get: a book of %d bytes is no continuation of one of %d bytes", len(data), len(longest))
+		}
+	}
+}
+
+// page reads the newest page; with the last entry that it has seen, a page that is as new.
+func (l *load) page(withSeen bool) {
+	v := l.visitor()
+	for seen := int64(-1); pause(l.reading); {
+		ask := int64(-1)
+		if withSeen {
+			ask = seen
+		}
+		status, entries, err := v.Page(context.Background(), ask)
+		if err != nil || status != http.StatusOK {
+			continue
+		}
+		last := int64(-1)
+		if len(entries) > 0 {
+			last = entries[len(entries)-1].ID
+		}
+		if last < ask || last < 0 && seen >= 0 {
+			l.problem("page: the last entry is %d after %d was seen", last, seen)
+		}
+		seen = max(seen, last)
+	}
+}
+
+func (l *load) watch(viewer int) {
+	v := l.visitor()
+	err := v.Watch(l.reading, -1, func(id int64, text string) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.watched[viewer] = append(l.watched[viewer], visitors.Entry{ID: id, Text: text})
+		return true
+	})
+	if err != nil && !errors.Is(err, context.Canceled) {
+		l.problem("viewer: %v", err)
+	}
+}
+
+// done is how many requests have ended.
+func (l *load) done() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.requests)
+}
+
+// finish ends the writing once all is acknowledged, and waits until every viewer has the last entry.
+func (l *load) finish() {
+	l.stopPosting()
+	timer := time.AfterFunc(patience, l.giveUp)
+	defer timer.Stop()
+	l.writing.Wait()
+	last := int64(-1)
+	for id := range l.answered {
+		last = max(last, id)
+	}
+	for until := time.Now().Add(patience); !l.allHave(last); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(until) {
+			l.problem("some viewer did not get the entry %d", last)
+			break
+		}
+	}
+	l.cancel()
+}
+
+// cancel ends everything.
+func (l *load) cancel() {
+	l.stopPosting()
+	l.stopReading()
+	l.giveUp()
+	l.writing.Wait()
+	l.others.Wait()
+	l.client.CloseIdleConnections()
+}
+
+func (l *load) allHave(last int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, had := range l.watched {
+		if last >= 0 && (len(had) == 0 || had[len(had)-1].ID < last) {
+			return false
+		}
+	}
+	return true
+}
+
+// check compares what was acknowledged with what is stored: entries lost, entries twice, and what else is wrong.
+func (l *load) check(stored, legacy string) (lost, twice int) {
+	entries, _ := guestbook.Split([]byte(stored), 0)
+	at, texts := map[int64]string{}, map[string]int{}
+	for _, e := range entries {
+		at[e.ID] = e.Text
+		if texts[e.Text]++; texts[e.Text] > 1 {
+			twice++
+		}
+	}
+	for id, text := range l.answered {
+		if at[id] != text {
+			lost++
+		}
+	}
+	if legacy != l.legacy {
+		l.problem("the old page's book holds %q, acknowledged was %q", legacy, l.legacy)
+	}
+	for _, had := range l.watched {
+		if len(had) != len(entries) {
+			l.problem("a viewer got %d entries of %d", len(had), len(entries))
+			continue
+		}
+		for i, e := range had {
+			if e.ID != entries[i].ID || e.Text != entries[i].Text {
+				l.problem("as number %d a viewer got %v, stored is %v", i, e, entries[i])
+				break
+			}
+		}
+	}
+	return lost, twice
+}

@@ -1,0 +1,79 @@
+//go:build faults
+
+package faults
+
+import (
+	"syscall"
+	"time"
+
+	"guestbook/api/test/podtest"
+)
+
+// keptByNginx is how many more connections to the API two workers of nginx may keep open than before.
+const keptByNginx = 60
+
+var podFaults = []fault{
+	{
+		name: "one of two pods stops as Kubernetes stops it", bound: "nothing fails",
+		setup:    setup{pods: 2, slaves: 2, apiEnv: []string{"DRAIN_DELAY=3s"}},
+		measured: 1, keeps: keptByNginx, // the other pod now serves all
+		inject: func(r *rig) {
+			pod := r.pods[0]
+			// Everything is told at about the same time. The Service hears of it a little later, and nginx, whose
+			// preStop hook waits for that, last; the API waits for nginx.
+			if err := pod.API.Signal(syscall.SIGTERM); err != nil {
+				r.Fatal(err)
+			}
+			time.Sleep(500 * time.Millisecond)
+			r.frontend.to(addr(r.pods[1].Ports.Nginx))
+			time.Sleep(500 * time.Millisecond)
+			if err := pod.Nginx.Stop(); err != nil {
+				r.Error(err)
+			}
+			r.ends(pod.API.Ended(), "the API")
+		},
+	},
+	{
+		name: "API killed, and started again at once", bound: "what is in flight or comes before the API is back gets 503, and a repeat is safe",
+		setup: setup{slaves: 2}, reads: unavailable, writes: unavailable,
+		inject: func(r *rig) {
+			for range 3 {
+				podtest.Kill(r, r.pods[0].API)
+				podtest.Start(r, r.pods[0].API)
+				time.Sleep(scaled(time.Second))
+			}
+		},
+	},
+	{
+		name: "nginx reloads its configuration, 3 times", bound: "nothing fails",
+		setup: setup{slaves: 2}, keeps: keptByNginx,
+		inject: func(r *rig) {
+			for range 3 {
+				if err := r.pods[0].Nginx.Signal(syscall.SIGHUP); err != nil {
+					r.Fatal(err)
+				}
+				time.Sleep(scaled(2 * time.Second))
+			}
+		},
+	},
+	{
+		name: "one of two nginx stops (SIGQUIT)", bound: "nothing fails",
+		setup:    setup{pods: 2, slaves: 2},
+		measured: 1, keeps: keptByNginx,
+		inject: func(r *rig) {
+			r.frontend.to(addr(r.pods[1].Ports.Nginx))
+			if err := r.pods[0].Nginx.Stop(); err != nil {
+				r.Error(err)
+			}
+		},
+	},
+}
+
+func (r *rig) ends(ended <-chan struct{}, what string) {
+	r.Helper()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		r.Fatalf("%s does not end", what)
+	}
+}

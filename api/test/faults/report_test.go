@@ -1,0 +1,78 @@
+//go:build faults
+
+package faults
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/localpod"
+)
+
+// String is the row in one line.
+func (r row) String() string {
+	return fmt.Sprintf("%d requests, failed: %s, slowest %s, writes again after %s, %d lost, %d twice, goroutines %d → %d, files %d → %d, memory %d → %d MB, %d shorter reads, hiccup %s; %s",
+		r.requests, r.failures(), seconds(r.slowest), seconds(r.recovery), r.lost, r.twice, r.before.goroutines, r.after.goroutines,
+		r.before.files, r.after.files, r.before.memory>>20, r.after.memory>>20, r.shorter, r.hiccup.Round(time.Millisecond), strings.Join(r.notes, "; "))
+}
+
+func (r row) failures() string {
+	if len(r.failed) == 0 {
+		return "0"
+	}
+	var parts []string
+	for _, status := range slices.Sorted(maps.Keys(r.failed)) {
+		name := fmt.Sprint(status)
+		if status == 0 {
+			name = "no answer"
+		}
+		parts = append(parts, fmt.Sprintf("%d × %s", r.failed[status], name))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func seconds(d time.Duration) string {
+	if d < 0 {
+		return "never"
+	}
+	return fmt.Sprintf("%.2f s", d.Seconds())
+}
+
+// publish writes the table to .build/faults.md.
+func publish(t *testing.T, rows []row) {
+	var b strings.Builder
+	b.WriteString("| Fault | What must hold | Holds | Requests | Failed | Slowest | Writes again after | Lost | Twice | Goroutines | Open files |\n")
+	b.WriteString("|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|\n")
+	for _, r := range rows {
+		holds := "yes"
+		if len(r.problems) > 0 {
+			holds = "**no**: " + r.problems[0]
+		}
+		name := r.name
+		if len(r.notes) > 0 {
+			name += " (" + strings.Join(r.notes, "; ") + ")"
+		}
+		again := seconds(r.recovery)
+		if r.instead != nil {
+			again = ""
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s | %s | %d | %d | %d → %d | %d → %d |\n", name, r.bound, holds, r.requests, r.failures(),
+			seconds(r.slowest), again, r.lost, r.twice, r.before.goroutines, r.after.goroutines, r.before.files, r.after.files)
+	}
+	root, err := localpod.Root()
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(root, ".build", "faults.md"), []byte(b.String()), 0o644)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

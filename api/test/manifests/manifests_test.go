@@ -1,0 +1,295 @@
+// Package manifests checks what the manifests allow the guestbook's pods, and what its images are made of.
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/localpod"
+)
+
+// object is a YAML mapping.
+type object = map[string]any
+
+// excess lists what the pods in a manifest may do, or leave open, beyond what the guestbook needs; and counts the pods.
+func excess(manifest []byte) (found []string, pods int, err error) {
+	documents := yaml.NewDecoder(bytes.NewReader(manifest))
+	for {
+		var document any
+		if err := documents.Decode(&document); errors.Is(err, io.EOF) {
+			return found, pods, nil
+		} else if err != nil {
+			return nil, 0, err
+		}
+		for _, spec := range podSpecs(document) {
+			found = append(found, podExcess(spec)...)
+			pods++
+		}
+	}
+}
+
+// podSpecs finds the specifications of pods, in whatever kind of object they are: all that has containers.
+func podSpecs(node any) (specs []object) {
+	switch node := node.(type) {
+	case []any:
+		for _, n := range node {
+			specs = append(specs, podSpecs(n)...)
+		}
+	case object:
+		if list(node["containers"]) != nil {
+			return []object{node}
+		}
+		for _, n := range node {
+			specs = append(specs, podSpecs(n)...)
+		}
+	}
+	return specs
+}
+
+func podExcess(spec object) (found []string) {
+	security := sub(spec, "securityContext")
+	if spec["automountServiceAccountToken"] != false {
+		found = append(found, "the token of the service account is mounted: automountServiceAccountToken: false")
+	}
+	for _, field := range []string{"hostNetwork", "hostPID", "hostIPC"} {
+		if value, ok := spec[field]; ok && value != false {
+			found = append(found, field)
+		}
+	}
+	for _, s := range list(security["sysctls"]) {
+		if name := s["name"]; name != "net.ipv4.ip_unprivileged_port_start" {
+			found = append(found, fmt.Sprintf("the sysctl %v", name))
+		}
+	}
+	for _, volume := range list(spec["volumes"]) {
+		for kind := range volume {
+			if !slices.Contains([]string{"name", "emptyDir", "persistentVolumeClaim", "configMap", "secret"}, kind) {
+				found = append(found, fmt.Sprintf("volume %v is a %s", volume["name"], kind))
+			}
+		}
+	}
+	for _, kind := range []string{"containers", "initContainers", "ephemeralContainers"} {
+		for _, container := range list(spec[kind]) {
+			for _, e := range containerExcess(container, security) {
+				found = append(found, fmt.Sprintf("container %v: %s", container["name"], e))
+			}
+		}
+	}
+	return found
+}
+
+// containerExcess is given the settings that the container has from its pod, where it has none of its own.
+func containerExcess(container, pod object) (found []string) {
+	own := sub(container, "securityContext")
+	inherited := func(field string) any {
+		if value, ok := own[field]; ok {
+			return value
+		}
+		return pod[field]
+	}
+	seccomp, _ := inherited("seccompProfile").(object)
+	capabilities := sub(own, "capabilities")
+	for _, check := range []struct {
+		ok   bool
+		want string
+	}{
+		{inherited("runAsNonRoot") == true, "it may run as root: runAsNonRoot: true"},
+		{inherited("runAsUser") != 0, "its user is root: another runAsUser"},
+		{inherited("runAsGroup") != 0, "its group is root's: another runAsGroup"},
+		{own["allowPrivilegeEscalation"] == false, "it may gain privileges: allowPrivilegeEscalation: false"},
+		{own["privileged"] == nil || own["privileged"] == false, "it is privileged"},
+		{own["readOnlyRootFilesystem"] == true, "its root filesystem is writable: readOnlyRootFilesystem: true"},
+		{fmt.Sprint(capabilities["drop"]) == "[ALL]", "it keeps capabilities: drop: [ALL]"},
+		{capabilities["add"] == nil, fmt.Sprintf("it has the capabilities %v", capabilities["add"])},
+		{own["procMount"] == nil, "procMount"},
+		{seccomp["type"] == "RuntimeDefault", "it may call the kernel at will: seccompProfile: {type: RuntimeDefault}"},
+		{pinned(fmt.Sprint(container["image"])), fmt.Sprintf("the image %v may change: give it a version", container["image"])},
+	} {
+		if !check.ok {
+			found = append(found, check.want)
+		}
+	}
+	for _, port := range list(container["ports"]) {
+		if _, ok := port["hostPort"]; ok {
+			found = append(found, "hostPort")
+		}
+	}
+	return found
+}
+
+// pinned says whether an image's name has a digest, or a tag other than latest.
+func pinned(image string) bool {
+	if strings.Contains(image, "@sha256:") {
+		return true
+	}
+	_, tag, ok := strings.Cut(image[strings.LastIndex(image, "/")+1:], ":")
+	return ok && tag != "" && tag != "latest"
+}
+
+func sub(o object, field string) object {
+	value, _ := o[field].(object)
+	return value
+}
+
+// list gives the objects of a YAML sequence.
+func list(node any) (objects []object) {
+	nodes, _ := node.([]any)
+	for _, n := range nodes {
+		if o, ok := n.(object); ok {
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// files gives the files of the repository that match the patterns.
+func files(t *testing.T, patterns ...string) (names []string) {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range patterns {
+		matches, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		names = append(names, matches...)
+	}
+	return names
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
+	pods := map[string]int{}
+	for _, file := range files(t, "k8s/*.y*ml", "all-in-one/*.y*ml") {
+		found, n, err := excess([]byte(read(t, file)))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		for _, e := range found {
+			t.Errorf("%s: %s", file, e)
+		}
+		pods[filepath.Base(filepath.Dir(file))] += n
+	}
+	// The frontend, the master and the slaves; and the last two once more in all-in-one/.
+	if pods["k8s"] < 3 || pods["all-in-one"] < 3 {
+		t.Errorf("only %v pods were found", pods)
+	}
+}
+
+func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
+	const drop = "              drop: [ALL]\n"
+	good := read(t, files(t, "k8s/frontend-deployment.yaml")[0])
+	for _, c := range []struct{ name, old, new, want string }{
+		{"a capability", drop, drop + "              add: [NET_BIND_SERVICE]\n", "container api: it has the capabilities [NET_BIND_SERVICE]"},
+		{"not all capabilities dropped", drop, "              drop: [NET_RAW]\n", "container api: it keeps capabilities"},
+		{"a writable root", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "container api: its root filesystem is writable"},
+		{"no word about the root", "readOnlyRootFilesystem: true", "privileged: false", "container api: its root filesystem is writable"},
+		{"privilege escalation", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", "container api: it may gain privileges"},
+		{"a privileged container", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: false\n            privileged: true", "container api: it is privileged"},
+		{"any user", "        runAsNonRoot: true\n", "", "container nginx: it may run as root"},
+		{"root", "runAsNonRoot: true", "runAsNonRoot: true\n        runAsUser: 0", "container nginx: its user is root"},
+		{"one container as root", "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: false\n            runAsNonRoot: false", "container api: it may run as root"},
+		{"no seccomp", "type: RuntimeDefault", "type: Unconfined", "container api: it may call the kernel at will"},
+		{"the token", "      automountServiceAccountToken: false\n", "", "the token of the service account is mounted"},
+		{"the host's network", "      containers:\n", "      hostNetwork: true\n      containers:\n", "hostNetwork"},
+		{"the host's processes", "      containers:\n", "      hostPID: true\n      containers:\n", "hostPID"},
+		{"a port of the host", "- containerPort: 80\n", "- containerPort: 80\n              hostPort: 80\n", "container nginx: hostPort"},
+		{"a folder of the host", "emptyDir: {}", "hostPath: {path: /tmp}", "volume tmp is a hostPath"},
+		{"a token as a volume", "emptyDir: {}", "projected: {sources: [{serviceAccountToken: {path: token}}]}", "volume tmp is a projected"},
+		{"another sysctl", "net.ipv4.ip_unprivileged_port_start", "net.core.somaxconn", "the sysctl net.core.somaxconn"},
+		{"the latest image", "gb-frontend-nginx:v1", "gb-frontend-nginx:latest", "container nginx: the image gb-frontend-nginx:latest may change"},
+		{"an image without a version", "gb-frontend-nginx:v1", "registry:5000/nginx", "container nginx: the image registry:5000/nginx may change"},
+		{"an init container", "      containers:\n", "      initContainers: [{name: init, image: \"busybox:1\"}]\n      containers:\n", "container init: it keeps capabilities"},
+		{"another kind of object", "kind: Deployment", "kind: DaemonSet\nother: {containers: [{name: c}]}", "container c: it keeps capabilities"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bad := strings.ReplaceAll(good, c.old, c.new)
+			if bad == good {
+				t.Fatalf("the manifest has no %q to change", c.old)
+			}
+			found, _, err := excess([]byte(bad))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(found, func(e string) bool { return strings.HasPrefix(e, c.want) }) {
+				t.Errorf("found %q, want %q", found, c.want)
+			}
+		})
+	}
+}
+
+func TestAnImageOfADigestIsPinned(t *testing.T) {
+	if !pinned("registry:5000/nginx@sha256:0123") || !pinned("registry:5000/me/api:v1") {
+		t.Error("an image with a digest or a version counts as not pinned")
+	}
+}
+
+// dockerfile is what matters here of an image's recipe.
+type dockerfile struct {
+	from         []string // base images and earlier stages, without AS
+	stages       []string
+	copied, user string // of the last stage
+}
+
+func parseDockerfile(text string) (d dockerfile) {
+	for line := range strings.Lines(text) {
+		words := slices.DeleteFunc(strings.Fields(line), func(w string) bool { return strings.HasPrefix(w, "--platform") })
+		if len(words) < 2 {
+			continue
+		}
+		switch words[0] {
+		case "FROM":
+			d.from, d.copied, d.user = append(d.from, words[1]), "", ""
+			if len(words) == 4 {
+				d.stages = append(d.stages, words[3])
+			}
+		case "COPY", "ADD":
+			d.copied += words[len(words)-1] + " "
+		case "USER":
+			d.user = words[1]
+		}
+	}
+	return d
+}
+
+func TestImagesArePinnedAndNotRoot(t *testing.T) {
+	for _, file := range files(t, "*/Dockerfile") {
+		d := parseDockerfile(read(t, file))
+		for _, image := range d.from {
+			if image != "scratch" && !slices.Contains(d.stages, image) && !pinned(image) {
+				t.Errorf("%s: the image %s may change", file, image)
+			}
+		}
+		user, _, _ := strings.Cut(d.user, ":")
+		if n, err := strconv.Atoi(user); err != nil || n == 0 {
+			t.Errorf("%s: the user is %q, want a number other than root's", file, d.user)
+		}
+	}
+}
+
+func TestTheAPIsImageHoldsTheBinaryAndCertificates(t *testing.T) {
+	d := parseDockerfile(read(t, files(t, "api/Dockerfile")[0]))
+	if last := d.from[len(d.from)-1]; last != "scratch" || d.copied != "/etc/ssl/certs/ /api " {
+		t.Errorf("it is made from %s, with %s", last, d.copied)
+	}
+}
