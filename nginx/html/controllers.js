@@ -341,12 +341,14 @@ async function loadOlder(byKeyboard) {
     const from = cursor;
     const page = await readPage({ before: from });
     if (cursor === from) {
+      const focused = document.activeElement === older;
       for (const entry of page.entries.toReversed()) place(entry);
       cursor = page.before;
       older.textContent = "Older entries";
       announce(`${page.entries.length} older entries`);
       summarize();
-      if (byKeyboard && page.entries.length > 0) focusOn(shown.get(page.entries.at(-1).id));
+      const lost = focused && older.hidden;
+      if ((byKeyboard || lost) && page.entries.length > 0) focusOn(shown.get(page.entries.at(-1).id));
     }
     nearEnd.unobserve(older);
     nearEnd.observe(older); // tells at once if the button is still in sight

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -188,20 +189,22 @@ func TestABookThatIsWrittenAnewIsShownAnew(t *testing.T) {
 		name    string
 		do      func()
 		entries []string
+		appends bool
 	}{
-		{"an old page adds its entry", func() { oldSet(t, pod.URL(), ",one,two,three,four") }, []string{"one", "two", "three", "four"}},
-		{"an old page drops an entry", func() { oldSet(t, pod.URL(), ",one,three,four,five") }, []string{"one", "three", "four", "five"}},
-		{"an old page shortens the book", func() { oldSet(t, pod.URL(), ",one") }, []string{"one"}},
-		{"another text of the same length", func() { oldSet(t, pod.URL(), ",two") }, []string{"two"}},
-		{"the key is deleted", func() { podtest.Do(t, master, "DEL", key) }, nil},
-		{"signed after that", func() { p.sign("new book") }, []string{"new book"}},
+		{"an old page adds its entry", func() { oldSet(t, pod.URL(), ",one,two,three,four") }, []string{"one", "two", "three", "four"}, true},
+		{"an old page drops an entry", func() { oldSet(t, pod.URL(), ",one,three,four,five") }, []string{"one", "three", "four", "five"}, false},
+		{"an old page shortens the book", func() { oldSet(t, pod.URL(), ",one") }, []string{"one"}, false},
+		{"another text of the same length", func() { oldSet(t, pod.URL(), ",two") }, []string{"two"}, false},
+		{"the key is deleted", func() { podtest.Do(t, master, "DEL", key) }, nil, false},
+		{"signed after that", func() { p.sign("new book") }, []string{"new book"}, true},
 		{"written anew, and shorter, while the API was away", func() {
 			podtest.Kill(t, pod.API)
 			podtest.Do(t, master, "SET", key, ",a,b")
 			podtest.Start(t, pod.API)
-		}, []string{"a", "b"}},
-		{"everything is deleted", func() { podtest.Do(t, master, "FLUSHALL") }, nil},
+		}, []string{"a", "b"}, false},
+		{"everything is deleted", func() { podtest.Do(t, master, "FLUSHALL") }, nil, false},
 	} {
+		streams := len(p.sent("GET", "/guestbook/events"))
 		step.do()
 		p.awaitNil(step.name, func() error {
 			var texts []string
@@ -210,6 +213,15 @@ func TestABookThatIsWrittenAnewIsShownAnew(t *testing.T) {
 			}
 			if !slices.Equal(texts, step.entries) {
 				return fmt.Errorf("entries are %q", texts)
+			}
+			return nil
+		})
+		if step.appends {
+			continue
+		}
+		p.awaitNil("the page to follow the book again", func() error {
+			if all := p.sent("GET", "/guestbook/events"); len(all) == streams || all[len(all)-1].status != http.StatusOK {
+				return fmt.Errorf("%d streams, before %d", len(all), streams)
 			}
 			return nil
 		})
