@@ -1,5 +1,5 @@
 # make run     the whole pod on this machine, with a real Redis master and slave
-# make test    vet, unit tests and the contract suite, against real Redis and nginx
+# make test    vet, unit tests, the contract suite and the page in a real browser, against real Redis and nginx
 # make test-long   many visitors at once
 # make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
 # make faults      one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
@@ -41,6 +41,7 @@ define programs
 		for s in nginx redis-server; do case "$$missing" in *$$s*) $$sudo systemctl disable --now $$s >/dev/null 2>&1 || $$sudo service $$s stop >/dev/null 2>&1;; esac; done; true; }
 endef
 SERVERS := redis-server:redis-server nginx:nginx
+AXE := .build/node_modules/axe-core/axe.min.js
 
 .PHONY: run
 run:
@@ -50,12 +51,19 @@ run:
 	@.build/run -api .build/api -dir "$(CURDIR)/.data" -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 
 .PHONY: test
-test:
-	$(call programs,$(SERVERS))
+test: $(AXE)
+	$(call programs,$(SERVERS) chromium:chromium)
 	@mkdir -p .build
 	go vet ./...
 	go test -race -coverpkg=$(COVERED) -coverprofile=.build/cover.out ./...
 	@go tool cover -func=.build/cover.out | tail -1
+
+# axe-core looks for accessibility faults; the browser tests run it inside the page.
+$(AXE): Makefile
+	$(call programs,npm:npm)
+	@mkdir -p .build
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
+	@touch $@
 
 .PHONY: test-long
 test-long:

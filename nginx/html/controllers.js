@@ -13,7 +13,6 @@ const PATIENCE = 10_000; // ms for one request
 const LONGEST_WAIT = 30_000; // ms, whatever Retry-After says
 const RETRIES = [500, 1000, 2000, 4000, 8000, 8000]; // ms before sending an unconfirmed entry again
 const RECONNECTS = [500, 1000, 2000, 4000, 8000, 15_000]; // ms; the last one for ever
-const RESUME = 8000; // ms that the browser is given to resume a stream
 const POLL = 10_000; // ms between two readings of the book where it cannot be followed
 const HIDDEN = 5 * 60_000; // ms until a hidden page gives its connection back: browsers have only six
 const REPEATABLE = 20 * 3600_000; // ms; the server remembers a key for a day
@@ -27,7 +26,7 @@ export function encode(text) {
 }
 
 export function decode(written) {
-  return written.replace(/%(2C|25)/g, (_, code) => (code === "2C" ? "," : "%"));
+  return written.replace(/%2C|%25(?=2C|25)/g, (code) => (code === "%2C" ? "," : "%"));
 }
 
 // entriesOf lists a book's entries, oldest first. An entry's id is the byte at which it starts, as in
@@ -110,8 +109,9 @@ function fromOldPod({ status, answer }) {
 }
 
 // readPage resolves to the newest entries, or those before one, oldest first: { entries, before, old }.
-async function readPage(before) {
-  const query = new URLSearchParams({ limit: PAGE, ...(before !== undefined && { before }) });
+// An answer older than the entry seen is none; that fails with 400 where the book does not reach so far.
+async function readPage({ before, seen } = {}) {
+  const query = new URLSearchParams({ limit: PAGE, ...(before >= 0 && { before }), ...(seen >= 0 && { seen }) });
   const reply = await ask(`guestbook/entries?${query}`);
   if (reply.status === 200 && Array.isArray(reply.answer?.entries)) {
     return { entries: reply.answer.entries, before: reply.answer.before ?? null, old: false };
@@ -339,7 +339,7 @@ async function loadOlder(byKeyboard) {
   older.classList.add("busy");
   try {
     const from = cursor;
-    const page = await readPage(from);
+    const page = await readPage({ before: from });
     if (cursor === from) {
       for (const entry of page.entries.toReversed()) place(entry);
       cursor = page.before;
@@ -401,7 +401,7 @@ async function connect(replace = false) {
   rewritten ||= replace;
   disconnect();
   try {
-    const page = await readPage();
+    const page = await readOn();
     if (mine !== round) return;
     take(page);
     nearEnd.observe(older);
@@ -425,23 +425,27 @@ async function connect(replace = false) {
   }
 }
 
+// readOn reads the newest page, with all in it that is shown already: also one's own entries, which a
+// replica may not have yet.
+async function readOn() {
+  const newest = list.querySelector("[data-id]");
+  if (!newest || rewritten) return readPage();
+  try {
+    return await readPage({ seen: newest.dataset.id });
+  } catch (failure) {
+    if (failure.status !== 400) throw failure;
+    rewritten = true; // the book has become shorter
+    return readPage();
+  }
+}
+
 function follow() {
   disconnect();
-  const source = new EventSource(last < 0 ? "guestbook/events" : `guestbook/events?after=${last}`);
+  const source = new EventSource(`guestbook/events?after=${last}`); // -1: from the first entry on
   stream = source;
-  let broken = false;
-  source.addEventListener("open", async () => {
-    clearTimeout(timer);
-    broken = false;
+  source.addEventListener("open", () => {
     misses = 0;
     connection("live", "Live");
-    if (last >= 0) return;
-    // An empty book has no entry to follow from: what was written before the stream began is read now,
-    // and the stream begun again from there, so that the browser resumes it rightly.
-    const page = await readPage().catch(() => null);
-    if (!page || stream !== source) return;
-    take(page);
-    if (page.entries.length > 0) follow();
   });
   source.addEventListener("entry", ({ data }) => {
     const entry = JSON.parse(data);
@@ -454,12 +458,11 @@ function follow() {
     later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
   });
   source.addEventListener("error", () => {
+    // Not left to the browser. It would resume where it was, though the book may have been written anew
+    // meanwhile; it gives up at any status but 200; and it does not tell when it cannot reach the server.
     connection("connecting", "Reconnecting");
-    // The browser resumes a broken stream by itself, but gives up at any status but 200, and does not
-    // tell when it cannot reach the server.
-    if (source.readyState === EventSource.CLOSED) later(backoff(RECONNECTS, misses++));
-    else if (!broken) later(RESUME);
-    broken = true;
+    disconnect();
+    later(backoff(RECONNECTS, misses++));
   });
 }
 

@@ -59,6 +59,9 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
+	if log := s.log.String(); log != "" { // also not that the script had to be loaded
+		t.Errorf("it logs trouble where there was none: %s", log)
+	}
 }
 
 func TestAFullRedisLosesNothing(t *testing.T) {

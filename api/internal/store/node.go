@@ -92,7 +92,7 @@ func (n *node) note(name string, took time.Duration, err error) error {
 		return nil
 	}
 	err = fmt.Errorf("%s %s: %w", n.role, name, meaning(err))
-	if errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrFull) {
+	if errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrFull) || isReply(err, "NOSCRIPT") {
 		n.health.note(nil)
 	} else {
 		n.failures.Inc()

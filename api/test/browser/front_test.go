@@ -1,0 +1,90 @@
+package browser
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"guestbook/api/localpod"
+)
+
+// front is a proxy before a pod's nginx, as a cluster has one. It notes the answers that pass.
+type front struct {
+	URL string
+
+	mu      sync.Mutex
+	old     http.Handler // answers /guestbook… instead of the pod; nil: the pod does
+	answers []answer
+}
+
+// answer is what came back to a request.
+type answer struct {
+	method, path string
+	status       int
+}
+
+func newFront(t *testing.T, pod *localpod.Pod) *front {
+	t.Helper()
+	nginx, err := url.Parse(pod.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := new(front)
+	proxy := &httputil.ReverseProxy{
+		FlushInterval: -1, // events pass as they come
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(nginx)
+			r.Out.Host = r.In.Host
+		},
+		ModifyResponse: func(r *http.Response) error {
+			f.note(answer{r.Request.Method, r.Request.URL.Path, r.StatusCode})
+			return nil
+		},
+		// Requests whose browser has gone.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		old := f.old
+		f.mu.Unlock()
+		if old != nil && isGuestbook(r.URL.Path) {
+			old.ServeHTTP(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	f.URL = server.URL
+	return f
+}
+
+func (f *front) note(a answer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers = append(f.answers, a)
+}
+
+// take gives the answers since it was called last.
+func (f *front) take() []answer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	answers := f.answers
+	f.answers = nil
+	return answers
+}
+
+// serveOld makes a handler answer in the pod's place; nil lets the pod answer again.
+func (f *front) serveOld(h http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.old = h
+}
+
+func isGuestbook(path string) bool { return strings.HasPrefix(path, "/guestbook") }

@@ -1,0 +1,110 @@
+package browser
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	write(t, master, guests...)
+	p := visit(t, pod.URL(), visitor{})
+	p.awaitEntries(guests...)
+	p.awaitNil("everything to have arrived", func() error {
+		for _, r := range p.sent("GET", "") {
+			if r.kind != "EventSource" && r.bytes == 0 {
+				return fmt.Errorf("%s has not", r.url)
+			}
+		}
+		return nil
+	})
+	var total float64
+	var names []string
+	for _, r := range p.sent("GET", "") {
+		u, err := url.Parse(r.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Scheme+"://"+u.Host != pod.URL() {
+			t.Errorf("%s comes from elsewhere", r.url)
+		}
+		if r.kind == "EventSource" {
+			continue
+		}
+		names = append(names, fmt.Sprintf("%s %.0f", u.Path, r.bytes))
+		total += r.bytes
+	}
+	t.Logf("%.1f KB in %d requests: %v", total/1000, len(names), names)
+	if total > 25_000 || len(names) > 5 {
+		t.Errorf("%.0f bytes in %d requests: %v", total, len(names), names)
+	}
+}
+
+func TestOlderEntriesLoadAsOneScrolls(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	texts := numbered("entry", 620)
+	write(t, master, texts...)
+	p := visit(t, pod.URL(), visitor{})
+	p.awaitEntries(texts[570:]...)
+	p.awaitState("live")
+	p.awaitNil("the beginning of the book", func() error {
+		var more bool
+		p.eval(`scrollTo({ top: document.body.scrollHeight, behavior: "instant" }), !document.querySelector("#older").hidden`, &more)
+		if more {
+			return fmt.Errorf("%d entries are shown", len(p.entries()))
+		}
+		return nil
+	})
+	p.awaitEntries(texts...)
+	p.await("the page to say so", `document.querySelector("#state").textContent === "This is where the book begins."`)
+}
+
+func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	p := visit(t, pod.URL(), visitor{})
+	p.awaitState("live")
+	const most = 1000
+	var texts []string
+	for batch := range 6 {
+		more := numbered(fmt.Sprintf("batch %d", batch), 400)
+		texts = append(texts, more...)
+		write(t, master, more...)
+		p.awaitNil("the batch", func() error {
+			entries := p.entries()
+			if len(entries) > most {
+				t.Fatalf("the list has %d entries", len(entries))
+			}
+			if len(entries) == 0 || entries[0].Text != more[len(more)-1] {
+				return fmt.Errorf("the newest is not shown among %d", len(entries))
+			}
+			return nil
+		})
+	}
+	shown := func() (shown []string) {
+		for _, e := range slices.Backward(p.entries()) {
+			shown = append(shown, e.Text)
+		}
+		return shown
+	}
+	if got := shown(); !slices.Equal(got, texts[len(texts)-len(got):]) {
+		t.Errorf("%d entries are shown, and not the newest", len(got))
+	}
+	// What was let go can be read again.
+	before := len(shown())
+	p.eval(`document.querySelector("#older").click()`, nil)
+	p.awaitNil("older entries", func() error {
+		got := shown()
+		if len(got) <= before || !slices.Equal(got, texts[len(texts)-len(got):]) {
+			return fmt.Errorf("%d entries, before %d", len(got), before)
+		}
+		return nil
+	})
+}

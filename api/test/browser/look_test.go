@@ -1,0 +1,236 @@
+package browser
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"guestbook/api/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// guests are what people write into a guestbook, oldest first.
+var guests = []string{
+	"Third time here, and still the best breakfast on the coast.",
+	"Grüße aus Tübingen! Wir kommen wieder.",
+	"The path behind the lighthouse is worth the climb. Take water, and go before noon.",
+	"Merci pour tout.\nCamille et Jo",
+	"My grandmother signed the first page of the old book in 1961. It is good to see her name is still there.",
+	"100% would get lost here again.",
+	"We came for one night and stayed for four. Thank you for the maps, the jam, and for not telling anyone about the cove.\nInes, Tom and a very tired dog",
+}
+
+// axe is the source of axe-core.
+func axe(t *testing.T) string {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(root, ".build", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Fatalf("this test needs axe-core: run it with make test, which installs it: %v", err)
+	}
+	return string(source)
+}
+
+func checkAccessibility(t *testing.T, p *page, axe string) {
+	t.Helper()
+	p.eval(axe+"; 0", nil)
+	var result struct {
+		Passes     int
+		Violations []struct {
+			ID, Impact, Help string
+			Nodes            []string
+		}
+	}
+	p.eval(`axe.run(document).then(({ passes, violations }) => ({
+		Passes: passes.length,
+		Violations: violations.map(({ id, impact, help, nodes }) => ({
+			ID: id, Impact: impact, Help: help, Nodes: nodes.map((node) => node.target + ": " + node.failureSummary),
+		})),
+	}))`, &result)
+	if result.Passes < 10 {
+		t.Errorf("axe-core has checked only %d rules", result.Passes)
+	}
+	for _, v := range result.Violations {
+		if v.Impact == "serious" || v.Impact == "critical" {
+			t.Errorf("%s (%s): %s\n%s", v.ID, v.Impact, v.Help, strings.Join(v.Nodes, "\n"))
+		} else {
+			t.Logf("%s (%s): %s", v.ID, v.Impact, v.Help)
+		}
+	}
+}
+
+func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
+	t.Parallel()
+	axe := axe(t)
+	pod, master := podtest.Pod(t, localpod.Options{})
+	write(t, master, guests...)
+	open := func(v visitor) *page {
+		p := visit(t, pod.URL(), v)
+		p.awaitEntries(guests...)
+		p.awaitState("live")
+		return p
+	}
+	check := func(p *page, name string) {
+		t.Run(name, func(t *testing.T) {
+			p := p.in(t)
+			p.screenshot(name)
+			checkAccessibility(t, p, axe)
+		})
+	}
+	desk := open(visitor{hurried: true})
+	check(desk, "light")
+	desk.run(theme("dark"))
+	check(desk, "dark")
+	phone := open(visitor{width: 390, height: 780, phone: true})
+	check(phone, "phone")
+
+	desk.expect(outage)
+	phone.expect(outage)
+	podtest.Kill(t, pod.API)
+	const unsent = "Left the key under the blue pot. See you in spring!"
+	desk.eval(signAll([]string{unsent}), nil)
+	desk.awaitFailure(unsent)
+	desk.awaitState("offline")
+	check(desk, "failure-dark")
+	desk.run(theme("light"))
+	check(desk, "failure")
+}
+
+// overflow lists what sticks out of the page to the right.
+const overflow = `[...document.querySelectorAll("body *")]
+	.filter((e) => e.getBoundingClientRect().right > innerWidth && e.checkVisibility() && !e.closest(".unseen"))
+	.map((e) => e.localName + "#" + e.id)`
+
+func TestThePageWorksOnASmallPhone(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	write(t, master, append(hostile, guests...)...)
+	p := visit(t, pod.URL(), visitor{width: 360, height: 640, phone: true, hurried: true})
+	p.expect(outage)
+	p.awaitState("live")
+	check := func(state string) {
+		t.Helper()
+		var wide []string
+		p.eval(overflow, &wide)
+		var width, inner int
+		p.eval("document.documentElement.scrollWidth", &width)
+		p.eval("innerWidth", &inner)
+		if width != 360 || inner != 360 || len(wide) > 0 {
+			t.Errorf("%s: the page is %d pixels wide in a window of %d: %q", state, width, inner, wide)
+		}
+	}
+	check("reading")
+	tap := func(selector string) {
+		t.Helper()
+		var at struct{ X, Y float64 }
+		p.eval(fmt.Sprintf(`(() => {
+			const node = document.querySelector(%q);
+			node.scrollIntoView({ block: "center", behavior: "instant" });
+			const { left, top, width, height } = node.getBoundingClientRect();
+			return { X: left + width / 2, Y: top + height / 2 };
+		})()`, selector), &at)
+		p.run(
+			input.DispatchTouchEvent(input.TouchStart, []*input.TouchPoint{{X: at.X, Y: at.Y}}),
+			input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}),
+		)
+	}
+	tap("#text")
+	p.await("the field to have the focus", `document.activeElement.id === "text"`)
+	p.run(input.InsertText("From the train. " + strings.Repeat("Wheee", 40)))
+	check("writing")
+	tap("#post")
+	p.awaitNil("the entry", func() error {
+		if e := p.entries()[0]; !strings.HasPrefix(e.Text, "From the train.") || e.State != "" {
+			return fmt.Errorf("the first is %+v", e)
+		}
+		return nil
+	})
+	podtest.Kill(t, pod.API)
+	tap("#text")
+	p.run(input.InsertText("From the tunnel"))
+	tap("#post")
+	p.awaitFailure("From the tunnel")
+	check("failing")
+	podtest.Start(t, pod.API)
+	tap(".retry")
+	p.await("the entry to be confirmed", `document.querySelector(".pending, .failed") === null`)
+}
+
+func TestTheKeyboardIsEnough(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	write(t, master, numbered("entry", 60)...)
+	p := visit(t, pod.URL(), visitor{hurried: true})
+	p.expect(outage)
+	p.awaitState("live")
+	press := func(key string, modifiers ...input.Modifier) {
+		t.Helper()
+		p.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
+	}
+	focused := func(selector string) {
+		t.Helper()
+		p.await(selector+" to have the focus", fmt.Sprintf("document.activeElement.matches(%q)", selector))
+	}
+	visible := func() {
+		t.Helper()
+		p.await("the focus to be visible", `getComputedStyle(document.activeElement).outlineStyle !== "none"`)
+	}
+	signed := func(text string) {
+		t.Helper()
+		p.awaitNil(text+" to be in the book", func() error {
+			if e := p.entries()[0]; e.Text != text || e.State != "" {
+				return fmt.Errorf("the first is %+v", e)
+			}
+			return nil
+		})
+	}
+
+	press(kb.Tab)
+	focused("#text")
+	press(kb.Enter, input.ModifierCtrl)
+	p.await("the complaint", `document.querySelector("#error[role=alert]:not([hidden])")?.textContent === "Write a few words first."`)
+	press("One line")
+	press(kb.Enter)
+	press("and another")
+	press(kb.Enter, input.ModifierCtrl)
+	signed("One line\nand another")
+	focused("#text")
+	press("By the button")
+	press(kb.Tab)
+	focused("#post")
+	visible()
+	press(kb.Enter)
+	signed("By the button")
+
+	press(kb.Tab)
+	focused("#older")
+	visible()
+	press(kb.Enter)
+	p.await("the older entries", `document.querySelectorAll("#entries > li").length === 62`)
+	press(kb.Tab, input.ModifierShift)
+
+	podtest.Kill(t, pod.API)
+	p.eval(`document.querySelector("#text").focus()`, nil)
+	press("Lost")
+	press(kb.Enter, input.ModifierCtrl)
+	p.awaitFailure("Lost")
+	press(kb.Tab)
+	focused("#post")
+	for _, button := range []string{".retry", ".edit", ".discard"} {
+		press(kb.Tab)
+		focused(button)
+		visible()
+	}
+	press(kb.Enter)
+	focused("#text")
+	p.await("the entry to be gone", `document.querySelector(".failed") === null`)
+}
