@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -236,7 +237,6 @@ func TestAbuse(t *testing.T) {
 
 // processes lists the API's and nginx's, workers included: one that crashed was replaced.
 func processes(pod *localpod.Pod) string {
-	workers, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pod.Nginx.Pid())) // Linux only
 	ended := ""
 	select {
 	case <-pod.API.Ended():
@@ -245,5 +245,26 @@ func processes(pod *localpod.Pod) string {
 		ended = " (ended)"
 	default:
 	}
-	return fmt.Sprintf("%d, %d with %s%s", pod.API.Pid(), pod.Nginx.Pid(), workers, ended)
+	return fmt.Sprintf("%d, %d with %d%s", pod.API.Pid(), pod.Nginx.Pid(), podtest.Children(pod.Nginx.Pid()), ended)
+}
+
+// Bodies of which the last byte does not come must not fill nginx's memory.
+func TestSlowBodiesTakeLittleMemory(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	const bodies, size = 150, 300_000
+	before := podtest.Memory(pod.Nginx.Pid())
+	for range bodies {
+		c, err := net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
+	if grown := podtest.Memory(pod.Nginx.Pid()) - before; grown > bodies*size/2 {
+		t.Errorf("%d bodies of %d bytes take %d bytes of nginx's memory", bodies, size, grown)
+	}
 }

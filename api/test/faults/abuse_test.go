@@ -2,4 +2,227 @@
 
 package faults
 
-var abuse = []fault{}
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/contract"
+	"guestbook/api/test/podtest"
+	"guestbook/api/test/visitors"
+)
+
+// pool is how many connections to Redis an API may open where that is tested.
+const pool = 4
+
+var abuse = []fault{
+	{
+		name: "2,000 slow clients for 12 s", bound: "nothing fails, ordinary visitors hardly notice; nginx and the API take less than 150 MB more each",
+		setup: setup{slaves: 2}, keeps: keptByNginx,
+		inject: slowClients,
+	},
+	{
+		name: "10 × the connections of the pool", bound: "all are served; Redis sees no more connections than the pool may have",
+		setup: setup{slaves: 2, direct: true, apiEnv: []string{fmt.Sprint("REDIS_POOL_SIZE=", pool)}}, keeps: keptByNginx,
+		inject: func(r *rig) {
+			ctx, cancel := context.WithTimeout(context.Background(), scaled(3*time.Second))
+			defer cancel()
+			watching := r.countConnections(ctx)
+			r.crowd(ctx, 10*pool, 0)
+			<-ctx.Done()
+			<-watching
+		},
+	},
+	{
+		name: "200 visitors when the master is back after 3 s", bound: "reads go on; Redis sees no more connections than the pool may have",
+		setup: setup{slaves: 2, direct: true, apiEnv: []string{fmt.Sprint("REDIS_POOL_SIZE=", pool)}}, keeps: keptByNginx, writes: unavailable,
+		inject: func(r *rig) {
+			r.crowd(r.load.reading, 200, 200*time.Millisecond)
+			time.Sleep(scaled(time.Second))
+			podtest.Kill(r, r.pods[0].Master)
+			time.Sleep(scaled(3 * time.Second))
+			podtest.Start(r, r.pods[0].Master)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			r.ended = time.Now()
+			<-r.countConnections(ctx)
+		},
+	},
+	{
+		name: "malformed requests, header bombs, request smuggling", bound: "refused with 4xx or closed, none carried out; nothing else fails",
+		setup: setup{slaves: 2}, keeps: keptByNginx,
+		inject: func(r *rig) {
+			master := podtest.Dial(r, r.masterPort)
+			pod := r.pods[0]
+			before := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), podtest.Children(pod.Nginx.Pid()))
+			contract.Abuse(r.T, addr(pod.Ports.Nginx), addr(pod.Ports.API), master)
+			if now := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), podtest.Children(pod.Nginx.Pid())); now != before {
+				r.Errorf("the processes of the API and of nginx are %s, they were %s", now, before)
+			}
+		},
+	},
+}
+
+// crowd adds visitors who each set a key and get the book in turn until ctx ends.
+func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
+	client := visitors.NewClient(n)
+	r.Cleanup(client.CloseIdleConnections)
+	for i := range n {
+		r.load.others.Go(func() {
+			v := r.load.visitor()
+			v.Client = client
+			for ctx.Err() == nil {
+				_, _ = v.Set(context.Background(), fmt.Sprint("crowd ", i), "x")
+				_, _, _ = v.Get(context.Background(), legacyBook)
+				select {
+				case <-ctx.Done():
+				case <-time.After(pace):
+				}
+			}
+		})
+	}
+}
+
+// countConnections watches how many clients master and slaves have, slaves and this watch not counted, until ctx ends.
+func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
+	r.Helper()
+	var most [3]int
+	var watching sync.WaitGroup
+	for i, port := range []int{r.pods[0].Ports.Master, r.pods[0].Ports.Slave, r.pods[1].Ports.Slave} {
+		c := podtest.Dial(r, port)
+		watching.Go(func() {
+			for ctx.Err() == nil {
+				list, err := redis.String(c.Do("CLIENT", "LIST", "TYPE", "normal"))
+				if err != nil {
+					r.load.problem("CLIENT LIST: %v", err)
+					return
+				}
+				most[i] = max(most[i], strings.Count(list, "\n")-1)
+				time.Sleep(pace)
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() {
+		watching.Wait()
+		for i, n := range most {
+			if n > pool {
+				r.load.problem("Redis number %d has seen %d connections of a pool of %d", i, n, pool)
+			}
+		}
+		r.note("at most %d connections to the master, pool %d", most[0], pool)
+		close(ended)
+	}()
+	return ended
+}
+
+// slowClients has clients who send headers or bodies byte by byte, and some who never read what they asked for.
+func slowClients(r *rig) {
+	const headers, bodies, readers = 700, 700, 600
+	const long = 300_000
+	r.redis(r.masterPort, "SET", "long", ","+strings.Repeat("x", long))
+	nginx, api := podtest.Memory(r.pods[0].Nginx.Pid()), podtest.Memory(r.pods[0].API.Pid())
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(12*time.Second))
+	defer cancel()
+	var clients sync.WaitGroup
+	var open atomic.Int64
+	be := func(n int, head string, drip, read bool) {
+		for i := range n {
+			clients.Go(func() {
+				// They come within four seconds: this is about slow clients, not about many at the same time.
+				select {
+				case <-ctx.Done():
+				case <-time.After(scaled(4*time.Second) * time.Duration(i) / time.Duration(n)):
+				}
+				for ctx.Err() == nil {
+					open.Add(1)
+					beSlow(ctx, addr(r.pods[0].Ports.Nginx), head, drip, read)
+					open.Add(-1)
+				}
+			})
+		}
+	}
+	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true, true)
+	// What a body holds until its last byte comes is what nginx must keep.
+	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true, true)
+	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
+
+	var most int64
+	var mostNginx, mostAPI int64
+	for ctx.Err() == nil {
+		most = max(most, open.Load())
+		mostNginx, mostAPI = max(mostNginx, podtest.Memory(r.pods[0].Nginx.Pid())), max(mostAPI, podtest.Memory(r.pods[0].API.Pid()))
+		time.Sleep(10 * pace)
+	}
+	clients.Wait()
+	const allowed = 150 << 20
+	if mostNginx-nginx > allowed || mostAPI-api > allowed {
+		r.load.problem("nginx took %d MB more, the API %d MB", (mostNginx-nginx)>>20, (mostAPI-api)>>20)
+	}
+	before, meanwhile := r.load.p99(time.Time{}, r.started), r.load.p99(r.started, time.Now())
+	if meanwhile > max(10*before, time.Second) {
+		r.slow("99 %% of ordinary requests took %s, before %s", meanwhile, before)
+	}
+	r.note("%d at once; 99 %% of ordinary requests within %d ms, before %d ms; nginx %d → %d MB, API %d → %d MB",
+		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
+}
+
+// beSlow is one slow client, until the server or ctx ends it.
+func beSlow(ctx context.Context, addr, head string, drip, read bool) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	_ = c.(*net.TCPConn).SetReadBuffer(4096)
+	if _, err := io.WriteString(c, head); err != nil {
+		return
+	}
+	ended := make(chan struct{})
+	if read {
+		go func() {
+			_, _ = io.Copy(io.Discard, c)
+			close(ended)
+		}()
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ended:
+			return
+		case <-time.After(time.Second):
+		}
+		if drip {
+			if _, err := c.Write([]byte{'a'}); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// p99 is what 99 % of the requests that ended between two times took at most.
+func (l *load) p99(from, to time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var took []time.Duration
+	for _, q := range l.requests {
+		if end := q.Start.Add(q.Took); end.After(from) && end.Before(to) && (q.Status == http.StatusOK || q.Status == http.StatusCreated) {
+			took = append(took, q.Took)
+		}
+	}
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"guestbook/api/localpod"
 	"guestbook/api/test/podtest"
 	"guestbook/api/test/visitors"
@@ -59,10 +61,15 @@ type row struct {
 	before, after usage
 	hiccup        time.Duration
 	problems      []string
+	wrong         bool // no matter of time
+	skipped       bool // this machine does not allow it
 	notes         []string
 }
 
-func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
+func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
+	os.Exit(podtest.Main(m))
+}
 
 func TestFaults(t *testing.T) {
 	var rows []row
@@ -71,13 +78,32 @@ func TestFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
-			result = f.run(t)
+			for range 3 {
+				t.Run("run", func(t *testing.T) {
+					defer func() {
+						if t.Skipped() {
+							result = row{fault: f, skipped: true}
+						}
+					}()
+					result = f.run(t)
+				})
+				if !result.excused() {
+					break
+				}
+				t.Logf("again, for the machine stood still: %v: %s", result.problems, result)
+			}
 			for _, p := range result.problems {
 				t.Error(p)
 			}
 			t.Log(result)
 		})
 	}
+}
+
+// excused says whether what went wrong may be because the machine, not the guestbook, stood still: the API waits 500 ms
+// for a connection. Nothing excuses what is lost, there twice, or otherwise false.
+func (result *row) excused() bool {
+	return len(result.problems) > 0 && !result.wrong && result.hiccup > 200*time.Millisecond
 }
 
 // scaled is how long a fault lasts that is of length d when not shortened.
@@ -104,6 +130,8 @@ func (f fault) run(t *testing.T) row {
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
 	result.judge(r, r.load.requests)
+	result.problems = append(result.problems, r.slower...)
+	result.wrong = result.lost > 0 || result.twice > 0 || len(r.load.problems) > 0
 	result.problems = append(result.problems, slices.Sorted(maps.Keys(r.load.problems))...)
 	return result
 }
@@ -119,7 +147,9 @@ func (f fault) underLoad(r *rig, result *row) {
 	result.before = r.usage(r.pods[f.measured])
 	r.started = time.Now()
 	f.inject(r)
-	r.ended = time.Now()
+	if r.ended.IsZero() {
+		r.ended = time.Now()
+	}
 	time.Sleep(after)
 	result.after = r.settled(r.pods[f.measured], result.before, slack+f.keeps)
 	l.finish()

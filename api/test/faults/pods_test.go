@@ -9,8 +9,8 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-// keptByNginx is how many more connections to the API two workers of nginx may keep open than before.
-const keptByNginx = 60
+// keptByNginx is how many connections to the API nginx may keep open: 64 for each of two workers.
+const keptByNginx = 128
 
 var podFaults = []fault{
 	{

@@ -51,6 +51,9 @@ func publish(t *testing.T, rows []row) {
 	b.WriteString("|---|---|---|--:|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range rows {
 		holds := "yes"
+		if r.skipped {
+			holds = "not run here"
+		}
 		if len(r.problems) > 0 {
 			holds = "**no**: " + r.problems[0]
 		}

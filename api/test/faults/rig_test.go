@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -50,6 +49,11 @@ type rig struct {
 	load           *load
 	started, ended time.Time // the fault
 	notes          []string  // what else there is to tell
+	slower         []string  // what took too long
+}
+
+func (r *rig) slow(format string, args ...any) {
+	r.slower = append(r.slower, fmt.Sprintf(format, args...))
 }
 
 func (r *rig) note(format string, args ...any) {
@@ -203,26 +207,6 @@ func usageOf(pod *localpod.Pod) (u usage, err error) {
 		*value = int(f)
 	}
 	return u, nil
-}
-
-// memory is the resident memory of a process and its children, in bytes.
-func memory(pid int) (bytes int) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0 // it has ended
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	var kb int
-	_, _ = fmt.Sscan(rest, &kb)
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return kb << 10
-	}
-	for _, child := range strings.Fields(string(children)) {
-		n, _ := strconv.Atoi(child)
-		bytes += memory(n)
-	}
-	return bytes + kb<<10
 }
 
 // book is what the Redis at a port holds.

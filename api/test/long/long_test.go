@@ -169,7 +169,7 @@ func wait(done <-chan struct{}, d time.Duration) (ended bool) {
 func TestManyViewers(t *testing.T) {
 	const viewers, entries = 2000, 20
 	pod := start(t, localpod.Options{})
-	before := memory(t, pod.API.Pid())
+	before := podtest.Memory(pod.API.Pid())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var watching sync.WaitGroup
@@ -206,7 +206,7 @@ func TestManyViewers(t *testing.T) {
 			return nil
 		})
 		if i == entries-2 {
-			perViewer := (memory(t, pod.API.Pid()) - before) / viewers
+			perViewer := (podtest.Memory(pod.API.Pid()) - before) / viewers
 			t.Logf("%d viewers, %.1f KB of memory each", viewers, float64(perViewer)/1024)
 		}
 	}
@@ -214,19 +214,4 @@ func TestManyViewers(t *testing.T) {
 	if n := got.Load(); n != viewers*entries {
 		t.Errorf("%d deliveries, want %d", n, viewers*entries)
 	}
-}
-
-// memory is a process's resident memory in bytes.
-func memory(t *testing.T, pid int) int64 {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	var kb int64
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		t.Fatal(err)
-	}
-	return kb * 1024
 }
