@@ -153,7 +153,7 @@ func newPage(t *testing.T, v visitor) *page {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithTargetID(id))
-	p := &page{t, ctx, new(record)}
+	p := &page{t, ctx, &record{expected: []string{networkChanged}}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.describe())
@@ -291,9 +291,45 @@ func (p *page) run(actions ...chromedp.Action) {
 	}
 }
 
-func (p *page) navigate(url string) {
+// networkChanged is what Chromium says when it gives up requests because the machine has got or lost a network, as
+// those that run containers do all the time.
+const networkChanged = "net::ERR_NETWORK_CHANGED"
+
+// navigate loads a page, again if the network changed meanwhile.
+func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
+
+func (p *page) reload() { p.load(chromedp.Reload()) }
+
+func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
-	p.run(chromedp.Navigate(url))
+	p.awaitNil("the page to load", func() error {
+		before := p.networkChanges()
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		err := chromedp.Run(ctx, action)
+		if p.networkChanges() > before {
+			p.forgetRequests()
+			return errors.New("the network changed")
+		}
+		return err
+	})
+}
+
+func (p *page) networkChanges() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, fault := range p.faults {
+		if strings.Contains(fault, networkChanged) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *page) forgetRequests() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.requests = nil
 }
 
 // eval evaluates an expression, which may be a promise. It does so by the debugging protocol, which the content

@@ -103,7 +103,7 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 	p.sign("on its way")
 	p.write("only begun")
 
-	p.run(chromedp.Reload())
+	p.reload()
 	p.await("the draft", `document.querySelector("#text").value === "only begun"`)
 	p.await("both entries", `document.querySelectorAll(".pending, .failed").length === 2`)
 
@@ -117,7 +117,7 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 	if keys := p.idempotencyKeys(); len(keys) != 2 {
 		t.Errorf("posted under the keys %q", keys)
 	}
-	p.run(chromedp.Reload())
+	p.reload()
 	p.awaitEntries(book(t, master)...)
 }
 
@@ -152,7 +152,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 	if got := book(t, master); !slices.Equal(got, []string{"once"}) {
 		t.Errorf("Redis holds %q", got)
 	}
-	if n, keys := len(p.sent("POST", "/guestbook/entries")), p.idempotencyKeys(); n != 3 || len(keys) != 1 {
+	if n, keys := len(p.sent("POST", "/guestbook/entries")), p.idempotencyKeys(); n < 3 || len(keys) != 1 {
 		t.Errorf("%d requests under the keys %q", n, keys)
 	}
 }

@@ -130,7 +130,7 @@ func TestAnyTextIsShownAsText(t *testing.T) {
 			p.awaitState("live")
 			way.send(t, p)
 			p.awaitNil("all entries", func() error { return areAllText(p) })
-			p.run(chromedp.Reload())
+			p.reload()
 			p.awaitNil("all entries after a reload", func() error { return areAllText(p) })
 			p.await("the page to be where it was", fmt.Sprintf("location.href === %q", pod.URL()+"/"))
 			var elements []string
