@@ -77,6 +77,13 @@ bench:
 	@mkdir -p .build
 	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
 	go run ./api/test/bench $(BENCH)
+	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
+
+# make scale SCALE="-writes 20"  what 1,000 to 1,000,000 requests/s take, from what one costs: docs/scale.md
+SCALE ?=
+.PHONY: scale
+scale:
+	@go run ./api/test/scale $(SCALE)
 
 BENCHMARKS := ./api/internal/...
 

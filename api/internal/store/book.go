@@ -69,7 +69,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 // oldest first; more says whether there are others before them. A slave that does not hold the entry seen
 // yet is not asked; -1 stands for none. ErrNoEntry means that no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error) {
-	err = s.read(func(n *node) (err error) {
+	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
 		entries, more, err = n.page(ctx, key, before, seen, limit)
 		return err
 	})
@@ -79,7 +79,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 // Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means
 // that the book does not hold the mark any more: somebody rewrote it.
 func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (entries []guestbook.Entry, last guestbook.Mark, err error) {
-	err = s.read(func(n *node) (err error) {
+	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
 		entries, last, err = n.since(ctx, key, mark)
 		return err
 	})
@@ -88,7 +88,7 @@ func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (ent
 
 // End is the place of the book's last entry, Start of an empty book.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
-	err = s.read(func(n *node) error {
+	err = s.read(ctx, func(ctx context.Context, n *node) error {
 		for size := int64(firstWindow); ; size *= 4 {
 			data, start, err := n.tail(ctx, key, size)
 			if err != nil {

@@ -74,7 +74,7 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 
 // Get reads what key holds, nil where there is no such key: from a slave, or from the master when no slave answers.
 func (s *Store) Get(ctx context.Context, key string) (value []byte, err error) {
-	err = s.read(func(n *node) (err error) {
+	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
 		value, err = redis.Bytes(n.do(ctx, "GET", key))
 		if errors.Is(err, redis.ErrNil) {
 			value, err = nil, nil
@@ -86,23 +86,23 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, err error) {
 
 // read asks a slave, and the master when no slave answers or when the slave does not hold what is asked for: it may
 // only be behind. A slave that has just failed is asked only if the master fails, too.
-func (s *Store) read(ask func(*node) error) error {
+func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error) error {
 	if s.slave.resting() {
-		err := ask(s.master)
+		err := askInTime(ctx, s.master, ask)
 		if answered(err) {
 			s.fallbacks.Inc()
 			return err
 		}
-		if slaveErr := ask(s.slave); answered(slaveErr) && !errors.Is(slaveErr, guestbook.ErrNoEntry) {
+		if slaveErr := ask(ctx, s.slave); answered(slaveErr) && !errors.Is(slaveErr, guestbook.ErrNoEntry) {
 			return slaveErr
 		}
 		return err
 	}
-	err := ask(s.slave)
+	err := askInTime(ctx, s.slave, ask)
 	if answered(err) && !errors.Is(err, guestbook.ErrNoEntry) {
 		return err
 	}
-	masterErr := ask(s.master)
+	masterErr := ask(ctx, s.master)
 	switch {
 	case !answered(masterErr):
 		return errors.Join(unanswered(err), masterErr)
@@ -110,6 +110,18 @@ func (s *Store) read(ask func(*node) error) error {
 		s.fallbacks.Inc()
 	}
 	return masterErr
+}
+
+// askInTime asks the first of two. Where there is no connection to be had, it waits only half of the time: a silent
+// server takes all of them, and then there must be time left to ask the other.
+func askInTime(ctx context.Context, n *node, ask func(context.Context, *node) error) error {
+	if n.full() {
+		deadline, _ := ctx.Deadline()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	return ask(ctx, n)
 }
 
 // answered says whether Redis has answered, be it that what was asked for is not there.

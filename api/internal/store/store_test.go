@@ -297,3 +297,26 @@ func TestPing(t *testing.T) {
 		t.Errorf("master %v, slave %v, want only the slave away", master, slave)
 	}
 }
+
+// A slave that says nothing takes its readers' connections for a while. Those who wait for one must not wait until it
+// is too late to ask the master.
+func TestManyReadersOfASilentSlave(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, "x")
+	wantGet(t, s, "x")
+	if err := pod.Slave.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer pod.Slave.Signal(syscall.SIGCONT)
+	ctx := within(t, 2*time.Second)
+	var readers sync.WaitGroup
+	for range 40 {
+		readers.Go(func() {
+			if value, err := s.Get(ctx, "messages"); err != nil || string(value) != "x" {
+				t.Errorf("reads %q, %v", value, err)
+			}
+		})
+	}
+	readers.Wait()
+}

@@ -66,7 +66,7 @@ func (n namespace) bare() {
 			n.Errorf("%s in %s answers %q, %v; want %q", command, container, out, err, with)
 		}
 	}
-	fails("no such file", "frontend", "api", "sh", "-c", "true")
+	fails("no such file", "frontend", "api", "/bin/sh", "-c", "true")
 	for deployment, container := range map[string]string{"frontend": "nginx", "redis-master": "master", "redis-slave": "slave"} {
 		fails("No such file", deployment, container, "ls", "/var/run/secrets/kubernetes.io/serviceaccount")
 		fails("Read-only file system", deployment, container, "touch", "/etc/written")

@@ -72,7 +72,7 @@ var abuse = []fault{
 	},
 }
 
-// crowd adds visitors who each set a key and get the book in turn until ctx ends.
+// crowd adds visitors who each set and get a book of their own until ctx ends.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -82,7 +82,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 			v.Client = client
 			for ctx.Err() == nil {
 				_, _ = v.Set(context.Background(), fmt.Sprint("crowd ", i), "x")
-				_, _, _ = v.Get(context.Background(), legacyBook)
+				_, _, _ = v.Get(context.Background(), fmt.Sprint("crowd ", i))
 				select {
 				case <-ctx.Done():
 				case <-time.After(pace):
@@ -119,7 +119,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 				r.load.problem("Redis number %d has seen %d connections of a pool of %d", i, n, pool)
 			}
 		}
-		r.note("at most %d connections to the master, pool %d", most[0], pool)
+		r.note("at most %d connections to the master, %d and %d to the slaves; pool %d", most[0], most[1], most[2], pool)
 		close(ended)
 	}()
 	return ended

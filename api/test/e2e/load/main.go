@@ -173,9 +173,9 @@ func (w *writer) write() error {
 	return nil
 }
 
-// lost names the acknowledged messages that the guestbook has not. Slaves get 10 s to catch up.
+// lost names the acknowledged messages that the guestbook has not. Slaves get a minute to catch up with a new master.
 func (w *writer) lost() (lost []string) {
-	patience := time.Now().Add(10 * time.Second)
+	patience := time.Now().Add(time.Minute)
 	has := func(key, want string) bool {
 		for {
 			if got, err := get(w.client, "data", url.Values{"cmd": {"get"}, "key": {key}}); err == nil && strings.HasPrefix(got, want) {
