@@ -68,6 +68,9 @@ func publish(t *testing.T, rows []row) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s | %s | %d | %d | %d → %d | %d → %d |\n", name, r.bound, holds, r.requests, r.failures(),
 			seconds(r.slowest), again, r.lost, r.twice, r.before.goroutines, r.after.goroutines, r.before.files, r.after.files)
 	}
+	if scale := os.Getenv("FAULT_SCALE"); scale != "" {
+		fmt.Fprintf(&b, "\nFAULT_SCALE=%s: the faults lasted that part of the time that is said.\n", scale)
+	}
 	root, err := localpod.Root()
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
