@@ -76,7 +76,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	if os.Getenv("GOGC") == "" {
 		// What is in use at a time is a few megabytes: collecting garbage at every doubling of that costs a tenth of
 		// the processor. GOMEMLIMIT still holds.
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(300)
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
 	if err := serve(config, signals, log); err != nil {

@@ -107,12 +107,6 @@ const rest = time.Second
 
 func (n *node) resting() bool { return time.Now().UnixNano() < n.restUntil.Load() }
 
-// full says whether all connections are in use.
-func (n *node) full() bool {
-	stats := n.pool.Stats()
-	return stats.IdleCount == 0 && stats.ActiveCount >= n.pool.MaxActive
-}
-
 func (n *node) try(ctx context.Context, exchange func(redis.Conn) (any, error)) (any, error) {
 	c, err := n.pool.GetContext(ctx)
 	if err != nil {

@@ -112,15 +112,12 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error
 	return masterErr
 }
 
-// askInTime asks the first of two. Where there is no connection to be had, it waits only half of the time: a silent
-// server takes all of them, and then there must be time left to ask the other.
+// askInTime asks the first of two, for three quarters of the time: a silent server takes all connections of its pool,
+// and who waits for one must have time left to ask the other.
 func askInTime(ctx context.Context, n *node, ask func(context.Context, *node) error) error {
-	if n.full() {
-		deadline, _ := ctx.Deadline()
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
-	}
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
+	defer cancel()
 	return ask(ctx, n)
 }
 
