@@ -28,7 +28,7 @@ type Visitor struct {
 
 // Request is how a request went.
 type Request struct {
-	What   string // post, set, get or page
+	What   string // post, set, get, page, or page as new as one seen
 	Start  time.Time
 	Took   time.Duration
 	Status int
@@ -89,11 +89,12 @@ func (v *Visitor) Get(ctx context.Context, key string) (status int, data string,
 
 // Page reads the newest page of the book, which must not be older than the entry seen; -1: whatever there is.
 func (v *Visitor) Page(ctx context.Context, seen int64) (status int, entries []Entry, err error) {
-	path := "/guestbook/entries"
+	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
+		what = "page as new as one seen"
 		path += "?seen=" + strconv.FormatInt(seen, 10)
 	}
-	status, body, err := v.do(ctx, "page", http.MethodGet, path, nil, "")
+	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
 	if err != nil || status != http.StatusOK {
 		return status, nil, err
 	}
