@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -230,16 +231,23 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
-// FreePorts gives ports that nothing listened on a moment ago.
+// FreePorts gives ports that nothing listened on a moment ago. They are below those that the system gives to outgoing
+// connections, any of which could take one before it is listened on.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		var listener net.Listener
+		var err error
+		for range 100 {
+			*port = 10_000 + rand.IntN(20_000)
+			if listener, err = net.Listen("tcp", local(*port)); err == nil {
+				break
+			}
+		}
 		if err != nil {
 			return Ports{}, err
 		}
-		defer listener.Close()
-		*port = listener.Addr().(*net.TCPAddr).Port
+		defer listener.Close() // not before all are found, so that each is another
 	}
 	return ports, nil
 }
