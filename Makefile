@@ -47,7 +47,7 @@ AXE := .build/node_modules/axe-core/axe.min.js
 run:
 	$(call programs,$(SERVERS))
 	@mkdir -p .build .data
-	@go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/run ./api/localpod/run
+	@go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/run ./api/test/localpod/run
 	@.build/run -api .build/api -dir "$(CURDIR)/.data" -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 
 .PHONY: test

@@ -15,7 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

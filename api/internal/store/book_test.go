@@ -11,7 +11,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/guestbook"
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

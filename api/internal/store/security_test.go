@@ -15,7 +15,7 @@ import (
 
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

@@ -18,7 +18,7 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/store"
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 )
 
 func main() {

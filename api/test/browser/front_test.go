@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 )
 
 // front is a proxy before a pod's nginx, as a cluster has one. It notes the answers that pass.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

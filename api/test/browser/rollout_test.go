@@ -8,7 +8,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 	"guestbook/api/test/visitors"
 )

@@ -17,7 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 	"guestbook/api/test/visitors"
 )

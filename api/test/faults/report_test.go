@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 )
 
 // String is the row in one line.

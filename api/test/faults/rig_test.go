@@ -18,7 +18,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"github.com/rs/zerolog"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 

@@ -20,7 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"guestbook/api/internal/guestbook"
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 	"guestbook/api/test/visitors"
 )

@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 )
 
 // object is a YAML mapping.

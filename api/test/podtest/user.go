@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 )
 
 // UserFile is what the repository says about the API's Redis user.

@@ -22,8 +22,10 @@ func main() {
 		bodies[size] = []byte(strings.Repeat("x", n))
 	}
 	server := http.Server{Addr: os.Getenv("LISTEN_ADDR"), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := bodies[r.URL.RawQuery]
 		w.Header()["Content-Type"] = []string{"application/json"}
-		_, _ = w.Write(bodies[r.URL.RawQuery])
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))} // without it, a long answer would go in chunks
+		_, _ = w.Write(body)
 	})}
 	log.Fatal(server.ListenAndServe())
 }

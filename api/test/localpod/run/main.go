@@ -14,7 +14,7 @@ import (
 	"sync"
 	"syscall"
 
-	"guestbook/api/localpod"
+	"guestbook/api/test/localpod"
 )
 
 func main() {
