@@ -2,7 +2,10 @@
 // the stock page does not encode what it sends.
 package php
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // maxVars is how many parameters are read, as PHP's max_input_vars; those after it are ignored.
 const maxVars = 1000
@@ -83,23 +86,16 @@ func unescape(s string) string {
 		switch {
 		case s[i] == '+':
 			out = append(out, ' ')
-		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			out = append(out, unhex(s[i+1])<<4|unhex(s[i+2]))
-			i += 2
+		case s[i] == '%' && i+2 < len(s):
+			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				out = append(out, byte(c))
+				i += 2
+				continue
+			}
+			fallthrough
 		default:
 			out = append(out, s[i])
 		}
 	}
 	return string(out)
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c&^0x20 - 'A' + 10
 }

@@ -7,15 +7,16 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"guestbook/api/internal/guestbook"
 )
 
 // answer is what a request gets, if there is no error.
 type answer struct {
-	command string   // for the metrics; "" until it is known
-	status  int      // 200 unless said
-	body    []byte   // JSON
-	length  []string // Content-Length, where it is known already
+	command string // for the metrics; "invalid" until it is known
+	status  int    // 200 unless said
+	body    []byte // JSON
 }
 
 // requestError is the client's fault.
@@ -26,24 +27,29 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.message }
 
+// explanations are what the client is told of an error of the store: its words, and what to do.
+var explanations = []struct {
+	err    error
+	status int
+	advice string
+}{
+	{guestbook.ErrWrongType, http.StatusConflict, ": use another key"},
+	{guestbook.ErrForbidden, http.StatusForbidden, ": use another key"},
+	{guestbook.ErrNoEntry, http.StatusBadRequest, ": use an id, or the before, of an earlier answer"},
+	{guestbook.ErrReused, http.StatusUnprocessableEntity, ": use a new one for a new text"},
+	{guestbook.ErrFull, http.StatusInsufficientStorage, ": use another key, or ask for more room"},
+	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ", as Redis did not answer in time: a repeat with the same Idempotency-Key is safe, and so are a get and a set"},
+}
+
 // explain maps an error to a status and to what the client is told.
 func explain(err error) (status int, message string) {
 	if request := (*requestError)(nil); errors.As(err, &request) {
 		return request.status, request.message
 	}
-	switch {
-	case errors.Is(err, guestbook.ErrWrongType):
-		return http.StatusConflict, guestbook.ErrWrongType.Error() + ": use another key"
-	case errors.Is(err, guestbook.ErrForbidden):
-		return http.StatusForbidden, guestbook.ErrForbidden.Error() + ": use another key"
-	case errors.Is(err, guestbook.ErrNoEntry):
-		return http.StatusBadRequest, guestbook.ErrNoEntry.Error() + ": use an id, or the before, of an earlier answer"
-	case errors.Is(err, guestbook.ErrReused):
-		return http.StatusUnprocessableEntity, guestbook.ErrReused.Error() + ": use a new one for a new text"
-	case errors.Is(err, guestbook.ErrFull):
-		return http.StatusInsufficientStorage, guestbook.ErrFull.Error()
-	case errors.Is(err, guestbook.ErrUnknown):
-		return http.StatusServiceUnavailable, "Redis did not answer in time, the outcome is unknown: a repeat with the same Idempotency-Key is safe, and so are a get and a set"
+	for _, e := range explanations {
+		if errors.Is(err, e.err) {
+			return e.status, e.err.Error() + e.advice
+		}
 	}
 	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
@@ -55,43 +61,51 @@ func (s *Server) answered(handle func(http.ResponseWriter, *http.Request) (answe
 		a, err := handle(w, r)
 		status := max(a.status, http.StatusOK)
 		if err != nil {
-			var message string
-			status, message = explain(err)
-			s.Log.Debug("request failed", "command", a.command, "status", status, "error", err)
-			writeError(w, status, message)
+			status = s.refuse(w, err)
 		} else {
-			write(w, status, a.body, a.length)
+			writeJSON(w, status, a.body)
 		}
 		s.observe(a.command, status, time.Since(start))
 	}
 }
 
-// storeContext limits what a request does with the store. It outlives a client that goes away: redigo closes
-// a connection whose command is given up.
-func (s *Server) storeContext(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(r.Context()), s.RequestTimeout)
-}
-
-func writeError(w http.ResponseWriter, status int, message string) {
+// refuse answers with an error, and gives its status.
+func (s *Server) refuse(w http.ResponseWriter, err error) int {
+	status, message := explain(err)
+	s.Log.Debug("request failed", "status", status, "error", err)
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	writeJSON(w, status, append(appendJSONString([]byte(`{"error": `), message), '}'))
+	return status
+}
+
+// storeContext limits what a request does with the store. It outlives a client that goes away: redigo closes
+// a connection whose command is given up.
+func (s *Server) storeContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), s.RequestTimeout)
 }
 
 var contentTypeJSON = []string{"application/json"}
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	write(w, status, body, []string{strconv.Itoa(len(body))})
-}
-
-func write(w http.ResponseWriter, status int, body []byte, length []string) {
-	if length == nil {
-		length = []string{strconv.Itoa(len(body))}
-	}
 	header := w.Header()
 	header["Content-Type"] = contentTypeJSON
-	header["Content-Length"] = length
+	header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
+}
+
+func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "guestbook_http_request_duration_seconds",
+		Help:    "Time from a request's header to the end of its answer.",
+		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+	}, []string{"command", "status"})
+	metrics.MustRegister(durations)
+	return durations
+}
+
+func (s *Server) observe(command string, status int, took time.Duration) {
+	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
 }

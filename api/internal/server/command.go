@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"guestbook/api/internal/php"
 )
@@ -20,48 +20,43 @@ var updated = []byte(`{"message": "Updated"}`)
 // command answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
 func (s *Server) command(w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := parameters(w, r)
-	if err != nil {
-		return answer{}, err
+	switch {
+	case err != nil:
+		return answer{command: "invalid"}, err
+	case params["cmd"].Text == "set":
+		return answer{command: "set", body: updated}, s.set(r, params)
 	}
-	if params["cmd"].Text == "set" {
-		return s.set(r, params)
-	}
-	return s.get(params)
+	body, err := s.get(params)
+	return answer{command: "get", body: body}, err
 }
 
-func (s *Server) set(r *http.Request, params php.Params) (answer, error) {
-	a := answer{command: "set", body: updated}
+func (s *Server) set(r *http.Request, params php.Params) error {
 	if err := refuseOtherSites(r); err != nil {
-		return a, err
+		return err
 	}
 	key, err := s.key(params)
 	if err != nil {
-		return a, err
+		return err
 	}
 	value, err := text(params, "value")
 	if err != nil {
-		return a, err
+		return err
 	}
-	ctx, cancel := s.storeContext(r)
+	ctx, cancel := s.storeContext()
 	defer cancel()
-	return a, s.Store.Set(ctx, key, value)
+	return s.Store.Set(ctx, key, value)
 }
 
-func (s *Server) get(params php.Params) (answer, error) {
-	a := answer{command: "get"}
+func (s *Server) get(params php.Params) ([]byte, error) {
 	key, err := s.key(params)
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	f := s.reads.join(flightName{command: a.command, key: key}, func(ctx context.Context) ([]byte, error) {
+	return s.reads.join(flightName{command: "get", key: key}, func(ctx context.Context) ([]byte, error) {
 		data, err := s.Store.Get(ctx, key)
-		body := make([]byte, 0, len(data)+len(data)/8+16)
-		body = append(body, `{"data": `...)
-		body = appendJSONString(body, string(data))
-		return append(body, '}'), err
+		body := append(make([]byte, 0, len(data)+len(data)/8+16), `{"data": `...)
+		return append(appendJSONString(body, data), '}'), err
 	})
-	a.body, a.length = f.body, f.length
-	return a, f.err
 }
 
 // parameters reads the query and, of a POST, the form body; the query wins.
@@ -90,8 +85,8 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 const formType = "application/x-www-form-urlencoded"
 
 func mediaType(r *http.Request) string {
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return mediaType
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // and a charset: it is UTF-8 in any case
+	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
 func refuseMethod(w http.ResponseWriter) error {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -18,82 +19,77 @@ const (
 
 	defaultPage, maxPage = 50, 500 // entries
 	maxIdempotencyKey    = 255     // bytes
+	maxID                = 1 << 53 // the numbers that JavaScript can tell apart
 )
 
 // entries posts an entry or reads a page of them.
 func (s *Server) entries(w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		return s.readEntries(r)
+		body, err := s.readEntries(r)
+		return answer{command: "entries", body: body}, err
 	case http.MethodPost:
-		return s.postEntry(w, r)
+		body, err := s.postEntry(w, r)
+		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
-	return answer{}, refuseMethod(w)
+	return answer{command: "invalid"}, refuseMethod(w)
 }
 
-func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) (answer, error) {
-	a := answer{command: "post", status: http.StatusCreated}
+func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := refuseOtherSites(r); err != nil {
-		return a, err
+		return nil, err
 	}
 	idempotencyKey, err := idempotencyKey(r)
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	key, text, err := s.newEntry(w, r)
+	fields, err := fields(w, r)
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	ctx, cancel := s.storeContext(r)
+	key, err := s.bookKey(fields)
+	if err != nil {
+		return nil, err
+	}
+	text := fields["text"].Text
+	switch {
+	case strings.TrimSpace(text) == "":
+		return nil, &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
+	case len(text) > maxText:
+		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text), maxText)}
+	}
+	ctx, cancel := s.storeContext()
 	defer cancel()
 	entry, err := s.Store.Append(ctx, key, text, idempotencyKey)
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	s.feeds.wake(key)
-	a.body = appendEntry(nil, entry)
-	return a, nil
+	return appendEntry(nil, entry), nil
 }
 
-// newEntry reads the fields of a form or of a JSON object.
-func (s *Server) newEntry(w http.ResponseWriter, r *http.Request) (key, text string, err error) {
+// fields reads a form or a JSON object.
+func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	body, err := readBody(w, r)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	fields := struct {
-		Key  *string `json:"key"`
-		Text *string `json:"text"`
-	}{}
 	switch mediaType(r) {
 	case formType:
-		params := php.ParseQuery(string(body))
-		for name, field := range map[string]**string{"key": &fields.Key, "text": &fields.Text} {
-			if value, ok := params[name]; ok && !value.Array {
-				*field = &value.Text
+		return php.ParseQuery(string(body)), nil
+	case "application/json":
+		var object map[string]*string // a null is a field left out
+		if err := json.Unmarshal(body, &object); err != nil {
+			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
+		}
+		params := php.Params{}
+		for name, text := range object {
+			if text != nil {
+				params[name] = php.Value{Text: *text}
 			}
 		}
-	case "application/json":
-		if err := json.Unmarshal(body, &fields); err != nil {
-			return "", "", &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
-		}
-	default:
-		return "", "", &requestError{http.StatusUnsupportedMediaType, "send a form (" + formType + ") or JSON (application/json)"}
+		return params, nil
 	}
-	key = defaultKey
-	if fields.Key != nil {
-		key = *fields.Key
-	}
-	if err := s.allow(key); err != nil {
-		return "", "", err
-	}
-	switch {
-	case fields.Text == nil || strings.TrimSpace(*fields.Text) == "":
-		return "", "", &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
-	case len(*fields.Text) > maxText:
-		return "", "", &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(*fields.Text), maxText)}
-	}
-	return key, *fields.Text, nil
+	return nil, &requestError{http.StatusUnsupportedMediaType, "send a form (" + formType + ") or JSON (application/json)"}
 }
 
 // idempotencyKey reads the header of that name; "" where there is none. The draft wants its value in quotes
@@ -111,38 +107,49 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-func (s *Server) readEntries(r *http.Request) (answer, error) {
-	a := answer{command: "entries"}
-	params := php.ParseQuery(r.URL.RawQuery)
-	key, err := s.bookKey(params)
+func (s *Server) readEntries(r *http.Request) ([]byte, error) {
+	query := php.ParseQuery(r.URL.RawQuery)
+	key, err := s.bookKey(query)
 	if err != nil {
-		return a, err
+		return nil, err
 	}
-	before, err := number(params, "before", -1, 0, 1<<62)
-	if err != nil {
-		return a, err
-	}
-	seen, err := number(params, "seen", -1, 0, 1<<62)
-	if err != nil {
-		return a, err
-	}
-	limit, err := number(params, "limit", defaultPage, 1, maxPage)
-	if err != nil {
-		return a, err
+	before, seen, limit := int64(-1), int64(-1), int64(defaultPage)
+	if err := errors.Join(
+		number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID), number(query, "limit", &limit, 1, maxPage),
+	); err != nil {
+		return nil, err
 	}
 	read := func(ctx context.Context) ([]byte, error) {
 		entries, more, err := s.Store.Page(ctx, key, before, seen, int(limit))
 		return appendPage(nil, entries, more), err
 	}
 	if before < 0 && seen < 0 { // what everybody asks for
-		f := s.reads.join(flightName{a.command, key, int(limit)}, read)
-		a.body, a.length = f.body, f.length
-		return a, f.err
+		return s.reads.join(flightName{"entries", key, limit}, read)
 	}
-	ctx, cancel := s.storeContext(r)
+	ctx, cancel := s.storeContext()
 	defer cancel()
-	a.body, err = read(ctx)
-	return a, err
+	return read(ctx)
+}
+
+// number reads a whole number of a query into n, if it is there.
+func number(query php.Params, name string, n *int64, least, most int64) error {
+	value, ok := query[name]
+	if !ok {
+		return nil
+	}
+	var err error
+	if *n, err = strconv.ParseInt(value.Text, 10, 64); err != nil || *n < least || *n > most {
+		return &requestError{http.StatusBadRequest, fmt.Sprintf("%s is %.40q: use a whole number, %d or more, at most %d", name, value.Text, least, most)}
+	}
+	return nil
+}
+
+// bookKey is the guestbook that a request names, the usual one where it names none.
+func (s *Server) bookKey(params php.Params) (string, error) {
+	if _, ok := params["key"]; !ok {
+		return defaultKey, s.allow(defaultKey)
+	}
+	return s.key(params)
 }
 
 func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {
@@ -153,38 +160,10 @@ func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {
 		}
 		dst = appendEntry(dst, entry)
 	}
-	dst = append(dst, `], "before": `...)
 	if more {
-		dst = strconv.AppendInt(dst, entries[0].ID, 10)
-	} else {
-		dst = append(dst, "null"...)
+		return fmt.Appendf(dst, `], "before": %d}`, entries[0].ID)
 	}
-	return append(dst, '}')
-}
-
-// bookKey is the guestbook that a query names, the usual one where it names none.
-func (s *Server) bookKey(params php.Params) (string, error) {
-	if _, ok := params["key"]; !ok {
-		return defaultKey, s.allow(defaultKey)
-	}
-	return s.key(params)
-}
-
-// number reads a whole number of a query, or takes what is meant where it is left out.
-func number(params php.Params, name string, otherwise, least, most int64) (int64, error) {
-	value, ok := params[name]
-	if !ok {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseInt(value.Text, 10, 64)
-	if err != nil || n < least || n > most {
-		expected := fmt.Sprintf("%d or more", least)
-		if most < 1<<62 {
-			expected = fmt.Sprintf("%d to %d", least, most)
-		}
-		return 0, &requestError{http.StatusBadRequest, fmt.Sprintf("%s is %.40q: use a whole number, %s", name, value.Text, expected)}
-	}
-	return n, nil
+	return append(dst, `], "before": null}`...)
 }
 
 func appendEntry(dst []byte, e guestbook.Entry) []byte {

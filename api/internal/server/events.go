@@ -1,22 +1,31 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"net"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
 )
 
 const (
+	// pollInterval is how often a book that somebody watches is looked at.
+	pollInterval = 100 * time.Millisecond
 	// heartbeat keeps a stream on which nothing happens from being taken for a dead one.
 	heartbeat = 20 * time.Second
-	// slowest is how long a viewer may take to receive what is sent. One that takes longer is dropped; its browser
-	// comes back and says how far it got.
+	// maxViewers and maxFeeds bound what watching costs this process and Redis.
+	maxViewers, maxFeeds = 20_000, 100
+	// slowest is how long a viewer may take to receive what came before its stream began.
 	slowest = 10 * time.Second
 )
 
@@ -24,182 +33,304 @@ const (
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	status := http.StatusOK
-	viewer, err := s.newViewer(w, r)
-	if err != nil {
-		var message string
-		status, message = explain(err)
-		writeError(w, status, message)
-	} else {
-		viewer.follow(r.Context())
-		s.feeds.leave(viewer.key, viewer.feed)
+	if err := s.follow(w, r, start); err != nil {
+		s.observe("events", s.refuse(w, err), time.Since(start))
 	}
-	s.observe("events", status, time.Since(start))
 }
 
-// viewer is one stream and its place in the book.
-type viewer struct {
-	server *Server
-	w      http.ResponseWriter
-	rc     *http.ResponseController
-	key    string
-	feed   *feed
-	lastID int64 // of the last entry sent; -1: none
-	resets int
-	// resumed says that nobody has checked yet whether the book still has the entry lastID.
-	resumed bool
-}
-
-// newViewer answers the request's headers. The viewer starts after the entry that Last-Event-ID or the parameter
-// after names; without them, at the end of the book.
-func (s *Server) newViewer(w http.ResponseWriter, r *http.Request) (*viewer, error) {
-	if s.draining() {
-		return nil, &requestError{http.StatusServiceUnavailable, "this pod is about to stop: connect again"}
-	}
+// follow begins a stream, which goes on when the handler has returned: net/http would hold ten times the memory for
+// it. The stream starts after the entry that Last-Event-ID or the parameter after names; without them, at the end
+// of the book.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		params["after"] = php.Value{Text: id} // a browser that comes back; its address still names where it began
 	}
 	key, err := s.bookKey(params)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ctx, cancel := s.storeContext(r)
+	const atEnd = -2
+	after := int64(atEnd)
+	if err := number(params, "after", &after, -1, maxID); err != nil {
+		return err
+	}
+	ctx, cancel := s.storeContext()
 	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	const atEnd = -2
-	after, err := number(params, "after", atEnd, -1, 1<<62)
+	feed, resets, err := s.feeds.join(key, end)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	feed, err := s.feeds.join(key, end)
-	if err != nil {
-		return nil, err
+	v := &viewer{lastID: after, resets: resets}
+	if after == atEnd {
+		v.lastID = end.ID
 	}
-	v := &viewer{server: s, w: w, rc: http.NewResponseController(w), key: key, feed: feed}
-	now := v.feed.after(after)
-	v.lastID, v.resets = now.lastID, now.resets
-	if after != atEnd {
-		v.lastID, v.resumed = after, true
-	}
-	// The server's limits are for requests that end.
-	if err := v.rc.SetReadDeadline(time.Time{}); err != nil {
-		s.feeds.leave(key, v.feed)
-		return nil, err
+	if v.conn, _, err = http.NewResponseController(w).Hijack(); err != nil {
+		s.feeds.leave(feed)
+		return err
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // nginx passes every event on as it comes
-	return v, nil
-}
-
-// follow sends until the viewer goes, is too slow, or the server drains.
-func (v *viewer) follow(ctx context.Context) {
-	// Headers at once, also where nothing happens; and a browser that loses the stream comes back after a second.
-	if v.send([]byte("retry: 1000\n\n")) != nil {
-		return
-	}
-	beat := time.NewTimer(heartbeat)
-	defer beat.Stop()
-	for {
-		changed, err := v.catchUp(ctx)
-		if err != nil {
-			return
+	header.Set("Connection", "close")     // which is how the stream ends
+	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
+	_ = header.Write(head)                  // to memory: it cannot fail
+	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream comes back after a second
+	go func() {
+		if v.send(head.Bytes()) == nil && s.catchUp(v, feed, after != atEnd) == nil {
+			// The feed sends from here on. A viewer sends nothing: this waits until either side closes.
+			_, _ = v.conn.Read(make([]byte, 1))
 		}
-		beat.Reset(heartbeat)
-		select {
-		case <-changed:
-		case <-beat.C:
-			if v.send([]byte(":\n\n")) != nil {
-				return
-			}
-		case <-v.server.readiness.drained:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// catchUp sends all that the viewer has not had, and gives what is closed when there is more.
-func (v *viewer) catchUp(ctx context.Context) (<-chan struct{}, error) {
-	for {
-		view := v.feed.after(v.lastID)
-		switch {
-		case view.resets != v.resets:
-			v.resets = view.resets
-			if err := v.reset(view.lastID); err != nil {
-				return nil, err
-			}
-		case view.behind || v.resumed:
-			had := v.lastID
-			if err := v.catchUpFromStore(view.lastID); err != nil {
-				return nil, err
-			}
-			if v.lastID == had && view.behind {
-				// The feed knows more than the slave that was asked.
-				select {
-				case <-time.After(pollInterval):
-				case <-ctx.Done():
-					return nil, ctx.Err()
-				}
-			}
-		default:
-			return view.changed, v.sendFrames(view.frames)
-		}
-	}
-}
-
-// catchUpFromStore sends some of what came before the entries that the feed holds.
-func (v *viewer) catchUpFromStore(bookEnd int64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), v.server.RequestTimeout)
-	defer cancel()
-	entries, last, err := v.server.Store.Since(ctx, v.key, guestbook.Mark{ID: v.lastID})
-	v.resumed = false
-	if errors.Is(err, guestbook.ErrNoEntry) {
-		return v.reset(bookEnd)
-	}
-	if err != nil {
-		return err // the stream ends; the browser comes back
-	}
-	frames := make([]frame, len(entries))
-	for i, e := range entries {
-		frames[i] = frame{e.ID, appendEvent(nil, e)}
-	}
-	if err := v.sendFrames(frames); err != nil {
-		return err
-	}
-	v.lastID = max(last.ID, v.lastID) // past entries without text, too
+		feed.drop(v)
+		s.feeds.leave(feed)
+		s.observe("events", http.StatusOK, time.Since(start))
+	}()
 	return nil
 }
 
-// reset tells that the book was rewritten: what was read of it is void. The stream goes on at its end.
-func (v *viewer) reset(bookEnd int64) error {
-	v.lastID = bookEnd
-	return v.send([]byte("event: reset\nid: " + strconv.FormatInt(bookEnd, 10) + "\ndata: {}\n\n"))
+// catchUp sends what came after the viewer's last entry, until the feed can go on from there. Unless checked, the
+// book may not have that entry any more.
+func (s *Server) catchUp(v *viewer, f *feed, unchecked bool) error {
+	for ; unchecked || !f.admit(v); unchecked = false {
+		ctx, cancel := context.WithTimeout(context.Background(), s.RequestTimeout)
+		entries, last, err := s.Store.Since(ctx, f.key, guestbook.Mark{ID: v.lastID})
+		cancel()
+		switch {
+		case errors.Is(err, guestbook.ErrNoEntry):
+			v.resets = -1 // so that it is told
+			continue
+		case err != nil:
+			return err // the stream ends, the browser comes back
+		case last.ID <= v.lastID && !unchecked, s.feeds.drained.Load():
+			return errEnd
+		}
+		var text []byte
+		for _, e := range entries {
+			text = appendEvent(text, e)
+		}
+		if err := v.send(text); err != nil {
+			return err
+		}
+		v.lastID = max(v.lastID, last.ID) // past entries without text, too
+	}
+	return nil
 }
 
-func (v *viewer) sendFrames(frames []frame) error {
-	if len(frames) == 0 {
-		return nil
-	}
-	var all []byte
-	for _, f := range frames {
-		all = append(all, f.text...)
-	}
-	v.lastID = frames[len(frames)-1].id
-	return v.send(all)
+// errEnd ends a stream when the server drains, or when it would have to wait for a slave that knows less than the feed.
+var errEnd = errors.New("the stream ends here")
+
+// viewer is one stream and its place in the book.
+type viewer struct {
+	conn   net.Conn
+	lastID int64 // of the last entry that it has, or that came before its stream
+	resets int   // of the feed, as far as the viewer knows
 }
 
-func (v *viewer) send(b []byte) error {
-	if err := v.rc.SetWriteDeadline(time.Now().Add(slowest)); err != nil {
+// send waits until all is on its way. It is for what came before the feed goes on.
+func (v *viewer) send(text []byte) error {
+	if err := v.conn.SetDeadline(time.Now().Add(slowest)); err != nil {
 		return err
 	}
-	if _, err := v.w.Write(b); err != nil {
-		return fmt.Errorf("viewer lost: %w", err)
+	_, err := v.conn.Write(text)
+	return errors.Join(err, v.conn.SetDeadline(time.Time{}))
+}
+
+// offer sends without waiting. A viewer that has not taken so much that there is no room for this is dropped; its
+// browser comes back and says how far it got.
+func (v *viewer) offer(text []byte) {
+	sent := 0
+	raw, err := v.conn.(syscall.Conn).SyscallConn()
+	if err == nil {
+		err = raw.Write(func(fd uintptr) bool {
+			sent, _ = syscall.Write(int(fd), text)
+			return true
+		})
 	}
-	return v.rc.Flush()
+	if err != nil || sent < len(text) {
+		v.conn.Close()
+	}
+}
+
+// feeds are the books that somebody watches: one poller for each, however many watch, and none for the others.
+type feeds struct {
+	store   Store
+	timeout time.Duration
+
+	drained atomic.Bool
+
+	mu       sync.Mutex
+	byKey    map[string]*feed
+	watching int // viewers of all feeds
+}
+
+// feed is a book being watched.
+type feed struct {
+	feeds *feeds
+	key   string
+	users int // guarded by feeds.mu
+	stop  context.CancelFunc
+
+	mu      sync.Mutex
+	viewers map[*viewer]struct{} // that have all up to last
+	last    guestbook.Mark
+	resets  int // how often the book was rewritten
+}
+
+func newFeeds(store Store, timeout time.Duration, metrics prometheus.Registerer) *feeds {
+	fs := &feeds{store: store, timeout: timeout, byKey: map[string]*feed{}}
+	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "guestbook_event_viewers", Help: "Open event streams.",
+	}, func() float64 {
+		fs.mu.Lock()
+		defer fs.mu.Unlock()
+		return float64(fs.watching)
+	}))
+	return fs
+}
+
+// join gives the feed of the book, whose last entry is at end, and how often the book was rewritten. Each join that
+// succeeds needs a leave.
+func (fs *feeds) join(key string, end guestbook.Mark) (_ *feed, resets int, err error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f := fs.byKey[key]
+	switch {
+	case fs.drained.Load():
+		return nil, 0, &requestError{http.StatusServiceUnavailable, "this pod is about to stop: connect again"}
+	case fs.watching == maxViewers || f == nil && len(fs.byKey) == maxFeeds:
+		return nil, 0, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
+	case f == nil:
+		ctx, stop := context.WithCancel(context.Background())
+		f = &feed{feeds: fs, key: key, stop: stop, viewers: map[*viewer]struct{}{}, last: end}
+		fs.byKey[key] = f
+		go f.poll(ctx)
+	}
+	fs.watching++
+	f.users++
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f, f.resets, nil
+}
+
+func (fs *feeds) leave(f *feed) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.watching--
+	if f.users--; f.users == 0 {
+		f.stop()
+		delete(fs.byKey, f.key)
+	}
+}
+
+// drain ends all streams, and lets none begin.
+func (fs *feeds) drain() {
+	fs.drained.Store(true)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.byKey {
+		f.mu.Lock()
+		for v := range f.viewers {
+			v.conn.Close()
+		}
+		f.mu.Unlock()
+	}
+}
+
+func (f *feed) poll(ctx context.Context) {
+	ticker, beat := time.NewTicker(pollInterval), time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+			f.mu.Lock()
+			for v := range f.viewers {
+				v.offer([]byte(":\n\n"))
+			}
+			f.mu.Unlock()
+		case <-ticker.C:
+			f.look()
+		}
+	}
+}
+
+// look passes on what is new in the book. When Redis cannot be asked, there is nothing new: nothing is missed.
+func (f *feed) look() {
+	ctx, cancel := context.WithTimeout(context.Background(), f.feeds.timeout)
+	defer cancel()
+	entries, last, err := f.feeds.store.Since(ctx, f.key, f.last)
+	reset := errors.Is(err, guestbook.ErrNoEntry)
+	if reset {
+		last, err = f.feeds.store.End(ctx, f.key)
+	}
+	if err != nil || last == f.last {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last = last
+	var text []byte
+	var ends []int // of each entry in text
+	if reset {
+		f.resets++
+		text = appendReset(text, last.ID)
+	}
+	for _, e := range entries {
+		text = appendEvent(text, e)
+		ends = append(ends, len(text))
+	}
+	for v := range f.viewers {
+		if reset {
+			v.lastID = last.ID
+		}
+		news := text
+		for i := 0; i < len(entries) && entries[i].ID <= v.lastID; i++ {
+			news = text[ends[i]:] // it was ahead of the feed
+		}
+		v.offer(news)
+	}
+}
+
+// admit makes the feed go on for a viewer, unless that lacks entries which the feed has passed on already.
+func (f *feed) admit(v *viewer) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if v.resets != f.resets {
+		v.resets, v.lastID = f.resets, f.last.ID
+		v.offer(appendReset(nil, f.last.ID))
+	}
+	if f.feeds.drained.Load() || v.lastID < f.last.ID {
+		return false
+	}
+	f.viewers[v] = struct{}{}
+	return true
+}
+
+func (f *feed) drop(v *viewer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.viewers, v)
+	v.conn.Close()
+}
+
+// appendEvent writes an entry as a server-sent event.
+func appendEvent(dst []byte, e guestbook.Entry) []byte {
+	dst = append(dst, "event: entry\nid: "...)
+	dst = strconv.AppendInt(dst, e.ID, 10)
+	dst = append(dst, "\ndata: "...)
+	dst = appendEntry(dst, e)
+	return append(dst, "\n\n"...)
+}
+
+// appendReset tells that the book was rewritten: what was read of it is void. The stream goes on at its end.
+func appendReset(dst []byte, lastID int64) []byte {
+	dst = append(dst, "event: reset\nid: "...)
+	dst = strconv.AppendInt(dst, lastID, 10)
+	return append(dst, "\ndata: {}\n\n"...)
 }

@@ -32,8 +32,8 @@ func TestAReadIsNeverOlderThanItsRequest(t *testing.T) {
 			for range times {
 				asked := now.Add(1)
 				var got int64
-				f := fs.join(flightName{key: "messages"}, read)
-				if _, err := fmt.Sscan(string(f.body), &got); err != nil || got < asked {
+				body, _ := fs.join(flightName{key: "messages"}, read)
+				if _, err := fmt.Sscan(string(body), &got); err != nil || got < asked {
 					t.Errorf("read %d, %v, asked when the store held %d", got, err, asked)
 				}
 			}
@@ -54,9 +54,9 @@ func TestFlightsOfDifferentThingsAreApart(t *testing.T) {
 	for i := range 20 {
 		done.Go(func() {
 			want := fmt.Sprint(i)
-			f := fs.join(flightName{key: want}, func(context.Context) ([]byte, error) { return []byte(want), nil })
-			if string(f.body) != want {
-				t.Errorf("got %s, want %s", f.body, want)
+			body, _ := fs.join(flightName{key: want}, func(context.Context) ([]byte, error) { return []byte(want), nil })
+			if string(body) != want {
+				t.Errorf("got %s, want %s", body, want)
 			}
 		})
 	}
@@ -74,8 +74,8 @@ func TestADeadlineCountsFromTheFirstPassenger(t *testing.T) {
 	var done sync.WaitGroup
 	for range 10 {
 		done.Go(func() {
-			if f := fs.join(flightName{}, hang); !errors.Is(f.err, context.DeadlineExceeded) {
-				t.Errorf("got %v", f.err)
+			if _, err := fs.join(flightName{}, hang); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
@@ -88,17 +88,17 @@ func TestADeadlineCountsFromTheFirstPassenger(t *testing.T) {
 func TestWatchersAreBounded(t *testing.T) {
 	fs := newFeeds(nil, time.Minute, prometheus.NewRegistry())
 	fs.watching = maxViewers
-	if _, err := fs.join("messages", guestbook.Start); err == nil {
+	if _, _, err := fs.join("messages", guestbook.Start); err == nil {
 		t.Error("one more than the most may watch")
 	}
 	fs.watching = 0
 	for i := range maxFeeds {
 		fs.byKey[fmt.Sprint(i)] = &feed{}
 	}
-	if _, err := fs.join("messages", guestbook.Start); err == nil {
+	if _, _, err := fs.join("messages", guestbook.Start); err == nil {
 		t.Error("one more than the most books can be watched")
 	}
-	if _, err := fs.join("7", guestbook.Start); err != nil {
+	if _, _, err := fs.join("7", guestbook.Start); err != nil {
 		t.Errorf("a book that is watched already: %v", err)
 	}
 }

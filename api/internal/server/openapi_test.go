@@ -17,7 +17,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	var description struct {
 		Paths map[string]map[string]json.RawMessage
 	}
-	if err := json.Unmarshal(openAPIDescription, &description); err != nil {
+	if err := json.Unmarshal(openAPI, &description); err != nil {
 		t.Fatal(err)
 	}
 	s := New(Options{RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -90,7 +89,7 @@ func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (ent
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
 	err = s.read(ctx, func(ctx context.Context, n *node) error {
 		for size := int64(firstWindow); ; size *= 4 {
-			data, start, err := n.tail(ctx, key, size)
+			data, start, err := n.window(ctx, key, -1, size)
 			if err != nil {
 				return err
 			}
@@ -136,51 +135,31 @@ func (n *node) page(ctx context.Context, key string, before, seen int64, limit i
 	}
 }
 
+// windowScript reads both at once: an entry that came in between would shift the offsets. With the bytes before the
+// entry at ARGV[1] it reads that entry's comma.
+const windowScript = `
+local stop = tonumber(ARGV[1])
+if stop < 0 then stop = redis.call('STRLEN', KEYS[1]) end
+local start = math.max(stop - ARGV[2], 0)
+return {start, redis.call('GETRANGE', KEYS[1], start, stop)}`
+
 // window reads the size bytes before the entry before, or the last ones if that is negative, and where they start.
-func (n *node) window(ctx context.Context, key string, before, size int64) ([]byte, int64, error) {
-	switch {
-	case before < 0:
-		return n.tail(ctx, key, size)
-	case before == 0:
+func (n *node) window(ctx context.Context, key string, before, size int64) (data []byte, start int64, err error) {
+	if before == 0 {
 		return nil, 0, nil
 	}
-	start := max(before-size, 0)
-	data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, start, before))
-	if err != nil {
-		return nil, 0, err
+	reply, err := redis.Values(n.do(ctx, "EVAL", windowScript, 1, key, before, size))
+	if err == nil {
+		_, err = redis.Scan(reply, &start, &data)
 	}
-	if int64(len(data)) != before-start+1 || data[len(data)-1] != ',' {
+	last := len(data) - 1
+	switch {
+	case err != nil || before < 0:
+		return data, start, err
+	case start+int64(last) != before || data[last] != ',':
 		return nil, 0, guestbook.ErrNoEntry
 	}
-	return data[:len(data)-1], start, nil
-}
-
-// tail reads the last size bytes of the book and where they start.
-func (n *node) tail(ctx context.Context, key string, size int64) ([]byte, int64, error) {
-	reply, err := redis.Values(n.run(ctx, "GETRANGE", func(c redis.Conn) (any, error) {
-		// One transaction: an entry that came between the two would shift the offsets.
-		for _, command := range [][]any{{"MULTI"}, {"STRLEN", key}, {"GETRANGE", key, -size, -1}} {
-			if err := c.Send(command[0].(string), command[1:]...); err != nil {
-				return nil, err
-			}
-		}
-		reply, err := redis.Values(c.Do("EXEC"))
-		for _, r := range reply {
-			if refused, ok := r.(redis.Error); ok {
-				return nil, refused
-			}
-		}
-		return reply, err
-	}))
-	if err != nil {
-		return nil, 0, err
-	}
-	var length int64
-	var data []byte
-	if _, err := redis.Scan(reply, &length, &data); err != nil {
-		return nil, 0, fmt.Errorf("unexpected answer: %w", err)
-	}
-	return data, length - int64(len(data)), nil
+	return data[:last], start, nil
 }
 
 func (n *node) since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error) {

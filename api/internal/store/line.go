@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -50,25 +54,21 @@ func (l *line) do(ctx context.Context, name string, args ...any) (any, error) {
 	}
 	l.mu.Unlock()
 
-	reply, err := any(nil), error(nil)
 	select {
 	case <-c.done:
-		reply, err = c.reply, c.err
+		return c.reply, l.node.note(name, start, c.err)
 	case <-ctx.Done():
-		err = l.giveUp(c)
+		return nil, l.node.note(name, start, l.giveUp(c))
 	}
-	return reply, l.node.note(name, time.Since(start), err)
 }
 
 // giveUp takes a command out of the line if it is still there.
 func (l *line) giveUp(c *command) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, w := range l.waiting {
-		if w == c {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			return errGivenUp
-		}
+	if i := slices.Index(l.waiting, c); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+		return errGivenUp
 	}
 	return guestbook.ErrUnknown // it was sent, or is being sent
 }
@@ -76,9 +76,10 @@ func (l *line) giveUp(c *command) error {
 // serve sends batches until nobody waits.
 func (l *line) serve() {
 	for {
+		runtime.Gosched() // lets those who are here get in line
 		l.mu.Lock()
-		batch := l.waiting[:min(len(l.waiting), maxBatch)]
-		l.waiting = append([]*command(nil), l.waiting[len(batch):]...)
+		batch := slices.Clone(l.waiting[:min(len(l.waiting), maxBatch)])
+		l.waiting = slices.Delete(l.waiting, 0, len(batch))
 		l.busy = len(batch) > 0
 		l.mu.Unlock()
 		if len(batch) == 0 {
@@ -97,13 +98,8 @@ func (l *line) serve() {
 
 // send sends the commands together and fills in their answers. It gives those that a slave refused.
 func (l *line) send(batch []*command) (refused []*command) {
-	latest := batch[0].deadline
-	for _, c := range batch {
-		if c.deadline.After(latest) {
-			latest = c.deadline
-		}
-	}
-	ctx, cancel := context.WithDeadline(context.Background(), latest)
+	latest := slices.MaxFunc(batch, func(a, b *command) int { return a.deadline.Compare(b.deadline) })
+	ctx, cancel := context.WithDeadline(context.Background(), latest.deadline)
 	defer cancel()
 	conn, err := l.node.pool.GetContext(ctx)
 	if err != nil {
@@ -124,15 +120,12 @@ func (l *line) send(batch []*command) (refused []*command) {
 	for _, c := range batch {
 		c.reply, c.err = nil, err
 		if err == nil {
-			c.reply, c.err = conn.Receive()
+			c.reply, c.err = redis.ReceiveWithTimeout(conn, l.node.patience(ctx))
 		}
-		switch {
-		case isReply(c.err, "READONLY"):
+		if c.err = l.node.judge(c.err); isReply(c.err, "READONLY") {
 			refused = append(refused, c)
-		case c.err != nil && !isReply(c.err, ""):
-			// Lost on the way: what was sent may have been done, or not.
+		} else if errors.Is(c.err, guestbook.ErrUnknown) {
 			err = c.err
-			c.err = fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
 		}
 	}
 	return refused

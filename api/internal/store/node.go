@@ -2,12 +2,16 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -19,85 +23,79 @@ import (
 // node is the Redis of one role, master or slave, at one address.
 type node struct {
 	role, addr string
+	options    Options
 	pool       *redis.Pool
-	// epoch counts the times that this node turned out to be gone or to have changed its role. Connections
-	// of an earlier epoch are not used again, so that the next command resolves the address anew.
-	epoch     atomic.Int64
-	health    health
-	restUntil atomic.Int64 // in nanoseconds since 1970
+	health     health
+	// lost is when this node turned out to be gone or to have changed its role. Connections that are older are not
+	// used again, so that the next command resolves the address anew. In nanoseconds since 1970, as restUntil is.
+	lost, restUntil atomic.Int64
 
-	duration prometheus.Observer
+	duration prometheus.Histogram
 	failures prometheus.Counter
 }
 
 func newNode(role, addr string, o Options) *node {
-	n := &node{role: role, addr: addr, health: health{log: o.Log.With("role", role, "addr", addr)}}
-	n.pool = &redis.Pool{
-		MaxActive: o.PoolSize,
-		MaxIdle:   o.PoolSize, // with fewer, connections would be closed and opened all the time
-		Wait:      true,
-		DialContext: func(ctx context.Context) (redis.Conn, error) {
-			return n.dial(ctx, o)
-		},
-		TestOnBorrowContext: func(ctx context.Context, c redis.Conn, _ time.Time) error {
-			return c.(*conn).reuse(ctx)
-		},
+	label := prometheus.Labels{"role": role}
+	n := &node{
+		role: role, addr: addr, options: o, health: health{log: o.Log.With("role", role, "addr", addr)},
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
+			Help:    "Time of one Redis command, the wait for a connection included.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5},
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "guestbook_redis_errors_total", ConstLabels: label,
+			Help: "Redis commands that failed.",
+		}),
 	}
-	n.register(o.Metrics)
-	return n
-}
-
-// register publishes this node's metrics.
-func (n *node) register(metrics prometheus.Registerer) {
-	label := prometheus.Labels{"role": n.role}
-	duration := prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
-		Help:    "Time of one Redis command, the wait for a connection included.",
-		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5},
-	})
-	n.failures = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "guestbook_redis_errors_total", ConstLabels: label,
-		Help: "Redis commands that failed.",
-	})
-	n.duration = duration
+	n.pool = &redis.Pool{
+		MaxActive:    o.PoolSize,
+		MaxIdle:      o.PoolSize, // with fewer, connections would be closed and opened all the time
+		Wait:         true,
+		DialContext:  n.dial,
+		TestOnBorrow: func(c redis.Conn, _ time.Time) error { return c.(*conn).reusable() },
+	}
 	stat := func(name, help string, value func(redis.PoolStats) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_redis_pool_" + name, Help: help, ConstLabels: label},
 			func() float64 { return value(n.pool.Stats()) })
 	}
-	metrics.MustRegister(duration, n.failures,
+	o.Metrics.MustRegister(n.duration, n.failures,
 		stat("connections", "Open connections.", func(s redis.PoolStats) float64 { return float64(s.ActiveCount) }),
 		stat("idle_connections", "Open connections that are not in use.", func(s redis.PoolStats) float64 { return float64(s.IdleCount) }),
 		stat("waits", "Times that a command had to wait for a connection.", func(s redis.PoolStats) float64 { return float64(s.WaitCount) }),
 		stat("wait_seconds", "Time that commands waited for connections.", func(s redis.PoolStats) float64 { return s.WaitDuration.Seconds() }),
 	)
+	return n
 }
 
 // do runs one command until the context's deadline.
 func (n *node) do(ctx context.Context, command string, args ...any) (any, error) {
-	return n.run(ctx, command, func(c redis.Conn) (any, error) { return c.Do(command, args...) })
-}
-
-// run lends a connection to exchange, until the context's deadline. The name is for errors.
-func (n *node) run(ctx context.Context, name string, exchange func(redis.Conn) (any, error)) (any, error) {
 	start := time.Now()
-	reply, err := n.try(ctx, exchange)
-	return reply, n.note(name, time.Since(start), err)
+	c, err := n.pool.GetContext(ctx)
+	if err != nil {
+		return nil, n.note(command, start, fmt.Errorf("get a connection: %w", err))
+	}
+	defer c.Close()
+	reply, err := redis.DoWithTimeout(c, n.patience(ctx), command, args...)
+	return reply, n.note(command, start, n.judge(err))
 }
 
-// note takes in how a command went, and gives its error with its meaning and its name.
-func (n *node) note(name string, took time.Duration, err error) error {
-	n.duration.Observe(took.Seconds())
-	if err == nil {
-		n.health.note(nil)
-		return nil
+// patience is how long to wait for an answer.
+func (n *node) patience(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return min(n.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
+}
+
+// judge takes in what the error of a command says of the server. That was lost, has become a slave, or still reads
+// its data in: its address may lead elsewhere by now.
+func (n *node) judge(err error) error {
+	lost := err != nil && !isReply(err, "")
+	if lost || isReply(err, "LOADING") || n.role == "master" && isReply(err, "READONLY") {
+		n.lost.Store(time.Now().UnixNano())
 	}
-	err = fmt.Errorf("%s %s: %w", n.role, name, meaning(err))
-	if errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrFull) || isReply(err, "NOSCRIPT") {
-		n.health.note(nil)
-	} else {
-		n.failures.Inc()
-		n.health.note(err)
-		n.restUntil.Store(time.Now().Add(rest).UnixNano())
+	if lost {
+		// What was sent may have been done, or not.
+		return fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
 	}
 	return err
 }
@@ -107,18 +105,22 @@ const rest = time.Second
 
 func (n *node) resting() bool { return time.Now().UnixNano() < n.restUntil.Load() }
 
-func (n *node) try(ctx context.Context, exchange func(redis.Conn) (any, error)) (any, error) {
-	c, err := n.pool.GetContext(ctx)
+// note takes in how a command went, and gives its error with its meaning and its name.
+func (n *node) note(command string, start time.Time, err error) error {
+	n.duration.Observe(time.Since(start).Seconds())
+	err = meaning(err)
+	switch {
+	case answered(err), errors.Is(err, guestbook.ErrFull), isReply(err, "NOSCRIPT"):
+		n.health.note(nil)
+	default:
+		n.failures.Inc()
+		n.health.note(err)
+		n.restUntil.Store(time.Now().Add(rest).UnixNano())
+	}
 	if err != nil {
-		return nil, fmt.Errorf("get a connection: %w", err)
+		err = fmt.Errorf("%s %s: %w", n.role, command, err)
 	}
-	defer c.Close()
-	reply, err := exchange(c)
-	if err != nil && c.Err() != nil && !isReply(err, "") {
-		// What was sent may have been done, or not.
-		err = fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
-	}
-	return reply, err
+	return err
 }
 
 // health logs that a node stopped to answer and that it answers again: not every failure of thousands.
@@ -161,11 +163,110 @@ func (n *node) isMaster(ctx context.Context) bool {
 	return err == nil && strings.Contains(info, "role:master\r\n")
 }
 
+// conn is a connection of a node.
+type conn struct {
+	redis.ConnWithTimeout
+	node   *node
+	tcp    *net.TCPConn
+	opened int64 // in nanoseconds since 1970
+}
+
+// dial opens a connection that is ready for use.
+func (n *node) dial(ctx context.Context) (redis.Conn, error) {
+	o := n.options
+	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
+	defer cancel()
+	deadline, _ := ctx.Deadline()
+	c := &conn{node: n, opened: time.Now().UnixNano()}
+	opened, err := redis.DialContext(ctx, "tcp", n.addr,
+		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			opened, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			c.tcp = opened.(*net.TCPConn)
+			return opened, opened.SetDeadline(deadline) // for the TLS handshake
+		}),
+		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS),
+		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),
+		redis.DialReadTimeout(time.Until(deadline)), redis.DialWriteTimeout(o.WriteTimeout),
+	)
+	if err == nil {
+		c.ConnWithTimeout = opened.(redis.ConnWithTimeout)
+		if err = c.greet(); err != nil {
+			c.Close()
+		}
+	}
+	switch {
+	case err == nil:
+		return c, nil
+	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), errors.As(err, new(*tls.CertificateVerificationError)):
+		return nil, err // which says what is wrong
+	case o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, err
+	case o.TLS == nil:
+		return nil, fmt.Errorf("%w (does the server want TLS at this port?)", err)
+	}
+	return nil, fmt.Errorf("%w (does the server speak TLS at this port, and ask for no client's certificate?)", err)
+}
+
+// errUnsynced is why a slave is not read.
+var errUnsynced = errors.New("the slave has not finished its first sync")
+
+// greet makes sure that the server can be used. A slave that was never in sync with its master answers as if
+// every guestbook were empty; one that was and lost its master still has what it had.
+func (c *conn) greet() error {
+	if c.node.role != "slave" {
+		_, err := c.Do("PING")
+		return err
+	}
+	info, err := redis.String(c.Do("INFO", "replication"))
+	switch {
+	case isReply(err, "NOPERM"), isReply(err, "ERR unknown command"):
+		return nil // a managed Redis, which looks after its slaves itself
+	case err != nil:
+		return err
+	// -1 stands for "never up", see INFO's master_link_down_since_seconds.
+	case strings.Contains(info, "role:slave\r\n") &&
+		!strings.Contains(info, "master_link_status:up\r\n") &&
+		strings.Contains(info, "master_link_down_since_seconds:-1\r\n"):
+		return errUnsynced
+	}
+	return nil
+}
+
+var errOutdated = errors.New("opened before the server was lost")
+
+// Err says why the connection must not be used again: the pool closes such a connection.
+func (c *conn) Err() error {
+	if c.opened < c.node.lost.Load() {
+		return errOutdated
+	}
+	return c.ConnWithTimeout.Err()
+}
+
+// reusable looks, without waiting, whether there is something to read: nil, or why the connection cannot be used.
+// Between commands there must be nothing: an end of file means that the server closed the connection, as it does
+// when it stops, and that a command sent now would be lost.
+func (c *conn) reusable() error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	raw, err := c.tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	controlErr := raw.Control(func(fd uintptr) {
+		_, _, err = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	if errors.Is(err, syscall.EAGAIN) {
+		return controlErr
+	}
+	return errors.Join(errors.New("the server closed the connection or spoke out of turn"), err, controlErr)
+}
+
 // isReply says whether err is an error that Redis answered with and that starts with the code.
 func isReply(err error, code string) bool {
-	if err == nil {
-		return false
-	}
 	var reply redis.Error
 	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
 }
