@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,15 +28,8 @@ import (
 // version is set when the program is linked: -ldflags "-X main.version=v1".
 var version = "dev"
 
-// Limits of the HTTP server. nginx in front keeps to tighter ones; these hold without it.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 15 * time.Second
-	writeTimeout      = 15 * time.Second
-	idleTimeout       = 90 * time.Second // more than nginx keeps its connections, so that nginx ends them
-	maxHeaderBytes    = 512 << 10        // a request line of 256 KB and the headers
-	shutdownTimeout   = 10 * time.Second // for the requests under way when the server stops
-)
+// shutdownTimeout is for the requests under way when the server stops.
+const shutdownTimeout = 10 * time.Second
 
 func main() {
 	signals := make(chan os.Signal, 2)
@@ -47,25 +40,18 @@ func main() {
 // run serves until the first signal, drains, and returns the exit code: 0 after a drain, 1 for an error or a
 // second signal, 2 for wrong arguments. The log goes to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("api", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	showVersion := flags.Bool("version", false, "print the version")
-	flags.Usage = func() {
-		fmt.Fprintln(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:")
-		fmt.Fprintln(stdout)
-		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
-	}
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case err != nil:
-		return 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "api takes no arguments, only environment variables: see api -help\n")
-		return 2
-	case *showVersion:
+	switch strings.Join(args, " ") {
+	case "":
+	case "-version", "--version":
 		fmt.Fprintln(stdout, version)
 		return 0
+	case "-h", "-help", "--help":
+		fmt.Fprint(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
+		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
+		return 0
+	default:
+		fmt.Fprintln(stderr, "api takes no arguments, only environment variables: see api -help")
+		return 2
 	}
 
 	config, err := settings.Load()
@@ -93,24 +79,20 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 		return err
 	}
 	metrics := newMetrics()
-	redis := store.New(store.Options{
-		MasterAddr: config.MasterAddr, SlaveAddr: config.SlaveAddr,
-		Username: config.Username, Password: config.Password, TLS: config.TLSConfig, Database: config.Database,
-		PoolSize:    config.PoolSize,
-		DialTimeout: config.DialTimeout, ReadTimeout: config.ReadTimeout, WriteTimeout: config.WriteTimeout,
-		Log: log, Metrics: metrics,
-	})
+	config.Log, config.Metrics = log, metrics
+	redis := store.New(config.Options)
 	defer func() { err = errors.Join(err, redis.Close()) }()
 	api := server.New(server.Options{
 		Store: redis, AllowedKeys: config.AllowedKeys, RequestTimeout: config.RequestTimeout, Log: log, Metrics: metrics,
 	})
 	httpServer := &http.Server{
-		Handler:           api,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		Handler: api,
+		// nginx in front keeps to tighter limits; these hold without it.
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       90 * time.Second, // more than nginx keeps its connections, so that nginx ends them
+		MaxHeaderBytes:    512 << 10,        // a request line of 256 KB and the headers
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	log.Info("listening", "addr", listener.Addr().String(), "version", version, "master", config.MasterAddr, "slave", config.SlaveAddr)

@@ -130,7 +130,7 @@ func TestRunEndsWithAClearLine(t *testing.T) {
 	}{
 		{"-help", []string{"-help"}, nil, 0, "REDIS_MASTER_ADDR"},
 		{"-version", []string{"-version"}, nil, 0, version},
-		{"an unknown flag", []string{"-port=80"}, nil, 2, "flag provided but not defined: -port"},
+		{"an unknown flag", []string{"-port=80"}, nil, 2, "see api -help"},
 		{"an argument", []string{"80"}, nil, 2, "see api -help"},
 		{"a wrong setting", nil, map[string]string{"REDIS_DB": "x"}, 1, `api: REDIS_DB="x": expected a whole number`},
 		{"a taken port", nil, map[string]string{"LISTEN_ADDR": taken.Addr().String()}, 1, "address already in use"},

@@ -53,15 +53,6 @@ func ParseQuery(s string) Params {
 	return params
 }
 
-// Merge adds the parameters of other whose names p lacks.
-func (p Params) Merge(other Params) {
-	for name, value := range other {
-		if _, ok := p[name]; !ok {
-			p[name] = value
-		}
-	}
-}
-
 // variableName gives the name of the PHP variable that a parameter called name sets, and whether it is an array.
 func variableName(name string) (_ string, array bool) {
 	name = strings.TrimLeft(name, " ")

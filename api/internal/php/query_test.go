@@ -51,14 +51,6 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-func TestMergeKeepsWhatIsThere(t *testing.T) {
-	query := ParseQuery("key=query")
-	query.Merge(ParseQuery("key=body&value=body"))
-	if want := (Params{"key": {Text: "query"}, "value": {Text: "body"}}); !maps.Equal(query, want) {
-		t.Errorf("got %v, want %v", query, want)
-	}
-}
-
 // What a browser encodes must arrive as it was, whatever stands around it.
 func FuzzParseQuery(f *testing.F) {
 	for _, s := range []string{"", "hi; there", "100%%20sure", "a%zz", "&#+\"\\\n", "😀", "\xff\x00", "cmd[]=x", "a.b[c"} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,7 +71,9 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 			if err != nil {
 				return nil, err
 			}
-			params.Merge(php.ParseQuery(string(body)))
+			form := php.ParseQuery(string(body))
+			maps.Copy(form, params)
+			params = form
 		}
 	default:
 		return nil, refuseMethod(w)

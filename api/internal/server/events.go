@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -321,16 +321,10 @@ func (f *feed) drop(v *viewer) {
 
 // appendEvent writes an entry as a server-sent event.
 func appendEvent(dst []byte, e guestbook.Entry) []byte {
-	dst = append(dst, "event: entry\nid: "...)
-	dst = strconv.AppendInt(dst, e.ID, 10)
-	dst = append(dst, "\ndata: "...)
-	dst = appendEntry(dst, e)
-	return append(dst, "\n\n"...)
+	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
 // appendReset tells that the book was rewritten: what was read of it is void. The stream goes on at its end.
 func appendReset(dst []byte, lastID int64) []byte {
-	dst = append(dst, "event: reset\nid: "...)
-	dst = strconv.AppendInt(dst, lastID, 10)
-	return append(dst, "\ndata: {}\n\n"...)
+	return fmt.Appendf(dst, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

@@ -17,35 +17,27 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"guestbook/api/internal/store"
 )
 
 // Settings is the whole configuration. A variable that is set but empty counts as not set. None is called
 // <SERVICE>_PORT: Kubernetes sets such variables in every pod, to the addresses of Services.
 type Settings struct {
+	store.Options                   // what Redis is asked with
 	GetHostsFrom      string        `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is where Kubernetes' variables of the Services redis-master and redis-slave say; anything else: at these DNS names, port 6379"`
 	MasterServiceHost string        `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the master's host"`
 	MasterServicePort string        `envconfig:"REDIS_MASTER_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the master's port"`
 	SlaveServiceHost  string        `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the slaves' host"`
 	SlaveServicePort  string        `envconfig:"REDIS_SLAVE_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the slaves' port"`
-	MasterAddr        string        `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: redis-leader:6379, a managed Redis"`
-	SlaveAddr         string        `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise: redis-replica:6379, redis-follower:6379"`
-	Username          string        `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
-	Password          string        `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
-	TLS               bool          `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
+	UseTLS            bool          `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
 	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; without it, the system's"`
 	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
-	Database          int           `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
-	PoolSize          int           `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
-	DialTimeout       time.Duration `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
-	ReadTimeout       time.Duration `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
-	WriteTimeout      time.Duration `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
 	RequestTimeout    time.Duration `envconfig:"REQUEST_TIMEOUT" default:"2s" desc:"longest time for all that one request does with Redis"`
 	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain"`
 	AllowedKeys       []string      `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
 	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-
-	TLSConfig *tls.Config `ignored:"true"` // what the TLS settings amount to; nil without TLS
 }
 
 // Load reads the settings from the environment. An error is one line: the variable, its value (never a
@@ -141,10 +133,10 @@ func isAddress(s string) bool {
 }
 
 func (s *Settings) loadTLS() error {
-	if !s.TLS {
+	if !s.UseTLS {
 		return nil
 	}
-	s.TLSConfig = &tls.Config{ServerName: s.TLSServerName, MinVersion: tls.VersionTLS12}
+	s.TLS = &tls.Config{ServerName: s.TLSServerName, MinVersion: tls.VersionTLS12}
 	if s.TLSCAFile == "" {
 		return nil
 	}
@@ -152,8 +144,8 @@ func (s *Settings) loadTLS() error {
 	if err != nil {
 		return invalid("REDIS_TLS_CA_FILE", "a file to read: "+err.Error())
 	}
-	s.TLSConfig.RootCAs = x509.NewCertPool()
-	if !s.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
+	s.TLS.RootCAs = x509.NewCertPool()
+	if !s.TLS.RootCAs.AppendCertsFromPEM(pem) {
 		return invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
 	}
 	return nil
@@ -169,7 +161,7 @@ func Usage(w io.Writer) error {
 
 // unsetEmpty removes the variables that are set but empty, whose emptiness envconfig would prefer to the default.
 func unsetEmpty() error {
-	for field := range reflect.TypeFor[Settings]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		name := field.Tag.Get("envconfig")
 		if value, ok := os.LookupEnv(name); ok && value == "" {
 			if err := os.Unsetenv(name); err != nil {

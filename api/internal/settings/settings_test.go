@@ -12,7 +12,7 @@ import (
 // load loads the settings from these variables alone.
 func load(t *testing.T, env map[string]string) (*Settings, error) {
 	t.Helper()
-	for field := range reflect.TypeFor[Settings]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		if name := field.Tag.Get("envconfig"); name != "" {
 			t.Setenv(name, env[name])
 		}
@@ -28,7 +28,7 @@ func TestDefaults(t *testing.T) {
 	if s.MasterAddr != "redis-master:6379" || s.SlaveAddr != "redis-slave:6379" {
 		t.Errorf("Redis at %s and %s, want the Services' DNS names", s.MasterAddr, s.SlaveAddr)
 	}
-	if s.RequestTimeout != 2*time.Second || s.ListenAddr != ":8080" || s.TLSConfig != nil {
+	if s.RequestTimeout != 2*time.Second || s.ListenAddr != ":8080" || s.TLS != nil {
 		t.Errorf("unexpected defaults: %+v", s)
 	}
 }
@@ -119,8 +119,8 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.TLSConfig == nil || s.TLSConfig.ServerName != "redis.example" {
-		t.Errorf("TLS configuration %+v", s.TLSConfig)
+	if s.TLS == nil || s.TLS.ServerName != "redis.example" {
+		t.Errorf("TLS configuration %+v", s.TLS)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestUsageNamesEverySetting(t *testing.T) {
 	if err := Usage(&out); err != nil {
 		t.Fatal(err)
 	}
-	for field := range reflect.TypeFor[Settings]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		if name := field.Tag.Get("envconfig"); !strings.Contains(out.String(), name) {
 			t.Errorf("%s is missing in\n%s", name, &out)
 		}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -125,35 +124,23 @@ func (n *node) note(command string, start time.Time, err error) error {
 
 // health logs that a node stopped to answer and that it answers again: not every failure of thousands.
 type health struct {
-	log *slog.Logger
-
+	log    *slog.Logger
 	down   atomic.Bool
-	mu     sync.Mutex
-	logged time.Time
+	warned atomic.Int64 // in nanoseconds since 1970
 }
 
-// note takes in how the last command went. A change is logged, but no more than one a second; trouble that
-// lasts, every ten seconds.
+// quiet is how long nothing is logged about the trouble of a node after something was.
+const quiet = 5 * time.Second
+
+// note takes in how the last command went.
 func (h *health) note(err error) {
-	down := err != nil
-	if !down && !h.down.Load() {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	silence := time.Second
-	if down == h.down.Load() {
-		silence = 10 * time.Second
-	}
-	if time.Since(h.logged) < silence {
-		return
-	}
-	h.logged = time.Now()
-	h.down.Store(down)
-	if down {
-		h.log.Warn("redis does not answer", "error", err)
-	} else {
+	now, warned := time.Now().UnixNano(), h.warned.Load()
+	switch {
+	case err == nil && h.down.Load() && h.down.CompareAndSwap(true, false):
 		h.log.Info("redis answers again")
+	case err != nil && now-warned > int64(quiet) && h.warned.CompareAndSwap(warned, now):
+		h.down.Store(true)
+		h.log.Warn("redis does not answer", "error", err)
 	}
 }
 

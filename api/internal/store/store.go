@@ -15,18 +15,20 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Options say where Redis is and how long to wait for it.
+// Options say where Redis is and how long to wait for it, each as the environment's variable of that name does.
 type Options struct {
-	MasterAddr, SlaveAddr string // host:port
-	Username, Password    string
-	TLS                   *tls.Config // nil: no TLS
-	Database              int
-	PoolSize              int           // most connections to each of master and slaves
-	DialTimeout           time.Duration // for a connection, its TLS and its greeting together
-	ReadTimeout           time.Duration // for one answer
-	WriteTimeout          time.Duration // for one command
-	Log                   *slog.Logger
-	Metrics               prometheus.Registerer
+	MasterAddr   string                `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: redis-leader:6379, a managed Redis"`
+	SlaveAddr    string                `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise: redis-replica:6379, redis-follower:6379"`
+	Username     string                `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
+	Password     string                `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
+	Database     int                   `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
+	PoolSize     int                   `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
+	DialTimeout  time.Duration         `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
+	ReadTimeout  time.Duration         `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
+	WriteTimeout time.Duration         `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
+	TLS          *tls.Config           `ignored:"true"` // nil: no TLS
+	Log          *slog.Logger          `ignored:"true"`
+	Metrics      prometheus.Registerer `ignored:"true"`
 }
 
 // Store is safe for concurrent use. Every method wants a context with a deadline, and ends at that.
@@ -87,38 +89,34 @@ func (s *Store) Get(ctx context.Context, key string) (value []byte, err error) {
 // read asks a slave, and the master when no slave answers or when the slave does not hold what is asked for: it may
 // only be behind. A slave that has just failed is asked only if the master fails, too.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error) error {
+	first, second := s.slave, s.master
 	if s.slave.resting() {
-		err := askInTime(ctx, s.master, ask)
+		first, second = second, first
+	}
+	// A silent server takes all connections of its pool, and who waits for one must have time left to ask the other.
+	deadline, _ := ctx.Deadline()
+	firstCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
+	defer cancel()
+	err := ask(firstCtx, first)
+	if !s.final(first, err) {
+		secondErr := ask(ctx, second)
+		if !s.final(second, secondErr) {
+			return errors.Join(unanswered(err), unanswered(secondErr))
+		}
 		if answered(err) {
-			s.fallbacks.Inc()
-			return err
+			return secondErr // the slave was only behind
 		}
-		if slaveErr := ask(ctx, s.slave); answered(slaveErr) && !errors.Is(slaveErr, guestbook.ErrNoEntry) {
-			return slaveErr
-		}
-		return err
+		first, err = second, secondErr
 	}
-	err := askInTime(ctx, s.slave, ask)
-	if answered(err) && !errors.Is(err, guestbook.ErrNoEntry) {
-		return err
-	}
-	masterErr := ask(ctx, s.master)
-	switch {
-	case !answered(masterErr):
-		return errors.Join(unanswered(err), masterErr)
-	case !answered(err):
+	if first == s.master {
 		s.fallbacks.Inc()
 	}
-	return masterErr
+	return err
 }
 
-// askInTime asks the first of two, for three quarters of the time: a silent server takes all connections of its pool,
-// and who waits for one must have time left to ask the other.
-func askInTime(ctx context.Context, n *node, ask func(context.Context, *node) error) error {
-	deadline, _ := ctx.Deadline()
-	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
-	defer cancel()
-	return ask(ctx, n)
+// final says whether a read ends with what the node has answered.
+func (s *Store) final(n *node, err error) bool {
+	return answered(err) && (n == s.master || !errors.Is(err, guestbook.ErrNoEntry))
 }
 
 // answered says whether Redis has answered, be it that what was asked for is not there.
