@@ -46,7 +46,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		fmt.Fprintln(stdout, version)
 		return 0
 	case "-h", "-help", "--help":
-		fmt.Fprint(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
+		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
 		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
 		return 0
 	default:
@@ -124,11 +124,10 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 
 func newMetrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
+	info := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
-	})
-	info.Set(1)
+	}, func() float64 { return 1 })
 	metrics.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return metrics
 }

@@ -96,14 +96,12 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
 }
 
-func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
-	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+func newDurations() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",
 		Help:    "Time from a request's header to the end of its answer.",
 		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	}, []string{"command", "status"})
-	metrics.MustRegister(durations)
-	return durations
 }
 
 func (s *Server) observe(command string, status int, took time.Duration) {

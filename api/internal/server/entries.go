@@ -77,15 +77,13 @@ func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	case formType:
 		return php.ParseQuery(string(body)), nil
 	case "application/json":
-		var object map[string]*string // a null is a field left out
+		var object map[string]string
 		if err := json.Unmarshal(body, &object); err != nil {
 			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
 		}
 		params := php.Params{}
 		for name, text := range object {
-			if text != nil {
-				params[name] = php.Value{Text: *text}
-			}
+			params[name] = php.Value{Text: text}
 		}
 		return params, nil
 	}

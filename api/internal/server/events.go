@@ -50,15 +50,14 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	if err != nil {
 		return err
 	}
-	const atEnd = -2
-	after := int64(atEnd)
-	if err := number(params, "after", &after, -1, maxID); err != nil {
-		return err
-	}
 	ctx, cancel := s.storeContext()
 	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {
+		return err
+	}
+	after := end.ID
+	if err := number(params, "after", &after, -1, maxID); err != nil {
 		return err
 	}
 	feed, resets, err := s.feeds.join(key, end)
@@ -66,11 +65,8 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		return err
 	}
 	v := &viewer{lastID: after, resets: resets}
-	if after == atEnd {
-		v.lastID = end.ID
-	}
 	if v.conn, _, err = http.NewResponseController(w).Hijack(); err != nil {
-		s.feeds.leave(feed)
+		s.feeds.leave(feed, v)
 		return err
 	}
 	header := w.Header()
@@ -81,12 +77,12 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	_ = header.Write(head)                  // to memory: it cannot fail
 	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream comes back after a second
 	go func() {
-		if v.send(head.Bytes()) == nil && s.catchUp(v, feed, after != atEnd) == nil {
+		if v.send(head.Bytes()) == nil && s.catchUp(v, feed, after != end.ID) == nil {
 			// The feed sends from here on. A viewer sends nothing: this waits until either side closes.
 			_, _ = v.conn.Read(make([]byte, 1))
 		}
-		feed.drop(v)
-		s.feeds.leave(feed)
+		v.conn.Close()
+		s.feeds.leave(feed, v)
 		s.observe("events", http.StatusOK, time.Since(start))
 	}()
 	return nil
@@ -132,9 +128,7 @@ type viewer struct {
 
 // send waits until all is on its way. It is for what came before the feed goes on.
 func (v *viewer) send(text []byte) error {
-	if err := v.conn.SetDeadline(time.Now().Add(slowest)); err != nil {
-		return err
-	}
+	_ = v.conn.SetDeadline(time.Now().Add(slowest)) // if it is closed, so says Write
 	_, err := v.conn.Write(text)
 	return errors.Join(err, v.conn.SetDeadline(time.Time{}))
 }
@@ -157,9 +151,7 @@ func (v *viewer) offer(text []byte) {
 
 // feeds are the books that somebody watches: one poller for each, however many watch, and none for the others.
 type feeds struct {
-	store   Store
-	timeout time.Duration
-
+	Options
 	drained atomic.Bool
 
 	mu       sync.Mutex
@@ -178,11 +170,12 @@ type feed struct {
 	viewers map[*viewer]struct{} // that have all up to last
 	last    guestbook.Mark
 	resets  int // how often the book was rewritten
+	sent    time.Time
 }
 
-func newFeeds(store Store, timeout time.Duration, metrics prometheus.Registerer) *feeds {
-	fs := &feeds{store: store, timeout: timeout, byKey: map[string]*feed{}}
-	metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+func newFeeds(o Options) *feeds {
+	fs := &feeds{Options: o, byKey: map[string]*feed{}}
+	o.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_event_viewers", Help: "Open event streams.",
 	}, func() float64 {
 		fs.mu.Lock()
@@ -216,9 +209,12 @@ func (fs *feeds) join(key string, end guestbook.Mark) (_ *feed, resets int, err 
 	return f, f.resets, nil
 }
 
-func (fs *feeds) leave(f *feed) {
+func (fs *feeds) leave(f *feed, v *viewer) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.viewers, v)
 	fs.watching--
 	if f.users--; f.users == 0 {
 		f.stop()
@@ -241,20 +237,11 @@ func (fs *feeds) drain() {
 }
 
 func (f *feed) poll(ctx context.Context) {
-	ticker, beat := time.NewTicker(pollInterval), time.NewTicker(heartbeat)
-	defer ticker.Stop()
-	defer beat.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-beat.C:
-			f.mu.Lock()
-			for v := range f.viewers {
-				v.offer([]byte(":\n\n"))
-			}
-			f.mu.Unlock()
-		case <-ticker.C:
+		case <-time.After(pollInterval):
 			f.look()
 		}
 	}
@@ -262,22 +249,27 @@ func (f *feed) poll(ctx context.Context) {
 
 // look passes on what is new in the book. When Redis cannot be asked, there is nothing new: nothing is missed.
 func (f *feed) look() {
-	ctx, cancel := context.WithTimeout(context.Background(), f.feeds.timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), f.feeds.RequestTimeout)
 	defer cancel()
-	entries, last, err := f.feeds.store.Since(ctx, f.key, f.last)
+	entries, last, err := f.feeds.Store.Since(ctx, f.key, f.last)
 	reset := errors.Is(err, guestbook.ErrNoEntry)
 	if reset {
-		last, err = f.feeds.store.End(ctx, f.key)
-	}
-	if err != nil || last == f.last {
-		return
+		last, err = f.feeds.Store.End(ctx, f.key)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.last = last
 	var text []byte
+	switch {
+	case err == nil && last != f.last:
+		f.last = last
+	case time.Since(f.sent) > heartbeat:
+		text = []byte(":\n\n")
+	default:
+		return
+	}
+	f.sent = time.Now()
 	var ends []int // of each entry in text
-	if reset {
+	if reset && err == nil {
 		f.resets++
 		text = appendReset(text, last.ID)
 	}
@@ -310,13 +302,6 @@ func (f *feed) admit(v *viewer) bool {
 	}
 	f.viewers[v] = struct{}{}
 	return true
-}
-
-func (f *feed) drop(v *viewer) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.viewers, v)
-	v.conn.Close()
 }
 
 // appendEvent writes an entry as a server-sent event.

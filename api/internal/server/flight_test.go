@@ -43,8 +43,8 @@ func TestAReadIsNeverOlderThanItsRequest(t *testing.T) {
 	if n := reads.Load(); n > readers*times/2 {
 		t.Errorf("%d reads for %d requests: they are not shared", n, readers*times)
 	}
-	if len(fs.flying) != 0 {
-		t.Errorf("%d flights are left", len(fs.flying))
+	if len(fs.flying)+len(fs.boarding) != 0 {
+		t.Errorf("%d flights are left", len(fs.flying)+len(fs.boarding))
 	}
 }
 
@@ -86,7 +86,7 @@ func TestADeadlineCountsFromTheFirstPassenger(t *testing.T) {
 }
 
 func TestWatchersAreBounded(t *testing.T) {
-	fs := newFeeds(nil, time.Minute, prometheus.NewRegistry())
+	fs := newFeeds(Options{Metrics: prometheus.NewRegistry()})
 	fs.watching = maxViewers
 	if _, _, err := fs.join("messages", guestbook.Start); err == nil {
 		t.Error("one more than the most may watch")

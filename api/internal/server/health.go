@@ -32,16 +32,12 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if !ready {
 		status = http.StatusServiceUnavailable
 	}
-	body := fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":`, ready, draining)
-	body = appendJSONString(body, describe(master))
-	body = append(body, `,"slave":`...)
-	body = appendJSONString(body, describe(slave))
-	writeJSON(w, status, append(body, '}'))
+	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
 }
 
-func describe(err error) string {
+func describe(err error) []byte {
 	if err != nil {
-		return err.Error()
+		return appendJSONString(nil, err.Error())
 	}
-	return "up"
+	return []byte(`"up"`)
 }

@@ -50,9 +50,10 @@ func New(o Options) *Server {
 	s := &Server{
 		Options:   o,
 		reads:     newFlights(o.RequestTimeout),
-		feeds:     newFeeds(o.Store, o.RequestTimeout, o.Metrics),
-		durations: newDurations(o.Metrics),
+		feeds:     newFeeds(o),
+		durations: newDurations(),
 	}
+	o.Metrics.MustRegister(s.durations)
 	mux := http.NewServeMux()
 	for pattern, handler := range s.routes() {
 		mux.HandleFunc(pattern, handler)

@@ -11,8 +11,6 @@ import (
 	"net"
 	"os"
 	"reflect"
-	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -44,18 +42,15 @@ type Settings struct {
 // password) and what was expected.
 func Load() (*Settings, error) {
 	var s Settings
-	if err := unsetEmpty(); err != nil {
-		return nil, err
-	}
+	unsetEmpty()
 	if err := envconfig.Process("", &s); err != nil {
 		if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
 			return nil, invalid(parse.KeyName, expected[parse.TypeName])
 		}
 		return nil, err
 	}
-	if err := s.locateRedis(); err != nil {
-		return nil, err
-	}
+	s.MasterAddr = s.address(s.MasterAddr, "redis-master", s.MasterServiceHost, s.MasterServicePort)
+	s.SlaveAddr = s.address(s.SlaveAddr, "redis-slave", s.SlaveServiceHost, s.SlaveServicePort)
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -74,36 +69,27 @@ func invalid(name, expected string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
 }
 
-// locateRedis fills in the addresses that are not set: from Kubernetes' variables or as DNS names.
-func (s *Settings) locateRedis() error {
-	for _, redis := range []struct {
-		addr                *string
-		service, host, port string
-	}{
-		{&s.MasterAddr, "redis-master", s.MasterServiceHost, s.MasterServicePort},
-		{&s.SlaveAddr, "redis-slave", s.SlaveServiceHost, s.SlaveServicePort},
-	} {
-		switch {
-		case *redis.addr != "":
-		case s.GetHostsFrom != "env":
-			*redis.addr = redis.service + ":6379"
-		case redis.host == "":
-			return invalid(strings.ToUpper(strings.ReplaceAll(redis.service, "-", "_"))+"_SERVICE_HOST",
-				"the host that Kubernetes sets if the Service "+redis.service+" exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns")
-		default:
-			*redis.addr = net.JoinHostPort(redis.host, redis.port)
-		}
+// address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name.
+func (s *Settings) address(set, service, host, port string) string {
+	switch {
+	case set != "":
+		return set
+	case s.GetHostsFrom == "env":
+		return net.JoinHostPort(host, port)
 	}
-	return nil
+	return service + ":6379"
 }
 
 // check refuses what parses but makes no sense.
 func (s *Settings) check() error {
 	const positive, address = "a time above 0", "host:port, such as redis-master:6379"
+	const service = "the host that Kubernetes sets if the Service exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns"
 	for _, c := range []struct {
 		ok             bool
 		name, expected string
 	}{
+		{s.MasterAddr != ":"+s.MasterServicePort, "REDIS_MASTER_SERVICE_HOST", service},
+		{s.SlaveAddr != ":"+s.SlaveServicePort, "REDIS_SLAVE_SERVICE_HOST", service},
 		{isAddress(s.MasterAddr), "REDIS_MASTER_ADDR", address},
 		{isAddress(s.SlaveAddr), "REDIS_SLAVE_ADDR", address},
 		{isAddress(s.ListenAddr), "LISTEN_ADDR", "host:port or :port, such as :8080"},
@@ -124,11 +110,7 @@ func (s *Settings) check() error {
 }
 
 func isAddress(s string) bool {
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
+	_, _, err := net.SplitHostPort(s)
 	return err == nil
 }
 
@@ -160,14 +142,11 @@ func Usage(w io.Writer) error {
 }
 
 // unsetEmpty removes the variables that are set but empty, whose emptiness envconfig would prefer to the default.
-func unsetEmpty() error {
+func unsetEmpty() {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		name := field.Tag.Get("envconfig")
 		if value, ok := os.LookupEnv(name); ok && value == "" {
-			if err := os.Unsetenv(name); err != nil {
-				return fmt.Errorf("unset %s: %w", name, err)
-			}
+			_ = os.Unsetenv(name) // it is set, so its name is valid
 		}
 	}
-	return nil
 }

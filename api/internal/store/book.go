@@ -20,17 +20,15 @@ const (
 	maxWindow = 1 << 20
 )
 
-// appendOnceSource appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
+// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
 // KEYS[2] holds then: the entry's id and ARGV[2], the text's fingerprint, for ARGV[3] seconds.
-const appendOnceSource = `
+const appendOnce = `
 local done = redis.call('GET', KEYS[2])
 if done then return done end
 local id = redis.call('APPEND', KEYS[1], ARGV[1]) - #ARGV[1]
 done = id .. ' ' .. ARGV[2]
 redis.call('SET', KEYS[2], done, 'EX', ARGV[3])
 return done`
-
-var appendOnce = redis.NewScript(2, appendOnceSource)
 
 // repeatable is for how many seconds a repeated idempotency key is recognised: a day.
 const repeatable = 24 * 60 * 60
@@ -46,13 +44,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 	sum := sha256.Sum256([]byte(text))
 	fingerprint := hex.EncodeToString(sum[:16])
 	// The braces put both keys into one slot of a Redis Cluster.
-	args := []any{appendOnce.Hash(), 2, key, "{" + key + "}:idempotency:" + idempotencyKey, raw, fingerprint, repeatable}
-	reply, err := s.write(ctx, "EVALSHA", args...)
-	if isReply(err, "NOSCRIPT") { // the first time since this Redis was started
-		args[0] = appendOnceSource
-		reply, err = s.write(ctx, "EVAL", args...)
-	}
-	done, err := redis.String(reply, err)
+	done, err := redis.String(s.write(ctx, "EVAL", appendOnce, 2, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, repeatable))
 	if err != nil {
 		return guestbook.Entry{}, err
 	}
@@ -90,29 +82,13 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err e
 	err = s.read(ctx, func(ctx context.Context, n *node) error {
 		for size := int64(firstWindow); ; size *= 4 {
 			data, start, err := n.window(ctx, key, -1, size)
-			if err != nil {
+			if err != nil || start == 0 || len(data) > 0 {
+				_, last = guestbook.Split(data, start)
 				return err
-			}
-			if rest, offset := skipCut(data, start); start == 0 || len(rest) > 0 {
-				_, last = guestbook.Split(rest, offset)
-				return nil
 			}
 		}
 	})
 	return last, err
-}
-
-// skipCut drops what data, read from offset on, starts with, up to the start of an entry. Where there is none, nothing
-// is left.
-func skipCut(data []byte, offset int64) ([]byte, int64) {
-	if offset == 0 {
-		return data, 0
-	}
-	cut := bytes.IndexByte(data, ',')
-	if cut < 0 {
-		cut = len(data)
-	}
-	return data[cut:], offset + int64(cut)
 }
 
 func (n *node) page(ctx context.Context, key string, before, seen int64, limit int) ([]guestbook.Entry, bool, error) {
@@ -124,8 +100,7 @@ func (n *node) page(ctx context.Context, key string, before, seen int64, limit i
 		if before < 0 && start+int64(len(data)) <= seen {
 			return nil, false, guestbook.ErrNoEntry // behind
 		}
-		rest, offset := skipCut(data, start)
-		entries, _ := guestbook.Split(rest, offset)
+		entries, _ := guestbook.Split(data, start)
 		if len(entries) > limit {
 			return entries[len(entries)-limit:], true, nil
 		}
@@ -143,7 +118,8 @@ if stop < 0 then stop = redis.call('STRLEN', KEYS[1]) end
 local start = math.max(stop - ARGV[2], 0)
 return {start, redis.call('GETRANGE', KEYS[1], start, stop)}`
 
-// window reads the size bytes before the entry before, or the last ones if that is negative, and where they start.
+// window reads what entries start in the size bytes before the entry before, or in the last ones if that is negative,
+// and where the first of them starts.
 func (n *node) window(ctx context.Context, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -152,14 +128,20 @@ func (n *node) window(ctx context.Context, key string, before, size int64) (data
 	if err == nil {
 		_, err = redis.Scan(reply, &start, &data)
 	}
-	last := len(data) - 1
-	switch {
-	case err != nil || before < 0:
-		return data, start, err
-	case start+int64(last) != before || data[last] != ',':
-		return nil, 0, guestbook.ErrNoEntry
+	if last := len(data) - 1; err == nil && before > 0 {
+		if start+int64(last) != before || data[last] != ',' {
+			return nil, 0, guestbook.ErrNoEntry
+		}
+		data = data[:last]
 	}
-	return data[:last], start, nil
+	if start > 0 { // most likely inside an entry
+		cut := bytes.IndexByte(data, ',')
+		if cut < 0 {
+			cut = len(data)
+		}
+		data, start = data[cut:], start+int64(cut)
+	}
+	return data, start, err
 }
 
 func (n *node) since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error) {

@@ -14,9 +14,6 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxBatch is how many commands are sent together at most.
-const maxBatch = 256
-
 // line is where writes wait for the one connection that sends them: all that have come while an exchange with
 // Redis was under way are sent together in the next. So a hundred visitors cost Redis, and its disk, hardly
 // more than one.
@@ -37,9 +34,6 @@ type command struct {
 	reply    any
 	err      error
 }
-
-// errGivenUp is why a write that still waited at its deadline was not sent.
-var errGivenUp = errors.New("it waited in line until its deadline and was not sent")
 
 // do sends one command with the next batch and waits for its answer, until the context's deadline.
 func (l *line) do(ctx context.Context, name string, args ...any) (any, error) {
@@ -68,7 +62,7 @@ func (l *line) giveUp(c *command) error {
 	defer l.mu.Unlock()
 	if i := slices.Index(l.waiting, c); i >= 0 {
 		l.waiting = slices.Delete(l.waiting, i, i+1)
-		return errGivenUp
+		return errors.New("it waited in line until its deadline and was not sent")
 	}
 	return guestbook.ErrUnknown // it was sent, or is being sent
 }
@@ -78,15 +72,13 @@ func (l *line) serve() {
 	for {
 		runtime.Gosched() // lets those who are here get in line
 		l.mu.Lock()
-		batch := slices.Clone(l.waiting[:min(len(l.waiting), maxBatch)])
-		l.waiting = slices.Delete(l.waiting, 0, len(batch))
-		l.busy = len(batch) > 0
+		batch := l.waiting
+		l.waiting, l.busy = nil, len(batch) > 0
 		l.mu.Unlock()
 		if len(batch) == 0 {
 			return
 		}
-		refused := l.send(batch)
-		if len(refused) > 0 {
+		if refused := l.send(batch); len(refused) > 0 {
 			// The server is a slave now and its connection closed: once more, to where the address leads by now.
 			l.send(refused)
 		}
@@ -110,13 +102,9 @@ func (l *line) send(batch []*command) (refused []*command) {
 	}
 	defer conn.Close()
 	for _, c := range batch {
-		if err = conn.Send(c.name, c.args...); err != nil {
-			break
-		}
+		_ = conn.Send(c.name, c.args...) // to memory; what does not fit goes out, and if that fails so does Flush
 	}
-	if err == nil {
-		err = conn.Flush()
-	}
+	err = conn.Flush()
 	for _, c := range batch {
 		c.reply, c.err = nil, err
 		if err == nil {

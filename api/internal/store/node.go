@@ -24,10 +24,14 @@ type node struct {
 	role, addr string
 	options    Options
 	pool       *redis.Pool
-	health     health
 	// lost is when this node turned out to be gone or to have changed its role. Connections that are older are not
-	// used again, so that the next command resolves the address anew. In nanoseconds since 1970, as restUntil is.
+	// used again, so that the next command resolves the address anew. All such times are in nanoseconds
+	// since 1970.
 	lost, restUntil atomic.Int64
+
+	log    *slog.Logger
+	down   atomic.Bool  // so the log says
+	warned atomic.Int64 // when that was logged
 
 	duration prometheus.Histogram
 	failures prometheus.Counter
@@ -36,7 +40,7 @@ type node struct {
 func newNode(role, addr string, o Options) *node {
 	label := prometheus.Labels{"role": role}
 	n := &node{
-		role: role, addr: addr, options: o, health: health{log: o.Log.With("role", role, "addr", addr)},
+		role: role, addr: addr, options: o, log: o.Log.With("role", role, "addr", addr),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
 			Help:    "Time of one Redis command, the wait for a connection included.",
@@ -108,12 +112,11 @@ func (n *node) resting() bool { return time.Now().UnixNano() < n.restUntil.Load(
 func (n *node) note(command string, start time.Time, err error) error {
 	n.duration.Observe(time.Since(start).Seconds())
 	err = meaning(err)
-	switch {
-	case answered(err), errors.Is(err, guestbook.ErrFull), isReply(err, "NOSCRIPT"):
-		n.health.note(nil)
-	default:
+	if answered(err) || errors.Is(err, guestbook.ErrFull) {
+		n.report(nil)
+	} else {
 		n.failures.Inc()
-		n.health.note(err)
+		n.report(err)
 		n.restUntil.Store(time.Now().Add(rest).UnixNano())
 	}
 	if err != nil {
@@ -122,25 +125,18 @@ func (n *node) note(command string, start time.Time, err error) error {
 	return err
 }
 
-// health logs that a node stopped to answer and that it answers again: not every failure of thousands.
-type health struct {
-	log    *slog.Logger
-	down   atomic.Bool
-	warned atomic.Int64 // in nanoseconds since 1970
-}
-
 // quiet is how long nothing is logged about the trouble of a node after something was.
 const quiet = 5 * time.Second
 
-// note takes in how the last command went.
-func (h *health) note(err error) {
-	now, warned := time.Now().UnixNano(), h.warned.Load()
+// report logs that the node stopped to answer and that it answers again: not every failure of thousands.
+func (n *node) report(err error) {
+	now, warned := time.Now().UnixNano(), n.warned.Load()
 	switch {
-	case err == nil && h.down.Load() && h.down.CompareAndSwap(true, false):
-		h.log.Info("redis answers again")
-	case err != nil && now-warned > int64(quiet) && h.warned.CompareAndSwap(warned, now):
-		h.down.Store(true)
-		h.log.Warn("redis does not answer", "error", err)
+	case err == nil && n.down.Load() && n.down.CompareAndSwap(true, false):
+		n.log.Info("redis answers again")
+	case err != nil && now-warned > int64(quiet) && n.warned.CompareAndSwap(warned, now):
+		n.down.Store(true)
+		n.log.Warn("redis does not answer", "error", err)
 	}
 }
 
@@ -155,7 +151,7 @@ type conn struct {
 	redis.ConnWithTimeout
 	node   *node
 	tcp    *net.TCPConn
-	opened int64 // in nanoseconds since 1970
+	opened int64
 }
 
 // dial opens a connection that is ready for use.
@@ -187,14 +183,11 @@ func (n *node) dial(ctx context.Context) (redis.Conn, error) {
 	switch {
 	case err == nil:
 		return c, nil
-	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), errors.As(err, new(*tls.CertificateVerificationError)):
+	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, new(*tls.CertificateVerificationError)):
 		return nil, err // which says what is wrong
-	case o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, err
-	case o.TLS == nil:
-		return nil, fmt.Errorf("%w (does the server want TLS at this port?)", err)
 	}
-	return nil, fmt.Errorf("%w (does the server speak TLS at this port, and ask for no client's certificate?)", err)
+	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
 }
 
 // errUnsynced is why a slave is not read.

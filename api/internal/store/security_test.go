@@ -153,9 +153,9 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"TLS against a plain port", func(_ *testing.T, o *store.Options) {
 			o.TLS = r.Trust(name)
 			o.DialTimeout = 300 * time.Millisecond // such a server waits for more
-		}, "does the server speak TLS"},
-		{"plain against a TLS port, without a password", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil }, "does the server want TLS"},
-		{"plain against a TLS port", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil; o.Password = secret }, "does the server want TLS"},
+		}, "TLS here: true. Does the server speak TLS"},
+		{"plain against a TLS port, without a password", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil }, "TLS here: false. Does the server speak TLS"},
+		{"plain against a TLS port", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil; o.Password = secret }, "TLS here: false. Does the server speak TLS"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			s := open(t, r.Pod, func(o *store.Options) {

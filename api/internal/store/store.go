@@ -100,11 +100,13 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error
 	err := ask(firstCtx, first)
 	if !s.final(first, err) {
 		secondErr := ask(ctx, second)
-		if !s.final(second, secondErr) {
-			return errors.Join(unanswered(err), unanswered(secondErr))
-		}
-		if answered(err) {
-			return secondErr // the slave was only behind
+		switch final := s.final(second, secondErr); {
+		case answered(err): // but the slave may have been behind
+			return secondErr
+		case answered(secondErr) && !final:
+			return err
+		case !final:
+			return errors.Join(err, secondErr)
 		}
 		first, err = second, secondErr
 	}
@@ -122,14 +124,6 @@ func (s *Store) final(n *node, err error) bool {
 // answered says whether Redis has answered, be it that what was asked for is not there.
 func answered(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrNoEntry)
-}
-
-// unanswered drops an answer that does not count because nobody could confirm it.
-func unanswered(err error) error {
-	if answered(err) {
-		return nil
-	}
-	return err
 }
 
 // Ping says for master and slave whether a command would reach them now: nil, or why not.
