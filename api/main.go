@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -32,6 +31,7 @@ var version = "dev"
 const shutdownTimeout = 10 * time.Second
 
 func main() {
+	batch()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
@@ -58,11 +58,6 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	if err != nil {
 		fmt.Fprintln(stderr, "api:", err)
 		return 1
-	}
-	if os.Getenv("GOGC") == "" {
-		// What is in use at a time is a few megabytes: collecting garbage at every doubling of that costs a tenth of
-		// the processor. GOMEMLIMIT still holds.
-		debug.SetGCPercent(300)
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
 	if err := serve(config, signals, log); err != nil {

@@ -11,8 +11,12 @@ import (
 func appendJSONString[Text string | []byte](dst []byte, s Text) []byte {
 	dst = append(dst, '"')
 	done := 0 // how much of s is in dst
-	for i := plainUntil(s, 0); i < len(s); i = plainUntil(s, i) {
+	for i := 0; i < len(s); {
 		c, size := s[i], 1
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
 		if c >= utf8.RuneSelf {
 			var r rune
 			if r, size = utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])); r != utf8.RuneError || size > 1 {
@@ -37,21 +41,4 @@ func appendJSONString[Text string | []byte](dst []byte, s Text) []byte {
 		done = i
 	}
 	return append(append(dst, s[done:]...), '"')
-}
-
-// plainUntil finds the first byte from i on that may be another one in JSON: what is no ASCII, control characters,
-// quotes and backslashes. It looks at eight at a time: the books are long.
-func plainUntil[Text string | []byte](s Text, i int) int {
-	const each, high = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		if (w|(w-each*' ')|((w^each*'"')-each)|((w^each*'\\')-each))&high != 0 {
-			break
-		}
-	}
-	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' && s[i] < utf8.RuneSelf {
-		i++
-	}
-	return i
 }

@@ -167,7 +167,7 @@ func wait(done <-chan struct{}, d time.Duration) (ended bool) {
 
 // Each viewer of one process gets each entry.
 func TestManyViewers(t *testing.T) {
-	const viewers, entries = 2000, 20
+	const viewers, entries = 10_000, 10
 	pod := start(t, localpod.Options{})
 	before := podtest.Memory(pod.API.Pid())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -194,7 +194,9 @@ func TestManyViewers(t *testing.T) {
 	}
 	poster := visitors.Visitor{Base: pod.URL(), Client: visitors.NewClient(1)}
 	defer poster.Client.CloseIdleConnections()
+	var slowest time.Duration
 	for i := range entries {
+		posted := time.Now()
 		if _, err := poster.Post(ctx, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -205,9 +207,12 @@ func TestManyViewers(t *testing.T) {
 			}
 			return nil
 		})
+		if i > 0 { // the first waits for the last viewers to arrive
+			slowest = max(slowest, time.Since(posted))
+		}
 		if i == entries-2 {
 			perViewer := (podtest.Memory(pod.API.Pid()) - before) / viewers
-			t.Logf("%d viewers, %.1f KB of memory each", viewers, float64(perViewer)/1024)
+			t.Logf("%d viewers, %.1f KB of memory each; all had an entry within %s of its post", viewers, float64(perViewer)/1024, slowest.Round(time.Millisecond))
 		}
 	}
 	watching.Wait()

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// batch is for Linux.
+func batch() {}
