@@ -73,11 +73,12 @@ test-long:
 BENCH ?=
 .PHONY: bench
 bench:
-	$(call programs,$(SERVERS) wrk:wrk)
+	$(call programs,$(SERVERS) wrk:wrk chromium:chromium)
 	@mkdir -p .build
 	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
 	go run ./api/test/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
+	go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
 
 # make scale SCALE="-writes 20"  what 1,000 to 1,000,000 requests/s take, from what one costs: docs/scale.md
 SCALE ?=

@@ -76,7 +76,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 			params = form
 		}
 	default:
-		return nil, refuseMethod(w)
+		return nil, refuseMethod(w, "GET, HEAD, POST")
 	}
 	if _, ok := params["cmd"]; !ok {
 		return nil, &requestError{http.StatusBadRequest,
@@ -92,9 +92,9 @@ func mediaType(r *http.Request) string {
 	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
-func refuseMethod(w http.ResponseWriter) error {
-	w.Header().Set("Allow", "GET, HEAD, POST")
-	return &requestError{http.StatusMethodNotAllowed, "use GET or POST"}
+func refuseMethod(w http.ResponseWriter, allowed string) error {
+	w.Header().Set("Allow", allowed)
+	return &requestError{http.StatusMethodNotAllowed, "use " + allowed}
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -32,7 +32,7 @@ func (s *Server) entries(w http.ResponseWriter, r *http.Request) (answer, error)
 		body, err := s.postEntry(w, r)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
-	return answer{command: "invalid"}, refuseMethod(w)
+	return answer{command: "invalid"}, refuseMethod(w, "GET, HEAD, POST")
 }
 
 func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -254,6 +254,14 @@ func TestEventsRefused(t *testing.T) {
 			t.Errorf("%s is answered %d, want %d", query, got, want)
 		}
 	}
+	head, err := http.Head(base + "/guestbook/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	head.Body.Close()
+	if head.StatusCode != http.StatusMethodNotAllowed || head.Header.Get("Allow") != "GET" {
+		t.Errorf("HEAD is answered %s, allowed %q", head.Status, head.Header.Get("Allow"))
+	}
 }
 
 // A viewer further behind than the feed remembers misses nothing.

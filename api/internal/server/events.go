@@ -38,10 +38,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// follow begins a stream, which goes on when the handler has returned: net/http would hold ten times the memory for
-// it. The stream starts after the entry that Last-Event-ID or the parameter after names; without them, at the end
+// follow begins a stream, which goes on when the handler has returned, without net/http: that would keep its buffers
+// and two goroutines for each. The stream starts after the entry that Last-Event-ID or the parameter after names; without them, at the end
 // of the book.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
+	if r.Method != http.MethodGet {
+		return refuseMethod(w, "GET") // a HEAD: there is no end of the answer
+	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		params["after"] = php.Value{Text: id} // a browser that comes back; its address still names where it began

@@ -66,7 +66,7 @@ func TestCommands(t *testing.T) {
 		{"GET", "/guestbook/?cmd=get&key=", "", 400, "key is empty"},
 		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
 		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
-		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET or POST"},
+		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, HEAD, POST"},
 		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
 	} {
 		t.Run(c.method+" "+c.url, func(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
@@ -44,6 +47,24 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	if total > 25_000 || len(names) > 5 {
 		t.Errorf("%.0f bytes in %d requests: %v", total, len(names), names)
 	}
+}
+
+// The page on a slow phone, as Lighthouse imagines that: a processor a quarter as fast, 150 ms to the server and back,
+// 1.6 Mbit/s. How long it takes is printed.
+func TestAFirstPaintOnASlowPhone(t *testing.T) {
+	pod, master := podtest.Pod(t, localpod.Options{})
+	write(t, master, guests...)
+	p := newPage(t, visitor{width: 360, height: 740, phone: true})
+	const mbit = 1_000_000 / 8
+	p.run(emulation.SetCPUThrottlingRate(4), network.EmulateNetworkConditions(false, 150, 1.6*mbit, 0.75*mbit))
+	p.navigate(pod.URL())
+	p.awaitEntries(guests...)
+	var paint float64
+	p.eval(`performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0`, &paint)
+	if paint == 0 {
+		t.Error("nothing was painted")
+	}
+	t.Logf("first contentful paint after %.0f ms", paint)
 }
 
 func TestOlderEntriesLoadAsOneScrolls(t *testing.T) {
