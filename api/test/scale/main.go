@@ -10,12 +10,12 @@ import (
 
 func main() {
 	// Seconds of processor time for 10,000 requests, as in the table of make bench.
-	nginx := flag.Float64("nginx", 0.59, "nginx, for any request")
-	read := flag.Float64("read", 0.58, "API, for a get")
-	write := flag.Float64("write", 0.64, "API, for a post")
-	slave := flag.Float64("slave", 0.40, "slave, for a read that reaches it")
-	master := flag.Float64("master", 0.17, "master, for a post")
-	copies := flag.Float64("copies", 0.07, "slave, for a post that it copies")
+	nginx := flag.Float64("nginx", 0.22, "nginx, for any request")
+	read := flag.Float64("read", 0.22, "API, for a get")
+	write := flag.Float64("write", 0.26, "API, for a post")
+	slave := flag.Float64("slave", 0.08, "slave, for a read that reaches it")
+	master := flag.Float64("master", 0.04, "master, for a post")
+	copies := flag.Float64("copies", 0.02, "slave, for a post that it copies")
 	flight := flag.Float64("flight", 1, "milliseconds of a read of the slave: a pod makes one after the other for a book")
 	writes := flag.Float64("writes", 5, "posts, in percent of all requests")
 	books := flag.Float64("books", 1, "keys that the requests are spread over")
