@@ -201,7 +201,7 @@ func (fs *feeds) join(key string, end guestbook.Mark) (_ *feed, resets int, err 
 		return nil, 0, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
 	case f == nil:
 		ctx, stop := context.WithCancel(context.Background())
-		f = &feed{feeds: fs, key: key, stop: stop, viewers: map[*viewer]struct{}{}, last: end}
+		f = &feed{feeds: fs, key: key, stop: stop, viewers: map[*viewer]struct{}{}, last: end, sent: time.Now()}
 		fs.byKey[key] = f
 		go f.poll(ctx)
 	}
