@@ -138,7 +138,7 @@ func run() error {
 			row("… proxy floor", f, "1", "1")
 		}
 	}
-	return errors.Join(b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
+	return errors.Join(b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
 }
 
 func median(results []result) result {
@@ -368,6 +368,20 @@ func (b *bench) usage(pod *localpod.Pod) (map[string]usage, error) {
 		all[name] = u
 	}
 	return all, nil
+}
+
+// nginxFloor prints what nginx itself answers to as many connections: /nginx-health is a "return 200", without a log.
+func (b *bench) nginxFloor(print func(string, ...any)) error {
+	print("\nnginx itself, \"return 200\", requests/s:\n\n| 1 | 16 | 64 | 256 |\n|---|---|---|---|\n|")
+	for _, connections := range []string{"1", "16", "64", "256"} {
+		r, err := b.measure(load{entries: 10}, connections, b.pod.URL()+"/nginx-health", b.pod)
+		if err != nil {
+			return err
+		}
+		print(" %.0f |", r.perSecond)
+	}
+	print("\n")
+	return nil
 }
 
 // redisFloor prints what Redis itself answers to as many connections.
