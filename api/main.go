@@ -27,9 +27,6 @@ import (
 // version is set when the program is linked: -ldflags "-X main.version=v1".
 var version = "dev"
 
-// shutdownTimeout is for the requests under way when the server stops.
-const shutdownTimeout = 10 * time.Second
-
 func main() {
 	batch()
 	signals := make(chan os.Signal, 2)
@@ -104,7 +101,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	api.Drain()
 	drained := make(chan error, 1)
 	drain := time.AfterFunc(config.DrainDelay, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the requests under way
 		defer cancel()
 		drained <- httpServer.Shutdown(ctx)
 	})

@@ -266,13 +266,13 @@ func (f *feed) look() {
 	case err == nil && last != f.last:
 		f.last = last
 	case time.Since(f.sent) > heartbeat:
-		text = []byte(":\n\n")
+		text, reset = []byte(":\n\n"), false
 	default:
 		return
 	}
 	f.sent = time.Now()
 	var ends []int // of each entry in text
-	if reset && err == nil {
+	if reset {
 		f.resets++
 		text = appendReset(text, last.ID)
 	}

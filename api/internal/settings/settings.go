@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -110,8 +111,9 @@ func (s *Settings) check() error {
 }
 
 func isAddress(s string) bool {
-	_, _, err := net.SplitHostPort(s)
-	return err == nil
+	_, port, err := net.SplitHostPort(s)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && portErr == nil
 }
 
 func (s *Settings) loadTLS() error {

@@ -38,6 +38,9 @@ type load struct {
 	size    int    // of the answer in bytes: what the floor answers with
 }
 
+// usual numbers of connections.
+const usual = "1 16 64 256"
+
 const message = ",A message of thirty bytes....."
 
 // post makes each request a post of an entry.
@@ -90,7 +93,7 @@ type result struct {
 func run() error {
 	seconds := flag.Int("seconds", 2, "length of a run")
 	rounds := flag.Int("rounds", 3, "runs of each, interleaved")
-	connections := flag.String("connections", "1 16 64 256", "numbers of connections")
+	connections := flag.String("connections", usual, "numbers of connections")
 	only := flag.String("only", "", "measure only loads whose name contains this")
 	out := flag.String("out", ".build/bench.md", "where the table is written, too")
 	apiBinary := flag.String("api", ".build/api", "the API's program")
@@ -373,7 +376,7 @@ func (b *bench) usage(pod *localpod.Pod) (map[string]usage, error) {
 // nginxFloor prints what nginx itself answers to as many connections: /nginx-health is a "return 200", without a log.
 func (b *bench) nginxFloor(print func(string, ...any)) error {
 	print("\nnginx itself, \"return 200\", requests/s:\n\n| 1 | 16 | 64 | 256 |\n|---|---|---|---|\n|")
-	for _, connections := range []string{"1", "16", "64", "256"} {
+	for _, connections := range strings.Fields(usual) {
 		r, err := b.measure(load{entries: 10}, connections, b.pod.URL()+"/nginx-health", b.pod)
 		if err != nil {
 			return err
@@ -393,7 +396,7 @@ func (b *bench) redisFloor(print func(string, ...any)) error {
 	for _, command := range []string{"GET messages", "SET messages " + strings.Repeat("x", 300), "APPEND book ,A.message.of.thirty.bytes......"} {
 		name, _, _ := strings.Cut(command, " ")
 		print("| %s |", name)
-		for _, connections := range []string{"1", "16", "64", "256"} {
+		for _, connections := range strings.Fields(usual) {
 			args := append([]string{"-c", "1", "redis-benchmark", "-p", strconv.Itoa(b.pod.Ports.Master), "-c", connections, "-n", "20000", "--csv"}, strings.Fields(command)...)
 			out, err := exec.Command("taskset", args...).Output()
 			if err != nil {
