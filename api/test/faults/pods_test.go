@@ -9,8 +9,8 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-// keptByNginx is how many connections to the API nginx may keep open: 64 for each of two workers.
-const keptByNginx = 128
+// keptByNginx is how many connections to the API nginx may keep open: 256 for each of two workers.
+const keptByNginx = 512
 
 var podFaults = []fault{
 	{
