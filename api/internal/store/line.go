@@ -2,16 +2,12 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
-
-	"guestbook/api/internal/guestbook"
 )
 
 // line is where writes wait for the one connection that sends them: all that have come while an exchange with
@@ -21,99 +17,87 @@ type line struct {
 	node *node
 
 	mu      sync.Mutex
-	waiting []*command
-	busy    bool
+	waiting *batch        // takes what comes
+	sent    chan struct{} // closed when the batch before has its answers
 }
 
-// command is a write that somebody waits for.
+// batch is writes that are sent together.
+type batch struct {
+	commands []*command
+	deadline time.Time     // the earliest of all
+	done     chan struct{} // closed when the commands have their answers
+}
+
+// command is a write and its answer.
 type command struct {
-	name     string
-	args     []any
-	deadline time.Time
-	done     chan struct{} // closed when reply and err are there
-	reply    any
-	err      error
+	name  string
+	args  []any
+	reply any
+	err   error
 }
 
-// do sends one command with the next batch and waits for its answer, until the context's deadline.
+// do sends one command with the next batch and waits for its answer, at most until the context's deadline: batches end
+// in turn, each by the deadline of the command that came first.
 func (l *line) do(ctx context.Context, name string, args ...any) (any, error) {
-	deadline, _ := ctx.Deadline()
-	c := &command{name: name, args: args, deadline: deadline, done: make(chan struct{})}
 	start := time.Now()
+	c := &command{name: name, args: args}
 	l.mu.Lock()
-	l.waiting = append(l.waiting, c)
-	if !l.busy {
-		l.busy = true
-		go l.serve()
+	b := l.waiting
+	if b == nil {
+		deadline, _ := ctx.Deadline()
+		b = &batch{deadline: deadline, done: make(chan struct{})}
+		go l.serve(b, l.sent)
+		l.waiting = b
 	}
+	b.commands = append(b.commands, c)
 	l.mu.Unlock()
-
-	select {
-	case <-c.done:
-		return c.reply, l.node.note(name, start, c.err)
-	case <-ctx.Done():
-		return nil, l.node.note(name, start, l.giveUp(c))
-	}
+	<-b.done
+	return c.reply, l.node.note(name, start, c.err)
 }
 
-// giveUp takes a command out of the line if it is still there.
-func (l *line) giveUp(c *command) error {
+// serve sends a batch when the one before has its answers.
+func (l *line) serve(b *batch, before chan struct{}) {
+	if before != nil {
+		<-before
+	}
+	runtime.Gosched() // lets those who are here get in line
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if i := slices.Index(l.waiting, c); i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
-		return errors.New("it waited in line until its deadline and was not sent")
-	}
-	return guestbook.ErrUnknown // it was sent, or is being sent
-}
-
-// serve sends batches until nobody waits.
-func (l *line) serve() {
-	for {
-		runtime.Gosched() // lets those who are here get in line
-		l.mu.Lock()
-		batch := l.waiting
-		l.waiting, l.busy = nil, len(batch) > 0
-		l.mu.Unlock()
-		if len(batch) == 0 {
-			return
-		}
-		if refused := l.send(batch); len(refused) > 0 {
-			// The server is a slave now and its connection closed: once more, to where the address leads by now.
-			l.send(refused)
-		}
-		for _, c := range batch {
-			close(c.done)
-		}
-	}
-}
-
-// send sends the commands together and fills in their answers. It gives those that a slave refused.
-func (l *line) send(batch []*command) (refused []*command) {
-	latest := slices.MaxFunc(batch, func(a, b *command) int { return a.deadline.Compare(b.deadline) })
-	ctx, cancel := context.WithDeadline(context.Background(), latest.deadline)
+	l.waiting, l.sent = nil, b.done
+	l.mu.Unlock()
+	ctx, cancel := context.WithDeadline(context.Background(), b.deadline)
 	defer cancel()
+	if refused := l.send(ctx, b.commands); len(refused) > 0 {
+		// The server is a slave now and its connection closed: once more, to where the address leads by now.
+		l.send(ctx, refused)
+	}
+	close(b.done)
+}
+
+// send sends commands together and fills in their answers. It gives those that a slave refused.
+func (l *line) send(ctx context.Context, commands []*command) (refused []*command) {
 	conn, err := l.node.pool.GetContext(ctx)
 	if err != nil {
-		for _, c := range batch {
-			c.err = fmt.Errorf("get a connection: %w", err)
-		}
-		return nil
+		err = fmt.Errorf("get a connection: %w", err)
 	}
 	defer conn.Close()
-	for _, c := range batch {
-		_ = conn.Send(c.name, c.args...) // to memory; what does not fit goes out, and if that fails so does Flush
-	}
-	err = conn.Flush()
-	for _, c := range batch {
-		c.reply, c.err = nil, err
-		if err == nil {
-			c.reply, c.err = redis.ReceiveWithTimeout(conn, l.node.patience(ctx))
+	var replies []any
+	if err == nil {
+		for _, c := range commands {
+			_ = conn.Send(c.name, c.args...) // what fails here makes the next line fail
 		}
-		if c.err = l.node.judge(c.err); isReply(c.err, "READONLY") {
+		replies, err = redis.Values(redis.DoWithTimeout(conn, l.node.patience(ctx), "")) // the answers to all
+		err = l.node.judge(err)
+	}
+	for i, c := range commands {
+		if c.reply, c.err = nil, err; err != nil {
+			continue
+		}
+		c.reply = replies[i]
+		if refusal, ok := c.reply.(redis.Error); ok {
+			c.err = l.node.judge(refusal)
+		}
+		if isReply(c.err, "READONLY") {
 			refused = append(refused, c)
-		} else if errors.Is(c.err, guestbook.ErrUnknown) {
-			err = c.err
 		}
 	}
 	return refused
