@@ -3,7 +3,7 @@
 package php
 
 import (
-	"strconv"
+	"encoding/hex"
 	"strings"
 )
 
@@ -72,21 +72,21 @@ func unescape(s string) string {
 	if !strings.ContainsAny(s, "+%") {
 		return s
 	}
-	out := make([]byte, 0, len(s))
+	var out strings.Builder
+	out.Grow(len(s))
 	for i := 0; i < len(s); i++ {
+		c := s[i]
 		switch {
-		case s[i] == '+':
-			out = append(out, ' ')
-		case s[i] == '%' && i+2 < len(s):
-			if c, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				out = append(out, byte(c))
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(s):
+			var decoded [1]byte
+			if _, err := hex.Decode(decoded[:], []byte(s[i+1:i+3])); err == nil {
+				c = decoded[0]
 				i += 2
-				continue
 			}
-			fallthrough
-		default:
-			out = append(out, s[i])
 		}
+		out.WriteByte(c)
 	}
-	return string(out)
+	return out.String()
 }
