@@ -89,9 +89,10 @@ func (s *Server) storeContext() (context.Context, context.CancelFunc) {
 var contentTypeJSON = []string{"application/json"}
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	header := w.Header()
-	header["Content-Type"] = contentTypeJSON
-	header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.Header()["Content-Type"] = contentTypeJSON
+	if len(body) > 2048 { // what is shorter net/http counts itself; what is longer it would send in chunks
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
 }

@@ -213,8 +213,10 @@ var client = &http.Client{Timeout: 10 * time.Second}
 
 func checkHeader(t *testing.T, response *http.Response) {
 	t.Helper()
-	if got := response.Header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("Content-Type %q, want exactly application/json", got)
+	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+		if got := response.Header.Values(name); len(got) != 1 || got[0] != want {
+			t.Errorf("%s is %q, want exactly %s", name, got, want)
+		}
 	}
 }
 
