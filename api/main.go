@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -66,7 +65,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 }
 
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
-	listener, err := net.Listen("tcp", config.ListenAddr)
+	listener, err := server.Listen(config.ListenAddr)
 	if err != nil {
 		return err
 	}
@@ -80,12 +79,11 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	httpServer := &http.Server{
 		Handler: api,
 		// nginx in front keeps to tighter limits; these hold without it.
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      15 * time.Second,
-		IdleTimeout:       90 * time.Second, // more than nginx keeps its connections, so that nginx ends them
-		MaxHeaderBytes:    512 << 10,        // a request line of 256 KB and the headers
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ReadTimeout:    15 * time.Second,
+		WriteTimeout:   15 * time.Second,
+		IdleTimeout:    90 * time.Second, // more than nginx keeps its connections, so that nginx ends them
+		MaxHeaderBytes: 512 << 10,        // a request line of 256 KB and the headers
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	log.Info("listening", "addr", listener.Addr().String(), "version", version, "master", config.MasterAddr, "slave", config.SlaveAddr)
 

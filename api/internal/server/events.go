@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -82,7 +83,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	go func() {
 		if v.send(head.Bytes()) == nil && s.catchUp(v, feed, after != end.ID) == nil {
 			// The feed sends from here on. A viewer sends nothing: this waits until either side closes.
-			_, _ = v.conn.Read(make([]byte, 1))
+			_, _ = io.ReadFull(v.conn, make([]byte, 1))
 		}
 		v.conn.Close()
 		s.feeds.leave(feed, v)
