@@ -255,10 +255,14 @@ func (b *bench) direct(l load, connections string) (result, error) {
 	return b.measure(l, connections, b.pod.APIURL()+l.path, b.pod)
 }
 
+// floor sends the same requests to the floor, which takes the size of its answer from the end of the address.
 func (b *bench) floor(l load, connections string) (result, error) {
-	path, _, _ := strings.Cut(l.path, "?")
+	separator := "?"
+	if strings.Contains(l.path, "?") {
+		separator = "&"
+	}
 	l.script = strings.ReplaceAll(l.script, `"/guestbook/entries"`, "nil")
-	return b.measure(l, connections, fmt.Sprintf("%s%s?%d", b.proxy.URL(), path, l.size), b.proxy)
+	return b.measure(l, connections, fmt.Sprintf("%s%s%ssize=%d", b.proxy.URL(), l.path, separator, l.size), b.proxy)
 }
 
 // measure lets wrk run once.

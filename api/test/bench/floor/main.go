@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	// The query is the size of the answer in bytes.
+	// The query ends with the size of the answer in bytes.
 	bodies := map[string][]byte{}
 	for _, size := range strings.Fields(os.Getenv("FLOOR_SIZES")) {
 		n, err := strconv.Atoi(size)
@@ -22,9 +22,11 @@ func main() {
 		bodies[size] = []byte(strings.Repeat("x", n))
 	}
 	server := http.Server{Addr: os.Getenv("LISTEN_ADDR"), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := bodies[r.URL.RawQuery]
+		body := bodies[r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]]
 		w.Header()["Content-Type"] = []string{"application/json"}
-		w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))} // without it, a long answer would go in chunks
+		if len(body) > 2048 {
+			w.Header().Set("Content-Length", strconv.Itoa(len(body))) // without it, a long answer would go in chunks
+		}
 		_, _ = w.Write(body)
 	})}
 	log.Fatal(server.ListenAndServe())
