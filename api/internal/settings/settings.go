@@ -70,11 +70,14 @@ func invalid(name, expected string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
 }
 
-// address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name.
+// address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name; "" where those
+// variables are not there.
 func (s *Settings) address(set, service, host, port string) string {
 	switch {
 	case set != "":
 		return set
+	case s.GetHostsFrom == "env" && host == "":
+		return ""
 	case s.GetHostsFrom == "env":
 		return net.JoinHostPort(host, port)
 	}
@@ -89,10 +92,10 @@ func (s *Settings) check() error {
 		ok             bool
 		name, expected string
 	}{
-		{s.MasterAddr != ":"+s.MasterServicePort, "REDIS_MASTER_SERVICE_HOST", service},
-		{s.SlaveAddr != ":"+s.SlaveServicePort, "REDIS_SLAVE_SERVICE_HOST", service},
-		{isAddress(s.MasterAddr), "REDIS_MASTER_ADDR", address},
-		{isAddress(s.SlaveAddr), "REDIS_SLAVE_ADDR", address},
+		{s.MasterAddr != "", "REDIS_MASTER_SERVICE_HOST", service},
+		{s.SlaveAddr != "", "REDIS_SLAVE_SERVICE_HOST", service},
+		{isAddress(s.MasterAddr) && s.MasterAddr[0] != ':', "REDIS_MASTER_ADDR", address},
+		{isAddress(s.SlaveAddr) && s.SlaveAddr[0] != ':', "REDIS_SLAVE_ADDR", address},
 		{isAddress(s.ListenAddr), "LISTEN_ADDR", "host:port or :port, such as :8080"},
 		{s.Username == "" || s.Password != "", "REDIS_USERNAME", "REDIS_PASSWORD to be set with it"},
 		{s.Database >= 0, "REDIS_DB", "a database number, 0 or more"},

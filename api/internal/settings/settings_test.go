@@ -91,6 +91,8 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 		{map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL="loud": expected debug, info, warn or error`},
 		{map[string]string{"REDIS_MASTER_ADDR": "redis"}, `REDIS_MASTER_ADDR="redis": expected host:port, such as redis-master:6379`},
 		{map[string]string{"REDIS_SLAVE_ADDR": "tcp://10.0.0.12:6379"}, `REDIS_SLAVE_ADDR="tcp://10.0.0.12:6379": expected host:port, such as redis-master:6379`},
+		{map[string]string{"REDIS_MASTER_ADDR": ":6379"}, `REDIS_MASTER_ADDR=":6379": expected host:port, such as redis-master:6379`},
+		{map[string]string{"REDIS_SLAVE_ADDR": ":6379", "GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11"}, `REDIS_SLAVE_ADDR=":6379": expected host:port, such as redis-master:6379`},
 		{map[string]string{"REDIS_SLAVE_ADDR": "redis-slave:redis"}, `REDIS_SLAVE_ADDR="redis-slave:redis": expected host:port, such as redis-master:6379`},
 		{map[string]string{"LISTEN_ADDR": "8080"}, `LISTEN_ADDR="8080": expected host:port or :port, such as :8080`},
 		{map[string]string{"REDIS_USERNAME": "api"}, `REDIS_USERNAME="api": expected REDIS_PASSWORD to be set with it`},
