@@ -4,21 +4,32 @@ package php
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
 // maxVars is how many parameters are read, as PHP's max_input_vars; those after it are ignored.
 const maxVars = 1000
 
-// Params holds the parameters of one request by name.
-type Params map[string]Value
+// Params are the parameters of one request. Of equal names the last counts.
+type Params []Param
 
-// Value is what one parameter was set to last.
-type Value struct {
-	Text string
+// Param is one parameter as it was set.
+type Param struct {
+	Name, Text string
 	// Array says that the name was written with brackets, as in "cmd[]=x": PHP makes an array of it, and
 	// an array equals no text. Text is empty then.
 	Array bool
+}
+
+// Get gives the parameter of that name, and whether there is one.
+func (ps Params) Get(name string) (_ Param, ok bool) {
+	for _, p := range slices.Backward(ps) {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Param{}, false
 }
 
 // ParseQuery reads s, a query or a form body, as PHP's parse_str does
@@ -32,7 +43,7 @@ type Value struct {
 //
 // It never fails: there is no query that PHP refuses.
 func ParseQuery(s string) Params {
-	params := Params{}
+	params := make(Params, 0, 4)
 	for vars := 0; s != "" && vars < maxVars; {
 		var pair string
 		pair, s, _ = strings.Cut(s, "&")
@@ -41,13 +52,12 @@ func ParseQuery(s string) Params {
 		}
 		vars++
 		name, text, _ := strings.Cut(pair, "=")
-		name, array := variableName(unescape(name))
-		switch {
+		switch name, array := variableName(unescape(name)); {
 		case name == "":
 		case array:
-			params[name] = Value{Array: true}
+			params = append(params, Param{Name: name, Array: true})
 		default:
-			params[name] = Value{Text: unescape(text)}
+			params = append(params, Param{Name: name, Text: unescape(text)})
 		}
 	}
 	return params

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,10 +20,14 @@ var updated = []byte(`{"message": "Updated"}`)
 // command answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
 func (s *Server) command(w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := parameters(w, r)
+	cmd, ok := params.Get("cmd")
 	switch {
 	case err != nil:
 		return answer{command: "invalid"}, err
-	case params["cmd"].Text == "set":
+	case !ok:
+		return answer{command: "invalid"}, &requestError{http.StatusBadRequest,
+			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
+	case cmd.Text == "set":
 		return answer{command: "set", body: updated}, s.set(r, params)
 	}
 	body, err := s.get(params)
@@ -53,7 +56,7 @@ func (s *Server) get(params php.Params) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.reads.join(flightName{command: "get", key: key}, func(ctx context.Context) ([]byte, error) {
+	return s.shared(readName{command: "get", key: key}, func(ctx context.Context) ([]byte, error) {
 		data, err := s.Store.Get(ctx, key)
 		body := append(make([]byte, 0, len(data)+len(data)/8+16), `{"data": `...)
 		return append(appendJSONString(body, data), '}'), err
@@ -71,16 +74,10 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 			if err != nil {
 				return nil, err
 			}
-			form := php.ParseQuery(string(body))
-			maps.Copy(form, params)
-			params = form
+			params = append(php.ParseQuery(string(body)), params...)
 		}
 	default:
 		return nil, refuseMethod(w, "GET, HEAD, POST")
-	}
-	if _, ok := params["cmd"]; !ok {
-		return nil, &requestError{http.StatusBadRequest,
-			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
 	}
 	return params, nil
 }
@@ -130,7 +127,7 @@ func (s *Server) allow(key string) error {
 
 // text gives the parameter that a command cannot do without.
 func text(params php.Params, name string) (string, error) {
-	value, ok := params[name]
+	value, ok := params.Get(name)
 	switch {
 	case !ok:
 		return "", &requestError{http.StatusBadRequest, name + " is missing: add &" + name + "=… to the command"}

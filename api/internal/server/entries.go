@@ -51,16 +51,16 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	text := fields["text"].Text
+	text, _ := fields.Get("text")
 	switch {
-	case strings.TrimSpace(text) == "":
+	case strings.TrimSpace(text.Text) == "":
 		return nil, &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
-	case len(text) > maxText:
-		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text), maxText)}
+	case len(text.Text) > maxText:
+		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxText)}
 	}
 	ctx, cancel := s.storeContext()
 	defer cancel()
-	entry, err := s.Store.Append(ctx, key, text, idempotencyKey)
+	entry, err := s.Store.Append(ctx, key, text.Text, idempotencyKey)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +81,9 @@ func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 		if err := json.Unmarshal(body, &object); err != nil {
 			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
 		}
-		params := php.Params{}
+		var params php.Params
 		for name, text := range object {
-			params[name] = php.Value{Text: text}
+			params = append(params, php.Param{Name: name, Text: text})
 		}
 		return params, nil
 	}
@@ -122,7 +122,7 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 		return appendPage(nil, entries, more), err
 	}
 	if before < 0 && seen < 0 { // what everybody asks for
-		return s.reads.join(flightName{"entries", key, limit}, read)
+		return s.shared(readName{"entries", key, limit}, read)
 	}
 	ctx, cancel := s.storeContext()
 	defer cancel()
@@ -131,7 +131,7 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 
 // number reads a whole number of a query into n, if it is there.
 func number(query php.Params, name string, n *int64, least, most int64) error {
-	value, ok := query[name]
+	value, ok := query.Get(name)
 	if !ok {
 		return nil
 	}
@@ -144,7 +144,7 @@ func number(query php.Params, name string, n *int64, least, most int64) error {
 
 // bookKey is the guestbook that a request names, the usual one where it names none.
 func (s *Server) bookKey(params php.Params) (string, error) {
-	if _, ok := params["key"]; !ok {
+	if _, ok := params.Get("key"); !ok {
 		return defaultKey, s.allow(defaultKey)
 	}
 	return s.key(params)

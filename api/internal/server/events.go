@@ -48,7 +48,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		params["after"] = php.Value{Text: id} // a browser that comes back; its address still names where it began
+		params = append(params, php.Param{Name: "after", Text: id}) // a browser that comes back; its address still names where it began
 	}
 	key, err := s.bookKey(params)
 	if err != nil {
