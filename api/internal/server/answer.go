@@ -86,10 +86,29 @@ func (s *Server) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), s.RequestTimeout)
 }
 
-var contentTypeJSON = []string{"application/json"}
+// readName is what many ask for at the same time: by which command, of which book, and how many entries.
+type readName struct {
+	command, key string
+	limit        int64
+}
+
+// sharedRead is the answer to all of them, which nobody may change.
+type sharedRead struct {
+	body []byte
+	err  error
+}
+
+// shared lets requests for the same thing share one read of the store, which starts after they have come, and one
+// encoded answer.
+func (s *Server) shared(name readName, read func(context.Context) ([]byte, error)) ([]byte, error) {
+	all := s.reads.Do(name, new(sharedRead), time.Now().Add(s.RequestTimeout), func(ctx context.Context, all []*sharedRead) {
+		all[0].body, all[0].err = read(ctx)
+	})
+	return all[0].body, all[0].err
+}
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header()["Content-Type"] = contentTypeJSON
+	w.Header().Set("Content-Type", "application/json")
 	if len(body) > 2048 { // what is shorter net/http counts itself; what is longer it would send in chunks
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}

@@ -12,12 +12,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"guestbook/api/internal/coalesce"
 	"guestbook/api/internal/guestbook"
 )
 
 // Store is where guestbooks are kept. Its methods end at the context's deadline.
 type Store interface {
-	Get(ctx context.Context, key string) ([]byte, error) // nil where there is no such key
+	Get(ctx context.Context, key string) (string, error) // "" where there is no such key
 	Set(ctx context.Context, key, value string) error
 	Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error)
 	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error)
@@ -39,7 +40,7 @@ type Options struct {
 type Server struct {
 	http.Handler
 	Options
-	reads     *flights
+	reads     coalesce.Group[readName, *sharedRead]
 	feeds     *feeds
 	durations *prometheus.HistogramVec
 	reached   atomic.Bool // the master has been reached once, so the settings are right
@@ -49,7 +50,6 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		Options:   o,
-		reads:     newFlights(o.RequestTimeout),
 		feeds:     newFeeds(o),
 		durations: newDurations(),
 	}

@@ -92,7 +92,7 @@ type broken struct {
 	err error
 }
 
-func (b broken) Get(context.Context, string) ([]byte, error) { return nil, b.err }
+func (b broken) Get(context.Context, string) (string, error) { return "", b.err }
 func (b broken) Set(context.Context, string, string) error   { return b.err }
 
 func TestErrorsOfTheStore(t *testing.T) {

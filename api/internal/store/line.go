@@ -3,29 +3,19 @@ package store
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/coalesce"
 )
 
 // line is where writes wait for the one connection that sends them: all that have come while an exchange with
 // Redis was under way are sent together in the next. So a hundred visitors cost Redis, and its disk, hardly
 // more than one.
 type line struct {
-	node *node
-
-	mu      sync.Mutex
-	waiting *batch        // takes what comes
-	sent    chan struct{} // closed when the batch before has its answers
-}
-
-// batch is writes that are sent together.
-type batch struct {
-	commands []*command
-	deadline time.Time     // the earliest of all
-	done     chan struct{} // closed when the commands have their answers
+	node  *node
+	group coalesce.Group[struct{}, *command]
 }
 
 // command is a write and its answer.
@@ -36,41 +26,18 @@ type command struct {
 	err   error
 }
 
-// do sends one command with the next batch and waits for its answer, at most until the context's deadline: batches end
-// in turn, each by the deadline of the command that came first.
+// do sends one command with the next exchange and waits for its answer, at most until the context's deadline.
 func (l *line) do(ctx context.Context, name string, args ...any) (any, error) {
 	start := time.Now()
 	c := &command{name: name, args: args}
-	l.mu.Lock()
-	b := l.waiting
-	if b == nil {
-		deadline, _ := ctx.Deadline()
-		b = &batch{deadline: deadline, done: make(chan struct{})}
-		go l.serve(b, l.sent)
-		l.waiting = b
-	}
-	b.commands = append(b.commands, c)
-	l.mu.Unlock()
-	<-b.done
+	deadline, _ := ctx.Deadline()
+	l.group.Do(struct{}{}, c, deadline, func(ctx context.Context, commands []*command) {
+		if refused := l.send(ctx, commands); len(refused) > 0 {
+			// The server is a slave now and its connection closed: once more, to where the address leads by now.
+			l.send(ctx, refused)
+		}
+	})
 	return c.reply, l.node.note(name, start, c.err)
-}
-
-// serve sends a batch when the one before has its answers.
-func (l *line) serve(b *batch, before chan struct{}) {
-	if before != nil {
-		<-before
-	}
-	runtime.Gosched() // lets those who are here get in line
-	l.mu.Lock()
-	l.waiting, l.sent = nil, b.done
-	l.mu.Unlock()
-	ctx, cancel := context.WithDeadline(context.Background(), b.deadline)
-	defer cancel()
-	if refused := l.send(ctx, b.commands); len(refused) > 0 {
-		// The server is a slave now and its connection closed: once more, to where the address leads by now.
-		l.send(ctx, refused)
-	}
-	close(b.done)
 }
 
 // send sends commands together and fills in their answers. It gives those that a slave refused.

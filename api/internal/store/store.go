@@ -74,12 +74,12 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// Get reads what key holds, nil where there is no such key: from a slave, or from the master when no slave answers.
-func (s *Store) Get(ctx context.Context, key string) (value []byte, err error) {
+// Get reads what key holds, "" where there is no such key: from a slave, or from the master when no slave answers.
+func (s *Store) Get(ctx context.Context, key string) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
-		value, err = redis.Bytes(n.do(ctx, "GET", key))
+		value, err = redis.String(n.do(ctx, "GET", key))
 		if errors.Is(err, redis.ErrNil) {
-			value, err = nil, nil
+			err = nil
 		}
 		return err
 	})

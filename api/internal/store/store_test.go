@@ -87,10 +87,10 @@ func set(t *testing.T, s fixture, value string) {
 // wantGet waits until the store reads the value: a slave follows its master with some delay.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
-	var got []byte
+	var got string
 	var err error
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		if got, err = s.Get(within(t, 2*time.Second), "messages"); err == nil && string(got) == want {
+		if got, err = s.Get(within(t, 2*time.Second), "messages"); err == nil && got == want {
 			return
 		}
 	}
@@ -114,7 +114,7 @@ func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
-	if value, err := s.Get(within(t, time.Second), "messages"); value != nil || err != nil {
+	if value, err := s.Get(within(t, time.Second), "messages"); value != "" || err != nil {
 		t.Errorf("a missing key reads as %q, %v", value, err)
 	}
 	set(t, s, "a\x00\xff")
@@ -314,7 +314,7 @@ func TestManyReadersOfASilentSlave(t *testing.T) {
 	for range 40 {
 		readers.Go(func() {
 			for time.Since(start) < 4*time.Second {
-				if value, err := s.Get(within(t, 2*time.Second), "messages"); err != nil || string(value) != "x" {
+				if value, err := s.Get(within(t, 2*time.Second), "messages"); err != nil || value != "x" {
 					t.Errorf("reads %q, %v", value, err)
 				}
 				time.Sleep(20 * time.Millisecond)

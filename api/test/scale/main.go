@@ -16,7 +16,7 @@ func main() {
 	slave := flag.Float64("slave", 0.08, "slave, for a read that reaches it")
 	master := flag.Float64("master", 0.04, "master, for a post")
 	copies := flag.Float64("copies", 0.02, "slave, for a post that it copies")
-	flight := flag.Float64("flight", 1, "milliseconds of a read of the slave: a pod makes one after the other for a book")
+	exchange := flag.Float64("exchange", 1, "milliseconds of a read of the slave: a pod makes one after the other for a book")
 	writes := flag.Float64("writes", 5, "posts, in percent of all requests")
 	books := flag.Float64("books", 1, "keys that the requests are spread over")
 	cores := flag.Float64("cores", 2, "processors of a pod")
@@ -33,7 +33,7 @@ func main() {
 		perPod := *cores * usable
 		pods := math.Max(3, math.Ceil((rate**nginx+reads**read+posts**write)/10_000/perPod))
 		// Requests for one book share a read: a pod makes no more than one at a time for each.
-		reach := math.Min(reads, pods**books*1000 / *flight)
+		reach := math.Min(reads, pods**books*1000 / *exchange)
 		// A Redis uses one processor for commands.
 		slaves := math.Max(2, math.Ceil(reach**slave/10_000/math.Max(usable-posts**copies/10_000, 0.01)))
 		masterBusy := posts * *master / 10_000
