@@ -2,6 +2,7 @@ package coalesce
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -107,7 +108,7 @@ func TestTheDeadlineIsThatOfTheFirstMember(t *testing.T) {
 	var done sync.WaitGroup
 	for range 10 {
 		done.Go(func() {
-			if err := *g.Do("", new(error), start.Add(100*time.Millisecond), hang)[0]; err != context.DeadlineExceeded {
+			if err := *g.Do("", new(error), start.Add(100*time.Millisecond), hang)[0]; !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 		})

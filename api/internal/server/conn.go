@@ -10,6 +10,7 @@ func Listen(addr string) (net.Listener, error) {
 
 type listener struct{ net.Listener }
 
+// Accept waits for the next connection.
 func (l listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
