@@ -58,7 +58,7 @@ func New(o Options) *Server {
 	for pattern, handler := range s.routes() {
 		mux.HandleFunc(pattern, handler)
 	}
-	s.Handler = secure(mux)
+	s.Handler = endAfterChunks(mux)
 	return s
 }
 
@@ -94,9 +94,9 @@ func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
 }
 
-// secure ends the connection after chunks. When a length came with them, whoever is in front may have gone by that
+// endAfterChunks ends the connection after chunks. When a length came with them, whoever is in front may have gone by that
 // (RFC 9112, 6.1), and net/http hides it. nginx sends no chunks.
-func secure(next http.Handler) http.Handler {
+func endAfterChunks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
