@@ -109,7 +109,13 @@ func client(keepAlive bool) *http.Client {
 
 // get returns the named field of the answer to a query.
 func get(c *http.Client, field string, query url.Values) (string, error) {
-	response, err := c.Get(*address + "/guestbook.php?" + query.Encode())
+	request := *address + "/guestbook.php?" + query.Encode()
+	response, err := c.Get(request)
+	if write := (*net.OpError)(nil); errors.As(err, &write) && write.Op == "write" {
+		// The server closed the idle connection while this was being sent, as it may at any time: a client repeats it
+		// (RFC 9112, 9.3.1). net/http does so by itself where the request fits into its buffer of 4 KB.
+		response, err = c.Get(request)
+	}
 	if err != nil {
 		return "", errors.Unwrap(err) // without the address, which differs each time
 	}
