@@ -105,8 +105,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// key gives the guestbook that a request names.
+// key gives the guestbook that a request names, or the only one.
 func (s *Server) key(params php.Params) (string, error) {
+	if s.Key != "" {
+		return s.Key, nil
+	}
 	key, err := text(params, "key")
 	if err != nil {
 		return "", err

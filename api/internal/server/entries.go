@@ -144,7 +144,7 @@ func number(query php.Params, name string, n *int64, least, most int64) error {
 
 // bookKey is the guestbook that a request names, the usual one where it names none.
 func (s *Server) bookKey(params php.Params) (string, error) {
-	if _, ok := params.Get("key"); !ok {
+	if _, ok := params.Get("key"); !ok && s.Key == "" {
 		return defaultKey, s.allow(defaultKey)
 	}
 	return s.key(params)

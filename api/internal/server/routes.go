@@ -30,6 +30,7 @@ type Store interface {
 // Options are what the server depends on.
 type Options struct {
 	Store          Store
+	Key            string        // of the one book that is served, whatever a request names; "": the one that it names
 	AllowedKeys    []string      // that requests may name; none: all
 	RequestTimeout time.Duration // for all that a request does with the store
 	Log            *slog.Logger

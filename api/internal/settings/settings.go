@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -24,7 +26,9 @@ import (
 // <SERVICE>_PORT: Kubernetes sets such variables in every pod, to the addresses of Services.
 type Settings struct {
 	store.Options                   // what Redis is asked with
-	GetHostsFrom      string        `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is where Kubernetes' variables of the Services redis-master and redis-slave say; anything else: at these DNS names, port 6379"`
+	GetHostsFrom      string        `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is where Kubernetes' variables of the Services say, see REDIS_MASTER_SERVICE_HOST; anything else: at the DNS names REDIS_MASTER_HOST and REDIS_SLAVE_HOST, port 6379"`
+	MasterHost        string        `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name, unless GET_HOSTS_FROM=env: redis-leader"`
+	SlaveHost         string        `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name, likewise: redis-replica, redis-follower"`
 	MasterServiceHost string        `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the master's host"`
 	MasterServicePort string        `envconfig:"REDIS_MASTER_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the master's port"`
 	SlaveServiceHost  string        `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the slaves' host"`
@@ -34,6 +38,7 @@ type Settings struct {
 	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
 	RequestTimeout    time.Duration `envconfig:"REQUEST_TIMEOUT" default:"2s" desc:"longest time for all that one request does with Redis"`
 	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain"`
+	Key               string        `envconfig:"GUESTBOOK_KEY" desc:"the one key that is served, whatever key a request names or leaves out; empty: the one that it names"`
 	AllowedKeys       []string      `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
 	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
@@ -50,8 +55,8 @@ func Load() (*Settings, error) {
 		}
 		return nil, err
 	}
-	s.MasterAddr = s.address(s.MasterAddr, "redis-master", s.MasterServiceHost, s.MasterServicePort)
-	s.SlaveAddr = s.address(s.SlaveAddr, "redis-slave", s.SlaveServiceHost, s.SlaveServicePort)
+	s.MasterAddr = s.address(s.MasterAddr, s.MasterHost, s.MasterServiceHost, s.MasterServicePort)
+	s.SlaveAddr = s.address(s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost, s.SlaveServicePort)
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -71,17 +76,18 @@ func invalid(name, expected string) error {
 }
 
 // address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name; "" where those
-// variables are not there.
-func (s *Settings) address(set, service, host, port string) string {
+// variables are not there. A manifest may name another Service's variable, as $(REDIS_LEADER_SERVICE_HOST): Kubernetes
+// leaves that as it is where there is no such variable.
+func (s *Settings) address(set, name, host, port string) string {
 	switch {
 	case set != "":
 		return set
-	case s.GetHostsFrom == "env" && host == "":
+	case s.GetHostsFrom == "env" && (host == "" || strings.HasPrefix(host, "$(")):
 		return ""
 	case s.GetHostsFrom == "env":
 		return net.JoinHostPort(host, port)
 	}
-	return service + ":6379"
+	return net.JoinHostPort(name, "6379")
 }
 
 // check refuses what parses but makes no sense.
@@ -94,6 +100,7 @@ func (s *Settings) check() error {
 	}{
 		{s.MasterAddr != "", "REDIS_MASTER_SERVICE_HOST", service},
 		{s.SlaveAddr != "", "REDIS_SLAVE_SERVICE_HOST", service},
+		{s.Key == "" || len(s.AllowedKeys) == 0 || slices.Equal(s.AllowedKeys, []string{s.Key}), "ALLOWED_KEYS", fmt.Sprintf("no other key than GUESTBOOK_KEY=%q, which every request gets: unset one of the two", s.Key)},
 		{isAddress(s.MasterAddr) && s.MasterAddr[0] != ':', "REDIS_MASTER_ADDR", address},
 		{isAddress(s.SlaveAddr) && s.SlaveAddr[0] != ':', "REDIS_SLAVE_ADDR", address},
 		{isAddress(s.ListenAddr), "LISTEN_ADDR", "host:port or :port, such as :8080"},

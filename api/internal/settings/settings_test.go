@@ -47,6 +47,8 @@ func TestWhereRedisIs(t *testing.T) {
 		{"any other word means dns", map[string]string{"GET_HOSTS_FROM": "ENV"}, "redis-master:6379", "redis-slave:6379"},
 		{"env takes them", map[string]string{"GET_HOSTS_FROM": "env"}, "10.0.0.11:6380", "[fd00::12]:6379"},
 		{"an address overrides both", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_ADDR": "redis-leader:6379", "REDIS_SLAVE_ADDR": "redis-follower:6379"}, "redis-leader:6379", "redis-follower:6379"},
+		{"dns takes other names", map[string]string{"REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, "redis-leader:6379", "redis-follower:6379"},
+		{"env does not", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, "10.0.0.11:6380", "[fd00::12]:6379"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, value := range services {
@@ -98,6 +100,10 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 		{map[string]string{"REDIS_USERNAME": "api"}, `REDIS_USERNAME="api": expected REDIS_PASSWORD to be set with it`},
 		{map[string]string{"GET_HOSTS_FROM": "env"}, `REDIS_MASTER_SERVICE_HOST="": expected the host that Kubernetes sets`},
 		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11"}, `REDIS_SLAVE_SERVICE_HOST="": expected the host that Kubernetes sets`},
+		// What Kubernetes leaves of a reference to the variable of a Service that does not exist yet.
+		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "$(REDIS_LEADER_SERVICE_HOST)"}, `REDIS_MASTER_SERVICE_HOST="$(REDIS_LEADER_SERVICE_HOST)": expected the host that Kubernetes sets`},
+		{map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "messages"}, `ALLOWED_KEYS="messages": expected no other key than GUESTBOOK_KEY="guestbook"`},
+		{map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook,messages"}, `ALLOWED_KEYS="guestbook,messages": expected no other key`},
 		{map[string]string{"REDIS_TLS": "true", "REDIS_TLS_CA_FILE": "/nowhere"}, `REDIS_TLS_CA_FILE="/nowhere": expected a file to read`},
 		{map[string]string{"REDIS_TLS": "true", "REDIS_TLS_CA_FILE": notPEM}, `expected a file of certificates in PEM form`},
 	} {
@@ -114,6 +120,12 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 				t.Errorf("an error of one line without the password, got %q", err)
 			}
 		})
+	}
+}
+
+func TestOneKeyMayBeAllowedAndServed(t *testing.T) {
+	if _, err := load(t, map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook"}); err != nil {
+		t.Error(err)
 	}
 }
 

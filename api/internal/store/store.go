@@ -17,8 +17,8 @@ import (
 
 // Options say where Redis is and how long to wait for it, each as the environment's variable of that name does.
 type Options struct {
-	MasterAddr   string                `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: redis-leader:6379, a managed Redis"`
-	SlaveAddr    string                `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise: redis-replica:6379, redis-follower:6379"`
+	MasterAddr   string                `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: a managed Redis"`
+	SlaveAddr    string                `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise"`
 	Username     string                `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
 	Password     string                `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
 	Database     int                   `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
