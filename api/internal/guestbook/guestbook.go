@@ -22,6 +22,22 @@ var (
 	ErrUnknown = errors.New("the outcome is unknown")
 )
 
+// RefusedError means that Redis was reached and did not do what was asked; so nothing was stored.
+type RefusedError struct {
+	Reason     string // what is wrong and what to do
+	WritesOnly bool   // reads go on
+	Err        error  // as Redis said it
+}
+
+func (e *RefusedError) Error() string { return e.Reason + ": " + e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// RefusesWrites says whether err means that nothing can be stored, though guestbooks can be read.
+func RefusesWrites(err error) bool {
+	refused := (*RefusedError)(nil)
+	return errors.Is(err, ErrFull) || errors.As(err, &refused) && refused.WritesOnly
+}
+
 // Entry is one message.
 type Entry struct {
 	ID   int64 // offset in bytes at which the entry starts: the same on every slave

@@ -46,6 +46,9 @@ func explain(err error) (status int, message string) {
 	if request := (*requestError)(nil); errors.As(err, &request) {
 		return request.status, request.message
 	}
+	if refused := (*guestbook.RefusedError)(nil); errors.As(err, &refused) {
+		return http.StatusServiceUnavailable, refused.Reason + " (nothing was stored)"
+	}
 	for _, e := range explanations {
 		if errors.Is(err, e.err) {
 			return e.status, e.err.Error() + e.advice

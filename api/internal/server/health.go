@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"guestbook/api/internal/guestbook"
 )
 
 // probeTimeout is how long a probe waits for Redis: less than the second that Kubernetes gives it by default.
@@ -22,8 +24,8 @@ func (s *Server) Drain() {
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	master, slave := s.Store.Ping(ctx)
-	if master == nil {
+	master, slave := s.Store.Ping(ctx, s.usualKey())
+	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
 	}
 	draining := s.feeds.drained.Load()
@@ -33,6 +35,17 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
+}
+
+// usualKey is the key of the guestbook that requests most likely ask for.
+func (s *Server) usualKey() string {
+	switch {
+	case s.Key != "":
+		return s.Key
+	case len(s.AllowedKeys) > 0:
+		return s.AllowedKeys[0]
+	}
+	return defaultKey
 }
 
 func describe(err error) []byte {

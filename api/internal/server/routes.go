@@ -24,7 +24,7 @@ type Store interface {
 	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error)
 	Since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error)
 	End(ctx context.Context, key string) (guestbook.Mark, error)
-	Ping(ctx context.Context) (master, slave error)
+	Ping(ctx context.Context, key string) (master, slave error)
 }
 
 // Options are what the server depends on.

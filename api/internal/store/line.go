@@ -63,7 +63,7 @@ func (l *line) send(ctx context.Context, commands []*command) (refused []*comman
 		if refusal, ok := c.reply.(redis.Error); ok {
 			c.err = l.node.judge(refusal)
 		}
-		if isReply(c.err, "READONLY") {
+		if isReply(c.err, codeReadOnly) {
 			refused = append(refused, c)
 		}
 	}

@@ -29,9 +29,7 @@ type node struct {
 	// since 1970.
 	lost, restUntil atomic.Int64
 
-	log    *slog.Logger
-	down   atomic.Bool  // so the log says
-	warned atomic.Int64 // when that was logged
+	trouble trouble
 
 	duration prometheus.Histogram
 	failures prometheus.Counter
@@ -40,7 +38,7 @@ type node struct {
 func newNode(role, addr string, o Options) *node {
 	label := prometheus.Labels{"role": role}
 	n := &node{
-		role: role, addr: addr, options: o, log: o.Log.With("role", role, "addr", addr),
+		role: role, addr: addr, options: o,
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
 			Help:    "Time of one Redis command, the wait for a connection included.",
@@ -51,6 +49,7 @@ func newNode(role, addr string, o Options) *node {
 			Help: "Redis commands that failed.",
 		}),
 	}
+	n.trouble = trouble{log: o.Log.With("role", role, "addr", addr), began: "redis does not answer", ended: "redis answers again"}
 	n.pool = &redis.Pool{
 		MaxActive:    o.PoolSize,
 		MaxIdle:      o.PoolSize, // with fewer, connections would be closed and opened all the time
@@ -89,11 +88,12 @@ func (n *node) patience(ctx context.Context) time.Duration {
 	return min(n.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
 }
 
-// judge takes in what the error of a command says of the server. That was lost, has become a slave, or still reads
-// its data in: its address may lead elsewhere by now.
+// judge gives the error of a command its meaning, and takes in what that says of the server. That was lost, has become a
+// slave, or still reads its data in: its address may lead elsewhere by now.
 func (n *node) judge(err error) error {
 	lost := err != nil && !isReply(err, "")
-	if lost || isReply(err, "LOADING") || n.role == "master" && isReply(err, "READONLY") {
+	err = classify(err)
+	if lost || isReply(err, codeLoading) || n.role == "master" && isReply(err, codeReadOnly) {
 		n.lost.Store(time.Now().UnixNano())
 	}
 	if lost {
@@ -108,16 +108,17 @@ const rest = time.Second
 
 func (n *node) resting() bool { return time.Now().UnixNano() < n.restUntil.Load() }
 
-// note takes in how a command went, and gives its error with its meaning and its name.
+// note takes in how a command went, and gives its error with its name.
 func (n *node) note(command string, start time.Time, err error) error {
 	n.duration.Observe(time.Since(start).Seconds())
-	err = meaning(err)
-	if answered(err) || errors.Is(err, guestbook.ErrFull) {
-		n.report(nil)
+	if answered(err) || guestbook.RefusesWrites(err) {
+		n.trouble.report(nil)
 	} else {
-		n.failures.Inc()
-		n.report(err)
+		n.trouble.report(err)
 		n.restUntil.Store(time.Now().Add(rest).UnixNano())
+	}
+	if !answered(err) && !errors.Is(err, guestbook.ErrFull) {
+		n.failures.Inc()
 	}
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w", n.role, command, err)
@@ -125,25 +126,41 @@ func (n *node) note(command string, start time.Time, err error) error {
 	return err
 }
 
+// trouble is what is wrong with a node, or with writing to it. The log tells when it begins and when it has ended.
+type trouble struct {
+	log          *slog.Logger
+	began, ended string
+	last         atomic.Pointer[error] // nil: there is none
+	told         atomic.Bool           // that it began
+	warned       atomic.Int64          // when that was
+}
+
 // quiet is how long nothing is logged about the trouble of a node after something was.
 const quiet = 5 * time.Second
 
-// report logs that the node stopped to answer and that it answers again: not every failure of thousands.
-func (n *node) report(err error) {
-	now, warned := time.Now().UnixNano(), n.warned.Load()
-	switch {
-	case err == nil && n.down.Load() && n.down.CompareAndSwap(true, false):
-		n.log.Info("redis answers again")
-	case err != nil && now-warned > int64(quiet) && n.warned.CompareAndSwap(warned, now):
-		n.down.Store(true)
-		n.log.Warn("redis does not answer", "error", err)
+// report takes in how a command went. It does not log every failure of thousands.
+func (t *trouble) report(err error) {
+	if err == nil {
+		if t.last.Load() != nil {
+			t.last.Store(nil)
+		}
+		if t.told.Load() && t.told.CompareAndSwap(true, false) {
+			t.log.Info(t.ended)
+		}
+		return
+	}
+	t.last.Store(&err)
+	now, warned := time.Now().UnixNano(), t.warned.Load()
+	if now-warned > int64(quiet) && t.warned.CompareAndSwap(warned, now) {
+		t.told.Store(true)
+		t.log.Warn(t.began, "error", err)
 	}
 }
 
-// isMaster says whether the node is a master now, whatever it should be.
-func (n *node) isMaster(ctx context.Context) bool {
+// hasRole says whether the node has this role now, whatever it should have: roleMaster or roleSlave.
+func (n *node) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(n.do(ctx, "INFO", "replication"))
-	return err == nil && strings.Contains(info, "role:master\r\n")
+	return err == nil && strings.Contains(info, role)
 }
 
 // conn is a connection of a node.
@@ -185,7 +202,7 @@ func (n *node) dial(ctx context.Context) (redis.Conn, error) {
 		return c, nil
 	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, new(*tls.CertificateVerificationError)):
-		return nil, err // which says what is wrong
+		return nil, classify(err) // which says what is wrong
 	}
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
 }
@@ -198,18 +215,18 @@ var errUnsynced = errors.New("the slave has not finished its first sync")
 func (c *conn) greet() error {
 	if c.node.role != "slave" {
 		_, err := c.Do("PING")
+		if isReply(err, codeMisconf) {
+			return nil // it can be read, and says itself that it takes no messages
+		}
 		return err
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	switch {
-	case isReply(err, "NOPERM"), isReply(err, "ERR unknown command"):
+	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
 		return nil // a managed Redis, which looks after its slaves itself
 	case err != nil:
 		return err
-	// -1 stands for "never up", see INFO's master_link_down_since_seconds.
-	case strings.Contains(info, "role:slave\r\n") &&
-		!strings.Contains(info, "master_link_status:up\r\n") &&
-		strings.Contains(info, "master_link_down_since_seconds:-1\r\n"):
+	case neverSynced(info):
 		return errUnsynced
 	}
 	return nil
@@ -243,10 +260,4 @@ func (c *conn) reusable() error {
 		return controlErr
 	}
 	return errors.Join(errors.New("the server closed the connection or spoke out of turn"), err, controlErr)
-}
-
-// isReply says whether err is an error that Redis answered with and that starts with the code.
-func isReply(err error, code string) bool {
-	var reply redis.Error
-	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
 }

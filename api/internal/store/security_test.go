@@ -73,7 +73,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			s := open(t, r.Pod, change)
 			set(t, s, ","+what)
 			wantGet(t, s, ","+what)
-			if master, slave := s.Ping(within(t, 5*time.Second)); master != nil || slave != nil {
+			if master, slave := s.Ping(within(t, 5*time.Second), book); master != nil || slave != nil {
 				t.Errorf("master %v, slave %v", master, slave)
 			}
 			if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {

@@ -5,8 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -34,7 +34,8 @@ type Options struct {
 // Store is safe for concurrent use. Every method wants a context with a deadline, and ends at that.
 type Store struct {
 	master, slave *node
-	writes        line // to the master
+	writes        line    // to the master
+	refusal       trouble // why Redis, which can be read, stores nothing
 	fallbacks     prometheus.Counter
 }
 
@@ -49,6 +50,7 @@ func New(o Options) *Store {
 		}),
 	}
 	s.writes.node = s.master
+	s.refusal = trouble{log: o.Log.With("role", "master", "addr", o.MasterAddr), began: "redis takes no messages", ended: "redis takes messages again"}
 	o.Metrics.MustRegister(s.fallbacks)
 	return s
 }
@@ -68,8 +70,11 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 // roles: the slaves' address leads to the master then.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writes.do(ctx, command, args...)
-	if isReply(err, "READONLY") && s.slave.isMaster(ctx) {
-		return s.slave.do(ctx, command, args...)
+	if isReply(err, codeReadOnly) && s.slave.hasRole(ctx, roleMaster) {
+		reply, err = s.slave.do(ctx, command, args...)
+	}
+	if err == nil || guestbook.RefusesWrites(err) {
+		s.refusal.report(err)
 	}
 	return reply, err
 }
@@ -126,34 +131,29 @@ func answered(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrNoEntry)
 }
 
-// Ping says for master and slave whether a command would reach them now: nil, or why not.
-func (s *Store) Ping(ctx context.Context) (master, slave error) {
+var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
+
+// Ping says for master and slave whether they can be asked for the key now: nil, or why not. Of a master that can be read
+// it says, too, why it refused the last write.
+func (s *Store) Ping(ctx context.Context, key string) (master, slave error) {
 	slaveDone := make(chan error, 1)
-	go func() {
-		_, err := s.slave.do(ctx, "PING")
-		slaveDone <- err
-	}()
-	_, master = s.master.do(ctx, "PING")
+	go func() { slaveDone <- s.slave.ping(ctx, key) }()
+	master = s.master.ping(ctx, key)
+	if master == nil && s.master.hasRole(ctx, roleSlave) && !s.slave.hasRole(ctx, roleMaster) {
+		master = errNoMaster
+	}
+	if last := s.refusal.last.Load(); master == nil && last != nil {
+		master = fmt.Errorf("the last write: %w", *last)
+	}
 	return master, <-slaveDone
 }
 
-// meaning finds the meaning here of what a Redis answered.
-func meaning(err error) error {
-	reply := redis.Error("")
-	if !errors.As(err, &reply) {
-		return err
-	}
-	switch text := string(reply); {
-	case strings.Contains(text, "WRONGTYPE"):
-		return guestbook.ErrWrongType
-	case strings.HasPrefix(text, "OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
-		return guestbook.ErrFull
-	case strings.HasPrefix(text, "NOPERM") && strings.Contains(text, " key"): // not: "to run the 'get' command"
-		return guestbook.ErrForbidden
-	case strings.HasPrefix(text, "ERR unknown command"):
-		// It goes on with the command's arguments: the password, or what somebody has written.
-		command, _, _ := strings.Cut(text, ", with args")
-		return redis.Error(command)
+// ping asks what costs least of that which tells whether requests for the key would be answered. PING does not: a node
+// of a cluster answers it, and so does a Redis that forbids its user the key.
+func (n *node) ping(ctx context.Context, key string) error {
+	_, err := n.do(ctx, "STRLEN", key)
+	if errors.Is(err, guestbook.ErrWrongType) {
+		return nil // it answers
 	}
 	return err
 }

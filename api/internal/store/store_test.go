@@ -24,6 +24,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var discard = slog.New(slog.DiscardHandler)
+
 // fixture is a store with what it tells.
 type fixture struct {
 	*store.Store
@@ -239,15 +241,25 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	set(t, s, "before")
 	master := podtest.Dial(t, pod.Ports.Master)
 	podtest.Do(t, master, "REPLICAOF", "127.0.0.1", "1")
-	err := s.Set(within(t, time.Second), "messages", "x")
-	if err == nil || !strings.Contains(err.Error(), "READONLY") {
-		t.Errorf("error %v, want READONLY", err)
+	for what, write := range map[string]func() error{
+		"set":         func() error { return s.Set(within(t, time.Second), book, "x") },
+		"keyed entry": func() error { _, err := s.Append(within(t, time.Second), book, "x", "k"); return err },
+	} {
+		if err := write(); err == nil || !strings.Contains(err.Error(), "READONLY") {
+			t.Errorf("%s: error %v, want READONLY", what, err)
+		}
+		if n := metric(t, s, "guestbook_redis_pool_connections"); n != 0 {
+			t.Errorf("%s: %v connections to it are kept", what, n)
+		}
 	}
-	if n := metric(t, s, "guestbook_redis_pool_connections"); n != 0 {
-		t.Errorf("%v connections to it are kept", n)
+	if err, _ := s.Ping(within(t, time.Second), book); err == nil || !strings.Contains(err.Error(), "leads to a slave") {
+		t.Errorf("a ping says %v", err)
 	}
 	podtest.Do(t, master, "REPLICAOF", "NO", "ONE")
 	set(t, s, "after")
+	if _, err := s.Append(within(t, time.Second), book, "x", "k"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWritesFollowASwapOfRoles(t *testing.T) {
@@ -258,10 +270,16 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
 	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", pod.Ports.Slave)
 	set(t, s, "after")
-	if got, err := redis.String(successor.Do("GET", "messages")); got != "after" {
+	if _, err := s.Append(within(t, time.Second), book, "keyed", "k"); err != nil {
+		t.Error(err)
+	}
+	if got, err := redis.String(successor.Do("GET", "messages")); got != "after,keyed" {
 		t.Errorf("the new master holds %q, %v", got, err)
 	}
-	wantGet(t, s, "after")
+	wantGet(t, s, "after,keyed")
+	if master, _ := s.Ping(within(t, time.Second), book); master != nil {
+		t.Errorf("writes find their way, but a ping says %v", master)
+	}
 }
 
 func TestTroubleIsLoggedOnceAndWithoutThePassword(t *testing.T) {
@@ -289,11 +307,11 @@ func TestTroubleIsLoggedOnceAndWithoutThePassword(t *testing.T) {
 func TestPing(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
-	if master, slave := s.Ping(within(t, time.Second)); master != nil || slave != nil {
+	if master, slave := s.Ping(within(t, time.Second), book); master != nil || slave != nil {
 		t.Errorf("master %v, slave %v", master, slave)
 	}
 	podtest.Kill(t, pod.Slave)
-	if master, slave := s.Ping(within(t, time.Second)); master != nil || slave == nil {
+	if master, slave := s.Ping(within(t, time.Second), book); master != nil || slave == nil {
 		t.Errorf("master %v, slave %v, want only the slave away", master, slave)
 	}
 }

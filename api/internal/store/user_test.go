@@ -57,7 +57,7 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 		podtest.Do(t, admin, "CONFIG", "RESETSTAT")
 	}
 	ctx := within(t, 20*time.Second)
-	master, slave := s.Ping(ctx)
+	master, slave := s.Ping(ctx, book)
 	setErr := s.Set(ctx, book, ",a")
 	wantGet(t, s, ",a")
 	_, appendErr := s.Append(ctx, book, "b", "")

@@ -1,0 +1,67 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// The words are those that the servers named have answered with, or that their sources have.
+func TestClassify(t *testing.T) {
+	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
+	for _, c := range []struct {
+		reply string
+		is    error  // one of the domain's
+		words string // or the reason of a refusal
+	}{
+		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0
+		{in6 + "@user_script: 4: -OOM command not allowed when used memory > 'maxmemory'.", guestbook.ErrFull, ""},
+		{in6 + "@user_script: 4: -MISCONF Errors writing to the AOF file: No space left on device", nil, "disk"},
+		{in6 + "@user_script: 4: -NOREPLICAS Not enough good replicas to write.", nil, "too few slaves"},
+		{in6 + "WRONGTYPE Operation against a key holding the wrong kind of value", guestbook.ErrWrongType, ""},
+		{in6 + "ERR string exceeds maximum allowed size (512MB)", guestbook.ErrFull, ""},
+		{in6 + "@user_script: 4: The user executing the script can't run this command or subcommand", nil, "forbids its user"},
+		{in6 + "@user_script: 4: The user executing the script can't access at least one of the keys mentioned in the command arguments", guestbook.ErrForbidden, ""},
+		{"ERR The user executing the script can't run this command or subcommand script: 295d5e, on @user_script:1.", nil, "forbids its user"}, // 7.0
+		{"ERR The user executing the script can't access at least one of the keys mentioned in the command arguments script: 295d5e, on @user_script:1.", guestbook.ErrForbidden, ""},
+		{"READONLY You can't write against a read only replica. script: 295d5e, on @user_script:1.", nil, "leads to a slave"},
+		{"ERR ACL failure in script: User u has no permissions to run the 'append' command script: on @user_script:1.", nil, "forbids its user"}, // 8.0, Valkey 9.1
+		{"ERR ACL failure in script: No permissions to access a key script: on @user_script:1.", guestbook.ErrForbidden, ""},
+		{"NOPERM this user has no permissions to run the 'strlen' command or its subcommand", nil, "forbids its user"}, // 6.0
+		{"NOPERM this user has no permissions to access one of the keys used as arguments", guestbook.ErrForbidden, ""},
+		{"NOPERM User u has no permissions to run the 'strlen' command", nil, "forbids its user"}, // 8.0
+		{"NOPERM No permissions to access a key", guestbook.ErrForbidden, ""},
+		{"DENIED Redis is running in protected mode because protected mode is enabled", nil, "protected mode"},
+		{"MOVED 7365 10.0.0.12:6379", nil, "one node of a cluster"},
+		{"ASK 7365 10.0.0.12:6379", nil, "one node of a cluster"},
+		{"CROSSSLOT Keys in request don't hash to the same slot", nil, "one node of a cluster"},
+		{"ERR SELECT is not allowed in cluster mode", nil, "one node of a cluster"},
+		{"LOADING Redis is loading the dataset in memory", nil, "loading"},
+		{"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", nil, "busy"},
+		{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", nil, "lost its master"},
+		{"ERR Client sent AUTH, but no password is set", nil, "REDIS_PASSWORD"}, // 5
+		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
+		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // 6.0
+		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
+		{"WHATEVER comes next", nil, "answers with an error"},
+	} {
+		err := classify(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
+		refused := (*guestbook.RefusedError)(nil)
+		switch {
+		case c.is != nil && !errors.Is(err, c.is):
+			t.Errorf("%q means %v, want %v", c.reply, err, c.is)
+		case c.is == nil && (!errors.As(err, &refused) || !strings.Contains(refused.Reason, c.words)):
+			t.Errorf("%q means %v, want %q", c.reply, err, c.words)
+		case strings.Contains(err.Error(), "hunter2"):
+			t.Errorf("it tells the password: %v", err)
+		}
+	}
+	if err := errors.New("connection refused"); !errors.Is(classify(err), err) || classify(nil) != nil {
+		t.Error("what is no reply is changed")
+	}
+}
