@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"guestbook/api/internal/guestbook"
@@ -24,7 +26,8 @@ func (s *Server) Drain() {
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	master, slave := s.Store.Ping(ctx, s.usualKey())
+	usual := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{defaultKey})...) // what is most likely asked for
+	master, slave := s.Store.Ping(ctx, usual)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
 	}
@@ -35,17 +38,6 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
-}
-
-// usualKey is the key of the guestbook that requests most likely ask for.
-func (s *Server) usualKey() string {
-	switch {
-	case s.Key != "":
-		return s.Key
-	case len(s.AllowedKeys) > 0:
-		return s.AllowedKeys[0]
-	}
-	return defaultKey
 }
 
 func describe(err error) []byte {

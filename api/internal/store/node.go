@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -29,7 +30,7 @@ type node struct {
 	// since 1970.
 	lost, restUntil atomic.Int64
 
-	trouble trouble
+	trouble *trouble
 
 	duration prometheus.Histogram
 	failures prometheus.Counter
@@ -49,7 +50,7 @@ func newNode(role, addr string, o Options) *node {
 			Help: "Redis commands that failed.",
 		}),
 	}
-	n.trouble = trouble{log: o.Log.With("role", role, "addr", addr), began: "redis does not answer", ended: "redis answers again"}
+	n.trouble = &trouble{log: o.Log.With("role", role, "addr", addr), began: "redis does not answer", ended: "redis answers again"}
 	n.pool = &redis.Pool{
 		MaxActive:    o.PoolSize,
 		MaxIdle:      o.PoolSize, // with fewer, connections would be closed and opened all the time
@@ -130,9 +131,11 @@ func (n *node) note(command string, start time.Time, err error) error {
 type trouble struct {
 	log          *slog.Logger
 	began, ended string
-	last         atomic.Pointer[error] // nil: there is none
-	told         atomic.Bool           // that it began
-	warned       atomic.Int64          // when that was
+
+	mu     sync.Mutex
+	last   error     // nil: nothing is wrong
+	told   bool      // that it began
+	warned time.Time // when that was
 }
 
 // quiet is how long nothing is logged about the trouble of a node after something was.
@@ -140,21 +143,23 @@ const quiet = 5 * time.Second
 
 // report takes in how a command went. It does not log every failure of thousands.
 func (t *trouble) report(err error) {
-	if err == nil {
-		if t.last.Load() != nil {
-			t.last.Store(nil)
-		}
-		if t.told.Load() && t.told.CompareAndSwap(true, false) {
-			t.log.Info(t.ended)
-		}
-		return
-	}
-	t.last.Store(&err)
-	now, warned := time.Now().UnixNano(), t.warned.Load()
-	if now-warned > int64(quiet) && t.warned.CompareAndSwap(warned, now) {
-		t.told.Store(true)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = err
+	switch {
+	case err == nil && t.told:
+		t.told = false
+		t.log.Info(t.ended)
+	case err != nil && time.Since(t.warned) > quiet:
+		t.told, t.warned = true, time.Now()
 		t.log.Warn(t.began, "error", err)
 	}
+}
+
+func (t *trouble) now() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
 }
 
 // hasRole says whether the node has this role now, whatever it should have: roleMaster or roleSlave.

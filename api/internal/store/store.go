@@ -34,8 +34,8 @@ type Options struct {
 // Store is safe for concurrent use. Every method wants a context with a deadline, and ends at that.
 type Store struct {
 	master, slave *node
-	writes        line    // to the master
-	refusal       trouble // why Redis, which can be read, stores nothing
+	writes        line     // to the master
+	refusal       *trouble // why Redis, which can be read, stores nothing
 	fallbacks     prometheus.Counter
 }
 
@@ -50,7 +50,7 @@ func New(o Options) *Store {
 		}),
 	}
 	s.writes.node = s.master
-	s.refusal = trouble{log: o.Log.With("role", "master", "addr", o.MasterAddr), began: "redis takes no messages", ended: "redis takes messages again"}
+	s.refusal = &trouble{log: o.Log.With("role", "master", "addr", o.MasterAddr), began: "redis takes no messages", ended: "redis takes messages again"}
 	o.Metrics.MustRegister(s.fallbacks)
 	return s
 }
@@ -142,8 +142,8 @@ func (s *Store) Ping(ctx context.Context, key string) (master, slave error) {
 	if master == nil && s.master.hasRole(ctx, roleSlave) && !s.slave.hasRole(ctx, roleMaster) {
 		master = errNoMaster
 	}
-	if last := s.refusal.last.Load(); master == nil && last != nil {
-		master = fmt.Errorf("the last write: %w", *last)
+	if last := s.refusal.now(); master == nil && last != nil {
+		master = fmt.Errorf("the last write: %w", last)
 	}
 	return master, <-slaveDone
 }
