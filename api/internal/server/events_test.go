@@ -293,7 +293,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	podtest.Do(t, master, "SET", "messages", ","+strings.Repeat("x", 1<<20))
 	podtest.Do(t, master, "WAIT", 1, 5000)
 	read := func(field string) (n int) {
-		info, err := redis.String(slave.Do("INFO"))
+		info, err := redis.String(slave.Do("INFO", "all"))
 		if err != nil {
 			t.Fatal(err)
 		}
