@@ -17,6 +17,7 @@ var (
 	ErrFull      = errors.New("the guestbook is full: nothing was stored, and nothing is lost")
 	ErrNoEntry   = errors.New("no entry starts there")
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
+	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
 	// ErrUnknown means that a write was sent and its answer did not come.
 	ErrUnknown = errors.New("the outcome is unknown")

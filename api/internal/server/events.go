@@ -36,7 +36,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.storeContext()
+	ctx, cancel := storeContext(start.Add(s.RequestTimeout))
 	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Server) catchUp(v *viewer, t *topic, after int64) (err error) {
 			return errDrained
 		case at.End < to.End:
 			var entries []guestbook.Entry
-			ctx, cancel := s.storeContext()
+			ctx, cancel := storeContext(time.Now().Add(s.RequestTimeout))
 			entries, at, err = s.Store.Since(ctx, t.key, at, to.End)
 			cancel()
 			var text []byte

@@ -73,6 +73,8 @@ func TestCommands(t *testing.T) {
 		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
 		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
 		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, HEAD, POST"},
+		{"POST", "/guestbook/events", "", 405, "use GET"},
+		{"DELETE", "/guestbook/openapi.json", "", 405, "use GET"},
 		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
 	} {
 		t.Run(c.method+" "+c.url, func(t *testing.T) {
@@ -98,8 +100,8 @@ type broken struct {
 	err error
 }
 
-func (b broken) Get(context.Context, string) (string, error) { return "", b.err }
-func (b broken) Set(context.Context, string, string) error   { return b.err }
+func (b broken) Get(context.Context, string, int) (string, error) { return "", b.err }
+func (b broken) Set(context.Context, string, string) error        { return b.err }
 
 func TestErrorsOfTheStore(t *testing.T) {
 	for _, c := range []struct {

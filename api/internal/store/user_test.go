@@ -119,7 +119,7 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	wantGet(t, s, ",a")
 	ctx := within(t, 20*time.Second)
 	for name, call := range map[string]func() error{
-		"get":                     func() error { _, err := s.Get(ctx, "secret"); return err },
+		"get":                     func() error { _, err := s.Get(ctx, "secret", 1<<20); return err },
 		"set":                     func() error { return s.Set(ctx, "secret", "x") },
 		"append":                  func() error { _, err := s.Append(ctx, "secret", "x", ""); return err },
 		"append with key":         func() error { _, err := s.Append(ctx, "secret", "x", "k"); return err },
