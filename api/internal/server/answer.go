@@ -82,6 +82,14 @@ func newDurations() *prometheus.HistogramVec {
 	}, []string{"command", "status"})
 }
 
+// newLifetimes is the histogram of all event streams, which last for as long as a page is open.
+func newLifetimes() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "guestbook_event_stream_duration_seconds", Help: "Time from the beginning of an event stream to its end.",
+		Buckets: []float64{1, 10, 60, 600, 3600, 6 * 3600},
+	})
+}
+
 func (s *Server) observe(command string, status int, took time.Duration) {
 	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
 }
