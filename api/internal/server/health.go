@@ -17,7 +17,7 @@ const probeTimeout = 500 * time.Millisecond
 // Drain makes /readyz tell that no more requests should come, and ends the event streams, so that their viewers
 // move on. Requests are answered as before.
 func (s *Server) Drain() {
-	s.feeds.drain()
+	s.hub.drain()
 }
 
 // readyz says whether requests should come here, and how master and slave are now. A Redis that is away does not make
@@ -31,7 +31,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
 	}
-	draining := s.feeds.drained.Load()
+	draining := s.hub.drained.Load()
 	ready := s.reached.Load() && !draining
 	status := http.StatusOK
 	if !ready {

@@ -57,8 +57,8 @@ var inScript = regexp.MustCompile(`^ERR Error running script.*@user_script: ?\d+
 // noPermInScript is how ACL forbids something inside a script: in 7.2 and later; and before.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// classify gives an error its meaning here, where it is one that Redis answered with.
-func classify(err error) error {
+// mapError gives an error its meaning here, where it is one that Redis answered with.
+func mapError(err error) error {
 	reply := redis.Error("")
 	if !errors.As(err, &reply) {
 		return err
