@@ -71,8 +71,7 @@ func New(o Options) (*Pod, error) {
 	p.Master = &Process{
 		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.masterReady,
 		path: "redis-server",
-		args: append(append(redisArgs("master", o.Ports.Master), "--appendonly", "yes", "--appendfsync", "always",
-			"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0"), o.MasterArgs...),
+		args: append(append(redisArgs("master", o.Ports.Master), "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"), o.MasterArgs...),
 	}
 	p.Slave = &Process{
 		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.slaveReady,
