@@ -70,8 +70,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 		return err
 	}
 	metrics := newMetrics()
-	config.Log, config.Metrics = log, metrics
-	redis := store.New(config.Options)
+	redis := store.New(config.Redis(log, metrics))
 	defer func() { err = errors.Join(err, redis.Close()) }()
 	api := server.New(server.Options{
 		Store: redis, Key: config.Key, AllowedKeys: config.AllowedKeys, RequestTimeout: config.RequestTimeout, Log: log, Metrics: metrics,

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,8 +13,7 @@ import (
 )
 
 const (
-	defaultKey = "messages"
-	maxText    = 4 << 10 // bytes of an entry's text
+	maxText = 4 << 10 // bytes of an entry's text
 
 	defaultPage, maxPage = 50, 500 // entries
 	maxIdempotencyKey    = 255     // bytes
@@ -67,29 +65,6 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	return appendEntry(nil, entry), nil
 }
 
-// fields reads a form or a JSON object.
-func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
-	}
-	switch mediaType(r) {
-	case formType:
-		return php.ParseQuery(string(body)), nil
-	case "application/json":
-		var object map[string]string
-		if err := json.Unmarshal(body, &object); err != nil {
-			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
-		}
-		var params php.Params
-		for name, text := range object {
-			params = append(params, php.Param{Name: name, Text: text})
-		}
-		return params, nil
-	}
-	return nil, &requestError{http.StatusUnsupportedMediaType, "send a form (" + formType + ") or JSON (application/json)"}
-}
-
 // idempotencyKey reads the header of that name; "" where there is none. The draft wants its value in quotes
 // (draft-ietf-httpapi-idempotency-key-header); most clients leave them out.
 func idempotencyKey(r *http.Request) (string, error) {
@@ -127,27 +102,6 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 	ctx, cancel := s.storeContext()
 	defer cancel()
 	return read(ctx)
-}
-
-// number reads a whole number of a query into n, if it is there.
-func number(query php.Params, name string, n *int64, least, most int64) error {
-	value, ok := query.Get(name)
-	if !ok {
-		return nil
-	}
-	var err error
-	if *n, err = strconv.ParseInt(value.Text, 10, 64); err != nil || *n < least || *n > most {
-		return &requestError{http.StatusBadRequest, fmt.Sprintf("%s is %.40q: use a whole number, %d or more, at most %d", name, value.Text, least, most)}
-	}
-	return nil
-}
-
-// bookKey is the guestbook that a request names, the usual one where it names none.
-func (s *Server) bookKey(params php.Params) (string, error) {
-	if _, ok := params.Get("key"); !ok && s.Key == "" {
-		return defaultKey, s.allow(defaultKey)
-	}
-	return s.key(params)
 }
 
 func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"guestbook/api/internal/guestbook"
@@ -15,7 +17,7 @@ const probeTimeout = 500 * time.Millisecond
 // Drain makes /readyz tell that no more requests should come, and ends the event streams, so that their viewers
 // move on. Requests are answered as before.
 func (s *Server) Drain() {
-	s.feeds.drain()
+	s.hub.drain()
 }
 
 // readyz says whether requests should come here, and how master and slave are now. A Redis that is away does not make
@@ -24,28 +26,18 @@ func (s *Server) Drain() {
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	master, slave := s.Store.Ping(ctx, s.usualKey())
+	usual := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{defaultKey})...) // what is most likely asked for
+	master, slave := s.Store.Ping(ctx, usual)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
 	}
-	draining := s.feeds.drained.Load()
+	draining := s.hub.drained.Load()
 	ready := s.reached.Load() && !draining
 	status := http.StatusOK
 	if !ready {
 		status = http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
-}
-
-// usualKey is the key of the guestbook that requests most likely ask for.
-func (s *Server) usualKey() string {
-	switch {
-	case s.Key != "":
-		return s.Key
-	case len(s.AllowedKeys) > 0:
-		return s.AllowedKeys[0]
-	}
-	return defaultKey
 }
 
 func describe(err error) []byte {

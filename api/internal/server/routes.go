@@ -42,7 +42,7 @@ type Server struct {
 	http.Handler
 	Options
 	reads     coalesce.Group[readName, *sharedRead]
-	feeds     *feeds
+	hub       *hub
 	durations *prometheus.HistogramVec
 	reached   atomic.Bool // the master has been reached once, so the settings are right
 }
@@ -51,7 +51,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		Options:   o,
-		feeds:     newFeeds(o),
+		hub:       newHub(o),
 		durations: newDurations(),
 	}
 	o.Metrics.MustRegister(s.durations)
@@ -67,13 +67,13 @@ func New(o Options) *Server {
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		// guestbook.php's commands, at the addresses of every version of the page.
-		"/guestbook":      s.answered(s.command),
-		"/guestbook/{$}":  s.answered(s.command),
-		"/guestbook.php":  s.answered(s.command),
-		"/guestbook.php/": s.answered(s.command),
+		"/guestbook":      s.instrument(s.phpCommand),
+		"/guestbook/{$}":  s.instrument(s.phpCommand),
+		"/guestbook.php":  s.instrument(s.phpCommand),
+		"/guestbook.php/": s.instrument(s.phpCommand),
 
 		// One entry at a time: nothing lost, nothing twice.
-		"/guestbook/entries":          s.answered(s.entries),
+		"/guestbook/entries":          s.instrument(s.entries),
 		"GET /guestbook/events":       s.events,
 		"GET /guestbook/openapi.json": constant(openAPI),
 
@@ -83,7 +83,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,
 
 		"/": func(w http.ResponseWriter, _ *http.Request) {
-			s.refuse(w, &requestError{http.StatusNotFound, "there is nothing at this address; the guestbook is at /guestbook/"})
+			s.writeError(w, &requestError{http.StatusNotFound, "there is nothing at this address; the guestbook is at /guestbook/"})
 		},
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"guestbook/api/internal/store"
 )
@@ -25,7 +26,6 @@ import (
 // Settings is the whole configuration. A variable that is set but empty counts as not set. None is called
 // <SERVICE>_PORT: Kubernetes sets such variables in every pod, to the addresses of Services.
 type Settings struct {
-	store.Options                   // what Redis is asked with
 	GetHostsFrom      string        `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is where Kubernetes' variables of the Services say, see REDIS_MASTER_SERVICE_HOST; anything else: at the DNS names REDIS_MASTER_HOST and REDIS_SLAVE_HOST, port 6379"`
 	MasterHost        string        `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name, unless GET_HOSTS_FROM=env: redis-leader"`
 	SlaveHost         string        `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name, likewise: redis-replica, redis-follower"`
@@ -33,6 +33,15 @@ type Settings struct {
 	MasterServicePort string        `envconfig:"REDIS_MASTER_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the master's port"`
 	SlaveServiceHost  string        `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the slaves' host"`
 	SlaveServicePort  string        `envconfig:"REDIS_SLAVE_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the slaves' port"`
+	MasterAddr        string        `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: a managed Redis"`
+	SlaveAddr         string        `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise"`
+	Username          string        `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
+	Password          string        `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
+	Database          int           `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
+	PoolSize          int           `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
+	DialTimeout       time.Duration `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
+	ReadTimeout       time.Duration `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
+	WriteTimeout      time.Duration `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
 	UseTLS            bool          `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
 	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; without it, the system's"`
 	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
@@ -42,6 +51,16 @@ type Settings struct {
 	AllowedKeys       []string      `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
 	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	TLS               *tls.Config   `ignored:"true"` // as REDIS_TLS… say; nil: no TLS
+}
+
+// Redis is how the store reaches Redis.
+func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
+	return store.Options{
+		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
+		PoolSize: s.PoolSize, DialTimeout: s.DialTimeout, ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
+		TLS: s.TLS, Log: log, Metrics: metrics,
+	}
 }
 
 // Load reads the settings from the environment. An error is one line: the variable, its value (never a

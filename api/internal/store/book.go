@@ -30,8 +30,8 @@ done = id .. ' ' .. ARGV[2]
 redis.call('SET', KEYS[2], done, 'EX', ARGV[3])
 return done`
 
-// repeatable is for how many seconds a repeated idempotency key is recognised: a day.
-const repeatable = 24 * 60 * 60
+// idempotencyTTL is for how many seconds a repeated idempotency key is recognised: a day.
+const idempotencyTTL = 24 * 60 * 60
 
 // Append adds an entry to the book, atomically and in time that does not depend on the book's length. With an
 // idempotency key, a repeat appends nothing and gives the first answer; with another text, ErrReused.
@@ -44,7 +44,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 	sum := sha256.Sum256([]byte(text))
 	fingerprint := hex.EncodeToString(sum[:16])
 	// The braces put both keys into one slot of a Redis Cluster.
-	done, err := redis.String(s.write(ctx, "EVAL", appendOnce, 2, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, repeatable))
+	done, err := redis.String(s.write(ctx, "EVAL", appendOnce, 2, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, idempotencyTTL))
 	if err != nil {
 		return guestbook.Entry{}, err
 	}

@@ -2,15 +2,10 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -19,26 +14,33 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
+// cooldown is how long a node that failed is asked last: reads that the other node can answer need not wait for it.
+const cooldown = time.Second
+
 // node is the Redis of one role, master or slave, at one address.
 type node struct {
 	role, addr string
 	options    Options
 	pool       *redis.Pool
-	// lost is when this node turned out to be gone or to have changed its role. Connections that are older are not
-	// used again, so that the next command resolves the address anew. All such times are in nanoseconds
-	// since 1970.
-	lost, restUntil atomic.Int64
-
-	trouble trouble
+	trouble    *trouble
+	// A connection that was dialed before staleBefore is not used again, so that the next command resolves the address
+	// anew. Both are times of the clock that now reads.
+	staleBefore, cooldownUntil atomic.Int64
 
 	duration prometheus.Histogram
 	failures prometheus.Counter
 }
 
+// now is the time in nanoseconds since the process started. Setting the machine's clock does not change it.
+func now() int64 { return int64(time.Since(started)) }
+
+var started = time.Now()
+
 func newNode(role, addr string, o Options) *node {
 	label := prometheus.Labels{"role": role}
 	n := &node{
 		role: role, addr: addr, options: o,
+		trouble: newTrouble(o.Log, role, addr, "redis does not answer", "redis answers again"),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
 			Help:    "Time of one Redis command, the wait for a connection included.",
@@ -49,23 +51,22 @@ func newNode(role, addr string, o Options) *node {
 			Help: "Redis commands that failed.",
 		}),
 	}
-	n.trouble = trouble{log: o.Log.With("role", role, "addr", addr), began: "redis does not answer", ended: "redis answers again"}
 	n.pool = &redis.Pool{
 		MaxActive:    o.PoolSize,
 		MaxIdle:      o.PoolSize, // with fewer, connections would be closed and opened all the time
 		Wait:         true,
 		DialContext:  n.dial,
-		TestOnBorrow: func(c redis.Conn, _ time.Time) error { return c.(*conn).reusable() },
+		TestOnBorrow: func(c redis.Conn, _ time.Time) error { return c.(*redisConn).checkIdle() },
 	}
-	stat := func(name, help string, value func(redis.PoolStats) float64) prometheus.Collector {
+	gauge := func(name, help string, value func(redis.PoolStats) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_redis_pool_" + name, Help: help, ConstLabels: label},
 			func() float64 { return value(n.pool.Stats()) })
 	}
 	o.Metrics.MustRegister(n.duration, n.failures,
-		stat("connections", "Open connections.", func(s redis.PoolStats) float64 { return float64(s.ActiveCount) }),
-		stat("idle_connections", "Open connections that are not in use.", func(s redis.PoolStats) float64 { return float64(s.IdleCount) }),
-		stat("waits", "Times that a command had to wait for a connection.", func(s redis.PoolStats) float64 { return float64(s.WaitCount) }),
-		stat("wait_seconds", "Time that commands waited for connections.", func(s redis.PoolStats) float64 { return s.WaitDuration.Seconds() }),
+		gauge("connections", "Open connections.", func(s redis.PoolStats) float64 { return float64(s.ActiveCount) }),
+		gauge("idle_connections", "Open connections that are not in use.", func(s redis.PoolStats) float64 { return float64(s.IdleCount) }),
+		gauge("waits", "Times that a command had to wait for a connection.", func(s redis.PoolStats) float64 { return float64(s.WaitCount) }),
+		gauge("wait_seconds", "Time that commands waited for connections.", func(s redis.PoolStats) float64 { return s.WaitDuration.Seconds() }),
 	)
 	return n
 }
@@ -75,49 +76,44 @@ func (n *node) do(ctx context.Context, command string, args ...any) (any, error)
 	start := time.Now()
 	c, err := n.pool.GetContext(ctx)
 	if err != nil {
-		return nil, n.note(command, start, fmt.Errorf("get a connection: %w", err))
+		return nil, n.record(command, start, fmt.Errorf("get a connection: %w", err))
 	}
 	defer c.Close()
-	reply, err := redis.DoWithTimeout(c, n.patience(ctx), command, args...)
-	return reply, n.note(command, start, n.judge(err))
+	reply, err := redis.DoWithTimeout(c, n.replyTimeout(ctx), command, args...)
+	return reply, n.record(command, start, n.classify(err))
 }
 
-// patience is how long to wait for an answer.
-func (n *node) patience(ctx context.Context) time.Duration {
+// replyTimeout is how long to wait for an answer: REDIS_READ_TIMEOUT, or less if the context ends before.
+func (n *node) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
 	return min(n.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
 }
 
-// judge gives the error of a command its meaning, and takes in what that says of the server. That was lost, has become a
-// slave, or still reads its data in: its address may lead elsewhere by now.
-func (n *node) judge(err error) error {
-	lost := err != nil && !isReply(err, "")
-	err = classify(err)
-	if lost || isReply(err, codeLoading) || n.role == "master" && isReply(err, codeReadOnly) {
-		n.lost.Store(time.Now().UnixNano())
+// classify gives the error of a command its meaning. When that says that the server is gone, still loads its data or has
+// become a slave, the address may lead to another one by now: the open connections are stale.
+func (n *node) classify(err error) error {
+	noReply := err != nil && !isReply(err, "")
+	err = mapError(err)
+	if noReply || isReply(err, codeLoading) || n.role == "master" && isReply(err, codeReadOnly) {
+		n.staleBefore.Store(now())
 	}
-	if lost {
-		// What was sent may have been done, or not.
+	if noReply {
+		// Redis may have carried out what was sent, or not.
 		return fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
 	}
 	return err
 }
 
-// rest is how long a slave that failed is left alone: reads that the master can answer need not wait for it.
-const rest = time.Second
-
-func (n *node) resting() bool { return time.Now().UnixNano() < n.restUntil.Load() }
-
-// note takes in how a command went, and gives its error with its name.
-func (n *node) note(command string, start time.Time, err error) error {
+// record counts a command and its error, and gives the error with the node's and the command's name.
+func (n *node) record(command string, start time.Time, err error) error {
 	n.duration.Observe(time.Since(start).Seconds())
-	if answered(err) || guestbook.RefusesWrites(err) {
+	if conclusive(err) || guestbook.RefusesWrites(err) {
 		n.trouble.report(nil)
 	} else {
 		n.trouble.report(err)
-		n.restUntil.Store(time.Now().Add(rest).UnixNano())
+		n.cooldownUntil.Store(now() + int64(cooldown))
 	}
-	if !answered(err) && !errors.Is(err, guestbook.ErrFull) {
+	if !conclusive(err) && !errors.Is(err, guestbook.ErrFull) {
 		n.failures.Inc()
 	}
 	if err != nil {
@@ -126,138 +122,26 @@ func (n *node) note(command string, start time.Time, err error) error {
 	return err
 }
 
-// trouble is what is wrong with a node, or with writing to it. The log tells when it begins and when it has ended.
-type trouble struct {
-	log          *slog.Logger
-	began, ended string
-	last         atomic.Pointer[error] // nil: there is none
-	told         atomic.Bool           // that it began
-	warned       atomic.Int64          // when that was
+func (n *node) coolingDown() bool { return now() < n.cooldownUntil.Load() }
+
+// conclusive says whether err is an answer to what was asked, be it that what was asked for is not there. Another node
+// would answer the same.
+func conclusive(err error) bool {
+	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrNoEntry)
 }
 
-// quiet is how long nothing is logged about the trouble of a node after something was.
-const quiet = 5 * time.Second
-
-// report takes in how a command went. It does not log every failure of thousands.
-func (t *trouble) report(err error) {
-	if err == nil {
-		if t.last.Load() != nil {
-			t.last.Store(nil)
-		}
-		if t.told.Load() && t.told.CompareAndSwap(true, false) {
-			t.log.Info(t.ended)
-		}
-		return
+// ping asks what is cheapest of that which tells whether requests for the key would be answered. PING would not do: a
+// node of a cluster answers it, and so does a Redis whose user may not read the key.
+func (n *node) ping(ctx context.Context, key string) error {
+	_, err := n.do(ctx, "STRLEN", key)
+	if errors.Is(err, guestbook.ErrWrongType) {
+		return nil // it answers
 	}
-	t.last.Store(&err)
-	now, warned := time.Now().UnixNano(), t.warned.Load()
-	if now-warned > int64(quiet) && t.warned.CompareAndSwap(warned, now) {
-		t.told.Store(true)
-		t.log.Warn(t.began, "error", err)
-	}
+	return err
 }
 
 // hasRole says whether the node has this role now, whatever it should have: roleMaster or roleSlave.
 func (n *node) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(n.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)
-}
-
-// conn is a connection of a node.
-type conn struct {
-	redis.ConnWithTimeout
-	node   *node
-	tcp    *net.TCPConn
-	opened int64
-}
-
-// dial opens a connection that is ready for use.
-func (n *node) dial(ctx context.Context) (redis.Conn, error) {
-	o := n.options
-	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
-	defer cancel()
-	deadline, _ := ctx.Deadline()
-	c := &conn{node: n, opened: time.Now().UnixNano()}
-	opened, err := redis.DialContext(ctx, "tcp", n.addr,
-		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
-			opened, err := new(net.Dialer).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			c.tcp = opened.(*net.TCPConn)
-			return opened, opened.SetDeadline(deadline) // for the TLS handshake
-		}),
-		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS),
-		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),
-		redis.DialReadTimeout(time.Until(deadline)), redis.DialWriteTimeout(o.WriteTimeout),
-	)
-	if err == nil {
-		c.ConnWithTimeout = opened.(redis.ConnWithTimeout)
-		if err = c.greet(); err != nil {
-			c.Close()
-		}
-	}
-	switch {
-	case err == nil:
-		return c, nil
-	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, new(*tls.CertificateVerificationError)):
-		return nil, classify(err) // which says what is wrong
-	}
-	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
-}
-
-// errUnsynced is why a slave is not read.
-var errUnsynced = errors.New("the slave has not finished its first sync")
-
-// greet makes sure that the server can be used. A slave that was never in sync with its master answers as if
-// every guestbook were empty; one that was and lost its master still has what it had.
-func (c *conn) greet() error {
-	if c.node.role != "slave" {
-		_, err := c.Do("PING")
-		if isReply(err, codeMisconf) {
-			return nil // it can be read, and says itself that it takes no messages
-		}
-		return err
-	}
-	info, err := redis.String(c.Do("INFO", "replication"))
-	switch {
-	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
-		return nil // a managed Redis, which looks after its slaves itself
-	case err != nil:
-		return err
-	case neverSynced(info):
-		return errUnsynced
-	}
-	return nil
-}
-
-var errOutdated = errors.New("opened before the server was lost")
-
-// Err says why the connection must not be used again: the pool closes such a connection.
-func (c *conn) Err() error {
-	if c.opened < c.node.lost.Load() {
-		return errOutdated
-	}
-	return c.ConnWithTimeout.Err()
-}
-
-// reusable looks, without waiting, whether there is something to read: nil, or why the connection cannot be used.
-// Between commands there must be nothing: an end of file means that the server closed the connection, as it does
-// when it stops, and that a command sent now would be lost.
-func (c *conn) reusable() error {
-	if err := c.Err(); err != nil {
-		return err
-	}
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
-		return err
-	}
-	controlErr := raw.Control(func(fd uintptr) {
-		_, _, err = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	})
-	if errors.Is(err, syscall.EAGAIN) {
-		return controlErr
-	}
-	return errors.Join(errors.New("the server closed the connection or spoke out of turn"), err, controlErr)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -15,60 +16,55 @@ import (
 
 // Codes with which error replies begin, where more than a refusal follows from them.
 const (
-	codeLoading    = "LOADING"  // it reads its data in
-	codeReadOnly   = "READONLY" // it is a slave, and refuses writes
-	codeMisconf    = "MISCONF"  // its disk fails; a master refuses writes then, and PING
-	codeNoPerm     = "NOPERM"   // ACL forbids the command or a key
-	codeUnknown    = "ERR unknown command"
-	inScript6      = "ERR Error running script"            // 6: an error inside a script; its own code is in the middle
-	noPermInScript = "ERR ACL failure in script"           // 7.2 and later
-	noPermScript7  = "The user executing the script can't" // 6 and 7.0, after ERR or nothing
+	codeLoading  = "LOADING"             // it reads its data in
+	codeReadOnly = "READONLY"            // it is a slave, and refuses writes
+	codeMisconf  = "MISCONF"             // its disk fails; a master refuses writes then, and PING
+	codeNoPerm   = "NOPERM"              // ACL forbids the command or a key
+	codeUnknown  = "ERR unknown command" // disabled or renamed, or the server is no Redis
 )
 
-// refusals say for an error reply what is wrong and what to do. The first whose code the reply begins with counts.
-var refusals = []struct {
-	code, reason string
-	writesOnly   bool // reads go on
-}{
-	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD", false},
-	{"WRONGPASS", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME", false},
-	{"ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD", false}, // before 6.0
-	{"ERR AUTH", "Redis has no password: set none in REDIS_PASSWORD", false},
-	{"ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD", false}, // before 6.0
-	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME", false},
-	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does", false},
-	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off", false},
-	{"MOVED", cluster, false}, {"ASK", cluster, false}, {"CLUSTERDOWN", cluster, false}, {"CROSSSLOT", cluster, false},
-	{"TRYAGAIN", cluster, false}, {"ERR SELECT is not allowed", cluster, false},
-	{"ERR DB index is out of range", "Redis has no database of that number: check REDIS_DB", false},
-	{"ERR invalid DB index", "Redis has no database of that number: check REDIS_DB", false}, // before 6.0
-	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or lower REDIS_POOL_SIZE", false},
-	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?", false},
-	{codeLoading, "Redis is still loading its data: try again in a moment", false},
-	{"BUSY", "Redis is busy with a script: try again in a moment", false},
-	{"MASTERDOWN", "the slave has lost its master, and is set not to answer then", false},
-	{codeReadOnly, "the master's address leads to a slave: check REDIS_MASTER_ADDR, or try again in a moment", true},
-	{codeMisconf, "Redis cannot write to its disk, and so takes no messages: give it room", true},
-	{"NOREPLICAS", "Redis takes no messages while too few slaves are in sync", true},
-	{"", "Redis answers with an error", false},
+// refusal says what is wrong and what to do when an error reply begins with one of the codes.
+type refusal struct{ codes, reason string }
+
+// refusals are looked through in turn.
+var refusals = []refusal{
+	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
+	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second before 6.0
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // likewise
+	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // before 6.0
+	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
+	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
+	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
+	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // the second before 6.0
+	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or lower REDIS_POOL_SIZE"},
+	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
+	{codeLoading, "Redis is still loading its data: try again in a moment"},
+	{"BUSY", "Redis is busy with a script: try again in a moment"},
+	{"MASTERDOWN", "the slave has lost its master, and is set not to answer then"},
+	{codeReadOnly, "the master's address leads to a slave: check REDIS_MASTER_ADDR, or try again in a moment"},
+	{codeMisconf, "Redis cannot write to its disk, and so takes no messages: give it room"},
+	{"NOREPLICAS", "Redis takes no messages while too few slaves are in sync"},
+	{"", "Redis answers with an error"},
 }
 
-const cluster = "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"
+// writesOnly are the codes with which Redis refuses what it would store, and nothing else.
+var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|NOREPLICAS)")
 
-// classify gives an error its meaning here, where it is one that Redis answered with.
-func classify(err error) error {
+// inScript is what Redis 6.0 puts before the code of an error inside a script: ERR Error running script (call to f_0ae…):
+// @user_script:4: @user_script: 4: -READONLY You can't write …
+var inScript = regexp.MustCompile(`^ERR Error running script.*@user_script: ?\d+: -?`)
+
+// noPermInScript is how ACL forbids something inside a script: in 7.2 and later; and before.
+var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
+
+// mapError gives an error its meaning here, where it is one that Redis answered with.
+func mapError(err error) error {
 	reply := redis.Error("")
 	if !errors.As(err, &reply) {
 		return err
 	}
-	text := string(reply)
-	if strings.HasPrefix(text, inScript6) {
-		// ERR Error running script (call to f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write …
-		text = scriptPosition.ReplaceAllString(text, "")
-	}
-	if strings.HasPrefix(text, noPermInScript) || strings.Contains(text, noPermScript7) {
-		text = codeNoPerm + " " + text
-	}
+	text := inScript.ReplaceAllString(string(reply), "")
+	text = noPermInScript.ReplaceAllString(text, codeNoPerm+" $0")
 	if strings.HasPrefix(text, codeUnknown) {
 		// It goes on with the command's arguments: the password, or what somebody has written.
 		text, _, _ = strings.Cut(text, ", with args")
@@ -81,15 +77,10 @@ func classify(err error) error {
 	case strings.HasPrefix(text, codeNoPerm) && strings.Contains(text, " key"): // not: "to run the 'get' command"
 		return guestbook.ErrForbidden
 	}
-	for _, r := range refusals {
-		if strings.HasPrefix(text, r.code) {
-			return &guestbook.RefusedError{Reason: r.reason, WritesOnly: r.writesOnly, Err: redis.Error(text)}
-		}
-	}
-	return err
+	begins := func(code string) bool { return strings.HasPrefix(text, code) }
+	i := slices.IndexFunc(refusals, func(r refusal) bool { return slices.ContainsFunc(strings.Split(r.codes, "|"), begins) })
+	return &guestbook.RefusedError{Reason: refusals[i].reason, WritesOnly: writesOnly.MatchString(text), Err: redis.Error(text)}
 }
-
-var scriptPosition = regexp.MustCompile(`^.*@user_script: ?\d+: -?`)
 
 // isReply says whether err is an error that Redis answered with and that starts with the code.
 func isReply(err error, code string) bool {

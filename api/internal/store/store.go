@@ -15,42 +15,40 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Options say where Redis is and how long to wait for it, each as the environment's variable of that name does.
+// Options say where Redis is and how long to wait for it.
 type Options struct {
-	MasterAddr   string                `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: a managed Redis"`
-	SlaveAddr    string                `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise"`
-	Username     string                `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
-	Password     string                `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
-	Database     int                   `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
-	PoolSize     int                   `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
-	DialTimeout  time.Duration         `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
-	ReadTimeout  time.Duration         `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
-	WriteTimeout time.Duration         `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
-	TLS          *tls.Config           `ignored:"true"` // nil: no TLS
-	Log          *slog.Logger          `ignored:"true"`
-	Metrics      prometheus.Registerer `ignored:"true"`
+	MasterAddr, SlaveAddr string // host:port
+	Username, Password    string // of both; "": none
+	Database              int
+	PoolSize              int // most connections to each
+	DialTimeout           time.Duration
+	ReadTimeout           time.Duration // for an answer
+	WriteTimeout          time.Duration // for sending a command
+	TLS                   *tls.Config   // nil: no TLS
+	Log                   *slog.Logger
+	Metrics               prometheus.Registerer
 }
 
 // Store is safe for concurrent use. Every method wants a context with a deadline, and ends at that.
 type Store struct {
 	master, slave *node
-	writes        line    // to the master
-	refusal       trouble // why Redis, which can be read, stores nothing
+	writes        writeQueue // to the master
+	refusal       *trouble   // why Redis, which can be read, stores nothing
 	fallbacks     prometheus.Counter
 }
 
 // New makes a store. It connects when it is first used.
 func New(o Options) *Store {
 	s := &Store{
-		master: newNode("master", o.MasterAddr, o),
-		slave:  newNode("slave", o.SlaveAddr, o),
+		master:  newNode("master", o.MasterAddr, o),
+		slave:   newNode("slave", o.SlaveAddr, o),
+		refusal: newTrouble(o.Log, "master", o.MasterAddr, "redis takes no messages", "redis takes messages again"),
 		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "guestbook_redis_fallbacks_total",
 			Help: "Reads answered by the master because no slave could.",
 		}),
 	}
-	s.writes.node = s.master
-	s.refusal = trouble{log: o.Log.With("role", "master", "addr", o.MasterAddr), began: "redis takes no messages", ended: "redis takes messages again"}
+	s.writes.master = s.master
 	o.Metrics.MustRegister(s.fallbacks)
 	return s
 }
@@ -66,10 +64,14 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// write runs a command on the master. When the master's address leads to a slave, the two may have swapped their
-// roles: the slaves' address leads to the master then.
+// write runs a command on the master. A server that answers READONLY has become a slave, and the connections to it are
+// closed by then. So the command is sent again, to where the master's address leads now; and if that is still a slave, to
+// the slaves' address, should that lead to the master: the two may have swapped roles.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writes.do(ctx, command, args...)
+	if isReply(err, codeReadOnly) {
+		reply, err = s.writes.do(ctx, command, args...)
+	}
 	if isReply(err, codeReadOnly) && s.slave.hasRole(ctx, roleMaster) {
 		reply, err = s.slave.do(ctx, command, args...)
 	}
@@ -91,11 +93,11 @@ func (s *Store) Get(ctx context.Context, key string) (value string, err error) {
 	return value, err
 }
 
-// read asks a slave, and the master when no slave answers or when the slave does not hold what is asked for: it may
-// only be behind. A slave that has just failed is asked only if the master fails, too.
+// read asks the slave, and then the master if the slave does not answer or does not hold what is asked for: it may only be
+// behind. A slave that has just failed is asked last.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error) error {
 	first, second := s.slave, s.master
-	if s.slave.resting() {
+	if s.slave.coolingDown() {
 		first, second = second, first
 	}
 	// A silent server takes all connections of its pool, and who waits for one must have time left to ask the other.
@@ -106,9 +108,9 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error
 	if !s.final(first, err) {
 		secondErr := ask(ctx, second)
 		switch final := s.final(second, secondErr); {
-		case answered(err): // but the slave may have been behind
+		case conclusive(err): // but the slave may have been behind
 			return secondErr
-		case answered(secondErr) && !final:
+		case conclusive(secondErr) && !final:
 			return err
 		case !final:
 			return errors.Join(err, secondErr)
@@ -123,12 +125,7 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error
 
 // final says whether a read ends with what the node has answered.
 func (s *Store) final(n *node, err error) bool {
-	return answered(err) && (n == s.master || !errors.Is(err, guestbook.ErrNoEntry))
-}
-
-// answered says whether Redis has answered, be it that what was asked for is not there.
-func answered(err error) bool {
-	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrNoEntry)
+	return conclusive(err) && (n == s.master || !errors.Is(err, guestbook.ErrNoEntry))
 }
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
@@ -142,18 +139,8 @@ func (s *Store) Ping(ctx context.Context, key string) (master, slave error) {
 	if master == nil && s.master.hasRole(ctx, roleSlave) && !s.slave.hasRole(ctx, roleMaster) {
 		master = errNoMaster
 	}
-	if last := s.refusal.last.Load(); master == nil && last != nil {
-		master = fmt.Errorf("the last write: %w", *last)
+	if refusal := s.refusal.current(); master == nil && refusal != nil {
+		master = fmt.Errorf("the last write: %w", refusal)
 	}
 	return master, <-slaveDone
-}
-
-// ping asks what costs least of that which tells whether requests for the key would be answered. PING does not: a node
-// of a cluster answers it, and so does a Redis that forbids its user the key.
-func (n *node) ping(ctx context.Context, key string) error {
-	_, err := n.do(ctx, "STRLEN", key)
-	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // it answers
-	}
-	return err
 }

@@ -74,7 +74,7 @@ func TestMain(m *testing.M) {
 func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
-	for _, f := range slices.Concat(redisFaults, networkFaults, podFaults, abuse) {
+	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()

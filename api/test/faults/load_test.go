@@ -23,7 +23,7 @@ const (
 	patience = 30 * time.Second
 )
 
-// load is visitors of every kind at work: writers who repeat what was not answered, an old page that writes a book of
+// load is visitors of every kind at work: writers who repeat what was not answered, one who cannot, an old page that writes a book of
 // its own, readers old and new, and viewers of the stream.
 type load struct {
 	base    string
@@ -59,6 +59,7 @@ func startLoad(base, getKey string) *load {
 	for w := range writers {
 		l.writing.Go(func() { l.write(patient, w) })
 	}
+	l.writing.Go(l.writeOnce)
 	l.writing.Go(func() { l.setAgainAndAgain(patient) })
 	l.others.Go(func() { l.get(getKey) })
 	for _, withSeen := range []bool{false, true} {
@@ -105,14 +106,28 @@ func (l *load) write(ctx context.Context, writer int) {
 			l.problem("the entry %q: %v", text, err)
 			return
 		}
-		l.mu.Lock()
-		if other, taken := l.answered[id]; taken {
-			l.mu.Unlock()
-			l.problem("%q and %q were both stored at %d", other, text, id)
-			continue
+		l.acknowledge(id, text)
+	}
+}
+
+// writeOnce posts entries without a key, each once.
+func (l *load) writeOnce() {
+	v := l.visitor()
+	for i := 0; pause(l.posting); i++ {
+		text := fmt.Sprintf("without a key, entry %d", i)
+		if id, ok := v.PostOnce(context.Background(), text); ok {
+			l.acknowledge(id, text)
 		}
-		l.answered[id] = text
-		l.mu.Unlock()
+	}
+}
+
+func (l *load) acknowledge(id int64, text string) {
+	l.mu.Lock()
+	other, taken := l.answered[id]
+	l.answered[id] = text
+	l.mu.Unlock()
+	if taken {
+		l.problem("%q and %q were both stored at %d", other, text, id)
 	}
 }
 

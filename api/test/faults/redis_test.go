@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -143,7 +144,12 @@ func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	podtest.Do(r, before, "CLIENT", "PAUSE", patience.Milliseconds(), "WRITE")
+	// Redis 6.0 cannot make writes wait: there, they are refused.
+	refuse := func(slaves int) { podtest.Do(r, before, "CONFIG", "SET", "min-slaves-to-write", slaves) }
+	_, cannotPause := before.Do("CLIENT", "PAUSE", patience.Milliseconds(), "WRITE")
+	if cannotPause != nil {
+		refuse(100)
+	}
 	podtest.Await(r, r.pods[0].Slave, func(context.Context) error {
 		if a, b := offset(r, before), offset(r, next); a != b {
 			return fmt.Errorf("the slave is at %s of %s", b, a)
@@ -152,7 +158,11 @@ func (r *rig) swapRoles() {
 	})
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
-	podtest.Do(r, before, "CLIENT", "UNPAUSE")
+	if cannotPause != nil {
+		refuse(0)
+	} else {
+		podtest.Do(r, before, "CLIENT", "UNPAUSE")
+	}
 	r.masterPort = newPort
 }
 
@@ -166,6 +176,30 @@ func offset(t testing.TB, c redis.Conn) string {
 	_, rest, _ := strings.Cut(info, "master_repl_offset:")
 	number, _, _ := strings.Cut(rest, "\r")
 	return number
+}
+
+// otherVersions has a row for each other Redis: PROGRAMS names the folders of their programs.
+func otherVersions(t *testing.T) (faults []fault) {
+	t.Helper()
+	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
+		server := filepath.Join(folder, "redis-server")
+		if _, err := os.Stat(server); err != nil {
+			continue // other programs
+		}
+		version, err := exec.Command(server, "--version").Output()
+		words := strings.Fields(string(version)) // Redis server v=6.0.16 …
+		if err != nil || len(words) < 3 {
+			t.Fatalf("%s --version: %q, %v", server, version, err)
+		}
+		faults = append(faults, fault{
+			name:   fmt.Sprintf("master and slave swap roles, the addresses stay (%s %s)", words[0], strings.TrimPrefix(words[2], "v=")),
+			bound:  "reads go on; writes resume without a restart",
+			setup:  setup{programs: folder},
+			writes: unavailable,
+			inject: (*rig).swapRoles,
+		})
+	}
+	return faults
 }
 
 // mount puts a small disk at a folder until the test ends.

@@ -29,6 +29,7 @@ type setup struct {
 	masterArgs   []string
 	apiEnv       []string
 	notReady     bool   // the API will not be ready
+	programs     string // a folder with another redis-server than that of PATH
 	masterDisk   string // size of the master's disk, such as 1m; "" for no disk of its own
 }
 
@@ -63,7 +64,7 @@ func (r *rig) note(format string, args ...any) {
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
 	r := &rig{T: t, slaves: newService(t)}
-	o := localpod.Options{MasterArgs: s.masterArgs, APIEnv: s.apiEnv}
+	o := localpod.Options{MasterArgs: s.masterArgs, APIEnv: s.apiEnv, Programs: s.programs}
 	if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 		o.SlaveProxy = func(string) (string, error) {

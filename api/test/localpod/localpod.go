@@ -41,6 +41,7 @@ type Options struct {
 	MasterArgs []string                       // added to the master's arguments
 	SlaveArgs  []string                       // added to the slave's arguments
 	Password   string                         // of master and slave; empty: none
+	Programs   string                         // a folder whose redis-server comes before that of PATH
 	Output     func(process string) io.Writer // where a process's output goes
 	// MasterProxy and SlaveProxy, where set, are given the address of master or slave and say where the API reaches it.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
@@ -70,13 +71,13 @@ func New(o Options) (*Pod, error) {
 	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
 		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.masterReady,
-		path: "redis-server",
+		path: "redis-server", programs: o.Programs,
 		args: append(append(redisArgs("master", o.Ports.Master), "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"), o.MasterArgs...),
 	}
 	p.Slave = &Process{
 		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.slaveReady,
 		path: filepath.Join(root, "redis-slave", "run.sh"), args: append(redisArgs("slave", o.Ports.Slave), o.SlaveArgs...),
-		env: []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
+		env: []string{"PATH=" + o.Programs + ":" + os.Getenv("PATH"), "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
 	}
 	if o.Password != "" {
 		p.Master.args = append(p.Master.args, "--requirepass", o.Password, "--masterauth", o.Password)

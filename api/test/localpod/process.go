@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,6 +24,7 @@ const (
 // Process is a program of the pod, which can be started and stopped again and again.
 type Process struct {
 	name, path string
+	programs   string // a folder that is looked through before PATH
 	args, env  []string
 	stop       os.Signal // asks it to end in good order
 	ready      func(context.Context) error
@@ -35,7 +37,7 @@ type Process struct {
 
 // Start starts the process and waits until it is ready.
 func (p *Process) Start(ctx context.Context) error {
-	path, err := find(p.path)
+	path, err := find(p.programs, p.path)
 	if err != nil {
 		return err
 	}
@@ -121,8 +123,12 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find looks a program up in PATH and where Debian keeps servers, which an ordinary user's PATH leaves out.
-func find(program string) (string, error) {
+// find looks a program up in the folder, if there is one, in PATH, and where Debian keeps servers, which an ordinary
+// user's PATH leaves out.
+func find(folder, program string) (string, error) {
+	if folder != "" {
+		return exec.LookPath(filepath.Join(folder, program))
+	}
 	path, err := exec.LookPath(program)
 	if err != nil && !strings.Contains(program, "/") {
 		if sbin, sbinErr := exec.LookPath("/usr/sbin/" + program); sbinErr == nil {

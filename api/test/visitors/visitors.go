@@ -70,6 +70,14 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	}
 }
 
+// PostOnce posts an entry without a key, so that it cannot be repeated. ok says whether it was acknowledged.
+func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
+	status, body, err := v.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, "")
+	var entry Entry
+	ok = err == nil && status == http.StatusCreated && json.Unmarshal([]byte(body), &entry) == nil
+	return entry.ID, ok
+}
+
 // Set writes a whole guestbook, as an old page does.
 func (v *Visitor) Set(ctx context.Context, key, value string) (status int, err error) {
 	status, _, err = v.do(ctx, "set", http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode(), nil, "")
@@ -119,6 +127,8 @@ func (v *Visitor) send(ctx context.Context, method, path string, form url.Values
 	}
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if idempotencyKey != "" {
 		r.Header.Set("Idempotency-Key", idempotencyKey)
 	}
 	response, err := v.Client.Do(r)

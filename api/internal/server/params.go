@@ -1,67 +1,23 @@
 package server
 
 import (
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"guestbook/api/internal/php"
 )
 
+// defaultKey is the guestbook of requests that need not name one, and do not.
+const defaultKey = "messages"
+
 // maxBody is the longest form body in bytes.
 const maxBody = 1 << 20
-
-var updated = []byte(`{"message": "Updated"}`)
-
-// command answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
-func (s *Server) command(w http.ResponseWriter, r *http.Request) (answer, error) {
-	params, err := parameters(w, r)
-	cmd, ok := params.Get("cmd")
-	switch {
-	case err != nil:
-		return answer{command: "invalid"}, err
-	case !ok:
-		return answer{command: "invalid"}, &requestError{http.StatusBadRequest,
-			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
-	case cmd.Text == "set":
-		return answer{command: "set", body: updated}, s.set(r, params)
-	}
-	body, err := s.get(params)
-	return answer{command: "get", body: body}, err
-}
-
-func (s *Server) set(r *http.Request, params php.Params) error {
-	if err := refuseOtherSites(r); err != nil {
-		return err
-	}
-	key, err := s.key(params)
-	if err != nil {
-		return err
-	}
-	value, err := text(params, "value")
-	if err != nil {
-		return err
-	}
-	ctx, cancel := s.storeContext()
-	defer cancel()
-	return s.Store.Set(ctx, key, value)
-}
-
-func (s *Server) get(params php.Params) ([]byte, error) {
-	key, err := s.key(params)
-	if err != nil {
-		return nil, err
-	}
-	return s.shared(readName{command: "get", key: key}, func(ctx context.Context) ([]byte, error) {
-		data, err := s.Store.Get(ctx, key)
-		body := append(make([]byte, 0, len(data)+len(data)/8+16), `{"data": `...)
-		return append(appendJSONString(body, data), '}'), err
-	})
-}
 
 // parameters reads the query and, of a POST, the form body; the query wins.
 func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
@@ -140,12 +96,46 @@ func text(params php.Params, name string) (string, error) {
 	return value.Text, nil
 }
 
-// refuseOtherSites refuses a write that a page of another site has caused, be it by GET. Browsers tell by the
-// headers Sec-Fetch-Site and Origin; a request with neither comes from no browser, or an old one, and passes.
-func refuseOtherSites(r *http.Request) error {
-	asWrite := http.Request{Method: http.MethodPost, Header: r.Header, Host: r.Host, URL: r.URL}
-	if err := new(http.CrossOriginProtection).Check(&asWrite); err != nil {
-		return &requestError{http.StatusForbidden, "pages of other sites cannot write here"}
+// fields reads a form or a JSON object.
+func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	switch mediaType(r) {
+	case formType:
+		return php.ParseQuery(string(body)), nil
+	case "application/json":
+		var object map[string]string
+		if err := json.Unmarshal(body, &object); err != nil {
+			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
+		}
+		var params php.Params
+		for name, text := range object {
+			params = append(params, php.Param{Name: name, Text: text})
+		}
+		return params, nil
+	}
+	return nil, &requestError{http.StatusUnsupportedMediaType, "send a form (" + formType + ") or JSON (application/json)"}
+}
+
+// number reads a whole number of a query into n, if it is there.
+func number(query php.Params, name string, n *int64, least, most int64) error {
+	value, ok := query.Get(name)
+	if !ok {
+		return nil
+	}
+	var err error
+	if *n, err = strconv.ParseInt(value.Text, 10, 64); err != nil || *n < least || *n > most {
+		return &requestError{http.StatusBadRequest, fmt.Sprintf("%s is %.40q: use a whole number, %d or more, at most %d", name, value.Text, least, most)}
 	}
 	return nil
+}
+
+// bookKey is the guestbook that a request names, the usual one where it names none.
+func (s *Server) bookKey(params php.Params) (string, error) {
+	if _, ok := params.Get("key"); !ok && s.Key == "" {
+		return defaultKey, s.allow(defaultKey)
+	}
+	return s.key(params)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // The words are those that the servers named have answered with, or that their sources have.
-func TestClassify(t *testing.T) {
+func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {
 		reply string
@@ -50,7 +50,7 @@ func TestClassify(t *testing.T) {
 		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
 		{"WHATEVER comes next", nil, "answers with an error"},
 	} {
-		err := classify(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
+		err := mapError(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
 		refused := (*guestbook.RefusedError)(nil)
 		switch {
 		case c.is != nil && !errors.Is(err, c.is):
@@ -61,7 +61,7 @@ func TestClassify(t *testing.T) {
 			t.Errorf("it tells the password: %v", err)
 		}
 	}
-	if err := errors.New("connection refused"); !errors.Is(classify(err), err) || classify(nil) != nil {
+	if err := errors.New("connection refused"); !errors.Is(mapError(err), err) || mapError(nil) != nil {
 		t.Error("what is no reply is changed")
 	}
 }

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// requestError is the client's fault.
+type requestError struct {
+	status  int
+	message string // what is wrong and what to do
+}
+
+func (e *requestError) Error() string { return e.message }
+
+// storeErrors are what the client is told of an error of the store: its status, its words, and what to do.
+var storeErrors = []struct {
+	err    error
+	status int
+	advice string
+}{
+	{guestbook.ErrWrongType, http.StatusConflict, ": use another key"},
+	{guestbook.ErrForbidden, http.StatusForbidden, ": use another key"},
+	{guestbook.ErrNoEntry, http.StatusBadRequest, ": use an id, or the before, of an earlier answer"},
+	{guestbook.ErrReused, http.StatusUnprocessableEntity, ": use a new one for a new text"},
+	{guestbook.ErrFull, http.StatusInsufficientStorage, ": use another key, or ask for more room"},
+	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ", as Redis did not answer in time: a repeat with the same Idempotency-Key is safe, and so are a get and a set"},
+}
+
+// statusOf maps an error to a status and to what the client is told.
+func statusOf(err error) (status int, message string) {
+	if request := (*requestError)(nil); errors.As(err, &request) {
+		return request.status, request.message
+	}
+	if refused := (*guestbook.RefusedError)(nil); errors.As(err, &refused) {
+		return http.StatusServiceUnavailable, refused.Reason + " (nothing was stored)"
+	}
+	for _, e := range storeErrors {
+		if errors.Is(err, e.err) {
+			return e.status, e.err.Error() + e.advice
+		}
+	}
+	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
+}
+
+// writeError answers with an error, and gives its status.
+func (s *Server) writeError(w http.ResponseWriter, err error) int {
+	status, message := statusOf(err)
+	s.Log.Debug("request failed", "status", status, "error", err)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	writeJSON(w, status, append(appendJSONString([]byte(`{"error": `), message), '}'))
+	return status
+}
