@@ -174,7 +174,9 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	}
 	podtest.Start(t, pod.Master)
 	podtest.Await(t, pod.Slave, pod.Synced)
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
+	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Do(t, master, "SET", book, ",a")
+	podtest.Do(t, master, "WAIT", 1, 5000)
 	check("in sync again", true)
 	podtest.Kill(t, pod.Master)
 	podtest.Await(t, pod.Slave, linkDown)
