@@ -16,14 +16,17 @@ type Group[K comparable, T any] struct {
 }
 
 type exchange[T any] struct {
-	members []T
-	started bool          // it takes no more members
-	done    chan struct{} // closed when it has ended
+	members  []T
+	deadline time.Time     // of the member that can wait longest
+	started  bool          // it takes no more members
+	done     chan struct{} // closed when it has ended
+	panicked any           // what it panicked with, if it did
 }
 
-// Do lets member take part in the key's next exchange, which do carries out, and gives all members of it when it has
-// ended. Exchanges end in turn, each by the deadline of the member that came first; do must end at its context's.
-func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx context.Context, members []T)) []T {
+// Do lets member take part in the key's next exchange, which do carries out, and gives all members of it when it has ended;
+// or not ok once the deadline has passed. Exchanges end in turn; do must end at its context's deadline, which is that of the
+// member that can wait longest. Where do panics, so does Do for each member.
+func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx context.Context, members []T)) (members []T, ok bool) {
 	g.mu.Lock()
 	e := g.last[key]
 	if e == nil || e.started {
@@ -33,15 +36,27 @@ func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx contex
 			g.last = map[K]*exchange[T]{}
 		}
 		g.last[key] = e
-		go g.run(key, e, before, deadline, do)
+		go g.run(key, e, before, do)
 	}
 	e.members = append(e.members, member)
+	if deadline.After(e.deadline) {
+		e.deadline = deadline
+	}
 	g.mu.Unlock()
-	<-e.done
-	return e.members
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-e.done:
+	case <-timer.C:
+		return nil, false
+	}
+	if e.panicked != nil {
+		panic(e.panicked)
+	}
+	return e.members, true
 }
 
-func (g *Group[K, T]) run(key K, e, before *exchange[T], deadline time.Time, do func(context.Context, []T)) {
+func (g *Group[K, T]) run(key K, e, before *exchange[T], do func(context.Context, []T)) {
 	if before != nil {
 		<-before.done
 	}
@@ -49,13 +64,16 @@ func (g *Group[K, T]) run(key K, e, before *exchange[T], deadline time.Time, do 
 	g.mu.Lock()
 	e.started = true
 	g.mu.Unlock()
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer func() {
+		e.panicked = recover()
+		g.mu.Lock()
+		if g.last[key] == e {
+			delete(g.last, key)
+		}
+		g.mu.Unlock()
+		close(e.done)
+	}()
+	ctx, cancel := context.WithDeadline(context.Background(), e.deadline)
 	defer cancel()
 	do(ctx, e.members)
-	g.mu.Lock()
-	if g.last[key] == e {
-		delete(g.last, key)
-	}
-	g.mu.Unlock()
-	close(e.done)
 }

@@ -2,7 +2,6 @@ package coalesce
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,8 +30,8 @@ func TestAnOutcomeIsNeverOlderThanItsQuestion(t *testing.T) {
 		done.Go(func() {
 			for range times {
 				asked := now.Add(1)
-				if got := *g.Do("messages", new(int64), soon(), read)[0]; got < asked {
-					t.Errorf("read %d, asked when it was %d", got, asked)
+				if members, ok := g.Do("messages", new(int64), soon(), read); !ok || *members[0] < asked {
+					t.Errorf("read %v, asked when it was %d", members, asked)
 				}
 			}
 		})
@@ -90,31 +89,61 @@ func TestKeysAreApart(t *testing.T) {
 		})
 	})
 	<-held
-	if got := g.Do(2, 7, soon(), func(context.Context, []int) {}); len(got) != 1 || got[0] != 7 {
+	if got, _ := g.Do(2, 7, soon(), func(context.Context, []int) {}); len(got) != 1 || got[0] != 7 {
 		t.Errorf("the members are %v", got)
 	}
 	close(hold)
 	done.Wait()
 }
 
-// An exchange that hangs holds up those after it no longer than their own deadline.
-func TestTheDeadlineIsThatOfTheFirstMember(t *testing.T) {
-	var g Group[string, *error]
-	hang := func(ctx context.Context, members []*error) {
-		<-ctx.Done()
-		*members[0] = ctx.Err()
-	}
-	start := time.Now()
-	var done sync.WaitGroup
-	for range 10 {
-		done.Go(func() {
-			if err := *g.Do("", new(error), start.Add(100*time.Millisecond), hang)[0]; !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("got %v", err)
+// An exchange that hangs holds nobody up for longer than until his own deadline.
+func TestEachMemberHasItsOwnDeadline(t *testing.T) {
+	var g Group[string, int]
+	hold, held := make(chan struct{}), make(chan struct{})
+	go g.Do("", 0, soon(), func(context.Context, []int) { close(held); <-hold })
+	<-held
+	var late sync.WaitGroup
+	late.Go(func() {
+		if members, ok := g.Do("", 2, soon(), func(ctx context.Context, _ []int) {
+			if deadline, _ := ctx.Deadline(); time.Until(deadline) < 30*time.Second {
+				t.Errorf("the exchange may last until %s, which is the deadline of the member that can wait least", deadline)
 			}
+		}); !ok || len(members) != 2 {
+			t.Errorf("who can wait gets %v, %t", members, ok)
+		}
+	})
+	start := time.Now()
+	if _, ok := g.Do("", 1, start.Add(50*time.Millisecond), func(ctx context.Context, _ []int) {
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) < 30*time.Second {
+			t.Errorf("the exchange may last until %s, which is the deadline of the member that can wait least", deadline)
+		}
+	}); ok {
+		t.Error("who cannot wait is answered")
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s, the deadline is 50ms", took)
+	}
+	close(hold)
+	late.Wait()
+}
+
+// A panic is that of those who asked, not of the process.
+func TestAPanicReachesEachMember(t *testing.T) {
+	var g Group[string, int]
+	var done sync.WaitGroup
+	for i := range 10 {
+		done.Go(func() {
+			defer func() {
+				if p := recover(); p != "broken" {
+					t.Errorf("recovered %v", p)
+				}
+			}()
+			g.Do("", i, soon(), func(context.Context, []int) { panic("broken") })
+			t.Error("no panic")
 		})
 	}
 	done.Wait()
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %s, the deadline is 100ms", took)
+	if members, ok := g.Do("", 7, soon(), func(context.Context, []int) {}); !ok || len(members) != 1 {
+		t.Errorf("afterwards: %v, %t", members, ok)
 	}
 }

@@ -17,6 +17,7 @@ var (
 	ErrFull      = errors.New("the guestbook is full: nothing was stored, and nothing is lost")
 	ErrNoEntry   = errors.New("no entry starts there")
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
+	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
 	// ErrUnknown means that a write was sent and its answer did not come.
 	ErrUnknown = errors.New("the outcome is unknown")
@@ -63,33 +64,53 @@ func Decode(raw string) string {
 	return decoder.Replace(raw)
 }
 
-// Mark is a place in a guestbook: the last entry that somebody has seen.
+// Mark is a place in a guestbook: after an entry.
 type Mark struct {
-	ID  int64  // -1: nothing was seen yet
-	Raw string // the entry as it is stored, comma included; "" where only the ID is known
+	ID, End int64 // the offsets at which the entry starts and ends; -1 and 0: before the first
+	// Tail is the last bytes before End. Another guestbook with an entry at the same place hardly has the same there. It is
+	// empty where it is not known.
+	Tail string
 }
+
+// TailLength is how many bytes a Tail has, unless there are fewer before it.
+const TailLength = 64
 
 // Start is the place before the first entry.
 var Start = Mark{ID: -1}
 
-// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those
-// with a text, and the place of the last one of all.
+// Tail is the Tail of a mark at the end of data.
+func Tail(data []byte) string { return string(data[max(0, len(data)-TailLength):]) }
+
+// Follow gives what comes after the mark in a guestbook of which data starts at the offset from; not ok: the mark is none of
+// this guestbook's.
+func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
+	at := int(m.End - from)
+	if len(data) < at || m.Tail != "" && m.Tail != string(data[:at]) {
+		return nil, false
+	}
+	if news = data[at:]; len(news) == 0 {
+		return news, m.End == 0 || m.Tail != ""
+	}
+	return news, m.End == 0 || news[0] == ','
+}
+
+// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those with a
+// text, and the place of the last one of all, its Tail not known.
 func Split(data []byte, offset int64) (entries []Entry, last Mark) {
 	last = Start
 	for len(data) > 0 {
-		n := EntryLength(data)
-		last = Mark{ID: offset, Raw: string(data[:n])}
-		if raw := strings.TrimPrefix(last.Raw, ","); raw != "" {
+		n := entryLength(data)
+		last = Mark{ID: offset, End: offset + int64(n)}
+		if raw := strings.TrimPrefix(string(data[:n]), ","); raw != "" {
 			entries = append(entries, Entry{ID: offset, Text: Decode(raw)})
 		}
-		data = data[n:]
-		offset += int64(n)
+		data, offset = data[n:], last.End
 	}
 	return entries, last
 }
 
-// EntryLength is how many bytes the entry takes that data starts with, its comma included.
-func EntryLength(data []byte) int {
+// entryLength is how many bytes the entry takes that data starts with, its comma included.
+func entryLength(data []byte) int {
 	if len(data) == 0 {
 		return 0
 	}

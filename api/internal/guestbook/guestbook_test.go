@@ -53,13 +53,13 @@ func TestSplit(t *testing.T) {
 		last Mark
 	}{
 		{"", nil, Start},
-		{",first", []Entry{{0, "first"}}, Mark{0, ",first"}},
-		{",first,second", []Entry{{0, "first"}, {6, "second"}}, Mark{6, ",second"}},
-		{"first,second", []Entry{{0, "first"}, {5, "second"}}, Mark{5, ",second"}},
-		{",", nil, Mark{0, ","}},
-		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Mark{5, ","}},
-		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Mark{3, ",x"}},
-		{",a%2Cb", []Entry{{0, "a,b"}}, Mark{0, ",a%2Cb"}},
+		{",first", []Entry{{0, "first"}}, Mark{ID: 0, End: 6}},
+		{",first,second", []Entry{{0, "first"}, {6, "second"}}, Mark{ID: 6, End: 13}},
+		{"first,second", []Entry{{0, "first"}, {5, "second"}}, Mark{ID: 5, End: 12}},
+		{",", nil, Mark{ID: 0, End: 1}},
+		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Mark{ID: 5, End: 6}},
+		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Mark{ID: 3, End: 5}},
+		{",a%2Cb", []Entry{{0, "a,b"}}, Mark{ID: 0, End: 6}},
 	} {
 		entries, last := Split([]byte(c.data), 0)
 		if !reflect.DeepEqual(entries, c.want) || last != c.last {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 )
 
 // answer is what a request gets, if there is no error.
@@ -13,13 +14,20 @@ type answer struct {
 	command string // for the metrics; "invalid" until it is known
 	status  int    // 200 unless said
 	body    []byte // JSON
+	written func() // is called when the answer is, if there is something to do then
 }
 
+// handler answers a request, by the deadline.
+type handler func(w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error)
+
 // instrument turns a handler that returns its answer into one that writes it and measures how long it took.
-func (s *Server) instrument(handle func(http.ResponseWriter, *http.Request) (answer, error)) http.HandlerFunc {
+func (s *Server) instrument(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a, err := handle(w, r)
+		a, err := s.admit(handle, w, r, start.Add(s.RequestTimeout))
+		if a.written != nil {
+			defer a.written()
+		}
 		status := max(a.status, http.StatusOK)
 		if err != nil {
 			status = s.writeError(w, err)
@@ -28,6 +36,32 @@ func (s *Server) instrument(handle func(http.ResponseWriter, *http.Request) (ans
 		}
 		s.observe(a.command, status, time.Since(start))
 	}
+}
+
+// admit handles a request once there is room for what it brings.
+func (s *Server) admit(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
+	size := int64(len(r.URL.RawQuery)) + r.ContentLength
+	if r.ContentLength < 0 || size > maxBody {
+		size = maxBody // no more is read
+	}
+	if err := acquire(s.messages, size, deadline); err != nil {
+		return answer{command: "invalid"}, err
+	}
+	defer s.messages.Release(size)
+	return handle(w, r, deadline)
+}
+
+// acquire waits until there is room for n, at most until the deadline.
+func acquire(room *semaphore.Weighted, n int64, deadline time.Time) error {
+	if room.TryAcquire(n) {
+		return nil
+	}
+	ctx, cancel := storeContext(deadline)
+	defer cancel()
+	if room.Acquire(ctx, n) != nil {
+		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
+	}
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {

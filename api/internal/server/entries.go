@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
@@ -21,19 +22,19 @@ const (
 )
 
 // entries posts an entry or reads a page of them.
-func (s *Server) entries(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (s *Server) entries(w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		body, err := s.readEntries(r)
+		body, err := s.readEntries(r, deadline)
 		return answer{command: "entries", body: body}, err
 	case http.MethodPost:
-		body, err := s.postEntry(w, r)
+		body, err := s.postEntry(w, r, deadline)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
 	return answer{command: "invalid"}, refuseMethod(w, "GET, HEAD, POST")
 }
 
-func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (s *Server) postEntry(w http.ResponseWriter, r *http.Request, deadline time.Time) ([]byte, error) {
 	if err := refuseOtherSites(r); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	case len(text.Text) > maxText:
 		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxText)}
 	}
-	ctx, cancel := s.storeContext()
+	ctx, cancel := storeContext(deadline)
 	defer cancel()
 	entry, err := s.Store.Append(ctx, key, text.Text, idempotencyKey)
 	if err != nil {
@@ -80,7 +81,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-func (s *Server) readEntries(r *http.Request) ([]byte, error) {
+func (s *Server) readEntries(r *http.Request, deadline time.Time) ([]byte, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, err := s.bookKey(query)
 	if err != nil {
@@ -97,9 +98,9 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 		return appendPage(nil, entries, more), err
 	}
 	if before < 0 && seen < 0 { // what everybody asks for
-		return s.shared(readName{"entries", key, limit}, read)
+		return s.shared(readName{"entries", key, limit}, deadline, read)
 	}
-	ctx, cancel := s.storeContext()
+	ctx, cancel := storeContext(deadline)
 	defer cancel()
 	return read(ctx)
 }

@@ -1,19 +1,14 @@
 package server_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/internal/server"
 	"guestbook/api/test/podtest"
 )
 
@@ -130,175 +125,4 @@ func TestReadEntries(t *testing.T) {
 	if w := serve(s, httptest.NewRequest(http.MethodDelete, "/guestbook/entries", nil)); w.Code != 405 || w.Header().Get("Allow") == "" {
 		t.Errorf("DELETE answers %d", w.Code)
 	}
-}
-
-// stream is an open event stream.
-type stream struct {
-	t     *testing.T
-	lines *bufio.Scanner
-	close func()
-}
-
-func follow(t *testing.T, base, query, lastEventID string) *stream {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/guestbook/events"+query, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lastEventID != "" {
-		r.Header.Set("Last-Event-ID", lastEventID)
-	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &stream{t: t, lines: bufio.NewScanner(response.Body), close: func() { cancel(); response.Body.Close() }}
-	t.Cleanup(f.close)
-	if got := response.Header.Get("Content-Type"); response.StatusCode != 200 || got != "text/event-stream" {
-		t.Fatalf("answers %d as %q", response.StatusCode, got)
-	}
-	return f
-}
-
-// expect reads the next event, given by its lines.
-func (f *stream) expect(want ...string) {
-	f.t.Helper()
-	var got []string
-	for f.lines.Scan() {
-		line := f.lines.Text()
-		switch {
-		case line != "" && !strings.HasPrefix(line, "retry:"):
-			got = append(got, line)
-		case line == "" && len(got) > 0:
-			if fmt.Sprint(got) != fmt.Sprint(want) {
-				f.t.Errorf("event %q, want %q", got, want)
-			}
-			return
-		}
-	}
-	if len(want) > 0 {
-		f.t.Fatalf("the stream ended (%v), want %q", f.lines.Err(), want)
-	}
-}
-
-func listen(t *testing.T) (*server.Server, string, redis.Conn) {
-	t.Helper()
-	s, pod := newServer(t)
-	h := httptest.NewServer(s)
-	t.Cleanup(func() {
-		s.Drain()
-		h.Close()
-		http.DefaultClient.CloseIdleConnections()
-	})
-	return s, h.URL, podtest.Dial(t, pod.Ports.Master)
-}
-
-func TestEvents(t *testing.T) {
-	s, base, master := listen(t)
-	podtest.Do(t, master, "SET", "messages", ",a,b")
-	podtest.Do(t, master, "WAIT", 1, 5000)
-
-	live := follow(t, base, "", "")
-	fromStart := follow(t, base, "?after=-1", "")
-	resumed := follow(t, base, "?after=-1", "0") // the header wins
-	fromStart.expect("event: entry", "id: 0", `data: {"id": 0, "text": "a"}`)
-	fromStart.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
-	resumed.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
-
-	post(s, "application/json", `{"text": "c\nd"}`, nil)
-	podtest.Do(t, master, "APPEND", "messages", ",e") // by another process
-	for _, f := range []*stream{live, fromStart, resumed} {
-		f.expect("event: entry", "id: 4", `data: {"id": 4, "text": "c\nd"}`)
-		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
-	}
-
-	// An old page writes the whole book with its message at the end: no more than a new entry.
-	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
-	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
-
-	// Somebody rewrites it.
-	podtest.Do(t, master, "SET", "messages", ",x")
-	live.expect("event: reset", "id: 0", "data: {}")
-	podtest.Do(t, master, "DEL", "messages")
-	live.expect("event: reset", "id: -1", "data: {}")
-	podtest.Do(t, master, "APPEND", "messages", ",new")
-	live.expect("event: entry", "id: 0", `data: {"id": 0, "text": "new"}`)
-
-	gone := follow(t, base, "", "77")
-	gone.expect("event: reset", "id: 0", "data: {}")
-
-	s.Drain()
-	live.expect() // the end
-	if status := statusOf(t, base+"/guestbook/events"); status != 503 {
-		t.Errorf("a new stream while draining is answered %d", status)
-	}
-}
-
-func statusOf(t *testing.T, url string) int {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
-}
-
-func TestEventsRefused(t *testing.T) {
-	_, base, master := listen(t)
-	podtest.Do(t, master, "RPUSH", "list", "a")
-	podtest.Do(t, master, "WAIT", 1, 5000)
-	for query, want := range map[string]int{"?after=x": 400, "?after=-2": 400, "?key=": 400, "?key=list": 409} {
-		if got := statusOf(t, base+"/guestbook/events"+query); got != want {
-			t.Errorf("%s is answered %d, want %d", query, got, want)
-		}
-	}
-	head, err := http.Head(base + "/guestbook/events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	head.Body.Close()
-	if head.StatusCode != http.StatusMethodNotAllowed || head.Header.Get("Allow") != "GET" {
-		t.Errorf("HEAD is answered %s, allowed %q", head.Status, head.Header.Get("Allow"))
-	}
-}
-
-// A viewer further behind than the feed remembers misses nothing.
-func TestEventsAfterALongAbsence(t *testing.T) {
-	_, base, master := listen(t)
-	follow(t, base, "", "") // makes the feed start at the empty book
-	const n = 1000
-	var all strings.Builder
-	for i := range n {
-		fmt.Fprintf(&all, ",%d", i)
-	}
-	podtest.Do(t, master, "APPEND", "messages", all.String())
-	late := follow(t, base, "?after=-1", "")
-	id := 0
-	for i := range n {
-		late.expect("event: entry", fmt.Sprintf("id: %d", id), fmt.Sprintf(`data: {"id": %d, "text": "%d"}`, id, i))
-		id += len(fmt.Sprintf(",%d", i))
-	}
-}
-
-func TestNobodyWatchesNobodyPolls(t *testing.T) {
-	s, base, _ := listen(t)
-	follow(t, base, "", "")
-	f := follow(t, base, "", "")
-	viewers := func() string {
-		_, after, _ := strings.Cut(get(s, "/metrics").Body.String(), "\nguestbook_event_viewers ")
-		count, _, _ := strings.Cut(after, "\n")
-		return count
-	}
-	if got := viewers(); got != "2" {
-		t.Errorf("%s viewers, want 2", got)
-	}
-	f.close()
-	for until := time.Now().Add(10 * time.Second); viewers() != "1"; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatalf("%s viewers, want 1", viewers())
-		}
-	}
-	// That the poller ends with the last viewer is checked by the package's search for goroutines left behind.
 }

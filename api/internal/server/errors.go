@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"guestbook/api/internal/guestbook"
@@ -25,6 +26,7 @@ var storeErrors = []struct {
 	{guestbook.ErrForbidden, http.StatusForbidden, ": use another key"},
 	{guestbook.ErrNoEntry, http.StatusBadRequest, ": use an id, or the before, of an earlier answer"},
 	{guestbook.ErrReused, http.StatusUnprocessableEntity, ": use a new one for a new text"},
+	{guestbook.ErrTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf(", as it has more than %d bytes: read it by pages, at /guestbook/entries", maxGet)},
 	{guestbook.ErrFull, http.StatusInsufficientStorage, ": use another key, or ask for more room"},
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ", as Redis did not answer in time: a repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,21 +36,21 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.storeContext()
+	ctx, cancel := storeContext(start.Add(s.RequestTimeout))
 	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {
 		return err
 	}
-	after := end.ID
+	after := fromNow
 	if err := number(params, "after", &after, -1, maxID); err != nil {
 		return err
 	}
-	t, resets, err := s.hub.subscribe(key, end)
+	t, err := s.hub.subscribe(key, end)
 	if err != nil {
 		return err
 	}
-	v := &viewer{lastID: after, resets: resets}
+	v := new(viewer)
 	if v.conn, _, err = http.NewResponseController(w).Hijack(); err != nil {
 		s.hub.unsubscribe(t, v)
 		return err
@@ -64,7 +63,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	_ = header.Write(head)                  // to memory: it cannot fail
 	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream comes back after a second
 	go func() {
-		if v.send(head.Bytes()) == nil && s.catchUp(v, t, after != end.ID) == nil {
+		if v.send(head.Bytes()) == nil && s.catchUp(v, t, after) == nil {
 			// The topic sends from here on. A viewer sends nothing: this waits until either side closes.
 			_, _ = io.ReadFull(v.conn, make([]byte, 1))
 		}
@@ -75,33 +74,48 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	return nil
 }
 
-// errEnd ends a stream when the server drains, or when the slave at hand knows less than the topic.
-var errEnd = errors.New("the stream ends here")
+const (
+	// fromNow is where a stream begins that does not say where.
+	fromNow = int64(-2)
+	// maxAhead is for how many polls of its topic a viewer may be ahead of that, until the topic's guestbook counts.
+	maxAhead = 5
+)
 
-// catchUp sends what came after the viewer's last entry, until the topic can go on from there. Unless checked, the
-// guestbook may not have that entry any more.
-func (s *Server) catchUp(v *viewer, t *topic, unchecked bool) error {
-	for ; unchecked || !t.attach(v); unchecked = false {
-		ctx, cancel := context.WithTimeout(context.Background(), s.RequestTimeout)
-		entries, last, err := s.Store.Since(ctx, t.key, guestbook.Mark{ID: v.lastID})
-		cancel()
+var errDrained = errors.New("the pod is about to stop")
+
+// catchUp sends what came after the entry after, unless that is fromNow, until the topic can go on from there.
+func (s *Server) catchUp(v *viewer, t *topic, after int64) (err error) {
+	at := t.position()
+	if after != fromNow {
+		at = guestbook.Mark{ID: after, End: max(after, 0)} // before that entry, which is read and not sent
+	}
+	for ahead := 0; !t.attach(v, at, errors.Is(err, guestbook.ErrNoEntry)); {
+		to := t.position()
 		switch {
-		case errors.Is(err, guestbook.ErrNoEntry):
-			v.resets = -1 // so that attach sends it a reset
-			continue
 		case err != nil:
-			return err // the stream ends, the browser comes back
-		case last.ID <= v.lastID && !unchecked, s.hub.drained.Load():
-			return errEnd
-		}
-		var text []byte
-		for _, e := range entries {
-			text = appendEvent(text, e)
-		}
-		if err := v.send(text); err != nil {
 			return err
+		case s.hub.drained.Load():
+			return errDrained
+		case at.End < to.End:
+			var entries []guestbook.Entry
+			ctx, cancel := storeContext(time.Now().Add(s.RequestTimeout))
+			entries, at, err = s.Store.Since(ctx, t.key, at, to.End)
+			cancel()
+			var text []byte
+			for _, e := range entries {
+				if e.ID > after {
+					text = appendEvent(text, e)
+				}
+			}
+			if err := v.send(text); err != nil {
+				return err
+			}
+		case at.End == to.End, ahead == maxAhead:
+			err = guestbook.ErrNoEntry // another guestbook
+		default: // the viewer has seen a slave that is ahead of the topic's
+			ahead++
+			time.Sleep(pollInterval)
 		}
-		v.lastID = max(v.lastID, last.ID) // past entries without text, too
 	}
 	return nil
 }

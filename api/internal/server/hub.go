@@ -3,9 +3,11 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +22,8 @@ const (
 	heartbeat = 20 * time.Second
 	// maxViewers and maxTopics bound what watching costs this process and Redis.
 	maxViewers, maxTopics = 20_000, 100
+	// sendTimeout is how long a viewer may take to receive what came before its stream began.
+	sendTimeout = 10 * time.Second
 )
 
 // hub has a topic for each guestbook that somebody watches.
@@ -40,10 +44,9 @@ type topic struct {
 	stop  context.CancelFunc
 
 	mu      sync.Mutex
-	viewers map[*viewer]struct{} // that have all up to last
-	last    guestbook.Mark
-	resets  int // how often the guestbook was rewritten
-	sent    time.Time
+	viewers map[*viewer]struct{} // that have all up to mark
+	mark    guestbook.Mark
+	sent    time.Time // when something was sent to all
 }
 
 func newHub(o Options) *hub {
@@ -58,28 +61,26 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe gives the topic of the guestbook, whose last entry is at end, and how often that was rewritten. Each subscribe
-// that succeeds needs an unsubscribe.
-func (h *hub) subscribe(key string, end guestbook.Mark) (_ *topic, resets int, err error) {
+// subscribe gives the topic of the guestbook, which starts at end if there was none yet. Each subscribe that succeeds needs
+// an unsubscribe.
+func (h *hub) subscribe(key string, end guestbook.Mark) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[key]
 	switch {
 	case h.drained.Load():
-		return nil, 0, &requestError{http.StatusServiceUnavailable, "this pod is about to stop: connect again"}
+		return nil, &requestError{http.StatusServiceUnavailable, "this pod is about to stop: connect again"}
 	case h.users == maxViewers || t == nil && len(h.topics) == maxTopics:
-		return nil, 0, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
+		return nil, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
 	case t == nil:
 		ctx, stop := context.WithCancel(context.Background())
-		t = &topic{hub: h, key: key, stop: stop, viewers: map[*viewer]struct{}{}, last: end, sent: time.Now()}
+		t = &topic{hub: h, key: key, stop: stop, viewers: map[*viewer]struct{}{}, mark: end, sent: time.Now()}
 		h.topics[key] = t
 		go t.run(ctx)
 	}
 	h.users++
 	t.users++
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t, t.resets, nil
+	return t, nil
 }
 
 func (h *hub) unsubscribe(t *topic, v *viewer) {
@@ -125,56 +126,74 @@ func (t *topic) run(ctx context.Context) {
 func (t *topic) poll() {
 	ctx, cancel := context.WithTimeout(context.Background(), t.hub.RequestTimeout)
 	defer cancel()
-	entries, last, err := t.hub.Store.Since(ctx, t.key, t.last)
+	before := t.position()
+	entries, mark, err := t.hub.Store.Since(ctx, t.key, before, -1)
 	reset := errors.Is(err, guestbook.ErrNoEntry)
-	if reset {
-		last, err = t.hub.Store.End(ctx, t.key)
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var text []byte
 	switch {
-	case err == nil && last != t.last:
-		t.last = last
+	case reset:
+		text = appendReset(nil, mark.ID)
+	case err == nil && mark != before:
+		for _, e := range entries {
+			text = appendEvent(text, e)
+		}
 	case time.Since(t.sent) > heartbeat:
-		text, reset = []byte(":\n\n"), false
+		mark, text = before, []byte(":\n\n")
 	default:
 		return
 	}
-	t.sent = time.Now()
-	var ends []int // of each entry in text
-	if reset {
-		t.resets++
-		text = appendReset(text, last.ID)
-	}
-	for _, e := range entries {
-		text = appendEvent(text, e)
-		ends = append(ends, len(text))
-	}
+	t.mark, t.sent = mark, time.Now()
 	for v := range t.viewers {
-		if reset {
-			v.lastID = last.ID
-		}
-		news := text
-		for i := 0; i < len(entries) && entries[i].ID <= v.lastID; i++ {
-			news = text[ends[i]:] // the viewer was ahead of the topic
-		}
-		v.trySend(news)
+		v.trySend(text)
 	}
 }
 
-// attach makes the topic send to a viewer from now on. It does not, and says false, when the viewer lacks entries that the
-// topic has sent already.
-func (t *topic) attach(v *viewer) bool {
+// position is the place up to which the topic has sent everything.
+func (t *topic) position() guestbook.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if v.resets != t.resets {
-		v.resets, v.lastID = t.resets, t.last.ID
-		v.trySend(appendReset(nil, t.last.ID))
-	}
-	if t.hub.drained.Load() || v.lastID < t.last.ID {
+	return t.mark
+}
+
+// attach makes the topic send to a viewer from now on. It does not, and says false, unless the viewer has just what the
+// topic has sent so far, or takes a reset in place of it.
+func (t *topic) attach(v *viewer, at guestbook.Mark, reset bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.hub.drained.Load() || at != t.mark && !reset {
 		return false
+	}
+	if reset {
+		v.trySend(appendReset(nil, t.mark.ID))
 	}
 	t.viewers[v] = struct{}{}
 	return true
+}
+
+// viewer is one stream.
+type viewer struct{ conn net.Conn }
+
+// send waits until all is on its way. It is for what came before the topic goes on.
+func (v *viewer) send(text []byte) error {
+	_ = v.conn.SetDeadline(time.Now().Add(sendTimeout)) // if it is closed, so says Write
+	_, err := v.conn.Write(text)
+	return errors.Join(err, v.conn.SetDeadline(time.Time{}))
+}
+
+// trySend sends without waiting. A viewer that has left so much unread that there is no room for this is dropped: its
+// browser comes back and says how far it got.
+func (v *viewer) trySend(text []byte) {
+	sent := 0
+	raw, err := v.conn.(syscall.Conn).SyscallConn()
+	if err == nil {
+		err = raw.Write(func(fd uintptr) bool {
+			sent, _ = syscall.Write(int(fd), text)
+			return true
+		})
+	}
+	if err != nil || sent < len(text) {
+		v.conn.Close()
+	}
 }

@@ -7,8 +7,8 @@ import (
 
 // storeContext limits what a request does with the store. It outlives a client that goes away: redigo closes
 // a connection whose command is given up.
-func (s *Server) storeContext() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), s.RequestTimeout)
+func storeContext(deadline time.Time) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(context.Background(), deadline)
 }
 
 // readName is what many ask for at the same time: by which command, in which guestbook, and how many entries.
@@ -25,9 +25,12 @@ type sharedRead struct {
 
 // shared lets requests for the same thing share one read of the store, which starts after they have come, and one
 // encoded answer.
-func (s *Server) shared(name readName, read func(context.Context) ([]byte, error)) ([]byte, error) {
-	all := s.reads.Do(name, new(sharedRead), time.Now().Add(s.RequestTimeout), func(ctx context.Context, all []*sharedRead) {
+func (s *Server) shared(name readName, deadline time.Time, read func(context.Context) ([]byte, error)) ([]byte, error) {
+	all, ok := s.reads.Do(name, new(sharedRead), deadline, func(ctx context.Context, all []*sharedRead) {
 		all[0].body, all[0].err = read(ctx)
 	})
+	if !ok {
+		return nil, context.DeadlineExceeded
+	}
 	return all[0].body, all[0].err
 }

@@ -6,11 +6,13 @@ import (
 	_ "embed"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/semaphore"
 
 	"guestbook/api/internal/coalesce"
 	"guestbook/api/internal/guestbook"
@@ -18,11 +20,11 @@ import (
 
 // Store is where guestbooks are kept. Its methods end at the context's deadline.
 type Store interface {
-	Get(ctx context.Context, key string) (string, error) // "" where there is no such key
+	Get(ctx context.Context, key string, limit int) (string, error) // "" where there is no such key
 	Set(ctx context.Context, key, value string) error
 	Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error)
 	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error)
-	Since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error)
+	Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error)
 	End(ctx context.Context, key string) (guestbook.Mark, error)
 	Ping(ctx context.Context, key string) (master, slave error)
 }
@@ -42,6 +44,8 @@ type Server struct {
 	http.Handler
 	Options
 	reads     coalesce.Group[readName, *sharedRead]
+	messages  *semaphore.Weighted // bytes of requests under way
+	longReads *semaphore.Weighted // long guestbooks being answered
 	hub       *hub
 	durations *prometheus.HistogramVec
 	reached   atomic.Bool // the master has been reached once, so the settings are right
@@ -51,6 +55,8 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		Options:   o,
+		messages:  semaphore.NewWeighted(maxMessages),
+		longReads: semaphore.NewWeighted(maxLongReads),
 		hub:       newHub(o),
 		durations: newDurations(),
 	}
@@ -58,6 +64,9 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	for pattern, handler := range s.routes() {
 		mux.HandleFunc(pattern, handler)
+		if method, path, ok := strings.Cut(pattern, " "); ok { // every other method
+			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, refuseMethod(w, method)) })
+		}
 	}
 	s.Handler = endAfterChunks(mux)
 	return s

@@ -29,16 +29,22 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	t.Helper()
 	pod := podtest.Redis(t, localpod.Options{})
+	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
+}
+
+// newServerAt makes a server on the Redis at these ports.
+func newServerAt(t testing.TB, master, slave int) *server.Server {
+	t.Helper()
 	metrics := prometheus.NewRegistry()
 	log := slog.New(slog.DiscardHandler)
 	redis := store.New(store.Options{
-		MasterAddr: fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
-		SlaveAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
+		MasterAddr: fmt.Sprintf("127.0.0.1:%d", master),
+		SlaveAddr:  fmt.Sprintf("127.0.0.1:%d", slave),
 		PoolSize:   4, DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
 		Log: log, Metrics: metrics,
 	})
 	t.Cleanup(func() { redis.Close() })
-	return server.New(server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics}), pod
+	return server.New(server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics})
 }
 
 func serve(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
@@ -67,6 +73,8 @@ func TestCommands(t *testing.T) {
 		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
 		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
 		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, HEAD, POST"},
+		{"POST", "/guestbook/events", "", 405, "use GET"},
+		{"DELETE", "/guestbook/openapi.json", "", 405, "use GET"},
 		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
 	} {
 		t.Run(c.method+" "+c.url, func(t *testing.T) {
@@ -92,8 +100,8 @@ type broken struct {
 	err error
 }
 
-func (b broken) Get(context.Context, string) (string, error) { return "", b.err }
-func (b broken) Set(context.Context, string, string) error   { return b.err }
+func (b broken) Get(context.Context, string, int) (string, error) { return "", b.err }
+func (b broken) Set(context.Context, string, string) error        { return b.err }
 
 func TestErrorsOfTheStore(t *testing.T) {
 	for _, c := range []struct {

@@ -2,6 +2,7 @@
 package settings
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -76,6 +77,9 @@ func Load() (*Settings, error) {
 	}
 	s.MasterAddr = s.address(s.MasterAddr, s.MasterHost, s.MasterServiceHost, s.MasterServicePort)
 	s.SlaveAddr = s.address(s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost, s.SlaveServicePort)
+	for i, key := range s.AllowedKeys {
+		s.AllowedKeys[i] = strings.TrimSpace(key)
+	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -94,15 +98,13 @@ func invalid(name, expected string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
 }
 
-// address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name; "" where those
-// variables are not there. A manifest may name another Service's variable, as $(REDIS_LEADER_SERVICE_HOST): Kubernetes
-// leaves that as it is where there is no such variable.
+// address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name. A manifest may name
+// the variable of another Service, as $(REDIS_LEADER_SERVICE_HOST): Kubernetes leaves that as it is where there is no such
+// Service yet.
 func (s *Settings) address(set, name, host, port string) string {
 	switch {
 	case set != "":
 		return set
-	case s.GetHostsFrom == "env" && (host == "" || strings.HasPrefix(host, "$(")):
-		return ""
 	case s.GetHostsFrom == "env":
 		return net.JoinHostPort(host, port)
 	}
@@ -111,18 +113,17 @@ func (s *Settings) address(set, name, host, port string) string {
 
 // check refuses what parses but makes no sense.
 func (s *Settings) check() error {
-	const positive, address = "a time above 0", "host:port, such as redis-master:6379"
-	const service = "the host that Kubernetes sets if the Service exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns"
+	if err := cmp.Or(s.checkAddress("MASTER", s.MasterAddr), s.checkAddress("SLAVE", s.SlaveAddr)); err != nil {
+		return err
+	}
+	_, listenPort, listenErr := net.SplitHostPort(s.ListenAddr)
+	const positive = "a time above 0"
 	for _, c := range []struct {
 		ok             bool
 		name, expected string
 	}{
-		{s.MasterAddr != "", "REDIS_MASTER_SERVICE_HOST", service},
-		{s.SlaveAddr != "", "REDIS_SLAVE_SERVICE_HOST", service},
 		{s.Key == "" || len(s.AllowedKeys) == 0 || slices.Equal(s.AllowedKeys, []string{s.Key}), "ALLOWED_KEYS", fmt.Sprintf("no other key than GUESTBOOK_KEY=%q, which every request gets: unset one of the two", s.Key)},
-		{isAddress(s.MasterAddr) && s.MasterAddr[0] != ':', "REDIS_MASTER_ADDR", address},
-		{isAddress(s.SlaveAddr) && s.SlaveAddr[0] != ':', "REDIS_SLAVE_ADDR", address},
-		{isAddress(s.ListenAddr), "LISTEN_ADDR", "host:port or :port, such as :8080"},
+		{listenErr == nil && isPort(listenPort), "LISTEN_ADDR", "host:port or :port, such as :8080"},
 		{s.Username == "" || s.Password != "", "REDIS_USERNAME", "REDIS_PASSWORD to be set with it"},
 		{s.Database >= 0, "REDIS_DB", "a database number, 0 or more"},
 		{s.PoolSize >= 1 && s.PoolSize <= 10_000, "REDIS_POOL_SIZE", "1 to 10000 connections"},
@@ -139,10 +140,28 @@ func (s *Settings) check() error {
 	return nil
 }
 
-func isAddress(s string) bool {
-	_, port, err := net.SplitHostPort(s)
-	_, portErr := strconv.ParseUint(port, 10, 16)
-	return err == nil && portErr == nil
+// checkAddress refuses an address of Redis by the name of the variable that it comes from.
+func (s *Settings) checkAddress(role, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	goodHost, goodPort := host != "" && !strings.ContainsAny(host, " \t\n/@$"), isPort(port) && port != "0"
+	if err == nil && goodHost && goodPort {
+		return nil
+	}
+	prefix, env := "REDIS_"+role+"_", s.GetHostsFrom == "env"
+	switch {
+	case os.Getenv(prefix+"ADDR") != "":
+		return invalid(prefix+"ADDR", "host:port, such as redis-master:6379")
+	case env && goodHost:
+		return invalid(prefix+"SERVICE_PORT", "a port, 1 to 65535")
+	case env:
+		return invalid(prefix+"SERVICE_HOST", "the host that Kubernetes sets if the Service exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns")
+	}
+	return invalid(prefix+"HOST", "a DNS name")
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
 func (s *Settings) loadTLS() error {

@@ -96,6 +96,12 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 		{map[string]string{"REDIS_MASTER_ADDR": ":6379"}, `REDIS_MASTER_ADDR=":6379": expected host:port, such as redis-master:6379`},
 		{map[string]string{"REDIS_SLAVE_ADDR": ":6379", "GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11"}, `REDIS_SLAVE_ADDR=":6379": expected host:port, such as redis-master:6379`},
 		{map[string]string{"REDIS_SLAVE_ADDR": "redis-slave:redis"}, `REDIS_SLAVE_ADDR="redis-slave:redis": expected host:port, such as redis-master:6379`},
+		{map[string]string{"REDIS_MASTER_ADDR": "a b:6379"}, `REDIS_MASTER_ADDR="a b:6379": expected host:port`},
+		{map[string]string{"REDIS_MASTER_ADDR": "h:0"}, `REDIS_MASTER_ADDR="h:0": expected host:port`},
+		{map[string]string{"REDIS_SLAVE_ADDR": "h:65536"}, `REDIS_SLAVE_ADDR="h:65536": expected host:port`},
+		{map[string]string{"REDIS_SLAVE_HOST": "a b"}, `REDIS_SLAVE_HOST="a b": expected a DNS name`},
+		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11", "REDIS_MASTER_SERVICE_PORT": "abc"}, `REDIS_MASTER_SERVICE_PORT="abc": expected a port`},
+		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11", "REDIS_SLAVE_SERVICE_HOST": "fd00::12", "REDIS_SLAVE_SERVICE_PORT": "0"}, `REDIS_SLAVE_SERVICE_PORT="0": expected a port`},
 		{map[string]string{"LISTEN_ADDR": "8080"}, `LISTEN_ADDR="8080": expected host:port or :port, such as :8080`},
 		{map[string]string{"REDIS_USERNAME": "api"}, `REDIS_USERNAME="api": expected REDIS_PASSWORD to be set with it`},
 		{map[string]string{"GET_HOSTS_FROM": "env"}, `REDIS_MASTER_SERVICE_HOST="": expected the host that Kubernetes sets`},
@@ -120,6 +126,13 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 				t.Errorf("an error of one line without the password, got %q", err)
 			}
 		})
+	}
+}
+
+func TestBlanksAroundAllowedKeysAreNone(t *testing.T) {
+	s, err := load(t, map[string]string{"ALLOWED_KEYS": "messages, other"})
+	if err != nil || s.AllowedKeys[1] != "other" {
+		t.Errorf("%q, %v", s.AllowedKeys, err)
 	}
 }
 

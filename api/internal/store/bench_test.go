@@ -15,7 +15,7 @@ func BenchmarkGet(b *testing.B) {
 	s := open(b, podtest.Redis(b, localpod.Options{}))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s.Get(within(b, 5*time.Second), book); err != nil {
+		if _, err := s.Get(within(b, 5*time.Second), book, 1<<20); err != nil {
 			b.Fatal(err)
 		}
 	}

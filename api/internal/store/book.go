@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -67,26 +68,22 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, more, err
 }
 
-// Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means
-// that the book does not hold the mark any more: somebody rewrote it.
-func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark) (entries []guestbook.Entry, last guestbook.Mark, err error) {
+// Since reads the entries after the mark, some at a time, and the place of the last of them: up to the offset upto, or all
+// there are if that is negative. ErrNoEntry means that this is another guestbook than the mark's, whose end is given then,
+// or that it does not reach upto.
+func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) (entries []guestbook.Entry, last guestbook.Mark, err error) {
 	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
-		entries, last, err = n.since(ctx, key, mark)
+		entries, last, err = n.since(ctx, key, mark, upto)
 		return err
 	})
 	return entries, last, err
 }
 
-// End is the place of the book's last entry, Start of an empty book.
+// End is the place after the last entry, Start of an empty guestbook.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
-	err = s.read(ctx, func(ctx context.Context, n *node) error {
-		for size := int64(firstWindow); ; size *= 4 {
-			data, start, err := n.window(ctx, key, -1, size)
-			if err != nil || start == 0 || len(data) > 0 {
-				_, last = guestbook.Split(data, start)
-				return err
-			}
-		}
+	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
+		last, err = n.end(ctx, key)
+		return err
 	})
 	return last, err
 }
@@ -124,10 +121,7 @@ func (n *node) window(ctx context.Context, key string, before, size int64) (data
 	if before == 0 {
 		return nil, 0, nil
 	}
-	reply, err := redis.Values(n.do(ctx, "EVAL", windowScript, 1, key, before, size))
-	if err == nil {
-		_, err = redis.Scan(reply, &start, &data)
-	}
+	data, start, err = n.bytesBefore(ctx, key, before, size)
 	if last := len(data) - 1; err == nil && before > 0 {
 		if start+int64(last) != before || data[last] != ',' {
 			return nil, 0, guestbook.ErrNoEntry
@@ -144,36 +138,53 @@ func (n *node) window(ctx context.Context, key string, before, size int64) (data
 	return data, start, err
 }
 
-func (n *node) since(ctx context.Context, key string, mark guestbook.Mark) ([]guestbook.Entry, guestbook.Mark, error) {
-	from := max(mark.ID, 0)
+// bytesBefore runs windowScript.
+func (n *node) bytesBefore(ctx context.Context, key string, before, size int64) (data []byte, start int64, err error) {
+	reply, err := redis.Values(n.do(ctx, "EVAL", windowScript, 1, key, before, size))
+	if err == nil {
+		_, err = redis.Scan(reply, &start, &data)
+	}
+	return data, start, err
+}
+
+func (n *node) end(ctx context.Context, key string) (last guestbook.Mark, err error) {
+	for size := int64(firstWindow); ; size *= 4 {
+		data, start, err := n.bytesBefore(ctx, key, -1, size)
+		if comma := bytes.LastIndexByte(data, ','); err != nil || start == 0 || comma >= 0 {
+			_, last = guestbook.Split(data[max(comma, 0):], start+int64(max(comma, 0)))
+			last.Tail = guestbook.Tail(data)
+			return last, err
+		}
+	}
+}
+
+func (n *node) since(ctx context.Context, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
+	from := max(0, mark.End-guestbook.TailLength)
 	for size := int64(64 << 10); ; size *= 4 {
-		data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, from, from+size-1))
+		stop := from + size
+		if upto >= 0 {
+			stop = min(stop, upto)
+		}
+		data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, from, stop-1))
 		if err != nil {
 			return nil, mark, err
 		}
-		whole := int64(len(data)) < size
-		seen := 0 // the length of the entry at the mark
-		if mark.ID >= 0 {
-			switch seen = guestbook.EntryLength(data); {
-			case seen == 0, from > 0 && data[0] != ',':
-				return nil, mark, guestbook.ErrNoEntry
-			case seen == len(data) && !whole:
-				continue // an entry longer than what was read
-			case mark.Raw != "" && mark.Raw != string(data[:seen]):
-				return nil, mark, guestbook.ErrNoEntry
-			}
-			mark.Raw = string(data[:seen])
+		whole := from+int64(len(data)) < stop // that is all that there is
+		news, ok := mark.Follow(data, from)
+		if !ok || whole && upto >= 0 {
+			end, err := n.end(ctx, key)
+			return nil, end, cmp.Or(err, guestbook.ErrNoEntry)
 		}
-		data = data[seen:]
-		if !whole { // the last entry may be cut
-			cut := bytes.LastIndexByte(data, ',')
+		if !whole && stop != upto { // the last entry may be cut
+			cut := bytes.LastIndexByte(news, ',')
 			if cut <= 0 {
 				continue
 			}
-			data = data[:cut]
+			news = news[:cut]
 		}
-		entries, last := guestbook.Split(data, from+int64(seen))
-		if last == guestbook.Start {
+		entries, last := guestbook.Split(news, mark.End)
+		last.Tail = guestbook.Tail(data[:int(mark.End-from)+len(news)])
+		if len(news) == 0 {
 			last = mark
 		}
 		return entries, last, nil

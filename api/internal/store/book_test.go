@@ -189,7 +189,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	if got, _, err := s.Page(ctx, book, posted.ID, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("before the post: %v, %v", got, err)
 	}
-	if got, last, err := s.Since(ctx, book, guestbook.Mark{ID: posted.ID}); err != nil || len(got) != 0 || last.ID != posted.ID {
+	if got, last, err := s.Since(ctx, book, guestbook.Mark{ID: posted.ID, End: posted.ID}, -1); err != nil || len(got) != 1 || last.ID != posted.ID {
 		t.Errorf("since the post: %v, %v, %v", got, last, err)
 	}
 }
@@ -198,40 +198,45 @@ func TestSince(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	long := strings.Repeat("x", 100_000)
+	mark := func(id, end int64, tail string) guestbook.Mark { return guestbook.Mark{ID: id, End: end, Tail: tail} }
 	for _, c := range []struct {
 		content string
 		mark    guestbook.Mark
+		upto    int64
 		want    []guestbook.Entry
 		last    guestbook.Mark
 		err     error
 	}{
-		{"", guestbook.Start, nil, guestbook.Start, nil},
-		{",a,b", guestbook.Start, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
-		{",a,b", guestbook.Mark{ID: 0, Raw: ",a"}, []guestbook.Entry{entry(2, "b")}, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
-		{",a,b", guestbook.Mark{ID: 0}, []guestbook.Entry{entry(2, "b")}, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
-		{"a,b", guestbook.Mark{ID: 0, Raw: "a"}, []guestbook.Entry{entry(1, "b")}, guestbook.Mark{ID: 1, Raw: ",b"}, nil},
-		{",a,b", guestbook.Mark{ID: 2, Raw: ",b"}, nil, guestbook.Mark{ID: 2, Raw: ",b"}, nil},
-		{",a,", guestbook.Mark{ID: 0}, nil, guestbook.Mark{ID: 2, Raw: ","}, nil},
-		{"," + long + ",b", guestbook.Mark{ID: 0}, []guestbook.Entry{entry(100_001, "b")}, guestbook.Mark{ID: 100_001, Raw: ",b"}, nil},
-		{",a," + long, guestbook.Mark{ID: 0}, []guestbook.Entry{entry(2, long)}, guestbook.Mark{ID: 2, Raw: "," + long}, nil},
-		// Rewritten books.
-		{"", guestbook.Mark{ID: 0, Raw: ",a"}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
-		{",x,b", guestbook.Mark{ID: 0, Raw: ",a"}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
-		{",ab", guestbook.Mark{ID: 0, Raw: ",a"}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
-		{",a,b", guestbook.Mark{ID: 1}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
-		{",a,b", guestbook.Mark{ID: 4}, nil, guestbook.Mark{}, guestbook.ErrNoEntry},
+		{"", guestbook.Start, -1, nil, guestbook.Start, nil},
+		{",a,b", guestbook.Start, -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, mark(2, 4, ",a,b"), nil},
+		{",a,b", mark(0, 2, ",a"), -1, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
+		{",a,b,c", mark(0, 2, ",a"), 4, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
+		{"a,b", mark(0, 1, "a"), -1, []guestbook.Entry{entry(1, "b")}, mark(1, 3, "a,b"), nil},
+		{",a,b", mark(2, 4, ",a,b"), -1, nil, mark(2, 4, ",a,b"), nil},
+		{",a,", mark(0, 2, ",a"), -1, nil, mark(2, 3, ",a,"), nil},
+		{"," + long + ",b", mark(0, 100_001, long[:64]), -1, []guestbook.Entry{entry(100_001, "b")}, mark(100_001, 100_003, long[:62]+",b"), nil},
+		{",a," + long, mark(0, 2, ",a"), -1, []guestbook.Entry{entry(2, long)}, mark(2, 100_003, long[:64]), nil},
+		// A mark whose tail is not known.
+		{",a,b", mark(2, 2, ""), -1, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
+		{"," + long + ",b", mark(0, 0, ""), 100_001, []guestbook.Entry{entry(0, long)}, mark(0, 100_001, long[:64]), nil},
+		{",a,b", mark(1, 1, ""), -1, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},
+		{",a,b", mark(9, 9, ""), -1, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},
+		// Rewritten books, and the ends of the new ones.
+		{"", mark(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
+		{",x,b", mark(0, 2, ",a"), -1, nil, mark(2, 4, ",x,b"), guestbook.ErrNoEntry},
+		{",ab", mark(0, 2, ",a"), -1, nil, mark(0, 3, ",ab"), guestbook.ErrNoEntry},
+		{",other,b", mark(6, 8, ",first,b"), -1, nil, mark(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry as it was
+		{",a,b", mark(0, 2, ",a"), 5, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it does not reach so far
 	} {
 		set(t, s, c.content)
 		wantGet(t, s, c.content)
-		got, last, err := s.Since(within(t, 5*time.Second), book, c.mark)
-		if !errors.Is(err, c.err) {
-			t.Errorf("%.20q since %v: %v, want %v", c.content, c.mark, err, c.err)
-		}
-		if c.err == nil && (!reflect.DeepEqual(got, c.want) || last != c.last) {
-			t.Errorf("%.20q since %v: %.40v to %.40v, want %.40v to %.40v", c.content, c.mark, got, last, c.want, c.last)
+		got, last, err := s.Since(within(t, 5*time.Second), book, c.mark, c.upto)
+		if !errors.Is(err, c.err) || !reflect.DeepEqual(got, c.want) || last != c.last {
+			t.Errorf("%.20q since %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.mark, got, last, err, c.want, c.last, c.err)
 		}
 		end, err := s.End(within(t, 5*time.Second), book)
-		if _, want := guestbook.Split([]byte(c.content), 0); err != nil || end != want {
+		_, want := guestbook.Split([]byte(c.content), 0)
+		if want.Tail = guestbook.Tail([]byte(c.content)); err != nil || end != want {
 			t.Errorf("%.20q ends at %.40v, %v, want %.40v", c.content, end, err, want)
 		}
 	}
@@ -248,10 +253,11 @@ func TestSinceInSteps(t *testing.T) {
 	set(t, s, content.String())
 	wantGet(t, s, content.String())
 	want, end := guestbook.Split([]byte(content.String()), 0)
+	end.Tail = guestbook.Tail([]byte(content.String()))
 	var got []guestbook.Entry
 	mark := guestbook.Start
 	for mark != end {
-		entries, last, err := s.Since(within(t, 5*time.Second), book, mark)
+		entries, last, err := s.Since(within(t, 5*time.Second), book, mark, -1)
 		if err != nil || last == mark {
 			t.Fatalf("since %v: to %v, %v", mark, last, err)
 		}

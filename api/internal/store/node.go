@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -79,8 +80,9 @@ func (n *node) do(ctx context.Context, command string, args ...any) (any, error)
 		return nil, n.record(command, start, fmt.Errorf("get a connection: %w", err))
 	}
 	defer c.Close()
-	reply, err := redis.DoWithTimeout(c, n.replyTimeout(ctx), command, args...)
-	return reply, n.record(command, start, n.classify(err))
+	timeout := n.replyTimeout(ctx)
+	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
+	return reply, n.record(command, start, n.classify(err, timeout))
 }
 
 // replyTimeout is how long to wait for an answer: REDIS_READ_TIMEOUT, or less if the context ends before.
@@ -90,11 +92,13 @@ func (n *node) replyTimeout(ctx context.Context) time.Duration {
 }
 
 // classify gives the error of a command its meaning. When that says that the server is gone, still loads its data or has
-// become a slave, the address may lead to another one by now: the open connections are stale.
-func (n *node) classify(err error) error {
+// become a slave, the address may lead to another one by now: the open connections are stale. A timeout shorter than
+// usual says nothing of the kind.
+func (n *node) classify(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
+	hasty := timeout < n.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
 	err = mapError(err)
-	if noReply || isReply(err, codeLoading) || n.role == "master" && isReply(err, codeReadOnly) {
+	if noReply && !hasty || isReply(err, codeLoading) || n.role == "master" && isReply(err, codeReadOnly) {
 		n.staleBefore.Store(now())
 	}
 	if noReply {
@@ -127,7 +131,8 @@ func (n *node) coolingDown() bool { return now() < n.cooldownUntil.Load() }
 // conclusive says whether err is an answer to what was asked, be it that what was asked for is not there. Another node
 // would answer the same.
 func conclusive(err error) bool {
-	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) || errors.Is(err, guestbook.ErrNoEntry)
+	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
+		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)
 }
 
 // ping asks what is cheapest of that which tells whether requests for the key would be answered. PING would not do: a

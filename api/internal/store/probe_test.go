@@ -129,7 +129,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 			t.Errorf("%s: ready %t, want %t", situation, got, want)
 		}
 		s := open(t, pod, func(o *store.Options) { o.MasterAddr = address(1) })
-		if _, err := s.Get(within(t, 2*time.Second), book); (err == nil) != want {
+		if _, err := s.Get(within(t, 2*time.Second), book, 1<<20); (err == nil) != want {
 			t.Errorf("%s: want read %t, got error %v", situation, want, err)
 		}
 		return holds

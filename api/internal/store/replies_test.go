@@ -73,7 +73,7 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 			status: 503, words: "maxclients", code: "ERR max number of clients",
 		},
 		{
-			what: "it does not know the command", masterArgs: []string{"--rename-command", "STRLEN", "", "--rename-command", "SET", "", "--rename-command", "GET", ""},
+			what: "it does not know the command", masterArgs: []string{"--rename-command", "STRLEN", "", "--rename-command", "SET", "", "--rename-command", "GETRANGE", ""},
 			status: 503, words: "is it a Redis", code: "ERR unknown command",
 		},
 		{

@@ -165,7 +165,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 			if err := s.Set(within(t, 20*time.Second), book, "x"); err == nil {
 				t.Error("a set succeeds")
 			}
-			if _, err := s.Get(within(t, 20*time.Second), book); err == nil {
+			if _, err := s.Get(within(t, 20*time.Second), book, 1<<20); err == nil {
 				t.Error("a get succeeds")
 			}
 			api := server.New(server.Options{Store: s, RequestTimeout: time.Second, Metrics: s.metrics})
@@ -204,7 +204,7 @@ func TestAnIdleTLSConnectionIsUsedAgain(t *testing.T) {
 	}
 	for range 100 {
 		set(t, s, "x")
-		if _, err := s.Get(within(t, 5*time.Second), book); err != nil {
+		if _, err := s.Get(within(t, 5*time.Second), book, 1<<20); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -92,7 +92,7 @@ func wantGet(t *testing.T, s fixture, want string) {
 	var got string
 	var err error
 	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		if got, err = s.Get(within(t, 2*time.Second), "messages"); err == nil && got == want {
+		if got, err = s.Get(within(t, 2*time.Second), "messages", 1<<20); err == nil && got == want {
 			return
 		}
 	}
@@ -116,7 +116,7 @@ func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
-	if value, err := s.Get(within(t, time.Second), "messages"); value != "" || err != nil {
+	if value, err := s.Get(within(t, time.Second), "messages", 1<<20); value != "" || err != nil {
 		t.Errorf("a missing key reads as %q, %v", value, err)
 	}
 	set(t, s, "a\x00\xff")
@@ -152,7 +152,7 @@ func TestWrongType(t *testing.T) {
 	s := open(t, pod)
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "RPUSH", "list", "a")
 	podtest.Await(t, pod.Slave, func(context.Context) error {
-		_, err := s.Get(within(t, time.Second), "list")
+		_, err := s.Get(within(t, time.Second), "list", 1<<20)
 		if !errors.Is(err, guestbook.ErrWrongType) {
 			return fmt.Errorf("want ErrWrongType, got %w", err)
 		}
@@ -183,7 +183,7 @@ func TestDeadlines(t *testing.T) {
 			}
 		})
 		done.Go(func() {
-			if _, err := s.Get(ctx, "messages"); err == nil {
+			if _, err := s.Get(ctx, "messages", 1<<20); err == nil {
 				t.Error("a stopped slave and master have answered")
 			}
 		})
@@ -340,7 +340,7 @@ func TestManyReadersOfASilentSlave(t *testing.T) {
 	for range 40 {
 		readers.Go(func() {
 			for time.Since(start) < 4*time.Second {
-				if value, err := s.Get(within(t, 2*time.Second), "messages"); err != nil || value != "x" {
+				if value, err := s.Get(within(t, 2*time.Second), "messages", 1<<20); err != nil || value != "x" {
 					t.Errorf("reads %q, %v", value, err)
 				}
 				time.Sleep(20 * time.Millisecond)

@@ -66,7 +66,7 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 	wantGet(t, s, ",a,b,c")
 	_, _, pageErr := s.Page(ctx, book, -1, -1, 10)
 	_, _, beforeErr := s.Page(ctx, book, 2, -1, 10)
-	_, _, sinceErr := s.Since(ctx, book, guestbook.Start)
+	_, _, sinceErr := s.Since(ctx, book, guestbook.Start, -1)
 	_, endErr := s.End(ctx, book)
 	if err := errors.Join(master, slave, setErr, appendErr, onceErr, againErr, pageErr, beforeErr, sinceErr, endErr); err != nil {
 		t.Error(err)
@@ -121,13 +121,13 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	wantGet(t, s, ",a")
 	ctx := within(t, 20*time.Second)
 	for name, call := range map[string]func() error{
-		"get":                     func() error { _, err := s.Get(ctx, "secret"); return err },
+		"get":                     func() error { _, err := s.Get(ctx, "secret", 1<<20); return err },
 		"set":                     func() error { return s.Set(ctx, "secret", "x") },
 		"append":                  func() error { _, err := s.Append(ctx, "secret", "x", ""); return err },
 		"append with key":         func() error { _, err := s.Append(ctx, "secret", "x", "k"); return err },
 		"page":                    func() error { _, _, err := s.Page(ctx, "secret", -1, -1, 10); return err },
 		"page before":             func() error { _, _, err := s.Page(ctx, "secret", 5, -1, 10); return err },
-		"since":                   func() error { _, _, err := s.Since(ctx, "secret", guestbook.Start); return err },
+		"since":                   func() error { _, _, err := s.Since(ctx, "secret", guestbook.Start, -1); return err },
 		"end":                     func() error { _, err := s.End(ctx, "secret"); return err },
 		"a key that begins alike": func() error { _, err := s.Append(ctx, "messages2", "x", "k"); return err },
 	} {

@@ -2,12 +2,16 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/coalesce"
+	"guestbook/api/internal/guestbook"
 )
 
 // writeQueue is where writes wait for the one connection that sends them: all that have come while an exchange with Redis
@@ -17,45 +21,82 @@ type writeQueue struct {
 	group  coalesce.Group[struct{}, *pendingWrite]
 }
 
+// maxBatch is how many bytes are sent together, unless a single command has more.
+const maxBatch = 1 << 20
+
 // pendingWrite is a command and its answer.
 type pendingWrite struct {
 	command string
 	args    []any
 	reply   any
 	err     error
+	taken   atomic.Bool // by whoever sends it, or by the one who gave up waiting for that
 }
 
-// do sends one command with the next exchange and waits for its answer, at most until the context's deadline.
+var errNotSent = errors.New("not sent in time")
+
+// do sends one command with the next exchange and waits for its answer, at most until the context's deadline. By then the
+// command was sent, and its outcome is unknown, or it never will be.
 func (q *writeQueue) do(ctx context.Context, command string, args ...any) (any, error) {
 	start := time.Now()
 	w := &pendingWrite{command: command, args: args}
 	deadline, _ := ctx.Deadline()
-	q.group.Do(struct{}{}, w, deadline, q.flush)
-	return w.reply, q.master.record(command, start, w.err)
+	_, ok := q.group.Do(struct{}{}, w, deadline, q.flush)
+	switch {
+	case ok:
+		return w.reply, q.master.record(command, start, w.err)
+	case w.taken.Swap(true):
+		return nil, q.master.record(command, start, guestbook.ErrUnknown)
+	}
+	return nil, q.master.record(command, start, errNotSent)
 }
 
-// flush sends the writes together and fills in their answers.
+// flush sends the writes, those that fit into maxBatch together.
 func (q *writeQueue) flush(ctx context.Context, writes []*pendingWrite) {
+	for len(writes) > 0 {
+		n, size := 0, 0
+		for n < len(writes) && (n == 0 || size+writes[n].size() <= maxBatch) {
+			size += writes[n].size()
+			n++
+		}
+		q.send(ctx, writes[:n])
+		writes = writes[n:]
+	}
+}
+
+// size is about how many bytes the command has.
+func (w *pendingWrite) size() (size int) {
+	for _, arg := range w.args {
+		text, _ := arg.(string)
+		size += len(text)
+	}
+	return size
+}
+
+// send sends the writes for which somebody waits still, and fills in their answers.
+func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 	conn, err := q.master.pool.GetContext(ctx)
 	if err != nil {
 		err = fmt.Errorf("get a connection: %w", err)
 	}
 	defer conn.Close()
+	batch = slices.DeleteFunc(slices.Clone(batch), func(w *pendingWrite) bool { return w.taken.Swap(true) })
 	var replies []any
-	if err == nil {
-		for _, w := range writes {
+	if err == nil && len(batch) > 0 {
+		for _, w := range batch {
 			_ = conn.Send(w.command, w.args...) // an error of it comes again with the replies
 		}
-		replies, err = redis.Values(redis.DoWithTimeout(conn, q.master.replyTimeout(ctx), ""))
-		err = q.master.classify(err)
+		timeout := q.master.replyTimeout(ctx)
+		replies, err = redis.Values(redis.DoWithTimeout(conn, timeout, ""))
+		err = q.master.classify(err, timeout)
 	}
-	for i, w := range writes {
+	for i, w := range batch {
 		if w.err = err; err != nil {
 			continue
 		}
 		w.reply = replies[i]
 		if refusal, ok := w.reply.(redis.Error); ok {
-			w.err = q.master.classify(refusal)
+			w.err = q.master.classify(refusal, 0)
 		}
 	}
 }
