@@ -1,5 +1,6 @@
 # make run     the whole pod on this machine, with a real Redis master and slave
 # make test    vet, unit tests, the contract suite and the page in a real browser, against real Redis and nginx
+# make test-versions PROGRAMS="/a /b"  contract suite and store's tests with the redis-server or nginx of each folder
 # make test-long   many visitors at once
 # make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
 # make faults      one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
@@ -64,6 +65,12 @@ $(AXE): Makefile
 	@mkdir -p .build
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
 	@touch $@
+
+PROGRAMS ?=
+.PHONY: test-versions
+test-versions:
+	$(call programs,$(SERVERS))
+	@api/test/versions.sh $(PROGRAMS)
 
 .PHONY: test-long
 test-long:

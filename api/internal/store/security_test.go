@@ -125,7 +125,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a server that knows no passwords", func(_ *testing.T, o *store.Options) {
 			o.MasterAddr = address(plain.Ports.Master)
 			o.SlaveAddr, o.Username, o.Password = o.MasterAddr, "api", secretPart
-		}, "ERR unknown command 'AUTH'"},
+		}, "ERR unknown command .AUTH."},
 		{"an expired certificate", func(t *testing.T, o *store.Options) {
 			o.MasterAddr = other(t, -time.Minute)
 			o.SlaveAddr, o.TLS = o.MasterAddr, r.Trust(name)

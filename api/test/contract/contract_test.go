@@ -58,9 +58,10 @@ func TestWithoutMaster(t *testing.T) {
 	podtest.Await(t, pod.Slave, pod.Synced)
 	expect(t, pod.URL()+"/guestbook/?"+writeQuery, 200, updated)
 	read := pod.URL() + "/guestbook/?" + readQuery
+	slave := podtest.Dial(t, pod.Ports.Slave)
 	podtest.Await(t, pod.Slave, func(context.Context) error {
-		if _, body := ask(t, read); body != `{"data": ",x"}` {
-			return errors.New("not replicated: " + body)
+		if holds, err := redis.String(slave.Do("GET", "messages")); holds != ",x" {
+			return errors.Join(errors.New("not replicated: "+holds), err)
 		}
 		return nil
 	})
@@ -106,7 +107,7 @@ func TestWithoutSlave(t *testing.T) {
 
 func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
 	// The master makes the slave wait for its first copy for longer than the test takes.
-	pod, master := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync-delay", "600"}})
+	pod, master := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "600"}})
 	put(t, master, ",kept")
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",kept"}`)
 	if _, body := ask(t, pod.APIURL()+"/readyz"); !strings.Contains(body, "the slave has not finished its first sync") {

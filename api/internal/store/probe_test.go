@@ -1,0 +1,209 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/internal/store"
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// readinessProbe gives the slaves' probe as their manifest has it, for a slave on a port of its own.
+func readinessProbe(t *testing.T, port int) (ready func() bool) {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "k8s", "redis-slave-deployment.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var deployment struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						ReadinessProbe struct{ Exec struct{ Command []string } } `yaml:"readinessProbe"`
+					}
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &deployment); err != nil {
+		t.Fatal(err)
+	}
+	command := deployment.Spec.Template.Spec.Containers[0].ReadinessProbe.Exec.Command
+	cli, err := exec.LookPath("redis-cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\nexec '%s' -p %d \"$@\"\n", cli, port)
+	if err := os.WriteFile(filepath.Join(dir, "redis-cli"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return func() bool {
+		probe := exec.CommandContext(within(t, 5*time.Second), command[0], command[1:]...)
+		probe.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, err := probe.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) || len(out) > 0 {
+			t.Errorf("the probe: %v\n%s", err, out)
+		}
+		return err == nil
+	}
+}
+
+// badMaster is a master whose copy of its data no slave can use. It counts the slaves that were sent it and have gone.
+func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent = new(atomic.Int64)
+	var slaves sync.WaitGroup
+	t.Cleanup(func() { listener.Close(); slaves.Wait() })
+	slaves.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			slaves.Go(func() {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+				lines := bufio.NewScanner(c)
+				for lines.Scan() {
+					switch line := strings.ToUpper(lines.Text()); {
+					case line == "PING":
+						fmt.Fprint(c, "+PONG\r\n")
+					case line == "REPLCONF":
+						fmt.Fprint(c, "+OK\r\n")
+					case line == "PSYNC":
+						fmt.Fprintf(c, "+FULLRESYNC %s 0\r\n%s", strings.Repeat("0123456789", 4), dump)
+						_ = c.(*net.TCPConn).CloseWrite()
+						for lines.Scan() {
+						}
+						sent.Add(1)
+					}
+				}
+			})
+		}
+	})
+	return listener.Addr().(*net.TCPAddr).Port, sent
+}
+
+// The slaves' probe and the store tell in the same way which slave may be read. The old page takes an empty book from
+// any other, and then overwrites the real one.
+func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
+	pod := podtest.New(t, localpod.Options{})
+	podtest.Start(t, pod.Slave)
+	slave := podtest.Dial(t, pod.Ports.Slave)
+	ready := readinessProbe(t, pod.Ports.Slave)
+	fields := regexp.MustCompile("(master_link_status|master_link_down_since_seconds|slave_repl_offset|repl_backlog_active):[^\r]*")
+	// check gives what the slave holds.
+	check := func(situation string, want bool) string {
+		t.Helper()
+		info, _ := redis.String(slave.Do("INFO", "replication"))
+		holds, _ := redis.String(slave.Do("GET", book))
+		t.Logf("%s: %s, holds %q", situation, strings.Join(fields.FindAllString(info, -1), " "), holds)
+		if got := ready(); got != want {
+			t.Errorf("%s: ready %t, want %t", situation, got, want)
+		}
+		s := open(t, pod, func(o *store.Options) { o.MasterAddr = address(1) })
+		if _, err := s.Get(within(t, 2*time.Second), book, 1<<20); (err == nil) != want {
+			t.Errorf("%s: want read %t, got error %v", situation, want, err)
+		}
+		return holds
+	}
+	linkDown := func(context.Context) error {
+		if info, err := redis.String(slave.Do("INFO", "replication")); !strings.Contains(info, "master_link_status:down") {
+			return errors.Join(errors.New("the link is up"), err)
+		}
+		return nil
+	}
+	// follow makes the slave try, twice at least, to get a copy of a bad master's data.
+	follow := func(dump string) {
+		t.Helper()
+		port, sent := badMaster(t, dump)
+		podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", port)
+		podtest.Await(t, pod.Slave, func(context.Context) error {
+			if sent.Load() < 2 {
+				return errors.New("the slave did not ask for a copy")
+			}
+			return nil
+		})
+	}
+	followMaster := func() {
+		t.Helper()
+		podtest.Start(t, pod.Master)
+		podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", pod.Ports.Master)
+		podtest.Await(t, pod.Slave, pod.Synced)
+	}
+
+	check("never linked", false)
+	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
+	podtest.Start(t, pod.Master)
+	// After one write without a slave, the offset of Redis 8 and Valkey is 1.
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
+	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", pod.Ports.Master)
+	podtest.Await(t, pod.Slave, pod.Synced)
+	check("in sync", true)
+	podtest.Kill(t, pod.Master)
+	podtest.Await(t, pod.Slave, linkDown)
+	if !ready() {
+		t.Error("master gone after one write: not ready")
+	}
+	podtest.Start(t, pod.Master)
+	podtest.Await(t, pod.Slave, pod.Synced)
+	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Do(t, master, "SET", book, ",a")
+	podtest.Do(t, master, "WAIT", 1, 5000)
+	check("in sync again", true)
+	podtest.Kill(t, pod.Master)
+	podtest.Await(t, pod.Slave, linkDown)
+	check("master gone", true)
+
+	// Redis 6.0 forgets its offset when a copy begins, later ones when they drop their data for it.
+	version, _ := redis.String(slave.Do("INFO", "server"))
+	forgets := strings.Contains(version, "redis_version:6.")
+	follow("$1000000\r\nREDIS0006")
+	if holds := check("master killed while it sent a copy", !forgets); holds != ",a" {
+		t.Errorf("the slave holds %q", holds)
+	}
+	followMaster()
+	check("in sync again", true)
+	podtest.Kill(t, pod.Master)
+	// A newer master's: the slave drops what it had before it finds that it cannot read this.
+	dump := "REDIS9999" + strings.Repeat("\xff", 20)
+	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
+	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {
+		t.Errorf("the slave holds %q", holds)
+	}
+
+	followMaster()
+	podtest.Do(t, slave, "SAVE")
+	podtest.Kill(t, pod.Master)
+	podtest.Kill(t, pod.Slave)
+	podtest.Start(t, pod.Slave)
+	slave = podtest.Dial(t, pod.Ports.Slave)
+	check("started with an old file", false)
+}

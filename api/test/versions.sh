@@ -1,0 +1,79 @@
+#!/bin/sh
+# Runs the contract suite and the store's tests with each version of redis-server and nginx, and prints a table.
+#
+#   versions.sh [FOLDER…]   each folder's programs come first in PATH; without any, those of PATH are tested
+#
+# Fails when a test does, when none was run, and when the program of a folder was not the one that they started. What went
+# wrong goes to standard error.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' INT TERM
+red=0
+failures=$tmp/failures
+: >"$failures"
+
+# tests PACKAGE: "ok" or "failed", with the number of tests; what went wrong goes to $failures.
+tests() {
+  : >"$tmp/used"
+  PATH="$tmp/bin:$PATH" go test -count=1 -v "$1" >"$tmp/out" 2>&1
+  status=$?
+  passed=$(grep -c '^--- PASS' "$tmp/out")
+  skipped=$(grep -c '^--- SKIP' "$tmp/out")
+  if [ $status = 0 ] && [ "$passed" -gt 0 ] && grep -qx "$program" "$tmp/used"; then
+    result="ok ($passed tests"
+    [ "$skipped" = 0 ] || result="$result, $skipped skipped"
+    result="$result)"
+    return
+  fi
+  red=1
+  result="**failed**"
+  {
+    echo "=== $1 with $label $version: $passed passed, go test ended with $status"
+    grep -qx "$program" "$tmp/used" || echo "the tests did not start $path"
+    # Without what passed.
+    awk '/^=== / || /^ +--- PASS/ {next} /^--- PASS/ {held = ""; next} {held = held $0 "\n"}
+      /^--- FAIL/ {printf "%s", held; held = ""} END {printf "%s", held}' "$tmp/out"
+  } >>"$failures"
+}
+
+# row PATH: the tests with this program, as a line of the table.
+row() {
+  path=$1
+  program=$(basename "$path")
+  version=$("$path" -v 2>&1)
+  label=${version%%[ /]*} # "Redis server v=7.0.15 sha=…", "nginx version: nginx/1.30.6"
+  version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
+  [ -n "$version" ] || { echo "$path does not tell its version" >>"$failures"; red=1; version='?'; }
+  # A start script notes that it was used. Other programs of the folder, and other folders' Go, stay out of the way.
+  rm -rf "$tmp/bin"; mkdir "$tmp/bin"
+  printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
+  chmod +x "$tmp/bin/$program"
+  start=$(date +%s)
+  tests ./api/test/contract; contract=$result
+  if [ "$program" = redis-server ]; then
+    cli=${path%/*}/redis-cli
+    [ ! -x "$cli" ] || ln -s "$cli" "$tmp/bin/"
+    tests ./api/internal/store
+  else
+    result=–
+  fi
+  echo "| $label | $version | $contract | $result | $(($(date +%s) - start)) s |"
+}
+
+echo "| Program | Version | Contract suite | Store's tests | Took |"
+echo "|---|---|---|---|---|"
+if [ $# = 0 ]; then
+  PATH="$PATH:/usr/sbin"
+  for p in redis-server nginx; do row "$(command -v $p || echo "$p")"; done
+fi
+for folder; do
+  found=
+  for p in redis-server nginx; do
+    [ ! -x "$folder/$p" ] || { found=1; row "$folder/$p"; }
+  done
+  [ -n "$found" ] || { echo "$folder has neither redis-server nor nginx" >>"$failures"; red=1; }
+done
+cat "$failures" >&2
+exit $red
