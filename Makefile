@@ -48,7 +48,7 @@ AXE := .build/node_modules/axe-core/axe.min.js
 run:
 	$(call programs,$(SERVERS))
 	@mkdir -p .build .data
-	@go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/run ./api/test/localpod/run
+	@go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/run ./api/tools/run
 	@.build/run -api .build/api -dir "$(CURDIR)/.data" -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 
 .PHONY: test
@@ -70,7 +70,7 @@ PROGRAMS ?=
 .PHONY: test-versions
 test-versions:
 	$(call programs,$(SERVERS))
-	@api/test/versions.sh $(PROGRAMS)
+	@api/tools/versions.sh $(PROGRAMS)
 
 .PHONY: test-long
 test-long:
@@ -82,8 +82,8 @@ BENCH ?=
 bench:
 	$(call programs,$(SERVERS) wrk:wrk chromium:chromium)
 	@mkdir -p .build
-	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/test/bench/floor
-	go run ./api/test/bench $(BENCH)
+	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/tools/bench/floor
+	go run ./api/tools/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
 	go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
 
@@ -91,7 +91,7 @@ bench:
 SCALE ?=
 .PHONY: scale
 scale:
-	@go run ./api/test/scale $(SCALE)
+	@go run ./api/tools/scale $(SCALE)
 
 BENCHMARKS := ./api/internal/...
 
@@ -148,11 +148,11 @@ fuzz:
 
 .PHONY: licences
 licences: .build/api-linked
-	@go run ./api/test/modules $<
+	@go run ./api/tools/modules $<
 
 .PHONY: sbom
 sbom: .build/api-linked
-	@go run ./api/test/modules -sbom '$(VERSION)' $< >.build/sbom.json
+	@go run ./api/tools/modules -sbom '$(VERSION)' $< >.build/sbom.json
 	@echo .build/sbom.json
 
 .PHONY: vulncheck

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A load is a pod of the program load, which visits the guestbook. See load/main.go.
+// A load is a pod of the program load, which visits the guestbook. See api/tools/load.
 type load struct {
 	namespace
 }

@@ -1,5 +1,3 @@
-//go:build e2e
-
 // The program load visits a guestbook steadily, as old pages do, and counts what it gets.
 //
 //	load [-url U] [-readers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
