@@ -1,268 +1,110 @@
-# make run     the whole pod on this machine, with a real Redis master and slave
-# make test    vet, unit tests, the contract suite and the page in a real browser, against real Redis and nginx
-# make test-versions PROGRAMS="/a /b"  contract suite and store's tests with the redis-server or nginx of each folder
-# make test-long   many visitors at once
-# make bench   requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
-# make faults      one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
-# make soak        steady load for SOAK, and what grows meanwhile
-# make lint    formatting and linters (building one takes longer than the tests)
-# make fuzz    each fuzzer for FUZZTIME
-# make licences   the API's modules and their licences; fails on an unknown or copyleft one
-# make sbom       the API's modules as CycloneDX, in .build/sbom.json
-# make vulncheck  known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
-
 PORT        ?= 8000
 API_PORT    ?= 8080
 MASTER_PORT ?= 6379
 SLAVE_PORT  ?= 6380
+TAG         ?= v1
+LOAD        ?= kind load docker-image
 FUZZTIME    ?= 60s
 SOAK        ?= 10m
+BASE        ?= HEAD~1
+COUNT       ?= 6
 
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
-GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-BENCHSTAT := v0.0.0-20260908200009-22c9c6c9d4da
-# What counts for the coverage: the program, not what tests it.
-COVERED := ./api,./api/internal/...
+IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
+# gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
+image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
+AXE       := .build/node_modules/axe-core/axe.min.js
+KUSTOMIZE := .build/kustomize
 
-.DEFAULT_GOAL := help
-.PHONY: help
+# "go install" puts tools there.
+export GOBIN := $(CURDIR)/.build
+.NOTPARALLEL:
+.PHONY: help run test images push manifests e2e servers chromium wrk test-long test-versions faults soak fuzz bench \
+	bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
+
 help: ## this list
-	@grep -E '^# make' $(firstword $(MAKEFILE_LIST)) | sed 's/^# //'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
 
-# programs: installs those of $(1), given as program:package, that this machine lacks.
-define programs
-	@missing=; for p in $(1); do \
-		PATH="$$PATH:/usr/sbin" command -v "$${p%%:*}" >/dev/null || missing="$$missing $${p#*:}"; done; \
-	[ -z "$$missing" ] || { \
-		command -v apt-get >/dev/null || { echo "make $@: install these first:$$missing"; exit 1; }; \
-		echo "make $@: installing$$missing with apt-get"; \
-		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 1; \
-		for s in nginx redis-server; do case "$$missing" in *$$s*) $$sudo systemctl disable --now $$s >/dev/null 2>&1 || $$sudo service $$s stop >/dev/null 2>&1;; esac; done; true; }
-endef
-SERVERS := redis-server:redis-server nginx:nginx
-AXE := .build/node_modules/axe-core/axe.min.js
-
-.PHONY: run
-run:
-	$(call programs,$(SERVERS))
+## For a start:
+run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs, PORT, API_PORT, MASTER_PORT, SLAVE_PORT are its ports
 	@mkdir -p .build .data
-	@go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/run ./api/tools/run
-	@.build/run -api .build/api -dir "$(CURDIR)/.data" -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
-
-.PHONY: test
-test: $(AXE)
-	$(call programs,$(SERVERS) chromium:chromium)
-	@mkdir -p .build
+	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
+	@.build/run -api .build/api -dir .data $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
+test: servers chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
-	go test -race -coverpkg=$(COVERED) -coverprofile=.build/cover.out ./...
+	go test -race -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@go tool cover -func=.build/cover.out | tail -1
 
-# axe-core looks for accessibility faults; the browser tests run it inside the page.
-$(AXE): Makefile
-	$(call programs,npm:npm)
-	@mkdir -p .build
-	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
-	@touch $@
-
-PROGRAMS ?=
-.PHONY: test-versions
-test-versions:
-	$(call programs,$(SERVERS))
-	@api/tools/versions.sh $(PROGRAMS)
-
-.PHONY: test-long
-test-long:
-	$(call programs,$(SERVERS))
-	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
-
-BENCH ?=
-.PHONY: bench
-bench:
-	$(call programs,$(SERVERS) wrk:wrk chromium:chromium)
-	@mkdir -p .build
-	go build -ldflags '$(LDFLAGS)' -o .build/api ./api && go build -o .build/floor ./api/tools/bench/floor
-	go run ./api/tools/bench $(BENCH)
-	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
-	go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
-
-# make scale SCALE="-writes 20"  what 1,000 to 1,000,000 requests/s take, from what one costs: docs/scale.md
-SCALE ?=
-.PHONY: scale
-scale:
-	@go run ./api/tools/scale $(SCALE)
-
-BENCHMARKS := ./api/internal/...
-
-# make profile  CPU and allocation profiles of handler and store under load, in .build/
-.PHONY: profile
-profile:
-	$(call programs,$(SERVERS))
-	@mkdir -p .build
-	go test -run=NONE -bench=. -cpuprofile=.build/cpu.prof -memprofile=.build/mem.prof -o .build/server.test ./api/internal/server
-	go tool pprof -top .build/cpu.prof | head -25
-	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
-
-# make bench-compare BASE=v1  benchstat of the Go benchmarks, there and here
-BASE  ?= HEAD~1
-COUNT ?= 6
-.PHONY: bench-compare
-bench-compare:
-	$(call programs,$(SERVERS))
-	@rm -rf .build/base && git worktree prune && git worktree add -q --detach .build/base $(BASE)
-	cd .build/base && go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >../base.txt
-	go test -run=NONE -bench=. -count=$(COUNT) $(BENCHMARKS) >.build/head.txt
-	@git worktree remove --force .build/base
-	go run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT) base=.build/base.txt head=.build/head.txt
-
-.PHONY: faults
-faults:
-	$(call programs,$(SERVERS))
-	go test -tags=faults -count=1 -timeout=20m -v -run=TestFaults ./api/test/faults; \
-		status=$$?; cat .build/faults.md; exit $$status
-
-.PHONY: soak
-soak:
-	$(call programs,$(SERVERS))
-	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
-
-.PHONY: lint
-lint:
-	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
-	GOBIN="$(CURDIR)/.build" go install $(GOLANGCI_LINT)
-	.build/golangci-lint run
-	@$(MAKE) --no-print-directory lint-manifests
-
-.PHONY: fuzz
-fuzz:
-	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
-	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
-	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
-
-# The API as its image has it.
-.PHONY: .build/api-linked
-.build/api-linked:
-	@mkdir -p .build
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
-
-.PHONY: licences
-licences: .build/api-linked
-	@go run ./api/tools/modules $<
-
-.PHONY: sbom
-sbom: .build/api-linked
-	@go run ./api/tools/modules -sbom '$(VERSION)' $< >.build/sbom.json
-	@echo .build/sbom.json
-
-.PHONY: vulncheck
-vulncheck:
-	GOBIN="$(CURDIR)/.build" go install golang.org/x/vuln/cmd/govulncheck@v1.9.0
-	@.build/govulncheck ./api/...; case $$? in 0) ;; 3) exit 1;; \
-		*) echo "make $@: nothing was checked. If vuln.go.dev is out of reach, say where a copy of it is: make $@ GOVULNDB=file:///..."; exit 1;; esac
-
-## Images and manifests
-
-REGISTRY ?=
-TAG      ?= v1
-IMAGES   := gb-frontend-api gb-frontend-nginx gb-redis-slave
-# gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
-name      = $(if $(REGISTRY),$(REGISTRY)/)$(1)
-image     = $(name):$(TAG)
-
-# make images  the three container images
-.PHONY: images
-images:
+## For a cluster:
+images: ## the three container images
 	docker build -f api/Dockerfile --build-arg VERSION=$(VERSION) -t $(call image,gb-frontend-api) .
 	docker build -t $(call image,gb-frontend-nginx) nginx
 	docker build -t $(call image,gb-redis-slave) redis-slave
-
-# make push REGISTRY=registry.example.com/me TAG=v2       the same, into a registry
-.PHONY: push
-push: images
+push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=v2
 	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
-
-KUSTOMIZE := .build/kustomize
-$(KUSTOMIZE): Makefile
-	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
-	@touch $@
-
-# kustomized: the file or folder $(1), with the component $(2) of k8s/ and the images $(3), if any.
-kustomized = rm -rf .build/overlay && mkdir -p .build/overlay && { \
-	echo 'resources: [../../$(1)]'; \
-	echo 'components: [$(patsubst %,../../k8s/components/%,$(2))]'; \
-	echo 'images: [$(3)]'; \
-	} >.build/overlay/kustomization.yaml && $(KUSTOMIZE) build --load-restrictor LoadRestrictionsNone .build/overlay
-comma := ,
-renamed = $(foreach i,$(IMAGES),{name: $i$(comma) newName: $(call name,$i)$(comma) newTag: $(TAG)}$(comma))
-
-# make manifests REGISTRY=registry.example.com/me TAG=v2  all-in-one/ with these images, in .build/manifests/
-.PHONY: manifests
-manifests: $(KUSTOMIZE)
-	@mkdir -p .build/manifests
-	@$(foreach f,$(wildcard all-in-one/*.yaml),$(call kustomized,$f,,$(renamed)) >.build/manifests/$(notdir $f) &&) true
-
-# make all-in-one  writes all-in-one/ from k8s/
-.PHONY: all-in-one
-all-in-one: $(KUSTOMIZE)
-	@$(call one-file,$(wildcard k8s/*.yaml)) >all-in-one/guestbook-all-in-one.yaml
-	@$(call one-file,$(wildcard k8s/redis-slave-*.yaml)) >all-in-one/redis-slave.yaml
-	@$(call one-file,k8s/frontend-deployment.yaml k8s/frontend-service.yaml) >all-in-one/frontend.yaml
-	@$(foreach e,$(EDITIONS),{ $(call edition-header,$e); $(call kustomized,k8s/frontend-deployment.yaml,$e); } >all-in-one/frontend-$e.yaml &&) true
-
-# Those of the PHP guestbook that the base does not serve as it is.
-EDITIONS := replica leader-follower
-edition-header = echo '\# Made by "make all-in-one" from k8s/frontend-deployment.yaml and k8s/components/$(1), where the reasons are.'; \
-	echo '\# For "kubectl replace -f" where the PHP frontend of this edition runs.'
-
-one-file = { echo '\# Made by "make all-in-one" from k8s/: edit the files there.'; \
-	for f in $(call services-first,$(1)); do echo ---; cat $$f; done; }
-# Kubernetes gives a Service's variables only to containers that start later.
-services-first = $(sort $(filter %-service.yaml,$(1))) $(sort $(filter-out %-service.yaml,$(1)))
-
-# The manifests: what they allow the pods, the schemas of several Kubernetes versions, also with each component, their
-# score, and whether all-in-one/ is up to date.
-.PHONY: lint-manifests
-lint-manifests: $(KUSTOMIZE)
-	go test ./api/test/manifests
-	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kubectl-validate@v0.0.4
-	GOBIN="$(CURDIR)/.build" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
-	@rm -rf .build/components && mkdir .build/components
-	@$(foreach c,$(notdir $(wildcard k8s/components/*)),$(call kustomized,k8s,$c) >.build/components/$c.yaml &&) true
-	for v in 1.28 1.30; do .build/kubectl-validate --version $$v k8s all-in-one .build/components >.build/valid 2>&1 || { cat .build/valid; exit 1; }; done
-	.build/kube-score score --exit-one-on-warning $(WAIVERS) k8s/*.yaml >.build/score || { cat .build/score; exit 1; }
-	@rm -rf .build/all-in-one && cp -r all-in-one .build && $(MAKE) all-in-one && diff -r .build/all-in-one all-in-one
-
-# The advice of kube-score that is not followed, each with its reason.
-# Memory is limited; a CPU limit would slow visitors down while a processor is idle.
-WAIVERS := --ignore-container-cpu-limit
-# The containers write to volumes and to their logs only.
-WAIVERS += --ignore-test container-ephemeral-storage-request-and-limit
-# Users of the stock images: 101 and 999.
-WAIVERS += --ignore-test container-security-context-user-group-id
-# Images built here are loaded into kind or minikube without a registry.
-WAIVERS += --ignore-test container-image-pull-policy
-# topologySpreadConstraints spread the pods, and still let them all start on a single node.
-WAIVERS += --ignore-test deployment-has-host-podantiaffinity
-# Without replicas, "kubectl replace" would go down to one pod before the autoscaler acts.
-WAIVERS += --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
-# Ingress is restricted; egress would have to know how this cluster reaches its DNS.
-WAIVERS += --ignore-test pod-networkpolicy
-# There is one redis-master, and two would write the same file.
-WAIVERS += --ignore-test deployment-strategy --ignore-test deployment-replicas
-# The Service frontend is of the type that works on any cluster.
-WAIVERS += --ignore-test service-type
-
-## End-to-end tests
-
-# What copies images from Docker into the cluster of kubectl's current context.
-LOAD ?= kind load docker-image
-
-# make e2e LOAD="minikube image load"  tests the guestbook on a cluster; LOAD copies the images there
-.PHONY: e2e
-e2e: images
+manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
+	@api/tools/manifests.sh "$(REGISTRY)" "$(TAG)" $(IMAGES)
+e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" copies images there, unless it is kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1
 	go test -tags e2e -count 1 -timeout 30m -v ./api/test/e2e
+
+## More tests:
+test-long: servers ## many visitors at once
+	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
+test-versions: servers ## the contract suite and the store's tests with other programs: PROGRAMS="/folder /of/redis-server/or/nginx"
+	@api/tools/versions.sh $(PROGRAMS)
+faults: servers ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
+	go test -tags=faults -count=1 -timeout=20m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
+soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
+	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
+fuzz: ## each fuzzer; FUZZTIME=60s is how long
+	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
+	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
+	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
+
+## What it costs:
+bench: servers wrk chromium ## requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
+	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench/floor
+	go run ./api/tools/bench $(BENCH)
+	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
+	go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
+bench-compare: servers ## the Go benchmarks of two commits: BASE=HEAD~1 and what is here; COUNT=6 runs
+	@api/tools/bench-compare.sh $(BASE) $(COUNT)
+profile: servers ## CPU and allocation profiles of handler and store under load, in .build/
+	@api/tools/profile.sh
+scale: ## what 1,000 to 1,000,000 requests/s take, from what one costs: docs/scale.md; SCALE="-writes 20"
+	@go run ./api/tools/scale $(SCALE)
+
+## Upkeep:
+lint: lint-manifests ## formatting, linters (building one takes longer than the tests) and the manifests
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
+	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	.build/golangci-lint run
+lint-manifests: $(KUSTOMIZE) ## what the manifests allow, their schemas and score, and whether all-in-one/ is up to date
+	@api/tools/lint-manifests.sh
+all-in-one: $(KUSTOMIZE) ## writes all-in-one/ from k8s/
+	@api/tools/all-in-one.sh all-in-one
+licences: .build/api-linked ## the API's modules and their licences; fails on an unknown or copyleft one
+	@go run ./api/tools/modules $<
+sbom: .build/api-linked ## the API's modules as CycloneDX, in .build/sbom.json
+	@go run ./api/tools/modules -sbom '$(VERSION)' $< >.build/sbom.json && echo .build/sbom.json
+vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
+	@api/tools/vulncheck.sh
+
+servers:
+	@mkdir -p .build && api/tools/install-programs.sh redis-server nginx
+chromium wrk:
+	@api/tools/install-programs.sh $@
+.build/api-linked: # the API as its image has it
+	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
+$(AXE): Makefile # looks for accessibility faults in the page
+	@api/tools/install-programs.sh npm
+	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
+	@touch $@
+$(KUSTOMIZE): Makefile
+	go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+	@touch $@

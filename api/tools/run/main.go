@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -27,9 +28,10 @@ func main() {
 func run() (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	o := localpod.Options{Output: prefixed()}
-	flag.StringVar(&o.Dir, "dir", ".data", "folder for the data")
-	flag.StringVar(&o.APIBinary, "api", "", "the API's program")
+	var o localpod.Options
+	dir := flag.String("dir", ".data", "folder for data and logs")
+	verbose := flag.Bool("verbose", false, "show the logs, too")
+	flag.StringVar(&o.APIBinary, "api", ".build/api", "the API's program")
 	flag.IntVar(&o.Ports.Nginx, "port", 8000, "nginx's port")
 	flag.IntVar(&o.Ports.API, "api-port", 8080, "the API's port")
 	flag.IntVar(&o.Ports.Master, "master-port", 6379, "the Redis master's port")
@@ -38,10 +40,24 @@ func run() (err error) {
 	if err := checkPorts(o.Ports); err != nil {
 		return err
 	}
+	logs := filepath.Join(*dir, "logs")
+	if o.Output, err = logTo(logs, *verbose); err != nil {
+		return err
+	}
+	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx takes a path as relative to its own folder
+		return err
+	}
 	pod, err := localpod.New(o)
 	if err != nil {
 		return err
 	}
+	fmt.Printf(`Starting, each on 127.0.0.1, with its log in %s/:
+  master  port %-5d  Redis, which takes what is written; its data stays in %s/master
+  slave   port %-5d  Redis, a copy of the master, which is read
+  api     port %-5d  the program in api/
+  nginx   port %-5d  the page, and the way to the API
+
+`, logs, o.Ports.Master, *dir, o.Ports.Slave, o.Ports.API, o.Ports.Nginx)
 	if err := pod.Start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // Ctrl-C
@@ -49,7 +65,10 @@ func run() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, pod.Stop()) }()
-	fmt.Printf("\nThe guestbook is at %s - Ctrl-C stops it; its data stays in %s\n\n", pod.URL(), o.Dir)
+	fmt.Printf("The guestbook is at %s - Ctrl-C stops it.\n", pod.URL())
+	if !*verbose {
+		fmt.Println("make run VERBOSE=1 shows the logs.")
+	}
 
 	ended := make(chan *localpod.Process, 4)
 	for _, p := range []*localpod.Process{pod.Nginx, pod.API, pod.Slave, pod.Master} {
@@ -60,10 +79,10 @@ func run() (err error) {
 	}
 	select {
 	case <-ctx.Done():
-		fmt.Println("stopping")
+		fmt.Println("\nStopping.")
 		return nil
 	case p := <-ended:
-		return fmt.Errorf("%s ended by itself; its last words:\n%s", p.Name(), p.Tail())
+		return fmt.Errorf("%s ended by itself; the last lines of its log:\n%s", p.Name(), p.Tail())
 	}
 }
 
@@ -86,18 +105,31 @@ func checkPorts(ports localpod.Ports) error {
 	return errors.Join(taken...)
 }
 
-// prefixed gives each process a writer that puts its name before its lines.
-func prefixed() func(string) io.Writer {
-	var mu sync.Mutex
-	return func(process string) io.Writer {
-		return &lines{mu: &mu, prefix: fmt.Sprintf("%-6s | ", process)}
+// logTo gives each process a writer to a new file in the folder, and to standard output, too, where that is asked for.
+func logTo(folder string, show bool) (func(process string) io.Writer, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
 	}
+	var mu sync.Mutex
+	files := map[string]io.Writer{}
+	for _, process := range []string{"master", "slave", "api", "nginx"} {
+		file, err := os.Create(filepath.Join(folder, process+".log"))
+		if err != nil {
+			return nil, err
+		}
+		files[process] = file
+		if show {
+			files[process] = io.MultiWriter(file, &lines{mu: &mu, prefix: fmt.Sprintf("%-6s | ", process)})
+		}
+	}
+	return func(process string) io.Writer { return files[process] }, nil
 }
 
+// lines writes to standard output, each line after the prefix.
 type lines struct {
 	mu     *sync.Mutex
 	prefix string
-	inLine bool
+	inLine bool // the prefix of this one is written
 }
 
 func (l *lines) Write(b []byte) (int, error) {

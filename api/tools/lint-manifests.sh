@@ -1,0 +1,51 @@
+#!/bin/sh
+# Checks the manifests: what they allow the pods, the schemas of several Kubernetes versions, also with each component,
+# what kube-score advises, and whether all-in-one/ is up to date.
+set -eu
+cd "$(dirname "$0")/../.."
+export GOBIN="$PWD/.build" LC_ALL=C
+go test ./api/test/manifests
+go install sigs.k8s.io/kubectl-validate@v0.0.4
+go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+
+# quiet FILE COMMAND…: what the command prints goes to the file, and is shown if it fails.
+quiet() {
+  out=$1
+  shift
+  echo "$*"
+  "$@" >"$out" 2>&1 || { cat "$out"; exit 1; }
+}
+
+rm -rf .build/components && mkdir .build/components
+for folder in k8s/components/*/; do
+  component=$(basename "$folder")
+  api/tools/kustomized.sh k8s "components: [../../k8s/components/$component]" >".build/components/$component.yaml"
+done
+for version in 1.28 1.30; do
+  quiet .build/valid .build/kubectl-validate --version $version k8s all-in-one .build/components
+done
+
+# The advice of kube-score that is not followed, each with its reason.
+# Memory is limited; a CPU limit would slow visitors down while a processor is idle.
+set -- --ignore-container-cpu-limit
+# The containers write to volumes and to their logs only.
+set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
+# Users of the stock images: 101 and 999.
+set -- "$@" --ignore-test container-security-context-user-group-id
+# Images built here are loaded into kind or minikube without a registry.
+set -- "$@" --ignore-test container-image-pull-policy
+# topologySpreadConstraints spread the pods, and still let them all start on a single node.
+set -- "$@" --ignore-test deployment-has-host-podantiaffinity
+# Without replicas, "kubectl replace" would go down to one pod before the autoscaler acts.
+set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
+# Ingress is restricted; egress would have to know how this cluster reaches its DNS.
+set -- "$@" --ignore-test pod-networkpolicy
+# There is one redis-master, and two would write the same file.
+set -- "$@" --ignore-test deployment-strategy --ignore-test deployment-replicas
+# The Service frontend is of the type that works on any cluster.
+set -- "$@" --ignore-test service-type
+quiet .build/score .build/kube-score score --exit-one-on-warning "$@" k8s/*.yaml
+
+rm -rf .build/all-in-one && mkdir .build/all-in-one
+api/tools/all-in-one.sh .build/all-in-one
+diff -r all-in-one .build/all-in-one || { echo "run make all-in-one" >&2; exit 1; }
