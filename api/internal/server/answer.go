@@ -24,7 +24,7 @@ type handler func(w http.ResponseWriter, r *http.Request, deadline time.Time) (a
 func (s *Server) instrument(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a, err := s.admit(handle, w, r, start.Add(s.RequestTimeout))
+		a, err := s.withRoom(handle, w, r, start.Add(s.RequestTimeout))
 		if a.written != nil {
 			defer a.written()
 		}
@@ -38,8 +38,8 @@ func (s *Server) instrument(handle handler) http.HandlerFunc {
 	}
 }
 
-// admit handles a request once there is room for what it brings.
-func (s *Server) admit(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
+// withRoom handles a request once there is room for what it brings.
+func (s *Server) withRoom(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBody {
 		size = maxBody // no more is read
