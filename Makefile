@@ -167,7 +167,8 @@ REGISTRY ?=
 TAG      ?= v1
 IMAGES   := gb-frontend-api gb-frontend-nginx gb-redis-slave
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
-image     = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
+name      = $(if $(REGISTRY),$(REGISTRY)/)$(1)
+image     = $(name):$(TAG)
 
 # make images  the three container images
 .PHONY: images
@@ -182,33 +183,54 @@ push: images
 	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
 
-# make manifests REGISTRY=registry.example.com/me TAG=v2  makes k8s/ and all-in-one/ name these images
+KUSTOMIZE := .build/kustomize
+$(KUSTOMIZE): Makefile
+	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+	@touch $@
+
+# kustomized: the file or folder $(1), with the component $(2) of k8s/ and the images $(3), if any.
+kustomized = rm -rf .build/overlay && mkdir -p .build/overlay && { \
+	echo 'resources: [../../$(1)]'; \
+	echo 'components: [$(patsubst %,../../k8s/components/%,$(2))]'; \
+	echo 'images: [$(3)]'; \
+	} >.build/overlay/kustomization.yaml && $(KUSTOMIZE) build --load-restrictor LoadRestrictionsNone .build/overlay
+comma := ,
+renamed = $(foreach i,$(IMAGES),{name: $i$(comma) newName: $(call name,$i)$(comma) newTag: $(TAG)}$(comma))
+
+# make manifests REGISTRY=registry.example.com/me TAG=v2  all-in-one/ with these images, in .build/manifests/
 .PHONY: manifests
-manifests:
-	sed -i.bak -E $(foreach i,$(IMAGES),-e 's|image: ([^ ]*/)?$i:[^ ]+|image: $(call image,$i)|') k8s/*.yaml
-	rm k8s/*.yaml.bak
-	$(MAKE) all-in-one
+manifests: $(KUSTOMIZE)
+	@mkdir -p .build/manifests
+	@$(foreach f,$(wildcard all-in-one/*.yaml),$(call kustomized,$f,,$(renamed)) >.build/manifests/$(notdir $f) &&) true
 
 # make all-in-one  writes all-in-one/ from k8s/
 .PHONY: all-in-one
-all-in-one:
+all-in-one: $(KUSTOMIZE)
 	@$(call one-file,$(wildcard k8s/*.yaml)) >all-in-one/guestbook-all-in-one.yaml
 	@$(call one-file,$(wildcard k8s/redis-slave-*.yaml)) >all-in-one/redis-slave.yaml
-	@$(call one-file,$(wildcard k8s/frontend-*.yaml)) >all-in-one/frontend.yaml
+	@$(call one-file,k8s/frontend-deployment.yaml k8s/frontend-service.yaml) >all-in-one/frontend.yaml
+	@$(foreach e,$(EDITIONS),{ $(call edition-header,$e); $(call kustomized,k8s/frontend-deployment.yaml,$e); } >all-in-one/frontend-$e.yaml &&) true
+
+# Those of the PHP guestbook that the base does not serve as it is.
+EDITIONS := replica leader-follower
+edition-header = echo '\# Made by "make all-in-one" from k8s/frontend-deployment.yaml and k8s/components/$(1), where the reasons are.'; \
+	echo '\# For "kubectl replace -f" where the PHP frontend of this edition runs.'
 
 one-file = { echo '\# Made by "make all-in-one" from k8s/: edit the files there.'; \
 	for f in $(call services-first,$(1)); do echo ---; cat $$f; done; }
 # Kubernetes gives a Service's variables only to containers that start later.
 services-first = $(sort $(filter %-service.yaml,$(1))) $(sort $(filter-out %-service.yaml,$(1)))
 
-# The manifests: what they allow the pods, the schemas of several Kubernetes versions, their score, and whether
-# all-in-one/ is up to date.
+# The manifests: what they allow the pods, the schemas of several Kubernetes versions, also with each component, their
+# score, and whether all-in-one/ is up to date.
 .PHONY: lint-manifests
-lint-manifests:
+lint-manifests: $(KUSTOMIZE)
 	go test ./api/test/manifests
 	GOBIN="$(CURDIR)/.build" go install sigs.k8s.io/kubectl-validate@v0.0.4
 	GOBIN="$(CURDIR)/.build" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
-	for v in 1.28 1.30; do .build/kubectl-validate --version $$v k8s all-in-one >.build/valid 2>&1 || { cat .build/valid; exit 1; }; done
+	@rm -rf .build/components && mkdir .build/components
+	@$(foreach c,$(notdir $(wildcard k8s/components/*)),$(call kustomized,k8s,$c) >.build/components/$c.yaml &&) true
+	for v in 1.28 1.30; do .build/kubectl-validate --version $$v k8s all-in-one .build/components >.build/valid 2>&1 || { cat .build/valid; exit 1; }; done
 	.build/kube-score score --exit-one-on-warning $(WAIVERS) k8s/*.yaml >.build/score || { cat .build/score; exit 1; }
 	@rm -rf .build/all-in-one && cp -r all-in-one .build && $(MAKE) all-in-one && diff -r .build/all-in-one all-in-one
 

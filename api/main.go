@@ -27,7 +27,6 @@ import (
 var version = "dev"
 
 func main() {
-	batch()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
@@ -100,7 +99,12 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	drain := time.AfterFunc(config.DrainDelay, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the requests under way
 		defer cancel()
-		drained <- httpServer.Shutdown(ctx)
+		err := httpServer.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			log.Warn("a request did not arrive whole in time: its connection is closed")
+			err = httpServer.Close()
+		}
+		drained <- err
 	})
 	defer drain.Stop()
 	select {

@@ -106,6 +106,30 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Whoever has sent half a body must not make a pod's end look like a failure.
+func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
+	p := start(t, podtest.Redis(t, localpod.Options{}))
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("POST /guestbook/entries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")); err != nil {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(5 * time.Second); p.get(t, "/healthz") != 200 && time.Now().Before(until); {
+	}
+	p.signals <- syscall.SIGTERM
+	select {
+	case code := <-p.exit:
+		if code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it does not end")
+	}
+}
+
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	p := start(t, podtest.New(t, localpod.Options{}), "DRAIN_DELAY=1h")
 	p.signals <- os.Interrupt

@@ -24,7 +24,7 @@ type handler func(w http.ResponseWriter, r *http.Request, deadline time.Time) (a
 func (s *Server) instrument(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a, err := s.admit(handle, w, r, start.Add(s.RequestTimeout))
+		a, err := s.withRoom(handle, w, r, start.Add(s.RequestTimeout))
 		if a.written != nil {
 			defer a.written()
 		}
@@ -38,8 +38,8 @@ func (s *Server) instrument(handle handler) http.HandlerFunc {
 	}
 }
 
-// admit handles a request once there is room for what it brings.
-func (s *Server) admit(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
+// withRoom handles a request once there is room for what it brings.
+func (s *Server) withRoom(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBody {
 		size = maxBody // no more is read
@@ -80,6 +80,14 @@ func newDurations() *prometheus.HistogramVec {
 		Help:    "Time from a request's header to the end of its answer.",
 		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	}, []string{"command", "status"})
+}
+
+// newLifetimes is the histogram of all event streams, which last for as long as a page is open.
+func newLifetimes() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "guestbook_event_stream_duration_seconds", Help: "Time from the beginning of an event stream to its end.",
+		Buckets: []float64{1, 10, 60, 600, 3600, 6 * 3600},
+	})
 }
 
 func (s *Server) observe(command string, status int, took time.Duration) {

@@ -41,7 +41,7 @@ func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request, deadline tim
 }
 
 func (s *Server) set(r *http.Request, params php.Params, deadline time.Time) error {
-	if err := refuseOtherSites(r); err != nil {
+	if err := checkOrigin(r); err != nil {
 		return err
 	}
 	key, err := s.key(params)

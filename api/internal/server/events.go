@@ -26,7 +26,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // without them, at the end of the guestbook.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	if r.Method != http.MethodGet {
-		return refuseMethod(w, "GET") // a HEAD: there is no end of the answer
+		return methodNotAllowed(w, "GET") // a HEAD: there is no end of the answer
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
@@ -62,14 +62,16 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(head)                  // to memory: it cannot fail
 	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream comes back after a second
+	s.observe("events", http.StatusOK, time.Since(start))
 	go func() {
+		defer s.logPanic()
+		defer s.hub.unsubscribe(t, v)
+		defer v.conn.Close()
 		if v.send(head.Bytes()) == nil && s.catchUp(v, t, after) == nil {
 			// The topic sends from here on. A viewer sends nothing: this waits until either side closes.
 			_, _ = io.ReadFull(v.conn, make([]byte, 1))
 		}
-		v.conn.Close()
-		s.hub.unsubscribe(t, v)
-		s.observe("events", http.StatusOK, time.Since(start))
+		s.lifetimes.Observe(time.Since(start).Seconds())
 	}()
 	return nil
 }

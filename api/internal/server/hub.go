@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -122,8 +123,16 @@ func (t *topic) run(ctx context.Context) {
 	}
 }
 
+// logPanic keeps a panic of a goroutine from ending the process.
+func (o Options) logPanic() {
+	if p := recover(); p != nil {
+		o.Log.Error("panic", "error", p, "stack", string(debug.Stack()))
+	}
+}
+
 // poll passes on what is new in the guestbook. When Redis cannot be asked there is nothing new, and nothing is missed.
 func (t *topic) poll() {
+	defer t.hub.logPanic()
 	ctx, cancel := context.WithTimeout(context.Background(), t.hub.RequestTimeout)
 	defer cancel()
 	before := t.position()

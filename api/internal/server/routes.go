@@ -48,7 +48,8 @@ type Server struct {
 	longReads *semaphore.Weighted // long guestbooks being answered
 	hub       *hub
 	durations *prometheus.HistogramVec
-	reached   atomic.Bool // the master has been reached once, so the settings are right
+	lifetimes prometheus.Histogram // of event streams
+	reached   atomic.Bool          // the master has been reached once, so the settings are right
 }
 
 // New makes the server.
@@ -59,13 +60,14 @@ func New(o Options) *Server {
 		longReads: semaphore.NewWeighted(maxLongReads),
 		hub:       newHub(o),
 		durations: newDurations(),
+		lifetimes: newLifetimes(),
 	}
-	o.Metrics.MustRegister(s.durations)
+	o.Metrics.MustRegister(s.durations, s.lifetimes)
 	mux := http.NewServeMux()
 	for pattern, handler := range s.routes() {
 		mux.HandleFunc(pattern, handler)
 		if method, path, ok := strings.Cut(pattern, " "); ok { // every other method
-			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, refuseMethod(w, method)) })
+			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
 	s.Handler = endAfterChunks(mux)

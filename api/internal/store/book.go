@@ -21,10 +21,10 @@ const (
 	maxWindow = 1 << 20
 )
 
-// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2] says that it was done before, and gives what
-// KEYS[2] holds then: the entry's id and ARGV[2], the text's fingerprint, for ARGV[3] seconds.
+// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2], or KEYS[3] where it is given, says that it was done before,
+// and gives what that holds: the entry's id and ARGV[2], the text's fingerprint. KEYS[2] is kept for ARGV[3] seconds.
 const appendOnce = `
-local done = redis.call('GET', KEYS[2])
+local done = redis.call('GET', KEYS[2]) or KEYS[3] and redis.call('GET', KEYS[3])
 if done then return done end
 local id = redis.call('APPEND', KEYS[1], ARGV[1]) - #ARGV[1]
 done = id .. ' ' .. ARGV[2]
@@ -44,8 +44,9 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 	}
 	sum := sha256.Sum256([]byte(text))
 	fingerprint := hex.EncodeToString(sum[:16])
-	// The braces put both keys into one slot of a Redis Cluster.
-	done, err := redis.String(s.write(ctx, "EVAL", appendOnce, 2, key, "{"+key+"}:idempotency:"+idempotencyKey, raw, fingerprint, idempotencyTTL))
+	names := idempotencyNames(key, idempotencyKey)
+	args := append([]any{appendOnce, 1 + len(names), key}, names...)
+	done, err := redis.String(s.write(ctx, "EVAL", append(args, raw, fingerprint, idempotencyTTL)...))
 	if err != nil {
 		return guestbook.Entry{}, err
 	}
@@ -55,6 +56,19 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 	}
 	offset, err := strconv.ParseInt(id, 10, 64)
 	return guestbook.Entry{ID: offset, Text: text}, err
+}
+
+// idempotencyNames are the keys under which Redis keeps what was answered, the first from now on. The braces put them into one
+// slot of a Redis Cluster with the guestbook. A name with another brace in it could be that of another guestbook's, so it is
+// hashed together with the guestbook's, which it was not in earlier versions.
+func idempotencyNames(key, idempotencyKey string) []any {
+	prefix := "{" + key + "}:idempotency:"
+	names := []any{prefix + idempotencyKey}
+	if strings.Contains(key+idempotencyKey, "}") {
+		sum := sha256.Sum256([]byte(key + "\x00" + idempotencyKey))
+		names = append([]any{prefix + "}" + hex.EncodeToString(sum[:])}, names...)
+	}
+	return names
 }
 
 // Page reads up to limit entries, the last ones before the entry before, or of all if that is negative. They are

@@ -64,6 +64,36 @@ func TestAppend(t *testing.T) {
 	}
 }
 
+// No two pairs of a guestbook and an idempotency key share a name, whatever braces are in them.
+func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	ctx := within(t, 10*time.Second)
+	const same, fingerprintOfSame = "same text", "2e68a7bba11b90d1bae1daea2dd49517"
+	for _, c := range []struct{ book, key string }{
+		{"a", "b}:idempotency:c"}, {"a}:idempotency:b", "c"}, {"a}", "b"}, {"a", "}b"}, {"a}:idempotency:}", "b"}, {"a", "b"},
+	} {
+		for range 2 { // posted, and repeated
+			if entry, err := s.Append(ctx, c.book, same, c.key); err != nil || entry.Text != same {
+				t.Errorf("%q under %q: %v, %v", c.book, c.key, entry, err)
+			}
+		}
+	}
+	master := podtest.Dial(t, pod.Ports.Master)
+	// What an earlier version has stored is recognised for its day.
+	podtest.Do(t, master, "SET", "{a}:idempotency:old}", "7 "+fingerprintOfSame)
+	if entry, err := s.Append(ctx, "a", same, "old}"); err != nil || entry.ID != 7 {
+		t.Errorf("what was stored under an old name is posted again: %v, %v", entry, err)
+	}
+	for book, want := range map[string]string{
+		"a": ",same text,same text,same text", "a}:idempotency:b": ",same text", "a}": ",same text", "a}:idempotency:}": ",same text",
+	} {
+		if got, err := redis.String(master.Do("GET", book)); got != want {
+			t.Errorf("%q holds %q, %v, want %q", book, got, err, want)
+		}
+	}
+}
+
 func TestAFullRedisLosesNothing(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)

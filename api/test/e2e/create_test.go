@@ -21,15 +21,16 @@ import (
 
 // What the README says first: kubectl create, a guestbook that keeps to the contract, kubectl delete.
 func TestCreate(t *testing.T) {
-	for mode, files := range map[string]func(namespace) string{
-		"dns":        func(namespace) string { return manifests },
-		"env":        envManifests,
-		"all-in-one": func(namespace) string { return root + "/all-in-one/guestbook-all-in-one.yaml" },
+	for mode, command := range map[string]func(namespace) string{
+		"dns":        func(namespace) string { return "create -f " + manifests },
+		"env":        func(n namespace) string { return "create -f " + envManifests(n) },
+		"all-in-one": func(namespace) string { return "create -f " + root + "/all-in-one/guestbook-all-in-one.yaml" },
+		"kustomize":  func(namespace) string { return "apply -k " + manifests },
 	} {
 		t.Run(mode, func(t *testing.T) {
 			n := newNamespace(t, "restricted")
-			path := files(n)
-			n.kubectl("create", "-f", path)
+			words := strings.Fields(command(n))
+			n.kubectl(words...)
 			n.ready()
 
 			base := "http://" + n.frontendAddress()
@@ -49,11 +50,26 @@ func TestCreate(t *testing.T) {
 			contract.Run(t, base, master)
 			n.bare()
 
-			n.kubectl("delete", "-f", path)
+			n.kubectl(append([]string{"delete"}, words[1:]...)...)
 			n.await("nothing is left", time.Minute, func() bool {
 				return n.kubectl("get", everything, "-o", "name") == ""
 			})
 		})
+	}
+}
+
+// The API server takes k8s/ with each component that its Kustomization offers.
+func TestComponents(t *testing.T) {
+	n := newNamespace(t, "restricted")
+	folders, err := os.ReadDir(manifests + "/components")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		rendered := n.kubectl("kustomize", n.kustomization(folder.Name()))
+		if _, err := n.try(rendered, "create", "--dry-run=server", "-f", "-"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -9,33 +9,6 @@ import (
 	"time"
 )
 
-const phpFrontend = "testdata/php-frontend-deployment.yaml"
-
-// A user of the PHP frontend replaces it, and goes back. Its pods do not meet the Pod Security level restricted.
-func TestDropInForThePHPFrontend(t *testing.T) {
-	n := newNamespace(t, "privileged")
-	for _, what := range []string{"redis-master-deployment", "redis-master-pvc", "redis-master-service",
-		"redis-slave-deployment", "redis-slave-service", "frontend-service"} {
-		n.kubectl("create", "-f", manifests+"/"+what+".yaml")
-	}
-	n.kubectl("create", "-f", phpFrontend)
-	n.ready()
-	load := n.startLoad()
-
-	n.kubectl("replace", "-f", manifests+"/frontend-deployment.yaml")
-	n.ready()
-	containers := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].spec.containers[*].name}")
-	if containers != "api nginx api nginx api nginx" {
-		t.Errorf("after the replacement the pods' containers are %s", containers)
-	}
-	load.more()
-
-	n.kubectl("replace", "-f", phpFrontend)
-	n.ready()
-	load.more()
-	load.stop("")
-}
-
 func TestRollingRestart(t *testing.T) {
 	n := newGuestbook(t)
 	load := n.startLoad()

@@ -2,10 +2,10 @@
 
 // The program load visits a guestbook steadily, as old pages do, and counts what it gets.
 //
-//	load [-url U] [-readers N] [-pause D] [-keys]   run until /stop, serving on port 8000:
+//	load [-url U] [-readers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
 //	    GET /stop     stop writing, look for every message that was acknowledged, report
-//	load -dial HOST:PORT                            exit 0 if it accepts a connection within 3 s
+//	load -dial HOST:PORT                                     exit 0 if it accepts a connection within 3 s
 package main
 
 import (
@@ -27,6 +27,7 @@ var (
 	address = flag.String("url", "http://frontend", "the guestbook")
 	readers = flag.Int("readers", 4, "how many read side by side, every other one over a new connection each time")
 	pause   = flag.Duration("pause", 20*time.Millisecond, "after each request")
+	book    = flag.String("key", "messages", "of the list; empty: requests name no key, as the leader and follower edition's page")
 	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
 	dial    = flag.String("dial", "", "only try this address")
 )
@@ -107,8 +108,11 @@ func client(keepAlive bool) *http.Client {
 	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: !keepAlive}}
 }
 
-// get returns the named field of the answer to a query.
-func get(c *http.Client, field string, query url.Values) (string, error) {
+// get returns the named field of the answer to a query for a key.
+func get(c *http.Client, field, key string, query url.Values) (string, error) {
+	if key != "" {
+		query.Set("key", key)
+	}
 	request := *address + "/guestbook.php?" + query.Encode()
 	response, err := c.Get(request)
 	if write := (*net.OpError)(nil); errors.As(err, &write) && write.Op == "write" {
@@ -138,7 +142,7 @@ func get(c *http.Client, field string, query url.Values) (string, error) {
 }
 
 func read(c *http.Client) {
-	data, err := get(c, "data", url.Values{"cmd": {"get"}, "key": {"messages"}})
+	data, err := get(c, "data", *book, url.Values{"cmd": {"get"}})
 	if err == nil && !strings.HasPrefix(data, ",m0") {
 		err = fmt.Errorf("the messages are gone: %.40q", data)
 	}
@@ -160,11 +164,11 @@ type writer struct {
 
 func (w *writer) write() error {
 	message := fmt.Sprintf("m%d", w.acknowledged)
-	key, value := "messages", w.list+","+message
+	key, value := *book, w.list+","+message
 	if *keys && w.acknowledged > 0 {
 		key, value = message, message
 	}
-	_, err := get(w.client, "message", url.Values{"cmd": {"set"}, "key": {key}, "value": {value}})
+	_, err := get(w.client, "message", key, url.Values{"cmd": {"set"}, "value": {value}})
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
@@ -173,7 +177,7 @@ func (w *writer) write() error {
 	}
 	counted.Writes++
 	w.acknowledged++
-	if key == "messages" {
+	if key == *book {
 		w.list = value
 	}
 	return nil
@@ -184,7 +188,7 @@ func (w *writer) lost() (lost []string) {
 	patience := time.Now().Add(time.Minute)
 	has := func(key, want string) bool {
 		for {
-			if got, err := get(w.client, "data", url.Values{"cmd": {"get"}, "key": {key}}); err == nil && strings.HasPrefix(got, want) {
+			if got, err := get(w.client, "data", key, url.Values{"cmd": {"get"}}); err == nil && strings.HasPrefix(got, want) {
 				return true
 			} else if time.Now().After(patience) {
 				return false
@@ -192,8 +196,8 @@ func (w *writer) lost() (lost []string) {
 			time.Sleep(*pause)
 		}
 	}
-	if !has("messages", w.list) {
-		lost = append(lost, "messages")
+	if !has(*book, w.list) {
+		lost = append(lost, "the list")
 	}
 	for i := 1; *keys && i < w.acknowledged; i++ {
 		if key := fmt.Sprintf("m%d", i); !has(key, key) {

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// The program phpstandin stands in for the PHP frontend in the migration test: it answers guestbook.php as that does
-// (see the contract suite), from the same Redis Services, and after SIGTERM serves for 5 s more.
+// The program phpstandin stands in for the PHP frontend in the migration test: it answers guestbook.php as that of the
+// named edition does (see the contract suite), from the same Redis Services, and after SIGTERM serves for 5 s more.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -19,10 +20,32 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
+// An edition is what the published guestbook.php differ in.
+type edition struct {
+	master, slave                 string // DNS names
+	masterVariable, slaveVariable string // with GET_HOSTS_FROM=env
+	key                           string // where it does not take the one of the request
+}
+
+var editions = map[string]edition{
+	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", ""},
+	// Kubernetes sets no variable of the second name for the Service redis-replica.
+	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", ""},
+	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook"},
+}
+
 func main() {
+	if len(os.Args) != 2 || editions[os.Args[1]].master == "" {
+		log.Fatal("phpstandin EDITION: master-slave, replica or leader-follower")
+	}
+	e := editions[os.Args[1]]
+	if os.Getenv("GET_HOSTS_FROM") == "env" {
+		e.master, e.slave = os.Getenv(e.masterVariable), os.Getenv(e.slaveVariable)
+	}
+
 	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	http.HandleFunc("/guestbook.php", guestbook)
+	http.HandleFunc("/guestbook.php", e.guestbook)
 	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "<title>Guestbook</title>") })
 	server := &http.Server{Addr: ":80"}
 	go func() { log.Fatal(server.ListenAndServe()) }()
@@ -31,17 +54,20 @@ func main() {
 	_ = server.Shutdown(context.Background()) // it ends anyhow
 }
 
-func guestbook(w http.ResponseWriter, r *http.Request) {
+func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	key := q.Get("key")
+	key := e.key
+	if key == "" {
+		key = q.Get("key")
+	}
 	var answer any
 	var err error
 	if q.Get("cmd") == "set" {
-		_, err = do("redis-master", "SET", key, q.Get("value"))
+		_, err = do(e.master, "SET", key, q.Get("value"))
 		answer = map[string]string{"message": "Updated"}
 	} else {
 		var data string
-		data, err = redis.String(do("redis-slave", "GET", key))
+		data, err = redis.String(do(e.slave, "GET", key))
 		answer = map[string]string{"data": data}
 	}
 	if err != nil && !errors.Is(err, redis.ErrNil) {

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package main
-
-// batch is for Linux.
-func batch() {}

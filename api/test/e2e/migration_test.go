@@ -1,0 +1,195 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+)
+
+// An edition is a published PHP guestbook: the roles of its Redis, how its page names the book, and what replaces it.
+type edition struct {
+	name, master, slave string
+	key                 string
+	manifest, component string
+}
+
+var editions = []edition{
+	{"master-slave", "master", "slave", "messages", "k8s/frontend-deployment.yaml", "existing"},
+	{"replica", "master", "replica", "messages", "all-in-one/frontend-replica.yaml", "replica"},
+	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
+}
+
+// A user of the PHP frontend replaces it, and goes back. Its pods do not meet the Pod Security level restricted.
+func TestDropInForThePHPFrontend(t *testing.T) {
+	for _, e := range editions {
+		t.Run(e.name+"/dns", func(t *testing.T) {
+			t.Parallel()
+			e.migrate(t, "dns", "kubectl replace -f "+e.manifest)
+		})
+		t.Run(e.name+"/env", func(t *testing.T) {
+			t.Parallel()
+			e.migrate(t, "env", "sed 's/value: dns/value: env/' "+e.manifest+" | kubectl replace -f -")
+		})
+	}
+}
+
+func (e edition) migrate(t *testing.T, mode, replace string) {
+	n := newNamespace(t, "privileged")
+	if _, err := n.try(e.manifests(n, mode), "create", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	n.ready()
+	load := n.startLoad("-key="+e.key, "-pause=60ms") // a book of a length that old pages can still send
+	others := func() string {                         // what the migration leaves as it is
+		return n.kubectl("get", "services,deployments", "-o",
+			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
+			n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec}")
+	}
+	before := others()
+
+	n.documented(replace)
+	load.sideBySide(e.key, "api")
+	n.ready()
+	containers := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].spec.containers[*].name}")
+	if containers != "api nginx api nginx api nginx" {
+		t.Errorf("after the replacement the pods' containers are %s", containers)
+	}
+	load.everyPodHasTheBook(e.key, "api")
+	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it has a will of its own
+	if mode == "dns" {
+		n.kubectl("apply", "-k", n.kustomization(e.component))
+		n.kubectl("delete", "horizontalpodautoscaler", "frontend")
+	}
+	load.more()
+
+	n.documented("kubectl rollout undo deployment/frontend")
+	load.sideBySide(e.key, "php-redis")
+	n.ready()
+	load.everyPodHasTheBook(e.key, "php-redis")
+	load.await("2,000 requests", time.Minute, func() bool {
+		r := load.report()
+		return r.Reads+r.Writes >= 2000
+	})
+	load.stop("")
+	if after := others(); after != before {
+		t.Errorf("beside the frontend there was\n%s\nnow\n%s", before, after)
+	}
+}
+
+// manifests is what runs before the migration.
+func (e edition) manifests(n namespace, mode string) string {
+	n.Helper()
+	if e.name == "replica" {
+		mode = "dns" // its PHP reads a variable that nobody sets
+	}
+	var manifests strings.Builder
+	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
+		"Edition": e.name, "Master": e.master, "Roles": []string{e.master, e.slave}, "Mode": mode,
+	})
+	if err != nil {
+		n.Fatal(err)
+	}
+	return manifests.String()
+}
+
+// documented runs a command of the README as one would type it.
+func (n namespace) documented(command string) {
+	n.Helper()
+	if !strings.Contains(n.read(root, "README.md"), command) {
+		n.Errorf("the README does not say %q", command)
+	}
+	cmd := exec.Command("sh", "-c", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		n.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// kustomization is a copy of k8s/ with a component.
+func (n namespace) kustomization(component string) string {
+	n.Helper()
+	dir := n.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(manifests)); err != nil {
+		n.Fatal(err)
+	}
+	file := filepath.Join(dir, "Kustomization")
+	line := "- components/" + component + "\n"
+	text := strings.Replace(n.read(file), "# "+line, line, 1)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		n.Fatal(err)
+	}
+	return dir
+}
+
+// sideBySide makes an update wait once it has come to a first new pod, and reads from old and new ones.
+func (l load) sideBySide(key, updated string) {
+	l.Helper()
+	l.await("a first pod with "+updated, time.Minute, func() bool {
+		return strings.Contains(l.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].spec.containers[*].name}"), updated)
+	})
+	l.kubectl("rollout", "pause", "deployment/frontend")
+	l.everyPodHasTheBook(key, "api", "php-redis")
+	l.kubectl("rollout", "resume", "deployment/frontend")
+}
+
+// everyPodHasTheBook reads all that was acknowledged by now from each frontend pod, which have these first containers.
+func (l load) everyPodHasTheBook(key string, containers ...string) {
+	l.Helper()
+	var book strings.Builder
+	for i := range l.report().Writes {
+		fmt.Fprintf(&book, ",m%d", i)
+	}
+	query := "?cmd=get"
+	if key != "" {
+		query += "&key=" + key
+	}
+	var pods map[string]string
+	l.await(fmt.Sprintf("every pod has the book, with %v", containers), time.Minute, func() bool {
+		pods = l.readyFrontends()
+		for pod := range pods {
+			var answer struct{ Data string }
+			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+pod+":80/proxy/guestbook.php"+query)
+			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || !strings.HasPrefix(answer.Data, book.String()) {
+				l.Logf("%s answers %.80q, %v", pod, out, err) // a slave may lag, and an old pod be leaving
+				return false
+			}
+		}
+		return slices.Equal(slices.Compact(slices.Sorted(maps.Values(pods))), containers)
+	})
+	l.Logf("%d messages read from each of %v", strings.Count(book.String(), ","), pods)
+}
+
+// readyFrontends maps the frontend's pods that are ready to their first container.
+func (n namespace) readyFrontends() map[string]string {
+	n.Helper()
+	var list struct {
+		Items []struct {
+			Metadata struct{ Name, DeletionTimestamp string }
+			Spec     struct{ Containers []struct{ Name string } }
+			Status   struct{ ContainerStatuses []struct{ Ready bool } }
+		}
+	}
+	if err := json.Unmarshal([]byte(n.kubectl("get", "pods", "-l", frontend, "-o", "json")), &list); err != nil {
+		n.Fatal(err)
+	}
+	ready := map[string]string{}
+	for _, pod := range list.Items {
+		waiting := func(c struct{ Ready bool }) bool { return !c.Ready }
+		if pod.Metadata.DeletionTimestamp == "" && len(pod.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(pod.Status.ContainerStatuses, waiting) {
+			ready[pod.Metadata.Name] = pod.Spec.Containers[0].Name
+		}
+	}
+	return ready
+}

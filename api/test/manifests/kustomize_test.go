@@ -1,0 +1,196 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/test/localpod"
+)
+
+// objects maps Kind/name to the object.
+func objects(t *testing.T, manifest string) map[string]object {
+	t.Helper()
+	found := map[string]object{}
+	documents := yaml.NewDecoder(strings.NewReader(manifest))
+	for {
+		var o object
+		if err := documents.Decode(&o); errors.Is(err, io.EOF) {
+			return found
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if o != nil {
+			found[fmt.Sprintf("%v/%v", o["kind"], sub(o, "metadata")["name"])] = o
+		}
+	}
+}
+
+func keys[V any](m map[string]V) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// same compares item by item.
+func same[V any](t *testing.T, got, want map[string]V) {
+	t.Helper()
+	all := append(keys(got), keys(want)...)
+	slices.Sort(all)
+	for _, key := range slices.Compact(all) {
+		if !reflect.DeepEqual(got[key], want[key]) {
+			t.Errorf("%s is\n%v, want\n%v", key, got[key], want[key])
+		}
+	}
+}
+
+// base is all of k8s/*.yaml.
+func base(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, file := range files(t, "k8s/*.yaml") {
+		all.WriteString(read(t, file) + "---\n")
+	}
+	return all.String()
+}
+
+// built is what kustomize makes of k8s/ with these texts in its Kustomization replaced.
+func built(t *testing.T, oldnew ...string) string {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "k8s"))); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "Kustomization")
+	old := read(t, file)
+	text := strings.NewReplacer(oldnew...).Replace(old)
+	if len(oldnew) > 0 && text == old {
+		t.Fatalf("the Kustomization has no %q", oldnew)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("this test needs kustomize: make lint-manifests installs it")
+	} else if err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	return string(out)
+}
+
+func TestKustomizationIsTheFolder(t *testing.T) {
+	same(t, objects(t, built(t)), objects(t, base(t)))
+}
+
+func TestEveryImageCanBeRenamed(t *testing.T) {
+	const renamed = "registry.example.com/me/renamed"
+	for _, o := range objects(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: ")) {
+		for _, spec := range podSpecs(o) {
+			for _, container := range list(spec["containers"]) {
+				if container["image"] != renamed+":v9" {
+					t.Errorf("the Kustomization does not name the image %v", container["image"])
+				}
+			}
+		}
+	}
+}
+
+// A component replaces the frontend of a PHP guestbook beside that one's Redis and Service, and changes its settings.
+func TestComponents(t *testing.T) {
+	changes := map[string]map[string]string{ // settings that it adds or, where empty, takes away
+		"existing": {},
+		"replica": {
+			"REDIS_SLAVE_HOST":         "redis-replica",
+			"REDIS_SLAVE_SERVICE_HOST": "$(REDIS_REPLICA_SERVICE_HOST)",
+		},
+		"leader-follower": {
+			"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "",
+			"REDIS_MASTER_HOST":         "redis-leader",
+			"REDIS_SLAVE_HOST":          "redis-follower",
+			"REDIS_MASTER_SERVICE_HOST": "$(REDIS_LEADER_SERVICE_HOST)",
+			"REDIS_SLAVE_SERVICE_HOST":  "$(REDIS_FOLLOWER_SERVICE_HOST)",
+		},
+	}
+	var folders []string
+	for _, file := range files(t, "k8s/components/*/Kustomization") {
+		folders = append(folders, filepath.Base(filepath.Dir(file)))
+	}
+	if !slices.Equal(folders, keys(changes)) {
+		t.Errorf("the components are %v", folders)
+	}
+	for _, name := range folders {
+		t.Run(name, func(t *testing.T) {
+			text := built(t, "# - components/"+name+"\n", "- components/"+name+"\n")
+			if found, pods, err := excess([]byte(text)); err != nil || pods != 1 || len(found) > 0 {
+				t.Errorf("%d pods, which may %q, %v", pods, found, err)
+			}
+			got, want := objects(t, text), objects(t, base(t))
+			for key := range want {
+				if !strings.HasSuffix(key, "/frontend") || key == "Service/frontend" {
+					delete(want, key)
+				}
+			}
+			env := settings(want["Deployment/frontend"])
+			for setting, value := range changes[name] {
+				if env[setting] = value; value == "" {
+					delete(env, setting)
+				}
+			}
+			same(t, settings(got["Deployment/frontend"]), env)
+			same(t, got, want)
+		})
+	}
+}
+
+// settings takes the API's environment out of the Deployment.
+func settings(deployment object) map[string]any {
+	env := map[string]any{}
+	for _, container := range list(podSpecs(deployment)[0]["containers"]) {
+		if container["name"] != "api" {
+			continue
+		}
+		for _, v := range list(container["env"]) {
+			env[fmt.Sprint(v["name"])] = v["value"]
+		}
+		delete(container, "env")
+	}
+	return env
+}
+
+// What replaces a frontend holds only what is surely there, and one place says where the names come from.
+func TestReplacements(t *testing.T) {
+	for file, want := range map[string][]string{
+		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},
+		"all-in-one/frontend.yaml":                 {"Deployment/frontend", "Service/frontend"},
+		"all-in-one/frontend-replica.yaml":         {"Deployment/frontend"},
+		"all-in-one/frontend-leader-follower.yaml": {"Deployment/frontend"},
+	} {
+		text := read(t, files(t, file)[0])
+		if got := keys(objects(t, text)); !slices.Equal(got, want) {
+			t.Errorf("%s holds %v, want %v", file, got, want)
+		}
+		if n := strings.Count(text, "value: dns"); n != 1 {
+			t.Errorf("%s says %d times value: dns", file, n)
+		}
+	}
+}
