@@ -44,7 +44,7 @@ var refusals = []refusal{
 	{codeReadOnly, "the master's address leads to a slave: check REDIS_MASTER_ADDR, or try again in a moment"},
 	{codeMisconf, "Redis cannot write to its disk, and so takes no messages: give it room"},
 	{"NOREPLICAS", "Redis takes no messages while too few slaves are in sync"},
-	{"", "Redis answers with an error"},
+	{"", "Redis answers with an error that the guestbook does not know"},
 }
 
 // writesOnly are the codes with which Redis refuses what it would store, and nothing else.
