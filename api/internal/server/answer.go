@@ -24,7 +24,7 @@ type handler func(w http.ResponseWriter, r *http.Request, deadline time.Time) (a
 func (s *Server) instrument(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a, err := s.admit(handle, w, r, start.Add(s.RequestTimeout))
+		a, err := s.withRoom(handle, w, r, start.Add(s.RequestTimeout))
 		if a.written != nil {
 			defer a.written()
 		}
@@ -38,16 +38,18 @@ func (s *Server) instrument(handle handler) http.HandlerFunc {
 	}
 }
 
-// admit handles a request once there is room for what it brings.
-func (s *Server) admit(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
+// withRoom handles a request once there is room for what it brings. A small one need not wait behind large ones.
+func (s *Server) withRoom(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBody {
 		size = maxBody // no more is read
 	}
-	if err := acquire(s.messages, size, deadline); err != nil {
-		return answer{command: "invalid"}, err
+	if size > maxSmall {
+		if err := acquire(s.messages, size, deadline); err != nil {
+			return answer{command: "invalid"}, err
+		}
+		defer s.messages.Release(size)
 	}
-	defer s.messages.Release(size)
 	return handle(w, r, deadline)
 }
 

@@ -31,11 +31,11 @@ func (s *Server) entries(w http.ResponseWriter, r *http.Request, deadline time.T
 		body, err := s.postEntry(w, r, deadline)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
-	return answer{command: "invalid"}, refuseMethod(w, "GET, HEAD, POST")
+	return answer{command: "invalid"}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
 func (s *Server) postEntry(w http.ResponseWriter, r *http.Request, deadline time.Time) ([]byte, error) {
-	if err := refuseOtherSites(r); err != nil {
+	if err := checkOrigin(r); err != nil {
 		return nil, err
 	}
 	idempotencyKey, err := idempotencyKey(r)

@@ -26,7 +26,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 // without them, at the end of the guestbook.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	if r.Method != http.MethodGet {
-		return refuseMethod(w, "GET") // a HEAD: there is no end of the answer
+		return methodNotAllowed(w, "GET") // a HEAD: there is no end of the answer
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {

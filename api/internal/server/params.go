@@ -33,7 +33,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 			params = append(php.ParseQuery(string(body)), params...)
 		}
 	default:
-		return nil, refuseMethod(w, "GET, HEAD, POST")
+		return nil, methodNotAllowed(w, "GET, HEAD, POST")
 	}
 	return params, nil
 }
@@ -45,7 +45,7 @@ func mediaType(r *http.Request) string {
 	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
-func refuseMethod(w http.ResponseWriter, allowed string) error {
+func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "use " + allowed}
 }

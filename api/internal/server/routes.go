@@ -67,7 +67,7 @@ func New(o Options) *Server {
 	for pattern, handler := range s.routes() {
 		mux.HandleFunc(pattern, handler)
 		if method, path, ok := strings.Cut(pattern, " "); ok { // every other method
-			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, refuseMethod(w, method)) })
+			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
 	s.Handler = endAfterChunks(mux)

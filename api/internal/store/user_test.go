@@ -145,3 +145,26 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 		t.Errorf("the log says %s", log)
 	}
 }
+
+// Without +eval entries are refused, in words that say so; everything else goes on.
+func TestAUserWhoMayRunNoScripts(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {
+		podtest.Do(t, podtest.Dial(t, port), "ACL", "SETUSER", "api", "on", ">p", "~*", "+@all", "-eval")
+	}
+	s := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", "p" })
+	ctx := within(t, 10*time.Second)
+	set(t, s, ",a")
+	wantGet(t, s, ",a")
+	_, keyed := s.Append(ctx, book, "x", "k")
+	_, _, page := s.Page(ctx, book, -1, -1, 10)
+	for what, err := range map[string]error{"a keyed entry": keyed, "a page": page} {
+		refused := (*guestbook.RefusedError)(nil)
+		if !errors.As(err, &refused) || !strings.Contains(refused.Reason, "forbids its user") || errors.Is(err, guestbook.ErrUnknown) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if value, err := s.Get(ctx, book, 1<<20); value != ",a" || err != nil {
+		t.Errorf("afterwards a get gives %q, %v", value, err)
+	}
+}
