@@ -246,14 +246,14 @@ func processes(pod *localpod.Pod) string {
 		ended = " (ended)"
 	default:
 	}
-	return fmt.Sprintf("%d, %d with %d%s", pod.API.Pid(), pod.Nginx.Pid(), podtest.Children(pod.Nginx.Pid()), ended)
+	return fmt.Sprintf("%d, %d with %d%s", pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children(), ended)
 }
 
 // Bodies of which the last byte does not come must not fill nginx's memory.
 func TestSlowBodiesTakeLittleMemory(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	const bodies, size = 150, 300_000
-	before := podtest.Memory(pod.Nginx.Pid())
+	before := pod.Nginx.Usage().Memory
 	for range bodies {
 		c, err := net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://"))
 		if err != nil {
@@ -265,7 +265,7 @@ func TestSlowBodiesTakeLittleMemory(t *testing.T) {
 		}
 	}
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
-	if grown := podtest.Memory(pod.Nginx.Pid()) - before; grown > bodies*size/2 {
+	if grown := pod.Nginx.Usage().Memory - before; grown > bodies*size/2 {
 		t.Errorf("%d bodies of %d bytes take %d bytes of nginx's memory", bodies, size, grown)
 	}
 }

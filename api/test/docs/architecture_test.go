@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// contents says of a name whether the file has it: a Go file uses it as an identifier, any other has that text.
+// contents says of a name whether the file has it: a Go file declares it, any other has that text.
 func contents(t *testing.T, file string) func(name string) bool {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -63,8 +63,15 @@ func contents(t *testing.T, file string) func(name string) bool {
 	}
 	found := map[string]bool{}
 	ast.Inspect(parsed, func(n ast.Node) bool {
-		if identifier, ok := n.(*ast.Ident); ok {
-			found[identifier.Name] = true
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			found[n.Name.Name] = true
+		case *ast.TypeSpec:
+			found[n.Name.Name] = true
+		case *ast.ValueSpec: // a variable or constant
+			for _, name := range n.Names {
+				found[name.Name] = true
+			}
 		}
 		return true
 	})

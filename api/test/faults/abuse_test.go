@@ -67,9 +67,9 @@ var abuse = []fault{
 		inject: func(r *rig) {
 			master := podtest.Dial(r, r.masterPort)
 			pod := r.pods[0]
-			before := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), podtest.Children(pod.Nginx.Pid()))
+			before := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children())
 			contract.Abuse(r.T, addr(pod.Ports.Nginx), addr(pod.Ports.API), master)
-			if now := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), podtest.Children(pod.Nginx.Pid())); now != before {
+			if now := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children()); now != before {
 				r.Errorf("the processes of the API and of nginx are %s, they were %s", now, before)
 			}
 		},
@@ -85,8 +85,8 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 			v := r.load.visitor()
 			v.Client = client
 			for ctx.Err() == nil {
-				_, _ = v.Set(context.Background(), fmt.Sprint("crowd ", i), "x")
-				_, _, _ = v.Get(context.Background(), fmt.Sprint("crowd ", i))
+				_ = v.Set(context.Background(), fmt.Sprint("crowd ", i), "x")
+				_, _ = v.Get(context.Background(), fmt.Sprint("crowd ", i))
 				select {
 				case <-ctx.Done():
 				case <-time.After(pace):
@@ -132,7 +132,7 @@ func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000
 	r.redis(r.masterPort, "SET", "long", ","+strings.Repeat("x", long))
-	nginx, api := podtest.Memory(r.pods[0].Nginx.Pid()), podtest.Memory(r.pods[0].API.Pid())
+	nginx, api := r.pods[0].Nginx.Usage().Memory, r.pods[0].API.Usage().Memory
 	ctx, cancel := context.WithTimeout(context.Background(), max(scaled(12*time.Second), 6*time.Second))
 	defer cancel()
 	var clients sync.WaitGroup
@@ -162,7 +162,7 @@ func slowClients(r *rig) {
 	var mostNginx, mostAPI int64
 	for ctx.Err() == nil {
 		most = max(most, open.Load())
-		mostNginx, mostAPI = max(mostNginx, podtest.Memory(r.pods[0].Nginx.Pid())), max(mostAPI, podtest.Memory(r.pods[0].API.Pid()))
+		mostNginx, mostAPI = max(mostNginx, r.pods[0].Nginx.Usage().Memory), max(mostAPI, r.pods[0].API.Usage().Memory)
 		time.Sleep(10 * pace)
 	}
 	clients.Wait()

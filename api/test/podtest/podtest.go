@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -146,26 +145,4 @@ func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 		t.Fatal(err)
 	}
 	return reply
-}
-
-// Memory is the resident memory of a process and its children, in bytes; 0 where there is no /proc to tell.
-func Memory(pid int) (bytes int64) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	var kb int64
-	_, _ = fmt.Sscan(rest, &kb)
-	for _, child := range Children(pid) {
-		bytes += Memory(child)
-	}
-	return bytes + kb<<10
-}
-
-// Children are the processes that a process has started.
-func Children(pid int) (children []int) {
-	list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid)) // it may have ended
-	for _, child := range strings.Fields(string(list)) {
-		n, _ := strconv.Atoi(child)
-		children = append(children, n)
-	}
-	return children
 }

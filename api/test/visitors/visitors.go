@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,49 +79,79 @@ func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool)
 	return entry.ID, ok
 }
 
-// Set writes a whole guestbook, as an old page does.
-func (v *Visitor) Set(ctx context.Context, key, value string) (status int, err error) {
-	status, _, err = v.do(ctx, "set", http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode(), nil, "")
-	return status, err
+// Set writes a whole guestbook, as an old page does. Without a key, the request names none.
+func (v *Visitor) Set(ctx context.Context, key, value string) error {
+	var answer struct{ Message *string }
+	err := v.php(ctx, "set", key, url.Values{"value": {value}}, &answer)
+	if err == nil && answer.Message == nil {
+		err = errors.New("the answer to set has no message")
+	}
+	return err
 }
 
-// Get reads a whole guestbook, as an old page does.
-func (v *Visitor) Get(ctx context.Context, key string) (status int, data string, err error) {
-	status, body, err := v.do(ctx, "get", http.MethodGet, "/guestbook.php?"+url.Values{"cmd": {"get"}, "key": {key}}.Encode(), nil, "")
-	if err != nil || status != http.StatusOK {
-		return status, "", err
+// Get reads a whole guestbook, as an old page does. Without a key, the request names none.
+func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
+	var answer struct{ Data *string }
+	err := v.php(ctx, "get", key, url.Values{}, &answer)
+	if err == nil && answer.Data == nil {
+		err = errors.New("the answer to get has no data")
 	}
-	var answer struct{ Data string }
-	err = json.Unmarshal([]byte(body), &answer)
-	return status, answer.Data, err
+	if err != nil {
+		return "", err
+	}
+	return *answer.Data, nil
+}
+
+func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, answer any) error {
+	query.Set("cmd", cmd)
+	if key != "" {
+		query.Set("key", key)
+	}
+	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), answer)
 }
 
 // Page reads the newest page of the book, which must not be older than the entry seen; -1: whatever there is.
-func (v *Visitor) Page(ctx context.Context, seen int64) (status int, entries []Entry, err error) {
+func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
 		what = "page as new as one seen"
 		path += "?seen=" + strconv.FormatInt(seen, 10)
 	}
-	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
-	if err != nil || status != http.StatusOK {
-		return status, nil, err
-	}
 	var answer struct{ Entries []Entry }
-	err = json.Unmarshal([]byte(body), &answer)
-	return status, answer.Entries, err
+	err := v.get(ctx, what, path, &answer)
+	return answer.Entries, err
+}
+
+// get reads JSON. Another status than 200 is an error that begins with it.
+func (v *Visitor) get(ctx context.Context, what, path string, answer any) error {
+	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
+	switch {
+	case err != nil:
+		return err
+	case status != http.StatusOK:
+		return fmt.Errorf("%d %s: %.200s", status, http.StatusText(status), body)
+	}
+	if err := json.Unmarshal([]byte(body), answer); err != nil {
+		return fmt.Errorf("%w: %.200s", err, body)
+	}
+	return nil
 }
 
 func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
 	start := time.Now()
-	status, body, err := v.send(ctx, method, path, form, idempotencyKey)
+	status, body, err := v.exchange(ctx, method, path, form, idempotencyKey)
+	if write := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &write) && write.Op == "write" {
+		// The server closed the idle connection while this was being sent, as it may at any time: a client repeats it
+		// (RFC 9112, 9.3.1). net/http does so by itself where the request fits into its buffer of 4 KB.
+		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
+	}
 	if v.Done != nil {
 		v.Done(Request{What: what, Start: start, Took: time.Since(start), Status: status, Err: err})
 	}
 	return status, body, err
 }
 
-func (v *Visitor) send(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
+func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
 	r, err := http.NewRequestWithContext(ctx, method, v.Base+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, "", err
@@ -133,7 +164,7 @@ func (v *Visitor) send(ctx context.Context, method, path string, form url.Values
 	}
 	response, err := v.Client.Do(r)
 	if err != nil {
-		return 0, "", err
+		return 0, "", errors.Unwrap(err) // without the address, which differs each time
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)

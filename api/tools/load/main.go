@@ -1,4 +1,4 @@
-// The program load visits a guestbook steadily, as old pages do, and counts what it gets.
+// Command load visits a guestbook steadily, as old pages do, and counts what it gets.
 //
 //	load [-url U] [-readers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
@@ -7,18 +7,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"guestbook/api/test/visitors"
 )
 
 var (
@@ -55,7 +56,7 @@ func main() {
 		return
 	}
 
-	writer := &writer{client: client(true)}
+	writer := &writer{visitor: newVisitor(true)}
 	for writer.write() != nil { // readers need a first message
 		time.Sleep(*pause)
 	}
@@ -63,15 +64,15 @@ func main() {
 
 	var running sync.WaitGroup
 	running.Go(func() {
-		for rest() {
-			writer.write()
+		for pauseUnlessStopped() {
+			_ = writer.write() // it is counted
 		}
 	})
 	for i := range *readers {
-		c := client(i%2 == 0)
+		v := newVisitor(i%2 == 0)
 		running.Go(func() {
-			for rest() {
-				read(c)
+			for pauseUnlessStopped() {
+				read(v)
 			}
 		})
 	}
@@ -92,8 +93,7 @@ func report(w io.Writer) {
 	json.NewEncoder(w).Encode(counted)
 }
 
-// rest pauses; false when the load is to stop.
-func rest() bool {
+func pauseUnlessStopped() bool {
 	select {
 	case <-stopped:
 		return false
@@ -102,45 +102,12 @@ func rest() bool {
 	}
 }
 
-func client(keepAlive bool) *http.Client {
-	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: !keepAlive}}
+func newVisitor(keepAlive bool) *visitors.Visitor {
+	return &visitors.Visitor{Base: *address, Client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: !keepAlive}}}
 }
 
-// get returns the named field of the answer to a query for a key.
-func get(c *http.Client, field, key string, query url.Values) (string, error) {
-	if key != "" {
-		query.Set("key", key)
-	}
-	request := *address + "/guestbook.php?" + query.Encode()
-	response, err := c.Get(request)
-	if write := (*net.OpError)(nil); errors.As(err, &write) && write.Op == "write" {
-		// The server closed the idle connection while this was being sent, as it may at any time: a client repeats it
-		// (RFC 9112, 9.3.1). net/http does so by itself where the request fits into its buffer of 4 KB.
-		response, err = c.Get(request)
-	}
-	if err != nil {
-		return "", errors.Unwrap(err) // without the address, which differs each time
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		return "", err
-	}
-	var answer map[string]string
-	if response.StatusCode != 200 {
-		return "", fmt.Errorf("%s: %.200s", response.Status, body)
-	} else if err := json.Unmarshal(body, &answer); err != nil {
-		return "", fmt.Errorf("%w: %.200s", err, body)
-	}
-	text, ok := answer[field]
-	if !ok {
-		return "", fmt.Errorf("no %s: %.200s", field, body)
-	}
-	return text, nil
-}
-
-func read(c *http.Client) {
-	data, err := get(c, "data", *book, url.Values{"cmd": {"get"}})
+func read(v *visitors.Visitor) {
+	data, err := v.Get(context.Background(), *book)
 	if err == nil && !strings.HasPrefix(data, ",m0") {
 		err = fmt.Errorf("the messages are gone: %.40q", data)
 	}
@@ -155,7 +122,7 @@ func read(c *http.Client) {
 
 // A writer writes m0, m1, …: each until it is acknowledged.
 type writer struct {
-	client       *http.Client
+	visitor      *visitors.Visitor
 	acknowledged int
 	list         string
 }
@@ -166,7 +133,7 @@ func (w *writer) write() error {
 	if *keys && w.acknowledged > 0 {
 		key, value = message, message
 	}
-	_, err := get(w.client, "message", key, url.Values{"cmd": {"set"}, "value": {value}})
+	err := w.visitor.Set(context.Background(), key, value)
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
@@ -183,12 +150,12 @@ func (w *writer) write() error {
 
 // lost names the acknowledged messages that the guestbook has not. Slaves get a minute to catch up with a new master.
 func (w *writer) lost() (lost []string) {
-	patience := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(time.Minute)
 	has := func(key, want string) bool {
 		for {
-			if got, err := get(w.client, "data", key, url.Values{"cmd": {"get"}}); err == nil && strings.HasPrefix(got, want) {
+			if got, err := w.visitor.Get(context.Background(), key); err == nil && strings.HasPrefix(got, want) {
 				return true
-			} else if time.Now().After(patience) {
+			} else if time.Now().After(deadline) {
 				return false
 			}
 			time.Sleep(*pause)

@@ -1,0 +1,54 @@
+package main
+
+import "strings"
+
+// load is one kind of request.
+type load struct {
+	name    string
+	entries int    // in the book before each run
+	path    string // with its query
+	script  string // for wrk, where a request is more than its address
+	size    int    // of the answer in bytes: what the floor answers with
+}
+
+// usual numbers of connections.
+const usual = "1 16 64 256"
+
+const message = ",A message of thirty bytes....."
+
+// post makes each request a post of an entry.
+const post = `
+function request()
+  return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded"}, "text=A+message+of+thirty+bytes....")
+end`
+
+// postOnce gives each post an idempotency key of its own.
+const postOnce = `
+local n = 0
+local thread = 0
+function setup(t) t:set("id", thread); thread = thread + 1 end
+function request()
+  n = n + 1
+  return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded", ["Idempotency-Key"] = id .. "-" .. n .. "-" .. run}, "text=A+message+of+thirty+bytes....")
+end`
+
+// mixed is 95 reads of the newest page and 5 posts in a hundred.
+const mixed = `
+local n = 0
+local thread = 0
+function setup(t) t:set("id", thread); thread = thread + 1 end
+function request()
+  n = n + 1
+  if n % 20 ~= 0 then return wrk.format("GET") end
+  return wrk.format("POST", "/guestbook/entries", {["Content-Type"] = "application/x-www-form-urlencoded", ["Idempotency-Key"] = id .. "-" .. n .. "-" .. run}, "text=A+message+of+thirty+bytes....")
+end`
+
+var loads = []load{
+	{name: "get, 10 messages", entries: 10, path: "/guestbook/?cmd=get&key=messages", size: 10*len(message) + 12},
+	{name: "get, 1,000 messages", entries: 1000, path: "/guestbook/?cmd=get&key=messages", size: 1000*len(message) + 12},
+	{name: "set, 10 messages", entries: 10, path: "/guestbook/?cmd=set&key=messages&value=" + strings.Repeat(strings.ReplaceAll(message, " ", "%20"), 10), size: 22},
+	{name: "post entry", entries: 10, path: "/guestbook/entries", script: post, size: 56},
+	{name: "post entry, Idempotency-Key", entries: 10, path: "/guestbook/entries", script: postOnce, size: 56},
+	{name: "newest page of 1,000", entries: 1000, path: "/guestbook/entries", size: 2900},
+	{name: "95 pages, 5 posts", entries: 1000, path: "/guestbook/entries", script: mixed, size: 2900},
+}
