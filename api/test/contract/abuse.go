@@ -189,11 +189,11 @@ func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 		return "", ""
 	}
 	defer c.Close()
-	go func() { _, _ = io.WriteString(c, send) }() // who refuses early does not read all
+	go func() { _, _ = io.WriteString(c, send) }() // a server that refuses early does not read all of it
 	var all bytes.Buffer
 	buffer := make([]byte, 64<<10)
-	for patience := 5 * time.Second; err == nil; patience = 500 * time.Millisecond {
-		if err = c.SetReadDeadline(time.Now().Add(patience)); err == nil {
+	for timeout := 5 * time.Second; err == nil; timeout = 500 * time.Millisecond {
+		if err = c.SetReadDeadline(time.Now().Add(timeout)); err == nil {
 			var n int
 			n, err = c.Read(buffer)
 			all.Write(buffer[:n])

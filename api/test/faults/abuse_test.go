@@ -121,7 +121,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 		if max(most[0], most[1]) > pool {
 			r.load.problem("Redis has seen more connections than the pool may have")
 		}
-		r.note("at most %d connections to the master, %d to the slave; pool %d", most[0], most[1], pool)
+		r.addNote("at most %d connections to the master, %d to the slave; pool %d", most[0], most[1], pool)
 		close(ended)
 	}()
 	return ended
@@ -174,7 +174,7 @@ func slowClients(r *rig) {
 	if meanwhile > max(10*before, time.Second) {
 		r.slow("99 %% of ordinary requests took %s, before %s", meanwhile, before)
 	}
-	r.note("%d at once; 99 %% of ordinary requests within %d ms, before %d ms; nginx %d → %d MB, API %d → %d MB",
+	r.addNote("%d at once; 99 %% of ordinary requests within %d ms, before %d ms; nginx %d → %d MB, API %d → %d MB",
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	quiet = 1500 * time.Millisecond // before each fault
-	after = 2 * time.Second
+	warmUp = 1500 * time.Millisecond // before each fault
+	after  = 2 * time.Second
 	// deadline is by when the API answers, whatever Redis does: REQUEST_TIMEOUT and some grace.
 	deadline = 2500 * time.Millisecond
 	// recovered is how long after a fault writes must succeed again.
@@ -129,7 +129,7 @@ func (f fault) run(t *testing.T) row {
 	}
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
-	result.judge(r, r.load.requests)
+	result.checkBounds(r, r.load.requests)
 	result.problems = append(result.problems, r.slower...)
 	result.wrong = result.lost > 0 || result.twice > 0 || len(r.load.problems) > 0
 	result.problems = append(result.problems, slices.Sorted(maps.Keys(r.load.problems))...)
@@ -140,8 +140,8 @@ func (f fault) underLoad(r *rig, result *row) {
 	l := startLoad("http://"+r.frontend.addr(), book)
 	r.Cleanup(l.cancel)
 	r.load = l
-	time.Sleep(quiet)
-	for until := time.Now().Add(patience); l.done() < 50 && time.Now().Before(until); {
+	time.Sleep(warmUp)
+	for until := time.Now().Add(waitLimit); l.done() < 50 && time.Now().Before(until); {
 		time.Sleep(pace)
 	}
 	result.before = r.usage(r.pods[f.measured])
@@ -168,8 +168,8 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	}
 }
 
-// judge holds the requests against the bounds. Times are allowed what the machine adds to them.
-func (result *row) judge(r *rig, requests []visitors.Request) {
+// checkBounds holds the requests against the bounds. Times are allowed what the machine adds to them.
+func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))
 	}

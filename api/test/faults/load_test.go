@@ -19,8 +19,8 @@ const (
 	writers, viewers = 4, 10
 	pace             = 20 * time.Millisecond // between the requests of one visitor
 	book, legacyBook = "messages", "legacy"
-	// patience is how long a writer repeats an entry, and a viewer waits for one, before the test gives up.
-	patience = 30 * time.Second
+	// waitLimit is how long a writer repeats an entry, and a viewer waits for one, before the test gives up.
+	waitLimit = 30 * time.Second
 )
 
 // load is visitors of every kind at work: writers who repeat what was not answered, one who cannot, an old page that writes a book of
@@ -34,18 +34,18 @@ type load struct {
 	giveUp context.CancelFunc
 	writing, others sync.WaitGroup
 
-	mu       sync.Mutex
-	requests []visitors.Request
-	answered map[int64]string // the entries that were acknowledged
-	legacy   string           // the last value of the old page's book that was acknowledged
-	watched  [viewers][]visitors.Entry
-	shorter  int             // reads by old pages of a book that the same page had seen longer
-	problems map[string]bool // what must never be
+	mu           sync.Mutex
+	requests     []visitors.Request
+	acknowledged map[int64]string // the entries that were acknowledged
+	legacy       string           // the last value of the old page's book that was acknowledged
+	watched      [viewers][]visitors.Entry
+	shorter      int             // reads by old pages of a book that the same page had seen longer
+	problems     map[string]bool // what must never be
 }
 
 // newLoad is no visitor yet of the guestbook at base.
 func newLoad(base string) *load {
-	l := &load{base: base, client: visitors.NewClient(50), answered: map[int64]string{}, problems: map[string]bool{}}
+	l := &load{base: base, client: visitors.NewClient(50), acknowledged: map[int64]string{}, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
 	l.reading, l.stopReading = context.WithCancel(context.Background())
 	return l
@@ -123,8 +123,8 @@ func (l *load) writeOnce() {
 
 func (l *load) acknowledge(id int64, text string) {
 	l.mu.Lock()
-	other, taken := l.answered[id]
-	l.answered[id] = text
+	other, taken := l.acknowledged[id]
+	l.acknowledged[id] = text
 	l.mu.Unlock()
 	if taken {
 		l.problem("%q and %q were both stored at %d", other, text, id)
@@ -220,14 +220,14 @@ func (l *load) done() int {
 // finish ends the writing once all is acknowledged, and waits until every viewer has the last entry.
 func (l *load) finish() {
 	l.stopPosting()
-	timer := time.AfterFunc(patience, l.giveUp)
+	timer := time.AfterFunc(waitLimit, l.giveUp)
 	defer timer.Stop()
 	l.writing.Wait()
 	last := int64(-1)
-	for id := range l.answered {
+	for id := range l.acknowledged {
 		last = max(last, id)
 	}
-	for until := time.Now().Add(patience); !l.allHave(last); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(waitLimit); !l.allHave(last); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
 			l.problem("some viewer did not get the entry %d", last)
 			break
@@ -267,7 +267,7 @@ func (l *load) check(stored, legacy string) (lost, twice int) {
 			twice++
 		}
 	}
-	for id, text := range l.answered {
+	for id, text := range l.acknowledged {
 		if at[id] != text {
 			lost++
 		}

@@ -73,7 +73,7 @@ func (r *rig) ends(ended <-chan struct{}, what string) {
 	r.Helper()
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		r.Fatalf("%s does not end", what)
 	}
 }

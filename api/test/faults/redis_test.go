@@ -110,7 +110,7 @@ var redisFaults = []fault{
 			}
 			select {
 			case <-r.pods[0].Master.Ended():
-			case <-time.After(patience):
+			case <-time.After(waitLimit):
 				r.Fatal("the master goes on without a disk")
 			}
 			time.Sleep(scaled(2 * time.Second))
@@ -145,10 +145,10 @@ func (r *rig) swapRoles() {
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
 	// Redis 6.0 cannot make writes wait: there, they are refused.
-	refuse := func(slaves int) { podtest.Do(r, before, "CONFIG", "SET", "min-slaves-to-write", slaves) }
-	_, cannotPause := before.Do("CLIENT", "PAUSE", patience.Milliseconds(), "WRITE")
+	wantSlaves := func(slaves int) { podtest.Do(r, before, "CONFIG", "SET", "min-slaves-to-write", slaves) }
+	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
-		refuse(100)
+		wantSlaves(100)
 	}
 	podtest.Await(r, r.pods[0].Slave, func(context.Context) error {
 		if a, b := offset(r, before), offset(r, next); a != b {
@@ -159,7 +159,7 @@ func (r *rig) swapRoles() {
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
 	if cannotPause != nil {
-		refuse(0)
+		wantSlaves(0)
 	} else {
 		podtest.Do(r, before, "CLIENT", "UNPAUSE")
 	}

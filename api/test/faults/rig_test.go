@@ -57,7 +57,7 @@ func (r *rig) slow(format string, args ...any) {
 	r.slower = append(r.slower, fmt.Sprintf(format, args...))
 }
 
-func (r *rig) note(format string, args ...any) {
+func (r *rig) addNote(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
 

@@ -34,7 +34,7 @@ func TestSoak(t *testing.T) {
 			failed++
 		}
 	}
-	t.Logf("%d requests in %s, %d failed; %d entries, %d lost, %d twice", len(l.requests), length, failed, len(l.answered), lost, twice)
+	t.Logf("%d requests in %s, %d failed; %d entries, %d lost, %d twice", len(l.requests), length, failed, len(l.acknowledged), lost, twice)
 	for p := range l.problems {
 		t.Error(p)
 	}

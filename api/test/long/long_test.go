@@ -51,7 +51,7 @@ func write(t *testing.T, pod *localpod.Pod, writers, entries int) {
 	client := visitors.NewClient(writers + 10)
 	defer client.CloseIdleConnections()
 	var mu sync.Mutex
-	answered := map[int64]string{}
+	acknowledged := map[int64]string{}
 	repeated := 0
 
 	reading, stopReading := context.WithCancel(ctx)
@@ -82,7 +82,7 @@ func write(t *testing.T, pod *localpod.Pod, writers, entries int) {
 					return
 				}
 				mu.Lock()
-				answered[id] = text
+				acknowledged[id] = text
 				mu.Unlock()
 			}
 			mu.Lock()
@@ -95,12 +95,12 @@ func write(t *testing.T, pod *localpod.Pod, writers, entries int) {
 	readers.Wait()
 
 	stored, _ := guestbook.Split([]byte(book(t, pod)), 0)
-	if len(stored) != writers*entries || len(answered) != writers*entries {
-		t.Errorf("%d entries are stored and %d answered, want %d", len(stored), len(answered), writers*entries)
+	if len(stored) != writers*entries || len(acknowledged) != writers*entries {
+		t.Errorf("%d entries are stored and %d answered, want %d", len(stored), len(acknowledged), writers*entries)
 	}
 	for _, e := range stored {
-		if answered[e.ID] != e.Text {
-			t.Errorf("at %d %q is stored, answered was %q", e.ID, e.Text, answered[e.ID])
+		if acknowledged[e.ID] != e.Text {
+			t.Errorf("at %d %q is stored, answered was %q", e.ID, e.Text, acknowledged[e.ID])
 		}
 	}
 	t.Logf("%d entries of %d writers, %d requests repeated", len(stored), writers, repeated)

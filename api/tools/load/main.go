@@ -81,7 +81,7 @@ func main() {
 	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
 		close(stopped)
 		running.Wait()
-		counted.Lost = writer.lost()
+		counted.Lost = writer.missing()
 		report(w)
 	})
 	log.Fatal(http.ListenAndServe(":8000", nil))
@@ -148,8 +148,8 @@ func (w *writer) write() error {
 	return nil
 }
 
-// lost names the acknowledged messages that the guestbook has not. Slaves get a minute to catch up with a new master.
-func (w *writer) lost() (lost []string) {
+// missing names the acknowledged messages that the guestbook has not. Slaves get a minute to catch up with a new master.
+func (w *writer) missing() (missing []string) {
 	deadline := time.Now().Add(time.Minute)
 	has := func(key, want string) bool {
 		for {
@@ -162,12 +162,12 @@ func (w *writer) lost() (lost []string) {
 		}
 	}
 	if !has(*book, w.list) {
-		lost = append(lost, "the list")
+		missing = append(missing, "the list")
 	}
 	for i := 1; *keys && i < w.acknowledged; i++ {
 		if key := fmt.Sprintf("m%d", i); !has(key, key) {
-			lost = append(lost, key)
+			missing = append(missing, key)
 		}
 	}
-	return lost
+	return missing
 }
