@@ -19,7 +19,7 @@ type Redis interface {
 	Do(command string, args ...any) (any, error)
 }
 
-// exchange is a request and what must come of it. "KEY" in a query or body stands for the key under test.
+// exchange is a request, its expected answer, and what Redis holds before and after. "KEY" in a query or body stands for the key under test.
 type exchange struct {
 	name   string
 	before any // what Redis holds before: a string, a list, or nil for nothing
@@ -38,7 +38,7 @@ type exchange struct {
 
 const updated = `{"message": "Updated"}`
 
-// old is a guestbook as the stock page leaves it.
+// old is a guestbook that the original page has written.
 const old = ",first,second"
 
 var exchanges = []exchange{
@@ -131,7 +131,7 @@ var mebibyte = "cmd=set&key=KEY&value=" + strings.Repeat("a", 1<<20-len("cmd=set
 
 const key = "messages"
 
-// Run holds every exchange with the guestbook at base, such as http://127.0.0.1:8000, whose master is redis. It
+// Run tests every exchange on the guestbook at base, such as http://127.0.0.1:8000, whose master is redis. It
 // overwrites the key messages.
 func Run(t *testing.T, base string, redis Redis) {
 	for _, e := range exchanges {
@@ -245,7 +245,7 @@ func put(t *testing.T, master Redis, value any) {
 	}
 }
 
-// held gives what the master holds: a string, a list, or nil.
+// held gives the value on the master: a string, a list, or nil.
 func held(t *testing.T, master Redis) any {
 	t.Helper()
 	kind, err := redis.String(master.Do("TYPE", key))

@@ -80,12 +80,12 @@ func TestWithoutMaster(t *testing.T) {
 		checkHeader(t, response)
 		checkError(t, body)
 		expect(t, pod.URL()+"/", 200, "")
-		// Ready all the same: the page and the reads work.
+		// The pod stays ready: the page and the reads work.
 		expect(t, pod.APIURL()+"/readyz", 200, "")
 	}
 
 	podtest.Start(t, pod.Master)
-	// The first request that can succeed does.
+	// The first request after the restart succeeds.
 	expect(t, pod.URL()+"/guestbook/?cmd=set&key=messages&value=,back", 200, updated)
 	if got, err := redis.String(podtest.Dial(t, pod.Ports.Master).Do("GET", "messages")); err != nil || got != ",back" {
 		t.Errorf("the master holds %q, %v", got, err)
@@ -236,7 +236,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// processes lists the API's and nginx's, workers included: one that crashed was replaced.
+// processes lists those of the API and of nginx, with its workers. A worker that crashed has been replaced by another.
 func processes(pod *localpod.Pod) string {
 	ended := ""
 	select {
@@ -249,7 +249,7 @@ func processes(pod *localpod.Pod) string {
 	return fmt.Sprintf("%d, %d with %d%s", pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children(), ended)
 }
 
-// Bodies of which the last byte does not come must not fill nginx's memory.
+// Bodies whose last byte does not come must not fill nginx's memory.
 func TestSlowBodiesTakeLittleMemory(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	const bodies, size = 150, 300_000

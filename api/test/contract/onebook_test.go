@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/visitors"
 )
 
-// The edition with leader and follower keeps its book under the key guestbook and reads no key of a request.
+// The leader and follower edition ignores the key in a request: its one book is under the key guestbook.
 func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{APIEnv: []string{"GUESTBOOK_KEY=guestbook"}})
 	podtest.Kill(t, pod.Slave) // so that each read is of what was just written
@@ -43,7 +43,7 @@ func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 		t.Errorf("watching: %v", err)
 	}
 
-	// A repeat is one whatever key it names.
+	// A repeated post is recognised although it names another key.
 	post := func(key string) string {
 		request, err := http.NewRequest(http.MethodPost, pod.URL()+"/guestbook/entries", strings.NewReader(url.Values{"text": {"once"}, "key": {key}}.Encode()))
 		if err != nil {

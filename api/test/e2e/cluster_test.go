@@ -1,7 +1,7 @@
 //go:build e2e
 
 // Package e2e runs the guestbook on a real cluster: the one of kubectl's current context, which must have the images
-// that "make images e2e-images" builds. Each test has a namespace of its own.
+// that "make e2e" builds. Each test has a namespace of its own.
 package e2e
 
 import (
@@ -25,7 +25,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is where one test's objects are. Its methods fail the test where they cannot do what they say.
+// A namespace is where one test's objects are. Its methods end the test when they fail.
 type namespace struct {
 	*testing.T
 	name string
@@ -109,7 +109,7 @@ func (n namespace) await(what string, limit time.Duration, condition func() bool
 	}
 }
 
-// ready waits until all Deployments are as wanted and nothing of what was before is left.
+// ready waits until all Deployments are rolled out and no old pod is left.
 func (n namespace) ready() {
 	n.Helper()
 	for _, d := range n.names("deployments", "") {

@@ -73,7 +73,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// bare checks what somebody finds who gets into a pod: no shell beside the API, and nowhere a token for Kubernetes.
+// bare checks what an intruder finds in a pod: no shell in the API's container, and no token for Kubernetes anywhere.
 func (n namespace) bare() {
 	n.Helper()
 	fails := func(with, deployment, container string, command ...string) {

@@ -20,7 +20,7 @@ func TestRollingRestart(t *testing.T) {
 
 func TestScaling(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it has a will of its own
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale, too
 	load := n.startLoad()
 	for _, replicas := range []string{"10", "2"} {
 		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)
@@ -99,7 +99,7 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 // A wrong setting stops the rolling update, and the log says what is wrong.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	// Also shows that the password is used throughout.
+	// With a password, so that this also tests that every client of Redis uses it.
 	n.kubectl("create", "secret", "generic", "redis", `--from-literal=password=Pass "w\ord`)
 	n.kubectl("create", "-f", manifests)
 	n.ready()

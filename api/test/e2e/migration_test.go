@@ -66,7 +66,7 @@ func (e edition) migrate(t *testing.T, mode, replace string) {
 	}
 	load.everyPodHasTheBook(e.key, "api")
 	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it has a will of its own
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale, too
 	if mode == "dns" {
 		n.kubectl("apply", "-k", n.kustomization(e.component))
 		n.kubectl("delete", "horizontalpodautoscaler", "frontend")
@@ -103,7 +103,7 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command of the README as one would type it.
+// documented runs a command as the README has it; a command that is not there fails the test.
 func (n namespace) documented(command string) {
 	n.Helper()
 	if !strings.Contains(n.read(root, "README.md"), command) {
@@ -133,7 +133,7 @@ func (n namespace) kustomization(component string) string {
 	return dir
 }
 
-// sideBySide makes an update wait once it has come to a first new pod, and reads from old and new ones.
+// sideBySide pauses an update when there is a first new pod, and reads from old and new ones.
 func (l load) sideBySide(key, updated string) {
 	l.Helper()
 	l.await("a first pod with "+updated, time.Minute, func() bool {

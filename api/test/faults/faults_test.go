@@ -1,6 +1,6 @@
 //go:build faults
 
-// Package faults injects one fault at a time while visitors use the guestbook, and states what must hold.
+// Package faults injects one fault at a time while visitors use the guestbook, and checks that the bounds hold.
 //
 // FAULT_SCALE, 1 unless set, shortens the time that faults last: 0.3 for 30 %.
 package faults
@@ -49,7 +49,7 @@ type fault struct {
 	measured int
 }
 
-// row is how it went.
+// row is the outcome of one fault.
 type row struct {
 	fault
 	requests      int
@@ -61,7 +61,7 @@ type row struct {
 	before, after usage
 	hiccup        time.Duration
 	problems      []string
-	wrong         bool // no matter of time
+	wrong         bool // something other than times
 	skipped       bool // this machine does not allow it
 	notes         []string
 }
@@ -168,7 +168,7 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	}
 }
 
-// checkBounds holds the requests against the bounds. Times are allowed what the machine adds to them.
+// checkBounds compares the requests with the bounds. Times may be longer by what the machine adds.
 func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))

@@ -40,10 +40,10 @@ type load struct {
 	legacy       string           // the last value of the old page's book that was acknowledged
 	watched      [viewers][]visitors.Entry
 	shorter      int             // reads by old pages of a book that the same page had seen longer
-	problems     map[string]bool // what must never be
+	problems     map[string]bool // what must never happen
 }
 
-// newLoad is no visitor yet of the guestbook at base.
+// newLoad prepares visitors of the guestbook at base; none is started.
 func newLoad(base string) *load {
 	l := &load{base: base, client: visitors.NewClient(50), acknowledged: map[int64]string{}, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -152,7 +152,8 @@ func (l *load) setAgainAndAgain(ctx context.Context) {
 	}
 }
 
-// get reads the whole book, which may not be as far as it was, but is never another one, nor empty.
+// get reads the whole book again and again. It may be shorter than before, on a slave that is behind, but never
+// another one, nor empty.
 func (l *load) get(key string) {
 	v := l.visitor()
 	longest := ""
@@ -174,7 +175,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page reads the newest page; with the last entry that it has seen, a page that is as new.
+// page reads the newest page again and again. With withSeen it names the last entry that it has seen, and then must never
+// get an older page.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	for seen := int64(-1); pause(l.reading); {

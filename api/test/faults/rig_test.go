@@ -49,7 +49,7 @@ type rig struct {
 
 	load           *load
 	started, ended time.Time // the fault
-	notes          []string  // what else there is to tell
+	notes          []string  // what is worth telling besides
 	slower         []string  // what took too long
 }
 

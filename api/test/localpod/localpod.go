@@ -139,7 +139,7 @@ func (p *Pod) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops all that runs, in the order in which nothing is asked for what has gone.
+// Stop stops all that runs: clients before the servers that they use.
 func (p *Pod) Stop() error {
 	return errors.Join(p.Nginx.Stop(), p.API.Stop(), p.Slave.Stop(), p.Master.Stop())
 }

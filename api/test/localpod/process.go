@@ -45,7 +45,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd = exec.Command(path, p.args...)
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
-	// A group of its own: Ctrl-C reaches who started it, who then stops it in order.
+	// In a group of its own it does not get Ctrl-C. The program that started it does, and stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {

@@ -25,7 +25,7 @@ import (
 	"guestbook/api/test/visitors"
 )
 
-// book waits until the slave holds what the master holds, and gives that.
+// book waits until the slave holds the same as the master, and gives it.
 func book(t *testing.T, pod *localpod.Pod) string {
 	t.Helper()
 	master, slave := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)

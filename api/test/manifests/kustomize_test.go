@@ -44,7 +44,7 @@ func keys[V any](m map[string]V) (keys []string) {
 	return keys
 }
 
-// same compares item by item.
+// same compares two maps item by item.
 func same[V any](t *testing.T, got, want map[string]V) {
 	t.Helper()
 	all := append(keys(got), keys(want)...)
@@ -177,7 +177,7 @@ func settings(deployment object) map[string]any {
 	return env
 }
 
-// What replaces a frontend holds only what is surely there, and one place says where the names come from.
+// A file for "kubectl replace" holds only objects that every PHP guestbook has, and sets GET_HOSTS_FROM in one place.
 func TestReplacements(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},

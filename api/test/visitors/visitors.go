@@ -1,4 +1,4 @@
-// Package visitors behaves as those who use a guestbook do: they post, repeat what was not answered, read and watch.
+// Package visitors has clients that use a guestbook as people do: they post, repeat what was not answered, read and watch.
 package visitors
 
 import (
@@ -27,7 +27,7 @@ type Visitor struct {
 	Done func(Request)
 }
 
-// Request is how a request went.
+// Request is the outcome of a request.
 type Request struct {
 	What   string // post, set, get, page, or page as new as one seen
 	Start  time.Time
@@ -36,7 +36,7 @@ type Request struct {
 	Err    error // there is no answer, or not all of it
 }
 
-// Entry is one as it is answered.
+// Entry is an entry in an answer.
 type Entry struct {
 	ID   int64
 	Text string
@@ -122,7 +122,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	return answer.Entries, err
 }
 
-// get reads JSON. Another status than 200 is an error that begins with it.
+// get reads JSON. An answer with another status than 200 is an error whose text begins with the status.
 func (v *Visitor) get(ctx context.Context, what, path string, answer any) error {
 	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
 	switch {

@@ -11,7 +11,7 @@ type load struct {
 	size    int    // of the answer in bytes: what the floor answers with
 }
 
-// usual numbers of connections.
+// usual are the numbers of connections that are measured.
 const usual = "1 16 64 256"
 
 const message = ",A message of thirty bytes....."

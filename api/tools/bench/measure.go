@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/localpod"
 )
 
-// result is one run.
+// result is what one run measured.
 type result struct {
 	perSecond    float64
 	p50, p99     string

@@ -34,11 +34,11 @@ func newBench(apiBinary, floorBinary string, seconds int) (_ *bench, err error) 
 		}
 	}()
 	ctx := context.Background()
-	// What is started has one processor from its start on, as Go then uses one, and what measures has the other.
+	// The servers run on one processor from their start on, so that Go makes one thread for it. wrk has the other.
 	if err = pin(os.Getpid(), "0"); err != nil {
 		return nil, err
 	}
-	// Redis without fsync: that of the disk is not what is compared here.
+	// Redis without fsync: the disk is not to be measured.
 	if b.pod, err = newPod(filepath.Join(b.dir, "ours"), apiBinary, "--appendonly", "no"); err != nil {
 		return nil, err
 	}

@@ -32,9 +32,9 @@ func main() {
 		usable := *busy / 100
 		perPod := *cores * usable
 		pods := math.Max(3, math.Ceil((rate**nginx+reads**read+posts**write)/10_000/perPod))
-		// Requests for one book share a read: a pod makes no more than one at a time for each.
+		// Requests for one book share a read: a pod makes only one at a time for each book.
 		reach := math.Min(reads, pods**books*1000 / *exchange)
-		// A Redis uses one processor for commands.
+		// Redis carries out commands on one processor.
 		slaves := math.Max(2, math.Ceil(reach**slave/10_000/math.Max(usable-posts**copies/10_000, 0.01)))
 		masterBusy := posts * *master / 10_000
 		fmt.Printf("| %.0f | %.0f | %.0f | %.0f | %.0f %% | %.0f | %.0f |\n",

@@ -1,6 +1,6 @@
 //go:build e2e
 
-// The program phpstandin stands in for the PHP frontend in the migration test: it answers guestbook.php as that of the
+// Command phpstandin stands in for the PHP frontend in the migration test: it answers guestbook.php as that of the
 // named edition does (see the contract suite), from the same Redis Services, and after SIGTERM serves for 5 s more.
 package main
 
@@ -20,11 +20,11 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// An edition is what the published guestbook.php differ in.
+// An edition is one of the published versions of guestbook.php, by what differs between them.
 type edition struct {
 	master, slave                 string // DNS names
 	masterVariable, slaveVariable string // with GET_HOSTS_FROM=env
-	key                           string // where it does not take the one of the request
+	key                           string // of its one book; "": the key in the request
 }
 
 var editions = map[string]edition{
