@@ -92,12 +92,12 @@ func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 				_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 				lines := bufio.NewScanner(c)
 				for lines.Scan() {
-					switch line := strings.ToUpper(lines.Text()); {
-					case line == "PING":
+					switch strings.ToUpper(lines.Text()) {
+					case "PING":
 						fmt.Fprint(c, "+PONG\r\n")
-					case line == "REPLCONF":
+					case "REPLCONF":
 						fmt.Fprint(c, "+OK\r\n")
-					case line == "PSYNC":
+					case "PSYNC":
 						fmt.Fprintf(c, "+FULLRESYNC %s 0\r\n%s", strings.Repeat("0123456789", 4), dump)
 						_ = c.(*net.TCPConn).CloseWrite()
 						for lines.Scan() {

@@ -283,7 +283,8 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	// A Redis that makes its first file does not end when it is told to.
 	podtest.Await(t, pod.Master, func(context.Context) error {
 		info, err := redis.String(old.Do("INFO"))
-		if err == nil && !(strings.Contains(info, "master_link_status:up") && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")) {
+		synced := strings.Contains(info, "master_link_status:up") && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
+		if err == nil && !synced {
 			err = errors.New("the old master is not in sync yet")
 		}
 		return err
