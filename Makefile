@@ -27,7 +27,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
 
 ## For a start:
-run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs, PORT, API_PORT, MASTER_PORT, SLAVE_PORT are its ports
+run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
 	@mkdir -p .build .data
 	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
 	@.build/run -api .build/api -dir .data $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
@@ -46,7 +46,7 @@ push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
 manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh "$(REGISTRY)" "$(TAG)" $(IMAGES)
-e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" copies images there, unless it is kind
+e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1
@@ -55,7 +55,7 @@ e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image lo
 ## More tests:
 test-long: servers ## many visitors at once
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
-test-versions: servers ## the contract suite and the store's tests with other programs: PROGRAMS="/folder /of/redis-server/or/nginx"
+test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
 	go test -tags=faults -count=1 -timeout=20m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
