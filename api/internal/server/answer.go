@@ -38,16 +38,18 @@ func (s *Server) instrument(handle handler) http.HandlerFunc {
 	}
 }
 
-// withRoom handles a request once there is room for what it brings.
+// withRoom handles a request once there is room for what it brings. A small one need not wait behind large ones.
 func (s *Server) withRoom(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBody {
 		size = maxBody // no more is read
 	}
-	if err := acquire(s.messages, size, deadline); err != nil {
-		return answer{command: "invalid"}, err
+	if size > maxSmall {
+		if err := acquire(s.messages, size, deadline); err != nil {
+			return answer{command: "invalid"}, err
+		}
+		defer s.messages.Release(size)
 	}
-	defer s.messages.Release(size)
 	return handle(w, r, deadline)
 }
 

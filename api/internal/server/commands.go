@@ -16,8 +16,8 @@ const (
 	maxShared, maxGet = 256 << 10, 4 << 20
 	// maxLongReads is how many guestbooks of over maxShared are answered at a time.
 	maxLongReads = 2
-	// maxMessages is how many bytes all requests under way may bring.
-	maxMessages = 8 << 20
+	// maxMessages is how many bytes all requests under way may bring that bring more than maxSmall.
+	maxMessages, maxSmall = 8 << 20, 16 << 10
 )
 
 var updated = []byte(`{"message": "Updated"}`)

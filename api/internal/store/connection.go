@@ -58,9 +58,8 @@ func (n *node) dial(ctx context.Context) (redis.Conn, error) {
 }
 
 var (
-	errUnsynced = errors.New("the slave has not finished its first sync")
-	errStale    = errors.New("opened before the server was lost")
-	errClosed   = errors.New("the server closed the connection or spoke out of turn")
+	errStale  = errors.New("opened before the server was lost")
+	errClosed = errors.New("the server closed the connection or spoke out of turn")
 )
 
 // handshake makes sure that the server can be used. A slave that was never in sync with its master answers as if every
@@ -73,14 +72,7 @@ func (c *redisConn) handshake() error {
 		}
 		return err
 	}
-	info, err := redis.String(c.Do("INFO", "replication"))
-	switch {
-	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
-		return nil // a managed Redis, which looks after its slaves itself
-	case err == nil && neverSynced(info):
-		return errUnsynced
-	}
-	return err
+	return synced(redis.String(c.Do("INFO", "replication")))
 }
 
 // Err says why the connection must not be used again. The pool closes such a connection.

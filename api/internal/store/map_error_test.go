@@ -48,7 +48,7 @@ func TestMapError(t *testing.T) {
 		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
 		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // 6.0
 		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
-		{"WHATEVER comes next", nil, "answers with an error"},
+		{"WHATEVER comes next", nil, "answers with an error that the guestbook does not know"},
 	} {
 		err := mapError(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
 		refused := (*guestbook.RefusedError)(nil)

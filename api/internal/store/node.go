@@ -82,7 +82,11 @@ func (n *node) do(ctx context.Context, command string, args ...any) (any, error)
 	defer c.Close()
 	timeout := n.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
-	return reply, n.record(command, start, n.classify(err, timeout))
+	if err = n.classify(err, timeout); err == nil && n.role == "slave" && isEmpty(reply) {
+		// Since the handshake it may have dropped what it had.
+		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
+	}
+	return reply, n.record(command, start, err)
 }
 
 // replyTimeout is how long to wait for an answer: REDIS_READ_TIMEOUT, or less if the context ends before.

@@ -44,7 +44,7 @@ var refusals = []refusal{
 	{codeReadOnly, "the master's address leads to a slave: check REDIS_MASTER_ADDR, or try again in a moment"},
 	{codeMisconf, "Redis cannot write to its disk, and so takes no messages: give it room"},
 	{"NOREPLICAS", "Redis takes no messages while too few slaves are in sync"},
-	{"", "Redis answers with an error"},
+	{"", "Redis answers with an error that the guestbook does not know"},
 }
 
 // writesOnly are the codes with which Redis refuses what it would store, and nothing else.
@@ -97,10 +97,32 @@ const (
 
 // unsynced are the fields by which a slave whose link to its master is down tells that it does not hold its data:
 // there was never a link (-1 seconds; in 6.0, whose clock begins in 1970, a number of ten digits), or it has dropped what it
-// had for a copy that did not arrive (no offset, which is written as 1).
-var unsynced = regexp.MustCompile(`master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n`)
+// had for a copy that did not arrive (no offset, which is written as 1, and no backlog: in 8 and Valkey an offset may be 1).
+var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
-// neverSynced says whether this is a slave that answers as if every guestbook were empty.
-func neverSynced(info string) bool {
-	return strings.Contains(info, roleSlave) && !strings.Contains(info, linkUp) && unsynced.MatchString(info)
+var errUnsynced = errors.New("the slave has not finished its first sync")
+
+// synced is given what a server answered to INFO replication, and says why it must not be read: it is a slave that answers as
+// if every guestbook were empty.
+func synced(info string, err error) error {
+	switch {
+	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
+		return nil // a managed Redis, which looks after its slaves itself
+	case err == nil && strings.Contains(info, roleSlave) && !strings.Contains(info, linkUp) && unsynced.MatchString(info):
+		return errUnsynced
+	}
+	return err
+}
+
+// isEmpty says whether a reply is what a Redis without the guestbook would give.
+func isEmpty(reply any) bool {
+	switch reply := reply.(type) {
+	case []byte:
+		return len(reply) == 0
+	case int64:
+		return reply == 0
+	case []any:
+		return isEmpty(reply[len(reply)-1])
+	}
+	return reply == nil
 }
