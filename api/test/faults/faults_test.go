@@ -59,6 +59,7 @@ type row struct {
 	lost, twice   int
 	shorter       int
 	before, after usage
+	memory        []int64 // at most, of each of measuredMemory
 	hiccup        time.Duration
 	problems      []string
 	wrong         bool // no matter of time
@@ -74,7 +75,7 @@ func TestMain(m *testing.M) {
 func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
-	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse) {
+	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
@@ -127,6 +128,7 @@ func (f fault) run(t *testing.T) row {
 	} else {
 		f.underLoad(r, &result)
 	}
+	result.memory = r.peaks()
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
 	result.judge(r, r.load.requests)
@@ -233,6 +235,11 @@ func (result *row) judge(r *rig, requests []visitors.Request) {
 	}
 	if result.lost > 0 || result.twice > 0 {
 		problem("%d acknowledged entries are lost, %d are there twice", result.lost, result.twice)
+	}
+	for i, m := range measuredMemory {
+		if result.memory[i] > limit(r.T, m.limit) {
+			problem("%s took %d MB, more than its limit in the manifest", m.name, result.memory[i]>>20)
+		}
 	}
 	for _, held := range []struct {
 		what          string

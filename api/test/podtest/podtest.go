@@ -64,7 +64,9 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	o.APIBinary = apiBinary
+	if o.APIBinary == "" {
+		o.APIBinary = apiBinary
+	}
 	o.Output = func(string) io.Writer { return io.Discard }
 	pod, err := localpod.New(o)
 	if err != nil {
@@ -149,13 +151,18 @@ func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 }
 
 // Memory is the resident memory of a process and its children, in bytes; 0 where there is no /proc to tell.
-func Memory(pid int) (bytes int64) {
+func Memory(pid int) int64 { return memory(pid, "VmRSS:") }
+
+// PeakMemory is the most that it was.
+func PeakMemory(pid int) int64 { return memory(pid, "VmHWM:") }
+
+func memory(pid int, which string) (bytes int64) {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // it may have ended
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	_, rest, _ := strings.Cut(string(status), which)
 	var kb int64
 	_, _ = fmt.Sscan(rest, &kb)
 	for _, child := range Children(pid) {
-		bytes += Memory(child)
+		bytes += memory(child, which)
 	}
 	return bytes + kb<<10
 }
