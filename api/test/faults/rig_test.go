@@ -48,7 +48,7 @@ type rig struct {
 	masterProxy, slaveProxy *toxiproxy.Proxy
 	masterPort              int       // of the Redis that is the master now
 	dirs                    [2]string // of the pods
-	clock                   string    // the file that sets the APIs' clock back while it is there
+	clock                   string    // the file that sets the API's clock back once it is there
 
 	load           *load
 	started, ended time.Time // the fault
@@ -71,7 +71,9 @@ func newRig(t *testing.T, s setup) *rig {
 	// As in the manifest.
 	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limit(t, "GOMEMLIMIT"))}, s.apiEnv...)
 	if s.clock {
-		o.APIBinary, r.clock = buildWithClock(t)
+		o.APIBinary = buildWithClock(t)
+		r.clock = filepath.Join(t.TempDir(), "back")
+		o.APIEnv = append(o.APIEnv, "CLOCK_BACK="+r.clock)
 	}
 	if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
