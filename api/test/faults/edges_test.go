@@ -47,12 +47,14 @@ var edges = []fault{
 	{
 		name: "a book of 90 MB, 4 slow readers, for 5 s", bound: "nothing else fails; who asks for it is told to read pages",
 		setup: setup{slaves: 2}, keeps: keptByNginx,
-		inject: func(r *rig) { longBook(r, 90, http.StatusRequestEntityTooLarge, "read it by pages") },
+		prepare: func(r *rig) { makeLongBook(r, 90) },
+		inject:  func(r *rig) { longBook(r, 90, http.StatusRequestEntityTooLarge, "read it by pages") },
 	},
 	{
 		name: "a book of 3 MB, 4 slow readers, for 5 s", bound: "nothing else fails; who asks for it gets it, or is told to try again",
 		setup: setup{slaves: 2}, keeps: keptByNginx,
-		inject: func(r *rig) { longBook(r, 3, http.StatusServiceUnavailable, "try again") },
+		prepare: func(r *rig) { makeLongBook(r, 3) },
+		inject:  func(r *rig) { longBook(r, 3, http.StatusServiceUnavailable, "try again") },
 	},
 	{
 		name: "the API's clock set back by an hour, just when its connections to the slaves failed", bound: "nothing fails; connections are used again, and the slaves are",
@@ -242,23 +244,26 @@ func allViewers(r *rig) {
 	r.note("%d viewers and %d of another book, opened in %s; 99 %% of ordinary requests within %d ms", most, viewers, opened.Round(time.Second), p99.Milliseconds())
 }
 
-// longBook has a book of some megabytes, slow readers of it, and others who ask for it.
-func longBook(r *rig, megabytes int, status int, words string) {
+// makeLongBook makes a book of some megabytes.
+func makeLongBook(r *rig, megabytes int) {
 	master := podtest.Dial(r, r.masterPort)
-	piece := "," + strings.Repeat("x", 999) // an entry
-	piece = strings.Repeat(piece, 100)      // as long as what visitors do not notice
-	for range 10 * megabytes {
+	piece := strings.Repeat(","+strings.Repeat("x", 999), 1000) // entries
+	for range megabytes {
 		podtest.Do(r, master, "APPEND", "long", piece)
 	}
 	for _, pod := range r.pods {
 		slave := podtest.Dial(r, pod.Ports.Slave)
 		podtest.Await(r, pod.Slave, func(context.Context) error {
-			if n, err := redis.Int(slave.Do("STRLEN", "long")); err != nil || n < megabytes*1_000_000 {
+			if n, err := redis.Int(slave.Do("STRLEN", "long")); err != nil || n < megabytes*len(piece) {
 				return errors.Join(err, errors.New("a slave is behind"))
 			}
 			return nil
 		})
 	}
+}
+
+// longBook has slow readers of that book, and others who ask for it.
+func longBook(r *rig, megabytes int, status int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()
 	var readers sync.WaitGroup

@@ -37,6 +37,8 @@ const (
 type fault struct {
 	name, bound string
 	setup       setup
+	// prepare, where there is one, is done before the visitors come.
+	prepare func(*rig)
 	// inject makes the fault, and returns when it is over.
 	inject func(*rig)
 	// instead is done in place of load and inject.
@@ -117,6 +119,9 @@ func scaled(d time.Duration) time.Duration {
 
 func (f fault) run(t *testing.T) row {
 	r := newRig(t, f.setup)
+	if f.prepare != nil {
+		f.prepare(r)
+	}
 	hiccup := newHiccup()
 	t.Cleanup(func() { hiccup.end() })
 	result := row{fault: f, failed: map[int]int{}, before: r.usage(r.pods[f.measured])}
