@@ -21,8 +21,8 @@ const (
 	pollInterval = 100 * time.Millisecond
 	// heartbeat is after how much silence something is sent, so that nobody takes the stream for a dead one.
 	heartbeat = 20 * time.Second
-	// maxViewers and maxTopics bound what watching costs this process and Redis.
-	maxViewers, maxTopics = 20_000, 100
+	// maxViewers and maxTopics bound what watching costs this pod and Redis. nginx holds two connections for each viewer.
+	maxViewers, maxTopics = 10_000, 100
 	// sendTimeout is how long a viewer may take to receive what came before its stream began.
 	sendTimeout = 10 * time.Second
 )

@@ -37,6 +37,8 @@ const (
 type fault struct {
 	name, bound string
 	setup       setup
+	// prepare, where there is one, is done before the visitors come.
+	prepare func(*rig)
 	// inject makes the fault, and returns when it is over.
 	inject func(*rig)
 	// instead is done in place of load and inject.
@@ -59,6 +61,7 @@ type row struct {
 	lost, twice   int
 	shorter       int
 	before, after usage
+	memory        []int64 // at most, of each of measuredMemory
 	hiccup        time.Duration
 	problems      []string
 	wrong         bool // something other than times
@@ -74,7 +77,7 @@ func TestMain(m *testing.M) {
 func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
-	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse) {
+	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
@@ -116,6 +119,9 @@ func scaled(d time.Duration) time.Duration {
 
 func (f fault) run(t *testing.T) row {
 	r := newRig(t, f.setup)
+	if f.prepare != nil {
+		f.prepare(r)
+	}
 	hiccup := newHiccup()
 	t.Cleanup(func() { hiccup.end() })
 	result := row{fault: f, failed: map[int]int{}, before: r.usage(r.pods[f.measured])}
@@ -127,6 +133,7 @@ func (f fault) run(t *testing.T) row {
 	} else {
 		f.underLoad(r, &result)
 	}
+	result.memory = r.peaks()
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
 	result.checkBounds(r, r.load.requests)
@@ -233,6 +240,11 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 	if result.lost > 0 || result.twice > 0 {
 		problem("%d acknowledged entries are lost, %d are there twice", result.lost, result.twice)
+	}
+	for i, m := range measuredMemory {
+		if result.memory[i] > limit(r.T, m.limit) {
+			problem("%s took %d MB, more than its limit in the manifest", m.name, result.memory[i]>>20)
+		}
 	}
 	for _, held := range []struct {
 		what          string

@@ -18,6 +18,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"github.com/rs/zerolog"
 
+	"guestbook/api/test/limits"
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
@@ -31,6 +32,7 @@ type setup struct {
 	notReady     bool   // the API will not be ready
 	programs     string // a folder with another redis-server than that of PATH
 	masterDisk   string // size of the master's disk, such as 1m; "" for no disk of its own
+	clock        bool   // the API's clock can be set
 }
 
 // rig is what a fault happens to:
@@ -46,6 +48,7 @@ type rig struct {
 	masterProxy, slaveProxy *toxiproxy.Proxy
 	masterPort              int       // of the Redis that is the master now
 	dirs                    [2]string // of the pods
+	clock                   string    // the file that sets the API's clock back once it is there
 
 	load           *load
 	started, ended time.Time // the fault
@@ -64,7 +67,14 @@ func (r *rig) addNote(format string, args ...any) {
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
 	r := &rig{T: t, slaves: newService(t)}
-	o := localpod.Options{MasterArgs: s.masterArgs, APIEnv: s.apiEnv, Programs: s.programs}
+	o := localpod.Options{MasterArgs: s.masterArgs, Programs: s.programs}
+	// As in the manifest.
+	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limit(t, "GOMEMLIMIT"))}, s.apiEnv...)
+	if s.clock {
+		o.APIBinary = buildWithClock(t)
+		r.clock = filepath.Join(t.TempDir(), "back")
+		o.APIEnv = append(o.APIEnv, "CLOCK_BACK="+r.clock)
+	}
 	if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 		o.SlaveProxy = func(string) (string, error) {
@@ -185,18 +195,24 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return u
 }
 
-func usageOf(pod *localpod.Pod) (u usage, err error) {
+// metricsOf asks an API for its metrics.
+func metricsOf(pod *localpod.Pod) (string, error) {
 	response, err := (&http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Get(pod.APIURL() + "/metrics")
 	if err != nil {
-		return u, err
+		return "", err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+func usageOf(pod *localpod.Pod) (u usage, err error) {
+	metrics, err := metricsOf(pod)
 	if err != nil {
 		return u, err
 	}
 	for name, value := range map[string]*int{"go_goroutines": &u.goroutines, "process_open_fds": &u.files, "process_resident_memory_bytes": &u.memory} {
-		_, rest, ok := strings.Cut(string(body), "\n"+name+" ")
+		_, rest, ok := strings.Cut(metrics, "\n"+name+" ")
 		if !ok {
 			return u, errors.New("no metric " + name)
 		}
@@ -257,4 +273,38 @@ func (h *hiccup) end() time.Duration {
 	case <-h.ended:
 		return 0
 	}
+}
+
+// measuredMemory are the processes whose memory is measured, and where their limits are.
+var measuredMemory = []struct {
+	name, limit string
+	process     func(*localpod.Pod) *localpod.Process
+}{
+	{"API", "frontend api resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.API }},
+	{"nginx", "frontend nginx resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Nginx }},
+	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
+}
+
+// limit is a figure of the guestbook.
+func limit(t *testing.T, name string) int64 {
+	t.Helper()
+	figures, err := limits.Read(nil)
+	if err != nil || figures[name] == 0 {
+		t.Fatalf("no limit %q: %v", name, err)
+	}
+	return figures[name]
+}
+
+// peaks are the most memory that one of the measured processes took since it was started last, in either pod.
+func (r *rig) peaks() (peaks []int64) {
+	for _, m := range measuredMemory {
+		var peak int64
+		for _, pod := range r.pods {
+			if process := m.process(pod); process.Ended() != nil {
+				peak = max(peak, process.Usage().Peak)
+			}
+		}
+		peaks = append(peaks, peak)
+	}
+	return peaks
 }

@@ -11,6 +11,7 @@ import (
 type Usage struct {
 	CPU    float64 // seconds so far
 	Memory int64   // resident bytes now
+	Peak   int64   // the most that they were
 }
 
 // Usage reads that from /proc. It is zero where there is none, and for a process that has ended.
@@ -29,6 +30,11 @@ func (p *Process) Usage() (u Usage) {
 		}
 		pages, _ := strconv.ParseInt(fields[memory], 10, 64)
 		u.Memory += pages * int64(os.Getpagesize())
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, peak, _ := strings.Cut(string(status), "VmHWM:")
+		var kb int64
+		_, _ = fmt.Sscan(peak, &kb)
+		u.Peak += kb << 10
 	}
 	return u
 }

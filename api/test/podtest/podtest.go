@@ -63,7 +63,9 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	o.APIBinary = apiBinary
+	if o.APIBinary == "" {
+		o.APIBinary = apiBinary
+	}
 	o.Output = func(string) io.Writer { return io.Discard }
 	pod, err := localpod.New(o)
 	if err != nil {

@@ -1,0 +1,212 @@
+// Package limits reads the guestbook's bounds from where they are set: Go, nginx.conf and the manifests.
+package limits
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/internal/settings"
+	"guestbook/api/test/localpod"
+)
+
+// Figures are bounds by name: numbers, bytes, or nanoseconds.
+//
+//	server.maxBody                                    a constant of the package server; likewise store
+//	main.WriteTimeout, main.WithTimeout               a field, or the timeout of a context, in main.go
+//	REQUEST_TIMEOUT                                   a setting of the API, as in the manifest or else by default
+//	nginx events worker_connections                   a directive, after the blocks that it is in
+//	frontend api resources limits memory              a number in a manifest, after the container; likewise master, slave, scaler
+type Figures map[string]int64
+
+// Files are what the figures are read from, by name.
+type Files map[string]string
+
+// Read reads all figures. Files take the place of those of the repository.
+func Read(changed Files) (Figures, error) {
+	root, err := localpod.Root()
+	if err != nil {
+		return nil, err
+	}
+	f := Figures{}
+	read := func(name string) string {
+		if text, ok := changed[name]; ok {
+			return text
+		}
+		text, readErr := os.ReadFile(filepath.Join(root, name))
+		err = errors.Join(err, readErr)
+		return string(text)
+	}
+	for _, pkg := range []string{"server", "store"} {
+		names, globErr := filepath.Glob(filepath.Join(root, "api/internal", pkg, "*.go"))
+		err = errors.Join(err, globErr)
+		for _, name := range names {
+			if !strings.HasSuffix(name, "_test.go") {
+				err = errors.Join(err, f.constants(pkg, read("api/internal/"+pkg+"/"+filepath.Base(name))))
+			}
+		}
+	}
+	err = errors.Join(err, f.constants("main", read("api/main.go")))
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings.Settings]()) {
+		f.put(field.Tag.Get("envconfig"), field.Tag.Get("default"))
+	}
+	f.nginx(read("nginx/nginx.conf"))
+	for name, file := range map[string]string{
+		"frontend": "frontend-deployment", "master": "redis-master-deployment", "slave": "redis-slave-deployment", "scaler": "frontend-hpa",
+	} {
+		err = errors.Join(err, f.manifest(name, read("k8s/"+file+".yaml")))
+	}
+	for name, figure := range f {
+		if setting, ok := strings.CutPrefix(name, "frontend api env "); ok {
+			f[strings.TrimSuffix(setting, " value")] = figure
+		}
+	}
+	return f, err
+}
+
+// units are those of nginx, Kubernetes, Redis and Go.
+var units = map[string]int64{
+	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "MiB": 1 << 20, "mb": 1 << 20,
+	"ms": int64(time.Millisecond), "s": int64(time.Second),
+}
+
+var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
+
+// put takes the text for a figure if it is one.
+func (f Figures) put(name, text string) {
+	parts := quantity.FindStringSubmatch(text)
+	if parts == nil {
+		return
+	}
+	if unit, ok := units[parts[2]]; ok {
+		n, _ := strconv.ParseInt(parts[1], 10, 64) // these are digits
+		f[name] = n * unit
+	}
+}
+
+// constants reads the constants of a Go file, and the fields and the timeouts that are given as one.
+func (f Figures) constants(pkg, text string) error {
+	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
+	if err != nil {
+		return err
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		switch node := node.(type) {
+		case *ast.ValueSpec:
+			for i, name := range node.Names {
+				if i < len(node.Values) {
+					f.putExpression(pkg, name.Name, node.Values[i])
+				}
+			}
+		case *ast.KeyValueExpr:
+			if name, ok := node.Key.(*ast.Ident); ok {
+				f.putExpression(pkg, name.Name, node.Value)
+			}
+		case *ast.CallExpr:
+			if call, ok := node.Fun.(*ast.SelectorExpr); ok && call.Sel.Name == "WithTimeout" {
+				f.putExpression(pkg, call.Sel.Name, node.Args[len(node.Args)-1])
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+func (f Figures) putExpression(pkg, name string, e ast.Expr) {
+	if n, ok := f.value(pkg, e); ok {
+		f[pkg+"."+name] = n
+	}
+}
+
+func (f Figures) value(pkg string, e ast.Expr) (int64, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		n, err := strconv.ParseInt(e.Value, 0, 64)
+		return n, err == nil
+	case *ast.Ident:
+		n, ok := f[pkg+"."+e.Name]
+		return n, ok
+	case *ast.SelectorExpr:
+		n, ok := map[string]time.Duration{"Second": time.Second, "Millisecond": time.Millisecond}[e.Sel.Name]
+		return int64(n), ok
+	case *ast.BinaryExpr:
+		x, okX := f.value(pkg, e.X)
+		y, okY := f.value(pkg, e.Y)
+		switch e.Op {
+		case token.MUL:
+			return x * y, okX && okY
+		case token.SHL:
+			return x << y, okX && okY
+		}
+	}
+	return 0, false
+}
+
+var words = regexp.MustCompile(`"[^"]*"|'[^']*'|[{};]|#.*|[^\s{};"'#]+`)
+
+// nginx reads the directives that end with a figure.
+func (f Figures) nginx(text string) {
+	blocks := []string{"nginx"}
+	var directive []string
+	for _, word := range words.FindAllString(text, -1) {
+		switch {
+		case strings.HasPrefix(word, "#"):
+		case word == "{":
+			blocks, directive = append(blocks, strings.Join(directive, " ")), nil
+		case word == "}":
+			blocks = blocks[:len(blocks)-1]
+		case word == ";":
+			f.put(strings.Join(append(blocks, directive[0]), " "), directive[len(directive)-1])
+			directive = nil
+		default:
+			directive = append(directive, word)
+		}
+	}
+}
+
+// manifest reads every number of a manifest, under the names of what it is in; an item of a list is called by its name, or else
+// by its place.
+func (f Figures) manifest(name, text string) error {
+	var document any
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return err
+	}
+	f.flatten(name, document)
+	// What Redis is given on its standard input.
+	for _, line := range redisSetting.FindAllStringSubmatch(text, -1) {
+		f.put(name+" "+line[1], line[2])
+	}
+	return nil
+}
+
+var redisSetting = regexp.MustCompile(`(?m)^ *(maxmemory[-a-z]*) (\S+)$`)
+
+func (f Figures) flatten(name string, node any) {
+	switch node := node.(type) {
+	case map[string]any:
+		for key, child := range node {
+			f.flatten(name+" "+key, child)
+		}
+	case []any:
+		for i, child := range node {
+			item := fmt.Sprint(i)
+			if o, ok := child.(map[string]any); ok && o["name"] != nil {
+				item = fmt.Sprint(o["name"])
+			}
+			f.flatten(name+" "+item, child)
+		}
+	default:
+		f.put(strings.NewReplacer("spec template spec ", "", "spec ", "", "containers ", "").Replace(name), fmt.Sprint(node))
+	}
+}

@@ -1,0 +1,199 @@
+package limits
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/test/localpod"
+)
+
+// What things cost, in bytes: measured, rounded up. docs/limits.md says how.
+const (
+	apiAlone, apiViewer = 25 << 20, 8 << 10
+	// nginx's connections cost something even while nobody uses them.
+	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
+	redisAlone                               = 16 << 20
+	socket                                   = 4 << 10 // in the kernel, which counts it as the container's
+	// messageCopies is how many times a request's bytes are held: as they came, parsed, and on their way to Redis.
+	messageCopies = 3
+	// readCopies, of a long book: its text, and that as JSON, which takes up to six bytes for one, twice while it grows.
+	readCopies = 1 + 2*6
+	// visitors are who must find room beside the viewers, with a connection to nginx and one to the API each.
+	visitors = 2000
+)
+
+// contradictions lists which figures do not go together.
+func contradictions(f Figures) (found []string) {
+	second := int64(time.Second)
+	n := func(name string) int64 {
+		if _, ok := f[name]; !ok {
+			found = append(found, "there is no figure "+name)
+		}
+		return f[name]
+	}
+	expect := func(ok bool, why string) {
+		if !ok {
+			found = append(found, why)
+		}
+	}
+	request, heap := n("REQUEST_TIMEOUT"), n("GOMEMLIMIT")
+	viewers, connections, workers := n("server.maxViewers"), n("nginx events worker_connections"), n("nginx worker_processes")
+	apiMemory, nginxMemory, masterMemory := n("frontend api resources limits memory"), n("frontend nginx resources limits memory"), n("master master resources limits memory")
+
+	// Sizes.
+	expect(n("nginx http client_max_body_size") == n("server.maxBody"), "nginx and the API take bodies of different length")
+	expect(n("server.maxMessages") >= n("server.maxBody") && n("server.maxBody") > n("server.maxSmall"), "there is no room for one body")
+	expect(n("store.maxBatch") >= n("server.maxBody"), "a body is longer than a batch")
+	expect(n("nginx http large_client_header_buffers")*2 <= n("main.MaxHeaderBytes"), "nginx passes on a request line, and as much of headers, that the API refuses")
+	expect(n("server.maxText") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
+	expect(n("store.pieceSize") <= n("server.maxShared") && n("server.maxShared") < n("server.maxGet"), "a shared read takes more pieces than it must, or a long one is none")
+
+	// Times, from Redis to the visitor.
+	expect(n("REDIS_DIAL_TIMEOUT")+n("REDIS_READ_TIMEOUT") <= request*3/4, "a slave that is silent leaves no time to ask the master")
+	expect(n("REDIS_WRITE_TIMEOUT") < request, "one write to Redis takes longer than a request")
+	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")
+	expect(n("nginx http server proxy_connect_timeout") <= request, "nginx waits for a connection to the API for longer than the API for Redis")
+	for _, name := range []string{"proxy_send_timeout", "proxy_read_timeout"} {
+		expect(n("nginx http server "+name) > request+second, name+" ends before the API answers")
+	}
+	expect(n("main.ReadTimeout") > request && n("main.WriteTimeout") > request, "the API's server gives up before its handlers")
+	expect(n("nginx http client_body_timeout") < n("main.ReadTimeout"), "nginx waits for a body for longer than the API")
+	expect(n("nginx http upstream api keepalive_timeout") < n("main.IdleTimeout"), "nginx may use a connection that the API is closing")
+	expect(n("server.heartbeat")*2 < n("nginx http server location = /guestbook/events proxy_read_timeout"), "a stream in which nothing happens ends")
+	expect(n("server.pollInterval") < n("server.heartbeat"), "the heartbeat is late")
+
+	// The pod's end.
+	preStop := n("frontend nginx lifecycle preStop exec command 1") * second
+	expect(preStop+n("nginx worker_shutdown_timeout") <= n("DRAIN_DELAY"), "the API stops before nginx")
+	expect(n("DRAIN_DELAY")+n("main.WithTimeout") <= n("frontend terminationGracePeriodSeconds")*second, "the pod is killed before the API has stopped")
+
+	// Connections, files, memory.
+	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
+	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
+	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
+	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxMessages") + readCopies*n("server.maxLongReads")*n("server.maxGet")
+	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
+	expect(heap+viewers*socket <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
+	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + visitors/2*n("nginx http client_body_buffer_size")
+	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))
+	expect(redisAlone+2*n("master maxmemory")+n("master maxmemory-clients") <= masterMemory, "Redis may need more than the master's memory while it rewrites its file")
+	expect(n("slave slave resources limits memory") >= masterMemory, "a slave has less memory than its master")
+	expect(n("slave slave args 3") == n("master maxmemory-clients"), "the clients of master and slave may take different memory")
+	expect(n("scaler maxReplicas")*n("REDIS_POOL_SIZE") < 10_000, "all pods together have more connections than Redis takes")
+	return found
+}
+
+func TestTheFiguresGoTogether(t *testing.T) {
+	figures, err := Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range contradictions(figures) {
+		t.Error(c)
+	}
+}
+
+func file(t *testing.T, name string) string {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
+	const (
+		nginx, frontend, master = "nginx/nginx.conf", "k8s/frontend-deployment.yaml", "k8s/redis-master-deployment.yaml"
+		slave, scaler           = "k8s/redis-slave-deployment.yaml", "k8s/frontend-hpa.yaml"
+		hub, commands, params   = "api/internal/server/hub.go", "api/internal/server/commands.go", "api/internal/server/params.go"
+	)
+	for _, c := range []struct{ file, old, new, want string }{
+		{nginx, "client_max_body_size 1m", "client_max_body_size 2m", "bodies of different length"},
+		{params, "maxBody = 1 << 20", "maxBody = 1 << 21", "bodies of different length"},
+		{params, "maxBody = 1 << 20", "maxBody = 1 << 24", "no room for one body"},
+		{"api/internal/store/write_queue.go", "maxBatch = 1 << 20", "maxBatch = 1 << 19", "longer than a batch"},
+		{nginx, "large_client_header_buffers 4 256k", "large_client_header_buffers 4 512k", "that the API refuses"},
+		{"api/internal/store/store.go", "pieceSize = 256 << 10", "pieceSize = 1 << 20", "more pieces"},
+		{frontend, "- name: DRAIN_DELAY", "- name: REQUEST_TIMEOUT\n              value: 10s\n            - name: DRAIN_DELAY", "proxy_read_timeout ends before"},
+		{frontend, "- name: DRAIN_DELAY", "- name: REDIS_READ_TIMEOUT\n              value: 2s\n            - name: DRAIN_DELAY", "no time to ask the master"},
+		{"api/internal/server/health.go", "probeTimeout = 500 * time.Millisecond", "probeTimeout = 2 * time.Second", "a probe"},
+		{nginx, "proxy_connect_timeout 1s", "proxy_connect_timeout 5s", "a connection to the API"},
+		{nginx, "proxy_send_timeout 5s", "proxy_send_timeout 2s", "proxy_send_timeout ends"},
+		{"api/main.go", "WriteTimeout:   15 *", "WriteTimeout:   1 *", "gives up before its handlers"},
+		{nginx, "client_body_timeout 10s", "client_body_timeout 60s", "waits for a body"},
+		{"api/main.go", "90 * time.Second", "30 * time.Second", "that the API is closing"},
+		{hub, "heartbeat = 20 *", "heartbeat = 90 *", "in which nothing happens"},
+		{nginx, "worker_shutdown_timeout 10s", "worker_shutdown_timeout 15s", "the API stops before nginx"},
+		{frontend, `[sleep, "10"]`, `[sleep, "15"]`, "the API stops before nginx"},
+		{frontend, "terminationGracePeriodSeconds: 30", "terminationGracePeriodSeconds: 25", "killed before the API"},
+		{nginx, "worker_connections 24576", "worker_connections 16384", "no connections left"},
+		{hub, "maxTopics = 10_000,", "maxTopics = 20_000,", "no connections left"},
+		{hub, "maxTopics = 10_000,", "maxTopics = 20_000,", "the API may need"},
+		{nginx, "worker_rlimit_nofile 32768", "worker_rlimit_nofile 16384", "fewer files"},
+		{frontend, "value: 240MiB", "value: 200MiB", "the API may need"},
+		{frontend, "value: 240MiB", "value: 300MiB", "the API's memory"},
+		{commands, "8 << 20", "64 << 20", "the API may need"},
+		{commands, "maxLongReads = 2", "maxLongReads = 8", "the API may need"},
+		{frontend, "memory: 384Mi", "memory: 256Mi", "nginx may need"},
+		{nginx, "client_body_buffer_size 64k", "client_body_buffer_size 1m", "nginx may need"},
+		{master, "maxmemory 100mb", "maxmemory 200mb", "while it rewrites"},
+		{slave, "memory: 320Mi", "memory: 128Mi", "less memory than its master"},
+		{slave, "--maxmemory-clients, 64mb", "--maxmemory-clients, 32mb", "different memory"},
+		{scaler, "maxReplicas: 10", "maxReplicas: 200", "more connections than Redis"},
+		{nginx, "proxy_send_timeout 5s;", "", "there is no figure nginx http server proxy_send_timeout"},
+	} {
+		text := file(t, c.file)
+		changed := strings.Replace(text, c.old, c.new, 1)
+		if changed == text {
+			t.Errorf("%s has no %q to change", c.file, c.old)
+			continue
+		}
+		figures, err := Read(Files{c.file: changed})
+		if err != nil {
+			t.Error(err)
+		}
+		if found := contradictions(figures); !slices.ContainsFunc(found, func(e string) bool { return strings.Contains(e, c.want) }) {
+			t.Errorf("%s with %q: found %q, want %q", c.file, c.new, found, c.want)
+		}
+	}
+}
+
+// Whoever adds a bound says in the table what happens beyond it.
+func TestEveryBoundIsInTheTable(t *testing.T) {
+	figures, err := Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := file(t, "docs/limits.md")
+	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.cooldown|main\.\w+|REDIS_\w*(TIMEOUT|SIZE)|REQUEST_TIMEOUT|DRAIN_DELAY|GOMEMLIMIT|master maxmemory.*|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
+	for name := range figures {
+		last := name[strings.LastIndexAny(name, ". ")+1:]
+		if last == "WithTimeout" { // has no name of its own
+			continue
+		}
+		if bound.MatchString(name) && !regexp.MustCompile(`\b`+last+`\b`).MatchString(table) {
+			t.Errorf("docs/limits.md does not mention %s (%s)", last, name)
+		}
+	}
+	for _, figure := range []string{
+		fmt.Sprint(figures["server.maxViewers"]/1000, ",000 viewers"), fmt.Sprint(figures["server.maxBody"]>>20, " MiB"), fmt.Sprint(figures["server.maxGet"]>>20, " MiB"),
+		fmt.Sprint(figures["server.maxMessages"]>>20, " MiB"), fmt.Sprint(figures["server.maxTopics"], " books"),
+		fmt.Sprint(figures["nginx http large_client_header_buffers"]>>10, " KiB"), fmt.Sprint(figures["master maxmemory"]>>20, " MB"),
+		fmt.Sprint(figures["frontend nginx resources limits memory"]>>20, " MiB"),
+	} {
+		if !strings.Contains(table, figure) {
+			t.Errorf("docs/limits.md does not say %s", figure)
+		}
+	}
+}
