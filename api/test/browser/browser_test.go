@@ -372,7 +372,7 @@ func (p *page) awaitNil(what string, condition func() error) {
 type entry struct{ ID, Text, State, Note string }
 
 const entriesScript = `[...document.querySelectorAll("#entries > li")].map((li) => ({
-	ID: li.dataset.id ?? "",
+	ID: li.id,
 	Text: li.querySelector(".words").textContent,
 	State: li.classList.contains("failed") ? "failed" : li.classList.contains("pending") ? "pending" : "",
 	Note: li.querySelector(".note")?.textContent ?? "",
