@@ -202,7 +202,7 @@ export class Book {
       this.before = before;
       this.entries.splice(0, this.indexOf(before ?? 0)); // one's own, found to be older than this page
     }
-    const news = this.#insert(entries);
+    const news = this.#insert(entries.filter(({ id }) => id >= (this.before ?? 0)));
     this.last = Math.max(this.last, entries[entries.length - 1]?.id ?? -1);
     this.changed(wasRead ? news : []);
   }
@@ -626,7 +626,8 @@ export class List {
       this.#reading = false;
       this.older.classList.remove("busy");
     }
-    this.#look();
+    // When the reader has scrolled as far down as the list was just held back, no event tells of it.
+    requestAnimationFrame(() => this.#look());
   }
 
   // goTo shows the entry with this id, and resolves to whether there is one.
