@@ -581,7 +581,7 @@ export class List {
     entries = entries.filter((entry) => !this.outbox.claims(entry));
     this.#news.push(...entries);
     if (!this.#atTop) this.#unseen += entries.length;
-    const delay = this.#shownAt + 100 - performance.now();
+    const delay = this.#shownAt + 200 - performance.now();
     if (delay <= 0) this.show();
     else this.#timer ||= setTimeout(() => this.show(), delay);
   }
