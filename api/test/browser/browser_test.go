@@ -428,7 +428,7 @@ func (p *page) awaitEntries(texts ...string) {
 // awaitState waits until the page says that it is live, or something else.
 func (p *page) awaitState(state string) {
 	p.t.Helper()
-	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection").dataset.state === %q`, state))
+	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
 }
 
 // sign writes a text into the form and sends it.
