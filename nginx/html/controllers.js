@@ -632,6 +632,7 @@ export class List {
 
   // goTo shows the entry with this id, and resolves to whether there is one.
   async goTo(id) {
+    this.ul.querySelector(".linked")?.classList.remove("linked");
     while (typeof this.book.before === "number" && id < this.book.before) await this.#read(MOST_AT_A_TIME);
     if (!this.book.find(id)) return false;
     const { entries } = this.book;
@@ -640,7 +641,6 @@ export class List {
     this.#to = entries[i + MOST_SHOWN / 4]?.id ?? Infinity;
     this.#render();
     const { li } = this.#shown.get(id);
-    this.ul.querySelector(".linked")?.classList.remove("linked");
     li.classList.add("linked");
     focusOn(li);
     li.scrollIntoView({ block: "center" });
@@ -984,7 +984,9 @@ async function openLink() {
   const notice = byId("notice");
   notice.textContent = "Looking for the entry that this link leads to.";
   try {
-    notice.textContent = await list.goTo(Number(id)) ? "" : "The entry that this link leads to is not in the book any more.";
+    const found = await list.goTo(Number(id));
+    notice.textContent = found ? "" : "The entry that this link leads to is not in the book any more.";
+    if (!found) notice.scrollIntoView({ block: "nearest" });
   } catch (failure) {
     opened = "";
     notice.textContent = failure.message;

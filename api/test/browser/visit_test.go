@@ -351,6 +351,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval(fmt.Sprintf("location.hash = %q", gone), nil)
 		fresh.await("the page to say that it is gone", `document.querySelector("#notice").textContent === "The entry that this link leads to is not in the book any more."`)
+		fresh.await("that to be in sight", `document.querySelector("#notice").getBoundingClientRect().top >= 0`)
 	}
 	fresh.eval(`location.hash = "#e0"`, nil)
 	led(fresh, "entry 0")
