@@ -556,6 +556,7 @@ export class List {
   #timer = 0;
   #shownAt = 0;
   #reading = false;
+  #failure = null; // of reading older entries, and where: not again by itself
 
   // ul, older, state and fresh are elements; act has what an item's buttons do: retry, edit and discard.
   constructor({ ul, older, state, fresh }, book, outbox, act) {
@@ -616,15 +617,14 @@ export class List {
       const focused = document.activeElement === this.older;
       this.show();
       if (focused) focusOn(this.#shown.get(entries[this.book.indexOf(first) - 1]?.id)?.li);
-      this.older.textContent = "Older entries";
-      this.older.classList.remove("failed");
+      this.#failure = null;
     } catch (failure) {
-      this.older.textContent = `${failure.message} Try again`;
-      this.older.classList.add("failed"); // and so not again by itself
+      this.#failure = { before: this.book.before, message: failure.message };
       if (!(failure instanceof Failure)) throw failure;
     } finally {
       this.#reading = false;
       this.older.classList.remove("busy");
+      this.#summarize();
     }
     // When the reader has scrolled as far down as the list was just held back, no event tells of it.
     requestAnimationFrame(() => this.#look());
@@ -677,7 +677,7 @@ export class List {
     else if (far && this.ul.getBoundingClientRect().top > -2 * innerHeight) this.#showNewer();
     const near = this.older.getBoundingClientRect().top < innerHeight + 400;
     // Not from under the fingers of who is about to press it.
-    if (near && document.activeElement !== this.older && !this.older.classList.contains("failed")) this.loadOlder();
+    if (near && document.activeElement !== this.older && this.#failure?.before !== this.book.before) this.loadOlder();
   }
 
   #showNewer() {
@@ -828,6 +828,8 @@ export class List {
         ? "No entries yet. The first page is yours."
         : "This is where the book begins.";
     }
+    const failed = this.#failure && this.#failure.before === book.before;
+    this.older.textContent = failed ? `${this.#failure.message} Try again` : "Older entries";
     fresh.hidden = this.#unseen === 0;
     fresh.textContent = this.#unseen === 1 ? "1 new entry" : `${this.#unseen} new entries`;
   }

@@ -88,6 +88,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 		p.expect(outage)
 		return p
 	}
+	front.answerAs("frontend-85984fdc78-drn9f v1")
 	phone := visitor{width: 360, height: 740, phone: true, hurried: true}
 
 	desk := open(visitor{hurried: true})
@@ -105,6 +106,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	desk.press(kb.Delete)
 	desk.await("the entries to be no longer new", `document.querySelector(".new") === null`)
 	desk.eval(`document.activeElement.blur()`, nil)
+	desk.run(input.DispatchMouseEvent(input.MouseMoved, 0, 0))
 	check(desk, "reading")
 	small := open(phone)
 	small.awaitEntries(guests...)
@@ -145,11 +147,13 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	desk.awaitEntries(guests...)
 	podtest.Kill(t, pod.API)
 	const unsent = "Left the key under the blue pot. See you in spring!"
+	desk.eval(`location.hash = ""`, nil)
 	for _, p := range []*page{desk, small} {
 		p.sign(unsent)
 		p.awaitFailure(unsent)
 		p.awaitState("offline")
 		p.eval(`document.activeElement.blur()`, nil)
+		p.run(input.DispatchMouseEvent(input.MouseMoved, 0, 0))
 	}
 	check(desk, "failure")
 	check(small, "phone-failure")
