@@ -8,7 +8,7 @@
 //   the page       the form, what is said to screen readers, and how all is put together
 //
 // It stays one file on purpose: while a new version is rolled out, each request of a page load may be answered by
-// another pod, and two scripts of different versions would not fit together. All addresses are relative, so that the
+// another pod, and two scripts of different versions would not fit together. index.html keeps the ids that it has. All addresses are relative, so that the
 // page works below any path.
 
 const PAGE = 50; // entries read at a time
@@ -882,8 +882,9 @@ function focusOn(li) {
 
 // ---- The page
 
+// A pod of the version before may have served the document. What that lacks is not shown.
 function byId(id) {
-  return document.getElementById(id);
+  return document.getElementById(id) ?? document.createElement("p");
 }
 
 // What screen readers say: one short message in a while. What is one's own is never left out.

@@ -21,6 +21,7 @@ type front struct {
 	refusal  int          // answers posts instead of the pod; 0: the pod does
 	answerer *string      // what the answers say of who gave them; nil: what the pod says
 	script   string       // instead of the page's; "whole": the page's own, "": none
+	index    string       // instead of the page's index.html, where not empty
 	answers  []answer
 }
 
@@ -59,10 +60,15 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
-		old, refusal, script := f.old, f.refusal, f.script
+		old, refusal, script, index := f.old, f.refusal, f.script, f.index
 		f.mu.Unlock()
 		if r.Method == http.MethodPost && refusal != 0 {
 			w.WriteHeader(refusal)
+			return
+		}
+		if r.URL.Path == "/" && index != "" {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte(index))
 			return
 		}
 		if strings.HasSuffix(r.URL.Path, "/controllers.js") && script != "whole" {

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomodule/redigo/redis"
@@ -37,6 +40,37 @@ func oldPod(t *testing.T, master redis.Conn) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(answer) // the browser may have gone
 	})
+}
+
+// While a new version is rolled out, the files of one page load may come from pods of both. The script does without what
+// the version before did not have.
+func TestTheScriptWorksInThePageOfTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile(filepath.Join(root, "nginx", "html", "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before []string
+	for line := range strings.Lines(string(index)) {
+		if !strings.Contains(line, `id="notice"`) && !strings.Contains(line, `id="stuck"`) && !strings.Contains(line, `id="answerer"`) {
+			before = append(before, line)
+		}
+	}
+	if after := strings.Count(string(index), "\n"); len(before) != after-3 {
+		t.Fatalf("%d lines of %d", len(before), after)
+	}
+	front := newFront(t, pod)
+	front.index = strings.Join(before, "")
+	write(t, master, "first")
+	p := visit(t, front.URL+"/#e3", visitor{})
+	p.awaitState("live")
+	p.sign("second")
+	p.awaitEntries("first", "second")
 }
 
 // An old pod can only write the whole book anew, and lose what others write meanwhile. So the page reads through it, and

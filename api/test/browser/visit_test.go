@@ -336,7 +336,8 @@ func TestAnEntryHasALink(t *testing.T) {
 
 	var deep string
 	p.eval("location.href", &deep)
-	deep = deep[:strings.Index(deep, "#")] + "#e" + fmt.Sprint(offset(texts[:5]))
+	before, _, _ := strings.Cut(deep, "#")
+	deep = before + "#e" + fmt.Sprint(offset(texts[:5]))
 	// In the page that is open, in a new one, and after a reload.
 	p.eval(fmt.Sprintf("location.href = %q", deep), nil)
 	led(p, "entry 5")
