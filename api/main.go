@@ -72,7 +72,8 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	redis := store.New(config.Redis(log, metrics))
 	defer func() { err = errors.Join(err, redis.Close()) }()
 	api := server.New(server.Options{
-		Store: redis, Key: config.Key, AllowedKeys: config.AllowedKeys, RequestTimeout: config.RequestTimeout, Log: log, Metrics: metrics,
+		Store: redis, Key: config.Key, AllowedKeys: config.AllowedKeys, RequestTimeout: config.RequestTimeout,
+		Version: version, Log: log, Metrics: metrics,
 	})
 	httpServer := &http.Server{
 		Handler: api,

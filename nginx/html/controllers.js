@@ -1,61 +1,44 @@
-// The guestbook's page: it lists the entries, follows the book live and signs it.
+// The guestbook's page: it lists the entries, follows the book live and signs it. From here to the end:
 //
-// It stays one file on purpose: while a new version is rolled out, each request of a page load may be
-// answered by another pod, and two scripts of different versions would not fit together. All addresses
-// are relative, so that the page works below any path.
+//   the server     asks it, and says in plain words what went wrong
+//   Book           what the server is known to have; knows nothing of the document
+//   Connection     keeps a Book up to date
+//   Outbox         entries on their way into the book, each in one state
+//   List           shows Book and Outbox, and keeps the reader's place
+//   the page       the form, what is said to screen readers, and how all is put together
+//
+// It stays one file on purpose: while a new version is rolled out, each request of a page load may be answered by
+// another pod, and two scripts of different versions would not fit together. index.html keeps the ids that it has. All addresses are relative, so that the
+// page works below any path.
 
 const PAGE = 50; // entries read at a time
+const MOST_AT_A_TIME = 500; // that the server gives
+const MOST_MISSED = 5000; // entries read to fill the gap after a sleep; past that the list begins anew
+const MOST_SHOWN = 1000; // entries in the document; half of them where it can choose
 const LONGEST_TEXT = 4096; // bytes of UTF-8, the server's limit
 const COUNT_FROM = LONGEST_TEXT - 400; // bytes from which on the room left is shown
-const LONGEST_ADDRESS = 7000; // Apache and stock nginx refuse request lines past 8,190 bytes
-const MOST_SHOWN = 1000; // entries in the list past which the oldest are let go again
 const PATIENCE = 10_000; // ms for one request
+const SLOW = 3000; // ms until a visitor is offered to take back what is being sent
 const LONGEST_WAIT = 30_000; // ms, whatever Retry-After says
 const RETRIES = [500, 1000, 2000, 4000, 8000, 8000]; // ms before sending an unconfirmed entry again
 const RECONNECTS = [500, 1000, 2000, 4000, 8000, 15_000]; // ms; the last one for ever
 const POLL = 10_000; // ms between two readings of the book where it cannot be followed
 const HIDDEN = 5 * 60_000; // ms until a hidden page gives its connection back: browsers have only six
 const REPEATABLE = 20 * 3600_000; // ms; the server remembers a key for a day
-
-// ---- The book in one string: how frontends without the entries interface read and write it
-
-// An entry is a comma followed by its text, so a comma inside the text is written %2C, and a % is
-// written %25 only where it would be misread, before 2C or 25. Everything else stays as it is.
-export function encode(text) {
-  return text.replace(/%(?=2C|25)/g, "%25").replaceAll(",", "%2C");
-}
-
-export function decode(written) {
-  return written.replace(/%2C|%25(?=2C|25)/g, (code) => (code === "%2C" ? "," : "%"));
-}
-
-// entriesOf lists a book's entries, oldest first. An entry's id is the byte at which it starts, as in
-// the entries interface. Empty items are no entries: "".split(",") has one.
-export function entriesOf(book) {
-  const entries = [];
-  let id = 0;
-  for (const [i, item] of book.split(",").entries()) {
-    if (item !== "") entries.push({ id, text: decode(item) });
-    id += bytesOf(item) + (i > 0 ? 1 : 0);
-  }
-  return entries;
-}
-
-function bytesOf(string) {
-  return new TextEncoder().encode(string).length;
-}
+const QUIET = 5000; // ms between two announcements, and that an entry is marked as new
 
 // ---- The server
 
-// Failure is an error whose message is meant for the visitor. A passing one may be gone at the next
-// try, and leaves open whether the request was carried out.
+// Failure is an error whose message is meant for the visitor. A passing one may be gone at the next try; after a
+// certain one the request was not carried out.
 class Failure extends Error {
-  constructor(message, { passing = false, status = 0, wait = 0 } = {}) {
+  constructor(message, { passing = false, certain = false, old = false, status = 0, wait = 0 } = {}) {
     super(message);
-    Object.assign(this, { passing, status, wait });
+    Object.assign(this, { passing, certain, old, status, wait });
   }
 }
 
+// What the server says of these is meant for programs.
 const STATUS_TEXT = {
   403: "The guestbook refused this request.",
   404: "There is no guestbook at this address.",
@@ -67,16 +50,21 @@ const STATUS_TEXT = {
   504: "The guestbook took too long to answer.",
   507: "The guestbook is full.",
 };
+const NONSENSE = "The guestbook gave an answer that makes no sense.";
 
 // ask resolves to the status and the JSON object of an answer; answer is null when there is none.
-async function ask(path, init) {
+async function ask(path, init, cancel = new AbortController()) {
+  const patience = setTimeout(() => cancel.abort(), PATIENCE);
   let response, body;
   try {
-    response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE), ...init });
+    response = await fetch(path, { cache: "no-store", signal: cancel.signal, ...init });
     body = await response.text();
   } catch {
     throw new Failure("The guestbook cannot be reached.", { passing: true });
+  } finally {
+    clearTimeout(patience);
   }
+  showAnswerer(response.headers.get("X-Answered-By"));
   let answer = null;
   try {
     answer = JSON.parse(body);
@@ -88,19 +76,14 @@ async function ask(path, init) {
   return { status: response.status, answer, wait: Math.min(seconds * 1000, LONGEST_WAIT) };
 }
 
-function post(path, fields, headers) {
-  return ask(path, { method: "POST", body: new URLSearchParams(fields), headers });
-}
-
 function failureOf({ status, answer, wait }) {
   let message = STATUS_TEXT[status] ?? `The guestbook answered with an error (${status}).`;
-  if (typeof answer?.error === "string" && answer.error !== "") {
+  if (status < 400) message = NONSENSE;
+  else if (!STATUS_TEXT[status] && typeof answer?.error === "string" && answer.error !== "") {
     message = answer.error[0].toUpperCase() + answer.error.slice(1) + (/[.!?]$/.test(answer.error) ? "" : ".");
-  } else if (status < 400) {
-    message = "The guestbook gave an answer that makes no sense.";
   }
   const passing = status === 408 || status === 429 || (status >= 500 && status !== 507);
-  return new Failure(message, { passing, status, wait });
+  return new Failure(message, { passing, certain: status === 507 || (status >= 400 && status < 500), status, wait });
 }
 
 // An old pod, met during a rollout, does not know the entries' paths.
@@ -110,394 +93,426 @@ function fromOldPod({ status, answer }) {
 
 // readPage resolves to the newest entries, or those before one, oldest first: { entries, before, old }.
 // An answer older than the entry seen is none; that fails with 400 where the book does not reach so far.
-async function readPage({ before, seen } = {}) {
-  const query = new URLSearchParams({ limit: PAGE, ...(before >= 0 && { before }), ...(seen >= 0 && { seen }) });
+async function readPage({ before, seen, limit = PAGE } = {}) {
+  const query = new URLSearchParams({ limit, ...(before >= 0 && { before }), ...(seen >= 0 && { seen }) });
   const reply = await ask(`guestbook/entries?${query}`);
   if (reply.status === 200 && Array.isArray(reply.answer?.entries)) {
     return { entries: reply.answer.entries, before: reply.answer.before ?? null, old: false };
   }
   if (!fromOldPod(reply)) throw failureOf(reply);
-  const all = entriesOf(await readBook()).filter((entry) => before === undefined || entry.id < before);
-  const entries = all.slice(-PAGE);
-  return { entries, before: all.length > PAGE ? entries[0].id : null, old: true };
+  const all = entriesOf(await readOldPod()).filter((entry) => before === undefined || entry.id < before);
+  const entries = all.slice(-limit);
+  return { entries, before: all.length > limit ? entries[0].id : null, old: true };
 }
 
-// command sends one of the commands that every frontend of this family knows.
-async function command(fields) {
-  const query = new URLSearchParams({ ...fields, key: "messages" });
-  const send = (path) => (path.length + String(query).length < LONGEST_ADDRESS
-    ? ask(`${path}?${query}`)
-    : post(path, query));
-  let reply = await send("guestbook/");
-  if (reply.status === 404) reply = await send("guestbook.php");
+async function readOldPod() {
+  let reply = await ask("guestbook/?cmd=get&key=messages");
+  if (reply.status === 404) reply = await ask("guestbook.php?cmd=get&key=messages");
   if (reply.status !== 200 || reply.answer === null) throw failureOf(reply);
-  return reply.answer;
+  if (typeof reply.answer.data !== "string") throw new Failure(NONSENSE);
+  return reply.answer.data;
 }
 
-let longestBook = 0; // characters of the longest book read since the page was loaded
-
-async function readBook() {
-  const { data } = await command({ cmd: "get" });
-  if (typeof data !== "string") throw new Failure("The guestbook gave an answer that makes no sense.");
-  longestBook = Math.max(longestBook, data.length);
-  return data;
-}
-
-// addToBook writes the book back with one more entry. A book that could not be read is never written;
-// nor is one that was seen longer: a replica that has not caught up reads like an empty book.
-async function addToBook(text, beforeWriting) {
-  const longest = longestBook;
-  const book = await readBook();
-  if (book.length < longest) {
-    throw new Failure("The guestbook came back shorter than it was, so nothing was written. "
-      + "Retry in a moment, or reload the page if it was cleared on purpose.");
+// entriesOf lists the entries of a book in one string, oldest first. An entry is a comma followed by its text, and its
+// id is the byte at which it starts. Empty items are no entries: "".split(",") has one.
+export function entriesOf(book) {
+  const entries = [];
+  let id = 0;
+  for (const [i, item] of book.split(",").entries()) {
+    const text = item.replace(/%2C|%25(?=2C|25)/g, (code) => (code === "%2C" ? "," : "%"));
+    if (item !== "") entries.push({ id, text });
+    id += bytesOf(item) + (i > 0 ? 1 : 0);
   }
-  beforeWriting();
-  const { message } = await command({ cmd: "set", value: `${book},${encode(text)}` });
-  if (message !== "Updated") throw new Failure("The guestbook did not confirm the entry.", { passing: true });
-  return { id: bytesOf(book), text };
+  return entries;
 }
 
-// ---- The list, newest first; entries that are still being sent stand above the others
-
-const byId = (id) => document.getElementById(id);
-const form = byId("sign");
-const field = byId("text");
-const list = byId("entries");
-const older = byId("older");
-const fresh = byId("fresh");
-
-const shown = new Map(); // id to li
-let loaded = false; // whether a page of the book was ever read
-let cursor = null; // where older entries go on; null at the beginning of the book
-let last = -1; // id of the newest entry read; one's own are not read but known
-let arrivals = []; // entries received and not yet shown
-let unread = 0; // entries that arrived while the page was hidden
-let below = 0; // entries that arrived while the top of the list was out of sight
-let rewritten = false; // whether what is shown is known to be no longer true
-let shorter = 0; // times in a row that an old pod's book was shorter than what is shown
-
-function element(name, className, text = "") {
-  const node = document.createElement(name);
-  node.className = className;
-  node.textContent = text;
-  return node;
+function bytesOf(string) {
+  return new TextEncoder().encode(string).length;
 }
 
-function entryElement(text) {
-  const li = element("li", "");
-  const words = element("p", "words", text);
-  words.dir = "auto";
-  li.append(words);
-  return li;
-}
-
-function wordsOf(li) {
-  return li.querySelector(".words").textContent;
-}
-
-// place puts an entry where its id belongs. It returns false if the entry was there already.
-function place({ id, text }, li = entryElement(text)) {
-  if (shown.has(id)) return false;
-  li.dataset.id = id;
-  shown.set(id, li);
-  const isOlder = (other) => other.dataset.id !== undefined && Number(other.dataset.id) < id;
-  const end = list.lastElementChild;
-  const next = end && isOlder(end) ? [...list.children].find(isOlder) : null;
-  list.insertBefore(li, next);
-  return true;
-}
-
-function remove(id, li) {
-  li.remove();
-  shown.delete(id);
-}
-
-function clear() {
-  for (const [id, li] of shown) remove(id, li);
-  arrivals = [];
-  last = -1;
-  loaded = false;
-}
-
-// take shows a page of the newest entries: beside what is shown if it continues that, else instead.
-function take({ entries, before, old }) {
-  if (rewritten || (loaded && !continues(entries, before, old))) clear();
-  if (loaded) {
-    arrivals.push(...entries);
-    flush();
-  } else {
-    for (const [id, li] of shown) {
-      if (before !== null && id < before) remove(id, li); // one's own, found to be older than this page
-    }
-    for (const entry of entries) place(entry);
-    cursor = before;
-    loaded = true;
-    rewritten = false;
-  }
-  last = Math.max(last, entries.at(-1)?.id ?? -1);
-  older.textContent = "Older entries";
-  summarize();
-}
-
-// continues tells whether a page fits what is shown, with nothing missing between.
-function continues(entries, before, old) {
-  const newest = entries.at(-1)?.id ?? -1;
-  // The stream tells when a book was rewritten, so a shorter one is a replica that lags behind. An old
-  // pod cannot tell; its book is believed when it is shorter twice.
-  shorter = old && newest < last ? shorter + 1 : 0;
-  if (shorter > 1) return false;
-  if (before !== null && entries[0].id > last) return false;
-  const read = new Map(entries.map((entry) => [entry.id, entry.text]));
-  for (const [id, li] of shown) {
-    if (id >= entries[0]?.id && id <= newest && read.get(id) !== wordsOf(li)) return false;
-  }
-  return true;
-}
-
-function topInSight() {
-  return window.scrollY < list.offsetTop;
-}
-
-// held tells that a long list is left alone while someone reads further down.
-function held() {
-  return shown.size > MOST_SHOWN && !topInSight();
-}
-
-let soon = 0;
-
-// arrive shows an entry in a moment: they often come in bursts.
-function arrive(entry) {
-  arrivals.push(entry);
-  soon ||= setTimeout(flush, 50);
-}
-
-// flush shows what has arrived. An entry that may be one that is just being sent waits for the answer,
-// which tells: else it would stand there twice for a moment.
-function flush() {
-  clearTimeout(soon);
-  soon = 0;
-  if (held()) {
-    summarize();
-    return;
-  }
-  if (arrivals.length > MOST_SHOWN) {
-    arrivals = [];
-    connect(true); // reading the newest page is less work
-    return;
-  }
-  const sending = new Set([...outbox.values()].filter((item) => !item.failed).map((item) => item.text));
-  const waiting = [];
-  const news = [];
-  for (const entry of arrivals) {
-    if (sending.has(entry.text) && !shown.has(entry.id)) waiting.push(entry);
-    else if (place(entry)) news.push(entry);
-  }
-  arrivals = waiting;
-  if (news.length === 0) return;
-  for (const { id } of news) shown.get(id).classList.add("new");
-  announce(news.length === 1 ? `New entry: ${news[0].text}` : `${news.length} new entries`);
-  if (document.hidden) unread += news.length;
-  if (topInSight()) letGo();
-  else below += news.length;
-  summarize();
-}
-
-// letGo keeps a page that is left open for weeks small.
-function letGo() {
-  if (shown.size <= MOST_SHOWN) return;
-  const ids = [...shown.keys()].sort((a, b) => b - a);
-  for (const id of ids.splice(MOST_SHOWN / 2)) remove(id, shown.get(id));
-  cursor = ids.at(-1);
-}
-
-// summarize shows all that follows from the list.
-function summarize() {
-  if (loaded) {
-    const state = byId("state");
-    state.hidden = cursor !== null;
-    state.textContent = list.childElementCount === 0
-      ? "No entries yet. The first page is yours."
-      : "This is where the book begins.";
-  }
-  older.hidden = cursor === null;
-  const count = below + (held() ? arrivals.length : 0);
-  fresh.hidden = count === 0;
-  fresh.textContent = count === 1 ? "1 new entry" : `${count} new entries`;
-  document.title = unread === 0 ? "Guestbook" : `(${unread}) Guestbook`;
-}
-
-function announce(text) {
-  byId("news").textContent = text;
-}
-
-let reading = false;
-
-async function loadOlder(byKeyboard) {
-  if (reading || cursor === null) return;
-  reading = true;
-  older.classList.add("busy");
-  try {
-    const from = cursor;
-    const page = await readPage({ before: from });
-    if (cursor === from) {
-      const focused = document.activeElement === older;
-      for (const entry of page.entries.toReversed()) place(entry);
-      cursor = page.before;
-      older.textContent = "Older entries";
-      announce(`${page.entries.length} older entries`);
-      summarize();
-      const lost = focused && older.hidden;
-      if ((byKeyboard || lost) && page.entries.length > 0) focusOn(shown.get(page.entries.at(-1).id));
-    }
-    nearEnd.unobserve(older);
-    nearEnd.observe(older); // tells at once if the button is still in sight
-  } catch (failure) {
-    if (failure.status === 400) connect(true); // no entry starts there any more
-    older.textContent = `${failure.message} Try again`;
-    if (!(failure instanceof Failure)) throw failure;
-  } finally {
-    reading = false;
-    older.classList.remove("busy");
-  }
-}
-
-const nearEnd = new IntersectionObserver(([entry]) => {
-  if (!entry.isIntersecting || reading || cursor === null) return;
-  nearEnd.unobserve(older); // not again by itself after a failure
-  loadOlder(false);
-}, { rootMargin: "400px" });
-
-function focusOn(node) {
-  if (node !== field) node.tabIndex = -1;
-  node.focus();
-}
-
-// ---- Following the book
-
-let stream = null;
-let round = 0; // of connecting: an answer to an earlier one is ignored
-let misses = 0; // rounds in a row that did not reach the book, or could not follow it
-let timer = 0;
-
-function connection(state, label, title = "") {
-  const status = byId("connection");
-  if (status.textContent !== label) status.textContent = label;
-  status.dataset.state = state;
-  status.title = title;
-}
-
-function later(delay) {
-  clearTimeout(timer);
-  timer = setTimeout(connect, delay);
+// postEntry resolves to the entry as it stands in the book. Repeating it is safe, because the server knows the key.
+async function postEntry({ key, text }, cancel) {
+  const init = { method: "POST", body: new URLSearchParams({ text }), headers: { "Idempotency-Key": key } };
+  const reply = await ask("guestbook/entries", init, cancel);
+  if ((reply.status === 201 || reply.status === 200) && typeof reply.answer?.id === "number") return reply.answer;
+  if (!fromOldPod(reply)) throw failureOf(reply);
+  // It could only write the whole book anew, and lose what others write meanwhile.
+  throw new Failure("The guestbook is being updated.", { passing: true, certain: true, old: true });
 }
 
 function backoff(delays, tries) {
   return delays[Math.min(tries, delays.length - 1)] * (0.75 + Math.random() / 2);
 }
 
-// connect reads the newest page and then follows the book from there on. replace says that what is
-// shown is no longer true.
-async function connect(replace = false) {
-  const mine = ++round;
-  rewritten ||= replace;
-  disconnect();
-  try {
-    const page = await readOn();
-    if (mine !== round) return;
-    take(page);
-    nearEnd.observe(older);
-    if (page.old) {
-      misses = 0;
-      connection("legacy", "Connected", "This server cannot show entries live. The book is read every few seconds.");
-      later(POLL);
-    } else {
-      follow();
+// ---- Book: what the server is known to have
+
+export class Book {
+  entries = []; // oldest first, with nothing missing between
+  before; // where older ones go on, null at the beginning of the book; undefined until a page was read
+  last = -1; // id of the newest entry read; one's own are not read but known
+  #shorter = 0; // times in a row that an old pod's book was shorter than what is known
+
+  // changed is told which entries are new to everybody here.
+  constructor(changed = () => {}) {
+    this.changed = changed;
+  }
+
+  get isRead() {
+    return this.before !== undefined;
+  }
+
+  get newest() {
+    return this.entries[this.entries.length - 1]?.id ?? -1;
+  }
+
+  // indexOf is where an entry is, or where it would be.
+  indexOf(id) {
+    let low = 0;
+    for (let high = this.entries.length; low < high;) {
+      const middle = (low + high) >> 1;
+      if (this.entries[middle].id < id) low = middle + 1;
+      else high = middle;
     }
-  } catch (failure) {
-    if (mine !== round) return;
-    const offline = misses > 0 || !navigator.onLine;
-    connection(offline ? "offline" : "connecting", offline ? "Not connected" : "Connecting");
-    if (!loaded) {
-      byId("state").hidden = false;
-      byId("state").textContent = `${failure.message} Trying again.`;
+    return low;
+  }
+
+  find(id) {
+    const entry = this.entries[this.indexOf(id)];
+    return entry?.id === id ? entry : undefined;
+  }
+
+  // add takes an entry that came after all that was read.
+  add(entry) {
+    this.last = Math.max(this.last, entry.id);
+    const news = this.#insert([entry]);
+    if (news.length > 0) this.changed(news);
+  }
+
+  // confirm takes one's own entry, which may be older than what is known.
+  confirm(entry) {
+    if (typeof this.before !== "number" || entry.id >= this.before) this.#insert([entry]);
+    this.changed([]);
+  }
+
+  // take takes a page of the newest entries: beside what is known if it continues that, else instead.
+  take({ entries, before, old }, instead = false) {
+    if (instead || (this.isRead && !this.#continues(entries, before, old))) this.clear();
+    const wasRead = this.isRead;
+    if (!wasRead) {
+      this.before = before;
+      this.entries.splice(0, this.indexOf(before ?? 0)); // one's own, found to be older than this page
     }
-    later(Math.max(backoff(RECONNECTS, misses++), failure.wait ?? 0));
-    if (!(failure instanceof Failure)) throw failure;
+    const news = this.#insert(entries.filter(({ id }) => id >= (this.before ?? 0)));
+    this.last = Math.max(this.last, entries[entries.length - 1]?.id ?? -1);
+    this.changed(wasRead ? news : []);
+  }
+
+  // prepend takes the page of older entries that was read from where the book's own begin.
+  prepend({ entries, before }) {
+    this.entries.unshift(...entries);
+    this.before = before;
+  }
+
+  // letGo keeps the newest entries only.
+  letGo(count) {
+    if (this.entries.length <= count) return;
+    this.entries = this.entries.slice(-count);
+    this.before = this.entries[0].id;
+  }
+
+  clear() {
+    this.entries = [];
+    this.before = undefined;
+    this.last = -1;
+  }
+
+  #insert(entries) {
+    return entries.filter((entry) => {
+      const i = this.indexOf(entry.id);
+      if (this.entries[i]?.id === entry.id) return false;
+      this.entries.splice(i, 0, entry);
+      return true;
+    });
+  }
+
+  // #continues tells whether a page fits what is known, with nothing missing between.
+  #continues(entries, before, old) {
+    const newest = entries[entries.length - 1]?.id ?? -1;
+    // The stream tells when a book was rewritten, so a shorter one is a replica that lags behind. An old pod cannot
+    // tell; its book is believed when it is shorter twice.
+    this.#shorter = old && newest < this.last ? this.#shorter + 1 : 0;
+    if (this.#shorter > 1) return false;
+    if (before !== null && entries[0].id > this.last) return false;
+    const read = new Map(entries.map((entry) => [entry.id, entry.text]));
+    const known = this.entries.slice(this.indexOf(entries[0]?.id ?? Infinity), this.indexOf(newest + 1));
+    return known.every(({ id, text }) => read.get(id) === text);
   }
 }
 
-// readOn reads the newest page, with all in it that is shown already: also one's own entries, which a
-// replica may not have yet.
-async function readOn() {
-  const newest = list.querySelector("[data-id]");
-  if (!newest || rewritten) return readPage();
-  try {
-    return await readPage({ seen: newest.dataset.id });
-  } catch (failure) {
-    if (failure.status !== 400) throw failure;
-    rewritten = true; // the book has become shorter
-    return readPage();
+// ---- Connection: keeps a book up to date
+
+export class Connection {
+  #stream = null;
+  #round = 0; // of connecting: an answer to an earlier one is ignored
+  #misses = 0; // rounds in a row that did not reach the book, or could not follow it
+  #timer = 0;
+  #rewritten = false; // whether what is known of the book is no longer true
+
+  // tell is told how it stands: "connecting", "live", "polling" or "offline", and what went wrong.
+  constructor(book, tell = () => {}) {
+    Object.assign(this, { book, tell });
+  }
+
+  // connect reads what is new and then follows the book from there on.
+  async connect() {
+    this.#disconnect();
+    const mine = ++this.#round;
+    try {
+      const page = await this.#read();
+      if (mine !== this.#round) return;
+      const instead = this.#rewritten;
+      this.#rewritten = false;
+      this.book.take(page, instead);
+      if (!page.old) return this.#follow();
+      this.#misses = 0;
+      this.tell("polling");
+      this.#later(POLL);
+    } catch (failure) {
+      if (mine !== this.#round) return;
+      this.tell(this.#misses > 0 ? "offline" : "connecting", failure);
+      this.#later(Math.max(backoff(RECONNECTS, this.#misses++), failure.wait ?? 0));
+      if (!(failure instanceof Failure)) throw failure;
+    }
+  }
+
+  // rest lets the connection go.
+  rest() {
+    this.#round++;
+    this.#disconnect();
+  }
+
+  // #read reads the newest page, with all in it that is known already: also one's own entries, which a replica may not
+  // have yet. What came between is read, too.
+  async #read() {
+    const { book } = this;
+    let page;
+    try {
+      page = await readPage({ seen: this.#rewritten ? -1 : book.newest });
+    } catch (failure) {
+      if (failure.status !== 400) throw failure;
+      this.#rewritten = true; // the book has become shorter
+      page = await readPage();
+    }
+    const gap = () => book.isRead && !this.#rewritten && page.before !== null && page.entries[0].id > book.last;
+    while (gap() && page.entries.length < MOST_MISSED) {
+      const more = await readPage({ before: page.before, limit: MOST_AT_A_TIME });
+      page = { ...more, entries: [...more.entries, ...page.entries] };
+    }
+    return page;
+  }
+
+  #follow() {
+    const stream = new EventSource(`guestbook/events?after=${this.book.last}`); // -1: from the first entry on
+    this.#stream = stream;
+    stream.addEventListener("open", () => {
+      this.#misses = 0;
+      this.tell("live");
+    });
+    stream.addEventListener("entry", ({ data }) => this.book.add(JSON.parse(data)));
+    stream.addEventListener("reset", () => {
+      this.#rewritten = true;
+      this.#disconnect();
+      this.#later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
+    });
+    stream.addEventListener("error", () => {
+      // Not left to the browser. It would resume where it was, though the book may have been written anew meanwhile;
+      // it gives up at any status but 200; and it does not tell when it cannot reach the server.
+      this.tell("reconnecting");
+      this.#disconnect();
+      this.#later(backoff(RECONNECTS, this.#misses++));
+    });
+  }
+
+  #later(delay) {
+    this.#timer = setTimeout(() => this.connect(), delay);
+  }
+
+  #disconnect() {
+    clearTimeout(this.#timer);
+    this.#stream?.close();
+    this.#stream = null;
   }
 }
 
-function follow() {
-  disconnect();
-  const source = new EventSource(`guestbook/events?after=${last}`); // -1: from the first entry on
-  stream = source;
-  source.addEventListener("open", () => {
-    misses = 0;
-    connection("live", "Live");
-  });
-  source.addEventListener("entry", ({ data }) => {
-    const entry = JSON.parse(data);
-    last = Math.max(last, entry.id);
-    arrive(entry);
-  });
-  source.addEventListener("reset", () => {
-    rewritten = true;
-    disconnect();
-    later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
-  });
-  source.addEventListener("error", () => {
-    // Not left to the browser. It would resume where it was, though the book may have been written anew
-    // meanwhile; it gives up at any status but 200; and it does not tell when it cannot reach the server.
-    connection("connecting", "Reconnecting");
-    disconnect();
-    later(backoff(RECONNECTS, misses++));
-  });
-}
+// ---- Outbox: entries that the server has not confirmed
+//
+// It survives a reload, each item under its own name in the storage, which several pages share. An item's state:
+//
+//   sending   a request is out
+//   held      certainly not in the book; it is sent again by itself
+//   unsure    no answer, so it may be in the book; it is sent again by itself, under its key
+//   refused   certainly not in the book; the visitor decides
+//   lost      it may be in the book; the visitor decides
 
-function disconnect() {
-  clearTimeout(timer);
-  stream?.close();
-  stream = null;
-}
+export class Outbox {
+  items = new Map(); // by key, in the order of signing
+  #mine = new Set(); // ids of the entries that it has brought into the book
 
-// ---- The outbox: entries that the server has not confirmed. It survives a reload, each under its own
-// name in the storage, which several pages share.
+  // changed is told when there is something to show, tell what to say.
+  constructor(book, prefix, changed = () => {}, tell = () => {}) {
+    Object.assign(this, { book, prefix, changed, tell });
+  }
 
-const outbox = new Map(); // key to { key, text, at, failed, uncertain, rewriting, li }
-const HERE = new URL(".", location.href).pathname; // a host may have several guestbooks
-const DRAFT = `guestbook draft ${HERE}`;
-const UNSENT = `guestbook unsent ${HERE} `;
+  sign(text) {
+    // A copy of it that comes after this entry may be the item itself; before the book was read, none is.
+    const after = this.book.isRead ? this.book.newest : null;
+    this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
+  }
 
-// The storage may be switched off or full; the page works without it.
-function store(name, value) {
-  try {
-    if (value === "") localStorage.removeItem(name);
-    else localStorage.setItem(name, value);
-  } catch {
-    // Nothing survives a reload, then.
+  retry(item) {
+    item.state = item.state === "refused" ? "held" : "unsure";
+    this.#send(item);
+  }
+
+  takeBack(item) {
+    this.#forget(item);
+    item.cancel?.abort();
+    this.changed();
+  }
+
+  // gone is told of a name in the storage that another page has removed.
+  gone(name) {
+    const item = name?.startsWith(this.prefix) && this.items.get(name.slice(this.prefix.length));
+    if (item) this.takeBack(item);
+  }
+
+  // restore takes up what an earlier page left.
+  restore() {
+    const items = [];
+    for (const [name, value] of Object.entries(stored())) {
+      if (!name.startsWith(this.prefix)) continue;
+      try {
+        const item = JSON.parse(value);
+        if (name === this.prefix + item.key && typeof item.text === "string") items.push(item);
+      } catch {
+        store(name, "");
+      }
+    }
+    for (const item of items.sort((a, b) => a.at - b.at)) {
+      if (!["held", "refused", "lost"].includes(item.state)) item.state = "unsure";
+      if (item.state === "unsure" && Date.now() - item.at > REPEATABLE) {
+        this.#put(item, "lost", "It is not certain that this entry arrived. Look for it in the book before you retry.");
+      } else if (isFailed(item)) this.#put(item, item.state, item.reason);
+      else this.#send(item);
+    }
+  }
+
+  // wake sends what waits: now it may get through.
+  wake() {
+    for (const item of this.items.values()) item.wake?.();
+  }
+
+  // claims tells whether an entry of the book may be an item that is being sent: its answer will tell.
+  claims(entry) {
+    for (const item of this.items.values()) {
+      if (item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)) return true;
+    }
+    return false;
+  }
+
+  // look is told of new entries: a copy of an item without an answer is a reason to ask.
+  look(entries) {
+    for (const item of this.items.values()) {
+      if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
+      if (item.state === "lost") this.retry(item);
+      else item.wake?.();
+    }
+  }
+
+  #isCopy({ text, after }, entry) {
+    return after !== null && entry.id > after && entry.text === text && !this.#mine.has(entry.id);
+  }
+
+  // #send posts an item until the outcome is known, or it has tried often enough.
+  async #send(item) {
+    item.slow = false;
+    const slow = setTimeout(() => {
+      item.slow = true;
+      this.changed();
+    }, SLOW);
+    for (let tries = 0; item.state !== "lost" && item.state !== "refused"; tries++) {
+      const sure = item.state === "held";
+      const copy = this.book.entries.slice(this.book.indexOf(item.after ?? Infinity))
+        .find((entry) => this.#isCopy(item, entry));
+      this.#put(item, "sending", item.reason); // the page may be closed now
+      item.cancel = new AbortController();
+      let failure;
+      try {
+        this.#settle(item, await postEntry(item, item.cancel));
+        break;
+      } catch (error) {
+        failure = error;
+      }
+      if (!this.items.has(item.key)) break;
+      // The server was asked and did not say whose the copy is: to the reader it is the same.
+      if (copy && !(sure && failure.certain)) {
+        this.#settle(item, copy);
+        break;
+      }
+      this.#judge(item, failure, sure && failure.certain, failure.old || (failure.passing && tries < RETRIES.length));
+      if (!(failure instanceof Failure)) throw failure;
+      if (!isFailed(item)) await this.#pause(item, Math.max(backoff(RETRIES, tries), failure.wait));
+      if (!this.items.has(item.key)) break;
+    }
+    clearTimeout(slow);
+  }
+
+  #judge(item, { message, status, old }, sure, again) {
+    if (status === 422) { // the key belongs to another entry
+      this.#forget(item);
+      item.key = newKey();
+    }
+    const wait = old ? "Your entry waits here until that is done." : "Trying again.";
+    if (again && sure) this.#put(item, "held", `${message} ${wait}`);
+    else if (again) this.#put(item, "unsure", "No answer yet. Trying again.");
+    else if (sure) this.#put(item, "refused", `Not in the book yet. ${message}`);
+    else this.#put(item, "lost", `${message} It is not certain that this entry arrived. Retrying is safe: it will not appear twice.`);
+    if (!again) this.tell("Your entry could not be sent.");
+  }
+
+  #settle(item, entry) {
+    if (!this.items.has(item.key)) return;
+    this.#mine.add(entry.id);
+    this.#forget(item);
+    this.book.confirm(entry);
+    this.changed();
+    this.tell("Your entry is in the book.");
+  }
+
+  #put(item, state, reason) {
+    Object.assign(item, { state, reason });
+    this.items.set(item.key, item);
+    const { key, text, at, after } = item;
+    store(this.prefix + key, JSON.stringify({ key, text, at, after, state, reason }));
+    this.changed();
+  }
+
+  #forget(item) {
+    this.items.delete(item.key);
+    store(this.prefix + item.key, "");
+    item.wake?.();
+  }
+
+  #pause(item, delay) {
+    return new Promise((resolve) => {
+      item.wake = resolve;
+      setTimeout(resolve, delay);
+    });
   }
 }
 
-function stored(prefix) {
-  try {
-    return Object.entries(localStorage).filter(([name]) => name.startsWith(prefix));
-  } catch {
-    return [];
-  }
+function isFailed({ state }) {
+  return state === "refused" || state === "lost";
 }
 
 // newKey makes a random UUID. crypto.randomUUID is missing where a page comes by plain http.
@@ -510,236 +525,516 @@ function newKey() {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-function keep(item) {
-  outbox.set(item.key, item);
-  const { li, ...rest } = item;
-  store(UNSENT + item.key, JSON.stringify(rest));
-}
-
-function forget(item) {
-  outbox.delete(item.key);
-  store(UNSENT + item.key, "");
-}
-
-function sign(text) {
-  const item = { key: newKey(), text, at: Date.now(), failed: "", uncertain: false, rewriting: false };
-  keep(item);
-  draw(item);
-  send(item);
-}
-
-// draw shows an unconfirmed entry as it stands.
-function draw(item, note = "Sending") {
-  item.li ??= entryElement(item.text);
-  const { li } = item;
-  li.dataset.key = item.key;
-  li.className = item.failed ? "failed" : "pending";
-  li.querySelector(".fate")?.remove();
-  const fate = element("div", "fate");
-  const reason = element("p", "note", item.failed || note);
-  fate.append(reason);
-  if (item.failed) {
-    reason.role = "alert";
-    fate.append(
-      action("retry", "Retry", () => retry(item)),
-      action("edit", "Edit", () => edit(item)),
-      action("discard", "Discard", () => drop(item)),
-    );
+// The storage may be switched off or full; the page works without it, and nothing survives a reload, then.
+function store(name, value, storage = "localStorage") {
+  try {
+    if (value === "") window[storage].removeItem(name);
+    else window[storage].setItem(name, value);
+  } catch {
+    // As said.
   }
-  li.append(fate);
-  if (!li.isConnected) list.prepend(li);
-  summarize();
 }
 
-function action(className, label, act) {
+function stored(storage = "localStorage") {
+  try {
+    return { ...window[storage] };
+  } catch {
+    return {};
+  }
+}
+
+// ---- List: book and outbox in the document, newest first, what is being sent above all
+
+export class List {
+  #shown = new Map(); // by an entry's id or an item's key: { li, text }
+  #from = -Infinity; // the ids of the entries in the document, which has room for only so many:
+  #to = Infinity; // from the first to the last
+  #news = []; // entries to be marked as new
+  #unseen = 0; // entries that came while the top was out of sight
+  #place = null; // what is being read: { li, top, scrollY }
+  #stop = null; // the link that the Tab key leads to
+  #timer = 0;
+  #shownAt = 0;
+  #reading = false;
+  #failure = null; // of reading older entries, and where: not again by itself
+
+  // ul, older, state and fresh are elements; act has what an item's buttons do: retry, edit and discard.
+  constructor({ ul, older, state, fresh }, book, outbox, act) {
+    Object.assign(this, { ul, older, state, fresh, book, outbox, act });
+    older.addEventListener("click", () => this.loadOlder());
+    fresh.addEventListener("click", () => {
+      this.goToTop();
+      focusOn(ul.firstElementChild);
+      window.scrollTo(0, 0);
+    });
+    ul.addEventListener("keydown", (event) => this.#walk(event));
+    ul.addEventListener("focusin", ({ target }) => this.#stopAt(target.closest("li")));
+    window.addEventListener("scroll", () => this.#look(), { passive: true });
+    window.addEventListener("resize", () => {
+      this.#place = null;
+      this.#fold([...this.#shown.values()]);
+      this.#look();
+    });
+  }
+
+  // add shows entries that have come: at once, or in a moment if they come in a burst.
+  add(entries) {
+    entries = entries.filter((entry) => !this.outbox.claims(entry));
+    this.#news.push(...entries);
+    if (!this.#atTop) this.#unseen += entries.length;
+    const delay = this.#shownAt + 200 - performance.now();
+    if (delay <= 0) this.show();
+    else this.#timer ||= setTimeout(() => this.show(), delay);
+  }
+
+  // show brings the document in line with book and outbox, without moving what is being read.
+  show() {
+    this.#render();
+    this.#look();
+  }
+
+  #render() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#shownAt = performance.now();
+    if (!this.book.isRead) [this.#from, this.#to] = [-Infinity, Infinity];
+    if (this.#to === Infinity && this.#entries().length > MOST_SHOWN) this.#makeRoom();
+    this.#steady(() => this.#draw());
+    this.#summarize();
+  }
+
+  async loadOlder() {
+    if (this.#reading || this.older.hidden) return;
+    this.#reading = true;
+    this.older.classList.add("busy");
+    try {
+      const first = this.#entries()[0]?.id ?? this.book.before;
+      if (this.book.indexOf(first) === 0) await this.#read(PAGE);
+      const { entries } = this.book;
+      const i = Math.max(0, this.book.indexOf(first) - PAGE);
+      this.#from = i === 0 ? -Infinity : entries[i].id;
+      if (entries[i + MOST_SHOWN]?.id <= this.#to) this.#to = entries[i + MOST_SHOWN - 1].id;
+      const focused = document.activeElement === this.older;
+      this.show();
+      if (focused) focusOn(this.#shown.get(entries[this.book.indexOf(first) - 1]?.id)?.li);
+      this.#failure = null;
+    } catch (failure) {
+      this.#failure = { before: this.book.before, message: failure.message };
+      if (!(failure instanceof Failure)) throw failure;
+    } finally {
+      this.#reading = false;
+      this.older.classList.remove("busy");
+      this.#summarize();
+    }
+    // When the reader has scrolled as far down as the list was just held back, no event tells of it.
+    requestAnimationFrame(() => this.#look());
+  }
+
+  // goTo shows the entry with this id, and resolves to whether there is one.
+  async goTo(id) {
+    this.ul.querySelector(".linked")?.classList.remove("linked");
+    while (typeof this.book.before === "number" && id < this.book.before) await this.#read(MOST_AT_A_TIME);
+    if (!this.book.find(id)) return false;
+    const { entries } = this.book;
+    const i = this.book.indexOf(id);
+    this.#from = entries[i - MOST_SHOWN / 4]?.id ?? -Infinity;
+    this.#to = entries[i + MOST_SHOWN / 4]?.id ?? Infinity;
+    this.#render();
+    const { li } = this.#shown.get(id);
+    li.classList.add("linked");
+    focusOn(li);
+    li.scrollIntoView({ block: "center" });
+    this.#look();
+    return true;
+  }
+
+  // goToTop shows the newest entries, and keeps a page that is left open for weeks small.
+  goToTop() {
+    [this.#from, this.#to] = [-Infinity, Infinity];
+    if (this.book.entries.length > MOST_SHOWN) this.book.letGo(MOST_SHOWN / 2);
+    this.#unseen = 0;
+    this.show();
+  }
+
+  get #atTop() {
+    return this.ul.getBoundingClientRect().top > 0;
+  }
+
+  #entries() {
+    return this.book.entries.slice(this.book.indexOf(this.#from), this.book.indexOf(this.#to + 1));
+  }
+
+  // #makeRoom lets the oldest go, unless that is what is being read: then what comes is not shown yet.
+  #makeRoom() {
+    if (this.#atTop) this.book.letGo(MOST_SHOWN / 2);
+    else this.#to = this.#entries()[MOST_SHOWN - 1].id;
+  }
+
+  // #look does what follows from what is in sight.
+  #look() {
+    const far = this.#to < Infinity;
+    if (this.#atTop && (far || this.#unseen > 0)) this.goToTop();
+    else if (far && this.ul.getBoundingClientRect().top > -2 * innerHeight) this.#showNewer();
+    const near = this.older.getBoundingClientRect().top < innerHeight + 400;
+    // Not from under the fingers of who is about to press it.
+    if (near && document.activeElement !== this.older && this.#failure?.before !== this.book.before) this.loadOlder();
+  }
+
+  #showNewer() {
+    const { entries } = this.book;
+    const i = this.book.indexOf(this.#to) + 2 * PAGE;
+    this.#to = entries[i]?.id ?? Infinity;
+    const first = Math.min(i, entries.length) - MOST_SHOWN;
+    if (first > this.book.indexOf(this.#from)) this.#from = entries[first].id;
+    this.show();
+  }
+
+  async #read(limit) {
+    const { before } = this.book;
+    const page = await readPage({ before, limit });
+    if (this.book.before === before) this.book.prepend(page);
+  }
+
+  // #steady does something to the document. What is being read stays where it is, to the pixel: it is remembered until
+  // the reader scrolls, so that roundings do not add up.
+  #steady(act) {
+    let place = this.#place;
+    if (!place?.li.isConnected || Math.abs(scrollY - place.scrollY) > 1) place = this.#findPlace();
+    act();
+    this.#place = null;
+    if (!place) return;
+    const li = place.seen.find(({ isConnected }) => isConnected);
+    if (!li) return;
+    const top = place.tops.get(li);
+    window.scrollBy({ top: li.getBoundingClientRect().top - top, behavior: "instant" });
+    this.#place = { ...place, li, scrollY };
+  }
+
+  // #findPlace is which entries are in sight, and where, if the top of the list is not.
+  #findPlace() {
+    const { children } = this.ul;
+    if (this.#atTop || children.length === 0) return null;
+    let low = 0;
+    for (let high = children.length - 1; low < high;) {
+      const middle = (low + high) >> 1;
+      if (children[middle].getBoundingClientRect().bottom <= 0) low = middle + 1;
+      else high = middle;
+    }
+    const seen = [...children].slice(low, low + 30);
+    return { li: seen[0], seen, tops: new Map(seen.map((li) => [li, li.getBoundingClientRect().top])) };
+  }
+
+  #draw() {
+    const { ul } = this;
+    const wanted = new Map();
+    for (const item of [...this.outbox.items.values()].reverse()) wanted.set(item.key, this.#item(item));
+    const entries = this.#entries().filter((entry) => !this.outbox.claims(entry));
+    for (const entry of entries.reverse()) wanted.set(entry.id, this.#entry(entry));
+    const focused = document.activeElement.closest("li");
+    const index = [...ul.children].indexOf(focused);
+    for (const [key, { li }] of this.#shown) if (wanted.get(key)?.li !== li) li.remove();
+    let at = ul.firstElementChild;
+    const added = [];
+    for (const shown of wanted.values()) {
+      if (shown.li === at) at = at.nextElementSibling;
+      else {
+        ul.insertBefore(shown.li, at);
+        added.push(shown);
+      }
+    }
+    this.#shown = wanted;
+    this.#fold(added);
+    this.#mark();
+    if (focused && !focused.isConnected) focusOn(ul.children[index] ?? ul.lastElementChild);
+    if (!ul.contains(document.activeElement)) this.#stopAt(ul.querySelector("li[id]"));
+  }
+
+  #entry({ id, text }) {
+    const shown = this.#shown.get(id);
+    if (shown?.text === text) return shown;
+    const li = entryElement(text);
+    li.id = `e${id}`;
+    const link = element("a", "link", "#");
+    link.href = `#e${id}`;
+    link.tabIndex = -1;
+    link.setAttribute("aria-label", "Link to this entry");
+    li.append(link);
+    return { li, text };
+  }
+
+  // #item shows an item as it stands.
+  #item(item) {
+    const shown = this.#shown.get(item.key) ?? { li: entryElement(item.text), text: item.text };
+    const { li } = shown;
+    const failed = isFailed(item);
+    const offer = failed || item.slow;
+    const note = (item.slow || item.state !== "held") && item.reason || "Sending";
+    if (shown.note === note && shown.offer === offer && shown.failed === failed) return shown;
+    Object.assign(shown, { note, offer, failed });
+    const focused = li.contains(document.activeElement);
+    li.className = failed ? "failed" : "pending";
+    li.querySelector(".fate")?.remove();
+    const fate = element("div", "fate");
+    fate.append(element("p", "note", note));
+    const button = (name, label) => {
+      const node = buttonElement(name, label);
+      node.addEventListener("click", () => this.act[name](item));
+      fate.append(node);
+    };
+    if (failed) button("retry", "Retry");
+    if (offer) button("edit", "Edit");
+    if (offer) button("discard", failed ? "Discard" : "Cancel");
+    li.append(fate);
+    if (focused) focusOn(li);
+    return shown;
+  }
+
+  // #fold shortens long entries: else one visitor could bury the book.
+  #fold(added) {
+    const tall = added.filter(({ li }) => {
+      const words = li.querySelector(".words");
+      return !li.querySelector(".more") && words.scrollHeight > words.clientHeight + 2;
+    });
+    for (const { li } of tall) {
+      const more = buttonElement("more", "Show all");
+      more.setAttribute("aria-expanded", false);
+      more.addEventListener("click", () => {
+        const open = li.classList.toggle("open");
+        more.setAttribute("aria-expanded", open);
+        more.textContent = open ? "Show less" : "Show all";
+        if (!open) li.scrollIntoView({ block: "nearest" });
+      });
+      li.querySelector(".words").after(more);
+    }
+  }
+
+  // #mark marks what is new for a while. A few glow; hundreds would keep the processor busy.
+  #mark() {
+    const marked = this.#news.map(({ id }) => this.#shown.get(id)?.li).filter(Boolean);
+    this.#news = [];
+    if (marked.length === 0) return;
+    const few = marked.length + this.ul.querySelectorAll(".new").length <= 3;
+    for (const li of marked) li.classList.add("new", ...(few ? ["glow"] : []));
+    setTimeout(() => marked.forEach((li) => li.classList.remove("new", "glow")), QUIET);
+  }
+
+  #summarize() {
+    const { book, state, fresh } = this;
+    this.older.hidden = !book.isRead || (book.before === null && this.#from === -Infinity);
+    if (book.isRead) {
+      state.hidden = !this.older.hidden;
+      state.className = this.ul.childElementCount === 0 ? "empty" : "";
+      state.textContent = state.className === "empty"
+        ? "No entries yet. The first page is yours."
+        : "This is where the book begins.";
+    }
+    const failed = this.#failure && this.#failure.before === book.before;
+    this.older.textContent = failed ? `${this.#failure.message} Try again` : "Older entries";
+    fresh.hidden = this.#unseen === 0;
+    fresh.textContent = this.#unseen === 1 ? "1 new entry" : `${this.#unseen} new entries`;
+  }
+
+  // The list is one stop of the Tab key; from there the arrow keys lead from entry to entry.
+  #walk(event) {
+    const li = event.target.closest("li");
+    const next = { ArrowDown: li?.nextElementSibling, ArrowUp: li?.previousElementSibling }[event.key];
+    if (!next) return;
+    event.preventDefault();
+    focusOn(next);
+  }
+
+  #stopAt(li) {
+    const link = li?.querySelector(".link");
+    if (!link) return;
+    if (this.#stop) this.#stop.tabIndex = -1;
+    this.#stop = link;
+    link.tabIndex = 0;
+  }
+}
+
+function element(name, className, text = "") {
+  const node = document.createElement(name);
+  node.className = className;
+  node.textContent = text;
+  return node;
+}
+
+function buttonElement(className, label) {
   const button = element("button", className, label);
   button.type = "button";
-  button.addEventListener("click", act);
   return button;
 }
 
-// send posts an entry until the outcome is known, or it has tried often enough.
-async function send(item) {
-  for (let tries = 0; ; tries++) {
-    try {
-      settle(item, await deliver(item));
-      return;
-    } catch (failure) {
-      if (!outbox.has(item.key)) return;
-      if (!failure.passing || item.rewriting || tries === RETRIES.length) {
-        fail(item, failure);
-        if (!(failure instanceof Failure)) throw failure;
-        return;
-      }
-      draw(item, "No answer yet. Trying again");
-      await pause(Math.max(backoff(RETRIES, tries), failure.wait));
-      if (!outbox.has(item.key)) return;
-    }
-  }
+function entryElement(text) {
+  const li = element("li", "");
+  const words = element("p", "words", text);
+  words.dir = "auto";
+  words.lang = ""; // unknown
+  li.append(words);
+  return li;
 }
 
-// deliver tries once. Repeating it is safe, because the server knows the key.
-async function deliver(item) {
-  const { uncertain } = item;
-  item.uncertain = true; // also if the page is closed now
-  keep(item);
-  const reply = await post("guestbook/entries", { text: item.text }, { "Idempotency-Key": item.key });
-  if ((reply.status === 201 || reply.status === 200) && typeof reply.answer?.id === "number") return reply.answer;
-  if (!fromOldPod(reply)) {
-    const failure = failureOf(reply);
-    item.uncertain = uncertain || failure.passing;
-    throw failure;
+// focusOn gives the focus to an entry, or to the field where there is none.
+function focusOn(li) {
+  if (li) li.tabIndex = -1;
+  (li ?? byId("text")).focus({ preventScroll: !li });
+}
+
+// ---- The page
+
+// A pod of the version before may have served the document. What that lacks is not shown.
+function byId(id) {
+  return document.getElementById(id) ?? document.createElement("p");
+}
+
+// What screen readers say: one short message in a while. What is one's own is never left out.
+const unsaid = new Set();
+let heard = [];
+let quiet = 0;
+
+function announce(message, entries = []) {
+  if (message) unsaid.add(message);
+  heard.push(...entries);
+  if (quiet) return;
+  const [entry] = heard;
+  if (heard.length === 1) unsaid.add(`New entry: ${entry.text.length > 80 ? `${entry.text.slice(0, 80)}…` : entry.text}`);
+  else if (entry) unsaid.add(`${heard.length} new entries.`);
+  byId("news").textContent = [...unsaid].join(" ");
+  if (unsaid.size > 0) {
+    quiet = setTimeout(() => {
+      quiet = 0;
+      announce();
+    }, QUIET);
   }
-  // Only an entry that certainly is not in the book may be added by writing the book anew.
-  if (uncertain) throw new Failure("The guestbook is being updated.", { passing: true });
-  item.uncertain = false;
-  keep(item);
+  unsaid.clear();
+  heard = [];
+}
+
+// The foot names who answered last, so that scaling and a rollout can be watched.
+function showAnswerer(header) {
+  if (!header) return;
+  const [pod, version] = header.split(" ");
+  byId("answerer").hidden = false;
+  byId("pod").textContent = pod;
+  byId("version").textContent = version ? `, version ${version}` : "";
+}
+
+const form = byId("sign");
+const field = byId("text");
+const HERE = new URL(".", location.href).pathname; // a host may have several guestbooks
+const DRAFT = `guestbook draft ${HERE}`;
+
+let unread = 0; // entries that came while the page was hidden
+
+function showUnread() {
+  document.title = unread === 0 ? "Guestbook" : `(${unread}) Guestbook`;
+}
+
+const book = new Book((news) => {
+  outbox.look(news);
+  const others = news.filter((entry) => !outbox.claims(entry));
+  list.add(news);
+  if (others.length > 0) announce("", others);
+  if (document.hidden) unread += others.length;
+  showUnread();
+});
+
+const outbox = new Outbox(book, `guestbook unsent ${HERE} `, () => list.show(), announce);
+
+const list = new List({ ul: byId("entries"), older: byId("older"), state: byId("state"), fresh: byId("fresh") }, book, outbox, {
+  retry: (item) => outbox.retry(item),
+  edit: (item) => {
+    field.value = [item.text, field.value.trim()].filter(Boolean).join("\n");
+    outbox.takeBack(item);
+    drafted();
+    field.focus();
+  },
+  discard: (item) => {
+    outbox.takeBack(item);
+    field.focus();
+  },
+});
+
+const STATES = {
+  connecting: "Connecting",
+  reconnecting: "Reconnecting",
+  live: "Live",
+  polling: "Connected",
+  offline: "Not connected",
+};
+
+const connection = new Connection(book, (state, failure) => {
+  const status = byId("connection");
+  if (status.textContent !== STATES[state]) status.textContent = STATES[state];
+  status.dataset.state = state;
+  status.title = state === "polling" ? "This server cannot show entries live. The book is read every few seconds." : "";
+  if (state === "live" || state === "polling") {
+    outbox.wake();
+    openLink();
+  } else if (failure && !book.isRead) {
+    byId("state").className = "broken";
+    byId("state").textContent = `${failure.message} Trying again.`;
+  }
+});
+
+// openLink goes to the entry that the address names, once.
+let opened = "";
+
+async function openLink() {
+  const [, id] = /^#e(\d+)$/.exec(location.hash) ?? [];
+  if (!book.isRead || !id || opened === id) return;
+  opened = id;
+  const notice = byId("notice");
+  notice.textContent = "Looking for the entry that this link leads to.";
   try {
-    return await inTurn(() => addToBook(item.text, () => {
-      item.rewriting = true;
-      keep(item);
-    }));
+    const found = await list.goTo(Number(id));
+    notice.textContent = found ? "" : "The entry that this link leads to is not in the book any more.";
+    if (!found) notice.scrollIntoView({ block: "nearest" });
   } catch (failure) {
-    if (!failure.passing && failure.status >= 400) item.rewriting = false; // refused
-    throw failure;
+    opened = "";
+    notice.textContent = failure.message;
   }
 }
-
-let turn = Promise.resolve();
-
-// inTurn runs one act after the other: two that write the whole book would undo each other.
-function inTurn(act) {
-  const result = turn.then(act);
-  turn = result.catch(() => {});
-  return result;
-}
-
-function settle(item, entry) {
-  if (!outbox.has(item.key)) return;
-  forget(item);
-  const { li } = item;
-  const focused = li.contains(document.activeElement);
-  delete li.dataset.key;
-  li.className = "";
-  li.querySelector(".fate").remove();
-  li.querySelector(".words").textContent = entry.text;
-  const old = loaded && cursor !== null && entry.id < cursor; // a repeat, older than what is shown
-  if (old || !place(entry, li)) li.remove();
-  if (focused) focusOn(shown.get(entry.id) ?? field);
-  announce("Your entry is in the book.");
-  flush();
-  summarize();
-}
-
-function fail(item, failure) {
-  if (item.rewriting) {
-    item.failed = "It is not certain that this entry arrived. Look for it in the book before you retry.";
-  } else if (item.uncertain) {
-    item.failed = `${failure.message} It is not certain that this entry arrived. Retrying is safe: it will not appear twice.`;
-  } else {
-    item.failed = `Not in the book yet. ${failure.message}`;
-  }
-  if (failure.status === 422) {
-    forget(item); // the key belongs to another entry
-    item.key = newKey();
-  }
-  keep(item);
-  draw(item);
-  flush();
-}
-
-function retry(item) {
-  if (item.rewriting) item.rewriting = item.uncertain = false; // the visitor has looked
-  item.failed = "";
-  keep(item);
-  draw(item);
-  focusOn(item.li);
-  send(item);
-}
-
-function edit(item) {
-  field.value = [item.text, field.value.trim()].filter(Boolean).join("\n");
-  drop(item);
-  drafted();
-}
-
-function drop(item) {
-  forget(item);
-  item.li.remove();
-  summarize();
-  field.focus();
-}
-
-function pause(delay) {
-  return new Promise((resolve) => {
-    const wait = setTimeout(done, delay);
-    window.addEventListener("online", done);
-    function done() {
-      clearTimeout(wait);
-      window.removeEventListener("online", done);
-      resolve();
-    }
-  });
-}
-
-// restore takes up what an earlier page left unsent.
-function restore() {
-  field.value ||= stored(DRAFT)[0]?.[1] ?? "";
-  drafted();
-  const items = [];
-  for (const [name, value] of stored(UNSENT)) {
-    try {
-      const item = JSON.parse(value);
-      if (name === UNSENT + item.key && typeof item.text === "string") items.push(item);
-    } catch {
-      store(name, "");
-    }
-  }
-  for (const item of items.sort((a, b) => a.at - b.at)) {
-    const forgotten = Date.now() - item.at > REPEATABLE;
-    if (item.rewriting || (item.uncertain && forgotten)) {
-      item.failed ||= "It is not certain that this entry arrived. Look for it in the book before you retry.";
-    }
-    keep(item);
-    draw(item);
-    if (!item.failed) send(item);
-  }
-}
-
-// ---- The form
 
 function complain(message) {
-  byId("error").textContent = message;
+  byId("error").replaceChildren(...(message ? [element("span", "", message)] : [])); // a new one is said again
   byId("error").hidden = message === "";
 }
 
-// drafted follows the text as it is written.
+// drafted follows the text as it is written. How many letters fit depends on the letters.
 function drafted() {
-  store(DRAFT, field.value);
-  const size = bytesOf(field.value.trim());
-  const over = size - LONGEST_TEXT;
-  const count = byId("count");
-  count.hidden = size < COUNT_FROM;
-  count.classList.toggle("over", over > 0);
-  count.textContent = "";
-  if (!count.hidden) count.textContent = over > 0 ? `${over} bytes too long` : `${-over} bytes left`;
-  field.setAttribute("aria-invalid", over > 0);
-  byId("post").setAttribute("aria-disabled", over > 0);
+  store(DRAFT, field.value, "sessionStorage");
+  const text = field.value.trim();
+  const size = bytesOf(text);
+  const over = size > LONGEST_TEXT;
+  const letters = Math.ceil(Math.abs(LONGEST_TEXT - size) / (size / Math.max(1, [...text].length)));
+  byId("count").hidden = size < COUNT_FROM;
+  byId("count").classList.toggle("over", over);
+  byId("count").textContent = size < COUNT_FROM ? "" : over ? `About ${letters} letters too long` : `Room for about ${letters} letters`;
+  field.setAttribute("aria-invalid", over);
+  byId("post").setAttribute("aria-disabled", over);
   complain("");
 }
+
+let signed = -Infinity; // when
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field.value.trim();
-  const over = bytesOf(text) - LONGEST_TEXT;
-  if (text === "" || over > 0) {
-    complain(text === "" ? "Write a few words first." : `This is ${over} bytes too long for one entry.`);
-    field.focus();
+  if (text === "") {
+    // The second click of a double click, or the keys held: there is nothing to complain about.
+    if (performance.now() - signed < 1000) signed = performance.now();
+    else complain("Write a few words first.");
+  } else if (bytesOf(text) > LONGEST_TEXT) {
+    complain("This is too long for one entry.");
+  } else {
+    field.value = "";
+    drafted();
+    outbox.sign(text);
+    signed = performance.now();
     return;
   }
-  sign(text);
-  field.value = "";
-  drafted();
+  field.focus();
 });
 
 field.addEventListener("input", drafted);
@@ -748,32 +1043,25 @@ field.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit();
 });
 
-older.addEventListener("click", (event) => loadOlder(event.detail === 0));
-
-fresh.addEventListener("click", () => window.scrollTo({ top: 0 }));
-
-window.addEventListener("scroll", () => {
-  if (fresh.hidden || !topInSight()) return;
-  below = 0;
-  flush();
-  letGo();
-  summarize();
-}, { passive: true });
-
 // ---- The browser's own events
 
-window.addEventListener("online", () => connect());
+window.addEventListener("hashchange", () => {
+  opened = "";
+  byId("notice").textContent = "";
+  openLink();
+});
 
-window.addEventListener("offline", () => connection("offline", "Not connected"));
+// The browser may be wrong about either, so the server is asked.
+for (const change of ["online", "offline"]) {
+  window.addEventListener(change, () => {
+    connection.connect();
+    outbox.wake();
+  });
+}
 
 // Another page of this browser has sent or dropped an entry that both hold.
 window.addEventListener("storage", ({ key, newValue }) => {
-  const item = key?.startsWith(UNSENT) && newValue === null && outbox.get(key.slice(UNSENT.length));
-  if (!item) return;
-  outbox.delete(item.key);
-  item.li.remove();
-  flush();
-  summarize();
+  if (newValue === null) outbox.gone(key);
 });
 
 let resting = 0; // the timer of a hidden page, or -1 when it has let its connection go
@@ -785,24 +1073,31 @@ document.addEventListener("visibilitychange", () => {
     return;
   }
   unread = 0;
-  summarize();
-  if (resting === -1) connect();
+  showUnread();
+  if (resting === -1) connection.connect();
   resting = 0;
 });
 
 function rest() {
   resting = -1;
-  round++;
-  disconnect();
+  connection.rest();
 }
 
-window.addEventListener("pagehide", rest);
+// Each tab has its own draft. One that is closed leaves it to the next that is opened.
+window.addEventListener("pagehide", () => {
+  if (field.value) store(DRAFT, field.value);
+  rest();
+});
 
 window.addEventListener("pageshow", ({ persisted }) => {
-  if (persisted) connect();
+  if (persisted) connection.connect();
+  if (stored()[DRAFT] === field.value) store(DRAFT, "");
 });
 
 if (/Mac|iPhone|iPad/.test(navigator.platform)) byId("hint").querySelector("kbd").textContent = "⌘";
 byId("post").disabled = false;
-restore();
-connect();
+field.value ||= stored("sessionStorage")[DRAFT] ?? stored()[DRAFT] ?? "";
+drafted();
+outbox.restore();
+connection.connect();
+byId("stuck").remove();

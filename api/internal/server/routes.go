@@ -35,6 +35,7 @@ type Options struct {
 	Key            string        // of the one book that is served, whatever a request names; "": the one that it names
 	AllowedKeys    []string      // that requests may name; none: all
 	RequestTimeout time.Duration // for all that a request does with the store
+	Version        string        // told in every answer
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
 }
@@ -70,7 +71,7 @@ func New(o Options) *Server {
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
-	s.Handler = endAfterChunks(mux)
+	s.Handler = tellVersion(o.Version, endAfterChunks(mux))
 	return s
 }
 
@@ -104,6 +105,15 @@ var openAPI []byte
 
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
+}
+
+// tellVersion puts the version into every answer, so that one can watch a rollout.
+func tellVersion(version string, next http.Handler) http.Handler {
+	value := []string{version}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["X-Guestbook-Version"] = value
+		next.ServeHTTP(w, r)
+	})
 }
 
 // endAfterChunks ends the connection after chunks. When a length came with them, whoever is in front may have gone by that

@@ -145,6 +145,18 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 }
 
+func TestEveryAnswerNamesTheVersion(t *testing.T) {
+	s := server.New(server.Options{
+		Store: broken{err: errors.New("connection refused")}, Version: "v1.2-3-gabc",
+		RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
+	})
+	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries?limit=x", "/guestbook/openapi.json", "/healthz", "/nothing"} {
+		if got := get(s, path).Header().Get("X-Guestbook-Version"); got != "v1.2-3-gabc" {
+			t.Errorf("%s names %q", path, got)
+		}
+	}
+}
+
 func TestReadiness(t *testing.T) {
 	s, pod := newServer(t)
 	podtest.Kill(t, pod.Master)

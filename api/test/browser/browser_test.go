@@ -96,8 +96,9 @@ type visitor struct {
 // page is a visitor's page. Whatever goes wrong in it fails the test: exceptions, errors on the console, violations
 // of the content security policy, dialogs.
 type page struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	tabs protocol.BrowserContextID // what tabs of one browser share
 	*record
 }
 
@@ -147,21 +148,39 @@ func newPage(t *testing.T, v visitor) *page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := target.DisposeBrowserContext(own).Do(browser); err != nil {
+			t.Error(err)
+		}
+	})
+	return newTab(t, own, v)
+}
+
+// tab opens the same page in another tab of the visitor's browser.
+func (p *page) tab() *page {
+	p.t.Helper()
+	other := newTab(p.t, p.tabs, visitor{})
+	var url string
+	p.eval("location.href", &url)
+	other.navigate(url)
+	return other
+}
+
+func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
+	t.Helper()
+	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
 	// Without a window of its own, a new context has nowhere to open the page.
 	id, err := target.CreateTarget("about:blank").WithBrowserContextID(own).WithNewWindow(true).Do(browser)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithTargetID(id))
-	p := &page{t, ctx, &record{expected: []string{networkChanged}}}
+	p := &page{t, ctx, own, &record{expected: []string{networkChanged}}}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.describe())
 		}
 		cancel()
-		if err := target.DisposeBrowserContext(own).Do(browser); err != nil {
-			t.Error(err)
-		}
 		for _, fault := range p.unexpected() {
 			t.Error("in the page: " + fault)
 		}
@@ -191,15 +210,19 @@ func newPage(t *testing.T, v visitor) *page {
 	return p
 }
 
-// theme sets the colours that the visitor prefers, "light" or "dark", and keeps the page from moving.
+// theme sets the colours that the visitor prefers, "light", "dark" or "forced", and keeps the page from moving.
 func theme(colors string) chromedp.Action {
-	return emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: colors}, {Name: "prefers-reduced-motion", Value: "reduce"},
-	})
+	features := []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}
+	if colors == "forced" {
+		features = append(features, &emulation.MediaFeature{Name: "forced-colors", Value: "active"})
+	} else {
+		features = append(features, &emulation.MediaFeature{Name: "prefers-color-scheme", Value: colors})
+	}
+	return emulation.SetEmulatedMedia().WithFeatures(features)
 }
 
 // in is the page as used by a subtest.
-func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.record} }
+func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record} }
 
 // expect says that faults with this text in them are none.
 func (p *page) expect(text string) {
@@ -372,7 +395,7 @@ func (p *page) awaitNil(what string, condition func() error) {
 type entry struct{ ID, Text, State, Note string }
 
 const entriesScript = `[...document.querySelectorAll("#entries > li")].map((li) => ({
-	ID: li.dataset.id ?? "",
+	ID: li.id,
 	Text: li.querySelector(".words").textContent,
 	State: li.classList.contains("failed") ? "failed" : li.classList.contains("pending") ? "pending" : "",
 	Note: li.querySelector(".note")?.textContent ?? "",
@@ -405,7 +428,7 @@ func (p *page) awaitEntries(texts ...string) {
 // awaitState waits until the page says that it is live, or something else.
 func (p *page) awaitState(state string) {
 	p.t.Helper()
-	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection").dataset.state === %q`, state))
+	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
 }
 
 // sign writes a text into the form and sends it.

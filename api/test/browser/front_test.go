@@ -16,9 +16,13 @@ import (
 type front struct {
 	URL string
 
-	mu      sync.Mutex
-	old     http.Handler // answers /guestbook… instead of the pod; nil: the pod does
-	answers []answer
+	mu       sync.Mutex
+	old      http.Handler // answers /guestbook… instead of the pod; nil: the pod does
+	refusal  int          // answers posts instead of the pod; 0: the pod does
+	answerer *string      // what the answers say of who gave them; nil: what the pod says
+	script   string       // instead of the page's; "whole": the page's own, "": none
+	index    string       // instead of the page's index.html, where not empty
+	answers  []answer
 }
 
 // answer is what came back to a request.
@@ -33,14 +37,21 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := new(front)
+	f := &front{script: "whole"}
 	proxy := &httputil.ReverseProxy{
 		FlushInterval: -1, // events pass as they come
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(nginx)
 			r.Out.Host = r.In.Host
+			// The same guestbook is at /a/.
+			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/a")
 		},
 		ModifyResponse: func(r *http.Response) error {
+			f.mu.Lock()
+			if f.answerer != nil {
+				r.Header.Set("X-Answered-By", *f.answerer)
+			}
+			f.mu.Unlock()
 			f.note(answer{r.Request.Method, r.Request.URL.Path, r.StatusCode})
 			return nil
 		},
@@ -49,8 +60,25 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
-		old := f.old
+		old, refusal, script, index := f.old, f.refusal, f.script, f.index
 		f.mu.Unlock()
+		if r.Method == http.MethodPost && refusal != 0 {
+			w.WriteHeader(refusal)
+			return
+		}
+		if r.URL.Path == "/" && index != "" {
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte(index))
+			return
+		}
+		if strings.HasSuffix(r.URL.Path, "/controllers.js") && script != "whole" {
+			w.Header().Set("Content-Type", "text/javascript")
+			if script == "" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			_, _ = w.Write([]byte(script)) // the browser may have gone
+			return
+		}
 		if old != nil && isGuestbook(r.URL.Path) {
 			old.ServeHTTP(w, r)
 			return
@@ -85,6 +113,27 @@ func (f *front) serveOld(h http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.old = h
+}
+
+// refusePosts answers each post with this status; 0 lets them through again.
+func (f *front) refusePosts(status int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refusal = status
+}
+
+// answerAs makes the answers say that somebody else gave them.
+func (f *front) answerAs(answerer string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answerer = &answerer
+}
+
+// serveScript gives the page another script, or "" none, or "whole" its own again.
+func (f *front) serveScript(script string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.script = script
 }
 
 func isGuestbook(path string) bool { return strings.HasPrefix(path, "/guestbook") }

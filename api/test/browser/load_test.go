@@ -8,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
@@ -85,6 +86,23 @@ func TestOlderEntriesLoadAsOneScrolls(t *testing.T) {
 	})
 	p.awaitEntries(texts...)
 	p.await("the page to say so", `document.querySelector("#state").textContent === "This is where the book begins."`)
+}
+
+func TestOlderEntriesThatCannotBeReadAreReadAtAnotherTry(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	texts := numbered("entry", 130)
+	write(t, master, texts...)
+	p := visit(t, pod.URL(), visitor{})
+	p.expect(outage)
+	p.awaitState("live")
+	podtest.Kill(t, pod.API)
+	p.eval(`scrollTo(0, document.body.scrollHeight)`, nil)
+	p.await("the failure", `document.querySelector("#older").textContent === "The guestbook is not available just now. Try again"`)
+	podtest.Start(t, pod.API)
+	p.run(chromedp.Click("#older", chromedp.ByQuery))
+	p.await("older entries", `document.querySelectorAll("#entries > li").length >= 100`)
+	p.awaitContiguous(texts, true)
 }
 
 func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {

@@ -142,6 +142,28 @@ func TestWithoutAPI(t *testing.T) {
 	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
 }
 
+func TestNginxNamesThePodAndTheVersion(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries", "/guestbook/entries?before=7", "/guestbook/events", "/guestbook/nothing"} {
+		response, err := http.Get(pod.URL() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if got := response.Header.Values("X-Answered-By"); len(got) != 1 || got[0] != host+" dev" {
+			t.Errorf("%s is answered by %q", path, got)
+		}
+		// So that one line of nginx.conf takes all of it away.
+		if got := response.Header.Values("X-Guestbook-Version"); len(got) > 0 {
+			t.Errorf("%s says %q, too", path, got)
+		}
+	}
+}
+
 func TestNginxServesThePageAndNothingElse(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	response, page := ask(t, pod.URL()+"/")

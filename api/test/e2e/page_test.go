@@ -1,0 +1,73 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A visitor watches the foot of the page, which says who answered last, while the frontend is scaled and renewed.
+func TestThePageShowsWhichPodsAnswer(t *testing.T) {
+	n := newGuestbook(t)
+	node := strings.Fields(n.kubectl("get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`))[0]
+	url := "http://" + node + ":" + n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
+	allocator, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
+	defer end()
+	page, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
+	defer cancel()
+	run := func(actions ...chromedp.Action) {
+		t.Helper()
+		if err := chromedp.Run(page, actions...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Loaded once, and never again.
+	run(chromedp.Navigate(url), chromedp.WaitVisible("#answerer", chromedp.ByQuery), chromedp.Evaluate("globalThis.loaded = true", nil))
+	signed := 0
+	sign := func() (pod, version string) {
+		t.Helper()
+		signed++
+		text := fmt.Sprintf("signature %d", signed)
+		run(
+			chromedp.SendKeys("#text", text, chromedp.ByQuery), chromedp.Click("#post", chromedp.ByQuery),
+			chromedp.Poll(fmt.Sprintf(`document.querySelector("#entries > li:not(.pending) .words")?.textContent === %q`, text), nil, chromedp.WithPollingTimeout(30*time.Second)),
+			chromedp.Text("#pod", &pod, chromedp.ByQuery), chromedp.Text("#version", &version, chromedp.ByQuery),
+		)
+		return pod, version
+	}
+	pods := map[string]bool{}
+	var old string
+	for len(pods) < 2 {
+		if signed == 60 {
+			t.Fatalf("60 requests were answered by %v only", pods)
+		}
+		var pod string
+		pod, old = sign()
+		pods[pod] = true
+	}
+	running := n.names("pods", frontend)
+	for pod := range pods {
+		if !strings.Contains(strings.Join(running, " "), pod) {
+			t.Errorf("the foot named %q, the pods are %v", pod, running)
+		}
+	}
+	t.Logf("%d signatures, answered by %v%s", signed, pods, old)
+
+	n.kubectl("set", "image", "deployment/frontend", "api=gb-frontend-api:next")
+	n.ready()
+	n.await("the foot to name the new version", time.Minute, func() bool {
+		_, version := sign()
+		return version != old
+	})
+	var loaded bool
+	run(chromedp.Evaluate("globalThis.loaded === true", &loaded))
+	if !loaded {
+		t.Error("the page was loaded again")
+	}
+}
