@@ -51,7 +51,7 @@ e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image lo
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=next -t gb-frontend-api:next .
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:next
-	go test -tags e2e -count 1 -timeout 30m -v ./api/test/e2e
+	go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
 
 ## More tests:
 test-long: servers ## many visitors at once
@@ -59,7 +59,7 @@ test-long: servers ## many visitors at once
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
-	go test -tags=faults -count=1 -timeout=20m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
+	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 fuzz: ## each fuzzer; FUZZTIME=60s is how long

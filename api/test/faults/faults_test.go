@@ -81,7 +81,7 @@ func TestFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
-			for range 3 {
+			for try := range 2 {
 				t.Run("run", func(t *testing.T) {
 					defer func() {
 						if t.Skipped() {
@@ -90,10 +90,10 @@ func TestFaults(t *testing.T) {
 					}()
 					result = f.run(t)
 				})
-				if !result.excused() {
+				if len(result.problems) == 0 || result.wrong || try > 0 {
 					break
 				}
-				t.Logf("again, for the machine stood still: %v: %s", result.problems, result)
+				t.Logf("once more, for the bounds are times and others may be at work here: %v: %s", result.problems, result)
 			}
 			for _, p := range result.problems {
 				t.Error(p)
@@ -101,12 +101,6 @@ func TestFaults(t *testing.T) {
 			t.Log(result)
 		})
 	}
-}
-
-// excused says whether what went wrong may be because the machine, not the guestbook, stood still: the API waits 500 ms
-// for a connection. Nothing excuses what is lost, there twice, or otherwise false.
-func (result *row) excused() bool {
-	return len(result.problems) > 0 && !result.wrong && result.hiccup > 200*time.Millisecond
 }
 
 // scaled is how long a fault lasts that is of length d when not shortened.
