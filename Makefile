@@ -8,7 +8,6 @@ FUZZTIME    ?= 60s
 SOAK        ?= 10m
 BASE        ?= HEAD~1
 COUNT       ?= 6
-
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
