@@ -116,8 +116,9 @@ func tellVersion(version string, next http.Handler) http.Handler {
 	})
 }
 
-// endAfterChunks ends the connection after chunks. When a length came with them, whoever is in front may have gone by that
-// (RFC 9112, 6.1), and net/http hides it. nginx sends no chunks.
+// endAfterChunks ends the connection after a request whose body came in chunks. Such a request may have had a length as well,
+// by which a proxy in front may have told where it ends, and net/http does not say so (RFC 9112, 6.1): what follows on the
+// connection could be half a body. nginx sends no chunks.
 func endAfterChunks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {

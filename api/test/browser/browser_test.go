@@ -28,8 +28,8 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-// patience is how long a test waits for what must happen: the machine may be slow.
-const patience = 20 * time.Second
+// waitLimit is how long a test waits for what must happen: the machine may be slow.
+const waitLimit = 20 * time.Second
 
 // chromium is one browser for all tests. Each page is opened in a context of its own in it, as by another visitor.
 var chromium context.Context
@@ -58,7 +58,7 @@ func startChromium(profile string) (stop func(), err error) {
 		return nil, fmt.Errorf("these tests need Chromium: run them with make test, or install Debian's package chromium: %w", err)
 	}
 	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(patience),
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(waitLimit),
 		chromedp.Flag("remote-debugging-port", "0"),
 		// A mouse, which a machine without a screen lacks.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
@@ -307,7 +307,7 @@ func (p *page) sent(method, text string) (requests []request) {
 // run does things in the page. The test fails if they fail or take too long.
 func (p *page) run(actions ...chromedp.Action) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		p.t.Fatal(err)
@@ -327,7 +327,7 @@ func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	p.awaitNil("the page to load", func() error {
 		before := p.networkChanges()
-		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 		defer cancel()
 		err := chromedp.Run(ctx, action)
 		if p.networkChanges() > before {
@@ -380,7 +380,7 @@ func (p *page) await(what, expression string) {
 // awaitNil waits until the condition gives no error.
 func (p *page) awaitNil(what string, condition func() error) {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(30 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(30 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return

@@ -37,7 +37,7 @@ func write(t *testing.T, c redis.Conn, texts ...string) {
 		raw += guestbook.Encode(text)
 	}
 	podtest.Do(t, c, "APPEND", key, raw)
-	if n, err := redis.Int(c.Do("WAIT", 1, patience.Milliseconds()/4)); err != nil || n != 1 {
+	if n, err := redis.Int(c.Do("WAIT", 1, waitLimit.Milliseconds()/4)); err != nil || n != 1 {
 		t.Fatalf("%d slaves have the entries: %v", n, err)
 	}
 }

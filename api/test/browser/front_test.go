@@ -52,7 +52,7 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 				r.Header.Set("X-Answered-By", *f.answerer)
 			}
 			f.mu.Unlock()
-			f.note(answer{r.Request.Method, r.Request.URL.Path, r.StatusCode})
+			f.record(answer{r.Request.Method, r.Request.URL.Path, r.StatusCode})
 			return nil
 		},
 		// Requests whose browser has gone.
@@ -93,7 +93,7 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	return f
 }
 
-func (f *front) note(a answer) {
+func (f *front) record(a answer) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answers = append(f.answers, a)

@@ -203,7 +203,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 		}
 	}
 	var first string
-	for deadline := time.Now().Add(4 * patience); first != "entry 0"; small() {
+	for deadline := time.Now().Add(4 * waitLimit); first != "entry 0"; small() {
 		if time.Now().After(deadline) {
 			t.Fatal("the beginning of the book is not reached, only ", first)
 		}

@@ -247,7 +247,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 					// An address of its own: the page that the attack before led to may still arrive, in this one's place.
 					from := site.url + "/?" + url.QueryEscape(attack.name)
 					p.awaitNil("the attacker's page", func() error {
-						ctx, cancel := context.WithTimeout(p.ctx, patience)
+						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()
 						var at string
 						err := chromedp.Run(ctx, chromedp.Navigate(from), chromedp.Evaluate("location.href", &at))
