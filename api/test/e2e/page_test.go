@@ -48,6 +48,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 			t.Fatalf("60 requests were answered by %v only", pods)
 		}
 		var pod string
+		run(chromedp.Sleep(500 * time.Millisecond)) // a visitor's pace: nginx ends a connection by its age
 		pod, old = sign()
 		pods[pod] = true
 	}
