@@ -19,8 +19,8 @@ import (
 const (
 	// pollInterval is how often a guestbook that somebody watches is read.
 	pollInterval = 100 * time.Millisecond
-	// heartbeat is after how much silence something is sent, so that nobody takes the stream for a dead one.
-	heartbeat = 20 * time.Second
+	// heartbeat is after how much silence an event says that the stream is not dead. The page waits for 15 s.
+	heartbeat = 10 * time.Second
 	// maxViewers and maxTopics bound what watching costs this pod and Redis. nginx holds two connections for each viewer.
 	maxViewers, maxTopics = 10_000, 100
 	// sendTimeout is how long a viewer may take to receive what came before its stream began.
@@ -149,7 +149,7 @@ func (t *topic) poll() {
 			text = appendEvent(text, e)
 		}
 	case time.Since(t.sent) > heartbeat:
-		mark, text = before, []byte(":\n\n")
+		mark, text = before, []byte("event: heartbeat\ndata: {}\n\n")
 	default:
 		return
 	}
