@@ -1142,7 +1142,8 @@ function showSignIn(needed) {
   if (needed === Boolean(notice.querySelector("a"))) return;
   const link = element("a", "", "Sign in again");
   link.href = location.pathname + location.search; // without a place in the page, so that it is loaded anew
-  notice.replaceChildren(...(needed ? [`${SIGN_IN} What you have written is kept. `, link] : []));
+  notice.textContent = needed ? `${SIGN_IN} What you have written is kept. ` : "";
+  if (needed) notice.append(link);
 }
 
 // The foot names who answered last, so that scaling and a rollout can be watched.
@@ -1234,7 +1235,8 @@ async function openLink() {
 }
 
 function complain(message) {
-  byId("error").replaceChildren(...(message ? [element("span", "", message)] : [])); // a new one is said again
+  byId("error").textContent = "";
+  if (message) byId("error").append(element("span", "", message)); // a new one is said again
   byId("error").hidden = message === "";
 }
 
