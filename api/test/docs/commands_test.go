@@ -22,8 +22,7 @@ func TestCommands(t *testing.T) {
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
 	shell := &commands.Shell{
 		Dir: copyOfRepository(t),
-		// With -trimpath, what is built in one folder is not built again in another.
-		Env: environment("GOFLAGS=-trimpath", "PORT="+number["8000"], "API_PORT="+number["8080"], "MASTER_PORT="+number["6379"], "SLAVE_PORT="+number["6380"]),
+		Env: environment("PORT="+number["8000"], "API_PORT="+number["8080"], "MASTER_PORT="+number["6379"], "SLAVE_PORT="+number["6380"]),
 		Replace: strings.NewReplacer(
 			":8000", ":"+number["8000"], ":8080", ":"+number["8080"], "-p 6379", "-p "+number["6379"], "-p 6380", "-p "+number["6380"],
 		),
