@@ -148,8 +148,8 @@ func newRig(t *testing.T, s setup) *rig {
 	for _, pod := range r.pods[:max(s.pods, 1)] {
 		apis = append(apis, pod.Ports.API)
 	}
-	// Two minutes of an alert's rule are four seconds here, or as much less as the faults are shorter.
-	r.prometheus = promtest.Start(t, 30*float64(time.Second)/float64(scaled(time.Second)), r.masterPort, apis...)
+	// Two minutes of an alert's rule are two seconds here.
+	r.prometheus = promtest.Start(t, 60, r.masterPort, apis...)
 	return r
 }
 
