@@ -84,6 +84,7 @@ func TestMain(m *testing.M) {
 func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
+	alarms = newWatch(t)
 	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
@@ -120,6 +121,7 @@ func scaled(d time.Duration) time.Duration {
 
 func (f fault) run(t *testing.T) row {
 	r := newRig(t, f.setup)
+	alarms.follow(r)
 	if f.prepare != nil {
 		f.prepare(r)
 	}
@@ -134,7 +136,7 @@ func (f fault) run(t *testing.T) row {
 	} else {
 		f.underLoad(r, &result)
 	}
-	result.memory, result.alerts = r.peaks(), r.prometheus.Fired(t)
+	result.memory, result.alerts = r.peaks(), alarms.prometheus.Fired(t, r.started)
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
 	result.checkBounds(r, r.load.requests)

@@ -21,7 +21,6 @@ import (
 	"guestbook/api/test/limits"
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
-	"guestbook/api/test/promtest"
 )
 
 // setup says how a rig differs from one pod with one slave, Redis behind proxies.
@@ -52,7 +51,6 @@ type rig struct {
 	clock                   string    // the file that sets the API's clock back once it is there
 
 	load           *load
-	prometheus     *promtest.Prometheus
 	started, ended time.Time // the fault
 	notes          []string  // what is worth telling besides
 	slower         []string  // what took too long
@@ -144,12 +142,6 @@ func newRig(t *testing.T, s setup) *rig {
 		})
 	}
 	r.frontend = newService(t, nginxs...)
-	var apis []int
-	for _, pod := range r.pods[:max(s.pods, 1)] {
-		apis = append(apis, pod.Ports.API)
-	}
-	// Two minutes of an alert's rule are two seconds here.
-	r.prometheus = promtest.Start(t, 60, r.masterPort, apis...)
 	return r
 }
 

@@ -63,7 +63,8 @@ func TestAlerts(t *testing.T) {
 // Each query of the dashboard gives a series while visitors are there, and no alert fires.
 func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--maxmemory", "100mb"}})
-	prometheus := promtest.Start(t, 30, pod.Ports.Master, pod.Ports.API)
+	start := time.Now()
+	prometheus := promtest.Start(t, 30, func() int { return pod.Ports.Master }, func() int { return pod.Ports.API })
 	var config struct{ Data map[string]string }
 	promtest.Manifest(t, "guestbook-dashboard.yaml", &config)
 	var dashboard struct {
@@ -102,7 +103,7 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 			}
 		}
 	}
-	if fired := prometheus.Fired(t); len(fired) > 0 {
+	if fired := prometheus.Fired(t, start); len(fired) > 0 {
 		t.Errorf("alerts fire: %v", fired)
 	}
 }

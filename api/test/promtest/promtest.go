@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -68,9 +70,12 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is one that runs.
 type Prometheus struct{ url string }
 
-// Start runs a Prometheus, with an exporter for the Redis at a port, until the test ends. It scrapes the APIs at the ports
-// every 15 s, divided by speed; so are the alerts' times.
-func Start(t testing.TB, speed float64, master int, apis ...int) *Prometheus {
+// Target gives the port of what is scraped now, 0 for nothing.
+type Target func() int
+
+// Start runs a Prometheus, and an exporter for the Redis at a port, until the test ends. It scrapes this and the APIs every
+// 15 s, divided by speed; so are the alerts' times. It takes some seconds until it begins to, and so targets may change.
+func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
 	t.Helper()
 	dir := t.TempDir()
 	ports, err := localpod.FreePorts()
@@ -78,41 +83,76 @@ func Start(t testing.TB, speed float64, master int, apis ...int) *Prometheus {
 		t.Fatal(err)
 	}
 	exporter, server := addr(ports.API), addr(ports.Nginx)
+	targets := http.NewServeMux()
+	targets.HandleFunc("/redis", func(w http.ResponseWriter, r *http.Request) {
+		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://127.0.0.1:%d")
+	})
+	front := httptest.NewServer(targets)
+	t.Cleanup(front.Close)
+	address := front.Listener.Addr().String()
 	Rules(t, filepath.Join(dir, "rules.yml"), speed)
-	interval := max(15_000/speed, 100)
 	config := fmt.Sprintf(`
 global: {scrape_interval: %[1]dms, scrape_timeout: %[1]dms, evaluation_interval: %[1]dms}
 rule_files: [rules.yml]
 scrape_configs:
-  - job_name: guestbook/redis-exporter
-    static_configs: [{targets: ["%[2]s"]}]
-  - job_name: guestbook/frontend
-    static_configs:
-`, int(interval), exporter)
-	for i, port := range apis {
-		config += fmt.Sprintf("      - {targets: [%q], labels: {pod: frontend-%d}}\n", addr(port), i)
+  - {job_name: guestbook/redis-exporter, metrics_path: /redis, static_configs: [{targets: ["%[2]s"]}]}
+`, int(15_000/speed), address)
+	for i, api := range apis {
+		targets.HandleFunc(fmt.Sprint("/", i), func(w http.ResponseWriter, r *http.Request) {
+			forward(w, r, api, "http://127.0.0.1:%d/metrics")
+		})
+		config += fmt.Sprintf(`  - {job_name: "%[1]d/frontend", metrics_path: /%[1]d, static_configs: [{targets: ["%[2]s"], labels: {pod: frontend-%[1]d}}]}`+"\n", i, address)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "prometheus-redis-exporter", "-redis.addr", "redis://"+addr(master), "-web.listen-address", exporter)
+	run(t, "prometheus-redis-exporter", "-redis.addr", "", "-web.listen-address", exporter)
 	run(t, "prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
-	for _, ready := range []string{"http://" + exporter + "/health", p.url + "/-/ready"} {
-		for until := time.Now().Add(timeout); !answers(ready); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(until) {
-				t.Fatalf("%s does not answer", ready)
-			}
+	for until := time.Now().Add(timeout); !answers(p.url + "/-/ready"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("Prometheus does not answer")
+		}
+	}
+	// Up or not, but asked for.
+	for until := time.Now().Add(timeout); len(p.Query(t, "up")) <= len(apis); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("Prometheus does not scrape")
 		}
 	}
 	return p
 }
 
+// forward answers with what the target does.
+func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
+	port := target()
+	if port == 0 {
+		http.Error(w, "nothing runs", http.StatusServiceUnavailable)
+		return
+	}
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, port), nil)
+	if err == nil {
+		var response *http.Response
+		if response, err = once.Do(request); err == nil {
+			defer response.Body.Close()
+			w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
+			w.WriteHeader(response.StatusCode)
+			_, err = io.Copy(w, response.Body)
+		}
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	}
+}
+
+// once keeps no connection: what holds too many is what the tests look for.
+var once = &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func answers(url string) bool {
-	response, err := (&http.Client{Timeout: timeout}).Get(url)
+	response, err := once.Get(url)
 	if err == nil {
 		response.Body.Close()
 	}
@@ -144,7 +184,7 @@ type Series struct {
 // Query asks for what holds now.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
-	response, err := (&http.Client{Timeout: timeout}).PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}})
+	response, err := once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,10 +199,11 @@ func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	return answer.Data.Result
 }
 
-// Fired gives the names of all alerts that have fired.
-func (p *Prometheus) Fired(t testing.TB) (names []string) {
+// Fired gives the names of the alerts that have fired since then.
+func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	t.Helper()
-	for _, s := range p.Query(t, `group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))`) {
+	query := fmt.Sprintf(`group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[%dms]))`, max(time.Since(since).Milliseconds(), 1))
+	for _, s := range p.Query(t, query) {
 		names = append(names, s.Metric["alertname"])
 	}
 	slices.Sort(names)
