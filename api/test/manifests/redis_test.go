@@ -225,7 +225,9 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 func TestTheMasterNamesAFolderThatItMayNotWrite(t *testing.T) {
 	for name, prepare := range map[string]func(dir string) error{
 		"folder": func(string) error { return nil },
-		"lock":   func(dir string) error { return errors.Join(os.WriteFile(dir+"/lock", nil, 0o600), os.Chmod(dir+"/lock", 0o400)) },
+		"lock": func(dir string) error {
+			return errors.Join(os.WriteFile(dir+"/lock", nil, 0o600), os.Chmod(dir+"/lock", 0o400))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			master := newMaster(t)
@@ -248,4 +250,3 @@ func TestTheMasterNamesAFolderThatItMayNotWrite(t *testing.T) {
 		})
 	}
 }
-
