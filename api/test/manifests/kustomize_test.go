@@ -194,3 +194,37 @@ func TestReplacements(t *testing.T) {
 		}
 	}
 }
+
+// Where a cluster reaches one registry only, no image may come from elsewhere.
+func TestManifestsOfARegistry(t *testing.T) {
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const registry = "registry.example.com:5000/me"
+	for _, from := range []string{registry, ""} {
+		dir := t.TempDir()
+		cmd := exec.Command("make", "-s", "manifests", "REGISTRY="+from, "TAG=v9", "MANIFESTS="+dir)
+		cmd.Dir, cmd.Env = root, slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		images := map[string]bool{}
+		for _, file := range files(t, "all-in-one/*.yaml") {
+			for _, o := range objects(t, read(t, filepath.Join(dir, filepath.Base(file)))) {
+				for _, spec := range podSpecs(o) {
+					for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
+						images[fmt.Sprint(container["image"])] = true
+					}
+				}
+			}
+		}
+		want := []string{"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "valkey/valkey:9.1-alpine"}
+		if from != "" {
+			want = []string{registry + "/gb-frontend-api:v9", registry + "/gb-frontend-nginx:v9", registry + "/gb-redis-slave:v9", registry + "/valkey:9.1-alpine"}
+		}
+		if got := keys(images); !slices.Equal(got, want) {
+			t.Errorf("the images are %q, want %q", got, want)
+		}
+	}
+}
