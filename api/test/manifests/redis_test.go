@@ -59,7 +59,7 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 		t.Fatal(err)
 	}
 	bin, dir := t.TempDir(), t.TempDir()
-	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --bind 127.0.0.1 --port %d\n", program, port)
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --bind 127.0.0.1 --port %d --repl-diskless-sync-delay 0\n", program, port)
 	if err := os.WriteFile(filepath.Join(bin, "redis-server"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
