@@ -8,9 +8,12 @@ FUZZTIME    ?= 60s
 SOAK        ?= 10m
 BASE        ?= HEAD~1
 COUNT       ?= 6
+MANIFESTS   ?= .build/manifests
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
+# The master's image, which is not built here.
+STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml)
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 AXE       := .build/node_modules/axe-core/axe.min.js
@@ -43,8 +46,10 @@ images: ## the three container images
 push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=v2
 	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
+	echo FROM $(STOCK) | docker build -t $(REGISTRY)/$(notdir $(STOCK)) -
+	docker push $(REGISTRY)/$(notdir $(STOCK))
 manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
-	@api/tools/manifests.sh "$(REGISTRY)" "$(TAG)" $(IMAGES)
+	@api/tools/manifests.sh $(MANIFESTS) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
 e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
