@@ -232,3 +232,31 @@ func (r *relay) freeze() {
 	close(r.frozen)
 	r.frozen = make(chan struct{})
 }
+
+// A forward, as of kubectl, ends with the first connection in it that is reset. So one that takes too long is closed.
+func TestASlowVisitorIsNotReset(t *testing.T) {
+	t.Parallel()
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	ends := map[string]net.Conn{}
+	for _, half := range []string{
+		"GET / HTTP/1.1\r\nHost: ",
+		"POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nContent-Length: 100\r\n\r\n{",
+		"POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nte",
+	} {
+		c, err := net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte(half)); err != nil {
+			t.Fatal(err)
+		}
+		ends[half] = c
+	}
+	for half, c := range ends {
+		_ = c.SetReadDeadline(time.Now().Add(3 * waitLimit))
+		if said, err := io.ReadAll(c); err != nil {
+			t.Errorf("%q: %q, %v", half, said, err)
+		}
+	}
+}
