@@ -75,7 +75,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 		p.await("the entry", fmt.Sprintf("arrived[%q]", text))
 		var at int64
 		p.eval(fmt.Sprintf("arrived[%q]", text), &at)
-		if took := time.UnixMilli(at).Sub(start); took > 3*time.Second { // one second on a machine that does nothing else
+		if took := time.UnixMilli(at).Sub(start); took > 10*time.Second { // a machine with nothing else to do takes 0.2 s; the page itself looks after 15
 			t.Errorf("%s took %s", text, took)
 		}
 	}
