@@ -547,7 +547,7 @@ export class Connection {
 
   #reset() {
     this.#rewritten = true;
-    this.#end = -1;
+    this.#end = this.#sought = -1;
     this.#disconnect();
     this.#later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
   }
