@@ -3,9 +3,9 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -342,24 +342,48 @@ func TestMastersFolder(t *testing.T) {
 	}
 }
 
-// terminations maps a pod's containers to when they ended.
-func terminations(pod []byte) (name string, ends map[string]time.Time, err error) {
-	type status struct {
-		Name  string
-		State struct {
-			Terminated *struct{ FinishedAt time.Time }
+// Without a cluster: what compose.yaml starts, on the images of "make images".
+func TestCompose(t *testing.T) {
+	compose := []string{"docker", "compose"}
+	if exec.Command("docker", "compose", "version").Run() != nil {
+		compose = []string{"docker-compose"}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(compose[0], append(compose[1:], append([]string{"-p", "guestbook-e2e-" + port}, args...)...)...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	var p struct {
-		Metadata struct{ Name string }
-		Status   struct{ ContainerStatuses, InitContainerStatuses []status }
-	}
-	err = json.Unmarshal(pod, &p)
-	ends = map[string]time.Time{}
-	for _, s := range append(p.Status.ContainerStatuses, p.Status.InitContainerStatuses...) {
-		if s.State.Terminated != nil {
-			ends[s.Name] = s.State.Terminated.FinishedAt
+	t.Cleanup(func() { run("down", "--volumes") })
+	run("up", "-d", "--no-build")
+	namespace{T: t}.await("the guestbook answers", time.Minute, func() bool {
+		response, err := http.Get("http://127.0.0.1:" + port + "/guestbook/?cmd=get&key=messages")
+		if err == nil {
+			response.Body.Close()
 		}
+		return err == nil && response.StatusCode == http.StatusOK
+	})
+	signs(t, "http://127.0.0.1:"+port)
+	namespace{T: t}.await("the slave has it", time.Minute, func() bool {
+		cmd := exec.Command(compose[0], append(compose[1:], "-p", "guestbook-e2e-"+port, "exec", "-T", "redis-slave", "redis-cli", "get", "messages")...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port)
+		out, err := cmd.Output()
+		return err == nil && strings.Contains(string(out), "entry")
+	})
+	page, err := http.Get("http://127.0.0.1:" + port)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return p.Metadata.Name, ends, err
+	defer page.Body.Close()
+	if text, _ := io.ReadAll(page.Body); !strings.Contains(string(text), "<title>Guestbook</title>") {
+		t.Errorf("the page is %.100q", text)
+	}
 }
