@@ -24,7 +24,7 @@ var alarms *watch
 
 func newWatch(t *testing.T) *watch {
 	w := &watch{began: time.Now()}
-	target := func(port *atomic.Int64) promtest.Target { return func() int { return int(port.Load()) } }
+	target := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
 	// A minute of an alert's rule is a second here.
 	w.prometheus = promtest.Start(t, 60, target(&w.master), target(&w.apis[0]), target(&w.apis[1]))
 	return w

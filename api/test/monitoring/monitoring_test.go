@@ -63,7 +63,8 @@ func TestAlerts(t *testing.T) {
 func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--maxmemory", "100mb"}})
 	start := time.Now()
-	prometheus := promtest.Start(t, 30, func() int { return pod.Ports.Master }, func() int { return pod.Ports.API })
+	at := func(port int) promtest.Target { return func() string { return fmt.Sprintf("127.0.0.1:%d", port) } }
+	prometheus := promtest.Start(t, 30, at(pod.Ports.Master), at(pod.Ports.API))
 	panels := promtest.Panels(t, "4s")
 	if len(panels) < 8 {
 		t.Errorf("%d panels", len(panels))

@@ -73,8 +73,8 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is one that runs.
 type Prometheus struct{ url string }
 
-// Target gives the port of what is scraped now, 0 for nothing.
-type Target func() int
+// Target gives the address, host:port, of what is scraped now; "" for nothing.
+type Target func() string
 
 // Start runs a Prometheus, and an exporter for the Redis at a port, until the test ends. It scrapes this and the APIs every
 // 15 s, divided by speed; so are the alerts' times. It takes some seconds until it begins to, and so targets may change.
@@ -88,7 +88,7 @@ func Start(t testing.TB, speed float64, master Target, apis ...Target) *Promethe
 	exporter, server := addr(ports.API), addr(ports.Nginx)
 	targets := http.NewServeMux()
 	targets.HandleFunc("/redis", func(w http.ResponseWriter, r *http.Request) {
-		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://127.0.0.1:%d")
+		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://%s")
 	})
 	front := httptest.NewServer(targets)
 	t.Cleanup(front.Close)
@@ -102,7 +102,7 @@ scrape_configs:
 `, int(15_000/speed), address)
 	for i, api := range apis {
 		targets.HandleFunc(fmt.Sprint("/", i), func(w http.ResponseWriter, r *http.Request) {
-			forward(w, r, api, "http://127.0.0.1:%d/metrics")
+			forward(w, r, api, "http://%s/metrics")
 		})
 		config += fmt.Sprintf(`  - {job_name: "%[1]d/frontend", metrics_path: /%[1]d, static_configs: [{targets: ["%[2]s"], labels: {pod: frontend-%[1]d}}]}`+"\n", i, address)
 	}
@@ -129,12 +129,12 @@ scrape_configs:
 
 // forward answers with what the target does.
 func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
-	port := target()
-	if port == 0 {
+	address := target()
+	if address == "" {
 		http.Error(w, "nothing runs", http.StatusServiceUnavailable)
 		return
 	}
-	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, port), nil)
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, address), nil)
 	if err == nil {
 		var response *http.Response
 		if response, err = once.Do(request); err == nil {
