@@ -103,12 +103,12 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command as the README or docs/clusters.md has it, but for the replaced texts, and gives what it prints. A
-// command that is not there fails the test.
+// documented runs a command as docs/migrate.md or docs/clusters.md has it, but for the replaced texts, and gives what it prints.
+// A command that is not there fails the test.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
-	if !strings.Contains(n.read(root, "README.md")+n.read(root, "docs", "clusters.md"), command) {
-		n.Errorf("the README does not say %q", command)
+	if !strings.Contains(n.read(root, "docs/migrate.md")+n.read(root, "docs/clusters.md"), command) {
+		n.Errorf("neither docs/migrate.md nor docs/clusters.md says %q", command)
 	}
 	command = strings.NewReplacer(oldnew...).Replace(command)
 	cmd := exec.Command("sh", "-c", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
