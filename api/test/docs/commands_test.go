@@ -94,7 +94,7 @@ func TestTargets(t *testing.T) {
 	target := regexp.MustCompile("(?m)(?:^|`)make ([a-z0-9-]+)")
 	for file, text := range texts(t) {
 		for _, match := range target.FindAllStringSubmatch(text, -1) {
-			if !regexp.MustCompile(`(?m)^`+match[1]+`:`).Match(makefile) {
+			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).Match(makefile) {
 				t.Errorf("%s names make %s", file, match[1])
 			}
 		}
