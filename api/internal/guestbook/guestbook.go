@@ -89,7 +89,7 @@ func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
 		return nil, false
 	}
 	if news = data[at:]; len(news) == 0 {
-		return news, m.End == 0 || m.Tail != ""
+		return news, m == Start || m.Tail != ""
 	}
 	return news, m.End == 0 || news[0] == ','
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"guestbook/api/internal/guestbook"
@@ -50,9 +52,9 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	if err != nil {
 		return err
 	}
-	v := new(viewer)
-	if v.conn, _, err = http.NewResponseController(w).Hijack(); err != nil {
-		s.hub.unsubscribe(t, v)
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.hub.unsubscribe(t, nil)
 		return err
 	}
 	header := w.Header()
@@ -65,61 +67,48 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	s.observe("events", http.StatusOK, time.Since(start))
 	go func() {
 		defer s.logPanic()
-		defer s.hub.unsubscribe(t, v)
-		defer v.conn.Close()
-		if v.send(head.Bytes()) == nil && s.catchUp(v, t, after) == nil {
-			// The topic sends from here on. A viewer sends nothing: this waits until either side closes.
-			_, _ = io.ReadFull(v.conn, make([]byte, 1))
+		defer s.hub.unsubscribe(t, conn)
+		defer conn.Close()
+		at := t.now().to
+		if after != fromNow {
+			at = guestbook.Mark{ID: after, End: max(after, 0)} // before that entry, which is read and not sent
 		}
+		t.add(conn)
+		_ = stream(conn, t, head.Bytes(), at) // the viewer has left, or comes back
 		s.lifetimes.Observe(time.Since(start).Seconds())
 	}()
 	return nil
 }
 
-const (
-	// fromNow is where a stream begins that does not say where.
-	fromNow = int64(-2)
-	// maxAhead is for how many polls of its topic a viewer may be ahead of that, until the topic's guestbook counts.
-	maxAhead = 5
-)
+// fromNow is where a stream begins that does not say where.
+const fromNow = int64(-2)
 
-var errDrained = errors.New("the pod is about to stop")
-
-// catchUp sends what came after the entry after, unless that is fromNow, until the topic can go on from there.
-func (s *Server) catchUp(v *viewer, t *topic, after int64) (err error) {
-	at := t.position()
-	if after != fromNow {
-		at = guestbook.Mark{ID: after, End: max(after, 0)} // before that entry, which is read and not sent
-	}
-	for ahead := 0; !t.attach(v, at, errors.Is(err, guestbook.ErrNoEntry)); {
-		to := t.position()
-		switch {
-		case err != nil:
-			return err
-		case s.hub.drained.Load():
-			return errDrained
-		case at.End < to.End:
-			var entries []guestbook.Entry
-			ctx, cancel := storeContext(time.Now().Add(s.RequestTimeout))
-			entries, at, err = s.Store.Since(ctx, t.key, at, to.End)
-			cancel()
-			var text []byte
-			for _, e := range entries {
-				if e.ID > after {
-					text = appendEvent(text, e)
-				}
-			}
-			if err := v.send(text); err != nil {
+// stream sends the text, and then what comes after the place at, until either side closes the connection.
+func stream(conn net.Conn, t *topic, text []byte, at guestbook.Mark) error {
+	for sent := time.Now(); ; {
+		if len(text) > 0 {
+			sent = time.Now()
+			_ = conn.SetWriteDeadline(sent.Add(sendTimeout)) // if it is closed, so says Write
+			if _, err := conn.Write(text); err != nil {
 				return err
 			}
-		case at.End == to.End, ahead == maxAhead:
-			err = guestbook.ErrNoEntry // another guestbook
-		default: // the viewer has seen a slave that is ahead of the topic's
-			ahead++
-			time.Sleep(pollInterval)
 		}
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // or when the topic changes from here on
+		news, to, err := t.since(at)
+		if err != nil {
+			return err
+		}
+		if to == at {
+			// A viewer sends nothing: this waits.
+			if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				return err
+			}
+			if time.Since(sent) >= heartbeat {
+				news = []byte(":\n\n")
+			}
+		}
+		text, at = news, to
 	}
-	return nil
 }
 
 // appendEvent writes an entry as a server-sent event.

@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +22,10 @@ const (
 	heartbeat = 20 * time.Second
 	// maxViewers and maxTopics bound what watching costs this pod and Redis. nginx holds two connections for each viewer.
 	maxViewers, maxTopics = 10_000, 100
-	// sendTimeout is how long a viewer may take to receive what came before its stream began.
+	// maxAhead is for how many polls of its topic a viewer may be ahead of that, until the topic's guestbook counts.
+	maxAhead = 5
+	// sendTimeout is how long a viewer may take to receive what is sent. Then its stream ends, and its browser comes back and
+	// says how far it got.
 	sendTimeout = 10 * time.Second
 )
 
@@ -37,7 +39,7 @@ type hub struct {
 	users  int               // viewers of all topics
 }
 
-// topic is a guestbook being watched. One goroutine polls it, however many watch.
+// topic is a guestbook being watched. One goroutine polls it, however many watch, and wakes them when it has changed.
 type topic struct {
 	hub   *hub
 	key   string
@@ -45,9 +47,14 @@ type topic struct {
 	stop  context.CancelFunc
 
 	mu      sync.Mutex
-	viewers map[*viewer]struct{} // that have all up to mark
-	mark    guestbook.Mark
-	sent    time.Time // when something was sent to all
+	viewers map[net.Conn]struct{}
+	last    step
+}
+
+// step is how a guestbook has changed: a viewer that has all up to from is sent text, and has all up to to then.
+type step struct {
+	from, to guestbook.Mark
+	text     []byte
 }
 
 func newHub(o Options) *hub {
@@ -75,7 +82,7 @@ func (h *hub) subscribe(key string, end guestbook.Mark) (*topic, error) {
 		return nil, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
 	case t == nil:
 		ctx, stop := context.WithCancel(context.Background())
-		t = &topic{hub: h, key: key, stop: stop, viewers: map[*viewer]struct{}{}, mark: end, sent: time.Now()}
+		t = &topic{hub: h, key: key, stop: stop, viewers: map[net.Conn]struct{}{}, last: step{from: end, to: end}}
 		h.topics[key] = t
 		go t.run(ctx)
 	}
@@ -84,12 +91,12 @@ func (h *hub) subscribe(key string, end guestbook.Mark) (*topic, error) {
 	return t, nil
 }
 
-func (h *hub) unsubscribe(t *topic, v *viewer) {
+func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.viewers, v)
+	delete(t.viewers, viewer)
 	h.users--
 	if t.users--; t.users == 0 {
 		t.stop()
@@ -104,8 +111,8 @@ func (h *hub) drain() {
 	defer h.mu.Unlock()
 	for _, t := range h.topics {
 		t.mu.Lock()
-		for v := range t.viewers {
-			v.conn.Close()
+		for viewer := range t.viewers {
+			viewer.Close()
 		}
 		t.mu.Unlock()
 	}
@@ -130,79 +137,71 @@ func (o Options) logPanic() {
 	}
 }
 
-// poll passes on what is new in the guestbook. When Redis cannot be asked there is nothing new, and nothing is missed.
+// poll wakes the viewers if there is something new. When Redis cannot be asked there is not, and nothing is missed.
 func (t *topic) poll() {
 	defer t.hub.logPanic()
-	ctx, cancel := context.WithTimeout(context.Background(), t.hub.RequestTimeout)
-	defer cancel()
-	before := t.position()
-	entries, mark, err := t.hub.Store.Since(ctx, t.key, before, -1)
-	reset := errors.Is(err, guestbook.ErrNoEntry)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var text []byte
-	switch {
-	case reset:
-		text = appendReset(nil, mark.ID)
-	case err == nil && mark != before:
-		for _, e := range entries {
-			text = appendEvent(text, e)
-		}
-	case time.Since(t.sent) > heartbeat:
-		mark, text = before, []byte(":\n\n")
-	default:
+	before := t.now().to
+	text, to, err := t.read(before, 0)
+	if errors.Is(err, guestbook.ErrNoEntry) {
+		text, err = appendReset(nil, to.ID), nil
+	}
+	if err != nil || to == before {
 		return
 	}
-	t.mark, t.sent = mark, time.Now()
-	for v := range t.viewers {
-		v.trySend(text)
-	}
-}
-
-// position is the place up to which the topic has sent everything.
-func (t *topic) position() guestbook.Mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.mark
+	t.last = step{before, to, text}
+	for viewer := range t.viewers {
+		_ = viewer.SetReadDeadline(time.Now()) // if it is closed, so says its Read
+	}
 }
 
-// attach makes the topic send to a viewer from now on. It does not, and says false, unless the viewer has just what the
-// topic has sent so far, or takes a reset in place of it.
-func (t *topic) attach(v *viewer, at guestbook.Mark, reset bool) bool {
+func (t *topic) now() step {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.hub.drained.Load() || at != t.mark && !reset {
-		return false
-	}
-	if reset {
-		v.trySend(appendReset(nil, t.mark.ID))
-	}
-	t.viewers[v] = struct{}{}
-	return true
+	return t.last
 }
 
-// viewer is one stream.
-type viewer struct{ conn net.Conn }
-
-// send waits until all is on its way. It is for what came before the topic goes on.
-func (v *viewer) send(text []byte) error {
-	_ = v.conn.SetDeadline(time.Now().Add(sendTimeout)) // if it is closed, so says Write
-	_, err := v.conn.Write(text)
-	return errors.Join(err, v.conn.SetDeadline(time.Time{}))
+// add makes the topic wake the viewer.
+func (t *topic) add(viewer net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.viewers[viewer] = struct{}{}; t.hub.drained.Load() {
+		viewer.Close()
+	}
 }
 
-// trySend sends without waiting. A viewer that has left so much unread that there is no room for this is dropped: its
-// browser comes back and says how far it got.
-func (v *viewer) trySend(text []byte) {
-	sent := 0
-	raw, err := v.conn.(syscall.Conn).SyscallConn()
-	if err == nil {
-		err = raw.Write(func(fd uintptr) bool {
-			sent, _ = syscall.Write(int(fd), text)
-			return true
-		})
+// read gives the events that come after the place at, some at a time, and the place of the last: from a guestbook that has
+// at least upto bytes.
+func (t *topic) read(at guestbook.Mark, upto int64) (text []byte, to guestbook.Mark, err error) {
+	ctx, cancel := storeContext(time.Now().Add(t.hub.RequestTimeout))
+	defer cancel()
+	entries, to, err := t.hub.Store.Since(ctx, t.key, at, upto)
+	for _, e := range entries {
+		if e.ID > at.ID {
+			text = appendEvent(text, e)
+		}
 	}
-	if err != nil || sent < len(text) {
-		v.conn.Close()
+	return text, to, err
+}
+
+// since gives what to send to a viewer that has all up to the place at, and the place that it has all up to then.
+func (t *topic) since(at guestbook.Mark) (text []byte, to guestbook.Mark, err error) {
+	last := t.now()
+	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ { // it has seen a slave that is ahead of the topic's
+		time.Sleep(pollInterval)
+		last = t.now()
 	}
+	switch {
+	case at == last.to:
+		return nil, at, nil
+	case at == last.from: // as nearly all are
+		return last.text, last.to, nil
+	case at.End <= last.to.End:
+		text, to, err = t.read(at, last.to.End)
+		if !errors.Is(err, guestbook.ErrNoEntry) {
+			return text, to, err
+		}
+	}
+	return appendReset(nil, last.to.ID), last.to, nil // it has seen another guestbook
 }

@@ -82,9 +82,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, more, err
 }
 
-// Since reads the entries after the mark, some at a time, and the place of the last of them: up to the offset upto, or all
-// there are if that is negative. ErrNoEntry means that this is another guestbook than the mark's, whose end is given then,
-// or that it does not reach upto.
+// Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means that this is
+// another guestbook than the mark's, or that it has less than upto bytes; its end is given then.
 func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) (entries []guestbook.Entry, last guestbook.Mark, err error) {
 	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
 		entries, last, err = n.since(ctx, key, mark, upto)
@@ -175,21 +174,17 @@ func (n *node) end(ctx context.Context, key string) (last guestbook.Mark, err er
 func (n *node) since(ctx context.Context, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
 	from := max(0, mark.End-guestbook.TailLength)
 	for size := int64(64 << 10); ; size *= 4 {
-		stop := from + size
-		if upto >= 0 {
-			stop = min(stop, upto)
-		}
-		data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, from, stop-1))
+		data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, from, from+size-1))
 		if err != nil {
 			return nil, mark, err
 		}
-		whole := from+int64(len(data)) < stop // that is all that there is
+		whole := int64(len(data)) < size // that is all that there is
 		news, ok := mark.Follow(data, from)
-		if !ok || whole && upto >= 0 {
+		if !ok || whole && from+int64(len(data)) < upto {
 			end, err := n.end(ctx, key)
 			return nil, end, cmp.Or(err, guestbook.ErrNoEntry)
 		}
-		if !whole && stop != upto { // the last entry may be cut
+		if !whole { // the last entry may be cut
 			cut := bytes.LastIndexByte(news, ',')
 			if cut <= 0 {
 				continue

@@ -240,7 +240,7 @@ func TestSince(t *testing.T) {
 		{"", guestbook.Start, -1, nil, guestbook.Start, nil},
 		{",a,b", guestbook.Start, -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, mark(2, 4, ",a,b"), nil},
 		{",a,b", mark(0, 2, ",a"), -1, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
-		{",a,b,c", mark(0, 2, ",a"), 4, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
+		{",a,b,c", mark(0, 2, ",a"), 4, []guestbook.Entry{entry(2, "b"), entry(4, "c")}, mark(4, 6, ",a,b,c"), nil},
 		{"a,b", mark(0, 1, "a"), -1, []guestbook.Entry{entry(1, "b")}, mark(1, 3, "a,b"), nil},
 		{",a,b", mark(2, 4, ",a,b"), -1, nil, mark(2, 4, ",a,b"), nil},
 		{",a,", mark(0, 2, ",a"), -1, nil, mark(2, 3, ",a,"), nil},
@@ -248,7 +248,8 @@ func TestSince(t *testing.T) {
 		{",a," + long, mark(0, 2, ",a"), -1, []guestbook.Entry{entry(2, long)}, mark(2, 100_003, long[:64]), nil},
 		// A mark whose tail is not known.
 		{",a,b", mark(2, 2, ""), -1, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
-		{"," + long + ",b", mark(0, 0, ""), 100_001, []guestbook.Entry{entry(0, long)}, mark(0, 100_001, long[:64]), nil},
+		{",a,b", mark(0, 0, ""), 4, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, mark(2, 4, ",a,b"), nil},
+		{"", mark(0, 0, ""), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", mark(1, 1, ""), -1, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", mark(9, 9, ""), -1, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		// Rewritten books, and the ends of the new ones.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -82,9 +81,6 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// pieceSize is how many bytes of a value are read at once, so that a long one keeps neither Redis nor the connection long.
-const pieceSize = 256 << 10
-
 // Get reads what key holds, "" where there is no such key: from a slave, or from the master when no slave answers.
 // ErrTooLong means that it has more bytes than limit.
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
@@ -96,26 +92,11 @@ func (s *Store) Get(ctx context.Context, key string, limit int) (value string, e
 }
 
 func (n *node) get(ctx context.Context, key string, limit int) (string, error) {
-	var b strings.Builder
-	for {
-		from := max(0, b.Len()-guestbook.TailLength)
-		piece, err := redis.String(n.do(ctx, "GETRANGE", key, from, from+pieceSize-1))
-		rest, same := strings.CutPrefix(piece, b.String()[from:])
-		switch {
-		case err != nil:
-			return "", err
-		case !same: // somebody has rewritten it: from the start
-			b.Reset()
-			continue
-		case b.Len()+len(rest) > limit:
-			return "", guestbook.ErrTooLong
-		case b.Len() == 0 && len(piece) < pieceSize: // most are read at once
-			return piece, nil
-		}
-		if b.WriteString(rest); len(piece) < pieceSize {
-			return b.String(), nil
-		}
+	value, err := redis.String(n.do(ctx, "GETRANGE", key, 0, limit)) // a byte more than the limit
+	if len(value) > limit {
+		return "", guestbook.ErrTooLong
 	}
+	return value, err
 }
 
 // read asks the slave, and then the master if the slave does not answer or does not hold what is asked for: it may only be

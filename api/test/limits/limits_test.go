@@ -52,7 +52,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("store.maxBatch") >= n("server.maxBody"), "a body is longer than a batch")
 	expect(n("nginx http large_client_header_buffers")*2 <= n("main.MaxHeaderBytes"), "nginx passes on a request line, and as much of headers, that the API refuses")
 	expect(n("server.maxText") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
-	expect(n("store.pieceSize") <= n("server.maxShared") && n("server.maxShared") < n("server.maxGet"), "a shared read takes more pieces than it must, or a long one is none")
+	expect(n("server.maxShared") < n("server.maxGet"), "a long read is none")
 
 	// Times, from Redis to the visitor.
 	expect(n("REDIS_DIAL_TIMEOUT")+n("REDIS_READ_TIMEOUT") <= request*3/4, "a slave that is silent leaves no time to ask the master")
@@ -124,7 +124,7 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{params, "maxBody = 1 << 20", "maxBody = 1 << 24", "no room for one body"},
 		{"api/internal/store/write_queue.go", "maxBatch = 1 << 20", "maxBatch = 1 << 19", "longer than a batch"},
 		{nginx, "large_client_header_buffers 4 256k", "large_client_header_buffers 4 512k", "that the API refuses"},
-		{"api/internal/store/store.go", "pieceSize = 256 << 10", "pieceSize = 1 << 20", "more pieces"},
+		{commands, "256 << 10, 4 << 20", "8 << 20, 4 << 20", "a long read is none"},
 		{frontend, "- name: DRAIN_DELAY", "- name: REQUEST_TIMEOUT\n              value: 10s\n            - name: DRAIN_DELAY", "proxy_read_timeout ends before"},
 		{frontend, "- name: DRAIN_DELAY", "- name: REDIS_READ_TIMEOUT\n              value: 2s\n            - name: DRAIN_DELAY", "no time to ask the master"},
 		{"api/internal/server/health.go", "probeTimeout = 500 * time.Millisecond", "probeTimeout = 2 * time.Second", "a probe"},
