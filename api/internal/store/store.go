@@ -21,6 +21,7 @@ type Options struct {
 	Username, Password    string // of both; "": none
 	Database              int
 	PoolSize              int // most connections to each
+	WaitSlaves            int // that have a write, too, before it is acknowledged
 	DialTimeout           time.Duration
 	ReadTimeout           time.Duration // for an answer
 	WriteTimeout          time.Duration // for sending a command
@@ -48,8 +49,11 @@ func New(o Options) *Store {
 			Help: "Reads answered by the master because no slave could.",
 		}),
 	}
-	s.writes.master = s.master
-	o.Metrics.MustRegister(s.fallbacks)
+	s.writes.master, s.writes.unconfirmed = s.master, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "guestbook_redis_unconfirmed_total",
+		Help: "Writes that too few slaves confirmed in time.",
+	})
+	o.Metrics.MustRegister(s.fallbacks, s.writes.unconfirmed)
 	return s
 }
 
@@ -72,7 +76,7 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	if isReply(err, codeReadOnly) {
 		reply, err = s.writes.do(ctx, command, args...)
 	}
-	if isReply(err, codeReadOnly) && s.slave.hasRole(ctx, roleMaster) {
+	if isReply(err, codeReadOnly) && s.slave.options.WaitSlaves == 0 && s.slave.hasRole(ctx, roleMaster) {
 		reply, err = s.slave.do(ctx, command, args...)
 	}
 	if err == nil || guestbook.RefusesWrites(err) {
