@@ -27,6 +27,7 @@ import (
 var version = "dev"
 
 func main() {
+	scheduleInBatches()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
