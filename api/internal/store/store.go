@@ -103,9 +103,24 @@ func (n *node) get(ctx context.Context, key string, limit int) (string, error) {
 	return value, err
 }
 
-// read asks the slave, and then the master if the slave does not answer or does not hold what is asked for: it may only be
-// behind. A slave that has just failed is asked last.
+// read asks for an answer; where slaves are waited for, again and again: another may take the place of a server that fails.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error) error {
+	for {
+		err := s.readOnce(ctx, ask)
+		if conclusive(err) || s.slave.options.WaitSlaves == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// readOnce asks the slave, and then the master if the slave does not answer or does not hold what is asked for: it may only be
+// behind. A slave that has just failed is asked last.
+func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *node) error) error {
 	first, second := s.slave, s.master
 	if s.slave.coolingDown() {
 		first, second = second, first
