@@ -47,6 +47,9 @@ type fault struct {
 	reads, writes []int
 	// keeps is by how much more than slack the API may hold afterwards, by design.
 	keeps int
+	// away is for how long writes may be away, at one time or, with awayInAll, in sum.
+	away      time.Duration
+	awayInAll bool
 	// measured is the pod whose API is measured: 0 or 1.
 	measured int
 }
@@ -77,7 +80,7 @@ func TestMain(m *testing.M) {
 func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
-	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges) {
+	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
@@ -127,6 +130,9 @@ func (f fault) run(t *testing.T) row {
 	} else {
 		f.underLoad(r, &result)
 	}
+	if f.away > 0 {
+		r.checkAway(f)
+	}
 	result.memory = r.peaks()
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
@@ -154,7 +160,7 @@ func (f fault) underLoad(r *rig, result *row) {
 	time.Sleep(after)
 	result.after = r.settled(r.pods[f.measured], result.before, slack+f.keeps)
 	l.finish()
-	result.lost, result.twice = l.check(r.book(r.masterPort, book), r.book(r.masterPort, legacyBook))
+	result.lost, result.twice = l.check(r.stored(book), r.stored(legacyBook))
 	result.shorter = l.shorter
 }
 

@@ -38,6 +38,8 @@ type HAOptions struct {
 	Output   func(process string) io.Writer
 	// Relay, where set, is given the address at which one of the three listens, and says by which the others know it.
 	Relay func(addr string) (string, error)
+	// Edit, where set, changes a script.
+	Edit func(text string) string
 }
 
 // The last numbers of the addresses.
@@ -54,7 +56,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	h := &HA{o: o}
 	scripts := filepath.Join(o.Dir, "scripts")
 	for _, name := range []string{"redis-ha", "redis-proxy"} {
-		if err := unpack(name, scripts); err != nil {
+		if err := unpack(name, scripts, o.Edit); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +98,7 @@ func NewHA(o HAOptions) (*HA, error) {
 }
 
 // unpack writes the files of a ConfigMap to a folder.
-func unpack(name, folder string) error {
+func unpack(name, folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
 		return err
@@ -110,6 +112,9 @@ func unpack(name, folder string) error {
 		return err
 	}
 	for name, text := range configMap.Data {
+		if edit != nil {
+			text = edit(text)
+		}
 		err = errors.Join(err, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
 	}
 	return err
