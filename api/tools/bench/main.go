@@ -71,7 +71,7 @@ func run() error {
 			row("… proxy floor", f, "1", "1")
 		}
 	}
-	return errors.Join(b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
+	return errors.Join(b.waitCost(print, *rounds), b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
 }
 
 func median(results []result) result {
