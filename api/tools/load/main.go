@@ -37,6 +37,7 @@ type Report struct {
 	Reads, Writes int
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
+	Away          float64       // seconds: the longest time between two writes that succeeded; it starts anew with each report
 	Lost          []string      // acknowledged, but not there after /stop
 	Streams       int           // of events, that began
 	LongestGap    time.Duration // that a viewer was without
@@ -98,6 +99,7 @@ func report(w io.Writer) {
 	mu.Lock()
 	defer mu.Unlock()
 	json.NewEncoder(w).Encode(counted)
+	counted.Away = 0
 }
 
 func pauseUnlessStopped() bool {
@@ -154,6 +156,7 @@ func watch(transport http.RoundTripper) {
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
+	last         time.Time // when one was
 	list         string
 }
 
@@ -172,6 +175,10 @@ func (w *writer) write() error {
 	}
 	counted.Writes++
 	w.acknowledged++
+	if !w.last.IsZero() {
+		counted.Away = max(counted.Away, time.Since(w.last).Seconds())
+	}
+	w.last = time.Now()
 	if key == *book {
 		w.list = value
 	}
