@@ -132,7 +132,7 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{"api/main.go", "WriteTimeout:   15 *", "WriteTimeout:   1 *", "gives up before its handlers"},
 		{nginx, "client_body_timeout 10s", "client_body_timeout 60s", "waits for a body"},
 		{"api/main.go", "90 * time.Second", "30 * time.Second", "that the API is closing"},
-		{hub, "heartbeat = 20 *", "heartbeat = 90 *", "in which nothing happens"},
+		{hub, "heartbeat = 10 *", "heartbeat = 90 *", "in which nothing happens"},
 		{nginx, "worker_shutdown_timeout 10s", "worker_shutdown_timeout 20s", "killed before the API"},
 		{frontend, "seconds: 10", "seconds: 20", "killed before the API"},
 		{frontend, "terminationGracePeriodSeconds: 40", "terminationGracePeriodSeconds: 30", "killed before the API"},
