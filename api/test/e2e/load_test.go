@@ -20,6 +20,8 @@ type report struct {
 	Reads, Writes             int
 	FailedReads, FailedWrites map[string]int
 	Lost                      []string
+	Streams                   int
+	LongestGap                time.Duration
 }
 
 // startLoad starts visiting the guestbook and waits for the first visits.

@@ -1,6 +1,6 @@
 // Command load visits a guestbook steadily, as old pages do, and counts what it gets.
 //
-//	load [-url U] [-readers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
+//	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
 //	    GET /stop     stop writing, look for every message that was acknowledged, report
 //	load -for D [-entries] …                                 run for so long, print the report; exit 1 if something failed
@@ -27,6 +27,7 @@ import (
 var (
 	address = flag.String("url", "http://frontend", "the guestbook")
 	readers = flag.Int("readers", 4, "how many read side by side, every other one over a new connection each time")
+	viewers = flag.Int("viewers", 0, "how many follow the book's events")
 	pause   = flag.Duration("pause", 20*time.Millisecond, "after each request")
 	book    = flag.String("key", "messages", "of the list; empty: requests name no key, as the leader and follower edition's page")
 	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
@@ -40,7 +41,9 @@ type Report struct {
 	Reads, Writes int
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
-	Lost          []string // acknowledged, but not there after /stop
+	Lost          []string      // acknowledged, but not there after /stop
+	Streams       int           // of events, that began
+	LongestGap    time.Duration // that a viewer was without
 }
 
 var (
@@ -81,6 +84,7 @@ func main() {
 		})
 	}
 
+<<<<<<< HEAD
 	if *period > 0 {
 		time.Sleep(*period)
 		close(stopped)
@@ -92,6 +96,12 @@ func main() {
 		}
 		return
 	}
+=======
+	for range *viewers {
+		go watch(newVisitor(false).Client.Transport)
+	}
+
+>>>>>>> main
 	http.HandleFunc("/report", func(w http.ResponseWriter, _ *http.Request) { report(w) })
 	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
 		close(stopped)
@@ -139,6 +149,29 @@ func read(v *visitors.Visitor) {
 		return
 	}
 	counted.Reads++
+}
+
+// watch follows the book, over a new connection whenever a stream has ended.
+func watch(transport http.RoundTripper) {
+	client := &http.Client{Transport: transport} // without a limit of time
+	var ended time.Time
+	for pauseUnlessStopped() {
+		response, err := client.Get(*address + "/guestbook/events")
+		if err != nil {
+			continue
+		}
+		if response.StatusCode == http.StatusOK {
+			mu.Lock()
+			counted.Streams++
+			if !ended.IsZero() {
+				counted.LongestGap = max(counted.LongestGap, time.Since(ended))
+			}
+			mu.Unlock()
+			_, _ = io.Copy(io.Discard, response.Body) // it ends with the pod
+			ended = time.Now()
+		}
+		response.Body.Close()
+	}
 }
 
 // A writer writes m0, m1, …: each until it is acknowledged.
