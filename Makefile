@@ -57,9 +57,9 @@ manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: 
 e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
-	docker build -f api/Dockerfile --build-arg VERSION=next -t gb-frontend-api:next .
-	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:next
-	go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
+	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
+	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:v2
+	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
 
 ## More tests:
 test-long: servers ## many visitors at once
