@@ -2,7 +2,7 @@
 //
 // A guestbook is one string, an append-only log: an entry is a comma followed by its text. A value that was set
 // without a leading comma has its first entry at offset 0 all the same. Entries without text, which old pages
-// can leave, are not shown.
+// can leave, and blank ones, which the keeper has hidden, are not shown.
 package guestbook
 
 import (
@@ -85,7 +85,7 @@ func Tail(data []byte) string { return string(data[max(0, len(data)-TailLength):
 // this guestbook's.
 func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
 	at := int(m.End - from)
-	if len(data) < at || m.Tail != "" && m.Tail != string(data[:at]) {
+	if len(data) < at || m.Tail != "" && !isOrWas(data[:at], m.Tail) {
 		return nil, false
 	}
 	if news = data[at:]; len(news) == 0 {
@@ -94,14 +94,27 @@ func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
 	return news, m.End == 0 || news[0] == ','
 }
 
-// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those with a
-// text, and the place of the last one of all, its Tail not known.
+// isOrWas says whether data is text, or was before some of it was hidden.
+func isOrWas(data []byte, text string) bool {
+	if len(data) != len(text) {
+		return false
+	}
+	for i, c := range data {
+		if c != text[i] && (c != ' ' || text[i] == ',') {
+			return false
+		}
+	}
+	return true
+}
+
+// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those that are
+// shown, and the place of the last one of all, its Tail not known.
 func Split(data []byte, offset int64) (entries []Entry, last Mark) {
 	last = Start
 	for len(data) > 0 {
 		n := entryLength(data)
 		last = Mark{ID: offset, End: offset + int64(n)}
-		if raw := strings.TrimPrefix(string(data[:n]), ","); raw != "" {
+		if raw := strings.TrimPrefix(string(data[:n]), ","); strings.TrimSpace(raw) != "" {
 			entries = append(entries, Entry{ID: offset, Text: Decode(raw)})
 		}
 		data, offset = data[n:], last.End

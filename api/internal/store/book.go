@@ -62,7 +62,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 // slot of a Redis Cluster with the guestbook. A name with another brace in it could be that of another guestbook's, so it is
 // hashed together with the guestbook's, which it was not in earlier versions.
 func idempotencyNames(key, idempotencyKey string) []any {
-	prefix := "{" + key + "}:idempotency:"
+	prefix := idempotencyPrefix(key)
 	names := []any{prefix + idempotencyKey}
 	if strings.Contains(key+idempotencyKey, "}") {
 		sum := sha256.Sum256([]byte(key + "\x00" + idempotencyKey))
@@ -70,6 +70,8 @@ func idempotencyNames(key, idempotencyKey string) []any {
 	}
 	return names
 }
+
+func idempotencyPrefix(key string) string { return "{" + key + "}:idempotency:" }
 
 // Page reads up to limit entries, the last ones before the entry before, or of all if that is negative. They are
 // oldest first; more says whether there are others before them. A slave that does not hold the entry seen
