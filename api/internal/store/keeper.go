@@ -39,7 +39,7 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (blanked int, er
 // book, and whether they were before. Without ARGV[2] the import has ended: it is remembered for ARGV[3] ms more.
 const importScript = `
 local raw = ARGV[2]
-if raw == '' then return {redis.call('PEXPIRE', KEYS[2], ARGV[3]), 0} end
+if raw == '' then return {redis.call('PEXPIRE', KEYS[2], 24 * 3600000), 0} end
 local at, length = (redis.call('HGET', KEYS[2], ARGV[1]) or ''):match('(%d+) (%d+)')
 if at then
   local both = math.min(length, #raw)
@@ -59,7 +59,7 @@ return {#raw, 0}`
 // Import appends entries as they stand in a book. The name is that of all that was imported before them: if some entries
 // after those were imported already, it gives their length, as known, and the rest is to be imported next.
 func (s *Store) Import(ctx context.Context, key, name, raw string) (length int, known bool, err error) {
-	reply, err := redis.Values(s.write(ctx, "EVAL", importScript, 2, key, idempotencyPrefix(key)+" import", name, raw, idempotencyTTL*1000))
+	reply, err := redis.Values(s.write(ctx, "EVAL", importScript, 2, key, idempotencyPrefix(key)+" import", name, raw))
 	if err == nil {
 		_, err = redis.Scan(reply, &length, &known)
 	}

@@ -82,21 +82,33 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 	defer conn.Close()
 	batch = slices.DeleteFunc(slices.Clone(batch), func(w *pendingWrite) bool { return w.taken.Swap(true) })
 	var replies []any
+	calls := join(batch)
 	if err == nil && len(batch) > 0 {
-		for _, w := range batch {
-			_ = conn.Send(w.command, w.args...) // an error of it comes again with the replies
+		for _, call := range calls {
+			args := call[0].args
+			for _, w := range call[1:] {
+				args = append(args, w.args[postArgs:]...)
+			}
+			_ = conn.Send(call[0].command, args...) // an error of it comes again with the replies
 		}
 		timeout := q.master.replyTimeout(ctx)
 		replies, err = redis.Values(redis.DoWithTimeout(conn, timeout, ""))
 		err = q.master.classify(err, timeout)
 	}
-	for i, w := range batch {
-		if w.err = err; err != nil {
-			continue
-		}
-		w.reply = replies[i]
-		if refusal, ok := w.reply.(redis.Error); ok {
-			w.err = q.master.classify(refusal, 0)
+	for i, call := range calls {
+		for j, w := range call {
+			if w.err = err; err != nil {
+				continue
+			}
+			w.reply = replies[i]
+			refusal, refused := w.reply.(redis.Error)
+			if done, ok := w.reply.([]any); ok && isPost(w) {
+				w.reply = done[j : j+1]
+				refusal, refused = done[j].(redis.Error)
+			}
+			if refused {
+				w.err = q.master.classify(refusal, 0)
+			}
 		}
 	}
 }
