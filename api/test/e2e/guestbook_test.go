@@ -4,6 +4,9 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -208,5 +211,33 @@ func TestNetworkPolicies(t *testing.T) {
 		if reaches(closed) {
 			t.Error("can be reached:", closed)
 		}
+	}
+}
+
+// Whoever has one forward for the page keeps it when nginx gives up a visitor who is too slow.
+func TestAForwardOutlivesASlowVisitor(t *testing.T) {
+	n := newGuestbook(t)
+	address := n.forward("service/frontend", "80")
+	for name, half := range map[string]string{
+		"a header": "GET / HTTP/1.1\r\nHost: ",
+		"a body":   "POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		slow, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatalf("before half of %s: %v", name, err)
+		}
+		if _, err := slow.Write([]byte(half)); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_ = slow.SetReadDeadline(start.Add(time.Minute))
+		said, err := io.ReadAll(slow)
+		t.Logf("half of %s: answered %.40q after %s, %v", name, said, time.Since(start), err)
+		slow.Close()
+		response, err := http.Get("http://" + address + "/nginx-health")
+		if err != nil {
+			t.Fatalf("after half of %s: %v", name, err)
+		}
+		response.Body.Close()
 	}
 }

@@ -103,11 +103,11 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command as the README has it; a command that is not there fails the test.
+// documented runs a command as docs/migrate.md has it; a command that is not there fails the test.
 func (n namespace) documented(command string) {
 	n.Helper()
-	if !strings.Contains(n.read(root, "README.md"), command) {
-		n.Errorf("the README does not say %q", command)
+	if !strings.Contains(n.read(root, "docs/migrate.md"), command) {
+		n.Errorf("docs/migrate.md does not say %q", command)
 	}
 	cmd := exec.Command("sh", "-c", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
 	cmd.Dir = root
