@@ -98,10 +98,10 @@ func FuzzEncoding(f *testing.F) {
 			t.Errorf("%q reads back as %q", a, got)
 		}
 		var want []Entry
-		if strings.TrimSpace(a) != "" {
+		if !IsBlank(a) {
 			want = append(want, Entry{0, a})
 		}
-		if strings.TrimSpace(b) != "" {
+		if !IsBlank(b) {
 			want = append(want, Entry{int64(len(stored)), b})
 		}
 		if got, _ := Split([]byte(stored+Encode(b)), 0); !reflect.DeepEqual(got, want) {

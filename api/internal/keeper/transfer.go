@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"unicode/utf8"
 
 	"guestbook/api/internal/guestbook"
@@ -95,7 +94,7 @@ func parse(text []byte) (string, error) {
 	if l.Bytes != nil {
 		l.Text = string(l.Bytes)
 	}
-	if strings.TrimSpace(l.Text) == "" {
+	if guestbook.IsBlank(l.Text) {
 		return "", errors.New("the text is missing or blank")
 	}
 	return l.Text, nil
