@@ -74,6 +74,7 @@ fuzz: ## each fuzzer; FUZZTIME=60s is how long
 	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
 	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
 	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
+	go test -run=NONE -fuzz=FuzzExportAndImport -fuzztime=$(FUZZTIME) -parallel=1 ./api/test/keeper
 
 ## What it costs:
 bench: servers wrk chromium ## requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
