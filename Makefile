@@ -8,9 +8,12 @@ FUZZTIME    ?= 60s
 SOAK        ?= 10m
 BASE        ?= HEAD~1
 COUNT       ?= 6
+MANIFESTS   ?= .build/manifests
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
+# The master's image, which is not built here.
+STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml)
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 AXE       := .build/node_modules/axe-core/axe.min.js
@@ -19,7 +22,7 @@ KUSTOMIZE := .build/kustomize
 # "go install" puts tools there.
 export GOBIN := $(CURDIR)/.build
 .NOTPARALLEL:
-.PHONY: help run test images push manifests e2e servers chromium wrk haproxy run-ha test-long test-versions faults soak fuzz bench \
+.PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long test-versions faults soak fuzz bench \
 	bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
@@ -34,7 +37,7 @@ run-ha: servers haproxy ## the same with three Redis, of which any may die: docs
 	@mkdir -p .build .data-ha
 	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
 	@.build/run -ha -api .build/api -dir .data-ha $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
-test: servers chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
+test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	go test -race -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@go tool cover -func=.build/cover.out | tail -1
@@ -47,21 +50,23 @@ images: ## the three container images
 push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=v2
 	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
+	echo FROM $(STOCK) | docker build -t $(REGISTRY)/$(notdir $(STOCK)) -
+	docker push $(REGISTRY)/$(notdir $(STOCK))
 manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
-	@api/tools/manifests.sh "$(REGISTRY)" "$(TAG)" $(IMAGES)
+	@api/tools/manifests.sh $(MANIFESTS) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
 e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
-	docker build -f api/Dockerfile --build-arg VERSION=next -t gb-frontend-api:next .
-	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:next
-	go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
+	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
+	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:v2
+	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
 
 ## More tests:
 test-long: servers ## many visitors at once
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
-faults: servers haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
+faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
@@ -101,7 +106,7 @@ vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or 
 
 servers:
 	@mkdir -p .build && api/tools/install-programs.sh redis-server nginx
-chromium wrk haproxy:
+chromium wrk prometheus prometheus-redis-exporter haproxy:
 	@api/tools/install-programs.sh $@
 .build/api-linked: # the API as its image has it
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api

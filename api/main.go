@@ -29,17 +29,24 @@ var version = "dev"
 func main() {
 	scheduleInBatches()
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt)
+	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// run serves until the first signal, drains, and returns the exit code: 0 after a drain, 1 for an error or a
-// second signal, 2 for wrong arguments. The log goes to stderr as JSON lines.
+// run serves until the first signal, drains, and returns the exit code: 0 after a drain, 1 for an error or a second signal, 2
+// for wrong arguments. After a SIGHUP, which "api drain" sends, it serves on. The log goes to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":
 	case "-version", "--version":
 		fmt.Fprintln(stdout, version)
+		return 0
+	case "drain": // the pod is leaving; in a container, the API is process 1
+		init, _ := os.FindProcess(1) // finds any
+		if err := init.Signal(syscall.SIGHUP); err != nil {
+			fmt.Fprintln(stderr, "api drain:", err)
+			return 1
+		}
 		return 0
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
@@ -89,32 +96,27 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
-	select {
-	case err := <-served:
-		return err
-	case sig := <-signals:
-		log.Info("draining", "signal", sig.String(), "delay", config.DrainDelay.String())
-	}
-
-	api.Drain()
-	drained := make(chan error, 1)
-	drain := time.AfterFunc(config.DrainDelay, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the requests under way
-		defer cancel()
-		err := httpServer.Shutdown(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			log.Warn("a request did not arrive whole in time: its connection is closed")
-			err = httpServer.Close()
+	for sig := os.Signal(syscall.SIGHUP); sig == syscall.SIGHUP; { // after which a SIGTERM is to come
+		select {
+		case err := <-served:
+			return err
+		case sig = <-signals:
+			log.Info("draining", "signal", sig.String())
+			api.Drain()
 		}
-		drained <- err
-	})
-	defer drain.Stop()
+	}
 	select {
-	case err := <-drained:
-		return err
+	case <-time.After(config.DrainDelay):
 	case sig := <-signals:
 		return errors.Join(fmt.Errorf("second signal: %s", sig), httpServer.Close())
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the requests under way
+	defer cancel()
+	if err := httpServer.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	log.Warn("a request did not arrive whole in time: its connection is closed")
+	return httpServer.Close()
 }
 
 func newMetrics() *prometheus.Registry {

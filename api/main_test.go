@@ -106,6 +106,29 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// A container's preStop says that the pod leaves; the end comes when nginx has ended, however late.
+func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
+	p := start(t, podtest.Redis(t, localpod.Options{}))
+	viewer, err := p.client.Get("http://" + p.addr + "/guestbook/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer viewer.Body.Close()
+	p.signals <- syscall.SIGHUP
+	if _, err := io.Copy(io.Discard, viewer.Body); err != nil { // the stream ends
+		t.Error(err)
+	}
+	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
+		if status := p.get(t, path); status != want {
+			t.Errorf("%s answers %d, want %d", path, status, want)
+		}
+	}
+	p.signals <- syscall.SIGTERM
+	if code := p.exitCode(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // Whoever has sent half a body must not make a pod's end look like a failure.
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))

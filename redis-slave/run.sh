@@ -24,13 +24,25 @@ until getent hosts "$host" >/dev/null; do
   sleep 1
 done
 
+# A newline at its end, which "echo" put into the Secret, is not part of the password.
+given=${REDIS_PASSWORD:-}
+password=$(printf %s "$given" | tr -d '\r')
+case $password in
+  *"
+"*) echo "REDIS_PASSWORD is refused: make it one line" >&2; exit 1 ;;
+esac
 # In double quotes, as Redis's settings want it; nothing where there is no password.
-password=$(printf %s "${REDIS_PASSWORD:-}" | sed 's/["\\]/\\&/g; s/.*/"&"/')
+quoted=$(printf %s "$password" | sed 's/["\\]/\\&/g; s/.*/"&"/')
+also=
+# The probes' redis-cli sends it with the newline: that is taken, too.
+[ "$password" = "$given" ] || [ -z "$password" ] ||
+  also="user default on ~* &* +@all >$quoted >${quoted%?}\\n\" >${quoted%?}\\r\\n\""
 
 # The settings come on standard input ("-"), so that the password shows in no process list.
 # exec: the signals that stop the container must arrive at redis-server, not at this shell.
 exec redis-server - "$@" <<CONF
 replicaof $host $port
-${password:+requirepass $password}
-${password:+masterauth $password}
+${quoted:+requirepass $quoted}
+${quoted:+masterauth $quoted}
+$also
 CONF

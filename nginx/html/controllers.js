@@ -2,14 +2,15 @@
 //
 //   the server     asks it, and says in plain words what went wrong
 //   Book           what the server is known to have; knows nothing of the document
+//   Tabs           which of a browser's tabs has the connection, and what it tells the others
 //   Connection     keeps a Book up to date
 //   Outbox         entries on their way into the book, each in one state
 //   List           shows Book and Outbox, and keeps the reader's place
 //   the page       the form, what is said to screen readers, and how all is put together
 //
 // It stays one file on purpose: while a new version is rolled out, each request of a page load may be answered by
-// another pod, and two scripts of different versions would not fit together. index.html keeps the ids that it has. All addresses are relative, so that the
-// page works below any path.
+// another pod, and two scripts of different versions would not fit together. index.html keeps the ids that it has, and
+// Tabs the messages. All addresses are relative, so that the page works below any path.
 
 const PAGE = 50; // entries read at a time
 const MOST_AT_A_TIME = 500; // that the server gives
@@ -18,12 +19,17 @@ const MOST_SHOWN = 1000; // entries in the document; half of them where it can c
 const LONGEST_TEXT = 4096; // bytes of UTF-8, the server's limit
 const COUNT_FROM = LONGEST_TEXT - 400; // bytes from which on the room left is shown
 const PATIENCE = 10_000; // ms for one request
+const HASTE = 3000; // ms for one request where connections are known to be dead
 const SLOW = 3000; // ms until a visitor is offered to take back what is being sent
 const LONGEST_WAIT = 30_000; // ms, whatever Retry-After says
 const RETRIES = [500, 1000, 2000, 4000, 8000, 8000]; // ms before sending an unconfirmed entry again
 const RECONNECTS = [500, 1000, 2000, 4000, 8000, 15_000]; // ms; the last one for ever
 const POLL = 10_000; // ms between two readings of the book where it cannot be followed
-const HIDDEN = 5 * 60_000; // ms until a hidden page gives its connection back: browsers have only six
+const SILENCE = 15_000; // ms until a stream in which nothing comes counts as dead; the server sends something every 10 s
+const HIDDEN = 5 * 60_000; // ms until a hidden page gives its connection back
+const PULSE = 500; // ms between two signs of life of the tab that leads
+const LAPSE = 2000; // ms without one until another tab leads, and up to half a second more
+const GREETING = 150; // ms that a new tab waits for the one that leads
 const REPEATABLE = 20 * 3600_000; // ms; the server remembers a key for a day
 const QUIET = 5000; // ms between two announcements, and that an entry is marked as new
 
@@ -32,9 +38,9 @@ const QUIET = 5000; // ms between two announcements, and that an entry is marked
 // Failure is an error whose message is meant for the visitor. A passing one may be gone at the next try; after a
 // certain one the request was not carried out.
 class Failure extends Error {
-  constructor(message, { passing = false, certain = false, old = false, status = 0, wait = 0 } = {}) {
+  constructor(message, { passing = false, certain = false, old = false, away = false, status = 0, wait = 0 } = {}) {
     super(message);
-    Object.assign(this, { passing, certain, old, status, wait });
+    Object.assign(this, { passing, certain, old, away, status, wait });
   }
 }
 
@@ -51,19 +57,23 @@ const STATUS_TEXT = {
   507: "The guestbook is full.",
 };
 const NONSENSE = "The guestbook gave an answer that makes no sense.";
+const SIGN_IN = "You are not signed in any more.";
 
 // ask resolves to the status and the JSON object of an answer; answer is null when there is none.
-async function ask(path, init, cancel = new AbortController()) {
-  const patience = setTimeout(() => cancel.abort(), PATIENCE);
+async function ask(path, init, cancel = new AbortController(), patience = PATIENCE) {
+  const timer = setTimeout(() => cancel.abort(), patience);
   let response, body;
   try {
-    response = await fetch(path, { cache: "no-store", signal: cancel.signal, ...init });
+    response = await fetch(path, { cache: "no-store", redirect: "manual", signal: cancel.signal, ...init });
     body = await response.text();
   } catch {
     throw new Failure("The guestbook cannot be reached.", { passing: true });
   } finally {
-    clearTimeout(patience);
+    clearTimeout(timer);
   }
+  const away = sentAway(response);
+  showSignIn(away);
+  if (away) throw new Failure(SIGN_IN, { passing: true, certain: true, away });
   showAnswerer(response.headers.get("X-Answered-By"));
   let answer = null;
   try {
@@ -74,6 +84,13 @@ async function ask(path, init, cancel = new AbortController()) {
   if (typeof answer !== "object") answer = null;
   const seconds = Number(response.headers.get("Retry-After")) || 0;
   return { status: response.status, answer, wait: Math.min(seconds * 1000, LONGEST_WAIT) };
+}
+
+// sentAway tells whether a proxy in front answered, as they do when one has to sign in: it leads elsewhere, or shows a
+// page of its own. No guestbook does either; old pods say with a page that there is nothing at an address.
+function sentAway({ type, status, headers }) {
+  const page = /html/.test(headers.get("Content-Type"));
+  return type === "opaqueredirect" || status === 401 || status === 511 || (page && (status < 300 || status === 403));
 }
 
 function failureOf({ status, answer, wait }) {
@@ -93,9 +110,9 @@ function fromOldPod({ status, answer }) {
 
 // readPage resolves to the newest entries, or those before one, oldest first: { entries, before, old }.
 // An answer older than the entry seen is none; that fails with 400 where the book does not reach so far.
-async function readPage({ before, seen, limit = PAGE } = {}) {
+async function readPage({ before, seen, limit = PAGE, patience } = {}) {
   const query = new URLSearchParams({ limit, ...(before >= 0 && { before }), ...(seen >= 0 && { seen }) });
-  const reply = await ask(`guestbook/entries?${query}`);
+  const reply = await ask(`guestbook/entries?${query}`, {}, undefined, patience);
   if (reply.status === 200 && Array.isArray(reply.answer?.entries)) {
     return { entries: reply.answer.entries, before: reply.answer.before ?? null, old: false };
   }
@@ -124,6 +141,13 @@ export function entriesOf(book) {
     id += bytesOf(item) + (i > 0 ? 1 : 0);
   }
   return entries;
+}
+
+// isBlank tells whether nothing of a text can be seen: white space, controls, what is ignored when a text is shown
+// (Unicode 17: White_Space, general category Cc, Default_Ignorable_Code_Point), and the Braille pattern without dots.
+// The server has the same list.
+export function isBlank(text) {
+  return /^[\0- \x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]*$/u.test(text);
 }
 
 function bytesOf(string) {
@@ -249,38 +273,189 @@ export class Book {
   }
 }
 
+// ---- Tabs: of all tabs of a browser that show this guestbook, one leads
+//
+// It alone follows the book, since a browser has six connections to a host, and tells the others: a stream in each would
+// leave none for anything else. It keeps saying that it is there. When it does not, another claims to lead; the
+// later claim counts, of two at a time that of the lower id. Nothing here needs https, as Web Locks would. A message:
+//
+//   { hello }                             a new tab asks who leads
+//   { gone, id }                          the tab that led is closed
+//   { term, id, state, last, … }          the tab id has claimed to lead as the term-th, and has read up to last
+//   { …, after, entry } or { …, reset }   this has come; the entry follows the one at after
+
+export class Tabs {
+  latest = {}; // what the tab that leads has said last
+  #id = newKey();
+  #term = 0;
+  #leader = ""; // its id; "" when nobody leads
+  #heard = 0; // when
+  #patience = LAPSE;
+  #channel = null;
+  #asked = null;
+
+  // A Connection sets these: what to add to each sign of life, what to do with one, and when somebody else must lead.
+  status = () => ({});
+  hear = () => {};
+  changed = () => {};
+
+  constructor(name) {
+    this.name = name;
+    setInterval(() => this.#tick(), PULSE);
+  }
+
+  get canTalk() {
+    return Boolean(window.BroadcastChannel) || store(`${this.name} works`, "?") && store(`${this.name} works`, "");
+  }
+
+  // join asks who leads, if that is not known.
+  join() {
+    if (this.#channel) return;
+    this.#channel = openChannel(this.name, (message) => this.#take(message));
+    this.#channel.send({ hello: true });
+    this.#asked = new Promise((resolve) => setTimeout(resolve, GREETING));
+  }
+
+  // lead resolves to whether this tab leads. It does if nobody else does.
+  async lead() {
+    await this.#asked;
+    if (!this.#channel) return false; // it has left meanwhile
+    if (!this.#leader) {
+      this.#leader = this.#id;
+      this.#term++;
+      this.say();
+    }
+    return this.#leads;
+  }
+
+  leave() {
+    if (this.#leads) this.#channel.send({ gone: true, id: this.#id });
+    this.#channel?.close();
+    this.#channel = null;
+    this.#leader = "";
+  }
+
+  // say tells the others how it stands, if this tab leads.
+  say(news = {}) {
+    if (this.#leads) this.#channel.send({ term: this.#term, id: this.#id, ...this.status(), ...news });
+  }
+
+  get #leads() {
+    return this.#leader === this.#id;
+  }
+
+  #take(message) {
+    const { hello, gone, term, id } = message;
+    if (hello) this.say();
+    else if (gone) {
+      if (id === this.#leader) [this.#heard, this.#patience] = [0, 0];
+    } else if (term < this.#term || (term === this.#term && this.#leader && id > this.#leader)) {
+      this.say(); // it does not know of the claim that counts
+    } else {
+      const led = this.#leads;
+      this.latest = message;
+      [this.#term, this.#leader, this.#heard] = [term, id, Date.now()];
+      this.#patience = LAPSE + Math.random() * 500; // not all claim at once
+      if (led) this.changed();
+      else this.hear(message);
+    }
+  }
+
+  // The clock is asked: a timer would not count the time that the computer slept.
+  #tick() {
+    if (this.#leads) this.say();
+    else if (this.#leader && Date.now() - this.#heard > this.#patience) {
+      this.#leader = "";
+      this.changed();
+    }
+  }
+}
+
+// openChannel is how the tabs talk. Browsers without BroadcastChannel tell of changes in the storage.
+function openChannel(name, hear) {
+  if (window.BroadcastChannel) {
+    const channel = new BroadcastChannel(name);
+    channel.onmessage = ({ data }) => hear(data);
+    return { send: (message) => channel.postMessage(message), close: () => channel.close() };
+  }
+  const heard = ({ key, newValue }) => {
+    if (key === name && newValue) hear(JSON.parse(newValue));
+  };
+  window.addEventListener("storage", heard);
+  return {
+    send: (message) => {
+      store(name, JSON.stringify(message));
+      store(name, ""); // else the same message again would be no change
+    },
+    close: () => window.removeEventListener("storage", heard),
+  };
+}
+
 // ---- Connection: keeps a book up to date
 
 export class Connection {
+  #state = "connecting";
   #stream = null;
+  #heard = 0; // when something came in it
+  #silent = 0; // streams in a row in which nothing came
   #round = 0; // of connecting: an answer to an earlier one is ignored
   #misses = 0; // rounds in a row that did not reach the book, or could not follow it
+  #hasty = 0; // readings to be given up soon: the browser may have this many dead connections left
   #timer = 0;
   #rewritten = false; // whether what is known of the book is no longer true
+  #led = false; // whether another tab tells what comes
+  #end = -1; // the newest entry that it has told of
+  #sought = -1; // that for which the book was read last: it may not be shown
 
-  // tell is told how it stands: "connecting", "live", "polling" or "offline", and what went wrong.
-  constructor(book, tell = () => {}) {
-    Object.assign(this, { book, tell });
+  // tell is told how it stands: "connecting", "live", "polling", "reconnecting" or "offline", and what went wrong.
+  constructor(book, tell = () => {}, tabs = null) {
+    Object.assign(this, { book, tell, tabs });
+    if (tabs) {
+      tabs.status = () => ({ state: this.#state, last: this.#rewritten ? -1 : book.last });
+      tabs.hear = (message) => this.#hear(message);
+      tabs.changed = () => this.connect();
+    }
+    // One deadline for whatever keeps a stream silent: a connection that died without a word, a proxy that keeps what it
+    // should pass on. The clock is asked, as in Tabs.
+    setInterval(() => {
+      if (!this.#stream || Date.now() - this.#heard < SILENCE) return;
+      if (this.#state === "live") {
+        this.#hasty = 6;
+        this.#say("reconnecting");
+      }
+      this.connect();
+    }, PULSE);
   }
 
   // connect reads what is new and then follows the book from there on.
   async connect() {
     this.#disconnect();
+    this.tabs?.join();
     const mine = ++this.#round;
     try {
       const page = await this.#read();
       if (mine !== this.#round) return;
       const instead = this.#rewritten;
       this.#rewritten = false;
+      this.#hasty = 0;
       this.book.take(page, instead);
-      if (!page.old) return this.#follow();
+      if (page.old) {
+        this.#misses = 0;
+        this.#say("polling");
+        this.#later(POLL);
+        return;
+      }
+      const leads = !this.tabs || await this.tabs.lead();
+      if (mine !== this.#round) return;
+      if (leads) return this.#follow();
+      this.#led = true;
       this.#misses = 0;
-      this.tell("polling");
-      this.#later(POLL);
+      this.#hear(this.tabs.latest);
     } catch (failure) {
       if (mine !== this.#round) return;
-      this.tell(this.#misses > 0 ? "offline" : "connecting", failure);
-      this.#later(Math.max(backoff(RECONNECTS, this.#misses++), failure.wait ?? 0));
+      const hasty = this.#hasty-- > 0;
+      this.#say(hasty ? "reconnecting" : this.#misses > 0 ? "offline" : "connecting", failure);
+      this.#later(hasty ? RECONNECTS[0] : Math.max(backoff(RECONNECTS, this.#misses++), failure.wait ?? 0));
       if (!(failure instanceof Failure)) throw failure;
     }
   }
@@ -289,15 +464,17 @@ export class Connection {
   rest() {
     this.#round++;
     this.#disconnect();
+    this.tabs?.leave();
   }
 
-  // #read reads the newest page, with all in it that is known already: also one's own entries, which a replica may not
-  // have yet. What came between is read, too.
+  // #read reads the newest page, with all in it that is known already: also one's own entries, and what another tab has
+  // told of, which a replica may not have yet. What came between is read, too.
   async #read() {
     const { book } = this;
+    const patience = this.#hasty > 0 ? HASTE : PATIENCE;
     let page;
     try {
-      page = await readPage({ seen: this.#rewritten ? -1 : book.newest });
+      page = await readPage({ seen: this.#rewritten ? -1 : Math.max(book.newest, this.#end), patience });
     } catch (failure) {
       if (failure.status !== 400) throw failure;
       this.#rewritten = true; // the book has become shorter
@@ -312,28 +489,77 @@ export class Connection {
   }
 
   #follow() {
-    const stream = new EventSource(`guestbook/events?after=${this.book.last}`); // -1: from the first entry on
+    const silent = window.EventSource ? this.#silent++ : 2;
+    if (silent > 0) this.#say("polling");
+    // Where streams stay silent the book is read, and a stream is tried now and then.
+    if (silent % 4 > 1) return this.#later(POLL);
+    const { book } = this;
+    const stream = new EventSource(`guestbook/events?after=${book.last}`); // -1: from the first entry on
     this.#stream = stream;
-    stream.addEventListener("open", () => {
+    this.#heard = Date.now();
+    const live = () => {
       this.#misses = 0;
-      this.tell("live");
+      if (this.#state !== "live") this.#say("live");
+    };
+    const heard = () => {
+      this.#heard = Date.now();
+      this.#silent = 0;
+      live();
+    };
+    stream.addEventListener("open", () => {
+      if (silent === 0) live(); // later on it is believed once something comes
     });
-    stream.addEventListener("entry", ({ data }) => this.book.add(JSON.parse(data)));
+    stream.addEventListener("heartbeat", heard);
+    stream.addEventListener("entry", ({ data }) => {
+      heard();
+      const after = book.last;
+      const entry = JSON.parse(data);
+      book.add(entry);
+      this.tabs?.say({ after, entry });
+    });
     stream.addEventListener("reset", () => {
-      this.#rewritten = true;
-      this.#disconnect();
-      this.#later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
+      heard();
+      this.tabs?.say({ reset: true });
+      this.#reset();
     });
     stream.addEventListener("error", () => {
       // Not left to the browser. It would resume where it was, though the book may have been written anew meanwhile;
       // it gives up at any status but 200; and it does not tell when it cannot reach the server.
-      this.tell("reconnecting");
+      if (this.#state === "live") this.#say("reconnecting");
+      else if (this.#misses > 1) this.#say("polling"); // the book is read, at each try
+      this.#silent = 0;
       this.#disconnect();
       this.#later(backoff(RECONNECTS, this.#misses++));
     });
   }
 
+  // #hear is told what comes in the stream of another tab.
+  #hear({ state, last, after, entry, reset }) {
+    this.#end = last;
+    if (reset) this.#reset();
+    if (!this.#led) return; // still reading
+    if (entry && after <= this.book.last) this.book.add(entry);
+    if (last > this.book.last && last !== this.#sought) {
+      this.#sought = last; // something was missed
+      this.connect();
+    } else if (state !== this.#state) this.#say(state);
+  }
+
+  #reset() {
+    this.#rewritten = true;
+    this.#end = this.#sought = -1;
+    this.#disconnect();
+    this.#later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
+  }
+
+  #say(state, failure) {
+    this.#state = state;
+    this.tell(state, failure);
+    this.tabs?.say();
+  }
+
   #later(delay) {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.connect(), delay);
   }
 
@@ -341,6 +567,7 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#stream?.close();
     this.#stream = null;
+    this.#led = false;
   }
 }
 
@@ -459,7 +686,8 @@ export class Outbox {
         this.#settle(item, copy);
         break;
       }
-      this.#judge(item, failure, sure && failure.certain, failure.old || (failure.passing && tries < RETRIES.length));
+      const patient = failure.old || failure.away;
+      this.#judge(item, failure, sure && failure.certain, patient || (failure.passing && tries < RETRIES.length));
       if (!(failure instanceof Failure)) throw failure;
       if (!isFailed(item)) await this.#pause(item, Math.max(backoff(RETRIES, tries), failure.wait));
       if (!this.items.has(item.key)) break;
@@ -467,12 +695,12 @@ export class Outbox {
     clearTimeout(slow);
   }
 
-  #judge(item, { message, status, old }, sure, again) {
+  #judge(item, { message, status, old, away }, sure, again) {
     if (status === 422) { // the key belongs to another entry
       this.#forget(item);
       item.key = newKey();
     }
-    const wait = old ? "Your entry waits here until that is done." : "Trying again.";
+    const wait = old ? "Your entry waits here until that is done." : away ? "Your entry waits here until you are." : "Trying again.";
     if (again && sure) this.#put(item, "held", `${message} ${wait}`);
     else if (again) this.#put(item, "unsure", "No answer yet. Trying again.");
     else if (sure) this.#put(item, "refused", `Not in the book yet. ${message}`);
@@ -530,8 +758,9 @@ function store(name, value, storage = "localStorage") {
   try {
     if (value === "") window[storage].removeItem(name);
     else window[storage].setItem(name, value);
+    return true;
   } catch {
-    // As said.
+    return false;
   }
 }
 
@@ -910,6 +1139,16 @@ function announce(message, entries = []) {
   heard = [];
 }
 
+// What one has written is kept while one signs in again.
+function showSignIn(needed) {
+  const notice = byId("notice");
+  if (needed === Boolean(notice.querySelector("a"))) return;
+  const link = element("a", "", "Sign in again");
+  link.href = location.pathname + location.search; // without a place in the page, so that it is loaded anew
+  notice.textContent = needed ? `${SIGN_IN} What you have written is kept. ` : "";
+  if (needed) notice.append(link);
+}
+
 // The foot names who answered last, so that scaling and a rollout can be watched.
 function showAnswerer(header) {
   if (!header) return;
@@ -963,6 +1202,8 @@ const STATES = {
   offline: "Not connected",
 };
 
+const tabs = new Tabs(`guestbook live ${HERE}`);
+
 const connection = new Connection(book, (state, failure) => {
   const status = byId("connection");
   if (status.textContent !== STATES[state]) status.textContent = STATES[state];
@@ -975,7 +1216,7 @@ const connection = new Connection(book, (state, failure) => {
     byId("state").className = "broken";
     byId("state").textContent = `${failure.message} Trying again.`;
   }
-});
+}, tabs);
 
 // openLink goes to the entry that the address names, once.
 let opened = "";
@@ -997,7 +1238,8 @@ async function openLink() {
 }
 
 function complain(message) {
-  byId("error").replaceChildren(...(message ? [element("span", "", message)] : [])); // a new one is said again
+  byId("error").textContent = "";
+  if (message) byId("error").append(element("span", "", message)); // a new one is said again
   byId("error").hidden = message === "";
 }
 
@@ -1021,10 +1263,10 @@ let signed = -Infinity; // when
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field.value.trim();
-  if (text === "") {
+  if (isBlank(text)) {
     // The second click of a double click, or the keys held: there is nothing to complain about.
-    if (performance.now() - signed < 1000) signed = performance.now();
-    else complain("Write a few words first.");
+    if (text === "" && performance.now() - signed < 1000) signed = performance.now();
+    else complain(text === "" ? "Write a few words first." : "Nothing of this can be seen. Write a few words.");
   } else if (bytesOf(text) > LONGEST_TEXT) {
     complain("This is too long for one entry.");
   } else {
@@ -1040,7 +1282,7 @@ form.addEventListener("submit", (event) => {
 field.addEventListener("input", drafted);
 
 field.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) form.requestSubmit();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) byId("post").click();
 });
 
 // ---- The browser's own events
@@ -1069,7 +1311,8 @@ let resting = 0; // the timer of a hidden page, or -1 when it has let its connec
 document.addEventListener("visibilitychange", () => {
   clearTimeout(resting);
   if (document.hidden) {
-    resting = setTimeout(rest, HIDDEN);
+    // Browsers have six connections to a host. Where each tab needs its own, those in sight have them.
+    resting = setTimeout(rest, tabs.canTalk ? HIDDEN : 0);
     return;
   }
   unread = 0;

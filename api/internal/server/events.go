@@ -104,7 +104,7 @@ func stream(conn net.Conn, t *topic, text []byte, at guestbook.Mark) error {
 				return err
 			}
 			if time.Since(sent) >= heartbeat {
-				news = []byte(":\n\n")
+				news = []byte("event: heartbeat\ndata: {}\n\n")
 			}
 		}
 		text, at = news, to

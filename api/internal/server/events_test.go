@@ -314,3 +314,9 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 		t.Errorf("%d bytes were read for 10 polls", n)
 	}
 }
+
+// The page gives up a stream in which nothing comes.
+func TestASilentStreamHasAHeartbeat(t *testing.T) {
+	_, base, _ := listen(t)
+	follow(t, base, "?after=-1", "").expect("event: heartbeat", "data: {}")
+}

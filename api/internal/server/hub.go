@@ -18,8 +18,8 @@ import (
 const (
 	// pollInterval is how often a guestbook that somebody watches is read.
 	pollInterval = 100 * time.Millisecond
-	// heartbeat is after how much silence something is sent, so that nobody takes the stream for a dead one.
-	heartbeat = 20 * time.Second
+	// heartbeat is after how much silence an event says that the stream is not dead. The page waits for 15 s.
+	heartbeat = 10 * time.Second
 	// maxViewers and maxTopics bound what watching costs this pod and Redis. nginx holds two connections for each viewer.
 	maxViewers, maxTopics = 10_000, 100
 	// maxAhead is for how many polls of its topic a viewer may be ahead of that, until the topic's guestbook counts.

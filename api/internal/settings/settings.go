@@ -117,6 +117,9 @@ func (s *Settings) check() error {
 	if err := cmp.Or(s.checkAddress("MASTER", s.MasterAddr), s.checkAddress("SLAVE", s.SlaveAddr)); err != nil {
 		return err
 	}
+	if strings.ContainsAny(s.Password, "\r\n") {
+		return errors.New("REDIS_PASSWORD: expected one line")
+	}
 	_, listenPort, listenErr := net.SplitHostPort(s.ListenAddr)
 	const positive = "a time above 0"
 	for _, c := range []struct {
@@ -193,12 +196,17 @@ func Usage(w io.Writer) error {
 	return errors.Join(err, table.Flush())
 }
 
-// unsetEmpty removes the variables that are set but empty, whose emptiness envconfig would prefer to the default.
+// unsetEmpty removes the variables that are set but empty, whose emptiness envconfig would prefer to the default. A line's
+// end, as "echo" puts it into a Secret, is not part of a value.
 func unsetEmpty() {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		name := field.Tag.Get("envconfig")
-		if value, ok := os.LookupEnv(name); ok && value == "" {
-			_ = os.Unsetenv(name) // it is set, so its name is valid
+		if value, ok := os.LookupEnv(name); !ok {
+			continue
+		} else if value = strings.TrimRight(value, "\r\n"); value != "" {
+			_ = os.Setenv(name, value) // it is set, so name and value are valid
+		} else {
+			_ = os.Unsetenv(name)
 		}
 	}
 }

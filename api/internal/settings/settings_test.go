@@ -74,6 +74,19 @@ func TestVariablesOfKubernetesDoNotDisturb(t *testing.T) {
 	}
 }
 
+// A Secret made of "echo password" ends with a newline; on Windows, with two characters.
+func TestALineEndIsNotPartOfAValue(t *testing.T) {
+	s, err := load(t, map[string]string{"REDIS_PASSWORD": "hunter2\r\n", "REDIS_USERNAME": "api\n", "REDIS_MASTER_ADDR": "redis:6379\n", "REDIS_DB": "\n"})
+	if err != nil || s.Password != "hunter2" || s.Username != "api" || s.MasterAddr != "redis:6379" {
+		t.Errorf("%q, %q, %q, %v", s.Password, s.Username, s.MasterAddr, err)
+	}
+	for _, password := range []string{"hunter2\nhunter3", "hunter2\rhunter3\n"} {
+		if _, err := load(t, map[string]string{"REDIS_PASSWORD": password}); err == nil || err.Error() != "REDIS_PASSWORD: expected one line" {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 	notPEM := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(notPEM, []byte("x"), 0o600); err != nil {

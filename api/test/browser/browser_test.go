@@ -60,6 +60,8 @@ func startChromium(profile string) (stop func(), err error) {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(waitLimit),
 		chromedp.Flag("remote-debugging-port", "0"),
+		// Names of hosts that lead to this machine.
+		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
 		// A mouse, which a machine without a screen lacks.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 	}
@@ -117,6 +119,7 @@ type request struct {
 	header            map[string]any
 	status            int64
 	bytes             float64 // over the wire, known when all has arrived
+	ended             bool
 }
 
 // prelude runs in a page before its own scripts.
@@ -278,7 +281,11 @@ func (p *page) watch(event any) {
 		}
 	case *network.EventLoadingFinished:
 		if r := p.request(event.RequestID); r != nil {
-			r.bytes = event.EncodedDataLength
+			r.bytes, r.ended = event.EncodedDataLength, true
+		}
+	case *network.EventLoadingFailed:
+		if r := p.request(event.RequestID); r != nil {
+			r.ended = true
 		}
 	}
 }
@@ -377,10 +384,10 @@ func (p *page) await(what, expression string) {
 	})
 }
 
-// awaitNil waits until the condition gives no error.
-func (p *page) awaitNil(what string, condition func() error) {
+// awaitNil waits until the condition gives no error, for as long as a limit says that differs from the usual one.
+func (p *page) awaitNil(what string, condition func() error, limit ...time.Duration) {
 	p.t.Helper()
-	for deadline := time.Now().Add(waitLimit); ; time.Sleep(30 * time.Millisecond) {
+	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(30 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return

@@ -18,6 +18,7 @@ type front struct {
 
 	mu       sync.Mutex
 	old      http.Handler // answers /guestbook… instead of the pod; nil: the pod does
+	events   http.Handler // answers /guestbook/events instead of the pod; nil: the pod does
 	refusal  int          // answers posts instead of the pod; 0: the pod does
 	answerer *string      // what the answers say of who gave them; nil: what the pod says
 	script   string       // instead of the page's; "whole": the page's own, "": none
@@ -60,7 +61,7 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
-		old, refusal, script, index := f.old, f.refusal, f.script, f.index
+		old, events, refusal, script, index := f.old, f.events, f.refusal, f.script, f.index
 		f.mu.Unlock()
 		if r.Method == http.MethodPost && refusal != 0 {
 			w.WriteHeader(refusal)
@@ -77,6 +78,10 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 			_, _ = w.Write([]byte(script)) // the browser may have gone
+			return
+		}
+		if events != nil && strings.HasSuffix(r.URL.Path, "/guestbook/events") {
+			events.ServeHTTP(w, r)
 			return
 		}
 		if old != nil && isGuestbook(r.URL.Path) {
@@ -113,6 +118,13 @@ func (f *front) serveOld(h http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.old = h
+}
+
+// serveEvents makes a handler answer for the stream; nil lets the pod answer again.
+func (f *front) serveEvents(h http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.events = h
 }
 
 // refusePosts answers each post with this status; 0 lets them through again.

@@ -4,6 +4,9 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -99,8 +102,8 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 // A wrong setting stops the rolling update, and the log says what is wrong.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	// With a password, so that this also tests that every client of Redis uses it.
-	n.kubectl("create", "secret", "generic", "redis", `--from-literal=password=Pass "w\ord`)
+	// With a password, so that this also tests that every client of Redis uses it; it ends as "echo" ends it.
+	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord\n")
 	n.kubectl("create", "-f", manifests)
 	n.ready()
 	if reply := n.kubectl("exec", "deployment/redis-master", "--", "env", "-u", "REDISCLI_AUTH", "redis-cli", "ping"); !strings.Contains(reply, "NOAUTH") {
@@ -160,18 +163,6 @@ func TestEvictionKeepsTheBudget(t *testing.T) {
 	load.stop("")
 }
 
-func TestAutoscaler(t *testing.T) {
-	n := newGuestbook(t)
-	n.await("the autoscaler has figures (needs metrics-server)", 2*time.Minute, func() bool {
-		return n.kubectl("get", "horizontalpodautoscaler", "frontend", "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}") != ""
-	})
-	load := n.startLoad("-readers=8", "-pause=3ms") // busy, but within what two processors can do
-	n.await("more than 3 frontend pods", 4*time.Minute, func() bool {
-		return n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.readyReplicas}") > "3"
-	})
-	load.stop("")
-}
-
 func TestNetworkPolicies(t *testing.T) {
 	n := newGuestbook(t)
 	n.startLoad()
@@ -208,5 +199,33 @@ func TestNetworkPolicies(t *testing.T) {
 		if reaches(closed) {
 			t.Error("can be reached:", closed)
 		}
+	}
+}
+
+// Whoever has one forward for the page keeps it when nginx gives up a visitor who is too slow.
+func TestAForwardOutlivesASlowVisitor(t *testing.T) {
+	n := newGuestbook(t)
+	address := n.forward("service/frontend", "80")
+	for name, half := range map[string]string{
+		"a header": "GET / HTTP/1.1\r\nHost: ",
+		"a body":   "POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		slow, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatalf("before half of %s: %v", name, err)
+		}
+		if _, err := slow.Write([]byte(half)); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_ = slow.SetReadDeadline(start.Add(time.Minute))
+		said, err := io.ReadAll(slow)
+		t.Logf("half of %s: answered %.40q after %s, %v", name, said, time.Since(start), err)
+		slow.Close()
+		response, err := http.Get("http://" + address + "/nginx-health")
+		if err != nil {
+			t.Fatalf("after half of %s: %v", name, err)
+		}
+		response.Body.Close()
 	}
 }

@@ -21,6 +21,8 @@ type report struct {
 	FailedReads, FailedWrites map[string]int
 	Away                      float64 // seconds
 	Lost                      []string
+	Streams                   int
+	LongestGap                time.Duration
 }
 
 // startLoad starts visiting the guestbook and waits for the first visits.

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 	n := newGuestbook(t)
 	node := strings.Fields(n.kubectl("get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`))[0]
-	url := "http://" + node + ":" + n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
+	url := "http://" + net.JoinHostPort(node, n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}"))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
 	defer end()
 	page, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
@@ -60,7 +61,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 	}
 	t.Logf("%d signatures, answered by %v%s", signed, pods, old)
 
-	n.kubectl("set", "image", "deployment/frontend", "api=gb-frontend-api:next")
+	n.kubectl("set", "image", "deployment/frontend", "api=gb-frontend-api:v2")
 	n.ready()
 	n.await("the foot to name the new version", time.Minute, func() bool {
 		_, version := sign()

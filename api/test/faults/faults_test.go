@@ -70,7 +70,14 @@ type row struct {
 	wrong         bool // something other than times
 	skipped       bool // this machine does not allow it
 	notes         []string
+	alerts        []string // that have fired
 }
+
+// quiet is what the faults are compared with.
+var quiet = []fault{{
+	name: "none, for 10 s", bound: "nothing fails, no alert fires", setup: setup{slaves: 2},
+	inject: func(*rig) { time.Sleep(scaled(10 * time.Second)) },
+}}
 
 func TestMain(m *testing.M) {
 	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
@@ -80,7 +87,13 @@ func TestMain(m *testing.M) {
 func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
-	for _, f := range slices.Concat(redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults) {
+	alarms = newWatch(t)
+	defer func() {
+		if err := alarms.draw(t); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
@@ -116,6 +129,7 @@ func scaled(d time.Duration) time.Duration {
 
 func (f fault) run(t *testing.T) row {
 	r := newRig(t, f.setup)
+	alarms.follow(r)
 	if f.prepare != nil {
 		f.prepare(r)
 	}
@@ -133,11 +147,14 @@ func (f fault) run(t *testing.T) row {
 	if f.away > 0 {
 		r.checkAway(f)
 	}
-	result.memory = r.peaks()
+	result.memory, result.alerts = r.peaks(), alarms.prometheus.Fired(t, r.started)
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
 	result.checkBounds(r, r.load.requests)
 	result.problems = append(result.problems, r.slower...)
+	if f.name == quiet[0].name && len(result.alerts) > 0 {
+		result.problems = append(result.problems, fmt.Sprintf("alerts fire: %v", result.alerts))
+	}
 	result.wrong = result.lost > 0 || result.twice > 0 || len(r.load.problems) > 0
 	result.problems = append(result.problems, slices.Sorted(maps.Keys(r.load.problems))...)
 	return result

@@ -207,6 +207,6 @@ func (f Figures) flatten(name string, node any) {
 			f.flatten(name+" "+item, child)
 		}
 	default:
-		f.put(strings.NewReplacer("spec template spec ", "", "spec ", "", "containers ", "").Replace(name), fmt.Sprint(node))
+		f.put(strings.NewReplacer("spec template spec ", "", "spec ", "", "containers ", "", "initContainers ", "").Replace(name), fmt.Sprint(node))
 	}
 }

@@ -106,7 +106,7 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	const renamed = "registry.example.com/me/renamed"
 	for _, o := range objects(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: ")) {
 		for _, spec := range podSpecs(o) {
-			for _, container := range list(spec["containers"]) {
+			for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
 				if container["image"] != renamed+":v9" {
 					t.Errorf("the Kustomization does not name the image %v", container["image"])
 				}
@@ -115,8 +115,8 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// A component replaces the frontend of a PHP guestbook beside that one's Redis and Service, and changes its settings.
-func TestComponents(t *testing.T) {
+// These components replace the frontend of a PHP guestbook beside that one's Redis and Service, and change its settings.
+func TestComponentsForPHPGuestbooks(t *testing.T) {
 	changes := map[string]map[string]string{ // settings that it adds or, where empty, takes away
 		"existing": {},
 		"replica": {
@@ -131,14 +131,7 @@ func TestComponents(t *testing.T) {
 			"REDIS_SLAVE_SERVICE_HOST":  "$(REDIS_FOLLOWER_SERVICE_HOST)",
 		},
 	}
-	var folders []string
-	for _, file := range files(t, "k8s/components/*/Kustomization") {
-		folders = append(folders, filepath.Base(filepath.Dir(file)))
-	}
-	if !slices.Equal(folders, keys(changes)) {
-		t.Errorf("the components are %v", folders)
-	}
-	for _, name := range folders {
+	for _, name := range keys(changes) {
 		t.Run(name, func(t *testing.T) {
 			text := built(t, "# - components/"+name+"\n", "- components/"+name+"\n")
 			if found, pods, err := excess([]byte(text)); err != nil || pods != 1 || len(found) > 0 {
@@ -162,10 +155,92 @@ func TestComponents(t *testing.T) {
 	}
 }
 
+// These components are for some clusters. They change nothing but what is listed.
+func TestComponentsForClusters(t *testing.T) {
+	changes := map[string][]string{
+		"openshift": {
+			"Deployment/redis-master spec template spec securityContext fsGroup: 999 -> ",
+			"Deployment/redis-master spec template spec securityContext runAsUser: 999 -> ",
+		},
+		"quota": {
+			"Deployment/frontend spec template spec containers nginx resources limits cpu:  -> 500m",
+			"Deployment/frontend spec template spec initContainers api resources limits cpu:  -> 500m",
+			"Deployment/redis-master spec template spec containers master resources limits cpu:  -> 500m",
+			"Deployment/redis-slave spec template spec containers slave resources limits cpu:  -> 500m",
+		},
+		"external-redis": {
+			"Deployment/frontend spec template spec enableServiceLinks:  -> false",
+			"Deployment/frontend spec template spec initContainers api env REDIS_MASTER_ADDR value:  -> guestbook.redis.example.com:6380",
+			"Deployment/frontend spec template spec initContainers api env REDIS_SLAVE_ADDR value:  -> guestbook-ro.redis.example.com:6380",
+			"Deployment/frontend spec template spec initContainers api env REDIS_TLS value:  -> true",
+			"Deployment/redis-master: away", "Deployment/redis-slave: away",
+			"NetworkPolicy/redis-master: away", "NetworkPolicy/redis-slave: away",
+			"PersistentVolumeClaim/redis-master: away", "PodDisruptionBudget/redis-slave: away",
+			"Service/redis-master: away", "Service/redis-slave: away",
+		},
+		"load-balancer": {"Service/frontend spec type: NodePort -> LoadBalancer"},
+		"gitops": {
+			"Deployment/frontend spec replicas: 3 -> ",
+			"PersistentVolumeClaim/redis-master metadata annotations argocd.argoproj.io/sync-options:  -> Prune=false,Delete=false",
+			"PersistentVolumeClaim/redis-master metadata annotations kustomize.toolkit.fluxcd.io/prune:  -> disabled",
+		},
+	}
+	for _, name := range keys(changes) {
+		t.Run(name, func(t *testing.T) {
+			got, want := objects(t, built(t, "# - components/"+name+"\n", "- components/"+name+"\n")), objects(t, base(t))
+			var found []string
+			for _, key := range keys(want) {
+				if got[key] == nil {
+					found = append(found, key+": away")
+					delete(want, key)
+				}
+			}
+			before, after := map[string]string{}, map[string]string{}
+			flatten(before, "", want)
+			flatten(after, "", got)
+			all := append(keys(before), keys(after)...)
+			slices.Sort(all)
+			for _, path := range slices.Compact(all) {
+				if before[path] != after[path] && !strings.HasSuffix(path, " name") {
+					found = append(found, fmt.Sprintf("%s: %s -> %s", path, before[path], after[path]))
+				}
+			}
+			slices.Sort(found)
+			if !slices.Equal(found, changes[name]) {
+				t.Errorf("it changes\n%s\nwant\n%s", strings.Join(found, "\n"), strings.Join(changes[name], "\n"))
+			}
+		})
+	}
+}
+
+// flatten puts each value of an object under its path; an item of a list is called by its name, or else by its place.
+func flatten(into map[string]string, path string, node any) {
+	switch node := node.(type) {
+	case map[string]object:
+		for key, o := range node {
+			flatten(into, key, o)
+		}
+	case object:
+		for key, child := range node {
+			flatten(into, path+" "+key, child)
+		}
+	case []any:
+		for i, child := range node {
+			item := fmt.Sprint(i)
+			if o, ok := child.(object); ok && o["name"] != nil {
+				item = fmt.Sprint(o["name"])
+			}
+			flatten(into, path+" "+item, child)
+		}
+	default:
+		into[path] = fmt.Sprint(node)
+	}
+}
+
 // settings takes the API's environment out of the Deployment.
 func settings(deployment object) map[string]any {
 	env := map[string]any{}
-	for _, container := range list(podSpecs(deployment)[0]["containers"]) {
+	for _, container := range list(podSpecs(deployment)[0]["initContainers"]) {
 		if container["name"] != "api" {
 			continue
 		}
@@ -191,6 +266,40 @@ func TestReplacements(t *testing.T) {
 		}
 		if n := strings.Count(text, "value: dns"); n != 1 {
 			t.Errorf("%s says %d times value: dns", file, n)
+		}
+	}
+}
+
+// Where a cluster reaches one registry only, no image may come from elsewhere.
+func TestManifestsOfARegistry(t *testing.T) {
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const registry = "registry.example.com:5000/me"
+	for _, from := range []string{registry, ""} {
+		dir := t.TempDir()
+		cmd := exec.Command("make", "-s", "manifests", "REGISTRY="+from, "TAG=v9", "MANIFESTS="+dir)
+		cmd.Dir, cmd.Env = root, slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		images := map[string]bool{}
+		for _, file := range files(t, "all-in-one/*.yaml") {
+			for _, o := range objects(t, read(t, filepath.Join(dir, filepath.Base(file)))) {
+				for _, spec := range podSpecs(o) {
+					for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
+						images[fmt.Sprint(container["image"])] = true
+					}
+				}
+			}
+		}
+		want := []string{"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "valkey/valkey:9.1-alpine"}
+		if from != "" {
+			want = []string{registry + "/gb-frontend-api:v9", registry + "/gb-frontend-nginx:v9", registry + "/gb-redis-slave:v9", registry + "/valkey:9.1-alpine"}
+		}
+		if got := keys(images); !slices.Equal(got, want) {
+			t.Errorf("the images are %q, want %q", got, want)
 		}
 	}
 }

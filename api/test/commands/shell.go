@@ -1,0 +1,140 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Shell runs the commands of one document.
+type Shell struct {
+	Dir      string            // the repository
+	Env      []string          // all of the environment
+	Preamble string            // comes before each block: functions in place of what a test has not
+	Replace  *strings.Replacer // of what a reader has and a test has not, such as ports; nil: nothing
+	running  map[string]*background
+}
+
+// A background command, as a reader has it in another terminal.
+type background struct {
+	cmd    *exec.Cmd
+	ended  chan error
+	mu     sync.Mutex
+	output bytes.Buffer
+}
+
+func (b *background) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.output.Write(p)
+}
+
+func (b *background) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.output.String()
+}
+
+// Run runs a block as its words say, and returns its output, and how that is not what the document says.
+func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	if b.Is("background") {
+		return "", s.start(ctx, b)
+	}
+	for {
+		out, err := s.command(ctx, b).CombinedOutput()
+		if failure := (*exec.ExitError)(nil); b.Is("fails") && errors.As(err, &failure) {
+			err = nil
+		} else if b.Is("fails") && err == nil {
+			err = errors.New("it does not fail")
+		}
+		if err == nil && b.Output != "" && !regexp.MustCompile(b.promised()+`\z`).Match(out) {
+			err = errors.New("it says something else")
+		}
+		if err == nil {
+			return string(out), nil
+		}
+		err = fmt.Errorf("%s%w:\n%s", b, err, out)
+		if !b.Is("repeat") {
+			return string(out), err
+		}
+		select {
+		case <-ctx.Done():
+			return string(out), err
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// Close ends what runs in the background.
+func (s *Shell) Close() {
+	for text := range s.running {
+		s.end(text)
+	}
+}
+
+func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
+	text := b.Text
+	if s.Replace != nil {
+		text = s.Replace.Replace(text)
+	}
+	// Where its output is no terminal, curl shows how far it is.
+	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
+	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, s.Env, time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd
+}
+
+// start starts a command and waits for what it promises. A reader who types it again has seen the first one end.
+func (s *Shell) start(ctx context.Context, b Block) error {
+	s.end(b.Text)
+	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}
+	started.cmd.Stdout, started.cmd.Stderr = started, started
+	if err := started.cmd.Start(); err != nil {
+		return err
+	}
+	if s.running == nil {
+		s.running = map[string]*background{}
+	}
+	s.running[b.Text] = started
+	go func() { started.ended <- started.cmd.Wait() }()
+	if s.Replace != nil {
+		b.Output = s.Replace.Replace(b.Output)
+	}
+	for promised := regexp.MustCompile(b.promised()); !promised.MatchString(started.String()); {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%sdoes not say what it should:\n%s", b, started)
+		case err := <-started.ended:
+			started.ended <- err
+			return fmt.Errorf("%shas ended (%v):\n%s", b, err, started)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// end ends a background command as Ctrl-C does.
+func (s *Shell) end(text string) {
+	b, ok := s.running[text]
+	if !ok {
+		return
+	}
+	delete(s.running, text)
+	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT) // it may have ended
+	select {
+	case <-b.ended:
+	case <-time.After(20 * time.Second):
+		_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL)
+		<-b.ended
+	}
+}

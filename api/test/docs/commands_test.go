@@ -1,0 +1,171 @@
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"guestbook/api/test/commands"
+	"guestbook/api/test/podtest"
+)
+
+// A reader without a cluster types what the documents say, and sees what they say. The guestbook that this is about is that of
+// "make run", which is itself one of the commands.
+func TestCommands(t *testing.T) {
+	ports := podtest.FreePorts(t)
+	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
+	shell := &commands.Shell{
+		Dir: copyOfRepository(t),
+		Env: environment("PORT="+number["8000"], "API_PORT="+number["8080"], "MASTER_PORT="+number["6379"], "SLAVE_PORT="+number["6380"]),
+		Replace: strings.NewReplacer(
+			":8000", ":"+number["8000"], ":8080", ":"+number["8080"], "-p 6379", "-p "+number["6379"], "-p 6380", "-p "+number["6380"],
+		),
+	}
+	t.Cleanup(shell.Close)
+	root := repository(t)
+	files, err := commands.Documents(root) // README.md, which starts it, comes first
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, file := range files {
+		blocks, err := commands.Read(root, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range blocks {
+			if b.Is("cluster") || b.Is("migrate") || b.Is("by-hand") {
+				continue
+			}
+			ran++
+			output, err := shell.Run(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(output) {
+				if text := texts(t)[file]; b.Is("table") && strings.HasPrefix(line, "|") && !strings.Contains(text, line) {
+					t.Errorf("%sit says, and the document does not:\n%s", b, line)
+				}
+			}
+		}
+	}
+	if ran < 5 {
+		t.Errorf("only %d commands were run", ran)
+	}
+}
+
+// What no test runs is at least something that a shell and make understand.
+func TestCommandsByHand(t *testing.T) {
+	known := []string{"cluster", "migrate", "by-hand", "background", "repeat", "fails", "table", "figures"}
+	total := 0
+	for _, blocks := range documents(t) {
+		for _, b := range blocks {
+			total++
+			for _, word := range b.Words {
+				if !slices.Contains(known, word) {
+					t.Errorf("%sno word of a fence: %q", b, word)
+				}
+			}
+			if out, err := exec.Command("sh", "-n", "-c", b.Text).CombinedOutput(); err != nil {
+				t.Errorf("%s%s", b, out)
+			}
+			if strings.HasPrefix(b.Text, "$ ") {
+				t.Errorf("%sa prompt cannot be typed", b)
+			}
+		}
+	}
+	if total < 10 {
+		t.Errorf("only %d commands were found", total)
+	}
+}
+
+// Every target of make that a document names is there.
+func TestTargets(t *testing.T) {
+	makefile, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := regexp.MustCompile("(?m)(?:^|`)make ([a-z0-9-]+)")
+	for file, text := range texts(t) {
+		for _, match := range target.FindAllStringSubmatch(text, -1) {
+			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).Match(makefile) {
+				t.Errorf("%s names make %s", file, match[1])
+			}
+		}
+	}
+}
+
+// Commands are where tests find them: in a fence.
+func TestCommandsAreInFences(t *testing.T) {
+	command := regexp.MustCompile(`(?m)^ {4,}(\$ .*|(make|kubectl|kind|minikube|docker|curl|sed|go|git|helm|nginx|redis-cli|printf) [a-z'-].*)$`)
+	fence := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	for file, text := range texts(t) {
+		for _, line := range command.FindAllString(fence.ReplaceAllString(text, ""), -1) {
+			t.Errorf("%s: %s", file, line)
+		}
+	}
+}
+
+// documents maps each document to its commands.
+func documents(t *testing.T) map[string][]commands.Block {
+	t.Helper()
+	read := map[string][]commands.Block{}
+	for file := range texts(t) {
+		blocks, err := commands.Read(repository(t), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read[file] = blocks
+	}
+	return read
+}
+
+// environment is that of a terminal: a make that runs this test adds to it what other makes would take for theirs.
+func environment(more ...string) []string {
+	return append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS")
+	}), more...)
+}
+
+// copyOfRepository is for commands that write: not here, where somebody may have a guestbook running.
+func copyOfRepository(t *testing.T) string {
+	t.Helper()
+	from, to := repository(t), t.TempDir()
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case name != "." && strings.HasPrefix(entry.Name(), "."):
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		case entry.IsDir():
+			return os.MkdirAll(filepath.Join(to, name), 0o755)
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, name), content, info.Mode())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}

@@ -1,0 +1,38 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"guestbook/api/test/commands"
+	"guestbook/api/test/localpod"
+)
+
+func repository(t *testing.T) string {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// texts maps each document to what is in it.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	root := repository(t)
+	files, err := commands.Documents(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := map[string]string{}
+	for _, file := range files {
+		content, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		read[file] = string(content)
+	}
+	return read
+}

@@ -1,0 +1,44 @@
+package docs
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"guestbook/api/internal/settings"
+)
+
+var update = flag.Bool("update", false, "write the table of docs/settings.md")
+
+// docs/settings.md has the table that "api -help" prints. go test ./api/test/docs -run Settings -update writes it.
+func TestSettings(t *testing.T) {
+	var help strings.Builder
+	if err := settings.Usage(&help); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(help.String()), "\n")
+	// The columns begin where those of the heading do.
+	byDefault, meaning := strings.Index(lines[0], "DEFAULT"), strings.Index(lines[0], "MEANING")
+	table := "| Variable | Default | Meaning |\n|---|---|---|\n"
+	for _, line := range lines[1:] {
+		value := strings.TrimSpace(line[byDefault:meaning])
+		if value != "" {
+			value = "`" + value + "`"
+		}
+		table += "| `" + strings.TrimSpace(line[:byDefault]) + "` | " + value + " | " + line[meaning:] + " |\n"
+	}
+	document := texts(t)["docs/settings.md"]
+	if strings.Contains(document, table) {
+		return
+	}
+	if !*update {
+		t.Fatalf("docs/settings.md has another table than api -help; it should be\n%s", table)
+	}
+	document = regexp.MustCompile(`(?m)(^\|.*\n)+`).ReplaceAllLiteralString(document, table)
+	if err := os.WriteFile(filepath.Join(repository(t), "docs", "settings.md"), []byte(document), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

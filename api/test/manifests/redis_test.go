@@ -1,0 +1,252 @@
+package manifests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/podtest"
+)
+
+// server is a run of the master's or the slave's start script, as its container runs it, on a port of this machine.
+type server struct {
+	*exec.Cmd
+	port int
+	mu   sync.Mutex
+	out  bytes.Buffer
+	end  chan error
+}
+
+func (s *server) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(p)
+}
+
+// said is what it has written.
+func (s *server) said() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
+// newMaster prepares the script of redis-master's manifest.
+func newMaster(t *testing.T, env ...string) *server {
+	t.Helper()
+	for _, o := range objects(t, read(t, files(t, "k8s/redis-master-deployment.yaml")[0])) {
+		master := list(podSpecs(o)[0]["containers"])[0]
+		return newServer(t, podtest.FreePorts(t).Master, env, "sh", "-euc", fmt.Sprint(master["args"].([]any)[0]))
+	}
+	return nil
+}
+
+func newServer(t *testing.T, port int, env []string, command ...string) *server {
+	t.Helper()
+	program, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, dir := t.TempDir(), t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --bind 127.0.0.1 --port %d --repl-diskless-sync-delay 0\n", program, port)
+	if err := os.WriteFile(filepath.Join(bin, "redis-server"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // another user may come to it
+		t.Fatal(err)
+	}
+	s := &server{Cmd: exec.Command(command[0], command[1:]...), port: port, end: make(chan error, 1)}
+	s.Dir, s.Stdout, s.Stderr = dir, s, s
+	s.Env = append(os.Environ(), append(env, "PATH="+bin+":"+os.Getenv("PATH"))...)
+	return s
+}
+
+// start starts it for the rest of the test.
+func (s *server) start(t *testing.T) *server {
+	t.Helper()
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		s.end <- s.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = s.Process.Signal(syscall.SIGTERM)
+		<-ended
+		if t.Failed() {
+			t.Log(s.said())
+		}
+	})
+	return s
+}
+
+// refuses expects it to end with one line that holds each of these texts.
+func (s *server) refuses(t *testing.T, texts ...string) {
+	t.Helper()
+	s.start(t)
+	select {
+	case err := <-s.end:
+		s.end <- err
+		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
+			t.Errorf("it ends with %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
+	}
+	line, ok := strings.CutSuffix(s.said(), "\n")
+	if !ok || strings.Contains(line, "\n") {
+		t.Errorf("it says %q, want one line", s.said())
+	}
+	for _, text := range texts {
+		if !strings.Contains(line, text) {
+			t.Errorf("it says %q, without %q", line, text)
+		}
+	}
+}
+
+// ask sends a command with a password, until there is an answer.
+func (s *server) ask(t *testing.T, password, command string, args ...any) string {
+	t.Helper()
+	var answer string
+	await(t, "an answer to "+command, func(ctx context.Context) error {
+		c, err := redis.DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword(password))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		answer, err = redis.String(c.Do(command, args...))
+		return err
+	})
+	return answer
+}
+
+func await(t *testing.T, what string, condition func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		err := condition(ctx)
+		if err == nil {
+			return
+		} else if ctx.Err() != nil {
+			t.Fatalf("no %s: %v", what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// A Secret made of "echo password" ends with a newline; on Windows, with two characters. The API leaves it away, redis-cli,
+// which the probes run, sends it.
+func TestAPasswordMayEndWithANewline(t *testing.T) {
+	const password = `Pa ss"\w$o'rd`
+	for name, given := range map[string]string{"none": password, "newline": password + "\n", "Windows": password + "\r\n"} {
+		t.Run(name, func(t *testing.T) {
+			master := newMaster(t, "REDIS_PASSWORD="+given).start(t)
+			port := podtest.FreePorts(t).Slave
+			slave := newServer(t, port, []string{
+				"REDIS_PASSWORD=" + given, "GET_HOSTS_FROM=env",
+				"REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(master.port),
+			}, files(t, "redis-slave/run.sh")[0]).start(t)
+			for _, s := range []*server{master, slave} {
+				for _, sent := range []string{password, given} {
+					if answer := s.ask(t, sent, "PING"); answer != "PONG" {
+						t.Errorf("with the password %q: %s", sent, answer)
+					}
+				}
+				c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword("wrong"))
+				if err == nil {
+					c.Close()
+					t.Error("a wrong password is taken")
+				}
+			}
+			await(t, "link to the master", func(context.Context) error {
+				if info := slave.ask(t, password, "INFO", "replication"); !strings.Contains(info, "master_link_status:up") {
+					return errors.New(info)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func TestAPasswordOfTwoLinesIsRefused(t *testing.T) {
+	const given = "REDIS_PASSWORD=hunter2\nhunter3\n"
+	slave := newServer(t, podtest.FreePorts(t).Slave, []string{given, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1"}, files(t, "redis-slave/run.sh")[0])
+	for name, s := range map[string]*server{"master": newMaster(t, given), "slave": slave} {
+		t.Run(name, func(t *testing.T) {
+			s.refuses(t, "REDIS_PASSWORD", "one line")
+			if strings.Contains(s.said(), "hunter") {
+				t.Error("it tells the password")
+			}
+		})
+	}
+}
+
+func TestTheMasterSaysForWhatItWaits(t *testing.T) {
+	master := newMaster(t)
+	lock, err := os.Create(filepath.Join(master.Dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	master.start(t)
+	await(t, "line", func(context.Context) error {
+		if said := master.said(); !strings.Contains(said, master.Dir+"/lock") || !strings.HasSuffix(said, "\n") {
+			return fmt.Errorf("it says %q", said)
+		}
+		return nil
+	})
+	time.Sleep(2500 * time.Millisecond) // it tries each second
+	if said := master.said(); strings.Count(said, "\n") != 1 {
+		t.Errorf("it says %q, want one line", said)
+	}
+	lock.Close()
+	if answer := master.ask(t, "", "PING"); answer != "PONG" {
+		t.Error(answer)
+	}
+}
+
+func TestTheMasterNamesAFolderThatItMayNotWrite(t *testing.T) {
+	for name, prepare := range map[string]func(dir string) error{
+		"folder": func(string) error { return nil },
+		"lock": func(dir string) error {
+			return errors.Join(os.WriteFile(dir+"/lock", nil, 0o600), os.Chmod(dir+"/lock", 0o400))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			master := newMaster(t)
+			if err := prepare(master.Dir); err != nil {
+				t.Fatal(err)
+			}
+			user := os.Getuid()
+			if user == 0 {
+				user = 65534
+				master.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
+				if name == "lock" {
+					if err := os.Chmod(master.Dir, 0o777); err != nil {
+						t.Fatal(err)
+					}
+				}
+			} else if err := os.Chmod(master.Dir, map[string]os.FileMode{"folder": 0o500, "lock": 0o700}[name]); err != nil {
+				t.Fatal(err)
+			}
+			master.refuses(t, master.Dir, "user "+strconv.Itoa(user), "chown", "fsGroup")
+		})
+	}
+}

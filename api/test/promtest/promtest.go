@@ -1,0 +1,274 @@
+// Package promtest gives tests a Prometheus of their own, with the rules of k8s/monitoring.
+package promtest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/test/localpod"
+	"guestbook/api/tools/chart"
+)
+
+// timeout is how long each of the programs may take to start, and to answer.
+const timeout = 30 * time.Second
+
+// Manifest reads a manifest of k8s/monitoring into what is pointed to.
+func Manifest(t testing.TB, name string, into any) {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "k8s/monitoring", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var content any
+	if err := yaml.Unmarshal(text, &content); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	asJSON, err := json.Marshal(content)
+	if err == nil {
+		err = json.Unmarshal(asJSON, into)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
+
+// Rules writes the alerts to a file, as Prometheus reads them. Their minutes are as many times shorter as speed says.
+func Rules(t testing.TB, file string, speed float64) {
+	t.Helper()
+	var rule struct{ Spec json.RawMessage }
+	Manifest(t, "guestbook-prometheusrule.yaml", &rule)
+	text := minutes.ReplaceAllFunc(rule.Spec, func(match []byte) []byte {
+		part := minutes.FindSubmatch(match)
+		n, _ := strconv.Atoi(string(part[2])) // they are digits
+		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
+	})
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Prometheus is one that runs.
+type Prometheus struct{ url string }
+
+// Target gives the address, host:port, of what is scraped now; "" for nothing.
+type Target func() string
+
+// Start runs a Prometheus, and an exporter for the Redis at a port, until the test ends. It scrapes this and the APIs every
+// 15 s, divided by speed; so are the alerts' times. It takes some seconds until it begins to, and so targets may change.
+func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
+	t.Helper()
+	dir := t.TempDir()
+	ports, err := localpod.FreePorts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exporter, server := addr(ports.API), addr(ports.Nginx)
+	targets := http.NewServeMux()
+	targets.HandleFunc("/redis", func(w http.ResponseWriter, r *http.Request) {
+		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://%s")
+	})
+	front := httptest.NewServer(targets)
+	t.Cleanup(front.Close)
+	address := front.Listener.Addr().String()
+	Rules(t, filepath.Join(dir, "rules.yml"), speed)
+	config := fmt.Sprintf(`
+global: {scrape_interval: %[1]dms, scrape_timeout: %[1]dms, evaluation_interval: %[1]dms}
+rule_files: [rules.yml]
+scrape_configs:
+  - {job_name: guestbook/redis-exporter, metrics_path: /redis, static_configs: [{targets: ["%[2]s"]}]}
+`, int(15_000/speed), address)
+	for i, api := range apis {
+		targets.HandleFunc(fmt.Sprint("/", i), func(w http.ResponseWriter, r *http.Request) {
+			forward(w, r, api, "http://%s/metrics")
+		})
+		config += fmt.Sprintf(`  - {job_name: "%[1]d/frontend", metrics_path: /%[1]d, static_configs: [{targets: ["%[2]s"], labels: {pod: frontend-%[1]d}}]}`+"\n", i, address)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "prometheus-redis-exporter", "-redis.addr", "", "-web.listen-address", exporter)
+	run(t, "prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
+		"--web.listen-address", server, "--log.level", "error")
+	p := &Prometheus{url: "http://" + server}
+	for until := time.Now().Add(timeout); !answers(p.url + "/-/ready"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("Prometheus does not answer")
+		}
+	}
+	// Up or not, but asked for.
+	for until := time.Now().Add(timeout); len(p.Query(t, "up")) <= len(apis); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("Prometheus does not scrape")
+		}
+	}
+	return p
+}
+
+// forward answers with what the target does.
+func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
+	address := target()
+	if address == "" {
+		http.Error(w, "nothing runs", http.StatusServiceUnavailable)
+		return
+	}
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, address), nil)
+	if err == nil {
+		var response *http.Response
+		if response, err = once.Do(request); err == nil {
+			defer response.Body.Close()
+			w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
+			w.WriteHeader(response.StatusCode)
+			_, err = io.Copy(w, response.Body)
+		}
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+	}
+}
+
+// once keeps no connection: what holds too many is what the tests look for.
+var once = &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+func answers(url string) bool {
+	response, err := once.Get(url)
+	if err == nil {
+		response.Body.Close()
+	}
+	return err == nil && response.StatusCode == http.StatusOK
+}
+
+// run starts a program, which is stopped when the test ends.
+func run(t testing.TB, name string, args ...string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	program := exec.CommandContext(ctx, name, args...)
+	program.Stderr = t.Output()
+	if err := program.Start(); err != nil {
+		stop()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		_ = program.Wait() // it was killed
+	})
+}
+
+// Series is one of the answers to a query: its labels, and its value.
+type Series struct {
+	Metric map[string]string
+	Value  [2]any   // a time and a text
+	Values [][2]any // likewise, of a range
+}
+
+// Query asks for what holds now.
+func (p *Prometheus) Query(t testing.TB, expr string) []Series {
+	t.Helper()
+	return p.query(t, "query", url.Values{"query": {expr}})
+}
+
+func (p *Prometheus) query(t testing.TB, kind string, values url.Values) []Series {
+	t.Helper()
+	response, err := once.PostForm(p.url+"/api/v1/"+kind, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Error string
+		Data  struct{ Result []Series }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Error != "" {
+		t.Fatalf("%s: %v %s", values, err, answer.Error)
+	}
+	return answer.Data.Result
+}
+
+// Fired gives the names of the alerts that have fired since then.
+func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
+	t.Helper()
+	query := fmt.Sprintf(`group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[%dms]))`, max(time.Since(since).Milliseconds(), 1))
+	for _, s := range p.Query(t, query) {
+		names = append(names, s.Metric["alertname"])
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Panel is one of the dashboard's.
+type Panel struct {
+	Title, Description string
+	Targets            []struct{ Expr, LegendFormat string }
+}
+
+// Panels are those of the dashboard of k8s/monitoring. Their rates are over the window.
+func Panels(t testing.TB, window string) []Panel {
+	t.Helper()
+	var config struct{ Data map[string]string }
+	Manifest(t, "guestbook-dashboard.yaml", &config)
+	var dashboard struct{ Panels []Panel }
+	text := strings.ReplaceAll(config.Data["guestbook.json"], "$__rate_interval", window)
+	if err := json.Unmarshal([]byte(text), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	return dashboard.Panels
+}
+
+// Draw draws the dashboard of what was since then into a file, as SVG.
+func (p *Prometheus) Draw(t testing.TB, file string, since time.Time, window string) error {
+	t.Helper()
+	const steps = 200
+	now := time.Now()
+	var panels []chart.Panel
+	for _, panel := range Panels(t, window) {
+		drawn := chart.Panel{Title: panel.Title}
+		for _, target := range panel.Targets {
+			for _, series := range p.query(t, "query_range", url.Values{
+				"query": {target.Expr}, "step": {fmt.Sprint(now.Sub(since).Seconds() / steps)},
+				"start": {fmt.Sprint(float64(since.UnixMilli()) / 1000)}, "end": {fmt.Sprint(float64(now.UnixMilli()) / 1000)},
+			}) {
+				line := chart.Line{Label: label.ReplaceAllStringFunc(target.LegendFormat, func(name string) string { return series.Metric[strings.Trim(name, "{}")] })}
+				for range steps + 1 {
+					line.Values = append(line.Values, math.NaN())
+				}
+				for _, v := range series.Values {
+					at, _ := v[0].(float64)
+					text, _ := v[1].(string)
+					value, err := strconv.ParseFloat(text, 64)
+					if step := int(steps * (at - float64(since.UnixMilli())/1000) / now.Sub(since).Seconds()); err == nil && step >= 0 && step <= steps {
+						line.Values[step] = value
+					}
+				}
+				drawn.Lines = append(drawn.Lines, line)
+			}
+		}
+		panels = append(panels, drawn)
+	}
+	return chart.Panels(file, panels)
+}
+
+var label = regexp.MustCompile(`\{\{\w+\}\}`)
