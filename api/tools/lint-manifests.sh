@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the manifests: what they allow the pods, the schemas of Kubernetes and of the Gateway API, also with each component,
+# Checks the manifests: what they allow the pods, the schemas of Kubernetes and of what extends it, also with each component,
 # what kube-score advises, and whether all-in-one/ is up to date.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -21,9 +21,12 @@ for folder in k8s/components/*/; do
   component=$(basename "$folder")
   api/tools/kustomized.sh k8s "components: [../../k8s/components/$component]" >".build/components/$component.yaml"
 done
-# The Gateway API's schemas are in its Go module.
-crds=$(go mod download -json sigs.k8s.io/gateway-api@v1.6.3 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/config/crd/standard
-quiet .build/valid .build/kubectl-validate --version 1.30 --local-crds "$crds" k8s all-in-one .build/components
+# The schemas of the Gateway API and of Prometheus's operator are in their Go modules.
+rm -rf .build/crds && mkdir .build/crds
+folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
+cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
+  "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
+quiet .build/valid .build/kubectl-validate --version 1.30 --local-crds .build/crds k8s all-in-one .build/components
 
 # The advice of kube-score that is not followed, each with its reason.
 # Memory is limited; a CPU limit would slow visitors down while a processor is idle.

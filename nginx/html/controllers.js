@@ -413,6 +413,7 @@ export class Connection {
   #rewritten = false; // whether what is known of the book is no longer true
   #led = false; // whether another tab tells what comes
   #end = -1; // the newest entry that it has told of
+  #sought = -1; // that for which the book was read last: it may not be shown
 
   // tell is told how it stands: "connecting", "live", "polling", "reconnecting" or "offline", and what went wrong.
   constructor(book, tell = () => {}, tabs = null) {
@@ -546,13 +547,15 @@ export class Connection {
     if (reset) this.#reset();
     if (!this.#led) return; // still reading
     if (entry && after <= this.book.last) this.book.add(entry);
-    if (last > this.book.last) this.connect(); // something was missed
-    else if (state !== this.#state) this.#say(state);
+    if (last > this.book.last && last !== this.#sought) {
+      this.#sought = last; // something was missed
+      this.connect();
+    } else if (state !== this.#state) this.#say(state);
   }
 
   #reset() {
     this.#rewritten = true;
-    this.#end = -1;
+    this.#end = this.#sought = -1;
     this.#disconnect();
     this.#later(backoff(RECONNECTS, 0)); // not at once: all viewers are told at the same moment
   }

@@ -62,7 +62,7 @@ func TestCommands(t *testing.T) {
 
 // What no test runs is at least something that a shell and make understand.
 func TestCommandsByHand(t *testing.T) {
-	known := []string{"cluster", "migrate", "by-hand", "background", "repeat", "fails", "table"}
+	known := []string{"cluster", "migrate", "by-hand", "background", "repeat", "fails", "table", "figures"}
 	total := 0
 	for _, blocks := range documents(t) {
 		for _, b := range blocks {
@@ -94,7 +94,7 @@ func TestTargets(t *testing.T) {
 	target := regexp.MustCompile("(?m)(?:^|`)make ([a-z0-9-]+)")
 	for file, text := range texts(t) {
 		for _, match := range target.FindAllStringSubmatch(text, -1) {
-			if !regexp.MustCompile(`(?m)^`+match[1]+`:`).Match(makefile) {
+			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).Match(makefile) {
 				t.Errorf("%s names make %s", file, match[1])
 			}
 		}

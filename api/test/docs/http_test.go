@@ -22,7 +22,9 @@ func TestHTTP(t *testing.T) {
 	}
 	var description struct {
 		Paths      map[string]map[string]json.RawMessage
-		Components struct{ Parameters map[string]struct{ Name string } }
+		Components struct {
+			Parameters map[string]struct{ Name string }
+		}
 	}
 	content, err := os.ReadFile(filepath.Join(repository(t), "api", "internal", "server", "openapi.json"))
 	if err != nil {

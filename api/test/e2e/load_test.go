@@ -19,7 +19,10 @@ type load struct {
 type report struct {
 	Reads, Writes             int
 	FailedReads, FailedWrites map[string]int
+	Away                      float64 // seconds
 	Lost                      []string
+	Streams                   int
+	LongestGap                time.Duration
 }
 
 // startLoad starts visiting the guestbook and waits for the first visits.

@@ -58,13 +58,13 @@ func (e edition) migrate(t *testing.T, mode, replace string) {
 	before := others()
 
 	n.documented(replace)
-	load.sideBySide(e.key, "api")
+	load.sideBySide(e.key, "nginx")
 	n.ready()
-	containers := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].spec.containers[*].name}")
-	if containers != "api nginx api nginx api nginx" {
+	containers := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={range .items[*]}{.spec.initContainers[*].name} {.spec.containers[*].name};{end}")
+	if containers != "api nginx;api nginx;api nginx;" {
 		t.Errorf("after the replacement the pods' containers are %s", containers)
 	}
-	load.everyPodHasTheBook(e.key, "api")
+	load.everyPodHasTheBook(e.key, "nginx")
 	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
 	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale, too
 	if mode == "dns" {
@@ -103,30 +103,40 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command as docs/migrate.md has it; a command that is not there fails the test.
-func (n namespace) documented(command string) {
+// documented runs a command as docs/migrate.md or docs/clusters.md has it, but for the replaced texts, and gives what it prints.
+// A command that is not there fails the test.
+func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
-	if !strings.Contains(n.read(root, "docs/migrate.md"), command) {
-		n.Errorf("docs/migrate.md does not say %q", command)
+	if !strings.Contains(n.read(root, "docs/migrate.md")+n.read(root, "docs/clusters.md"), command) {
+		n.Errorf("neither docs/migrate.md nor docs/clusters.md says %q", command)
 	}
+	command = strings.NewReplacer(oldnew...).Replace(command)
 	cmd := exec.Command("sh", "-c", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		n.Fatalf("%s: %v\n%s", command, err, out)
 	}
+	return string(out)
 }
 
-// kustomization is a copy of k8s/ with a component.
-func (n namespace) kustomization(component string) string {
+// kustomization is a copy of k8s/ with these components.
+func (n namespace) kustomization(components ...string) string {
 	n.Helper()
 	dir := n.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(manifests)); err != nil {
 		n.Fatal(err)
 	}
 	file := filepath.Join(dir, "Kustomization")
-	line := "- components/" + component + "\n"
-	text := strings.Replace(n.read(file), "# "+line, line, 1)
+	text := n.read(file)
+	for _, component := range components {
+		line := "- components/" + component + "\n"
+		if !strings.Contains(text, "# "+line) {
+			n.Fatalf("the Kustomization does not offer %q", component)
+		}
+		text = strings.Replace(text, "# "+line, line, 1)
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		n.Fatal(err)
 	}
@@ -140,7 +150,7 @@ func (l load) sideBySide(key, updated string) {
 		return strings.Contains(l.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].spec.containers[*].name}"), updated)
 	})
 	l.kubectl("rollout", "pause", "deployment/frontend")
-	l.everyPodHasTheBook(key, "api", "php-redis")
+	l.everyPodHasTheBook(key, "nginx", "php-redis")
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 

@@ -2,7 +2,6 @@
 package monitoring
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -64,20 +63,11 @@ func TestAlerts(t *testing.T) {
 func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--maxmemory", "100mb"}})
 	start := time.Now()
-	prometheus := promtest.Start(t, 30, func() int { return pod.Ports.Master }, func() int { return pod.Ports.API })
-	var config struct{ Data map[string]string }
-	promtest.Manifest(t, "guestbook-dashboard.yaml", &config)
-	var dashboard struct {
-		Panels []struct {
-			Title, Description string
-			Targets            []struct{ Expr string }
-		}
-	}
-	if err := json.Unmarshal([]byte(config.Data["guestbook.json"]), &dashboard); err != nil {
-		t.Fatal(err)
-	}
-	if len(dashboard.Panels) < 8 {
-		t.Errorf("%d panels", len(dashboard.Panels))
+	at := func(port int) promtest.Target { return func() string { return fmt.Sprintf("127.0.0.1:%d", port) } }
+	prometheus := promtest.Start(t, 30, at(pod.Ports.Master), at(pod.Ports.API))
+	panels := promtest.Panels(t, "4s")
+	if len(panels) < 8 {
+		t.Errorf("%d panels", len(panels))
 	}
 	client := http.Client{Timeout: 10 * time.Second}
 	visit := func() {
@@ -89,13 +79,12 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 			response.Body.Close()
 		}
 	}
-	for _, panel := range dashboard.Panels {
+	for _, panel := range panels {
 		if panel.Description == "" {
 			t.Errorf("%s has no description", panel.Title)
 		}
 		for _, target := range panel.Targets {
-			expr := strings.ReplaceAll(target.Expr, "$__rate_interval", "4s")
-			for until := time.Now().Add(30 * time.Second); len(prometheus.Query(t, expr)) == 0; time.Sleep(50 * time.Millisecond) {
+			for until := time.Now().Add(30 * time.Second); len(prometheus.Query(t, target.Expr)) == 0; time.Sleep(50 * time.Millisecond) {
 				if visit(); time.Now().After(until) {
 					t.Errorf("%s: %s has no series", panel.Title, target.Expr)
 					break

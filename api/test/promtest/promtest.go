@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,12 +16,14 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/localpod"
+	"guestbook/api/tools/chart"
 )
 
 // timeout is how long each of the programs may take to start, and to answer.
@@ -70,8 +73,8 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is one that runs.
 type Prometheus struct{ url string }
 
-// Target gives the port of what is scraped now, 0 for nothing.
-type Target func() int
+// Target gives the address, host:port, of what is scraped now; "" for nothing.
+type Target func() string
 
 // Start runs a Prometheus, and an exporter for the Redis at a port, until the test ends. It scrapes this and the APIs every
 // 15 s, divided by speed; so are the alerts' times. It takes some seconds until it begins to, and so targets may change.
@@ -85,7 +88,7 @@ func Start(t testing.TB, speed float64, master Target, apis ...Target) *Promethe
 	exporter, server := addr(ports.API), addr(ports.Nginx)
 	targets := http.NewServeMux()
 	targets.HandleFunc("/redis", func(w http.ResponseWriter, r *http.Request) {
-		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://127.0.0.1:%d")
+		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://%s")
 	})
 	front := httptest.NewServer(targets)
 	t.Cleanup(front.Close)
@@ -99,7 +102,7 @@ scrape_configs:
 `, int(15_000/speed), address)
 	for i, api := range apis {
 		targets.HandleFunc(fmt.Sprint("/", i), func(w http.ResponseWriter, r *http.Request) {
-			forward(w, r, api, "http://127.0.0.1:%d/metrics")
+			forward(w, r, api, "http://%s/metrics")
 		})
 		config += fmt.Sprintf(`  - {job_name: "%[1]d/frontend", metrics_path: /%[1]d, static_configs: [{targets: ["%[2]s"], labels: {pod: frontend-%[1]d}}]}`+"\n", i, address)
 	}
@@ -126,12 +129,12 @@ scrape_configs:
 
 // forward answers with what the target does.
 func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
-	port := target()
-	if port == 0 {
+	address := target()
+	if address == "" {
 		http.Error(w, "nothing runs", http.StatusServiceUnavailable)
 		return
 	}
-	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, port), nil)
+	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, address), nil)
 	if err == nil {
 		var response *http.Response
 		if response, err = once.Do(request); err == nil {
@@ -178,13 +181,19 @@ func run(t testing.TB, name string, args ...string) {
 // Series is one of the answers to a query: its labels, and its value.
 type Series struct {
 	Metric map[string]string
-	Value  [2]any // a time and a text
+	Value  [2]any   // a time and a text
+	Values [][2]any // likewise, of a range
 }
 
 // Query asks for what holds now.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
-	response, err := once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}})
+	return p.query(t, "query", url.Values{"query": {expr}})
+}
+
+func (p *Prometheus) query(t testing.TB, kind string, values url.Values) []Series {
+	t.Helper()
+	response, err := once.PostForm(p.url+"/api/v1/"+kind, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +203,7 @@ func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 		Data  struct{ Result []Series }
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Error != "" {
-		t.Fatalf("%s: %v %s", expr, err, answer.Error)
+		t.Fatalf("%s: %v %s", values, err, answer.Error)
 	}
 	return answer.Data.Result
 }
@@ -209,3 +218,57 @@ func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	slices.Sort(names)
 	return names
 }
+
+// Panel is one of the dashboard's.
+type Panel struct {
+	Title, Description string
+	Targets            []struct{ Expr, LegendFormat string }
+}
+
+// Panels are those of the dashboard of k8s/monitoring. Their rates are over the window.
+func Panels(t testing.TB, window string) []Panel {
+	t.Helper()
+	var config struct{ Data map[string]string }
+	Manifest(t, "guestbook-dashboard.yaml", &config)
+	var dashboard struct{ Panels []Panel }
+	text := strings.ReplaceAll(config.Data["guestbook.json"], "$__rate_interval", window)
+	if err := json.Unmarshal([]byte(text), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	return dashboard.Panels
+}
+
+// Draw draws the dashboard of what was since then into a file, as SVG.
+func (p *Prometheus) Draw(t testing.TB, file string, since time.Time, window string) error {
+	t.Helper()
+	const steps = 200
+	now := time.Now()
+	var panels []chart.Panel
+	for _, panel := range Panels(t, window) {
+		drawn := chart.Panel{Title: panel.Title}
+		for _, target := range panel.Targets {
+			for _, series := range p.query(t, "query_range", url.Values{
+				"query": {target.Expr}, "step": {fmt.Sprint(now.Sub(since).Seconds() / steps)},
+				"start": {fmt.Sprint(float64(since.UnixMilli()) / 1000)}, "end": {fmt.Sprint(float64(now.UnixMilli()) / 1000)},
+			}) {
+				line := chart.Line{Label: label.ReplaceAllStringFunc(target.LegendFormat, func(name string) string { return series.Metric[strings.Trim(name, "{}")] })}
+				for range steps + 1 {
+					line.Values = append(line.Values, math.NaN())
+				}
+				for _, v := range series.Values {
+					at, _ := v[0].(float64)
+					text, _ := v[1].(string)
+					value, err := strconv.ParseFloat(text, 64)
+					if step := int(steps * (at - float64(since.UnixMilli())/1000) / now.Sub(since).Seconds()); err == nil && step >= 0 && step <= steps {
+						line.Values[step] = value
+					}
+				}
+				drawn.Lines = append(drawn.Lines, line)
+			}
+		}
+		panels = append(panels, drawn)
+	}
+	return chart.Panels(file, panels)
+}
+
+var label = regexp.MustCompile(`\{\{\w+\}\}`)

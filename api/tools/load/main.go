@@ -1,8 +1,9 @@
 // Command load visits a guestbook steadily, as old pages do, and counts what it gets.
 //
-//	load [-url U] [-readers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
+//	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
 //	    GET /stop     stop writing, look for every message that was acknowledged, report
+//	load -for D [-entries] …                                 run for so long, print the report; exit 1 if something failed
 //	load -dial HOST:PORT                                     exit 0 if it accepts a connection within 3 s
 package main
 
@@ -15,6 +16,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -25,9 +27,12 @@ import (
 var (
 	address = flag.String("url", "http://frontend", "the guestbook")
 	readers = flag.Int("readers", 4, "how many read side by side, every other one over a new connection each time")
+	viewers = flag.Int("viewers", 0, "how many follow the book's events")
 	pause   = flag.Duration("pause", 20*time.Millisecond, "after each request")
 	book    = flag.String("key", "messages", "of the list; empty: requests name no key, as the leader and follower edition's page")
 	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
+	entries = flag.Bool("entries", false, "post single entries and read pages, as the page does")
+	period  = flag.Duration("for", 0, "how long to run; 0: until /stop")
 	dial    = flag.String("dial", "", "only try this address")
 )
 
@@ -36,7 +41,10 @@ type Report struct {
 	Reads, Writes int
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
-	Lost          []string // acknowledged, but not there after /stop
+	Away          float64       // seconds: the longest time between two writes that succeeded; it starts anew with each report
+	Lost          []string      // acknowledged, but not there after /stop
+	Streams       int           // of events, that began
+	LongestGap    time.Duration // that a viewer was without
 }
 
 var (
@@ -77,6 +85,21 @@ func main() {
 		})
 	}
 
+	if *period > 0 {
+		time.Sleep(*period)
+		close(stopped)
+		running.Wait()
+		counted.Lost = writer.missing()
+		report(os.Stdout)
+		if len(counted.FailedReads)+len(counted.FailedWrites)+len(counted.Lost) > 0 {
+			os.Exit(1)
+		}
+		return
+	}
+	for range *viewers {
+		go watch(newVisitor(false).Client.Transport)
+	}
+
 	http.HandleFunc("/report", func(w http.ResponseWriter, _ *http.Request) { report(w) })
 	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
 		close(stopped)
@@ -91,6 +114,7 @@ func report(w io.Writer) {
 	mu.Lock()
 	defer mu.Unlock()
 	json.NewEncoder(w).Encode(counted)
+	counted.Away = 0
 }
 
 func pauseUnlessStopped() bool {
@@ -107,8 +131,14 @@ func newVisitor(keepAlive bool) *visitors.Visitor {
 }
 
 func read(v *visitors.Visitor) {
-	data, err := v.Get(context.Background(), *book)
-	if err == nil && !strings.HasPrefix(data, ",m0") {
+	var data string
+	var err error
+	if *entries {
+		_, err = v.Page(context.Background(), -1)
+	} else {
+		data, err = v.Get(context.Background(), *book)
+	}
+	if err == nil && !*entries && !strings.HasPrefix(data, ",m0") {
 		err = fmt.Errorf("the messages are gone: %.40q", data)
 	}
 	mu.Lock()
@@ -120,10 +150,34 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
+// watch follows the book, over a new connection whenever a stream has ended.
+func watch(transport http.RoundTripper) {
+	client := &http.Client{Transport: transport} // without a limit of time
+	var ended time.Time
+	for pauseUnlessStopped() {
+		response, err := client.Get(*address + "/guestbook/events")
+		if err != nil {
+			continue
+		}
+		if response.StatusCode == http.StatusOK {
+			mu.Lock()
+			counted.Streams++
+			if !ended.IsZero() {
+				counted.LongestGap = max(counted.LongestGap, time.Since(ended))
+			}
+			mu.Unlock()
+			_, _ = io.Copy(io.Discard, response.Body) // it ends with the pod
+			ended = time.Now()
+		}
+		response.Body.Close()
+	}
+}
+
 // A writer writes m0, m1, …: each until it is acknowledged.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
+	last         time.Time // when one was
 	list         string
 }
 
@@ -133,7 +187,12 @@ func (w *writer) write() error {
 	if *keys && w.acknowledged > 0 {
 		key, value = message, message
 	}
-	err := w.visitor.Set(context.Background(), key, value)
+	var err error
+	if *entries {
+		_, err = w.visitor.Post(context.Background(), message)
+	} else {
+		err = w.visitor.Set(context.Background(), key, value)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
@@ -142,7 +201,11 @@ func (w *writer) write() error {
 	}
 	counted.Writes++
 	w.acknowledged++
-	if key == *book {
+	if !w.last.IsZero() {
+		counted.Away = max(counted.Away, time.Since(w.last).Seconds())
+	}
+	w.last = time.Now()
+	if key == *book && !*entries {
 		w.list = value
 	}
 	return nil
@@ -160,6 +223,15 @@ func (w *writer) missing() (missing []string) {
 			}
 			time.Sleep(*pause)
 		}
+	}
+	if *entries { // others may have signed between
+		book, _ := w.visitor.Get(context.Background(), *book) // if it fails, all are missing
+		for i := range w.acknowledged {
+			if !strings.Contains(book+",", fmt.Sprintf(",m%d,", i)) {
+				missing = append(missing, fmt.Sprintf("m%d", i))
+			}
+		}
+		return missing
 	}
 	if !has(*book, w.list) {
 		missing = append(missing, "the list")

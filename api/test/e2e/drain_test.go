@@ -1,0 +1,120 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+)
+
+// An end is when a deleted pod's containers ended.
+type end struct{ deleted, nginx, api time.Time }
+
+// ends watches the frontend's pods for the rest of the test, and tells of those that have ended.
+func (n namespace) ends() func() map[string]end {
+	n.Helper()
+	cmd := exec.Command(program(), "-n", n.name, "get", "pods", "-l", frontend, "--watch", "-o", "json")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		n.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		n.Fatal(err)
+	}
+	n.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	var mu sync.Mutex
+	ended := map[string]end{}
+	go func() {
+		for pods := json.NewDecoder(out); ; {
+			type containers []struct {
+				State struct {
+					Terminated struct{ FinishedAt time.Time }
+				}
+			}
+			var pod struct {
+				Metadata struct {
+					Name                       string
+					DeletionTimestamp          time.Time
+					DeletionGracePeriodSeconds time.Duration
+				}
+				Status struct{ ContainerStatuses, InitContainerStatuses containers }
+			}
+			if pods.Decode(&pod) != nil {
+				return // it was killed
+			}
+			e := end{deleted: pod.Metadata.DeletionTimestamp.Add(-pod.Metadata.DeletionGracePeriodSeconds * time.Second)}
+			for _, c := range pod.Status.ContainerStatuses {
+				e.nginx = c.State.Terminated.FinishedAt
+			}
+			for _, c := range pod.Status.InitContainerStatuses {
+				e.api = c.State.Terminated.FinishedAt
+			}
+			if !e.nginx.IsZero() && !e.api.IsZero() && !pod.Metadata.DeletionTimestamp.IsZero() {
+				mu.Lock()
+				ended[pod.Metadata.Name] = e
+				mu.Unlock()
+			}
+		}
+	}()
+	return func() map[string]end {
+		mu.Lock()
+		defer mu.Unlock()
+		copied := map[string]end{}
+		for name, e := range ended {
+			copied[name] = e
+		}
+		return copied
+	}
+}
+
+// Fifty pods go, ten at a time, while visitors come and 100 watch: nobody notices.
+func TestFiftyPodsLeave(t *testing.T) {
+	n := newGuestbook(t)
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend")                  // it would scale, too
+	const small = `"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}` // twenty pods are to fit
+	n.kubectl("patch", "deployment", "frontend", "-p", `{"spec": {"replicas": 20, "template": {"spec": {
+		"initContainers": [{"name": "api", `+small+`}], "containers": [{"name": "nginx", `+small+`}]}}}}`)
+	n.ready()
+	load := n.startLoad("-viewers=100", "-pause=50ms")
+	ends := n.ends()
+	const rounds, atOnce = 5, 10
+	var gone []string
+	for range rounds {
+		leaving := n.names("pods", frontend)[:atOnce]
+		gone = append(gone, leaving...)
+		n.kubectl(append([]string{"delete", "pod", "--wait=false"}, leaving...)...)
+		n.await("the pods leave, and others are ready", 2*time.Minute, func() bool {
+			ended := ends()
+			for _, pod := range leaving {
+				if _, ok := ended[pod]; !ok {
+					return false
+				}
+			}
+			return n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.readyReplicas}") == "20"
+		})
+	}
+	r := load.stop("")
+	ended := ends()
+	var slowest time.Duration
+	for _, pod := range gone {
+		e := ended[pod]
+		if e.api.Before(e.nginx) {
+			t.Errorf("in %s the API ended at %s, nginx at %s", pod, e.api, e.nginx)
+		}
+		slowest = max(slowest, e.api.Sub(e.deleted))
+	}
+	t.Logf("%d pods left, the last %s after it was told; %d streams began, a viewer was without for %s at most", len(gone), slowest, r.Streams, r.LongestGap)
+	if slowest >= 20*time.Second {
+		t.Errorf("a pod took %s to leave", slowest)
+	}
+	// A second, and another for a machine that starts ten pods meanwhile.
+	if r.LongestGap > 2*time.Second || r.Streams < 200 {
+		t.Errorf("%d streams began, a viewer was without for %s", r.Streams, r.LongestGap)
+	}
+}

@@ -1,0 +1,95 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/test/promtest"
+)
+
+// operator is where the schemas of Prometheus's operator are: its Go module.
+const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
+
+// A Prometheus on this machine scrapes the pods that the PodMonitor selects, at the port that it names; and of the pods in the
+// cluster only that of a Prometheus may.
+func TestMonitoring(t *testing.T) {
+	n := newGuestbook(t)
+	cluster := namespace{T: t}
+	out, err := exec.Command("go", "mod", "download", "-json", operator).Output()
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"podmonitors", "prometheusrules"} {
+		if _, err := cluster.try("", "get", "crd", kind+".monitoring.coreos.com"); err != nil {
+			file := filepath.Join(module.Dir, "example/prometheus-operator-crd/monitoring.coreos.com_"+kind+".yaml")
+			cluster.kubectl("create", "-f", file)
+			t.Cleanup(func() { cluster.try("", "delete", "-f", file) })
+			cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", file)
+		}
+	}
+	if _, err := cluster.try("", "get", "namespace", "monitoring"); err != nil {
+		cluster.kubectl("create", "namespace", "monitoring")
+		t.Cleanup(func() { cluster.try("", "delete", "namespace", "monitoring", "--wait=false") })
+	}
+	n.kubectl("create", "-f", filepath.Join(manifests, "monitoring"))
+	n.startLoad()
+
+	var monitor struct {
+		Spec struct {
+			Selector            struct{ MatchLabels map[string]string }
+			PodMetricsEndpoints []struct{ Port, Path string }
+		}
+	}
+	if err := json.Unmarshal([]byte(n.kubectl("get", "podmonitor", "frontend", "-o", "json")), &monitor); err != nil {
+		t.Fatal(err)
+	}
+	var selector []string
+	for name, value := range monitor.Spec.Selector.MatchLabels {
+		selector = append(selector, name+"="+value)
+	}
+	endpoint := monitor.Spec.PodMetricsEndpoints[0]
+	var pods []promtest.Target
+	var podAddress string
+	for _, ip := range strings.Fields(n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o", "jsonpath={.items[*].status.podIP}")) {
+		// A sidecar is an init container.
+		port := n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o",
+			`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint.Port+`")].containerPort}`)
+		podAddress = net.JoinHostPort(ip, port)
+		pods = append(pods, func() string { return net.JoinHostPort(ip, port) })
+	}
+	prometheus := promtest.Start(t, 15, func() string { return "" }, pods...)
+	n.await("each frontend pod is scraped", time.Minute, func() bool {
+		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
+	})
+
+	// Who is not that Prometheus cannot be there.
+	reaches := func(where namespace, name string, labels string) bool {
+		args := fmt.Sprintf(`["-dial", %q]`, podAddress)
+		where.create(strings.NewReplacer("{run: NAME}", labels, "NAME", name, "ARGS", args).Replace(n.read("testdata", "load.yaml")))
+		t.Cleanup(func() { where.try("", "delete", "pod", name, "--wait=false") })
+		var phase string
+		where.await(name+" has ended", time.Minute, func() bool {
+			phase = where.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
+			return phase == "Succeeded" || phase == "Failed"
+		})
+		return phase == "Succeeded"
+	}
+	if !reaches(namespace{T: t, name: "monitoring"}, "prometheus-"+n.name, "{app.kubernetes.io/name: prometheus}") {
+		t.Error("a Prometheus cannot reach the metrics")
+	}
+	if enforced := !reaches(n, "somebody", "{run: somebody}"); !enforced {
+		t.Log("this cluster's network does not enforce NetworkPolicies")
+	}
+}

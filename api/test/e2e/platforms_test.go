@@ -1,0 +1,389 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// signs posts an entry and reads it back.
+func signs(t *testing.T, base string) {
+	t.Helper()
+	text := fmt.Sprint("entry ", time.Now().UnixNano())
+	response, err := http.PostForm(base+"/guestbook/entries", url.Values{"text": {text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		t.Fatalf("a post is answered %s", response.Status)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		response, err := http.Get(base + "/guestbook/?cmd=get&key=messages")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if strings.Contains(string(body), text) {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("what was posted is not read: %s", body)
+		}
+	}
+}
+
+// happened waits for an event with these words.
+func (n namespace) happened(words string) {
+	n.Helper()
+	n.await("an event says "+words, time.Minute, func() bool {
+		return strings.Contains(n.kubectl("get", "events", "-o", "jsonpath={.items[*].message}"), words)
+	})
+}
+
+// Where limits.cpu is counted, a container without such a limit is refused; where a small one is the default, one that
+// requests more.
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t, "restricted")
+	n.create(`{"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "cpu"}, "spec": {"hard": {"limits.cpu": "5"}}}`)
+	n.kubectl("apply", "-k", manifests)
+	n.happened("must specify limits.cpu for: api,nginx")
+	n.create(`{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
+		"spec": {"limits": [{"type": "Container", "default": {"cpu": "50m", "memory": "32Mi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}]}}`)
+	n.kubectl("rollout", "restart", "deployment/redis-master") // what tries at once, instead of after a while
+	n.happened("must be less than or equal to cpu limit of 50m")
+
+	n.kubectl("apply", "-k", n.kustomization("quota"))
+	n.ready()
+	signs(t, "http://"+n.frontendAddress())
+}
+
+// A policy that, as OpenShift, refuses pods of other users than those of the namespace's range.
+const usersPolicy = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: NAME}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  variables:
+    - name: groups
+      expression: "object.spec.?securityContext.?fsGroup.orValue(1000680000)"
+    - name: containers
+      expression: "object.spec.containers + object.spec.?initContainers.orValue([])"
+  validations:
+    - message: a user of another range
+      expression: >-
+        object.spec.?securityContext.?runAsUser.orValue(0) in [1000680000] && variables.groups in [1000680000]
+        && variables.containers.all(c, c.?securityContext.?runAsUser.orValue(1000680000) in [1000680000])
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: NAME}
+spec:
+  policyName: NAME
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
+`
+
+// filled gives the manifests with the namespace's user and group where a pod names none, which OpenShift does when the pod is
+// created.
+func (n namespace) filled(text string) string {
+	n.Helper()
+	var all strings.Builder
+	documents := yaml.NewDecoder(strings.NewReader(text))
+	for {
+		var o map[string]any
+		if err := documents.Decode(&o); err == io.EOF {
+			return all.String()
+		} else if err != nil {
+			n.Fatal(err)
+		}
+		if o["kind"] == "Deployment" {
+			pod := o["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+			security := pod["securityContext"].(map[string]any)
+			for _, field := range []string{"runAsUser", "fsGroup"} {
+				if security[field] == nil {
+					security[field] = 1000680000
+				}
+			}
+		}
+		out, err := yaml.Marshal(o)
+		if err != nil {
+			n.Fatal(err)
+		}
+		all.WriteString(string(out) + "---\n")
+	}
+}
+
+func TestUsersOfTheNamespace(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t, "restricted")
+	policy := strings.ReplaceAll(usersPolicy, "NAME", n.name)
+	if _, err := n.try(policy, "create", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.try(policy, "delete", "-f", "-") })
+	const pod = `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other"}, "spec": {"containers": [{"name": "c", "image": "c:1",
+		"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}],
+		"securityContext": {"runAsNonRoot": true, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}}}}`
+	n.await("the policy works", time.Minute, func() bool {
+		_, err := n.try(pod, "create", "--dry-run=server", "-f", "-")
+		return err != nil && strings.Contains(err.Error(), "a user of another range")
+	})
+
+	if _, err := n.try(n.filled(n.kubectl("kustomize", manifests)), "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	n.happened("a user of another range")
+	if _, err := n.try(n.filled(n.kubectl("kustomize", n.kustomization("openshift"))), "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	n.ready()
+	signs(t, "http://"+n.frontendAddress())
+}
+
+// What is applied again and again must not take back what the autoscaler did. No pod is started here.
+func TestTheAutoscalersFigureStays(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]string{
+		"kubectl apply": {"apply"},
+		"Argo CD":       {"apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller"},
+		"Flux":          {"apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t, "restricted")
+			n.create(`{"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}`)
+			apply := func(folder string) { n.kubectl(append(options, "-k", folder)...) }
+			replicas := func() string {
+				return n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.spec.replicas}")
+			}
+			gitops := n.kustomization("gitops")
+			apply(manifests)
+			n.kubectl("scale", "deployment/frontend", "--replicas=6")
+			if apply(manifests); replicas() != "3" {
+				t.Errorf("k8s/ alone leaves %s replicas", replicas())
+			}
+			n.kubectl("scale", "deployment/frontend", "--replicas=6")
+			if name == "kubectl apply" { // it remembers the figure that it has applied
+				n.documented("kubectl kustomize k8s/ | kubectl apply set-last-applied -f -", manifests, gitops)
+			}
+			for range 2 {
+				if apply(gitops); replicas() != "6" {
+					t.Errorf("with components/gitops there are %s replicas, want 6", replicas())
+				}
+			}
+			// A new guestbook gets its pods from the autoscaler.
+			n.kubectl("delete", "-k", manifests)
+			apply(gitops)
+			n.await("3 replicas", time.Minute, func() bool { return replicas() == "3" })
+		})
+	}
+}
+
+// A cluster may have no default StorageClass: the master waits for its disk, and the README says how to see that.
+func TestNoDefaultStorageClass(t *testing.T) {
+	n := newNamespace(t, "restricted")
+	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
+	if class == "" || strings.Contains(class, " ") {
+		t.Fatalf("the default storage class is %q", class)
+	}
+	make := "kubectl annotate --overwrite storageclass NAME storageclass.kubernetes.io/is-default-class=true"
+	t.Cleanup(func() { n.documented(make, "NAME", class) })
+	n.kubectl("annotate", "--overwrite", "storageclass", class, "storageclass.kubernetes.io/is-default-class=false")
+	n.kubectl("create", "-f", manifests)
+	n.await("the master's claim says why it is pending", time.Minute, func() bool {
+		return strings.Contains(n.documented("kubectl describe pvc redis-master"), "no storage class is set")
+	})
+	n.documented(make, "NAME", class)
+	n.ready()
+	signs(t, "http://"+n.frontendAddress())
+}
+
+// Pods that wait for Redis serve nobody: whoever drains their node need not wait for them.
+func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t, "restricted")
+	n.kubectl("create", "-f", manifests+"/frontend-deployment.yaml", "-f", manifests+"/frontend-pdb.yaml")
+	var pods []string
+	n.await("all pods run, not ready", time.Minute, func() bool {
+		pods = n.names("pods", frontend)
+		running := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].status.containerStatuses[*].ready}")
+		return running == "true true true" // nginx
+	})
+	evict := func() error {
+		_, err := n.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pods[0]),
+			"create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pods[0]+"/eviction", "-f", "-")
+		return err
+	}
+	const policy = `--patch={"spec": {"unhealthyPodEvictionPolicy": "%s"}}`
+	n.kubectl("patch", "poddisruptionbudget", "frontend", fmt.Sprintf(policy, "IfHealthyBudget"))
+	n.await("the budget refuses", 30*time.Second, func() bool {
+		err := evict()
+		return err != nil && strings.Contains(err.Error(), "disruption budget")
+	})
+	n.kubectl("apply", "-f", manifests+"/frontend-pdb.yaml")
+	if err := evict(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSolo(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t, "restricted")
+	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
+	n.ready()
+	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 3 { // Deployment, ReplicaSet, Pod, Service
+		t.Errorf("there are\n%s", made)
+	}
+	signs(t, "http://"+n.frontendAddress())
+}
+
+// Redis is in another namespace, as far as this guestbook knows on another continent.
+func TestExternalRedis(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t, "restricted")
+	for kind, spec := range map[string]string{
+		"Pod": `{"containers": [{"name": "redis", "image": "valkey/valkey:9.1-alpine", "args": ["redis-server", "--requirepass", "secret"],
+			"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}],
+			"securityContext": {"runAsNonRoot": true, "runAsUser": 999, "seccompProfile": {"type": "RuntimeDefault"}}}`,
+		"Service": `{"ports": [{"port": 6380, "targetPort": 6379}], "selector": {"run": "elsewhere"}}`,
+	} {
+		n.create(fmt.Sprintf(`{"apiVersion": "v1", "kind": %q, "metadata": {"name": "elsewhere", "labels": {"run": "elsewhere"}}, "spec": %s}`, kind, spec))
+	}
+	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=secret")
+	rendered := n.kubectl("kustomize", n.kustomization("external-redis", "load-balancer"))
+	rendered = strings.NewReplacer("guestbook.redis.example.com", "elsewhere", "guestbook-ro.redis.example.com", "elsewhere", `value: "true"`, `value: "false"`).Replace(rendered)
+	if _, err := n.try(rendered, "apply", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	n.ready()
+	if deployments := n.names("deployments", ""); len(deployments) != 1 {
+		t.Errorf("the Deployments are %q", deployments)
+	}
+	if kind := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.type}"); kind != "LoadBalancer" {
+		t.Errorf("the Service is a %s", kind)
+	}
+	signs(t, "http://"+n.frontendAddress())
+}
+
+// What the master says of a data folder that it cannot use, in a container of its own.
+func TestMastersFolder(t *testing.T) {
+	var master struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Image string
+						Args  []string
+					}
+				}
+			}
+		}
+	}
+	n := namespace{T: t}
+	if err := yaml.Unmarshal([]byte(n.read(manifests, "redis-master-deployment.yaml")), &master); err != nil {
+		t.Fatal(err)
+	}
+	container := master.Spec.Template.Spec.Containers[0]
+	noLocks := filepath.Join(t.TempDir(), "no-locks.json")
+	profile := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["flock"], "action": "SCMP_ACT_ERRNO", "errnoRet": 37}]}`
+	if err := os.WriteFile(noLocks, []byte(profile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		args []string
+		want string
+	}{
+		{"no locks", 0o777, []string{"--security-opt", "seccomp=" + noLocks}, "cannot lock /data/lock (flock:"},
+		{"not writable", 0o755, nil, "user 999 cannot write to /data"},
+		{"locked", 0o777, nil, "waiting for /data/lock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.Chmod(dir, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			lock, err := os.Create(filepath.Join(dir, "lock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer lock.Close()
+			if err := os.Chmod(lock.Name(), c.mode&0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+			args := append([]string{"run", "--rm", "--user", "999", "--volume", dir + ":/data"}, c.args...)
+			args = append(args, "--entrypoint", "timeout", container.Image, "5", "sh", "-euc", container.Args[0])
+			out, err := exec.Command("docker", args...).CombinedOutput()
+			if err == nil || !strings.HasPrefix(string(out), c.want) || strings.Count(string(out), "\n") != 1 {
+				t.Errorf("it ends with %v and says %q, want one line %q", err, out, c.want)
+			}
+		})
+	}
+}
+
+// Without a cluster: what compose.yaml starts, on the images of "make images".
+func TestCompose(t *testing.T) {
+	compose := []string{"docker", "compose"}
+	if exec.Command("docker", "compose", "version").Run() != nil {
+		compose = []string{"docker-compose"}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	listener.Close()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(compose[0], append(compose[1:], append([]string{"-p", "guestbook-e2e-" + port}, args...)...)...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() { run("down", "--volumes") })
+	run("up", "-d", "--no-build")
+	namespace{T: t}.await("the guestbook answers", time.Minute, func() bool {
+		response, err := http.Get("http://127.0.0.1:" + port + "/guestbook/?cmd=get&key=messages")
+		if err == nil {
+			response.Body.Close()
+		}
+		return err == nil && response.StatusCode == http.StatusOK
+	})
+	signs(t, "http://127.0.0.1:"+port)
+	namespace{T: t}.await("the slave has it", time.Minute, func() bool {
+		cmd := exec.Command(compose[0], append(compose[1:], "-p", "guestbook-e2e-"+port, "exec", "-T", "redis-slave", "redis-cli", "get", "messages")...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port)
+		out, err := cmd.Output()
+		return err == nil && strings.Contains(string(out), "entry")
+	})
+	page, err := http.Get("http://127.0.0.1:" + port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close()
+	if text, _ := io.ReadAll(page.Body); !strings.Contains(string(text), "<title>Guestbook</title>") {
+		t.Errorf("the page is %.100q", text)
+	}
+}
