@@ -181,7 +181,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 			}
 			n.kubectl("scale", "deployment/frontend", "--replicas=6")
 			if name == "kubectl apply" { // it remembers the figure that it has applied
-				n.documented("kubectl kustomize k8s/ | kubectl apply set-last-applied -f -", manifests, gitops)
+				n.documented("kubectl kustomize k8s/ | kubectl apply set-last-applied -f -", "k8s/", gitops)
 			}
 			for range 2 {
 				if apply(gitops); replicas() != "6" {
