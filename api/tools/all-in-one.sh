@@ -19,6 +19,10 @@ one_file k8s/frontend-deployment.yaml k8s/frontend-service.yaml >"$1/frontend.ya
   echo '# Made by "make all-in-one" from k8s/ and k8s/components/solo, where the reasons are.'
   api/tools/kustomized.sh k8s "components: [../../k8s/components/solo]"
 } >"$1/solo.yaml"
+{
+  echo '# Made by "make all-in-one" from k8s/ and k8s/components/canary, where the reasons are.'
+  api/tools/kustomized.sh k8s "components: [../../k8s/components/canary]"
+} >"$1/frontend-canary.yaml"
 # The editions of the PHP guestbook that k8s/ does not serve without a component.
 for edition in replica leader-follower; do
   {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"guestbook/api/internal/coalesce"
 	"guestbook/api/internal/guestbook"
@@ -17,8 +18,9 @@ import (
 // writeQueue is where writes wait for the one connection that sends them: all that have come while an exchange with Redis
 // was under way are sent together in the next. So a hundred visitors cost Redis, and its disk, hardly more than one.
 type writeQueue struct {
-	master *node
-	group  coalesce.Group[struct{}, *pendingWrite]
+	master      *node
+	group       coalesce.Group[struct{}, *pendingWrite]
+	unconfirmed prometheus.Counter
 }
 
 // maxBatch is how many bytes are sent together, unless a single command has more.
@@ -82,21 +84,57 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 	defer conn.Close()
 	batch = slices.DeleteFunc(slices.Clone(batch), func(w *pendingWrite) bool { return w.taken.Swap(true) })
 	var replies []any
+	calls := join(batch)
 	if err == nil && len(batch) > 0 {
-		for _, w := range batch {
-			_ = conn.Send(w.command, w.args...) // an error of it comes again with the replies
+		for _, call := range calls {
+			args := call[0].args
+			for _, w := range call[1:] {
+				args = append(args, w.args[postArgs:]...)
+			}
+			_ = conn.Send(call[0].command, args...) // an error of it comes again with the replies
 		}
 		timeout := q.master.replyTimeout(ctx)
+		if wait := q.master.options.WaitSlaves; wait > 0 {
+			// Newer Redis waits only for what this connection has written, and a repeated post writes nothing. This counts as a
+			// write, and a slave that has it has all before it.
+			if i := slices.IndexFunc(batch, func(w *pendingWrite) bool { return w.command == "EVAL" }); i >= 0 {
+				_ = conn.Send("APPEND", batch[i].args[2], "")
+			}
+			_ = conn.Send("WAIT", wait, timeout.Milliseconds()*3/4+1) // 0 would be for ever
+		}
 		replies, err = redis.Values(redis.DoWithTimeout(conn, timeout, ""))
 		err = q.master.classify(err, timeout)
 	}
-	for i, w := range batch {
-		if w.err = err; err != nil {
-			continue
-		}
-		w.reply = replies[i]
-		if refusal, ok := w.reply.(redis.Error); ok {
-			w.err = q.master.classify(refusal, 0)
+	unconfirmed := q.confirm(replies[min(len(calls), len(replies)):])
+	for i, call := range calls {
+		for j, w := range call {
+			if w.err = err; err != nil {
+				continue
+			}
+			w.reply = replies[i]
+			refusal, refused := w.reply.(redis.Error)
+			if done, ok := w.reply.([]any); ok && isPost(w) {
+				w.reply = done[j : j+1]
+				refusal, refused = done[j].(redis.Error)
+			}
+			if refused {
+				w.err = q.master.classify(refusal, 0)
+			} else if w.err = unconfirmed; unconfirmed != nil {
+				q.unconfirmed.Inc()
+			}
 		}
 	}
+}
+
+// confirm looks at the answers to what was sent after the writes, the last of them WAIT's. A master that too few slaves follow
+// may have been replaced: its address may lead to another one by now.
+func (q *writeQueue) confirm(replies []any) error {
+	if len(replies) == 0 {
+		return nil
+	}
+	if slaves, err := redis.Int(replies[len(replies)-1], nil); err == nil && slaves >= q.master.options.WaitSlaves {
+		return nil
+	}
+	q.master.staleBefore.Store(now())
+	return fmt.Errorf("%w: %v", guestbook.ErrUnconfirmed, replies)
 }

@@ -64,7 +64,7 @@ func TestThePartsOfThePageWorkAlone(t *testing.T) {
 			check("older than what is known", ids(book), [50, 60, 70]);
 		`},
 		{"entries of a book in one string", `
-			check("all", PART.entriesOf(",a%2Cb,%252C,,é,x"), [{ id: 0, text: "a,b" }, { id: 6, text: "%2C" }, { id: 13, text: "é" }, { id: 16, text: "x" }]);
+			check("all", PART.entriesOf(",a%2Cb,%252C,,é,x,  "), [{ id: 0, text: "a,b" }, { id: 6, text: "%2C" }, { id: 13, text: "é" }, { id: 16, text: "x" }]);
 		`},
 		{"an item's states", `
 			const states = [];
@@ -130,6 +130,74 @@ func TestThePartsOfThePageWorkAlone(t *testing.T) {
 			connection.rest();
 			check("asked", asked, [[50, null], [500, "19500"], [500, "14500"]]);
 			check("nothing missing", [ids(book).length, book.entries[0].id], [1000, 10_000]);
+		`},
+		{"of all tabs one leads", `
+			const told = new Set();
+			const tab = (name) => {
+				const tabs = new PART.Tabs("of the test");
+				tabs.status = () => ({ state: "live", last: 7, name });
+				tabs.hear = (message) => told.add(name + " hears " + message.name);
+				tabs.changed = () => told.add(name + " is asked to lead");
+				tabs.join();
+				return { tabs, name };
+			};
+			// Those that ask at the same time may all lead for a moment.
+			const leader = async (...all) => {
+				for (;;) {
+					const leads = await Promise.all(all.map(({ tabs }) => tabs.lead()));
+					if (leads.filter(Boolean).length === 1) return all[leads.indexOf(true)];
+					await new Promise((next) => setTimeout(next, 5));
+				}
+			};
+			const all = [tab("a"), tab("b"), tab("c")];
+			const first = await leader(...all), rest = all.filter((other) => other !== first);
+			for (const { name } of rest) await until(() => told.has(name + " hears " + first.name));
+			told.clear();
+			first.tabs.leave();
+			for (const { name } of rest) await until(() => told.has(name + " is asked to lead"));
+			const second = await leader(...rest), third = rest.find((other) => other !== second);
+			await until(() => told.has(third.name + " hears " + second.name));
+			check("one only", [await second.tabs.lead(), await third.tabs.lead()], [true, false]);
+
+			// One that claims without having heard of it is told so, a later claim counts, and one that stays silent is no leader.
+			const stray = new BroadcastChannel("of the test");
+			const answered = new Promise((next) => { stray.onmessage = ({ data }) => { if (data.term) next(data.name); }; });
+			stray.postMessage({ term: 0, id: "0", name: "stray" });
+			check("an older claim", [await answered, await second.tabs.lead()], [second.name, true]);
+			told.clear();
+			stray.postMessage({ term: 99, id: "z", name: "stray" });
+			await until(() => told.has(second.name + " is asked to lead") && told.has(third.name + " hears stray"));
+			await until(() => told.has(third.name + " is asked to lead"));
+			stray.close();
+			for (const { tabs } of all) tabs.leave();
+		`},
+		{"a connection hears from the tab that leads", `
+			const asked = [];
+			let all = [10];
+			posting(async (init, path) => {
+				asked.push(new URL(path, location).searchParams.get("seen"));
+				return answer(200, page(null, ...all));
+			});
+			const tabs = { join() {}, leave() {}, say() {}, lead: async () => false, latest: { state: "live", last: 10 } };
+			const book = new PART.Book(), states = [];
+			const connection = new PART.Connection(book, (state) => states.push(state), tabs);
+			await connection.connect();
+			check("as the other says", states, ["live"]);
+			const entry = (id, after) => tabs.hear({ state: "live", last: id, after, entry: { id, text: "entry " + id } });
+			entry(20, 10);
+			check("what comes", [ids(book), asked], [[10, 20], [null]]);
+			all = [10, 20, 30, 40];
+			entry(40, 30);
+			await until(() => book.last === 40);
+			check("what was missed is read", [ids(book), asked], [[10, 20, 30, 40], [null, "40"]]);
+			await until(() => states.length && asked.length === 2);
+			tabs.hear({ state: "polling", last: 40 });
+			check("its state", states, ["live", "polling"]);
+			all = [7];
+			tabs.hear({ state: "live", last: -1, reset: true });
+			await until(() => book.last === 7);
+			check("another book", [ids(book), asked[2]], [[7], null]);
+			connection.rest();
 		`},
 		{"a list shows a book and an outbox", `
 			const act = {};

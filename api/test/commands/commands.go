@@ -11,6 +11,7 @@
 //	repeat      it shows a state: it is typed again until that is so
 //	fails       its exit code is not 0
 //	table       it prints lines that the document has in a table
+//	figures     its numbers are aside
 package commands
 
 import (
@@ -33,6 +34,14 @@ type Block struct {
 
 // Is says whether the fence bears a word.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
+
+// promised is what the block's output must match from its beginning.
+func (b Block) promised() string {
+	if b.Is("figures") {
+		return promises(figures.ReplaceAllLiteralString(b.Output, "…"))
+	}
+	return promises(b.Output)
+}
 
 func (b Block) String() string { return fmt.Sprintf("%s:%d: %s", b.File, b.Line, b.Text) }
 
@@ -98,13 +107,10 @@ func Read(root, file string) (blocks []Block, err error) {
 // What of an output is aside: "…", what Kubernetes adds to the name of a Deployment's pod, percentages, and ages.
 var aside = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 
-// Promises is what an output must match from its beginning: the words of each line, whatever is between them. "…" alone on a
-// line is any number of lines.
-func Promises(output string) *regexp.Regexp { return regexp.MustCompile(promises(output)) }
+var figures = regexp.MustCompile(`\d+`)
 
-// complete is the same for a command that has ended.
-func complete(output string) *regexp.Regexp { return regexp.MustCompile(promises(output) + `\z`) }
-
+// promises is the pattern of an output: the words of each line, whatever is between them. "…" alone on a line is any number of
+// lines.
 func promises(output string) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

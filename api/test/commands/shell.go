@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,7 +56,7 @@ func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 		} else if b.Is("fails") && err == nil {
 			err = errors.New("it does not fail")
 		}
-		if err == nil && b.Output != "" && !complete(b.Output).MatchString(string(out)) {
+		if err == nil && b.Output != "" && !regexp.MustCompile(b.promised()+`\z`).Match(out) {
 			err = errors.New("it says something else")
 		}
 		if err == nil {
@@ -106,11 +107,10 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 	}
 	s.running[b.Text] = started
 	go func() { started.ended <- started.cmd.Wait() }()
-	output := b.Output
 	if s.Replace != nil {
-		output = s.Replace.Replace(output)
+		b.Output = s.Replace.Replace(b.Output)
 	}
-	for !Promises(output).MatchString(started.String()) {
+	for promised := regexp.MustCompile(b.promised()); !promised.MatchString(started.String()); {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%sdoes not say what it should:\n%s", b, started)

@@ -62,7 +62,7 @@ func TestCommands(t *testing.T) {
 
 // What no test runs is at least something that a shell and make understand.
 func TestCommandsByHand(t *testing.T) {
-	known := []string{"cluster", "migrate", "by-hand", "background", "repeat", "fails", "table"}
+	known := []string{"cluster", "migrate", "by-hand", "background", "repeat", "fails", "table", "figures"}
 	total := 0
 	for _, blocks := range documents(t) {
 		for _, b := range blocks {

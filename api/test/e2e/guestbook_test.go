@@ -163,18 +163,6 @@ func TestEvictionKeepsTheBudget(t *testing.T) {
 	load.stop("")
 }
 
-func TestAutoscaler(t *testing.T) {
-	n := newGuestbook(t)
-	n.await("the autoscaler has figures (needs metrics-server)", 2*time.Minute, func() bool {
-		return n.kubectl("get", "horizontalpodautoscaler", "frontend", "-o", "jsonpath={.status.currentMetrics[0].resource.current.averageUtilization}") != ""
-	})
-	load := n.startLoad("-readers=8", "-pause=3ms") // busy, but within what two processors can do
-	n.await("more than 3 frontend pods", 4*time.Minute, func() bool {
-		return n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.readyReplicas}") > "3"
-	})
-	load.stop("")
-}
-
 func TestNetworkPolicies(t *testing.T) {
 	n := newGuestbook(t)
 	n.startLoad()

@@ -61,7 +61,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 	}
 	t.Logf("%d signatures, answered by %v%s", signed, pods, old)
 
-	n.kubectl("set", "image", "deployment/frontend", "api=gb-frontend-api:next")
+	n.kubectl("set", "image", "deployment/frontend", "api=gb-frontend-api:v2")
 	n.ready()
 	n.await("the foot to name the new version", time.Minute, func() bool {
 		_, version := sign()

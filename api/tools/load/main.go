@@ -3,6 +3,7 @@
 //	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
 //	    GET /stop     stop writing, look for every message that was acknowledged, report
+//	load -for D [-entries] …                                 run for so long, print the report; exit 1 if something failed
 //	load -dial HOST:PORT                                     exit 0 if it accepts a connection within 3 s
 package main
 
@@ -15,6 +16,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +31,8 @@ var (
 	pause   = flag.Duration("pause", 20*time.Millisecond, "after each request")
 	book    = flag.String("key", "messages", "of the list; empty: requests name no key, as the leader and follower edition's page")
 	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
+	entries = flag.Bool("entries", false, "post single entries and read pages, as the page does")
+	period  = flag.Duration("for", 0, "how long to run; 0: until /stop")
 	dial    = flag.String("dial", "", "only try this address")
 )
 
@@ -37,6 +41,7 @@ type Report struct {
 	Reads, Writes int
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
+	Away          float64       // seconds: the longest time between two writes that succeeded; it starts anew with each report
 	Lost          []string      // acknowledged, but not there after /stop
 	Streams       int           // of events, that began
 	LongestGap    time.Duration // that a viewer was without
@@ -80,6 +85,17 @@ func main() {
 		})
 	}
 
+	if *period > 0 {
+		time.Sleep(*period)
+		close(stopped)
+		running.Wait()
+		counted.Lost = writer.missing()
+		report(os.Stdout)
+		if len(counted.FailedReads)+len(counted.FailedWrites)+len(counted.Lost) > 0 {
+			os.Exit(1)
+		}
+		return
+	}
 	for range *viewers {
 		go watch(newVisitor(false).Client.Transport)
 	}
@@ -98,6 +114,7 @@ func report(w io.Writer) {
 	mu.Lock()
 	defer mu.Unlock()
 	json.NewEncoder(w).Encode(counted)
+	counted.Away = 0
 }
 
 func pauseUnlessStopped() bool {
@@ -114,8 +131,14 @@ func newVisitor(keepAlive bool) *visitors.Visitor {
 }
 
 func read(v *visitors.Visitor) {
-	data, err := v.Get(context.Background(), *book)
-	if err == nil && !strings.HasPrefix(data, ",m0") {
+	var data string
+	var err error
+	if *entries {
+		_, err = v.Page(context.Background(), -1)
+	} else {
+		data, err = v.Get(context.Background(), *book)
+	}
+	if err == nil && !*entries && !strings.HasPrefix(data, ",m0") {
 		err = fmt.Errorf("the messages are gone: %.40q", data)
 	}
 	mu.Lock()
@@ -154,6 +177,7 @@ func watch(transport http.RoundTripper) {
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
+	last         time.Time // when one was
 	list         string
 }
 
@@ -163,7 +187,12 @@ func (w *writer) write() error {
 	if *keys && w.acknowledged > 0 {
 		key, value = message, message
 	}
-	err := w.visitor.Set(context.Background(), key, value)
+	var err error
+	if *entries {
+		_, err = w.visitor.Post(context.Background(), message)
+	} else {
+		err = w.visitor.Set(context.Background(), key, value)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
@@ -172,7 +201,11 @@ func (w *writer) write() error {
 	}
 	counted.Writes++
 	w.acknowledged++
-	if key == *book {
+	if !w.last.IsZero() {
+		counted.Away = max(counted.Away, time.Since(w.last).Seconds())
+	}
+	w.last = time.Now()
+	if key == *book && !*entries {
 		w.list = value
 	}
 	return nil
@@ -190,6 +223,15 @@ func (w *writer) missing() (missing []string) {
 			}
 			time.Sleep(*pause)
 		}
+	}
+	if *entries { // others may have signed between
+		book, _ := w.visitor.Get(context.Background(), *book) // if it fails, all are missing
+		for i := range w.acknowledged {
+			if !strings.Contains(book+",", fmt.Sprintf(",m%d,", i)) {
+				missing = append(missing, fmt.Sprintf("m%d", i))
+			}
+		}
+		return missing
 	}
 	if !has(*book, w.list) {
 		missing = append(missing, "the list")

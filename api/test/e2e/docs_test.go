@@ -1,0 +1,107 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/test/commands"
+	"guestbook/api/test/localpod"
+)
+
+// A reader types what README, and after it the tutorial, say; so for each other document, which begins with a guestbook that
+// runs. What they see is what the documents say.
+func TestDocuments(t *testing.T) {
+	files, err := commands.Documents(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := []string{"README.md", "docs/tutorial.md"}
+	t.Run("tutorial", func(t *testing.T) {
+		n := newNamespace(t, "restricted")
+		shell := n.shell()
+		for _, file := range first {
+			n.follow(shell, file)
+		}
+	})
+	for _, file := range files {
+		if file == first[0] || file == first[1] || len(onCluster(t, file)) == 0 {
+			continue
+		}
+		t.Run(file, func(t *testing.T) {
+			n := newGuestbook(t)
+			n.follow(n.shell(), file)
+		})
+	}
+}
+
+// onCluster lists a document's commands that are for a cluster.
+func onCluster(t *testing.T, file string) (blocks []commands.Block) {
+	t.Helper()
+	all, err := commands.Read(root, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range all {
+		if b.Is("cluster") {
+			blocks = append(blocks, b)
+		}
+	}
+	return blocks
+}
+
+// shell is a terminal of somebody whose kubectl uses this namespace, and to whom other ports are free.
+func (n namespace) shell() *commands.Shell {
+	n.Helper()
+	config := filepath.Join(n.TempDir(), "config")
+	if err := os.WriteFile(config, []byte(n.kubectl("config", "view", "--raw", "--flatten", "--minify")), 0o600); err != nil {
+		n.Fatal(err)
+	}
+	n.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
+	ports, err := localpod.FreePorts()
+	if err != nil {
+		n.Fatal(err)
+	}
+	directory, err := filepath.Abs(root)
+	if err != nil {
+		n.Fatal(err)
+	}
+	load := os.Getenv("LOAD")
+	if load == "" {
+		load = "kind load docker-image"
+	}
+	environment := []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + load}
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); name != "KUBECONFIG" && name != "LOAD" && !strings.HasPrefix(name, "M") {
+			environment = append(environment, variable) // not what make tells a make below it
+		}
+	}
+	shell := &commands.Shell{
+		Dir: directory, Env: environment,
+		// kind load docker-image IMAGE…: by what loads images here.
+		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
+kind() { shift 2; env $LOAD "$@"; }`,
+		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80"),
+	}
+	n.Cleanup(shell.Close)
+	return shell
+}
+
+// follow types the commands of a document.
+func (n namespace) follow(shell *commands.Shell, file string) {
+	n.Helper()
+	for _, b := range onCluster(n.T, file) {
+		start := time.Now()
+		output, err := shell.Run(n.Context(), b)
+		if err != nil {
+			n.Fatal(err)
+		}
+		n.Logf("%s%s(%.1f s)", b, output, time.Since(start).Seconds())
+	}
+}
