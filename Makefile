@@ -51,10 +51,12 @@ e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image lo
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:v2
+	@docker compose version >/dev/null 2>&1 || api/tools/install-programs.sh docker-compose
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
 
 ## More tests:
-test-long: servers ## many visitors at once
+test-long: servers ## many visitors at once; the contract suite on an emulated arm64
+	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
