@@ -84,7 +84,9 @@ func main() {
 		})
 	}
 
-<<<<<<< HEAD
+	for range *viewers {
+		go watch(newVisitor(false).Client.Transport)
+	}
 	if *period > 0 {
 		time.Sleep(*period)
 		close(stopped)
@@ -96,12 +98,6 @@ func main() {
 		}
 		return
 	}
-=======
-	for range *viewers {
-		go watch(newVisitor(false).Client.Transport)
-	}
-
->>>>>>> main
 	http.HandleFunc("/report", func(w http.ResponseWriter, _ *http.Request) { report(w) })
 	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
 		close(stopped)
