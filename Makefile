@@ -22,7 +22,7 @@ KUSTOMIZE := .build/kustomize
 # "go install" puts tools there.
 export GOBIN := $(CURDIR)/.build
 .NOTPARALLEL:
-.PHONY: help run test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter test-long test-versions faults soak fuzz bench \
+.PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long test-versions faults soak fuzz bench \
 	bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
@@ -33,6 +33,10 @@ run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, A
 	@mkdir -p .build .data
 	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
 	@.build/run -api .build/api -dir .data $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
+run-ha: servers haproxy ## the same with three Redis, of which any may die: docs/ha.md
+	@mkdir -p .build .data-ha
+	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
+	@.build/run -ha -api .build/api -dir .data-ha $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	go test -race -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
@@ -62,7 +66,7 @@ test-long: servers ## many visitors at once
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
-faults: servers prometheus prometheus-redis-exporter ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
+faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
@@ -102,7 +106,7 @@ vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or 
 
 servers:
 	@mkdir -p .build && api/tools/install-programs.sh redis-server nginx
-chromium wrk prometheus prometheus-redis-exporter:
+chromium wrk prometheus prometheus-redis-exporter haproxy:
 	@api/tools/install-programs.sh $@
 .build/api-linked: # the API as its image has it
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api

@@ -18,7 +18,7 @@ $sudo apt-get update -qq
 # shellcheck disable=SC2086 # one argument for each package
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 # Debian starts a server that it installs; its port is needed here.
-for server in nginx redis-server prometheus prometheus-redis-exporter; do
+for server in nginx redis-server prometheus prometheus-redis-exporter haproxy; do
   case "$missing" in
     *$server*) $sudo systemctl disable --now $server >/dev/null 2>&1 || $sudo service $server stop >/dev/null 2>&1 || true ;;
   esac

@@ -21,6 +21,8 @@ var (
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
 	// ErrUnknown means that a write was sent and its answer did not come.
 	ErrUnknown = errors.New("the outcome is unknown")
+	// ErrUnconfirmed means that the master has stored a write, and that it is lost if the master is lost now.
+	ErrUnconfirmed = errors.New("the outcome is unknown")
 )
 
 // RefusedError means that Redis was reached and did not do what was asked; so nothing was stored.

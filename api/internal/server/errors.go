@@ -28,6 +28,7 @@ var storeErrors = []struct {
 	{guestbook.ErrReused, http.StatusUnprocessableEntity, ": use a new one for a new text"},
 	{guestbook.ErrTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf(", as it has more than %d bytes: read it by pages, at /guestbook/entries", maxGet)},
 	{guestbook.ErrFull, http.StatusInsufficientStorage, ": use another key, or ask for more room"},
+	{guestbook.ErrUnconfirmed, http.StatusServiceUnavailable, ": the master has it, but too few slaves confirmed that they have it, too. A repeat with the same Idempotency-Key is safe, and so is a set"},
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }
 

@@ -40,6 +40,7 @@ type Settings struct {
 	Password          string        `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
 	Database          int           `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
 	PoolSize          int           `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
+	WaitSlaves        int           `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"a write is acknowledged once this many slaves have it, too"`
 	DialTimeout       time.Duration `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
 	ReadTimeout       time.Duration `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
 	WriteTimeout      time.Duration `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
@@ -59,7 +60,7 @@ type Settings struct {
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
-		PoolSize: s.PoolSize, DialTimeout: s.DialTimeout, ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
+		PoolSize: s.PoolSize, WaitSlaves: s.WaitSlaves, DialTimeout: s.DialTimeout, ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
 		TLS: s.TLS, Log: log, Metrics: metrics,
 	}
 }
@@ -130,6 +131,7 @@ func (s *Settings) check() error {
 		{s.Username == "" || s.Password != "", "REDIS_USERNAME", "REDIS_PASSWORD to be set with it"},
 		{s.Database >= 0, "REDIS_DB", "a database number, 0 or more"},
 		{s.PoolSize >= 1 && s.PoolSize <= 10_000, "REDIS_POOL_SIZE", "1 to 10000 connections"},
+		{s.WaitSlaves >= 0, "REDIS_WAIT_SLAVES", "a number of slaves, 0 or more"},
 		{s.DialTimeout > 0, "REDIS_DIAL_TIMEOUT", positive},
 		{s.ReadTimeout > 0, "REDIS_READ_TIMEOUT", positive},
 		{s.WriteTimeout > 0, "REDIS_WRITE_TIMEOUT", positive},

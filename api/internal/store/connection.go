@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,8 +22,17 @@ type redisConn struct {
 	dialedAt int64 // on the clock that now reads
 }
 
-// dial opens a connection that is ready for use.
-func (n *node) dial(ctx context.Context) (redis.Conn, error) {
+// dial opens a connection that is ready for use, where the first does not lead to a slave another.
+func (n *node) dial(ctx context.Context) (c redis.Conn, err error) {
+	for range 8 {
+		if c, err = n.dialOnce(ctx); !errors.Is(err, errMaster) {
+			break
+		}
+	}
+	return c, err
+}
+
+func (n *node) dialOnce(ctx context.Context) (redis.Conn, error) {
 	o := n.options
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
@@ -50,7 +60,7 @@ func (n *node) dial(ctx context.Context) (redis.Conn, error) {
 	switch {
 	case err == nil:
 		return c, nil
-	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded),
+	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, new(*tls.CertificateVerificationError)):
 		return nil, mapError(err) // which says what is wrong
 	}
@@ -59,6 +69,7 @@ func (n *node) dial(ctx context.Context) (redis.Conn, error) {
 
 var (
 	errStale  = errors.New("opened before the server was lost")
+	errMaster = errors.New("the slaves' address leads to the master")
 	errClosed = errors.New("the server closed the connection or spoke out of turn")
 )
 
@@ -72,7 +83,11 @@ func (c *redisConn) handshake() error {
 		}
 		return err
 	}
-	return synced(redis.String(c.Do("INFO", "replication")))
+	info, err := redis.String(c.Do("INFO", "replication"))
+	if c.node.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
+		return errMaster // what no slave has yet may be lost with it: nobody must have seen that
+	}
+	return synced(info, err)
 }
 
 // Err says why the connection must not be used again. The pool closes such a connection.

@@ -95,14 +95,15 @@ func (n *node) replyTimeout(ctx context.Context) time.Duration {
 	return min(n.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
 }
 
-// classify gives the error of a command its meaning. When that says that the server is gone, still loads its data or has
-// become a slave, the address may lead to another one by now: the open connections are stale. A timeout shorter than
+// classify gives the error of a command its meaning. When that says that the server is gone, still loads its data, has become
+// a slave or has lost its slaves, the address may lead to another one by now: the open connections are stale. A timeout shorter than
 // usual says nothing of the kind.
 func (n *node) classify(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	hasty := timeout < n.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
 	err = mapError(err)
-	if noReply && !hasty || isReply(err, codeLoading) || n.role == "master" && isReply(err, codeReadOnly) {
+	if noReply && !hasty || isReply(err, codeLoading) ||
+		n.role == "master" && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves)) {
 		n.staleBefore.Store(now())
 	}
 	if noReply {

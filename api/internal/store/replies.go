@@ -18,6 +18,7 @@ import (
 const (
 	codeLoading  = "LOADING"             // it reads its data in
 	codeReadOnly = "READONLY"            // it is a slave, and refuses writes
+	codeNoSlaves = "NOREPLICAS"          // too few slaves are in sync
 	codeMisconf  = "MISCONF"             // its disk fails; a master refuses writes then, and PING
 	codeNoPerm   = "NOPERM"              // ACL forbids the command or a key
 	codeUnknown  = "ERR unknown command" // disabled or renamed, or the server is no Redis
@@ -43,12 +44,12 @@ var refusals = []refusal{
 	{"MASTERDOWN", "the slave has lost its master, and is set not to answer then"},
 	{codeReadOnly, "the master's address leads to a slave: check REDIS_MASTER_ADDR, or try again in a moment"},
 	{codeMisconf, "Redis cannot write to its disk, and so takes no messages: give it room"},
-	{"NOREPLICAS", "Redis takes no messages while too few slaves are in sync"},
+	{codeNoSlaves, "Redis takes no messages while too few slaves are in sync"},
 	{"", "Redis answers with an error that the guestbook does not know"},
 }
 
 // writesOnly are the codes with which Redis refuses what it would store, and nothing else.
-var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|NOREPLICAS)")
+var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
 // inScript is what Redis 6.0 puts before the code of an error inside a script: ERR Error running script (call to f_0ae…):
 // @user_script:4: @user_script: 4: -READONLY You can't write …

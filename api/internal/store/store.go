@@ -21,6 +21,7 @@ type Options struct {
 	Username, Password    string // of both; "": none
 	Database              int
 	PoolSize              int // most connections to each
+	WaitSlaves            int // that have a write, too, before it is acknowledged
 	DialTimeout           time.Duration
 	ReadTimeout           time.Duration // for an answer
 	WriteTimeout          time.Duration // for sending a command
@@ -48,8 +49,11 @@ func New(o Options) *Store {
 			Help: "Reads answered by the master because no slave could.",
 		}),
 	}
-	s.writes.master = s.master
-	o.Metrics.MustRegister(s.fallbacks)
+	s.writes.master, s.writes.unconfirmed = s.master, prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "guestbook_redis_unconfirmed_total",
+		Help: "Writes that too few slaves confirmed in time.",
+	})
+	o.Metrics.MustRegister(s.fallbacks, s.writes.unconfirmed)
 	return s
 }
 
@@ -72,7 +76,7 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	if isReply(err, codeReadOnly) {
 		reply, err = s.writes.do(ctx, command, args...)
 	}
-	if isReply(err, codeReadOnly) && s.slave.hasRole(ctx, roleMaster) {
+	if isReply(err, codeReadOnly) && s.slave.options.WaitSlaves == 0 && s.slave.hasRole(ctx, roleMaster) {
 		reply, err = s.slave.do(ctx, command, args...)
 	}
 	if err == nil || guestbook.RefusesWrites(err) {
@@ -99,9 +103,24 @@ func (n *node) get(ctx context.Context, key string, limit int) (string, error) {
 	return value, err
 }
 
-// read asks the slave, and then the master if the slave does not answer or does not hold what is asked for: it may only be
-// behind. A slave that has just failed is asked last.
+// read asks for an answer; where slaves are waited for, again and again: another may take the place of a server that fails.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *node) error) error {
+	for {
+		err := s.readOnce(ctx, ask)
+		if conclusive(err) || s.slave.options.WaitSlaves == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// readOnce asks the slave, and then the master if the slave does not answer or does not hold what is asked for: it may only be
+// behind. A slave that has just failed is asked last.
+func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *node) error) error {
 	first, second := s.slave, s.master
 	if s.slave.coolingDown() {
 		first, second = second, first

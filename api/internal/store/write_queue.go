@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"guestbook/api/internal/coalesce"
 	"guestbook/api/internal/guestbook"
@@ -17,8 +18,9 @@ import (
 // writeQueue is where writes wait for the one connection that sends them: all that have come while an exchange with Redis
 // was under way are sent together in the next. So a hundred visitors cost Redis, and its disk, hardly more than one.
 type writeQueue struct {
-	master *node
-	group  coalesce.Group[struct{}, *pendingWrite]
+	master      *node
+	group       coalesce.Group[struct{}, *pendingWrite]
+	unconfirmed prometheus.Counter
 }
 
 // maxBatch is how many bytes are sent together, unless a single command has more.
@@ -87,9 +89,18 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 			_ = conn.Send(w.command, w.args...) // an error of it comes again with the replies
 		}
 		timeout := q.master.replyTimeout(ctx)
+		if wait := q.master.options.WaitSlaves; wait > 0 {
+			// Newer Redis waits only for what this connection has written, and a repeated post writes nothing. This counts as a
+			// write, and a slave that has it has all before it.
+			if i := slices.IndexFunc(batch, func(w *pendingWrite) bool { return w.command == "EVAL" }); i >= 0 {
+				_ = conn.Send("APPEND", batch[i].args[2], "")
+			}
+			_ = conn.Send("WAIT", wait, timeout.Milliseconds()*3/4+1) // 0 would be for ever
+		}
 		replies, err = redis.Values(redis.DoWithTimeout(conn, timeout, ""))
 		err = q.master.classify(err, timeout)
 	}
+	unconfirmed := q.confirm(replies[min(len(batch), len(replies)):])
 	for i, w := range batch {
 		if w.err = err; err != nil {
 			continue
@@ -97,6 +108,19 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 		w.reply = replies[i]
 		if refusal, ok := w.reply.(redis.Error); ok {
 			w.err = q.master.classify(refusal, 0)
+		} else if w.err = unconfirmed; unconfirmed != nil {
+			q.unconfirmed.Inc()
 		}
 	}
+}
+
+// confirm looks at the answers to what was sent after the writes, the last of them WAIT's. A master that too few slaves follow
+// may have been replaced: its address may lead to another one by now.
+func (q *writeQueue) confirm(replies []any) error {
+	slaves, err := redis.Ints(replies, nil)
+	if len(replies) == 0 || err == nil && slaves[len(slaves)-1] >= q.master.options.WaitSlaves {
+		return nil
+	}
+	q.master.staleBefore.Store(now())
+	return fmt.Errorf("%w: %v", guestbook.ErrUnconfirmed, replies)
 }

@@ -19,6 +19,7 @@ type load struct {
 type report struct {
 	Reads, Writes             int
 	FailedReads, FailedWrites map[string]int
+	Away                      float64 // seconds
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration

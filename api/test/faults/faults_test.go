@@ -47,6 +47,9 @@ type fault struct {
 	reads, writes []int
 	// keeps is by how much more than slack the API may hold afterwards, by design.
 	keeps int
+	// away is for how long writes may be away, at one time or, with awayInAll, in sum.
+	away      time.Duration
+	awayInAll bool
 	// measured is the pod whose API is measured: 0 or 1.
 	measured int
 }
@@ -90,7 +93,7 @@ func TestFaults(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges) {
+	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()
@@ -141,6 +144,9 @@ func (f fault) run(t *testing.T) row {
 	} else {
 		f.underLoad(r, &result)
 	}
+	if f.away > 0 {
+		r.checkAway(f)
+	}
 	result.memory, result.alerts = r.peaks(), alarms.prometheus.Fired(t, r.started)
 	result.notes = r.notes
 	result.hiccup = hiccup.end()
@@ -171,7 +177,7 @@ func (f fault) underLoad(r *rig, result *row) {
 	time.Sleep(after)
 	result.after = r.settled(r.pods[f.measured], result.before, slack+f.keeps)
 	l.finish()
-	result.lost, result.twice = l.check(r.book(r.masterPort, book), r.book(r.masterPort, legacyBook))
+	result.lost, result.twice = l.check(r.stored(book), r.stored(legacyBook))
 	result.shorter = l.shorter
 }
 

@@ -33,6 +33,8 @@ type setup struct {
 	programs     string // a folder with another redis-server than that of PATH
 	masterDisk   string // size of the master's disk, such as 1m; "" for no disk of its own
 	clock        bool   // the API's clock can be set
+	ha           bool   // three Redis and what k8s/ha/ has besides, in place of master and slaves
+	cut          bool   // and the ways between them can be cut
 }
 
 // rig is what a fault happens to:
@@ -48,7 +50,8 @@ type rig struct {
 	masterProxy, slaveProxy *toxiproxy.Proxy
 	masterPort              int       // of the Redis that is the master now
 	dirs                    [2]string // of the pods
-	clock                   string    // the file that sets the API's clock back once it is there
+	ha                      *ha
+	clock                   string // the file that sets the API's clock back once it is there
 
 	load           *load
 	started, ended time.Time // the fault
@@ -75,7 +78,12 @@ func newRig(t *testing.T, s setup) *rig {
 		r.clock = filepath.Join(t.TempDir(), "back")
 		o.APIEnv = append(o.APIEnv, "CLOCK_BACK="+r.clock)
 	}
-	if !s.direct {
+	if s.ha {
+		r.ha = newHA(r, s)
+		o.MasterProxy = r.ha.masterAddr
+		o.SlaveProxy = func(string) (string, error) { return r.slaves.addr(), nil }
+		o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
+	} else if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 		o.SlaveProxy = func(string) (string, error) {
 			if r.slaveProxy == nil {
@@ -104,23 +112,8 @@ func newRig(t *testing.T, s setup) *rig {
 		o.Ports.Master = r.masterPort
 		r.pods[i] = podtest.New(t, o)
 	}
-	podtest.Start(t, r.pods[0].Master)
-	var slaves []string
-	for _, pod := range r.pods[:max(s.slaves, 1)] {
-		podtest.Start(t, pod.Slave)
-		podtest.Await(t, pod.Slave, pod.Synced)
-		slaves = append(slaves, addr(pod.Ports.Slave))
-	}
-	r.slaves.to(slaves...)
-	r.redis(r.masterPort, "SET", book, ",the first")
-	// For up to a second after its first sync, a slave does not get what is new.
-	for _, pod := range r.pods[:max(s.slaves, 1)] {
-		podtest.Await(t, pod.Slave, func(context.Context) error {
-			if r.book(pod.Ports.Slave, book) == "" {
-				return errors.New("a slave is behind")
-			}
-			return nil
-		})
+	if r.ha == nil {
+		r.startRedis(s)
 	}
 	var nginxs []string
 	for _, pod := range r.pods[:max(s.pods, 1)] {
@@ -143,6 +136,29 @@ func newRig(t *testing.T, s setup) *rig {
 	}
 	r.frontend = newService(t, nginxs...)
 	return r
+}
+
+// startRedis starts master and slaves, and waits until these are in sync.
+func (r *rig) startRedis(s setup) {
+	r.Helper()
+	podtest.Start(r, r.pods[0].Master)
+	var slaves []string
+	for _, pod := range r.pods[:max(s.slaves, 1)] {
+		podtest.Start(r, pod.Slave)
+		podtest.Await(r, pod.Slave, pod.Synced)
+		slaves = append(slaves, addr(pod.Ports.Slave))
+	}
+	r.slaves.to(slaves...)
+	r.redis(r.masterPort, "SET", book, ",the first")
+	// For up to a second after its first sync, a slave does not get what is new.
+	for _, pod := range r.pods[:max(s.slaves, 1)] {
+		podtest.Await(r, pod.Slave, func(context.Context) error {
+			if r.book(pod.Ports.Slave, book) == "" {
+				return errors.New("a slave is behind")
+			}
+			return nil
+		})
+	}
 }
 
 func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *service) *toxiproxy.Proxy {

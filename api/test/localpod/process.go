@@ -26,6 +26,7 @@ type Process struct {
 	name, path string
 	programs   string // a folder that is looked through before PATH
 	args, env  []string
+	group      bool      // has helpers, which are killed with it
 	stop       os.Signal // asks it to end in good order
 	ready      func(context.Context) error
 	out        io.Writer
@@ -111,6 +112,9 @@ func (p *Process) Kill() error { return p.end(syscall.SIGKILL) }
 func (p *Process) end(signal os.Signal) error {
 	if p.cmd == nil || p.ended == nil {
 		return nil // never started
+	}
+	if signal == syscall.SIGKILL && p.group {
+		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	}
 	_ = p.Signal(signal) // fails only if it has ended already
 	select {

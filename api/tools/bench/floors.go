@@ -10,6 +10,33 @@ import (
 	"time"
 )
 
+// waitCost prints what a post costs that waits until a slave has it, too (REDIS_WAIT_SLAVES=1), beside one that does not.
+func (b *bench) waitCost(print func(string, ...any), rounds int) error {
+	print("\nPosts that wait until a slave has them, too:\n\n| Load | Connections | Requests/s | with REDIS_WAIT_SLAVES=1 | Ratio |\n|---|---|---|---|---|\n")
+	for _, l := range loads {
+		if !strings.HasPrefix(l.name, "post entry") {
+			continue
+		}
+		for _, connections := range strings.Fields(usual) {
+			var without, with []result
+			for range rounds {
+				a, err := b.ours(l, connections)
+				if err != nil {
+					return err
+				}
+				w, err := b.measure(l, connections, b.waiting.URL()+l.path, b.waiting)
+				if err != nil {
+					return err
+				}
+				without, with = append(without, a), append(with, w)
+			}
+			a, w := median(without), median(with)
+			print("| %s | %s | %.0f | %.0f | **%.2f** |\n", l.name, connections, a.perSecond, w.perSecond, w.perSecond/a.perSecond)
+		}
+	}
+	return nil
+}
+
 // nginxFloor prints what nginx itself answers to as many connections: /nginx-health is a "return 200", without a log.
 func (b *bench) nginxFloor(print func(string, ...any)) error {
 	print("\nnginx itself, \"return 200\", requests/s:\n\n| 1 | 16 | 64 | 256 |\n|---|---|---|---|\n|")

@@ -79,7 +79,7 @@ func run() error {
 			row("… proxy floor", f, "1", "1")
 		}
 	}
-	return errors.Join(chart.Bars(*svg, "Requests a second, to the proxy floor's, 64 connections; the mark is what is to be reached", bars), b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
+	return errors.Join(chart.Bars(*svg, "Requests a second, to the proxy floor's, 64 connections; the mark is what is to be reached", bars), b.waitCost(print, *rounds), b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
 }
 
 func median(results []result) result {

@@ -19,6 +19,7 @@ type bench struct {
 	dir        string
 	seconds    int
 	pod, proxy *localpod.Pod // the guestbook, and nginx before the floor
+	waiting    *localpod.Pod // nginx and an API that waits for the slave, on the same Redis
 	master     redis.Conn
 	runs       int
 }
@@ -39,13 +40,19 @@ func newBench(apiBinary, floorBinary string, seconds int) (_ *bench, err error) 
 		return nil, err
 	}
 	// Redis without fsync: the disk is not to be measured.
-	if b.pod, err = newPod(filepath.Join(b.dir, "ours"), apiBinary, "--appendonly", "no"); err != nil {
+	if b.pod, err = newPod(filepath.Join(b.dir, "ours"), apiBinary, func(o *localpod.Options) { o.MasterArgs = []string{"--appendonly", "no"} }); err != nil {
 		return nil, err
 	}
-	if b.proxy, err = newPod(filepath.Join(b.dir, "floor"), floorBinary); err != nil {
+	if b.proxy, err = newPod(filepath.Join(b.dir, "floor"), floorBinary, func(*localpod.Options) {}); err != nil {
 		return nil, err
 	}
-	for _, p := range []*localpod.Process{b.pod.Master, b.pod.Slave, b.pod.API, b.pod.Nginx, b.proxy.API, b.proxy.Nginx} {
+	if b.waiting, err = newPod(filepath.Join(b.dir, "waiting"), apiBinary, func(o *localpod.Options) {
+		o.Ports.Master, o.Ports.Slave = b.pod.Ports.Master, b.pod.Ports.Slave
+		o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
+	}); err != nil {
+		return nil, err
+	}
+	for _, p := range []*localpod.Process{b.pod.Master, b.pod.Slave, b.pod.API, b.pod.Nginx, b.proxy.API, b.proxy.Nginx, b.waiting.API, b.waiting.Nginx} {
 		if err := p.Start(ctx); err != nil {
 			return nil, err
 		}
@@ -60,7 +67,7 @@ func newBench(apiBinary, floorBinary string, seconds int) (_ *bench, err error) 
 	return b, err
 }
 
-func newPod(dir, apiBinary string, masterArgs ...string) (*localpod.Pod, error) {
+func newPod(dir, apiBinary string, change func(*localpod.Options)) (*localpod.Pod, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -76,11 +83,13 @@ func newPod(dir, apiBinary string, masterArgs ...string) (*localpod.Pod, error) 
 	if err != nil {
 		return nil, err
 	}
-	return localpod.New(localpod.Options{
-		Dir: dir, Ports: ports, APIBinary: binary, MasterArgs: masterArgs,
+	o := localpod.Options{
+		Dir: dir, Ports: ports, APIBinary: binary,
 		APIEnv: []string{"FLOOR_SIZES=" + strings.Join(sizes, " ")},
 		Output: func(string) io.Writer { return io.Discard },
-	})
+	}
+	change(&o)
+	return localpod.New(o)
 }
 
 // pin keeps a process, and all that it starts from then on, on one processor.
@@ -93,7 +102,7 @@ func pin(pid int, processor string) error {
 }
 
 func (b *bench) stop() {
-	for _, pod := range []*localpod.Pod{b.proxy, b.pod} {
+	for _, pod := range []*localpod.Pod{b.waiting, b.proxy, b.pod} {
 		if pod != nil {
 			if err := pod.Stop(); err != nil {
 				fmt.Fprintln(os.Stderr, "bench:", err)

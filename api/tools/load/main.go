@@ -41,6 +41,7 @@ type Report struct {
 	Reads, Writes int
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
+	Away          float64       // seconds: the longest time between two writes that succeeded; it starts anew with each report
 	Lost          []string      // acknowledged, but not there after /stop
 	Streams       int           // of events, that began
 	LongestGap    time.Duration // that a viewer was without
@@ -112,6 +113,7 @@ func report(w io.Writer) {
 	mu.Lock()
 	defer mu.Unlock()
 	json.NewEncoder(w).Encode(counted)
+	counted.Away = 0
 }
 
 func pauseUnlessStopped() bool {
@@ -174,6 +176,7 @@ func watch(transport http.RoundTripper) {
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
+	last         time.Time // when one was
 	list         string
 }
 
@@ -197,6 +200,10 @@ func (w *writer) write() error {
 	}
 	counted.Writes++
 	w.acknowledged++
+	if !w.last.IsZero() {
+		counted.Away = max(counted.Away, time.Since(w.last).Seconds())
+	}
+	w.last = time.Now()
 	if key == *book && !*entries {
 		w.list = value
 	}

@@ -31,6 +31,7 @@ func run() (err error) {
 	var o localpod.Options
 	dir := flag.String("dir", ".data", "folder for data and logs")
 	verbose := flag.Bool("verbose", false, "show the logs, too")
+	three := flag.Bool("ha", false, "three Redis with sentinels and proxies, as in k8s/ha/, in place of master and slave")
 	flag.StringVar(&o.APIBinary, "api", ".build/api", "the API's program")
 	flag.IntVar(&o.Ports.Nginx, "port", 8000, "nginx's port")
 	flag.IntVar(&o.Ports.API, "api-port", 8080, "the API's port")
@@ -46,6 +47,9 @@ func run() (err error) {
 	}
 	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx takes a path as relative to its own folder
 		return err
+	}
+	if *three {
+		return runHA(ctx, o, logs)
 	}
 	pod, err := localpod.New(o)
 	if err != nil {
@@ -70,8 +74,40 @@ func run() (err error) {
 		fmt.Println("make run VERBOSE=1 shows the logs.")
 	}
 
-	ended := make(chan *localpod.Process, 4)
-	for _, p := range []*localpod.Process{pod.Nginx, pod.API, pod.Slave, pod.Master} {
+	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
+}
+
+// runHA runs the pod with three Redis. Any of these may be killed.
+func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
+	ha, err := localpod.NewHA(localpod.HAOptions{Dir: o.Dir, Net: "127.6.37", Port: o.Ports.Master, Output: o.Output})
+	if err != nil {
+		return err
+	}
+	o.MasterProxy = func(string) (string, error) { return ha.ProxyAddr(0), nil }
+	o.SlaveProxy = func(string) (string, error) { return ha.Addr(1), nil }
+	o.APIEnv = []string{"REDIS_WAIT_SLAVES=1"}
+	pod, err := localpod.New(o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Starting three Redis at %s, %s and %s, a sentinel beside each, and two proxies; logs are in %s/.\n", ha.Addr(0), ha.Addr(1), ha.Addr(2), logs)
+	defer func() { err = errors.Join(err, pod.Stop(), ha.Stop()) }()
+	for _, start := range []func(context.Context) error{ha.Start, pod.API.Start, pod.Nginx.Start} {
+		if err := start(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil // Ctrl-C
+			}
+			return err
+		}
+	}
+	fmt.Printf("The guestbook is at %s - Ctrl-C stops it. The master is redis-%d, process %d: kill it, and sign on.\n", pod.URL(), ha.Master(), ha.Redis[max(ha.Master(), 0)].Pid())
+	return wait(ctx, pod.Nginx, pod.API)
+}
+
+// wait returns after Ctrl-C, or with an error when one of the processes has ended.
+func wait(ctx context.Context, processes ...*localpod.Process) error {
+	ended := make(chan *localpod.Process, len(processes))
+	for _, p := range processes {
 		go func() {
 			<-p.Ended()
 			ended <- p
@@ -112,14 +148,14 @@ func logTo(folder string, show bool) (func(process string) io.Writer, error) {
 	}
 	var mu sync.Mutex
 	files := map[string]io.Writer{}
-	for _, process := range []string{"master", "slave", "api", "nginx"} {
+	for _, process := range []string{"master", "slave", "api", "nginx", "single", "redis-0", "redis-1", "redis-2", "sentinel-0", "sentinel-1", "sentinel-2", "proxy-0", "proxy-1"} {
 		file, err := os.Create(filepath.Join(folder, process+".log"))
 		if err != nil {
 			return nil, err
 		}
 		files[process] = file
 		if show {
-			files[process] = io.MultiWriter(file, &lines{mu: &mu, prefix: fmt.Sprintf("%-6s | ", process)})
+			files[process] = io.MultiWriter(file, &lines{mu: &mu, prefix: fmt.Sprintf("%-10s | ", process)})
 		}
 	}
 	return func(process string) io.Writer { return files[process] }, nil

@@ -1,0 +1,46 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/store"
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// TestWaitSlaves: with REDIS_WAIT_SLAVES a write is acknowledged once a slave has it; until then its outcome is unknown, also
+// that of a repeat, which itself writes nothing.
+func TestWaitSlaves(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod, func(o *store.Options) { o.WaitSlaves = 1 })
+	set := func(ctx context.Context) error { return s.Set(ctx, "old", ",value") }
+	post := func(key string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := s.Append(ctx, book, "text", key)
+			return err
+		}
+	}
+	if err := errors.Join(set(within(t, 2*time.Second)), post("")(within(t, 2*time.Second)), post("a")(within(t, 2*time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	if err := pod.Slave.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for i, write := range []func(context.Context) error{post("b"), post("b"), set, post("")} { // the second is a repeat
+		if err := write(within(t, 2*time.Second)); !errors.Is(err, guestbook.ErrUnconfirmed) {
+			t.Errorf("write %d, which the slave does not have: %v, want unconfirmed", i, err)
+		}
+	}
+	if n := metric(t, s, "guestbook_redis_unconfirmed_total"); n != 4 {
+		t.Errorf("%v unconfirmed writes are counted, want 4", n)
+	}
+	if err := pod.Slave.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	podtest.Await(t, pod.Slave, post("b"))
+}

@@ -1,0 +1,126 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+const threeRedis = "app=redis,role=ha"
+
+// A guestbook moves from k8s/ to k8s/ha/ as the docs tell it, loses its master with its disk there, and moves back, under
+// load: nothing that was acknowledged is lost, and no read fails.
+func TestHighAvailability(t *testing.T) {
+	n := newGuestbook(t)
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
+	n.ready()
+	load := n.startLoad("-keys")
+
+	there, back := n.moves()
+	n.run(there)
+	load.more()
+	t.Logf("the move there: writes were away for %.1f s", load.report().Away)
+
+	for _, how := range []string{"with its claim", "with its claim, by force", "in good order"} {
+		n.healthy()
+		load.report()
+		pod := n.master()
+		switch how {
+		case "with its claim":
+			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
+			n.kubectl("exec", pod, "-c", "redis", "--", "sh", "-c", "kill -9 -1") // as it dies, and not as it leaves
+			n.kubectl("delete", "pod", pod, "--grace-period=1")
+		case "with its claim, by force":
+			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
+			n.kubectl("delete", "pod", pod, "--force", "--grace-period=0")
+		default:
+			n.kubectl("delete", "pod", pod)
+		}
+		n.await("another is the master", time.Minute, func() bool { m := n.master(); return m != "" && m != pod })
+		load.more()
+		away := load.report().Away
+		t.Logf("%s deleted %s: writes were away for %.1f s", pod, how, away)
+		if away > 5 {
+			t.Errorf("%s deleted %s: writes were away for %.1f s, at most 5 are allowed", pod, how, away)
+		}
+	}
+	n.healthy()
+
+	n.kubectl("rollout", "restart", "statefulset/redis-ha", "deployment/redis-proxy")
+	n.kubectl("rollout", "status", "statefulset/redis-ha", "--timeout=300s")
+	n.healthy()
+	load.more()
+	t.Logf("all restarted: writes were away for %.1f s at most", load.report().Away)
+
+	n.run(back)
+	n.ready()
+	load.more()
+	t.Logf("the move back: writes were away for %.1f s", load.report().Away)
+	load.stop("503 ")
+}
+
+// moves are the commands of docs/ha.md that move a guestbook there and back: the first two indented blocks that have kubectl.
+func (n namespace) moves() (there, back string) {
+	n.Helper()
+	var blocks []string
+	inside := false
+	for line := range strings.Lines(n.read(root, "docs", "ha.md")) {
+		command, indented := strings.CutPrefix(line, "    ")
+		switch {
+		case !indented:
+			inside = false
+		case inside:
+			blocks[len(blocks)-1] += command
+		case strings.HasPrefix(command, "kubectl create"):
+			blocks, inside = append(blocks, command), true
+		}
+	}
+	if len(blocks) < 2 {
+		n.Fatal("docs/ha.md does not tell how to move there and back")
+	}
+	return blocks[0], blocks[1]
+}
+
+// run runs documented commands.
+func (n namespace) run(commands string) {
+	n.Helper()
+	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+commands)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
+	out, err := cmd.CombinedOutput()
+	n.Log(string(out))
+	if err != nil {
+		n.Fatal(err)
+	}
+}
+
+// master is the pod of redis-ha that a majority of the sentinels calls the master, "" if none.
+func (n namespace) master() string {
+	votes := map[string]int{}
+	for _, pod := range n.names("pods", threeRedis) {
+		out, _ := n.try("", "exec", pod, "-c", "sentinel", "--", "redis-cli", "-p", "26379", "sentinel", "get-master-addr-by-name", "guestbook")
+		name, _, _ := strings.Cut(out, ".")
+		if votes[name]++; votes[name] == 2 {
+			return name
+		}
+	}
+	return ""
+}
+
+// healthy waits until the three are ready, and the master has two slaves.
+func (n namespace) healthy() {
+	n.Helper()
+	n.await("the master has two slaves, and all are ready", 2*time.Minute, func() bool {
+		m := n.master()
+		if m == "" {
+			return false
+		}
+		info, _ := n.try("", "exec", m, "-c", "redis", "--", "redis-cli", "info", "replication")
+		return strings.Contains(info, "min_slaves_good_slaves:2") &&
+			n.kubectl("get", "statefulset", "redis-ha", "-o", "jsonpath={.status.readyReplicas}") == "3"
+	})
+}

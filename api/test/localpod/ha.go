@@ -1,0 +1,269 @@
+package localpod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"go.yaml.in/yaml/v3"
+)
+
+// HA is what k8s/ha/ has, as local processes with the scripts from there: three Redis with a sentinel each, and two proxies
+// that lead to the master. Each has a loopback address of its own instead of a name.
+type HA struct {
+	Redis, Sentinels [3]*Process
+	Proxies          [2]*Process
+
+	single *Process // from which the three take over
+	o      HAOptions
+	env    []string
+	nodes  []string // the addresses by which the three know each other
+}
+
+// HAOptions say how an HA differs from the usual one.
+type HAOptions struct {
+	Dir      string // data and scripts; must exist
+	Net      string // the first three numbers of the addresses: 127.6.37
+	Port     int    // of Redis; the sentinels have the next one
+	Programs string // a folder whose redis-server comes before that of PATH
+	Output   func(process string) io.Writer
+	// Relay, where set, is given the address at which one of the three listens, and says by which the others know it.
+	Relay func(addr string) (string, error)
+	// Edit, where set, changes a script.
+	Edit func(text string) string
+}
+
+// The last numbers of the addresses.
+const (
+	firstNode   = 1
+	firstProxy  = 11
+	singleNode  = 9
+	proxyPort   = 6380 // as in haproxy.cfg
+	proxyHealth = 8404
+)
+
+// NewHA prepares the processes. None runs yet.
+func NewHA(o HAOptions) (*HA, error) {
+	h := &HA{o: o}
+	scripts := filepath.Join(o.Dir, "scripts")
+	for _, name := range []string{"redis-ha", "redis-proxy"} {
+		if err := unpack(name, scripts, o.Edit); err != nil {
+			return nil, err
+		}
+	}
+	for i := range h.Redis {
+		node := h.host(firstNode + i)
+		if o.Relay != nil {
+			var err error
+			if node, err = o.Relay(node); err != nil {
+				return nil, err
+			}
+		}
+		h.nodes = append(h.nodes, node)
+	}
+	h.env = []string{
+		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.nodes, " "), "SINGLE=" + h.host(singleNode),
+		"PORT=" + strconv.Itoa(o.Port), "SENTINEL_PORT=" + strconv.Itoa(o.Port+1), "DOMAIN=",
+	}
+	for i := range h.Redis {
+		if err := os.MkdirAll(h.Disk(i), 0o755); err != nil {
+			return nil, err
+		}
+		h.Redis[i] = h.process(fmt.Sprint("redis-", i), "redis.sh", h.nodeEnv(i), func(context.Context) error { return h.ping(h.host(firstNode+i), o.Port) })
+		h.Sentinels[i] = h.process(fmt.Sprint("sentinel-", i), "sentinel.sh", h.nodeEnv(i), func(context.Context) error { return h.ping(h.host(firstNode+i), o.Port+1) })
+	}
+	for i := range h.Proxies {
+		host := h.host(firstProxy + i)
+		h.Proxies[i] = h.process(fmt.Sprint("proxy-", i), "start.sh", []string{"LISTEN=" + host, "HEALTH=" + host},
+			func(ctx context.Context) error {
+				return get(ctx, fmt.Sprintf("http://%s:%d/health", host, proxyHealth))
+			})
+	}
+	single := filepath.Join(o.Dir, "single")
+	h.single = &Process{
+		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
+		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
+		args:  []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0"},
+	}
+	return h, os.MkdirAll(single, 0o755)
+}
+
+// unpack writes the files of a ConfigMap to a folder.
+func unpack(name, folder string, edit func(string) string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	file, err := os.ReadFile(filepath.Join(root, "k8s", "ha", name+"-configmap.yaml"))
+	if err != nil {
+		return err
+	}
+	var configMap struct{ Data map[string]string }
+	if err := errors.Join(yaml.Unmarshal(file, &configMap), os.MkdirAll(folder, 0o755)); err != nil {
+		return err
+	}
+	for name, text := range configMap.Data {
+		if edit != nil {
+			text = edit(text)
+		}
+		err = errors.Join(err, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+	}
+	return err
+}
+
+func (h *HA) process(name, script string, env []string, ready func(context.Context) error) *Process {
+	return &Process{
+		name: name, out: h.o.Output(name), stop: syscall.SIGTERM, ready: ready, group: true,
+		path: "sh", args: []string{"-u", h.script(script)}, env: append(env, h.env...),
+	}
+}
+
+func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
+func (h *HA) host(n int) string         { return fmt.Sprintf("%s.%d", h.o.Net, n) }
+
+func (h *HA) nodeEnv(i int) []string {
+	host := h.host(firstNode + i)
+	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
+}
+
+// Disk is the folder of one of the three.
+func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
+
+// Addr is where one of the three listens.
+func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port) }
+
+// ProxyAddr is where a proxy listens.
+func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
+
+// Start starts all, and lets the first of the three take over, unless there is a master already from an earlier time.
+func (h *HA) Start(ctx context.Context) error {
+	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
+	fresh := err != nil
+	if fresh {
+		if err := h.single.Start(ctx); err != nil {
+			return err
+		}
+	}
+	if err := h.StartAll(ctx); err != nil {
+		return err
+	}
+	if fresh {
+		if err := h.Redis[0].Await(ctx, func(ctx context.Context) error { return h.Run(ctx, 0, "take-over.sh") }); err != nil {
+			return err
+		}
+	}
+	return errors.Join(h.single.Stop(), h.Redis[0].Await(ctx, h.Healthy))
+}
+
+// StartAll starts all processes at the same time.
+func (h *HA) StartAll(ctx context.Context) error {
+	all := h.all()
+	errs := make(chan error, len(all))
+	for _, p := range all {
+		go func() { errs <- p.Start(ctx) }()
+	}
+	var err error
+	for range all {
+		err = errors.Join(err, <-errs)
+	}
+	return err
+}
+
+// Stop stops all that runs: clients before the servers that they use.
+func (h *HA) Stop() error {
+	var err error
+	for _, p := range append(h.all(), h.single) {
+		err = errors.Join(err, p.Stop())
+	}
+	return err
+}
+
+func (h *HA) all() []*Process {
+	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
+}
+
+// Run runs a script as one of the three's containers does.
+func (h *HA) Run(ctx context.Context, i int, script string) error {
+	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
+	cmd.Env = append(append(os.Environ(), h.nodeEnv(i)...), h.env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", script, err, out)
+	}
+	return nil
+}
+
+// Master is which of the three is the master, as the sentinels say, that is there and has the others as slaves: -1, if none.
+func (h *HA) Master() int {
+	for i := range h.nodes {
+		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
+			return i
+		}
+	}
+	return -1
+}
+
+// Healthy says whether there is a master with two slaves in sync, and all sentinels know that.
+func (h *HA) Healthy(context.Context) error {
+	master := h.Master()
+	if master < 0 {
+		return errors.New("there is no master")
+	}
+	info, err := h.info(master)
+	switch {
+	case err != nil:
+		return err
+	case !strings.Contains(info, "min_slaves_good_slaves:2"):
+		return errors.New("the master has not two slaves")
+	case h.named(master) < 3:
+		return errors.New("some sentinel does not know the master")
+	}
+	for i := range h.nodes {
+		reply, err := h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")
+		if err != nil {
+			return err
+		}
+		if s, _ := redis.String(reply, nil); !strings.HasPrefix(s, "OK 3") {
+			return errors.New(s)
+		}
+	}
+	return nil
+}
+
+// named is how many sentinels say that this one is the master.
+func (h *HA) named(i int) (n int) {
+	for j := range h.nodes {
+		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
+		if err == nil && reply[0] == h.nodes[i] {
+			n++
+		}
+	}
+	return n
+}
+
+func (h *HA) info(i int) (string, error) {
+	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
+}
+
+func (h *HA) ping(host string, port int) error {
+	_, err := h.do(host, port, "PING")
+	return err
+}
+
+func (h *HA) do(host string, port int, command string, args ...any) (any, error) {
+	const timeout = 500 * time.Millisecond
+	c, err := redis.Dial("tcp", fmt.Sprintf("%s:%d", host, port), redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Do(command, args...)
+}
