@@ -27,7 +27,7 @@ The guestbook's keeper gives it a command:
 
   api entries [-last N]      lists the entries, or the newest N: id, tab and text; in a text, \n stands for a new line
   api hide ID                blanks an entry for good, where it stands: it is shown no more
-  api export >FILE           writes each entry as a line: {"text": "…"}
+  api export [FILE]          writes each entry as a line: {"text": "…"}; FILE is there once it is whole
   api import <FILE           appends the entries of such lines; repeated, it goes on where it broke off
 
   -key KEY                   the guestbook; GUESTBOOK_KEY unless given, or messages
@@ -88,7 +88,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) (err error) {
 		return err
 	case err != nil:
 		return fmt.Errorf("%s: %w: %w", args[0], err, errUsage)
-	case k.last < 0, (len(words) == 1) != (args[0] == "hide"), len(words) > 1:
+	case k.last < 0, len(words) > 1, len(words) == 1 && args[0] != "hide" && args[0] != "export", len(words) == 0 && args[0] == "hide":
 		return fmt.Errorf("%s: wrong arguments: %w", args[0], errUsage)
 	}
 	config, err := settings.Load()

@@ -1,12 +1,15 @@
 package keeper
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"unicode/utf8"
 
 	"guestbook/api/internal/guestbook"
@@ -21,8 +24,24 @@ type line struct {
 	Bytes []byte `json:"bytes,omitempty"` // base64
 }
 
-func (k *keeper) export([]string) error {
-	encoder := json.NewEncoder(k.out)
+func (k *keeper) export(words []string) error {
+	if len(words) == 0 {
+		return k.write(k.out)
+	}
+	file, err := os.Create(words[0] + ".part")
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(file, 64<<10)
+	err = k.write(out)
+	if err = cmp.Or(err, out.Flush(), file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), words[0])
+}
+
+func (k *keeper) write(out io.Writer) error {
+	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return k.each(func(entry guestbook.Entry) error {
 		l := line{Text: entry.Text}

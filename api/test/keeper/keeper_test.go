@@ -210,6 +210,14 @@ func TestExportAndImport(t *testing.T) {
 	if lines != want {
 		t.Errorf("the export is\n%swant\n%s", lines, want)
 	}
+	file := filepath.Join(t.TempDir(), "book.jsonl")
+	run(t, pod, "", "export", file)
+	if written, err := os.ReadFile(file); string(written) != want {
+		t.Errorf("the file has %q, %v", written, err)
+	}
+	if _, errs, code := try(t, pod, nil, "export", filepath.Join(file, "x")); code != 1 || !strings.Contains(errs, "not a directory") {
+		t.Errorf("a file that cannot be: %d, %s", code, errs)
+	}
 	for _, test := range []struct{ before, says, after string }{
 		{"", "4 entries appended, 0 were there already\n", ",<first>,a%2C \"b\"\n,\xff%2525,last"},
 		{",old", "4 entries appended, 0 were there already\n", ",old,<first>,a%2C \"b\"\n,\xff%2525,last"},
