@@ -4,7 +4,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -75,11 +79,18 @@ func (n namespace) ends() func() map[string]end {
 
 // Fifty pods go, ten at a time, while visitors come and 100 watch: nobody notices.
 func TestFiftyPodsLeave(t *testing.T) {
-	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend")                  // it would scale, too
-	const small = `"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}` // twenty pods are to fit
-	n.kubectl("patch", "deployment", "frontend", "-p", `{"spec": {"replicas": 20, "template": {"spec": {
-		"initContainers": [{"name": "api", `+small+`}], "containers": [{"name": "nginx", `+small+`}]}}}}`)
+	n := newNamespace(t, "restricted")
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(manifests)); err != nil {
+		t.Fatal(err)
+	}
+	deployment := filepath.Join(dir, "frontend-deployment.yaml")
+	// Requests so small that twenty pods fit.
+	text := strings.NewReplacer("replicas: 3", "replicas: 20", "cpu: 75m", "cpu: 10m", "cpu: 25m", "cpu: 10m", "memory: 68Mi", "memory: 32Mi").Replace(n.read(deployment))
+	if err := errors.Join(os.WriteFile(deployment, []byte(text), 0o600), os.Remove(filepath.Join(dir, "frontend-hpa.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	n.kubectl("create", "-f", dir)
 	n.ready()
 	load := n.startLoad("-viewers=100", "-pause=50ms")
 	ends := n.ends()
