@@ -48,7 +48,7 @@ type Settings struct {
 	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; without it, the system's"`
 	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
 	RequestTimeout    time.Duration `envconfig:"REQUEST_TIMEOUT" default:"2s" desc:"longest time for all that one request does with Redis"`
-	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain"`
+	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain; k8s/ needs none"`
 	Key               string        `envconfig:"GUESTBOOK_KEY" desc:"the one key that is served, whatever key a request names or leaves out; empty: the one that it names"`
 	AllowedKeys       []string      `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
 	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`

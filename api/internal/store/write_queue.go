@@ -129,8 +129,10 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 // confirm looks at the answers to what was sent after the writes, the last of them WAIT's. A master that too few slaves follow
 // may have been replaced: its address may lead to another one by now.
 func (q *writeQueue) confirm(replies []any) error {
-	slaves, err := redis.Ints(replies, nil)
-	if len(replies) == 0 || err == nil && slaves[len(slaves)-1] >= q.master.options.WaitSlaves {
+	if len(replies) == 0 {
+		return nil
+	}
+	if slaves, err := redis.Int(replies[len(replies)-1], nil); err == nil && slaves >= q.master.options.WaitSlaves {
 		return nil
 	}
 	q.master.staleBefore.Store(now())

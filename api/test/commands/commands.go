@@ -5,7 +5,7 @@
 // what a test does with it:
 //
 //	cluster     make e2e runs it, on a cluster. Without this word, or one of the next two, make test runs it
-//	migrate     make e2e runs it, in the migration from the PHP guestbook
+//	e2e         another test of make e2e runs it, in a state that it needs
 //	by-hand     nobody runs it, since tests have not what it needs, or too little time
 //	background  it goes on until the document's end, as in a second terminal
 //	repeat      it shows a state: it is typed again until that is so

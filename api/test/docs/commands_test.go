@@ -40,7 +40,7 @@ func TestCommands(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, b := range blocks {
-			if b.Is("cluster") || b.Is("migrate") || b.Is("by-hand") {
+			if b.Is("cluster") || b.Is("e2e") || b.Is("by-hand") {
 				continue
 			}
 			ran++
@@ -62,7 +62,7 @@ func TestCommands(t *testing.T) {
 
 // What no test runs is at least something that a shell and make understand.
 func TestCommandsByHand(t *testing.T) {
-	known := []string{"cluster", "migrate", "by-hand", "background", "repeat", "fails", "table", "figures"}
+	known := []string{"cluster", "e2e", "by-hand", "background", "repeat", "fails", "table", "figures"}
 	total := 0
 	for _, blocks := range documents(t) {
 		for _, b := range blocks {

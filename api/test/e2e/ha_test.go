@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guestbook/api/test/commands"
 )
 
 const threeRedis = "app=redis,role=ha"
@@ -20,7 +22,7 @@ func TestHighAvailability(t *testing.T) {
 	n.ready()
 	load := n.startLoad("-keys")
 
-	there, back := n.moves()
+	there, back, watch := n.moves()
 	n.run(there)
 	load.more()
 	t.Logf("the move there: writes were away for %.1f s", load.report().Away)
@@ -49,6 +51,7 @@ func TestHighAvailability(t *testing.T) {
 		}
 	}
 	n.healthy()
+	n.run(watch)
 
 	n.kubectl("rollout", "restart", "statefulset/redis-ha", "deployment/redis-proxy")
 	n.kubectl("rollout", "status", "statefulset/redis-ha", "--timeout=300s")
@@ -63,26 +66,14 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves are the commands of docs/ha.md that move a guestbook there and back: the first two indented blocks that have kubectl.
-func (n namespace) moves() (there, back string) {
+// moves are the commands of docs/ha.md that move a guestbook there, back, and watch it meanwhile.
+func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
-	var blocks []string
-	inside := false
-	for line := range strings.Lines(n.read(root, "docs", "ha.md")) {
-		command, indented := strings.CutPrefix(line, "    ")
-		switch {
-		case !indented:
-			inside = false
-		case inside:
-			blocks[len(blocks)-1] += command
-		case strings.HasPrefix(command, "kubectl create"):
-			blocks, inside = append(blocks, command), true
-		}
+	blocks, err := commands.Read(root, "docs/ha.md")
+	if err != nil || len(blocks) != 3 {
+		n.Fatalf("docs/ha.md should tell how to move there, back, and to watch it: %d commands, %v", len(blocks), err)
 	}
-	if len(blocks) < 2 {
-		n.Fatal("docs/ha.md does not tell how to move there and back")
-	}
-	return blocks[0], blocks[1]
+	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }
 
 // run runs documented commands.

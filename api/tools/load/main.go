@@ -85,6 +85,9 @@ func main() {
 		})
 	}
 
+	for range *viewers {
+		go watch(newVisitor(false).Client.Transport)
+	}
 	if *period > 0 {
 		time.Sleep(*period)
 		close(stopped)
@@ -96,10 +99,6 @@ func main() {
 		}
 		return
 	}
-	for range *viewers {
-		go watch(newVisitor(false).Client.Transport)
-	}
-
 	http.HandleFunc("/report", func(w http.ResponseWriter, _ *http.Request) { report(w) })
 	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
 		close(stopped)
