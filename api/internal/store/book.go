@@ -23,7 +23,7 @@ const (
 )
 
 // appendOnce appends entries to the book KEYS[1], each under an idempotency key: ARGV has a field, the entry, its text's
-// fingerprint and two names for each. What was done before is found by the field in one of the generations KEYS[2]1,
+// fingerprint, a name and perhaps another for each. What was done before is found by the field in one of the generations KEYS[2]1,
 // KEYS[2]2…, or was kept by an earlier version under one of the names. It is given for each entry: the hour, the entry's
 // id and the fingerprint. Redis may evict what expires, the oldest first, so that the newest three generations do not: a
 // full Redis still knows ten thousand entries. KEYS[2] has the numbers of the oldest and of the newest generation.
@@ -33,10 +33,11 @@ local hour = math.floor(redis.call('TIME')[1] / 3600) % 65536
 local fields, names, done, raw, length, seen, new = {}, {}, {}, {}, 0, {}, {}
 for i = 1, #ARGV, 5 do
   fields[#fields + 1] = ARGV[i]
-  names[#names + 1], names[#names + 2] = ARGV[i + 3], ARGV[i + 4]
+  names[#names + 1] = ARGV[i + 3]
 end
-local old = redis.call('MGET', unpack(names))
-for i = 1, #fields do done[i] = old[2 * i - 1] or old[2 * i] end
+for i, old in ipairs(redis.call('MGET', unpack(names))) do
+  done[i] = old or ARGV[5 * i] ~= '' and redis.call('GET', ARGV[5 * i])
+end
 for generation = last, first, -1 do
   for i, record in ipairs(redis.call('HMGET', KEYS[2] .. generation, unpack(fields))) do
     if record and (hour - struct.unpack('>I2', record)) % 65536 <= 24 then done[i] = done[i] or record end
@@ -113,7 +114,7 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 	fingerprint := string(sum[:7])
 	names := idempotencyNames(key, idempotencyKey)
 	done, err := redis.Strings(s.write(ctx, "EVAL", appendOnce, 2, key, idempotencyPrefix(key)+" ",
-		string(field[:14]), raw, fingerprint, names[0], names[len(names)-1]))
+		string(field[:14]), raw, fingerprint, names[0], names[1]))
 	if err != nil {
 		return guestbook.Entry{}, err
 	}
@@ -135,15 +136,14 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 }
 
 // idempotencyNames are the keys under which earlier versions kept what was answered. A name with another brace in it could
-// be that of another guestbook's, so it was hashed together with the guestbook's, but not from the beginning.
-func idempotencyNames(key, idempotencyKey string) []string {
+// be that of another guestbook's, so it was hashed together with the guestbook's, but not from the beginning. Others have one.
+func idempotencyNames(key, idempotencyKey string) [2]string {
 	prefix := idempotencyPrefix(key)
-	names := []string{prefix + idempotencyKey}
-	if strings.Contains(key+idempotencyKey, "}") {
-		sum := sha256.Sum256([]byte(key + "\x00" + idempotencyKey))
-		names = append([]string{prefix + "}" + hex.EncodeToString(sum[:])}, names...)
+	if !strings.Contains(key+idempotencyKey, "}") {
+		return [2]string{prefix + idempotencyKey}
 	}
-	return names
+	sum := sha256.Sum256([]byte(key + "\x00" + idempotencyKey))
+	return [2]string{prefix + "}" + hex.EncodeToString(sum[:]), prefix + idempotencyKey}
 }
 
 // idempotencyPrefix is what the names of all keys begin with that belong to a guestbook. The braces put them into one slot of a
