@@ -4,39 +4,31 @@ MASTER_PORT ?= 6379
 SLAVE_PORT  ?= 6380
 TAG         ?= v1
 LOAD        ?= kind load docker-image
-FUZZTIME    ?= 60s
-SOAK        ?= 10m
-BASE        ?= HEAD~1
-COUNT       ?= 6
-MANIFESTS   ?= .build/manifests
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
-# The master's image, which is not built here.
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml)
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
+RUN = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
+	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 AXE       := .build/node_modules/axe-core/axe.min.js
 KUSTOMIZE := .build/kustomize
 
 # "go install" puts tools there.
 export GOBIN := $(CURDIR)/.build
 .NOTPARALLEL:
-.PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long test-versions faults soak fuzz bench \
-	bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
+.PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
+	test-versions faults soak fuzz bench bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
 
 ## For a start:
 run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
-	@mkdir -p .build .data
-	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
-	@.build/run -api .build/api -dir .data $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
+	@$(RUN) -dir .data
 run-ha: servers haproxy ## the same with three Redis, of which any may die: docs/ha.md
-	@mkdir -p .build .data-ha
-	@go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run
-	@.build/run -ha -api .build/api -dir .data-ha $(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
+	@$(RUN) -dir .data-ha -ha
 test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	go test -race -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
@@ -53,27 +45,28 @@ push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=
 	echo FROM $(STOCK) | docker build -t $(REGISTRY)/$(notdir $(STOCK)) -
 	docker push $(REGISTRY)/$(notdir $(STOCK))
 manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
-	@api/tools/manifests.sh $(MANIFESTS) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
+	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
 e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:v2
+	@docker compose version >/dev/null 2>&1 || api/tools/install-programs.sh docker-compose
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v ./api/test/e2e
 
 ## More tests:
-test-long: servers ## many visitors at once
+test-long: servers ## many visitors at once; the contract suite on an emulated arm64
+	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
-	SOAK=$(SOAK) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
+	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 fuzz: ## each fuzzer; FUZZTIME=60s is how long
-	go test -run=NONE -fuzz=FuzzParseQuery -fuzztime=$(FUZZTIME) ./api/internal/php
-	go test -run=NONE -fuzz=FuzzEncoding -fuzztime=$(FUZZTIME) ./api/internal/guestbook
-	go test -run=NONE -fuzz=FuzzJSONString -fuzztime=$(FUZZTIME) ./api/internal/server
+	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString test/keeper/ExportAndImport,\
+		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
 ## What it costs:
 bench: servers wrk chromium ## requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
@@ -82,7 +75,7 @@ bench: servers wrk chromium ## requests/s beside what nginx, net/http and Redis 
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
 	go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
 bench-compare: servers ## the Go benchmarks of two commits: BASE=HEAD~1 and what is here; COUNT=6 runs
-	@api/tools/bench-compare.sh $(BASE) $(COUNT)
+	@api/tools/bench-compare.sh $(or $(BASE),HEAD~1) $(or $(COUNT),6)
 profile: servers ## CPU and allocation profiles of handler and store under load, in .build/
 	@api/tools/profile.sh
 scale: ## what 1,000 to 1,000,000 requests/s take, from what one costs: docs/scale.md; SCALE="-writes 20"

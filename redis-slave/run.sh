@@ -14,15 +14,15 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   # Kubernetes sets the variables when the container starts: the restart after this finds a Service created later.
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
+else
+  # Process 1 ignores a signal that it has no handler for, and so would wait out the grace period.
+  trap exit TERM INT
+  # A name that does not resolve ends redis-server at once; waiting here spares the container a crash loop.
+  until getent hosts "$host" >/dev/null; do
+    echo "run.sh: waiting for the name $host to resolve"
+    sleep 1
+  done
 fi
-
-# Process 1 ignores a signal that it has no handler for, and so would wait out the grace period.
-trap exit TERM INT
-# A name that does not resolve ends redis-server at once; waiting here spares the container a crash loop.
-until getent hosts "$host" >/dev/null; do
-  echo "run.sh: waiting for the name $host to resolve"
-  sleep 1
-done
 
 # A newline at its end, which "echo" put into the Secret, is not part of the password.
 given=${REDIS_PASSWORD:-}

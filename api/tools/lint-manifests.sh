@@ -38,7 +38,7 @@ set -- "$@" --ignore-test container-security-context-user-group-id
 # Images built here are loaded into kind or minikube without a registry.
 set -- "$@" --ignore-test container-image-pull-policy
 # topologySpreadConstraints spread the pods, and still let them all start on a single node.
-set -- "$@" --ignore-test deployment-has-host-podantiaffinity
+set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
 # Without replicas, "kubectl replace" would go down to one pod before the autoscaler acts.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
 # Ingress is restricted; egress would have to know how this cluster reaches its DNS.
@@ -47,7 +47,7 @@ set -- "$@" --ignore-test pod-networkpolicy
 set -- "$@" --ignore-test deployment-strategy --ignore-test deployment-replicas
 # The Service frontend is of the type that works on any cluster.
 set -- "$@" --ignore-test service-type
-quiet .build/score .build/kube-score score --exit-one-on-warning "$@" k8s/*.yaml
+quiet .build/score .build/kube-score score --exit-one-on-warning "$@" k8s/*.yaml k8s/ha/*.yaml
 
 rm -rf .build/all-in-one && mkdir .build/all-in-one
 api/tools/all-in-one.sh .build/all-in-one

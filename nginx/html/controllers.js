@@ -31,6 +31,7 @@ const PULSE = 500; // ms between two signs of life of the tab that leads
 const LAPSE = 2000; // ms without one until another tab leads, and up to half a second more
 const GREETING = 150; // ms that a new tab waits for the one that leads
 const REPEATABLE = 20 * 3600_000; // ms; the server remembers a key for a day
+const CHECK = 30_000; // ms between two readings of what is shown
 const QUIET = 5000; // ms between two announcements, and that an entry is marked as new
 
 // ---- The server
@@ -131,13 +132,14 @@ async function readOldPod() {
 }
 
 // entriesOf lists the entries of a book in one string, oldest first. An entry is a comma followed by its text, and its
-// id is the byte at which it starts. Empty items are no entries: "".split(",") has one.
+// id is the byte at which it starts. Blank items, which the keeper has hidden, are not shown, and neither are empty ones:
+// "".split(",") has one.
 export function entriesOf(book) {
   const entries = [];
   let id = 0;
   for (const [i, item] of book.split(",").entries()) {
     const text = item.replace(/%2C|%25(?=2C|25)/g, (code) => (code === "%2C" ? "," : "%"));
-    if (item !== "") entries.push({ id, text });
+    if (!isBlank(text)) entries.push({ id, text });
     id += bytesOf(item) + (i > 0 ? 1 : 0);
   }
   return entries;
@@ -242,6 +244,12 @@ export class Book {
     if (this.entries.length <= count) return;
     this.entries = this.entries.slice(-count);
     this.before = this.entries[0].id;
+  }
+
+  // drop lets entries go that are no longer in the book.
+  drop(gone) {
+    this.entries = this.entries.filter((entry) => !gone.includes(entry));
+    this.changed([]);
   }
 
   clear() {
@@ -859,6 +867,22 @@ export class List {
     requestAnimationFrame(() => this.#look());
   }
 
+  // check reads again what is shown, and drops what the keeper has hidden since.
+  async check() {
+    const { book } = this;
+    const shown = this.#entries();
+    const there = new Set();
+    let before = book.entries[book.indexOf(this.#to + 1)]?.id;
+    while (shown.length > 0 && before !== null && !(before <= shown[0].id)) {
+      const page = await readPage({ before, seen: book.newest, limit: Math.min(shown.length, MOST_AT_A_TIME) });
+      if (page.old) return; // it may come from a replica that lags behind
+      for (const { id } of page.entries) there.add(id);
+      before = page.before;
+    }
+    const gone = shown.filter(({ id }) => !there.has(id));
+    if (gone.length > 0) book.drop(gone);
+  }
+
   // goTo shows the entry with this id, and resolves to whether there is one.
   async goTo(id) {
     this.ul.querySelector(".linked")?.classList.remove("linked");
@@ -1306,6 +1330,12 @@ window.addEventListener("storage", ({ key, newValue }) => {
   if (newValue === null) outbox.gone(key);
 });
 
+function check() {
+  if (!document.hidden && book.isRead) list.check().catch(() => {}); // the next one may get through
+}
+
+setInterval(check, CHECK);
+
 let resting = 0; // the timer of a hidden page, or -1 when it has let its connection go
 
 document.addEventListener("visibilitychange", () => {
@@ -1319,6 +1349,7 @@ document.addEventListener("visibilitychange", () => {
   showUnread();
   if (resting === -1) connection.connect();
   resting = 0;
+  check();
 });
 
 function rest() {

@@ -2,12 +2,13 @@
 //
 // A guestbook is one string, an append-only log: an entry is a comma followed by its text. A value that was set
 // without a leading comma has its first entry at offset 0 all the same. Entries without text, which old pages
-// can leave, are not shown.
+// can leave, and blank ones, which the keeper has hidden, are not shown.
 package guestbook
 
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 )
 
@@ -66,6 +67,19 @@ func Decode(raw string) string {
 	return decoder.Replace(raw)
 }
 
+// blank is a text of which nothing can be seen: white space, controls, what is ignored when a text is shown (Unicode 17:
+// White_Space, general category Cc, Default_Ignorable_Code_Point), and the Braille pattern without dots. The page has the
+// same list.
+var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{1160}\x{1680}\x{17b4}\x{17b5}\x{180b}-\x{180f}` +
+	`\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}` +
+	`\x{fff0}-\x{fff8}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
+
+// IsBlank says whether a text is blank.
+func IsBlank(text string) bool {
+	visible := text != "" && text[0] > ' ' && text[0] < 0x7f // as most are
+	return !visible && blank.MatchString(text)
+}
+
 // Mark is a place in a guestbook: after an entry.
 type Mark struct {
 	ID, End int64 // the offsets at which the entry starts and ends; -1 and 0: before the first
@@ -87,7 +101,7 @@ func Tail(data []byte) string { return string(data[max(0, len(data)-TailLength):
 // this guestbook's.
 func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
 	at := int(m.End - from)
-	if len(data) < at || m.Tail != "" && m.Tail != string(data[:at]) {
+	if len(data) < at || m.Tail != "" && !isOrWas(data[:at], m.Tail) {
 		return nil, false
 	}
 	if news = data[at:]; len(news) == 0 {
@@ -96,14 +110,27 @@ func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
 	return news, m.End == 0 || news[0] == ','
 }
 
-// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those with a
-// text, and the place of the last one of all, its Tail not known.
+// isOrWas says whether data is text, or was before some of it was hidden.
+func isOrWas(data []byte, text string) bool {
+	if len(data) != len(text) {
+		return false
+	}
+	for i, c := range data {
+		if c != text[i] && (c != ' ' || text[i] == ',') {
+			return false
+		}
+	}
+	return true
+}
+
+// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those that are
+// shown, and the place of the last one of all, its Tail not known.
 func Split(data []byte, offset int64) (entries []Entry, last Mark) {
 	last = Start
 	for len(data) > 0 {
 		n := entryLength(data)
 		last = Mark{ID: offset, End: offset + int64(n)}
-		if raw := strings.TrimPrefix(string(data[:n]), ","); raw != "" {
+		if raw := strings.TrimPrefix(string(data[:n]), ","); !IsBlank(raw) {
 			entries = append(entries, Entry{ID: offset, Text: Decode(raw)})
 		}
 		data, offset = data[n:], last.End

@@ -60,10 +60,27 @@ func TestSplit(t *testing.T) {
 		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Mark{ID: 5, End: 6}},
 		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Mark{ID: 3, End: 5}},
 		{",a%2Cb", []Entry{{0, "a,b"}}, Mark{ID: 0, End: 6}},
+		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Mark{ID: 14, End: 17}}, // blank
 	} {
 		entries, last := Split([]byte(c.data), 0)
 		if !reflect.DeepEqual(entries, c.want) || last != c.last {
 			t.Errorf("%q holds %v, the last at %v; want %v and %v", c.data, entries, last, c.want, c.last)
+		}
+	}
+}
+
+// Whoever follows a guestbook goes on where it was after an entry was hidden, and not in another guestbook.
+func TestFollow(t *testing.T) {
+	mark := Mark{ID: 2, End: 6, Tail: ",a,bad"}
+	for data, want := range map[string]struct {
+		news string
+		ok   bool
+	}{
+		",a,bad,c": {",c", true}, ",a,   ,c": {",c", true}, ", ,   ": {"", true}, ",a,bax,c": {"", false}, ",a bad,c": {"", false},
+		",a,bad c": {" c", false}, ",a,b": {"", false},
+	} {
+		if news, ok := mark.Follow([]byte(data), 0); string(news) != want.news || ok != want.ok {
+			t.Errorf("%q goes on with %q, %t", data, news, ok)
 		}
 	}
 }
@@ -81,10 +98,10 @@ func FuzzEncoding(f *testing.F) {
 			t.Errorf("%q reads back as %q", a, got)
 		}
 		var want []Entry
-		if a != "" {
+		if !IsBlank(a) {
 			want = append(want, Entry{0, a})
 		}
-		if b != "" {
+		if !IsBlank(b) {
 			want = append(want, Entry{int64(len(stored)), b})
 		}
 		if got, _ := Split([]byte(stored+Encode(b)), 0); !reflect.DeepEqual(got, want) {

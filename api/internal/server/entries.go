@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -21,13 +20,6 @@ const (
 	maxIdempotencyKey    = 255     // bytes
 	maxID                = 1 << 53 // the numbers that JavaScript can tell apart
 )
-
-// blank is a text of which nothing can be seen: white space, controls, what is ignored when a text is shown (Unicode 17:
-// White_Space, general category Cc, Default_Ignorable_Code_Point), and the Braille pattern without dots. The page has the
-// same list.
-var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{1160}\x{1680}\x{17b4}\x{17b5}\x{180b}-\x{180f}` +
-	`\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}` +
-	`\x{fff0}-\x{fff8}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
 
 // entries posts an entry or reads a page of them.
 func (s *Server) entries(w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
@@ -60,7 +52,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request, deadline time
 	}
 	text, _ := fields.Get("text")
 	switch {
-	case blank.MatchString(text.Text):
+	case guestbook.IsBlank(text.Text):
 		return nil, &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
 	case len(text.Text) > maxText:
 		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxText)}

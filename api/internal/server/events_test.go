@@ -284,6 +284,25 @@ func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
 	live.expect("event: reset", "id: 6", "data: {}")
 }
 
+// An entry that the keeper hides is gone for who comes later. To who watches it is no other guestbook.
+func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
+	s, base, master := listen(t)
+	podtest.Do(t, master, "SET", "messages", ",a,bad,c")
+	podtest.Do(t, master, "WAIT", 1, 5000)
+	live := follow(t, base, "", "")
+	podtest.Do(t, master, "SETRANGE", "messages", 3, "   ")
+	podtest.Do(t, master, "APPEND", "messages", ",d")
+	live.expect("event: entry", "id: 8", `data: {"id": 8, "text": "d"}`)
+	resumed := follow(t, base, "?after=0", "")
+	resumed.expect("event: entry", "id: 6", `data: {"id": 6, "text": "c"}`)
+	if got := get(s, "/guestbook/entries?before=6").Body.String(); got != `{"entries": [{"id": 0, "text": "a"}], "before": null}` {
+		t.Errorf("a page is %s", got)
+	}
+	if got := get(s, "/guestbook/?cmd=get&key=messages").Body.String(); got != `{"data": ",a,   ,c,d"}` {
+		t.Errorf("an old page reads %s", got)
+	}
+}
+
 // What is read of a guestbook that is watched does not depend on its entries.
 func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	s, pod := newServer(t)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 	"strings"
@@ -21,18 +22,84 @@ const (
 	maxWindow = 1 << 20
 )
 
-// appendOnce appends ARGV[1] to the book KEYS[1] unless KEYS[2], or KEYS[3] where it is given, says that it was done before,
-// and gives what that holds: the entry's id and ARGV[2], the text's fingerprint. KEYS[2] is kept for ARGV[3] seconds.
+// appendOnce appends entries to the book KEYS[1], each under an idempotency key: ARGV has a field, the entry, its text's
+// fingerprint and two names for each. What was done before is found by the field in one of the generations KEYS[2]1,
+// KEYS[2]2…, or was kept by an earlier version under one of the names. It is given for each entry: the hour, the entry's
+// id and the fingerprint. Redis may evict what expires, the oldest first, so that the newest three generations do not: a
+// full Redis still knows ten thousand entries. KEYS[2] has the numbers of the oldest and of the newest generation.
 const appendOnce = `
-local done = redis.call('GET', KEYS[2]) or KEYS[3] and redis.call('GET', KEYS[3])
-if done then return done end
-local id = redis.call('APPEND', KEYS[1], ARGV[1]) - #ARGV[1]
-done = id .. ' ' .. ARGV[2]
-redis.call('SET', KEYS[2], done, 'EX', ARGV[3])
+local first, last = (redis.call('GET', KEYS[2]) or '1 1'):match('(%d+) (%d+)')
+local hour = math.floor(redis.call('TIME')[1] / 3600) % 65536
+local fields, names, done, raw, length, seen, new = {}, {}, {}, {}, 0, {}, {}
+for i = 1, #ARGV, 5 do
+  fields[#fields + 1] = ARGV[i]
+  names[#names + 1], names[#names + 2] = ARGV[i + 3], ARGV[i + 4]
+end
+local old = redis.call('MGET', unpack(names))
+for i = 1, #fields do done[i] = old[2 * i - 1] or old[2 * i] end
+for generation = last, first, -1 do
+  for i, record in ipairs(redis.call('HMGET', KEYS[2] .. generation, unpack(fields))) do
+    if record and (hour - struct.unpack('>I2', record)) % 65536 <= 24 then done[i] = done[i] or record end
+  end
+end
+for i, field in ipairs(fields) do
+  if not done[i] and not seen[field] then
+    seen[field] = length
+    raw[#raw + 1] = ARGV[5 * i - 3]
+    length = length + #raw[#raw]
+  end
+end
+if #raw == 0 then return done end
+local total = redis.pcall('APPEND', KEYS[1], table.concat(raw))
+if type(total) == 'table' then
+  if #raw == #fields then return total end
+  for i = 1, #fields do done[i] = done[i] or total end
+  return done
+end
+for i, field in ipairs(fields) do
+  if not done[i] then
+    if type(seen[field]) == 'number' then
+      seen[field] = struct.pack('>I2I5', hour, total - length + seen[field]) .. ARGV[5 * i - 2]
+      new[#new + 1], new[#new + 2] = field, seen[field]
+    end
+    done[i] = seen[field]
+  end
+end
+redis.call('HSET', KEYS[2] .. last, unpack(new))
+if redis.call('HLEN', KEYS[2] .. last) >= 5000 then
+  last = last + 1
+  redis.call('PEXPIRE', KEYS[2] .. last - 3, 25 * 3600000)
+  while first + 2 < last and redis.call('HLEN', KEYS[2] .. first) == 0 do first = first + 1 end
+  redis.call('SET', KEYS[2], first .. ' ' .. last)
+end
 return done`
 
-// idempotencyTTL is for how many seconds a repeated idempotency key is recognised: a day.
-const idempotencyTTL = 24 * 60 * 60
+// recordLength is that of what appendOnce gives for an entry: with a field of 14 bytes, no more than 16 bytes of memory each.
+const recordLength = 14
+
+// maxJoined is how many posts one call of appendOnce has at most: Lua's stack holds a few thousand.
+const maxJoined = 1000
+
+// postArgs is how many arguments of appendOnce are before those of its entries.
+const postArgs = 4
+
+func isPost(w *pendingWrite) bool { return w.command == "EVAL" && w.args[0] == appendOnce }
+
+// join puts the posts to one book together that wait for the same exchange: they are one call of appendOnce.
+func join(batch []*pendingWrite) (calls [][]*pendingWrite) {
+	of := map[any]int{} // the call that takes posts to a book
+	for _, w := range batch {
+		if isPost(w) {
+			if i, ok := of[w.args[2]]; ok && len(calls[i]) < maxJoined {
+				calls[i] = append(calls[i], w)
+				continue
+			}
+			of[w.args[2]] = len(calls)
+		}
+		calls = append(calls, []*pendingWrite{w})
+	}
+	return calls
+}
 
 // Append adds an entry to the book, atomically and in time that does not depend on the book's length. With an
 // idempotency key, a repeat appends nothing and gives the first answer; with another text, ErrReused.
@@ -42,34 +109,46 @@ func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (g
 		length, err := redis.Int64(s.write(ctx, "APPEND", key, raw))
 		return guestbook.Entry{ID: length - int64(len(raw)), Text: text}, err
 	}
-	sum := sha256.Sum256([]byte(text))
-	fingerprint := hex.EncodeToString(sum[:16])
+	sum, field := sha256.Sum256([]byte(text)), sha256.Sum256([]byte(idempotencyKey))
+	fingerprint := string(sum[:7])
 	names := idempotencyNames(key, idempotencyKey)
-	args := append([]any{appendOnce, 1 + len(names), key}, names...)
-	done, err := redis.String(s.write(ctx, "EVAL", append(args, raw, fingerprint, idempotencyTTL)...))
+	done, err := redis.Strings(s.write(ctx, "EVAL", appendOnce, 2, key, idempotencyPrefix(key)+" ",
+		string(field[:14]), raw, fingerprint, names[0], names[len(names)-1]))
 	if err != nil {
 		return guestbook.Entry{}, err
 	}
-	id, of, _ := strings.Cut(done, " ")
-	if of != fingerprint {
+	record := done[0]
+	var id int64
+	if len(record) == recordLength {
+		id = int64(binary.BigEndian.Uint64([]byte("\x00\x00\x00" + record[2:7])))
+	} else { // of an earlier version
+		text, _, _ := strings.Cut(record, " ")
+		fingerprint = hex.EncodeToString(sum[:16])
+		if id, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return guestbook.Entry{}, err
+		}
+	}
+	if !strings.HasSuffix(record, fingerprint) {
 		return guestbook.Entry{}, guestbook.ErrReused
 	}
-	offset, err := strconv.ParseInt(id, 10, 64)
-	return guestbook.Entry{ID: offset, Text: text}, err
+	return guestbook.Entry{ID: id, Text: text}, nil
 }
 
-// idempotencyNames are the keys under which Redis keeps what was answered, the first from now on. The braces put them into one
-// slot of a Redis Cluster with the guestbook. A name with another brace in it could be that of another guestbook's, so it is
-// hashed together with the guestbook's, which it was not in earlier versions.
-func idempotencyNames(key, idempotencyKey string) []any {
-	prefix := "{" + key + "}:idempotency:"
-	names := []any{prefix + idempotencyKey}
+// idempotencyNames are the keys under which earlier versions kept what was answered. A name with another brace in it could
+// be that of another guestbook's, so it was hashed together with the guestbook's, but not from the beginning.
+func idempotencyNames(key, idempotencyKey string) []string {
+	prefix := idempotencyPrefix(key)
+	names := []string{prefix + idempotencyKey}
 	if strings.Contains(key+idempotencyKey, "}") {
 		sum := sha256.Sum256([]byte(key + "\x00" + idempotencyKey))
-		names = append([]any{prefix + "}" + hex.EncodeToString(sum[:])}, names...)
+		names = append([]string{prefix + "}" + hex.EncodeToString(sum[:])}, names...)
 	}
 	return names
 }
+
+// idempotencyPrefix is what the names of all keys begin with that belong to a guestbook. The braces put them into one slot of a
+// Redis Cluster with it. A space after it is in no idempotency key.
+func idempotencyPrefix(key string) string { return "{" + key + "}:idempotency:" }
 
 // Page reads up to limit entries, the last ones before the entry before, or of all if that is negative. They are
 // oldest first; more says whether there are others before them. A slave that does not hold the entry seen

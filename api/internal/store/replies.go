@@ -52,8 +52,8 @@ var refusals = []refusal{
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
 // inScript is what Redis 6.0 puts before the code of an error inside a script: ERR Error running script (call to f_0ae…):
-// @user_script:4: @user_script: 4: -READONLY You can't write …
-var inScript = regexp.MustCompile(`^ERR Error running script.*@user_script: ?\d+: -?`)
+// @user_script:4: @user_script: 4: -READONLY You can't write …; only the last part where the script goes on.
+var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
 // noPermInScript is how ACL forbids something inside a script: in 7.2 and later; and before.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")

@@ -84,9 +84,14 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 	defer conn.Close()
 	batch = slices.DeleteFunc(slices.Clone(batch), func(w *pendingWrite) bool { return w.taken.Swap(true) })
 	var replies []any
+	calls := join(batch)
 	if err == nil && len(batch) > 0 {
-		for _, w := range batch {
-			_ = conn.Send(w.command, w.args...) // an error of it comes again with the replies
+		for _, call := range calls {
+			args := call[0].args
+			for _, w := range call[1:] {
+				args = append(args, w.args[postArgs:]...)
+			}
+			_ = conn.Send(call[0].command, args...) // an error of it comes again with the replies
 		}
 		timeout := q.master.replyTimeout(ctx)
 		if wait := q.master.options.WaitSlaves; wait > 0 {
@@ -100,16 +105,23 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 		replies, err = redis.Values(redis.DoWithTimeout(conn, timeout, ""))
 		err = q.master.classify(err, timeout)
 	}
-	unconfirmed := q.confirm(replies[min(len(batch), len(replies)):])
-	for i, w := range batch {
-		if w.err = err; err != nil {
-			continue
-		}
-		w.reply = replies[i]
-		if refusal, ok := w.reply.(redis.Error); ok {
-			w.err = q.master.classify(refusal, 0)
-		} else if w.err = unconfirmed; unconfirmed != nil {
-			q.unconfirmed.Inc()
+	unconfirmed := q.confirm(replies[min(len(calls), len(replies)):])
+	for i, call := range calls {
+		for j, w := range call {
+			if w.err = err; err != nil {
+				continue
+			}
+			w.reply = replies[i]
+			refusal, refused := w.reply.(redis.Error)
+			if done, ok := w.reply.([]any); ok && isPost(w) {
+				w.reply = done[j : j+1]
+				refusal, refused = done[j].(redis.Error)
+			}
+			if refused {
+				w.err = q.master.classify(refusal, 0)
+			} else if w.err = unconfirmed; unconfirmed != nil {
+				q.unconfirmed.Inc()
+			}
 		}
 	}
 }
@@ -117,8 +129,10 @@ func (q *writeQueue) send(ctx context.Context, batch []*pendingWrite) {
 // confirm looks at the answers to what was sent after the writes, the last of them WAIT's. A master that too few slaves follow
 // may have been replaced: its address may lead to another one by now.
 func (q *writeQueue) confirm(replies []any) error {
-	slaves, err := redis.Ints(replies, nil)
-	if len(replies) == 0 || err == nil && slaves[len(slaves)-1] >= q.master.options.WaitSlaves {
+	if len(replies) == 0 {
+		return nil
+	}
+	if slaves, err := redis.Int(replies[len(replies)-1], nil); err == nil && slaves >= q.master.options.WaitSlaves {
 		return nil
 	}
 	q.master.staleBefore.Store(now())

@@ -93,7 +93,7 @@ func TestFaults(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults) {
+	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults, room) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()

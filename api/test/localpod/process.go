@@ -26,7 +26,7 @@ type Process struct {
 	name, path string
 	programs   string // a folder that is looked through before PATH
 	args, env  []string
-	group      bool      // has helpers, which are killed with it
+	group      bool      // has helpers, which are killed with it, and asks others before it is ready
 	stop       os.Signal // asks it to end in good order
 	ready      func(context.Context) error
 	out        io.Writer
@@ -58,7 +58,11 @@ func (p *Process) Start(ctx context.Context) error {
 		close(ended)
 	}(p.cmd, p.ended)
 
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	timeout := startTimeout
+	if p.group {
+		timeout *= 3
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := p.Await(ctx, p.ready); err != nil {
 		return fmt.Errorf("%s did not start: %w\n%s", p.name, err, p.tail)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,6 +35,13 @@ func Main(m *testing.M, flags ...string) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// Keeper is a keeper's command of the API that Main has built, as in the pod's container.
+func Keeper(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
+	command := exec.CommandContext(t.Context(), apiBinary, args...)
+	command.Env = append(os.Environ(), fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", pod.Ports.Master))
+	return command
 }
 
 // Pod starts a whole pod, with the API that Main has built, and gives a connection to its master. A data race in the

@@ -1,0 +1,38 @@
+//go:build long
+
+package long
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"guestbook/api/test/contract"
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// The API as its image for linux/arm64 has it, on an emulated processor.
+func TestContractOnARM64(t *testing.T) {
+	emulator, err := exec.LookPath("qemu-aarch64-static")
+	if err != nil {
+		t.Fatal("this test needs qemu-user-static: run it with make test-long, which installs it")
+	}
+	dir := t.TempDir()
+	for name, value := range map[string]string{"GOOS": "linux", "GOARCH": "arm64", "CGO_ENABLED": "0"} {
+		t.Setenv(name, value)
+	}
+	if err := localpod.Build(t.Context(), filepath.Join(dir, "api"), "-trimpath", "-ldflags", "-s -w"); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\nexec %s %s/api\n", emulator, dir)
+	emulated := filepath.Join(dir, "emulated")
+	if err := os.WriteFile(emulated, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pod, master := podtest.Pod(t, localpod.Options{APIBinary: emulated})
+	podtest.Await(t, pod.Slave, pod.Synced)
+	contract.Run(t, pod.URL(), master)
+}
