@@ -123,7 +123,12 @@ func promises(output string) string {
 			words[i] = ""
 			rest := 0
 			for _, at := range aside.FindAllStringIndex(word, -1) {
-				words[i] += regexp.QuoteMeta(word[rest:at[0]]) + `[^\n]*?`
+				words[i] += regexp.QuoteMeta(word[rest:at[0]])
+				if strings.HasSuffix(word[:at[1]], "%") {
+					words[i] += `\d+%`
+				} else {
+					words[i] += `[^\n]*?`
+				}
 				rest = at[1]
 			}
 			words[i] += regexp.QuoteMeta(word[rest:])

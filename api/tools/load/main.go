@@ -188,7 +188,9 @@ func (w *writer) write() error {
 	}
 	var err error
 	if *entries {
-		_, err = w.visitor.Post(context.Background(), message)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // it repeats what is not answered
+		_, err = w.visitor.Post(ctx, message)
+		cancel()
 	} else {
 		err = w.visitor.Set(context.Background(), key, value)
 	}
