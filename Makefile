@@ -83,7 +83,7 @@ scale: ## what 1,000 to 1,000,000 requests/s take, from what one costs: docs/sca
 
 ## Upkeep:
 lint: lint-manifests ## formatting, linters (building one takes longer than the tests) and the manifests
-	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
 lint-manifests: $(KUSTOMIZE) ## what the manifests allow, their schemas and score, and whether all-in-one/ is up to date

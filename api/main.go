@@ -44,8 +44,12 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		fmt.Fprintln(stdout, version)
 		return 0
 	case "drain": // the pod is leaving; in a container, the API is process 1
-		init, _ := os.FindProcess(1) // finds any
-		if err := init.Signal(syscall.SIGHUP); err != nil {
+		first, err := os.Readlink("/proc/1/exe")
+		if self, _ := os.Readlink("/proc/self/exe"); err == nil && first != self {
+			fmt.Fprintln(stderr, "api drain: process 1 is", first, "and not the API: run this in the API's container")
+			return 1
+		}
+		if err := syscall.Kill(1, syscall.SIGHUP); err != nil {
 			fmt.Fprintln(stderr, "api drain:", err)
 			return 1
 		}
@@ -53,7 +57,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
 		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
-		fmt.Fprint(stdout, keeper.Usage)
+		fmt.Fprintln(stdout, keeper.Usage)
 		return 0
 	default:
 		return keeper.Run(args, os.Stdin, stdout, stderr)

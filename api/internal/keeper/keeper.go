@@ -30,8 +30,7 @@ The guestbook's keeper gives it a command:
   api export [FILE]          writes each entry as a line: {"text": "…"}; FILE is there once it is whole
   api import <FILE           appends the entries of such lines; repeated, it goes on where it broke off
 
-  -key KEY                   the guestbook; GUESTBOOK_KEY unless given, or messages
-`
+  -key KEY                   the guestbook; GUESTBOOK_KEY unless given, or messages`
 
 // timeout is how long a single step may take.
 const timeout = 10 * time.Second
@@ -84,7 +83,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) (err error) {
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, err = io.WriteString(stdout, Usage[1:])
+		_, err = fmt.Fprintln(stdout, Usage[1:])
 		return err
 	case err != nil:
 		return fmt.Errorf("%s: %w: %w", args[0], err, errUsage)

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,7 +117,7 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 			return fmt.Errorf("%sdoes not say what it should:\n%s", b, started)
 		case err := <-started.ended:
 			started.ended <- err
-			return fmt.Errorf("%shas ended (%v):\n%s", b, err, started)
+			return fmt.Errorf("%shas ended:\n%s\n%w", b, started, cmp.Or(err, errors.New("exit 0")))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

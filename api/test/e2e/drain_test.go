@@ -43,16 +43,16 @@ func (n namespace) ends() func() map[string]end {
 			}
 			var pod struct {
 				Metadata struct {
-					Name                       string
-					DeletionTimestamp          time.Time
-					DeletionGracePeriodSeconds time.Duration
+					Name              string
+					DeletionTimestamp time.Time
+					Grace             time.Duration `json:"deletionGracePeriodSeconds"`
 				}
 				Status struct{ ContainerStatuses, InitContainerStatuses containers }
 			}
 			if pods.Decode(&pod) != nil {
 				return // it was killed
 			}
-			e := end{deleted: pod.Metadata.DeletionTimestamp.Add(-pod.Metadata.DeletionGracePeriodSeconds * time.Second)}
+			e := end{deleted: pod.Metadata.DeletionTimestamp.Add(-pod.Metadata.Grace * time.Second)}
 			for _, c := range pod.Status.ContainerStatuses {
 				e.nginx = c.State.Terminated.FinishedAt
 			}

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -108,7 +109,7 @@ func (n namespace) filled(text string) string {
 	documents := yaml.NewDecoder(strings.NewReader(text))
 	for {
 		var o map[string]any
-		if err := documents.Decode(&o); err == io.EOF {
+		if err := documents.Decode(&o); errors.Is(err, io.EOF) {
 			return all.String()
 		} else if err != nil {
 			n.Fatal(err)
