@@ -64,7 +64,7 @@ func (n namespace) shell() *commands.Shell {
 	if err := os.WriteFile(config, []byte(n.kubectl("config", "view", "--raw", "--flatten", "--minify")), 0o600); err != nil {
 		n.Fatal(err)
 	}
-	n.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
+	namespace{T: n.T}.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
 	ports, err := localpod.FreePorts()
 	if err != nil {
 		n.Fatal(err)
