@@ -35,6 +35,7 @@ func (n namespace) ends() func() map[string]end {
 	var mu sync.Mutex
 	ended := map[string]end{}
 	go func() {
+		told := map[string]time.Time{}
 		for pods := json.NewDecoder(out); ; {
 			type containers []struct {
 				State struct {
@@ -52,7 +53,10 @@ func (n namespace) ends() func() map[string]end {
 			if pods.Decode(&pod) != nil {
 				return // it was killed
 			}
-			e := end{deleted: pod.Metadata.DeletionTimestamp.Add(-pod.Metadata.Grace * time.Second)}
+			if pod.Metadata.Grace > 0 { // it is 0, from then on, once all containers have ended
+				told[pod.Metadata.Name] = pod.Metadata.DeletionTimestamp.Add(-pod.Metadata.Grace * time.Second)
+			}
+			e := end{deleted: told[pod.Metadata.Name]}
 			for _, c := range pod.Status.ContainerStatuses {
 				e.nginx = c.State.Terminated.FinishedAt
 			}
