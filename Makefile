@@ -52,7 +52,7 @@ e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image lo
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:v2
 	@docker compose version >/dev/null 2>&1 || api/tools/install-programs.sh docker-compose
-	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") ./api/test/e2e
+	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") $(if $(SKIP),-skip "$(SKIP)") ./api/test/e2e
 
 ## More tests:
 test-long: servers ## many visitors at once; the contract suite on an emulated arm64
