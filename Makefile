@@ -10,7 +10,7 @@ IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml)
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
-RUN = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
+START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
 	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 AXE       := .build/node_modules/axe-core/axe.min.js
 KUSTOMIZE := .build/kustomize
@@ -26,9 +26,9 @@ help: ## this list
 
 ## For a start:
 run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
-	@$(RUN) -dir .data
+	@$(START) -dir .data
 run-ha: servers haproxy ## the same with three Redis, of which any may die: docs/ha.md
-	@$(RUN) -dir .data-ha -ha
+	@$(START) -dir .data-ha -ha
 test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	go test -race -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
