@@ -15,7 +15,6 @@ START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .bui
 AXE       := .build/node_modules/axe-core/axe.min.js
 KUSTOMIZE := .build/kustomize
 
-# "go install" puts tools there.
 export GOBIN := $(CURDIR)/.build
 .NOTPARALLEL:
 .PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
@@ -99,8 +98,7 @@ vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or 
 
 servers:
 	@mkdir -p .build && api/tools/install-programs.sh redis-server nginx
-chromium wrk prometheus prometheus-redis-exporter haproxy:
-	@api/tools/install-programs.sh $@
+chromium wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
 .build/api-linked: # the API as its image has it
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
 $(AXE): Makefile # looks for accessibility faults in the page
