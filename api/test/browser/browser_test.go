@@ -488,3 +488,12 @@ func inJS(value any) string {
 	}
 	return string(b)
 }
+
+// before runs a script in each page that is loaded from now on, before the page's own.
+func (p *page) before(script string) {
+	p.t.Helper()
+	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := cdppage.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	}))
+}

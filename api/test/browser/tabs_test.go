@@ -1,3 +1,5 @@
+//go:build long
+
 package browser
 
 import (
@@ -74,15 +76,6 @@ func tabsOf(t *testing.T, n int, url, script string) []*page {
 		})
 	}
 	return tabs
-}
-
-// before runs a script in each page that is loaded from now on, before the page's own.
-func (p *page) before(script string) {
-	p.t.Helper()
-	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := cdppage.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
-		return err
-	}))
 }
 
 // leader gives the tab that has the stream.
