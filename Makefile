@@ -30,7 +30,7 @@ run-ha: servers haproxy ## the same with three Redis, of which any may die: docs
 	@$(START) -dir .data-ha -ha
 test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
-	go test -race -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
+	go test -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@go tool cover -func=.build/cover.out | tail -1
 
 ## For a cluster:
@@ -54,8 +54,9 @@ e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image lo
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") $(if $(SKIP),-skip "$(SKIP)") ./api/test/e2e
 
 ## More tests:
-test-long: servers ## many visitors at once; the contract suite on an emulated arm64
+test-long: servers chromium ## many visitors at once; many tabs, proxies that hold streams back; the contract suite on an emulated arm64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
+	go test -tags=long -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor)' ./api/test/browser
 	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
@@ -96,8 +97,7 @@ sbom: .build/api-linked ## the API's modules as CycloneDX, in .build/sbom.json
 vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
 	@api/tools/vulncheck.sh
 
-servers:
-	@mkdir -p .build && api/tools/install-programs.sh redis-server nginx
+servers: ; @mkdir -p .build && api/tools/install-programs.sh redis-server nginx
 chromium wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
 .build/api-linked: # the API as its image has it
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api

@@ -8,60 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
-
-// nginxInFront starts an nginx of its own before the pod's, which has these locations and is otherwise as it comes.
-// POD stands for the pod's address. It gives its URL.
-func nginxInFront(t *testing.T, pod *localpod.Pod, locations string) string {
-	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program = "/usr/sbin/nginx"
-	}
-	dir, port := t.TempDir(), podtest.FreePorts(t).Nginx
-	temporary := ""
-	for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temporary += fmt.Sprintf("%s_temp_path %s;\n", name, filepath.Join(dir, name))
-	}
-	conf := fmt.Sprintf("daemon off; pid %s; events {} http { access_log off; %s server { listen 127.0.0.1:%d; %s } }",
-		filepath.Join(dir, "pid"), temporary, port, strings.ReplaceAll(locations, "POD", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Nginx)))
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	nginx := exec.Command(program, "-e", "/dev/stderr", "-c", file)
-	nginx.Stderr = &said
-	if err := nginx.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = nginx.Process.Signal(syscall.SIGTERM)
-		_ = nginx.Wait()
-	})
-	address := fmt.Sprintf("127.0.0.1:%d", port)
-	for until := time.Now().Add(waitLimit); ; time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("tcp", address)
-		if err == nil {
-			c.Close()
-			return "http://" + address
-		}
-		if time.Now().After(until) {
-			t.Fatalf("%v\n%s", err, said.String())
-		}
-	}
-}
 
 func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	t.Parallel()
