@@ -139,7 +139,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	old.sign("Left while the guestbook was being updated")
 	old.await("it to wait", `document.querySelector(".pending .edit") !== null`)
 	check(old, "held")
-	old.eval(`document.querySelector(".pending .discard").click()`, nil)
+	// It is not there while the page tries once more.
+	old.await("it to be discarded", `(discard => { discard?.click(); return discard !== null })(document.querySelector(".pending .discard"))`)
 	front.serveOld(nil)
 
 	podtest.Do(t, master, "SET", key, "")

@@ -245,7 +245,7 @@ func TestBelowAPrefix(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := string(text)
-	lines := regexp.MustCompile(`(?s)    location /gb/ \{.*?\n    \}\n`).FindString(doc)
+	lines := regexp.MustCompile(`(?s)location /gb/ \{.*?\n\}\n`).FindString(doc)
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
