@@ -45,7 +45,7 @@ push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=
 	docker push $(REGISTRY)/$(notdir $(STOCK))
 manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
-e2e: images ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
+e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
@@ -61,7 +61,7 @@ test-long: servers chromium ## many visitors at once; many tabs, proxies that ho
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
-	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
+	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 fuzz: ## each fuzzer; FUZZTIME=60s is how long
