@@ -12,6 +12,9 @@ import (
 	"strings"
 )
 
+// DefaultKey is the guestbook of those that name none: the one that the page shows.
+const DefaultKey = "messages"
+
 // Errors that a caller can do something about.
 var (
 	ErrWrongType = errors.New("the key holds another type of data than text")

@@ -94,7 +94,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	k.key = cmp.Or(k.key, config.Key, "messages")
+	k.key = cmp.Or(k.key, config.Key, guestbook.DefaultKey)
 	options := config.Redis(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	options.SlaveAddr, options.ReadTimeout = options.MasterAddr, timeout
 	k.store = store.New(options)

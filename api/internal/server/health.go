@@ -26,7 +26,7 @@ func (s *Server) Drain() {
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	usual := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{defaultKey})...) // what is most likely asked for
+	usual := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // what is most likely asked for
 	master, slave := s.Store.Ping(ctx, usual)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)

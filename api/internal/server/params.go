@@ -10,11 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
 )
-
-// defaultKey is the guestbook of requests that need not name one, and do not.
-const defaultKey = "messages"
 
 // maxBody is the longest form body in bytes.
 const maxBody = 1 << 20
@@ -135,7 +133,7 @@ func number(query php.Params, name string, n *int64, least, most int64) error {
 // bookKey is the guestbook that a request names, the usual one where it names none.
 func (s *Server) bookKey(params php.Params) (string, error) {
 	if _, ok := params.Get("key"); !ok && s.Key == "" {
-		return defaultKey, s.allow(defaultKey)
+		return guestbook.DefaultKey, s.allow(guestbook.DefaultKey)
 	}
 	return s.key(params)
 }

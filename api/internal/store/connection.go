@@ -22,7 +22,8 @@ type redisConn struct {
 	dialedAt int64 // on the clock that now reads
 }
 
-// dial opens a connection that is ready for use, where the first does not lead to a slave another.
+// dial opens a connection that is ready for use. Where slaves are waited for, the slaves' address may lead to the master:
+// then it dials again, as the next connection most likely leads to a slave, at most eight times in all.
 func (n *node) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = n.dialOnce(ctx); !errors.Is(err, errMaster) {

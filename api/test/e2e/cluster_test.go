@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,24 @@ func (n namespace) kubectl(args ...string) string {
 	if err != nil {
 		n.Fatal(err)
 	}
+	return out
+}
+
+// background starts kubectl in the namespace for the rest of the test, and gives what it writes.
+func (n namespace) background(args ...string) io.Reader {
+	n.Helper()
+	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		n.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		n.Fatal(err)
+	}
+	n.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
 	return out
 }
 

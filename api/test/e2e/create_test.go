@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -123,18 +122,7 @@ func (n namespace) frontendAddress() string {
 // forward forwards a local port for the rest of the test, and tells its address.
 func (n namespace) forward(target, port string) string {
 	n.Helper()
-	cmd := exec.Command(program(), "-n", n.name, "port-forward", target, ":"+port)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		n.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		n.Fatal(err)
-	}
-	n.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	out := n.background("port-forward", target, ":"+port)
 	// Forwarding from 127.0.0.1:40123 -> 80
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	address, _, found := strings.Cut(strings.TrimPrefix(line, "Forwarding from "), " -> ")

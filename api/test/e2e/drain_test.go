@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,18 +19,7 @@ type end struct{ deleted, nginx, api time.Time }
 // ends watches the frontend's pods for the rest of the test, and tells of those that have ended.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
-	cmd := exec.Command(program(), "-n", n.name, "get", "pods", "-l", frontend, "--watch", "-o", "json")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		n.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		n.Fatal(err)
-	}
-	n.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
+	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", "json")
 	var mu sync.Mutex
 	ended := map[string]end{}
 	go func() {
