@@ -102,8 +102,9 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 		return blank;
 	})()`, &blank)
 	for c := range rune(unicode.MaxRune + 1) {
-		if want := isBlank(c); (c < 0xd800 || c > 0xdfff) && slices.Contains(blank, c) != want {
-			t.Errorf("U+%04X is blank to the page: %v", c, !want)
+		// The page names them in order.
+		if _, found := slices.BinarySearch(blank, c); (c < 0xd800 || c > 0xdfff) && found != isBlank(c) {
+			t.Errorf("U+%04X is blank to the page: %v", c, found)
 		}
 	}
 	for first := 0; first < len(blank); first += 1000 {
