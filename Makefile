@@ -54,10 +54,10 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") $(if $(SKIP),-skip "$(SKIP)") ./api/test/e2e
 
 ## More tests:
-test-long: servers chromium ## many visitors at once; many tabs, proxies that hold streams back; the contract suite on an emulated arm64
+test-long: servers chromium ## many visitors, tabs or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
-	go test -tags=long -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor)' ./api/test/browser
-	go test -tags=long -count=1 -timeout=20m -v ./api/test/long
+	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|AMillion)' ./api/test/browser ./api/test/keeper
+	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them

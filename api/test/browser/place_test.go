@@ -13,7 +13,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
@@ -182,57 +181,6 @@ func TestOnlyWhatIsNewIsCounted(t *testing.T) {
 	p.checkPlace(was)
 	p.eval(`document.querySelector("#fresh").click()`, nil)
 	p.awaitContiguous(append(texts, "really new"), true)
-}
-
-func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	texts := numbered("entry", 10_000)
-	write(t, master, texts...)
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitState("live")
-	step, longest := p.busy(), 0.0
-	small := func() {
-		t.Helper()
-		now := p.busy()
-		step, longest = now, max(longest, now-step)
-		var n int
-		p.eval(`document.querySelectorAll("*").length`, &n)
-		if n > 4200 {
-			t.Fatalf("the page has %d elements", n)
-		}
-	}
-	var first string
-	for deadline := time.Now().Add(4 * waitLimit); first != "entry 0"; small() {
-		if time.Now().After(deadline) {
-			t.Fatal("the beginning of the book is not reached, only ", first)
-		}
-		p.eval(`new Promise((done) => {
-			scrollTo(0, document.body.scrollHeight);
-			requestAnimationFrame(() => done(document.querySelector("#entries > li:last-child .words").textContent));
-		})`, &first)
-	}
-	p.awaitContiguous(texts, false)
-	was := p.reading()
-	more := numbered("more", 10)
-	write(t, master, more...)
-	texts = append(texts, more...)
-	p.awaitFresh("10 new entries")
-	p.checkPlace(was)
-
-	// Up again, page by page, there is nothing missing either.
-	for range 120 {
-		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); }).then(() => 0)`, nil)
-		small()
-	}
-	p.awaitContiguous(texts, false)
-	p.run(chromedp.KeyEvent(kb.Home))
-	p.awaitContiguous(texts, true)
-	small()
-	t.Logf("the main thread took at most %.2f s at once", longest)
-	if longest > 0.2 {
-		t.Errorf("the main thread took %.2f s at once", longest)
-	}
 }
 
 // busy is the processor time that the page's main thread has taken, in seconds, whatever else the machine does.

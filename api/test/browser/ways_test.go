@@ -11,9 +11,6 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp/kb"
-
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
@@ -180,55 +177,6 @@ func TestEachLineHasItsOwnDirection(t *testing.T) {
 	})()`, &sides)
 	if want := []string{"left", "right", "left", "right"}; !slices.Equal(sides, want) {
 		t.Errorf("the lines begin at %q, want %q", sides, want)
-	}
-}
-
-// Browsers that docs/in-front.md names lack some functions of newer ones. Those that the page has a way around are removed one
-// by one, and then with them all that came later.
-func TestBrowsersThatLackAFunction(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	around := []string{
-		"AbortSignal.timeout", "BroadcastChannel", "Element.prototype.replaceChildren", "HTMLFormElement.prototype.requestSubmit",
-		"crypto.randomUUID",
-	}
-	later := []string{
-		"AbortSignal.any", "Array.fromAsync", "Array.prototype.at", "Array.prototype.findLast", "Array.prototype.findLastIndex",
-		"Array.prototype.toReversed", "Array.prototype.toSorted", "Array.prototype.toSpliced", "Array.prototype.with",
-		"Element.prototype.checkVisibility", "Intl.Segmenter", "Map.groupBy", "Object.groupBy", "Object.hasOwn", "Promise.any", "Promise.try",
-		"Promise.withResolvers", "Set.prototype.union", "SharedWorker", "String.prototype.at", "String.prototype.isWellFormed",
-		"String.prototype.replaceAll", "WeakRef", "navigator.locks", "navigator.userAgentData", "requestIdleCallback", "scheduler", "structuredClone",
-	}
-	for _, c := range []struct {
-		name    string
-		missing []string
-		state   string
-	}{
-		{around[0], around[:1], "live"}, {around[1], around[1:2], "live"}, {around[2], around[2:3], "live"}, {around[3], around[3:4], "live"},
-		{around[4], around[4:], "live"},
-		{"localStorage", []string{"localStorage", "sessionStorage", "BroadcastChannel"}, "live"},
-		{"EventSource", []string{"EventSource"}, "polling"},
-		{"all", slices.Concat(around, later), "live"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			podtest.Do(t, master, "DEL", key)
-			p := newPage(t, visitor{})
-			p.before(`for (const path of ` + inJS(c.missing) + `) {
-				const names = path.split("."), name = names.pop();
-				let holder = names.reduce((object, name) => object[name], globalThis);
-				while (holder && !{}.hasOwnProperty.call(holder, name)) holder = Object.getPrototypeOf(holder);
-				if (holder) delete holder[name];
-			}`)
-			p.navigate(pod.URL())
-			p.awaitState(c.state)
-			p.write("signed")
-			p.press(kb.Enter, input.ModifierCtrl)
-			p.awaitEntries("signed")
-			write(t, master, "by another")
-			p.awaitEntries("signed", "by another")
-			p.reload()
-			p.awaitEntries("signed", "by another")
-		})
 	}
 }
 

@@ -392,60 +392,6 @@ func TestAsTheUserOfTheAPI(t *testing.T) {
 	}
 }
 
-// A million entries go out and in, in little time and memory.
-func TestAMillionEntries(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
-	var all strings.Builder
-	for i := range 1_000_000 {
-		fmt.Fprintf(&all, ",A message of thirty %9d", i)
-	}
-	podtest.Do(t, c, "SET", book, all.String())
-	file, err := os.Create(filepath.Join(t.TempDir(), "book.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for _, args := range [][]string{{"export"}, {"import", "-key", "copy"}} {
-		command := podtest.Keeper(t, pod, args...)
-		if args[0] == "export" {
-			command.Stdout = file
-		} else {
-			command.Stdin = file
-		}
-		started := time.Now()
-		if err := command.Start(); err != nil {
-			t.Fatal(args, err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- command.Wait() }()
-		memory := 0 // the most so far, in KB
-		for running := true; running; {
-			select {
-			case err := <-ended:
-				if running = false; err != nil {
-					t.Fatal(args, err)
-				}
-			case <-time.After(5 * time.Millisecond):
-				// Not of its usage at the end, in which Linux counts what its parent had when it began.
-				status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
-				_, peak, _ := strings.Cut(string(status), "VmHWM:")
-				_, _ = fmt.Sscan(peak, &memory) // nothing there: it has ended
-			}
-		}
-		took := time.Since(started)
-		t.Logf("%s: %s, %d MB", args[0], took.Round(time.Millisecond), memory>>10)
-		if took > time.Minute || memory > 40<<10 || memory == 0 { // on an idle machine it takes less than 10 s
-			t.Errorf("%s takes %s and %d MB", args[0], took, memory>>10)
-		}
-		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if value(t, c, "copy") != all.String() {
-		t.Error("the copy is another")
-	}
-}
-
 // FuzzExportAndImport holds books that are written by hand, old pages or the API, against their copies.
 func FuzzExportAndImport(f *testing.F) {
 	pod, c := master(f, localpod.Options{})
