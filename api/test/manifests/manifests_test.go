@@ -180,7 +180,7 @@ func read(t *testing.T, file string) string {
 
 func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 	pods := map[string]int{}
-	for _, file := range files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "all-in-one/*.y*ml") {
+	for _, file := range files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "all-in-one/*.y*ml") {
 		found, n, err := excess([]byte(read(t, file)))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
