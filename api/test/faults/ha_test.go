@@ -222,7 +222,9 @@ func newHA(r *rig, s setup) *ha {
 			r.Error(err)
 		}
 	})
-	if err := h.Start(r.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Minute)
+	defer cancel()
+	if err := h.Start(ctx); err != nil {
 		r.Fatal(err)
 	}
 	h.do("SET", book, ",the first")

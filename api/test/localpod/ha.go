@@ -92,7 +92,8 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
-		args:  []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0"},
+		// No protection: with their own addresses, the others are no local clients to it.
+		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0"},
 	}
 	return h, os.MkdirAll(single, 0o755)
 }
