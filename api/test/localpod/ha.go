@@ -228,6 +228,13 @@ func (h *HA) Healthy(context.Context) error {
 		return errors.New("some sentinel does not know the master")
 	}
 	for i := range h.nodes {
+		state, err := redis.StringMap(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "MASTER", "guestbook"))
+		if err != nil {
+			return err
+		}
+		if state["flags"] != "master" {
+			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // or is at the last failover still
+		}
 		reply, err := h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")
 		if err != nil {
 			return err
