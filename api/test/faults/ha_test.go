@@ -202,6 +202,7 @@ func newHA(r *rig, s setup) *ha {
 		o.Edit = func(text string) string {
 			// Connections come from the address of who makes them, so that the relays can tell.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
+			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)
 		}
 	}

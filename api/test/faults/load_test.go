@@ -279,7 +279,11 @@ func (l *load) check(stored, legacy string) (lost, twice int) {
 	}
 	for _, had := range l.watched {
 		if len(had) != len(entries) {
-			l.problem("a viewer got %d entries of %d", len(had), len(entries))
+			i := 0
+			for i < min(len(had), len(entries)) && had[i].ID == entries[i].ID {
+				i++
+			}
+			l.problem("a viewer got %d entries of %d: %v in place of %v", len(had), len(entries), had[i:min(i+2, len(had))], entries[i:min(i+2, len(entries))])
 			continue
 		}
 		for i, e := range had {

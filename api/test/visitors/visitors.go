@@ -214,6 +214,12 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		if line == "event: reset\n" {
 			return last, false, errReset
 		}
+		if line == "event: heartbeat\n" {
+			if _, err := lines.ReadString('\n'); err != nil { // its data
+				return last, false, err
+			}
+			continue
+		}
 		data, ok := strings.CutPrefix(line, "data: ")
 		if !ok {
 			continue
