@@ -38,7 +38,12 @@ func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 // promised is what the block's output must match from its beginning.
 func (b Block) promised() string {
 	if b.Is("figures") {
-		return promises(figures.ReplaceAllLiteralString(b.Output, "…"))
+		return promises(figures.ReplaceAllStringFunc(b.Output, func(found string) string {
+			if found[0] == '-' {
+				return found // promises knows it
+			}
+			return "…"
+		}))
 	}
 	return promises(b.Output)
 }
@@ -104,10 +109,13 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// What of an output is aside: "…", what Kubernetes adds to the name of a Deployment's pod, percentages, and ages.
-var aside = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
+// podName is what Kubernetes adds to the name of a Deployment's pod.
+const podName = `-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b`
 
-var figures = regexp.MustCompile(`\d+`)
+// What of an output is aside: "…", the names of pods, percentages, and ages.
+var aside = regexp.MustCompile(`…|` + podName + `|\d+%|\b(?:\d+[smhd])+\b`)
+
+var figures = regexp.MustCompile(podName + `|\d+`)
 
 // promises is the pattern of an output: the words of each line, whatever is between them. "…" alone on a line is any number of
 // lines.

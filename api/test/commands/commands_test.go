@@ -50,3 +50,11 @@ func TestPromises(t *testing.T) {
 		}
 	}
 }
+
+func TestFiguresAreAside(t *testing.T) {
+	b := Block{Words: []string{"figures"}, Output: "  3 X-Answered-By: frontend-85984fdc78-drn9f …\n…\n"}
+	const said = "      12 X-Answered-By: frontend-9998854d-kn5nt v1\r\n"
+	if !regexp.MustCompile(b.promised() + `\z`).MatchString(said) {
+		t.Errorf("%q is not what %q promises", said, b.Output)
+	}
+}
