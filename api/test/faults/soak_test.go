@@ -16,7 +16,7 @@ func TestSoak(t *testing.T) {
 	}
 	r := newRig(t, setup{slaves: 2})
 	// Old pages read the short book: the other grows, and with it what one answer takes.
-	l := startLoad("http://"+r.frontend.addr(), legacyBook)
+	l := startLoad("http://"+r.frontend.addr(), legacyBook, false)
 	t.Cleanup(l.cancel)
 	time.Sleep(length / 5) // until caches and pools are what they will be
 
