@@ -56,7 +56,7 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 ## More tests:
 test-long: servers chromium ## many visitors, tabs or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
-	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|AMillion)' ./api/test/browser ./api/test/keeper
+	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|WhatTheKeeperHides|AMillion)' ./api/test/browser ./api/test/keeper
 	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)

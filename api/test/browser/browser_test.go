@@ -62,6 +62,8 @@ func startChromium(profile string) (stop func(), err error) {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(waitLimit),
 		chromedp.Flag("remote-debugging-port", "0"),
+		// A process in reserve for each page that is opened would take long to start.
+		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
 		// Names of hosts that lead to this machine.
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
 		// A mouse, which a machine without a screen lacks.
@@ -69,7 +71,7 @@ func startChromium(profile string) (stop func(), err error) {
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-		"disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
+		"disable-component-update", "disable-extensions", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
 		// Pages of several visitors are side by side; none of them is in the background.
 		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows",
 	} {
@@ -389,7 +391,7 @@ func (p *page) await(what, expression string) {
 // awaitNil waits until the condition gives no error, for as long as a limit says that differs from the usual one.
 func (p *page) awaitNil(what string, condition func() error, limit ...time.Duration) {
 	p.t.Helper()
-	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(30 * time.Millisecond) {
+	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(60 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return
