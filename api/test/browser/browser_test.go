@@ -209,11 +209,8 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		emulation.SetTouchEmulationEnabled(v.phone),
 		emulation.SetFocusEmulationEnabled(true),
 		theme("light"),
-		chromedp.ActionFunc(func(ctx context.Context) error {
-			_, err := cdppage.AddScriptToEvaluateOnNewDocument(scripts).Do(ctx)
-			return err
-		}),
 	)
+	p.before(scripts)
 	return p
 }
 

@@ -38,14 +38,9 @@ func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 // promised is what the block's output must match from its beginning.
 func (b Block) promised() string {
 	if b.Is("figures") {
-		return promises(figures.ReplaceAllStringFunc(b.Output, func(found string) string {
-			if found[0] == '-' {
-				return found // promises knows it
-			}
-			return "…"
-		}))
+		return promises(b.Output, asideOrFigure)
 	}
-	return promises(b.Output)
+	return promises(b.Output, aside)
 }
 
 func (b Block) String() string { return fmt.Sprintf("%s:%d: %s", b.File, b.Line, b.Text) }
@@ -109,17 +104,16 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// podName is what Kubernetes adds to the name of a Deployment's pod.
-const podName = `-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b`
+// What of an output is aside: "…", what Kubernetes adds to the name of a Deployment's pod, percentages, and ages; or all figures,
+// too.
+var (
+	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
+	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
+)
 
-// What of an output is aside: "…", the names of pods, percentages, and ages.
-var aside = regexp.MustCompile(`…|` + podName + `|\d+%|\b(?:\d+[smhd])+\b`)
-
-var figures = regexp.MustCompile(podName + `|\d+`)
-
-// promises is the pattern of an output: the words of each line, whatever is between them. "…" alone on a line is any number of
-// lines.
-func promises(output string) string {
+// promises is the pattern of an output: the words of each line, whatever is between them, and anything in place of the excepted.
+// "…" alone on a line is any number of lines.
+func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {
 		words := strings.Fields(line)
@@ -130,7 +124,7 @@ func promises(output string) string {
 		for i, word := range words {
 			words[i] = ""
 			rest := 0
-			for _, at := range aside.FindAllStringIndex(word, -1) {
+			for _, at := range except.FindAllStringIndex(word, -1) {
 				words[i] += regexp.QuoteMeta(word[rest:at[0]])
 				if strings.HasSuffix(word[:at[1]], "%") {
 					words[i] += `\d+%`

@@ -45,7 +45,7 @@ func TestPromises(t *testing.T) {
 		{"cpu: 12%/80%", "cpu: 7%/80%", true},
 		{"…12%/80%", "cpu: <unknown>/80%", false},
 	} {
-		if kept := regexp.MustCompile(promises(c.promised) + `\z`).MatchString(c.said); kept != c.kept {
+		if kept := regexp.MustCompile(promises(c.promised, aside) + `\z`).MatchString(c.said); kept != c.kept {
 			t.Errorf("promised %q, said %q: %v, want %v", c.promised, c.said, kept, c.kept)
 		}
 	}

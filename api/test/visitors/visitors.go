@@ -206,6 +206,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		return last, false, fmt.Errorf("answered %s", response.Status)
 	}
 	lines := bufio.NewReaderSize(response.Body, 512)
+	event := "" // the last one's name
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
@@ -214,14 +215,11 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		if line == "event: reset\n" {
 			return last, false, errReset
 		}
-		if line == "event: heartbeat\n" {
-			if _, err := lines.ReadString('\n'); err != nil { // its data
-				return last, false, err
-			}
-			continue
+		if name, ok := strings.CutPrefix(line, "event: "); ok {
+			event = name
 		}
 		data, ok := strings.CutPrefix(line, "data: ")
-		if !ok {
+		if !ok || event != "entry\n" {
 			continue
 		}
 		var entry Entry
