@@ -17,7 +17,9 @@ const threeRedis = "app=redis,role=ha"
 // A guestbook moves from k8s/ to k8s/ha/ as the docs tell it, loses its master with its disk there, and moves back, under
 // load: nothing that was acknowledged is lost, and no read fails.
 func TestHighAvailability(t *testing.T) {
-	n := newGuestbook(t)
+	n := newNamespace(t, "restricted")
+	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord\n") // it ends as "echo" ends it
+	n.kubectl("create", "-f", manifests)
 	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
 	n.ready()
 	load := n.startLoad("-keys")

@@ -23,6 +23,9 @@ import (
 	"guestbook/api/test/podtest"
 )
 
+// echoed is a password as "echo" puts it into a Secret.
+const echoed = "Pa ss\"\\w$o'rd\n"
+
 // writesBack is for how long writes may be away while another Redis becomes the master.
 const writesBack = 5 * time.Second
 
@@ -40,7 +43,7 @@ var haFaults = []fault{
 	},
 	{
 		name: "three Redis: the master killed, back at once with an empty disk", bound: "no read fails; writes are back within 5 s",
-		setup: setup{ha: true}, writes: unavailable, away: writesBack,
+		setup: setup{ha: true, password: echoed}, writes: unavailable, away: writesBack,
 		inject: func(r *rig) {
 			m := r.ha.lose(false)
 			podtest.Start(r, r.ha.Redis[m])
@@ -92,7 +95,7 @@ var haFaults = []fault{
 	},
 	{
 		name: "three Redis: restarted one after the other, as an upgrade does", bound: "no read fails; writes are away for 5 s in all",
-		setup: setup{ha: true}, writes: unavailable, away: writesBack, awayInAll: true,
+		setup: setup{ha: true, password: echoed}, writes: unavailable, away: writesBack, awayInAll: true,
 		inject: func(r *rig) {
 			for i := 2; i >= 0; i-- {
 				if err := r.ha.Run(r.Context(), i, "leave.sh"); err != nil {
@@ -195,7 +198,7 @@ func newHA(r *rig, s setup) *ha {
 	h := &ha{r: r, done: make(chan struct{})}
 	o := localpod.HAOptions{
 		Dir: r.TempDir(), Net: fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250)), Port: 10_000 + rand.IntN(20_000), Programs: s.programs,
-		Output: func(string) io.Writer { return io.Discard },
+		Password: s.password, Output: func(string) io.Writer { return io.Discard },
 	}
 	if s.cut {
 		h.port, h.net = o.Port, o.Net
@@ -344,7 +347,7 @@ func (h *ha) await(what string, condition func() error) {
 // do runs a command on the master.
 func (h *ha) do(command string, args ...any) any {
 	h.r.Helper()
-	c, err := redis.Dial("tcp", h.Addr(h.Master()), redis.DialReadTimeout(10*time.Second))
+	c, err := h.Dial(h.Addr(h.Master()), 10*time.Second)
 	if err != nil {
 		h.r.Fatal(err)
 	}
@@ -354,7 +357,7 @@ func (h *ha) do(command string, args ...any) any {
 
 // write says whether writes succeed, by one that changes nothing.
 func (h *ha) write() error {
-	c, err := redis.Dial("tcp", h.ProxyAddr(1), redis.DialReadTimeout(time.Second))
+	c, err := h.Dial(h.ProxyAddr(1), time.Second)
 	if err != nil {
 		return err
 	}

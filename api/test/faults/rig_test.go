@@ -35,6 +35,7 @@ type setup struct {
 	clock        bool   // the API's clock can be set
 	ha           bool   // three Redis and what k8s/ha/ has besides, in place of master and slaves
 	cut          bool   // and the ways between them can be cut
+	password     string // of those
 }
 
 // rig is what a fault happens to:
@@ -82,7 +83,7 @@ func newRig(t *testing.T, s setup) *rig {
 		r.ha = newHA(r, s)
 		o.MasterProxy = r.ha.masterAddr
 		o.SlaveProxy = func(string) (string, error) { return r.slaves.addr(), nil }
-		o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
+		o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1", "REDIS_PASSWORD="+s.password)
 	} else if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 		o.SlaveProxy = func(string) (string, error) {

@@ -35,6 +35,7 @@ type HAOptions struct {
 	Net      string // the first three numbers of the addresses: 127.6.37
 	Port     int    // of Redis; the sentinels have the next one
 	Programs string // a folder whose redis-server comes before that of PATH
+	Password string // of all, as the Secret has it: a newline may end it; empty: none
 	Output   func(process string) io.Writer
 	// Relay, where set, is given the address at which one of the three listens, and says by which the others know it.
 	Relay func(addr string) (string, error)
@@ -73,6 +74,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.env = []string{
 		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.nodes, " "), "SINGLE=" + h.host(singleNode),
 		"PORT=" + strconv.Itoa(o.Port), "SENTINEL_PORT=" + strconv.Itoa(o.Port+1), "DOMAIN=",
+		"REDIS_PASSWORD=" + o.Password, "REDISCLI_AUTH=" + o.Password,
 	}
 	for i := range h.Redis {
 		if err := os.MkdirAll(h.Disk(i), 0o755); err != nil {
@@ -93,7 +95,7 @@ func NewHA(o HAOptions) (*HA, error) {
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
 		// No protection: with their own addresses, the others are no local clients to it.
-		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0"},
+		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.password()},
 	}
 	return h, os.MkdirAll(single, 0o755)
 }
@@ -135,6 +137,9 @@ func (h *HA) nodeEnv(i int) []string {
 	host := h.host(firstNode + i)
 	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
+
+// password is what the servers take.
+func (h *HA) password() string { return strings.TrimRight(h.o.Password, "\r\n") }
 
 // Disk is the folder of one of the three.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
@@ -267,11 +272,16 @@ func (h *HA) ping(host string, port int) error {
 }
 
 func (h *HA) do(host string, port int, command string, args ...any) (any, error) {
-	const timeout = 500 * time.Millisecond
-	c, err := redis.Dial("tcp", fmt.Sprintf("%s:%d", host, port), redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
+	c, err := h.Dial(fmt.Sprintf("%s:%d", host, port), 500*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
 	return c.Do(command, args...)
+}
+
+// Dial connects to one of the servers, of which each answer may take as long as the timeout.
+func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
+	return redis.Dial("tcp", addr, redis.DialPassword(h.password()),
+		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
 }

@@ -184,8 +184,25 @@ func TestAPasswordMayEndWithANewline(t *testing.T) {
 
 func TestAPasswordOfTwoLinesIsRefused(t *testing.T) {
 	const given = "REDIS_PASSWORD=hunter2\nhunter3\n"
-	slave := newServer(t, podtest.FreePorts(t).Slave, []string{given, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1"}, files(t, "redis-slave/run.sh")[0])
-	for name, s := range map[string]*server{"master": newMaster(t, given), "slave": slave} {
+	port := podtest.FreePorts(t).Slave
+	servers := map[string]*server{
+		"master": newMaster(t, given),
+		"slave":  newServer(t, port, []string{given, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1"}, files(t, "redis-slave/run.sh")[0]),
+	}
+	scripts := t.TempDir()
+	for _, name := range []string{"redis-ha", "redis-proxy"} {
+		for _, o := range objects(t, read(t, files(t, "k8s/ha/"+name+"-configmap.yaml")[0])) {
+			for file, text := range o["data"].(map[string]any) {
+				if err := os.WriteFile(filepath.Join(scripts, file), []byte(fmt.Sprint(text)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"redis.sh", "sentinel.sh", "start.sh"} {
+		servers[name] = newServer(t, port, []string{given, "HOSTS=a b c", "SINGLE=d"}, "sh", "-eu", filepath.Join(scripts, name))
+	}
+	for name, s := range servers {
 		t.Run(name, func(t *testing.T) {
 			s.refuses(t, "REDIS_PASSWORD", "one line")
 			if strings.Contains(s.said(), "hunter") {
