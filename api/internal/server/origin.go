@@ -13,15 +13,18 @@ import (
 // headers Sec-Fetch-Site and Origin; a request with neither comes from no browser, or an old one, and passes.
 func checkOrigin(r *http.Request) error {
 	site, page := r.Header.Get("Sec-Fetch-Site"), strings.ToLower(r.Header.Get("Origin"))
-	here := "http://" + r.Host
+	scheme := "http://"
 	// A proxy that ends TLS may not say so, and nginx then says http: that is not believed.
 	if strings.HasPrefix(page, "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
-		here = "https://" + r.Host
+		scheme = "https://"
 	}
-	if site == "same-origin" || site == "none" || site == "" && (page == "" || origin(page) == origin(strings.ToLower(here))) {
+	// A proxy that puts its own name into Host has the visitor's here; a page of another site cannot send this header.
+	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
+	here := func(host string) bool { return origin(page) == origin(strings.ToLower(scheme+host)) }
+	if site == "same-origin" || site == "none" || site == "" && (page == "" || here(r.Host) || here(asked)) {
 		return nil
 	}
-	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %s, the guestbook is at %s", cmp.Or(page, site), here)}
+	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %s, the guestbook is at %s", cmp.Or(page, site), scheme+r.Host)}
 }
 
 // origin writes an origin in one way, whether or not it names its scheme's usual port

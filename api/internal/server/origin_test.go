@@ -7,6 +7,24 @@ import (
 	"testing"
 )
 
+// A proxy that names itself in Host says in X-Forwarded-Host what the visitor asked for, as Apache does. A page of another site
+// cannot send that header.
+func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
+	s, _ := newServer(t)
+	for forwarded, want := range map[string]int{
+		"gb.example": http.StatusCreated, "GB.example:80": http.StatusCreated, "gb.example, inner.example": http.StatusCreated,
+		"inner.example, gb.example": http.StatusForbidden, "gb.example:8080": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/guestbook/entries", strings.NewReader("text=x"))
+		r.Host, r.Header = "frontend", http.Header{
+			"Origin": {"http://gb.example"}, "X-Forwarded-Host": {forwarded}, "Content-Type": {"application/x-www-form-urlencoded"},
+		}
+		if w := serve(s, r); w.Code != want {
+			t.Errorf("%q: answered %d %s", forwarded, w.Code, w.Body)
+		}
+	}
+}
+
 // One origin can be written in several ways; what differs in scheme, host or port is another.
 func TestWhichOriginsMayWrite(t *testing.T) {
 	s, _ := newServer(t)
