@@ -182,6 +182,22 @@ func TestAPasswordMayEndWithANewline(t *testing.T) {
 	}
 }
 
+// scriptsOfHA writes the scripts of k8s/ha/ to a folder.
+func scriptsOfHA(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	for _, name := range []string{"redis-ha", "redis-proxy"} {
+		for _, o := range objects(t, read(t, files(t, "k8s/ha/"+name+"-configmap.yaml")[0])) {
+			for file, text := range o["data"].(map[string]any) {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(fmt.Sprint(text)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	return folder
+}
+
 func TestAPasswordOfTwoLinesIsRefused(t *testing.T) {
 	const given = "REDIS_PASSWORD=hunter2\nhunter3\n"
 	port := podtest.FreePorts(t).Slave
@@ -189,16 +205,7 @@ func TestAPasswordOfTwoLinesIsRefused(t *testing.T) {
 		"master": newMaster(t, given),
 		"slave":  newServer(t, port, []string{given, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1"}, files(t, "redis-slave/run.sh")[0]),
 	}
-	scripts := t.TempDir()
-	for _, name := range []string{"redis-ha", "redis-proxy"} {
-		for _, o := range objects(t, read(t, files(t, "k8s/ha/"+name+"-configmap.yaml")[0])) {
-			for file, text := range o["data"].(map[string]any) {
-				if err := os.WriteFile(filepath.Join(scripts, file), []byte(fmt.Sprint(text)), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
+	scripts := scriptsOfHA(t)
 	for _, name := range []string{"redis.sh", "sentinel.sh", "start.sh"} {
 		servers[name] = newServer(t, port, []string{given, "HOSTS=a b c", "SINGLE=d"}, "sh", "-eu", filepath.Join(scripts, name))
 	}
@@ -239,31 +246,39 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	}
 }
 
-func TestTheMasterNamesAFolderThatItMayNotWrite(t *testing.T) {
-	for name, prepare := range map[string]func(dir string) error{
-		"folder": func(string) error { return nil },
-		"lock": func(dir string) error {
-			return errors.Join(os.WriteFile(dir+"/lock", nil, 0o600), os.Chmod(dir+"/lock", 0o400))
-		},
+func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
+	ha := func(script string) func(*testing.T) *server {
+		return func(t *testing.T) *server {
+			s := newServer(t, podtest.FreePorts(t).Slave, []string{"HOSTS=a b c", "SINGLE=d", "ME=a", "LOCAL=127.0.0.1", "BIND=127.0.0.1", "PORT=1", "SENTINEL_PORT=1"},
+				"sh", "-u", filepath.Join(scriptsOfHA(t), script))
+			s.Env = append(s.Env, "DATA="+s.Dir)
+			return s
+		}
+	}
+	master := func(t *testing.T) *server { return newMaster(t) }
+	for _, c := range []struct {
+		name  string
+		start func(*testing.T) *server
+		lock  bool // it is the file "lock" that may not be written
+	}{
+		{"master", master, false}, {"master's lock", master, true}, {"one of three", ha("redis.sh"), false}, {"its sentinel", ha("sentinel.sh"), false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			master := newMaster(t)
-			if err := prepare(master.Dir); err != nil {
-				t.Fatal(err)
+		t.Run(c.name, func(t *testing.T) {
+			s := c.start(t)
+			if c.lock {
+				if err := errors.Join(os.WriteFile(s.Dir+"/lock", nil, 0o600), os.Chmod(s.Dir+"/lock", 0o400)); err != nil {
+					t.Fatal(err)
+				}
 			}
 			user := os.Getuid()
 			if user == 0 {
 				user = 65534
-				master.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
-				if name == "lock" {
-					if err := os.Chmod(master.Dir, 0o777); err != nil {
-						t.Fatal(err)
-					}
-				}
-			} else if err := os.Chmod(master.Dir, map[string]os.FileMode{"folder": 0o500, "lock": 0o700}[name]); err != nil {
-				t.Fatal(err)
+				s.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
 			}
-			master.refuses(t, master.Dir, "user "+strconv.Itoa(user), "chown", "fsGroup")
+			if mode := map[bool]os.FileMode{false: 0o555, true: 0o777}[c.lock]; os.Chmod(s.Dir, mode) != nil {
+				t.Fatal("chmod")
+			}
+			s.refuses(t, s.Dir, "user "+strconv.Itoa(user), "chown", "fsGroup")
 		})
 	}
 }
