@@ -178,9 +178,15 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
+// withPods gives the files that have pods.
+func withPods(t *testing.T) []string {
+	t.Helper()
+	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
+}
+
 func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 	pods := map[string]int{}
-	for _, file := range files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "all-in-one/*.y*ml") {
+	for _, file := range withPods(t) {
 		found, n, err := excess([]byte(read(t, file)))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
@@ -193,6 +199,27 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 	// The frontend, the master and the slaves; and the last two once more in all-in-one/.
 	if pods["k8s"] < 3 || pods["all-in-one"] < 3 {
 		t.Errorf("only %v pods were found", pods)
+	}
+}
+
+// A pod must not land on a node of Windows, and must start where a namespace has thousands of Services, whose variables would
+// be too long for a process; those that read such variables can be told not to. A pod that is not ready must not hold up a drain.
+func TestPodsStartAndLeaveEverywhere(t *testing.T) {
+	for _, file := range withPods(t) {
+		for _, o := range objects(t, read(t, file)) {
+			for _, spec := range podSpecs(o) {
+				if sub(spec, "nodeSelector")["kubernetes.io/os"] != "linux" {
+					t.Errorf("%s: a node of Windows may get the pod", file)
+				}
+				env := fmt.Sprint(spec["containers"], spec["initContainers"])
+				if spec["enableServiceLinks"] != false && !strings.Contains(env, "GET_HOSTS_FROM") {
+					t.Errorf("%s: it gets the variables of all Services: enableServiceLinks: false", file)
+				}
+			}
+			if o["kind"] == "PodDisruptionBudget" && sub(o, "spec")["unhealthyPodEvictionPolicy"] != "AlwaysAllow" {
+				t.Errorf("%s: a pod that is not ready holds up a drain: unhealthyPodEvictionPolicy: AlwaysAllow", file)
+			}
+		}
 	}
 }
 
