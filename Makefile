@@ -7,7 +7,7 @@ LOAD        ?= kind load docker-image
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
-STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml)
+STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
@@ -41,9 +41,8 @@ images: ## the three container images
 push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=v2
 	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
-	echo FROM $(STOCK) | docker build -t $(REGISTRY)/$(notdir $(STOCK)) -
-	docker push $(REGISTRY)/$(notdir $(STOCK))
-manifests: $(KUSTOMIZE) ## all-in-one/ with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
+	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
+manifests: $(KUSTOMIZE) ## all-in-one/, k8s/ha/ and others with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
 e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .

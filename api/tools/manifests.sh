@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes all-in-one/ with the images of a registry to a folder.
+# Writes all-in-one/, and the folders of k8s/ that are created beside it, with the images of a registry to a folder.
 #
 #   manifests.sh FOLDER REGISTRY TAG IMAGE…   REGISTRY may be empty: the images are on the nodes; an IMAGE with a tag keeps it
 set -eu
@@ -13,7 +13,12 @@ for image; do
   [ -z "$registry" ] || new=$registry/${name##*/}
   images="$images{name: $name, newName: ${new:-$name}, newTag: \"$newtag\"}, "
 done
-mkdir -p "$out"
-for file in all-in-one/*.yaml; do
-  api/tools/kustomized.sh "$file" "images: [$images]" >"$out/${file##*/}"
+for file in all-in-one/*.yaml k8s/ha/*.yaml k8s/backup/*.yaml k8s/monitoring/*.yaml; do
+  to=$out/${file#*/}
+  mkdir -p "${to%/*}"
+  if grep -q ' image: ' "$file"; then
+    api/tools/kustomized.sh "$file" "images: [$images]" >"$to"
+  else
+    cp "$file" "$to"
+  fi
 done

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -285,8 +286,13 @@ func TestManifestsOfARegistry(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		images := map[string]bool{}
-		for _, file := range files(t, "all-in-one/*.yaml") {
-			for _, o := range objects(t, read(t, filepath.Join(dir, filepath.Base(file)))) {
+		made, err := filepath.Glob(dir + "/*.yaml")
+		folders, err2 := filepath.Glob(dir + "/*/*.yaml")
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range append(made, folders...) {
+			for _, o := range objects(t, read(t, file)) {
 				for _, spec := range podSpecs(o) {
 					for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
 						images[fmt.Sprint(container["image"])] = true
@@ -294,9 +300,15 @@ func TestManifestsOfARegistry(t *testing.T) {
 				}
 			}
 		}
-		want := []string{"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "valkey/valkey:9.1-alpine"}
+		want := []string{
+			"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "haproxy:3.2-alpine",
+			"oliver006/redis_exporter:v1.45.0-alpine", "valkey/valkey:9.1-alpine",
+		}
 		if from != "" {
-			want = []string{registry + "/gb-frontend-api:v9", registry + "/gb-frontend-nginx:v9", registry + "/gb-redis-slave:v9", registry + "/valkey:9.1-alpine"}
+			for i, image := range want {
+				want[i] = registry + "/" + path.Base(image)
+			}
+			slices.Sort(want)
 		}
 		if got := keys(images); !slices.Equal(got, want) {
 			t.Errorf("the images are %q, want %q", got, want)
