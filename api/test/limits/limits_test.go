@@ -175,7 +175,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := file(t, "docs/limits.md")
-	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.cooldown|main\.\w+|REDIS_\w*(TIMEOUT|SIZE)|REQUEST_TIMEOUT|DRAIN_DELAY|GOMEMLIMIT|master maxmemory.*|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
+	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.cooldown|main\.\w+|REDIS_\w*(TIMEOUT|SIZE)|REQUEST_TIMEOUT|DRAIN_DELAY|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
 		if last == "WithTimeout" { // has no name of its own
