@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,15 +105,17 @@ func TestFiftyPodsLeave(t *testing.T) {
 	}
 	r := load.stop("")
 	ended := ends()
-	var slowest time.Duration
+	var took, nginxTook []time.Duration
 	for _, pod := range gone {
 		e := ended[pod]
 		if e.api.Before(e.nginx) {
 			t.Errorf("in %s the API ended at %s, nginx at %s", pod, e.api, e.nginx)
 		}
-		slowest = max(slowest, e.api.Sub(e.deleted))
+		took, nginxTook = append(took, e.api.Sub(e.deleted)), append(nginxTook, e.nginx.Sub(e.deleted))
 	}
+	slowest := slices.Max(took)
 	t.Logf("%d pods left, the last %s after it was told; %d streams began, a viewer was without for %s at most", len(gone), slowest, r.Streams, r.LongestGap)
+	t.Logf("they took %s, their nginx %s", took, nginxTook)
 	if slowest >= 20*time.Second {
 		t.Errorf("a pod took %s to leave", slowest)
 	}

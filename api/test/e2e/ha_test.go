@@ -25,13 +25,14 @@ func TestHighAvailability(t *testing.T) {
 	load := n.startLoad("-keys")
 
 	there, back, watch := n.moves()
+	load.begin()
 	n.run(there)
 	load.more()
 	t.Logf("the move there: writes were away for %.1f s", load.report().Away)
 
 	for _, how := range []string{"with its claim", "with its claim, by force", "in good order"} {
 		n.healthy()
-		load.report()
+		load.begin()
 		pod := n.master()
 		switch how {
 		case "with its claim":
@@ -55,12 +56,14 @@ func TestHighAvailability(t *testing.T) {
 	n.healthy()
 	n.run(watch)
 
+	load.begin()
 	n.kubectl("rollout", "restart", "statefulset/redis-ha", "deployment/redis-proxy")
 	n.kubectl("rollout", "status", "statefulset/redis-ha", "--timeout=300s")
 	n.healthy()
 	load.more()
 	t.Logf("all restarted: writes were away for %.1f s at most", load.report().Away)
 
+	load.begin()
 	n.run(back)
 	n.ready()
 	load.more()

@@ -19,7 +19,7 @@ type load struct {
 type report struct {
 	Reads, Writes             int
 	FailedReads, FailedWrites map[string]int
-	Away                      float64 // seconds
+	Away                      float64 // seconds, since begin
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
@@ -46,9 +46,14 @@ func (l load) get(path string) (r report, err error) {
 	return r, err
 }
 
-func (l load) report() report {
+func (l load) report() report { return l.ask("report") }
+
+// begin begins to count anew for how long writes are away.
+func (l load) begin() { l.ask("begin") }
+
+func (l load) ask(path string) report {
 	l.Helper()
-	r, err := l.get("report")
+	r, err := l.get(path)
 	if err != nil {
 		l.Fatal(err)
 	}

@@ -2,6 +2,7 @@
 //
 //	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
+//	    GET /begin    the same, and what is away is counted anew
 //	    GET /stop     stop writing, look for every message that was acknowledged, report
 //	load -for D [-entries] …                                 run for so long, print the report; exit 1 if something failed
 //	load -dial HOST:PORT                                     exit 0 if it accepts a connection within 3 s
@@ -41,7 +42,7 @@ type Report struct {
 	Reads, Writes int
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
-	Away          float64       // seconds: the longest time between two writes that succeeded; it starts anew with each report
+	Away          float64       // seconds: the longest time between two writes that succeeded, since /begin
 	Lost          []string      // acknowledged, but not there after /stop
 	Streams       int           // of events, that began
 	LongestGap    time.Duration // that a viewer was without
@@ -100,6 +101,12 @@ func main() {
 		return
 	}
 	http.HandleFunc("/report", func(w http.ResponseWriter, _ *http.Request) { report(w) })
+	http.HandleFunc("/begin", func(w http.ResponseWriter, _ *http.Request) {
+		report(w)
+		mu.Lock()
+		defer mu.Unlock()
+		counted.Away = 0
+	})
 	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
 		close(stopped)
 		running.Wait()
@@ -113,7 +120,6 @@ func report(w io.Writer) {
 	mu.Lock()
 	defer mu.Unlock()
 	json.NewEncoder(w).Encode(counted)
-	counted.Away = 0
 }
 
 func pauseUnlessStopped() bool {
