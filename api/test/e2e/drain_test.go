@@ -70,7 +70,7 @@ func (n namespace) ends() func() map[string]end {
 	}
 }
 
-// Fifty pods go, ten at a time, while visitors come and 100 watch: nobody notices.
+// Fifty pods go, five at a time, while visitors come and 100 watch: nobody notices.
 func TestFiftyPodsLeave(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	dir := t.TempDir()
@@ -120,7 +120,7 @@ func TestFiftyPodsLeave(t *testing.T) {
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}
-	// A second, and another for a machine that starts ten pods meanwhile.
+	// A second, and another for a machine that starts five pods meanwhile.
 	if r.LongestGap > 2*time.Second || r.Streams < 200 {
 		t.Errorf("%d streams began, a viewer was without for %s", r.Streams, r.LongestGap)
 	}
