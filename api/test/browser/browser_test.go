@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -50,6 +51,11 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer stop()
+		// Most of the time they wait: more of them than processors can be under way.
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return podtest.Main(m, "-race")
 	}())
 }
