@@ -18,7 +18,8 @@ func checkOrigin(r *http.Request) error {
 	if strings.HasPrefix(page, "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}
-	// A proxy that puts its own name into Host has the visitor's here; a page of another site cannot send this header.
+	// A proxy that writes another name into Host says in this header which one the visitor asked for. Browsers let no page of
+	// another site send it.
 	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
 	here := func(host string) bool { return origin(page) == origin(strings.ToLower(scheme+host)) }
 	if site == "same-origin" || site == "none" || site == "" && (page == "" || here(r.Host) || here(asked)) {

@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer stop()
-		// Most of the time they wait: more of them than processors can be under way.
+		// Tests of a page mostly wait, so more of them run at once than there are processors.
 		if err := flag.Set("test.parallel", "4"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

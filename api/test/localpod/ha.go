@@ -56,10 +56,8 @@ const (
 func NewHA(o HAOptions) (*HA, error) {
 	h := &HA{o: o}
 	scripts := filepath.Join(o.Dir, "scripts")
-	for _, name := range []string{"redis-ha", "redis-proxy"} {
-		if err := unpack(name, scripts, o.Edit); err != nil {
-			return nil, err
-		}
+	if err := WriteScripts(scripts, o.Edit); err != nil {
+		return nil, err
 	}
 	for i := range h.Redis {
 		node := h.host(firstNode + i)
@@ -100,25 +98,23 @@ func NewHA(o HAOptions) (*HA, error) {
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// unpack writes the files of a ConfigMap to a folder.
-func unpack(name, folder string, edit func(string) string) error {
+// WriteScripts writes the files of the ConfigMaps of k8s/ha/ to a folder, as edit, where there is one, changes them.
+func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
 		return err
 	}
-	file, err := os.ReadFile(filepath.Join(root, "k8s", "ha", name+"-configmap.yaml"))
-	if err != nil {
-		return err
-	}
-	var configMap struct{ Data map[string]string }
-	if err := errors.Join(yaml.Unmarshal(file, &configMap), os.MkdirAll(folder, 0o755)); err != nil {
-		return err
-	}
-	for name, text := range configMap.Data {
-		if edit != nil {
-			text = edit(text)
+	err = os.MkdirAll(folder, 0o755)
+	for _, name := range []string{"redis-ha", "redis-proxy"} {
+		file, readErr := os.ReadFile(filepath.Join(root, "k8s", "ha", name+"-configmap.yaml"))
+		var configMap struct{ Data map[string]string }
+		err = errors.Join(err, readErr, yaml.Unmarshal(file, &configMap))
+		for name, text := range configMap.Data {
+			if edit != nil {
+				text = edit(text)
+			}
+			err = errors.Join(err, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
 		}
-		err = errors.Join(err, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
 	}
 	return err
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
+	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 
@@ -186,14 +187,8 @@ func TestAPasswordMayEndWithANewline(t *testing.T) {
 func scriptsOfHA(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	for _, name := range []string{"redis-ha", "redis-proxy"} {
-		for _, o := range objects(t, read(t, files(t, "k8s/ha/"+name+"-configmap.yaml")[0])) {
-			for file, text := range o["data"].(map[string]any) {
-				if err := os.WriteFile(filepath.Join(folder, file), []byte(fmt.Sprint(text)), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
+	if err := localpod.WriteScripts(folder, nil); err != nil {
+		t.Fatal(err)
 	}
 	return folder
 }
