@@ -66,10 +66,14 @@ func acquire(room *semaphore.Weighted, n int64, deadline time.Time) error {
 	return nil
 }
 
+var contentType = []string{"application/json"}
+
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
+	header := w.Header()
+	// nginx writes its own date.
+	header["Content-Type"], header["Date"] = contentType, nil
 	if len(body) > 2048 { // what is shorter net/http counts itself; what is longer it would send in chunks
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone; there is nobody to tell

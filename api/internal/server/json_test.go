@@ -13,7 +13,7 @@ func TestJSONStringKeepsOrdinaryText(t *testing.T) {
 		{",TestEntry,x", `",TestEntry,x"`},
 		{"<b>&amp;</b> / é 😀 \u2028\x7f", "\"<b>&amp;</b> / é 😀 \u2028\x7f\""},
 		{`say "hi" \o/`, `"say \"hi\" \\o/"`},
-		{"a\nb\tc\r\x00", `"a\nb\tc\u000d\u0000"`},
+		{"a\nb\tc\r\x00", `"a\nb\tc\r\u0000"`},
 		{"\xff\xc3(\xe2\x82", "\"\uFFFD\uFFFD(\uFFFD\uFFFD\""},
 		{"\uFFFD", "\"\uFFFD\""},
 	} {

@@ -71,7 +71,7 @@ func New(o Options) *Server {
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
-	s.Handler = tellVersion(o.Version, endAfterChunks(mux))
+	s.Handler = everywhere(o.Version, mux)
 	return s
 }
 
@@ -107,20 +107,14 @@ func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
 }
 
-// tellVersion puts the version into every answer, so that one can watch a rollout.
-func tellVersion(version string, next http.Handler) http.Handler {
+// everywhere does what each request needs. It puts the version into the answer, so that one can watch a rollout. And it ends
+// the connection after a request whose body came in chunks: such a request may have had a length as well, by which a proxy in
+// front may have told where it ends, and net/http does not say so (RFC 9112, 6.1). What follows on the connection could be
+// half a body. nginx sends no chunks.
+func everywhere(version string, next http.Handler) http.Handler {
 	value := []string{version}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["X-Guestbook-Version"] = value
-		next.ServeHTTP(w, r)
-	})
-}
-
-// endAfterChunks ends the connection after a request whose body came in chunks. Such a request may have had a length as well,
-// by which a proxy in front may have told where it ends, and net/http does not say so (RFC 9112, 6.1): what follows on the
-// connection could be half a body. nginx sends no chunks.
-func endAfterChunks(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
 		}

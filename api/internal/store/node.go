@@ -59,16 +59,10 @@ func newNode(role, addr string, o Options) *node {
 		DialContext:  n.dial,
 		TestOnBorrow: func(c redis.Conn, _ time.Time) error { return c.(*redisConn).checkIdle() },
 	}
-	gauge := func(name, help string, value func(redis.PoolStats) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_redis_pool_" + name, Help: help, ConstLabels: label},
-			func() float64 { return value(n.pool.Stats()) })
-	}
-	o.Metrics.MustRegister(n.duration, n.failures,
-		gauge("connections", "Open connections.", func(s redis.PoolStats) float64 { return float64(s.ActiveCount) }),
-		gauge("idle_connections", "Open connections that are not in use.", func(s redis.PoolStats) float64 { return float64(s.IdleCount) }),
-		gauge("waits", "Times that a command had to wait for a connection.", func(s redis.PoolStats) float64 { return float64(s.WaitCount) }),
-		gauge("wait_seconds", "Time that commands waited for connections.", func(s redis.PoolStats) float64 { return s.WaitDuration.Seconds() }),
-	)
+	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "guestbook_redis_pool_connections", ConstLabels: label, Help: "Open connections.",
+	}, func() float64 { return float64(n.pool.ActiveCount()) })
+	o.Metrics.MustRegister(n.duration, n.failures, connections)
 	return n
 }
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -75,6 +76,27 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 		{
 			what: "it does not know the command", masterArgs: []string{"--rename-command", "STRLEN", "", "--rename-command", "SET", "", "--rename-command", "GETRANGE", ""},
 			status: 503, words: "is it a Redis", code: "ERR unknown command",
+		},
+		{
+			what: "it is busy with a script", masterArgs: []string{"--lua-time-limit", "10"},
+			provoke: func(t *testing.T, master redis.Conn, _ string) {
+				config, err := redis.Ints(podtest.Do(t, master, "CONFIG", "GET", "port").([]any)[1:], nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				other := podtest.Dial(t, config[0])
+				if err := errors.Join(master.Send("EVAL", "while true do end", 0), master.Flush()); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { podtest.Do(t, other, "SCRIPT", "KILL") })
+				for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+					if _, err := other.Do("PING"); err != nil {
+						return
+					}
+				}
+				t.Fatal("it is not busy")
+			},
+			status: 503, words: "busy with a script", code: "BUSY",
 		},
 		{
 			what: "it is a slave", masterArgs: []string{"--replicaof", "127.0.0.1", "1"},

@@ -85,7 +85,7 @@ func clockSetBack(r *rig) {
 	}
 	r.ended = time.Now()
 	for behind := time.Duration(0); behind < 59*time.Minute; {
-		response, err := http.Get(r.pods[0].APIURL() + "/healthz")
+		response, err := http.Get(r.pods[0].APIURL() + "/metrics")
 		if err != nil {
 			r.Fatal(err)
 		}
