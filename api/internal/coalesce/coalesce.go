@@ -23,6 +23,9 @@ type exchange[T any] struct {
 	panicked any           // what it panicked with, if it did
 }
 
+// timers are those of deadlines, to be used again.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
+
 // Do lets member take part in the key's next exchange, which do carries out, and gives all members of it when it has ended;
 // or not ok once the deadline has passed. Exchanges end in turn; do must end at its context's deadline, which is that of the
 // member that can wait longest. Where do panics, so does Do for each member.
@@ -43,7 +46,9 @@ func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx contex
 		e.deadline = deadline
 	}
 	g.mu.Unlock()
-	timer := time.NewTimer(time.Until(deadline))
+	timer := timers.Get().(*time.Timer)
+	timer.Reset(time.Until(deadline))
+	defer timers.Put(timer)
 	defer timer.Stop()
 	select {
 	case <-e.done:
