@@ -102,7 +102,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
-	for sig := os.Signal(syscall.SIGHUP); sig == syscall.SIGHUP; { // after which a SIGTERM is to come
+	for sig := os.Signal(syscall.SIGHUP); sig == syscall.SIGHUP; { // after a SIGHUP it waits for the SIGTERM
 		select {
 		case err := <-served:
 			return err

@@ -22,7 +22,8 @@ const (
 	heartbeat = 10 * time.Second
 	// maxViewers and maxTopics bound what watching costs this pod and Redis. nginx holds two connections for each viewer.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is for how many polls of its topic a viewer may be ahead of that, until the topic's guestbook counts.
+	// maxAhead is for how many polls a viewer waits for its topic, if it has read from a slave that is ahead of the topic's.
+	// After that its place is taken for one of another guestbook.
 	maxAhead = 5
 	// sendTimeout is how long a viewer may take to receive what is sent. Then its stream ends, and its browser comes back and
 	// says how far it got.
@@ -188,7 +189,7 @@ func (t *topic) read(at guestbook.Mark, upto int64) (text []byte, to guestbook.M
 // since gives what to send to a viewer that has all up to the place at, and the place that it has all up to then.
 func (t *topic) since(at guestbook.Mark) (text []byte, to guestbook.Mark, err error) {
 	last := t.now()
-	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ { // it has seen a slave that is ahead of the topic's
+	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {
 		time.Sleep(pollInterval)
 		last = t.now()
 	}

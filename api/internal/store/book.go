@@ -23,11 +23,13 @@ const (
 	maxWindow = 1 << 20
 )
 
-// appendOnce appends entries to the book KEYS[1], each under an idempotency key: ARGV has a field, the entry, its text's
-// fingerprint, a name and perhaps another for each. What was done before is found by the field in one of the generations KEYS[2]1,
-// KEYS[2]2…, or was kept by an earlier version under one of the names. It is given for each entry: the hour, the entry's
-// id and the fingerprint. Redis may evict what expires, the oldest first, so that the newest three generations do not: a
-// full Redis still knows ten thousand entries. KEYS[2] has the numbers of the oldest and of the newest generation.
+// appendOnce appends entries to the book KEYS[1], each under an idempotency key. For each entry ARGV has five: the field by
+// which it is remembered, the entry, its text's fingerprint, and one or two names under which an earlier version remembered
+// it. The script appends what it does not remember, and gives each entry's record: hour, id and fingerprint.
+//
+// Records are kept in hashes of 5,000, the generations KEYS[2]1, KEYS[2]2…; KEYS[2] has the numbers of the oldest and of the
+// newest. The newest three have no expiry. A full Redis evicts only keys that have one, so it still remembers at least ten
+// thousand entries.
 //
 //go:embed append_once.lua
 var appendOnce string

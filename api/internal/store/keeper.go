@@ -9,8 +9,9 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// hideScript blanks the entry at ARGV[1] in its own length, and gives how many bytes are blank now: 0 if all were; -1 if no
-// entry starts there. A full Redis allows PERSIST, which changes nothing here, and after it what takes no memory.
+// hideScript overwrites the text of the entry at ARGV[1] with as many spaces, and gives how many: 0 if there was nothing else
+// before; -1 if no entry starts there. A full Redis refuses SETRANGE, unless the script has written something before.
+// PERSIST, which is never refused and changes nothing here, counts as that.
 //
 //go:embed hide.lua
 var hideScript string
@@ -24,9 +25,10 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (blanked int, er
 	return blanked, err
 }
 
-// importScript appends ARGV[2] to the book KEYS[1] and remembers under ARGV[1] in KEYS[2] where that is, and its length. If
-// that is there from before, entries hidden since apart, it appends nothing. It gives how many bytes of ARGV[2] are in the
-// book, and whether they were before. Without ARGV[2] the import has ended: it is remembered for ARGV[3] ms more.
+// importScript appends ARGV[2] to the book KEYS[1], and remembers under ARGV[1] in KEYS[2] where that begins and its length.
+// If an earlier import has put the same entries there, hidden since or not, it appends nothing. It gives how many bytes of
+// ARGV[2] are in the book, and whether they were there before. An empty ARGV[2] says that the import has ended: it is
+// remembered for a day more.
 //
 //go:embed import.lua
 var importScript string
