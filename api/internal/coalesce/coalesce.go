@@ -5,6 +5,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,14 +18,15 @@ type Group[K comparable, T any] struct {
 
 type exchange[T any] struct {
 	members  []T
+	first    time.Time     // deadline of the first member
 	deadline time.Time     // of the member that can wait longest
 	started  bool          // it takes no more members
+	ended    atomic.Bool   // done is closed, or about to be
 	done     chan struct{} // closed when it has ended
-	panicked any           // what it panicked with, if it did
+	due      chan struct{} // closed then, too, or by the alarm, at the first member's deadline
+	alarm    *time.Timer
+	panicked any // what it panicked with, if it did
 }
-
-// timers are those of deadlines, to be used again.
-var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
 
 // Do lets member take part in the key's next exchange, which do carries out, and gives all members of it when it has ended;
 // or not ok once the deadline has passed. Exchanges end in turn; do must end at its context's deadline, which is that of the
@@ -34,7 +36,8 @@ func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx contex
 	e := g.last[key]
 	if e == nil || e.started {
 		before := e
-		e = &exchange[T]{done: make(chan struct{})}
+		e = &exchange[T]{first: deadline, due: make(chan struct{}), done: make(chan struct{})}
+		e.alarm = time.AfterFunc(time.Until(deadline), func() { close(e.due) })
 		if g.last == nil {
 			g.last = map[K]*exchange[T]{}
 		}
@@ -46,14 +49,15 @@ func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx contex
 		e.deadline = deadline
 	}
 	g.mu.Unlock()
-	timer := timers.Get().(*time.Timer)
-	timer.Reset(time.Until(deadline))
-	defer timers.Put(timer)
-	defer timer.Stop()
-	select {
-	case <-e.done:
-	case <-timer.C:
-		return nil, false
+	if !deadline.Before(e.first) { // until then one timer is enough for all
+		<-e.due
+	}
+	if !e.ended.Load() {
+		select {
+		case <-e.done:
+		case <-time.After(time.Until(deadline)):
+			return nil, false
+		}
 	}
 	if e.panicked != nil {
 		panic(e.panicked)
@@ -76,7 +80,11 @@ func (g *Group[K, T]) run(key K, e, before *exchange[T], do func(context.Context
 			delete(g.last, key)
 		}
 		g.mu.Unlock()
+		e.ended.Store(true)
 		close(e.done)
+		if e.alarm.Stop() {
+			close(e.due)
+		}
 	}()
 	ctx, cancel := context.WithDeadline(context.Background(), e.deadline)
 	defer cancel()

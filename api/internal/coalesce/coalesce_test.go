@@ -96,35 +96,48 @@ func TestKeysAreApart(t *testing.T) {
 	done.Wait()
 }
 
-// An exchange that hangs holds nobody up for longer than until his own deadline.
+// An exchange that hangs holds nobody up for longer than until his own deadline, whoever comes first.
 func TestEachMemberHasItsOwnDeadline(t *testing.T) {
-	var g Group[string, int]
-	hold, held := make(chan struct{}), make(chan struct{})
-	go g.Do("", 0, soon(), func(context.Context, []int) { close(held); <-hold })
-	<-held
-	var late sync.WaitGroup
-	late.Go(func() {
-		if members, ok := g.Do("", 2, soon(), func(ctx context.Context, _ []int) {
+	for _, hurriedFirst := range []bool{true, false} {
+		var g Group[string, int]
+		hold, held := make(chan struct{}), make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() { g.Do("", 0, soon(), func(context.Context, []int) { close(held); <-hold }) })
+		<-held
+		exchange := func(ctx context.Context, _ []int) {
 			if deadline, _ := ctx.Deadline(); time.Until(deadline) < 30*time.Second {
 				t.Errorf("the exchange may last until %s, which is the deadline of the member that can wait least", deadline)
 			}
-		}); !ok || len(members) != 2 {
-			t.Errorf("who can wait gets %v, %t", members, ok)
 		}
-	})
-	start := time.Now()
-	if _, ok := g.Do("", 1, start.Add(50*time.Millisecond), func(ctx context.Context, _ []int) {
-		if deadline, _ := ctx.Deadline(); time.Until(deadline) < 30*time.Second {
-			t.Errorf("the exchange may last until %s, which is the deadline of the member that can wait least", deadline)
+		start, gaveUp := time.Now(), make(chan struct{})
+		hurried := func() {
+			defer close(gaveUp)
+			if _, ok := g.Do("", 1, start.Add(50*time.Millisecond), exchange); ok {
+				t.Error("who cannot wait is answered")
+			}
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("took %s, the deadline is 50ms", took)
+			}
 		}
-	}); ok {
-		t.Error("who cannot wait is answered")
+		patient := func() {
+			if members, ok := g.Do("", 2, soon(), exchange); !ok || len(members) != 2 {
+				t.Errorf("who can wait gets %v, %t", members, ok)
+			}
+		}
+		for i, member := range map[bool][]func(){true: {hurried, patient}, false: {patient, hurried}}[hurriedFirst] {
+			all.Go(member)
+			for joined := 0; joined <= i; { // until it takes part
+				g.mu.Lock()
+				if e := g.last[""]; !e.started {
+					joined = len(e.members)
+				}
+				g.mu.Unlock()
+			}
+		}
+		<-gaveUp
+		close(hold)
+		all.Wait()
 	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("took %s, the deadline is 50ms", took)
-	}
-	close(hold)
-	late.Wait()
 }
 
 // A panic is that of those who asked, not of the process.
