@@ -21,7 +21,7 @@ import (
 var apiBinary string
 
 // Main builds the API once for all tests of a package, with the given flags of go build, and runs them. It returns
-// the exit code.
+// the exit code. The API writes into the folder API_COVERAGE, if it is set, what of its code has run.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	if err != nil {
@@ -30,6 +30,13 @@ func Main(m *testing.M, flags ...string) int {
 	}
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
+	if dir := os.Getenv("API_COVERAGE"); dir != "" {
+		if err := os.Setenv("GOCOVERDIR", dir); err != nil { // of the programs that the tests start
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		flags = append(flags, "-covermode=atomic", "-coverpkg=./api,./api/internal/...")
+	}
 	if err := localpod.Build(context.Background(), apiBinary, flags...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
