@@ -23,9 +23,9 @@ type exchange[T any] struct {
 	started  bool          // it takes no more members
 	ended    atomic.Bool   // done is closed, or about to be
 	done     chan struct{} // closed when it has ended
-	due      chan struct{} // closed then, too, or by the alarm, at the first member's deadline
-	alarm    *time.Timer
-	panicked any // what it panicked with, if it did
+	due      chan struct{} // closed when it has ended, or at the first member's deadline if that comes before
+	alarm    *time.Timer   // closes due at that deadline
+	panicked any           // what it panicked with, if it did
 }
 
 // Do lets member take part in the key's next exchange, which do carries out, and gives all members of it when it has ended;
@@ -49,7 +49,9 @@ func (g *Group[K, T]) Do(key K, member T, deadline time.Time, do func(ctx contex
 		e.deadline = deadline
 	}
 	g.mu.Unlock()
-	if !deadline.Before(e.first) { // until then one timer is enough for all
+	// A timer of its own would cost each member more than all else here. One that can wait as long as the first needs none
+	// until the first has to give up.
+	if !deadline.Before(e.first) {
 		<-e.due
 	}
 	if !e.ended.Load() {

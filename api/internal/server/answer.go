@@ -66,6 +66,7 @@ func acquire(room *semaphore.Weighted, n int64, deadline time.Time) error {
 	return nil
 }
 
+// contentType is the header of all answers, which nobody may change.
 var contentType = []string{"application/json"}
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {

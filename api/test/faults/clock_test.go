@@ -85,7 +85,7 @@ func clockSetBack(r *rig) {
 	}
 	r.ended = time.Now()
 	for behind := time.Duration(0); behind < 59*time.Minute; {
-		response, err := http.Get(r.pods[0].APIURL() + "/metrics")
+		response, err := http.Get(r.pods[0].APIURL() + "/metrics") // its answer has the date, which others leave to nginx
 		if err != nil {
 			r.Fatal(err)
 		}
