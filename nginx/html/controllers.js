@@ -798,7 +798,11 @@ export class List {
   // ul, older, state and fresh are elements; act has what an item's buttons do: retry, edit and discard.
   constructor({ ul, older, state, fresh }, book, outbox, act) {
     Object.assign(this, { ul, older, state, fresh, book, outbox, act });
-    older.addEventListener("click", () => this.loadOlder());
+    older.addEventListener("click", () => {
+      // Who presses it without a look at it, as a screen reader can, reads there from now on, not at the top.
+      older.scrollIntoView({ block: "nearest", behavior: "instant" });
+      this.loadOlder();
+    });
     fresh.addEventListener("click", () => {
       this.goToTop();
       focusOn(ul.firstElementChild);

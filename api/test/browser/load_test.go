@@ -137,13 +137,31 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 		t.Errorf("%d entries are shown, and not the newest", len(got))
 	}
 	// What was let go can be read again.
-	before := len(shown())
+	oldest := shown()[0]
 	p.eval(`document.querySelector("#older").click()`, nil)
 	p.awaitNil("older entries", func() error {
-		got := shown()
-		if len(got) <= before || !slices.Equal(got, texts[len(texts)-len(got):]) {
-			return fmt.Errorf("%d entries, before %d", len(got), before)
+		if slices.Index(shown(), oldest) <= 0 {
+			return fmt.Errorf("%d entries", len(shown()))
 		}
 		return nil
 	})
+	p.awaitContiguous(texts, false)
+}
+
+func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	texts := numbered("entry", 1090)
+	write(t, master, texts[:150]...)
+	p := visit(t, pod.URL(), visitor{})
+	p.awaitEntries(texts[100:150]...)
+	p.awaitState("live")
+	for i := 150; i < len(texts); i += 470 {
+		write(t, master, texts[i:i+470]...)
+		p.awaitEntries(texts[100 : i+470]...)
+	}
+	// As a screen reader does: the button is pressed, and the page was not scrolled to it.
+	p.eval(`document.querySelector("#older").click()`, nil)
+	p.await("older entries", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === "entry 99")`)
+	p.awaitContiguous(texts, false)
 }
