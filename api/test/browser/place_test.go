@@ -209,7 +209,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 		globalThis.mostGlowing = 0;
 		new MutationObserver(() => announced.push(document.querySelector("#news").textContent)).observe(document.querySelector("#news"), { childList: true });
 		new MutationObserver(() => { mostGlowing = Math.max(mostGlowing, document.getAnimations().length); }).observe(document.querySelector("#entries"), { childList: true });`, nil)
-	before := p.busy()
+	before, start := p.busy(), time.Now()
 	step, longest := before, 0.0
 	tick := time.NewTicker(10 * time.Millisecond) // 500 entries in 5 seconds
 	defer tick.Stop()
@@ -234,8 +234,8 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	}
 	var said []string
 	p.eval("announced", &said)
-	if len(said) == 0 || len(said) > 4 {
-		t.Errorf("%d announcements in five seconds: %q", len(said), said)
+	if took := time.Since(start); len(said) == 0 || len(said) > 3+int(took/(5*time.Second)) {
+		t.Errorf("%d announcements in %s: %q", len(said), took, said)
 	}
 	for _, s := range said {
 		if len(s) > 120 {
