@@ -19,7 +19,7 @@ type load struct {
 type report struct {
 	Reads, Writes             int
 	FailedReads, FailedWrites map[string]int
-	Away                      float64 // seconds, since begin
+	Slowest, Away             float64 // seconds; Away since begin
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
@@ -78,7 +78,7 @@ func (l load) stop(allowed string) report {
 	if err != nil {
 		l.Fatal(err)
 	}
-	l.Logf("%d reads, %d writes; failed: reads %v, writes %v; lost: %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites, r.Lost)
+	l.Logf("%d reads, %d writes, the slowest took %.1f s; failed: reads %v, writes %v; lost: %v", r.Reads, r.Writes, r.Slowest, r.FailedReads, r.FailedWrites, r.Lost)
 	if len(r.FailedReads) > 0 {
 		l.Error("reads failed")
 	}
