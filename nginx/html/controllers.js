@@ -799,7 +799,7 @@ export class List {
   constructor({ ul, older, state, fresh }, book, outbox, act) {
     Object.assign(this, { ul, older, state, fresh, book, outbox, act });
     older.addEventListener("click", () => {
-      // Who presses it without a look at it, as a screen reader can, reads there from now on, not at the top.
+      // A screen reader can press it out of sight. Who reads so is down there now: who is at the top is shown the newest.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });

@@ -391,6 +391,12 @@ func (p *page) await(what, expression string) {
 	})
 }
 
+// pressOnceThere waits for a button that the page may make anew at any moment, and presses it in the same step.
+func (p *page) pressOnceThere(selector string) {
+	p.t.Helper()
+	p.await(selector, fmt.Sprintf("(button => (button?.click(), button))(document.querySelector(%q))", selector))
+}
+
 // awaitNil waits until the condition gives no error, for as long as a limit says that differs from the usual one.
 func (p *page) awaitNil(what string, condition func() error, limit ...time.Duration) {
 	p.t.Helper()

@@ -146,6 +146,8 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 		return nil
 	})
 	p.awaitContiguous(texts, false)
+	p.eval(`scrollTo(0, 0)`, nil)
+	p.awaitContiguous(texts, true)
 }
 
 func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
@@ -164,4 +166,6 @@ func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
 	p.eval(`document.querySelector("#older").click()`, nil)
 	p.await("older entries", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === "entry 99")`)
 	p.awaitContiguous(texts, false)
+	p.eval(`scrollTo(0, 0)`, nil)
+	p.awaitContiguous(texts, true)
 }

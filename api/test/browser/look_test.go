@@ -133,7 +133,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`, nil)
 
-	// At a front of its own: what waits there would come into the book through a new pod.
+	// This page has a front of its own, which stays old: a new pod would put into the book what is on its way while it is
+	// discarded.
 	past := newFront(t, pod)
 	past.serveOld(oldPod(t, podtest.Dial(t, pod.Ports.Master)))
 	old := visit(t, past.URL, visitor{hurried: true})
@@ -142,6 +143,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	old.sign("Left while the guestbook was being updated")
 	old.await("it to wait", `document.querySelector(".pending .edit") !== null`)
 	check(old, "held")
+	old.pressOnceThere(".pending .discard")
+	old.await("it to be gone", `document.querySelector(".pending") === null`)
 
 	podtest.Do(t, master, "SET", key, "")
 	write(t, master, guests...)

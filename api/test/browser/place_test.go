@@ -234,8 +234,8 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	}
 	var said []string
 	p.eval("announced", &said)
-	if took := time.Since(start); len(said) == 0 || len(said) > 3+int(took/(5*time.Second)) {
-		t.Errorf("%d announcements in %s: %q", len(said), took, said)
+	if burst := time.Since(start); len(said) == 0 || len(said) > 3+int(burst/(5*time.Second)) {
+		t.Errorf("%d announcements in %s: %q", len(said), burst, said)
 	}
 	for _, s := range said {
 		if len(s) > 120 {

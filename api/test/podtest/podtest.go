@@ -21,8 +21,8 @@ import (
 var apiBinary string
 
 // Main builds the API once for all tests of a package, with the given flags of go build, and runs them. It returns
-// the exit code. Where the variable API_COVERAGE names a folder, each API that
-// a test starts writes there which of its code has run.
+// the exit code. Where the variable API_COVERAGE names a folder, each API that a test starts writes there which of its code
+// has run.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	if err != nil {

@@ -132,15 +132,17 @@ func pauseUnlessStopped() bool {
 	}
 }
 
-// newVisitor makes one who waits for as long as it takes to send again what a busy network has dropped: a question to DNS
-// after 5 s, the first packet of a connection after 1, 3 and 7 s. An error tells whether it got as far as a connection.
+// newVisitor makes a visitor who gives a busy network time to send again what it has dropped: a question to DNS goes out
+// again after 5 s, the first packet of a connection after 1, 3 and 7 s. Once it is connected, the guestbook has 5 s to answer.
 func newVisitor(keepAlive bool) *visitors.Visitor {
 	dialer := net.Dialer{Timeout: 12 * time.Second}
 	return &visitors.Visitor{
 		Base: *address,
 		Client: &http.Client{
-			Timeout:   15 * time.Second,
-			Transport: &http.Transport{DisableKeepAlives: !keepAlive, DialContext: dialer.DialContext},
+			Timeout: 20 * time.Second,
+			Transport: &http.Transport{
+				DisableKeepAlives: !keepAlive, DialContext: dialer.DialContext, ResponseHeaderTimeout: 5 * time.Second,
+			},
 		},
 		Done: func(r visitors.Request) {
 			mu.Lock()
