@@ -16,6 +16,8 @@ AXE       := .build/node_modules/axe-core/axe.min.js
 KUSTOMIZE := .build/kustomize
 
 export GOBIN := $(CURDIR)/.build
+# Go fetches the version that go.mod asks for.
+export GOTOOLCHAIN := auto
 .NOTPARALLEL:
 .PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
 	test-versions faults soak fuzz bench bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked

@@ -1,6 +1,6 @@
 package server
 
-import "github.com/go-json-experiment/json/jsontext"
+import "encoding/json/jsontext"
 
 // appendJSONString appends s as a JSON string. Only what JSON forbids is changed, so that ordinary text keeps
 // the bytes that guestbook.php wrote: quotes, backslashes and control characters are escaped, and each byte
