@@ -18,7 +18,7 @@ const DefaultKey = "messages"
 // Errors that a caller can do something about.
 var (
 	ErrWrongType = errors.New("the key holds another type of data than text")
-	ErrFull      = errors.New("the guestbook is full: nothing was stored, and nothing is lost")
+	ErrFull      = errors.New("the guestbook is full and takes nothing more")
 	ErrNoEntry   = errors.New("no entry starts there")
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
 	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
@@ -77,10 +77,17 @@ var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{11
 	`\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}` +
 	`\x{fff0}-\x{fff8}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
 
-// IsBlank says whether a text is blank.
+// IsBlank reports whether a text is blank.
 func IsBlank(text string) bool {
-	visible := text != "" && text[0] > ' ' && text[0] < 0x7f // as most are
-	return !visible && blank.MatchString(text)
+	for i := range len(text) { // ASCII needs no regular expression
+		switch c := text[i]; {
+		case c >= 0x80:
+			return blank.MatchString(text[i:])
+		case c > ' ' && c < 0x7f:
+			return false
+		}
+	}
+	return true
 }
 
 // Mark is a place in a guestbook: after an entry.
@@ -133,8 +140,10 @@ func Split(data []byte, offset int64) (entries []Entry, last Mark) {
 	for len(data) > 0 {
 		n := entryLength(data)
 		last = Mark{ID: offset, End: offset + int64(n)}
-		if raw := strings.TrimPrefix(string(data[:n]), ","); !IsBlank(raw) {
-			entries = append(entries, Entry{ID: offset, Text: Decode(raw)})
+		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // a book of nothing but commas costs little
+			if text := string(raw); !IsBlank(text) {
+				entries = append(entries, Entry{ID: offset, Text: Decode(text)})
+			}
 		}
 		data, offset = data[n:], last.End
 	}

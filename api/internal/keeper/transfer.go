@@ -52,29 +52,30 @@ func (k *keeper) write(out io.Writer) error {
 	})
 }
 
-// load appends the entries of stdin, a chunk at a time. Each chunk is known by all that came before it, so that a repeat
-// finds what is there already.
+// load appends the entries of stdin, a chunk at a time. A chunk's idempotency key stands for all entries up to its end, so that
+// a repeat adds nothing that is there already.
 func (k *keeper) load([]string) (err error) {
-	before, added, known := sha256.New(), 0, 0
-	flush := func(raw []byte) error {
-		for len(raw) > 0 {
-			ctx, cancel := within()
-			n, was, err := k.store.Import(ctx, k.key, string(before.Sum(nil)), string(raw))
-			cancel()
-			if err != nil {
-				return err
-			}
-			before.Write(raw[:n])
-			if entries := bytes.Count(raw[:n], []byte(",")); was {
-				known += entries
-			} else {
-				added += entries
-			}
-			raw = raw[n:]
+	sum, added, known := sha256.New(), 0, 0
+	var texts []string
+	size := 0
+	flush := func() error {
+		if len(texts) == 0 {
+			return nil
 		}
+		ctx, cancel := within()
+		defer cancel()
+		was, err := k.store.AppendAll(ctx, k.key, texts, fmt.Sprintf("import %x", sum.Sum(nil)))
+		switch {
+		case err != nil:
+			return err
+		case was:
+			known += len(texts)
+		default:
+			added += len(texts)
+		}
+		texts, size = nil, 0
 		return nil
 	}
-	raw := []byte(nil)
 	for number, ended := 1, false; err == nil && !ended; number++ {
 		text, readErr := k.in.ReadBytes('\n')
 		ended = errors.Is(readErr, io.EOF)
@@ -85,19 +86,14 @@ func (k *keeper) load([]string) (err error) {
 		case err2 != nil:
 			err = fmt.Errorf("line %d: %w", number, err2)
 		case entry != "":
-			raw = append(raw, guestbook.Encode(entry)...)
+			texts, size = append(texts, entry), size+len(entry)
+			fmt.Fprintf(sum, "%q", entry)
 		}
-		if len(raw) >= chunk || ended || err != nil { // what comes before a wrong line is good
-			err = errors.Join(err, flush(raw))
-			raw = raw[:0]
+		if size >= chunk || ended || err != nil { // what comes before a wrong line is good
+			err = errors.Join(err, flush())
 		}
 	}
 	fmt.Fprintf(k.out, "%d entries appended, %d were there already\n", added, known)
-	if err == nil {
-		ctx, cancel := within()
-		defer cancel()
-		_, _, err = k.store.Import(ctx, k.key, "", "")
-	}
 	return err
 }
 

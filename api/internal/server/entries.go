@@ -94,8 +94,8 @@ func (s *Server) readEntries(r *http.Request, deadline time.Time) ([]byte, error
 		return nil, err
 	}
 	read := func(ctx context.Context) ([]byte, error) {
-		entries, more, err := s.Store.Page(ctx, key, before, seen, int(limit))
-		return appendPage(nil, entries, more), err
+		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
+		return appendPage(nil, entries, older), err
 	}
 	if before < 0 && seen < 0 { // what everybody asks for
 		return s.shared(readName{"entries", key, limit}, deadline, read)
@@ -105,7 +105,7 @@ func (s *Server) readEntries(r *http.Request, deadline time.Time) ([]byte, error
 	return read(ctx)
 }
 
-func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {
+func appendPage(dst []byte, entries []guestbook.Entry, older int64) []byte {
 	dst = append(dst, `{"entries": [`...)
 	for i, entry := range entries {
 		if i > 0 {
@@ -113,8 +113,8 @@ func appendPage(dst []byte, entries []guestbook.Entry, more bool) []byte {
 		}
 		dst = appendEntry(dst, entry)
 	}
-	if more {
-		return fmt.Appendf(dst, `], "before": %d}`, entries[0].ID)
+	if older >= 0 {
+		return fmt.Appendf(dst, `], "before": %d}`, older)
 	}
 	return append(dst, `], "before": null}`...)
 }

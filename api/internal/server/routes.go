@@ -23,7 +23,7 @@ type Store interface {
 	Get(ctx context.Context, key string, limit int) (string, error) // "" where there is no such key
 	Set(ctx context.Context, key, value string) error
 	Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error)
-	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error)
+	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error)
 	Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error)
 	End(ctx context.Context, key string) (guestbook.Mark, error)
 	Ping(ctx context.Context, key string) (master, slave error)

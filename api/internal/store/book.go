@@ -6,9 +6,8 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
-	"encoding/binary"
-	"encoding/hex"
-	"strconv"
+	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -17,162 +16,167 @@ import (
 )
 
 const (
+	// idempotencySeconds is how long an idempotency key is known. A Redis that is full forgets the oldest keys earlier, as its
+	// maxmemory-policy says, and then a repeat is refused with ErrFull, or stored again once there is room.
+	idempotencySeconds = 24 * 60 * 60
 	// firstWindow is how many bytes of a book are read for each entry of a page at first; longer entries take more.
 	firstWindow = 128
 	// maxWindow is how many bytes a page has at most, unless a single entry is longer.
 	maxWindow = 1 << 20
 )
 
-// appendOnce appends entries to the book KEYS[1], each under an idempotency key. For each entry ARGV has five: the field by
-// which it is remembered, the entry, its text's fingerprint, and one or two names under which an earlier version remembered
-// it. The script appends what it does not remember, and gives each entry's record: hour, id and fingerprint.
-//
-// Records are kept in hashes of 5,000, the generations KEYS[2]1, KEYS[2]2…; KEYS[2] has the numbers of the oldest and of the
-// newest. The newest three have no expiry. A full Redis evicts only keys that have one, so it still remembers at least ten
-// thousand entries.
-//
-//go:embed append_once.lua
-var appendOnce string
+// The scripts, each with its contract at its head.
+var (
+	//go:embed append.lua
+	appendScript string
+	//go:embed hide.lua
+	hideScript string
+	//go:embed window.lua
+	windowScript string
+)
 
-// recordLength is that of what appendOnce gives for an entry: with a field of 14 bytes, no more than 16 bytes of memory each.
-const recordLength = 14
-
-// maxJoined is how many posts one call of appendOnce has at most: Lua's stack holds a few thousand.
-const maxJoined = 1000
-
-// postArgs is how many arguments of appendOnce are before those of its entries.
-const postArgs = 4
-
-func isPost(w *pendingWrite) bool { return w.command == "EVAL" && w.args[0] == appendOnce }
-
-// join puts the posts to one book together that wait for the same exchange: they are one call of appendOnce.
-func join(batch []*pendingWrite) (calls [][]*pendingWrite) {
-	of := map[any]int{} // the call that takes posts to a book
-	for _, w := range batch {
-		if isPost(w) {
-			if i, ok := of[w.args[2]]; ok && len(calls[i]) < maxJoined {
-				calls[i] = append(calls[i], w)
-				continue
-			}
-			of[w.args[2]] = len(calls)
+// Get returns the value of key, or "" if there is no such key. ErrTooLong means that the value has more bytes than limit.
+func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
+	err = s.read(ctx, func(ctx context.Context, p *pool) (err error) {
+		value, err = redis.String(p.do(ctx, "GETRANGE", key, 0, limit)) // a byte more than the limit
+		if len(value) > limit {
+			value, err = "", guestbook.ErrTooLong
 		}
-		calls = append(calls, []*pendingWrite{w})
-	}
-	return calls
+		return err
+	})
+	return value, err
 }
 
-// Append adds an entry to the book, atomically and in time that does not depend on the book's length. With an
-// idempotency key, a repeat appends nothing and gives the first answer; with another text, ErrReused.
+// Set makes value all that key holds.
+func (s *Store) Set(ctx context.Context, key, value string) error {
+	_, err := s.write(ctx, "SET", key, value)
+	return err
+}
+
+// Append adds an entry to the book, atomically and in time that does not depend on the book's length. A repeat under the same
+// idempotency key adds nothing and returns the first answer; with another text it returns ErrReused. An idempotencyKey of ""
+// is none.
 func (s *Store) Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error) {
 	raw := guestbook.Encode(text)
 	if idempotencyKey == "" {
 		length, err := redis.Int64(s.write(ctx, "APPEND", key, raw))
 		return guestbook.Entry{ID: length - int64(len(raw)), Text: text}, err
 	}
-	sum, field := sha256.Sum256([]byte(text)), sha256.Sum256([]byte(idempotencyKey))
-	fingerprint := string(sum[:7])
-	names := idempotencyNames(key, idempotencyKey)
-	done, err := redis.Strings(s.write(ctx, "EVAL", appendOnce, 2, key, idempotencyPrefix(key)+" ",
-		string(field[:14]), raw, fingerprint, names[0], names[1]))
+	id, _, err := s.appendOnce(ctx, key, raw, idempotencyKey)
 	if err != nil {
 		return guestbook.Entry{}, err
-	}
-	record := done[0]
-	var id int64
-	if len(record) == recordLength {
-		id = int64(binary.BigEndian.Uint64([]byte("\x00\x00\x00" + record[2:7])))
-	} else { // of an earlier version
-		text, _, _ := strings.Cut(record, " ")
-		fingerprint = hex.EncodeToString(sum[:16])
-		if id, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return guestbook.Entry{}, err
-		}
-	}
-	if !strings.HasSuffix(record, fingerprint) {
-		return guestbook.Entry{}, guestbook.ErrReused
 	}
 	return guestbook.Entry{ID: id, Text: text}, nil
 }
 
-// idempotencyNames are the keys under which earlier versions kept what was answered. A name with another brace in it could
-// be that of another guestbook's, so it was hashed together with the guestbook's, but not from the beginning. Others have one.
-func idempotencyNames(key, idempotencyKey string) [2]string {
-	prefix := idempotencyPrefix(key)
-	if !strings.Contains(key+idempotencyKey, "}") {
-		return [2]string{prefix + idempotencyKey}
+// AppendAll adds entries to the book, all or none, and reports whether an earlier call with this idempotency key did. It
+// returns ErrReused if that call had other texts.
+func (s *Store) AppendAll(ctx context.Context, key string, texts []string, idempotencyKey string) (known bool, err error) {
+	var raw strings.Builder
+	for _, text := range texts {
+		raw.WriteString(guestbook.Encode(text))
 	}
-	sum := sha256.Sum256([]byte(key + "\x00" + idempotencyKey))
-	return [2]string{prefix + "}" + hex.EncodeToString(sum[:]), prefix + idempotencyKey}
+	_, known, err = s.appendOnce(ctx, key, raw.String(), idempotencyKey)
+	return known, err
 }
 
-// idempotencyPrefix is what the names of all keys begin with that belong to a guestbook. The braces put them into one slot of a
-// Redis Cluster with it. A space after it is in no idempotency key.
-func idempotencyPrefix(key string) string { return "{" + key + "}:idempotency:" }
+// appendOnce runs append.lua and returns the id of the first of the entries in raw.
+func (s *Store) appendOnce(ctx context.Context, key, raw, idempotencyKey string) (id int64, known bool, err error) {
+	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, digest(raw), idempotencySeconds))
+	if err != nil {
+		return 0, false, err
+	}
+	var record, fingerprint string
+	if _, err = redis.Scan(reply, &record, &known); err != nil {
+		return 0, false, err
+	}
+	if _, err := fmt.Sscan(record, &id, &fingerprint); err != nil || fingerprint != digest(raw) {
+		return 0, false, guestbook.ErrReused
+	}
+	return id, known, nil
+}
 
-// Page reads up to limit entries, the last ones before the entry before, or of all if that is negative. They are
-// oldest first; more says whether there are others before them. A slave that does not hold the entry seen
-// yet is not asked; -1 stands for none. ErrNoEntry means that no entry starts at before.
-func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, more bool, err error) {
-	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
-		entries, more, err = n.page(ctx, key, before, seen, limit)
+// recordName returns the key of an idempotency key's record. The digest has the book's key in it, so that no record belongs to
+// two books, whatever braces their keys have.
+func recordName(key, idempotencyKey string) string {
+	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
+}
+
+// digest returns 22 letters that stand for a text.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// Hide overwrites the text of the entry id with spaces, whatever is posted meanwhile, and returns how many bytes it had; 0 if
+// it was hidden already.
+func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
+	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
+	if hidden < 0 {
+		return 0, guestbook.ErrNoEntry
+	}
+	return hidden, err
+}
+
+// Page returns up to limit entries, oldest first: the last ones before the entry before, or of all if before is negative. If
+// there may be older entries, older is the before of the next page; otherwise it is -1. Page asks no slave that does not hold
+// the entry seen yet; a negative seen is none. ErrNoEntry means that no entry starts at before.
+func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
+	err = s.read(ctx, func(ctx context.Context, p *pool) (err error) {
+		entries, older, err = page(ctx, p, key, before, seen, limit)
 		return err
 	})
-	return entries, more, err
+	return entries, older, err
 }
 
-// Since reads the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means that this is
-// another guestbook than the mark's, or that it has less than upto bytes; its end is given then.
+// Since returns the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means that the mark
+// is another book's, or that the book has less than upto bytes; last is the book's end then.
 func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) (entries []guestbook.Entry, last guestbook.Mark, err error) {
-	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
-		entries, last, err = n.since(ctx, key, mark, upto)
+	err = s.read(ctx, func(ctx context.Context, p *pool) (err error) {
+		entries, last, err = since(ctx, p, key, mark, upto)
 		return err
 	})
 	return entries, last, err
 }
 
-// End is the place after the last entry, Start of an empty guestbook.
+// End returns the place after the last entry, Start for an empty book.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
-	err = s.read(ctx, func(ctx context.Context, n *node) (err error) {
-		last, err = n.end(ctx, key)
+	err = s.read(ctx, func(ctx context.Context, p *pool) (err error) {
+		last, err = end(ctx, p, key)
 		return err
 	})
 	return last, err
 }
 
-func (n *node) page(ctx context.Context, key string, before, seen int64, limit int) ([]guestbook.Entry, bool, error) {
+func page(ctx context.Context, p *pool, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
-		data, start, err := n.window(ctx, key, before, size)
+		data, start, err := window(ctx, p, key, before, size)
 		if err != nil {
-			return nil, false, err
+			return nil, -1, err
 		}
 		if before < 0 && start+int64(len(data)) <= seen {
-			return nil, false, guestbook.ErrNoEntry // behind
+			return nil, -1, guestbook.ErrNoEntry // the slave is behind
 		}
 		entries, _ := guestbook.Split(data, start)
-		if len(entries) > limit {
-			return entries[len(entries)-limit:], true, nil
-		}
-		if start == 0 || len(entries) == limit || len(entries) > 0 && size >= maxWindow {
-			return entries, start > 0, nil
+		switch {
+		case len(entries) > limit:
+			entries = entries[len(entries)-limit:]
+			return entries, entries[0].ID, nil
+		case start == 0:
+			return entries, -1, nil
+		case len(entries) == limit || size >= maxWindow && len(data) > 0:
+			return entries, start, nil
 		}
 	}
 }
 
-// windowScript reads both at once: an entry that came in between would shift the offsets. With the bytes before the
-// entry at ARGV[1] it reads that entry's comma.
-const windowScript = `
-local stop = tonumber(ARGV[1])
-if stop < 0 then stop = redis.call('STRLEN', KEYS[1]) end
-local start = math.max(stop - ARGV[2], 0)
-return {start, redis.call('GETRANGE', KEYS[1], start, stop)}`
-
-// window reads what entries start in the size bytes before the entry before, or in the last ones if that is negative,
-// and where the first of them starts.
-func (n *node) window(ctx context.Context, key string, before, size int64) (data []byte, start int64, err error) {
+// window returns the entries that start in the size bytes before the entry before, or in the book's last size bytes if before
+// is negative, and where the first of them starts.
+func window(ctx context.Context, p *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
 	}
-	data, start, err = n.bytesBefore(ctx, key, before, size)
+	data, start, err = bytesBefore(ctx, p, key, before, size)
 	if last := len(data) - 1; err == nil && before > 0 {
 		if start+int64(last) != before || data[last] != ',' {
 			return nil, 0, guestbook.ErrNoEntry
@@ -189,18 +193,18 @@ func (n *node) window(ctx context.Context, key string, before, size int64) (data
 	return data, start, err
 }
 
-// bytesBefore runs windowScript.
-func (n *node) bytesBefore(ctx context.Context, key string, before, size int64) (data []byte, start int64, err error) {
-	reply, err := redis.Values(n.do(ctx, "EVAL", windowScript, 1, key, before, size))
+// bytesBefore runs window.lua.
+func bytesBefore(ctx context.Context, p *pool, key string, before, size int64) (data []byte, start int64, err error) {
+	reply, err := redis.Values(p.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	if err == nil {
 		_, err = redis.Scan(reply, &start, &data)
 	}
 	return data, start, err
 }
 
-func (n *node) end(ctx context.Context, key string) (last guestbook.Mark, err error) {
+func end(ctx context.Context, p *pool, key string) (last guestbook.Mark, err error) {
 	for size := int64(firstWindow); ; size *= 4 {
-		data, start, err := n.bytesBefore(ctx, key, -1, size)
+		data, start, err := bytesBefore(ctx, p, key, -1, size)
 		if comma := bytes.LastIndexByte(data, ','); err != nil || start == 0 || comma >= 0 {
 			_, last = guestbook.Split(data[max(comma, 0):], start+int64(max(comma, 0)))
 			last.Tail = guestbook.Tail(data)
@@ -209,17 +213,17 @@ func (n *node) end(ctx context.Context, key string) (last guestbook.Mark, err er
 	}
 }
 
-func (n *node) since(ctx context.Context, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
+func since(ctx context.Context, p *pool, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
 	from := max(0, mark.End-guestbook.TailLength)
 	for size := int64(64 << 10); ; size *= 4 {
-		data, err := redis.Bytes(n.do(ctx, "GETRANGE", key, from, from+size-1))
+		data, err := redis.Bytes(p.do(ctx, "GETRANGE", key, from, from+size-1))
 		if err != nil {
 			return nil, mark, err
 		}
 		whole := int64(len(data)) < size // that is all that there is
 		news, ok := mark.Follow(data, from)
 		if !ok || whole && from+int64(len(data)) < upto {
-			end, err := n.end(ctx, key)
+			end, err := end(ctx, p, key)
 			return nil, end, cmp.Or(err, guestbook.ErrNoEntry)
 		}
 		if !whole { // the last entry may be cut

@@ -8,113 +8,107 @@ import (
 	"net"
 	"os"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
 
-// redisConn is a connection to a node.
-type redisConn struct {
+// connection is a connection that can be discarded before it fails.
+type connection struct {
 	redis.ConnWithTimeout
-	node     *node
-	tcp      *net.TCPConn
-	dialedAt int64 // on the clock that now reads
+	dialedAt  int64 // uptime
+	discarded *atomic.Int64
+	idle      bool // for longer than idleTime when the pool gave it out, and not used since
 }
 
-// dial opens a connection that is ready for use. Where slaves are waited for, the slaves' address may lead to the master:
-// then it dials again, as the next connection most likely leads to a slave, at most eight times in all.
-func (n *node) dial(ctx context.Context) (c redis.Conn, err error) {
+// idleTime is after which pause a PING goes before the next command. A server takes longer than this to stop and start.
+const idleTime = 10 * time.Millisecond
+
+// ping is the command that sends PING over a connection that was idle, and nothing over another.
+const ping = ""
+
+var (
+	errDiscarded = errors.New("opened before the server was lost")
+	errMaster    = errors.New("the slaves' address leads to the master")
+)
+
+// Err returns why the connection must not be used again. The pool closes such a connection.
+func (c *connection) Err() error {
+	if c.dialedAt < c.discarded.Load() {
+		return errDiscarded
+	}
+	return c.ConnWithTimeout.Err()
+}
+
+// borrow takes note of when the connection was last used, and returns why it must not be used again.
+func (c *connection) borrow(lastUsed time.Time) error {
+	c.idle = time.Since(lastUsed) > idleTime
+	return c.Err()
+}
+
+// DoWithTimeout sends a command, or only the PING of an idle connection if the command is ping.
+func (c *connection) DoWithTimeout(timeout time.Duration, command string, args ...any) (any, error) {
+	if command != ping {
+		return c.ConnWithTimeout.DoWithTimeout(timeout, command, args...)
+	}
+	if c.idle {
+		c.idle = false
+		if _, err := c.ConnWithTimeout.DoWithTimeout(timeout, "PING"); err != nil && !isReply(err, "") {
+			return nil, err
+		}
+	}
+	return nil, nil // a server that refuses PING is there, and says more when it is asked more
+}
+
+// dial returns a connection that is ready for use. With WaitSlaves, dial tries up to eight times if the slaves' address leads
+// to the master, because the next connection most likely leads to a slave.
+func dial(ctx context.Context, role, addr string, o Options, discarded *atomic.Int64) (c redis.Conn, err error) {
 	for range 8 {
-		if c, err = n.dialOnce(ctx); !errors.Is(err, errMaster) {
+		if c, err = dialOnce(ctx, role, addr, o, discarded); !errors.Is(err, errMaster) {
 			break
 		}
 	}
 	return c, err
 }
 
-func (n *node) dialOnce(ctx context.Context) (redis.Conn, error) {
-	o := n.options
+func dialOnce(ctx context.Context, role, addr string, o Options, discarded *atomic.Int64) (redis.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
-	deadline, _ := ctx.Deadline()
-	c := &redisConn{node: n, dialedAt: now()}
-	dialed, err := redis.DialContext(ctx, "tcp", n.addr,
-		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			c.tcp = conn.(*net.TCPConn)
-			return conn, conn.SetDeadline(deadline) // for the TLS handshake
-		}),
-		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS),
+	dialedAt := uptime()
+	dialed, err := redis.DialContext(ctx, "tcp", addr,
+		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(o.DialTimeout),
 		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),
-		redis.DialReadTimeout(time.Until(deadline)), redis.DialWriteTimeout(o.WriteTimeout),
+		redis.DialReadTimeout(o.DialTimeout), redis.DialWriteTimeout(o.WriteTimeout),
 	)
 	if err == nil {
-		c.ConnWithTimeout = dialed.(redis.ConnWithTimeout)
-		if err = c.handshake(); err != nil {
-			c.Close()
+		if err = handshake(dialed, role, o.WaitSlaves > 0); err == nil {
+			return &connection{ConnWithTimeout: dialed.(redis.ConnWithTimeout), dialedAt: dialedAt, discarded: discarded}, nil
 		}
+		dialed.Close()
 	}
+	var network *net.OpError
 	switch {
-	case err == nil:
-		return c, nil
-	case c.tcp == nil, isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, new(*tls.CertificateVerificationError)):
+	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.As(err, new(*tls.CertificateVerificationError)),
+		errors.As(err, &network) && network.Op == "dial", o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, mapError(err) // which says what is wrong
 	}
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
 }
 
-var (
-	errStale  = errors.New("opened before the server was lost")
-	errMaster = errors.New("the slaves' address leads to the master")
-	errClosed = errors.New("the server closed the connection or spoke out of turn")
-)
-
-// handshake makes sure that the server can be used. A slave that was never in sync with its master answers as if every
-// guestbook were empty. One that was in sync and lost its master still has what it had.
-func (c *redisConn) handshake() error {
-	if c.node.role == "master" {
+// handshake returns an error unless the server can be used. A slave that was never in sync with its master answers as if every
+// guestbook were empty. A slave that was in sync and lost its master still has its copy.
+func handshake(c redis.Conn, role string, waitSlaves bool) error {
+	if role == master {
 		_, err := c.Do("PING")
 		if isReply(err, codeMisconf) {
-			return nil // it can be read, and says itself that it takes no messages
+			return nil // the master can be read, and says itself that it takes no messages
 		}
 		return err
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
-	if c.node.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // what no slave has yet may be lost with it: nobody must have seen that
+	if waitSlaves && strings.Contains(info, roleMaster) {
+		return errMaster // an entry that no slave has yet may be lost with the master, so nobody must have seen it
 	}
 	return synced(info, err)
-}
-
-// Err says why the connection must not be used again. The pool closes such a connection.
-func (c *redisConn) Err() error {
-	if c.dialedAt < c.node.staleBefore.Load() {
-		return errStale
-	}
-	return c.ConnWithTimeout.Err()
-}
-
-// checkIdle looks, without waiting, whether there is something to read, and says why the connection cannot be used. Between
-// two commands there must be nothing to read. An end of file means that the server has closed the connection, as it does
-// when it stops: a command sent now would be lost.
-func (c *redisConn) checkIdle() error {
-	if err := c.Err(); err != nil {
-		return err
-	}
-	raw, err := c.tcp.SyscallConn()
-	if err != nil {
-		return err
-	}
-	controlErr := raw.Control(func(fd uintptr) {
-		_, _, err = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	})
-	if errors.Is(err, syscall.EAGAIN) {
-		return controlErr
-	}
-	return errors.Join(errClosed, err, controlErr)
 }

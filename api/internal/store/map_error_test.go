@@ -48,7 +48,10 @@ func TestMapError(t *testing.T) {
 		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
 		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // 6.0
 		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
-		{"WHATEVER comes next", nil, "answers with an error that the guestbook does not know"},
+		{in6 + "Write commands not allowed after non deterministic commands", nil, "does not know: Write commands not allowed after non deterministic commands"}, // 2.8
+		{"ERR strange 'hunter2'", nil, "does not know: ERR strange"},
+		{"ERR strange\nhunter2", nil, "does not know: ERR strange"},
+		{"ERR " + strings.Repeat("word ", 1000) + "hunter2", nil, "does not know: ERR word word"},
 	} {
 		err := mapError(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
 		refused := (*guestbook.RefusedError)(nil)

@@ -12,7 +12,7 @@ import (
 )
 
 // This file has all that the store knows of the words in which Redis tells its states and errors. They are the same in
-// Redis 6.0 to 8.0 and in Valkey 9.1 unless a line says otherwise.
+// Redis 2.8 to 8.0 and in Valkey 9.1 unless a line says otherwise.
 
 // Codes with which error replies begin, where more than a refusal follows from them.
 const (
@@ -24,14 +24,11 @@ const (
 	codeUnknown  = "ERR unknown command" // disabled or renamed, or the server is no Redis
 )
 
-// refusal says what is wrong and what to do when an error reply begins with one of the codes.
-type refusal struct{ codes, reason string }
-
-// refusals are looked through in turn.
-var refusals = []refusal{
+// advice says what is wrong and what to do if an error reply begins with one of the codes. The first that fits counts.
+var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second before 6.0
-	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // likewise
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // the second before 6.0
 	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // before 6.0
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
@@ -45,7 +42,6 @@ var refusals = []refusal{
 	{codeReadOnly, "the master's address leads to a slave: check REDIS_MASTER_ADDR, or try again in a moment"},
 	{codeMisconf, "Redis cannot write to its disk, and so takes no messages: give it room"},
 	{codeNoSlaves, "Redis takes no messages while too few slaves are in sync"},
-	{"", "Redis answers with an error that the guestbook does not know"},
 }
 
 // writesOnly are the codes with which Redis refuses what it would store, and nothing else.
@@ -58,7 +54,7 @@ var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?
 // noPermInScript is how ACL forbids something inside a script: in 7.2 and later; and before.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// mapError gives an error its meaning here, where it is one that Redis answered with.
+// mapError returns the meaning of an error with which Redis replied, and every other error as it is.
 func mapError(err error) error {
 	reply := redis.Error("")
 	if !errors.As(err, &reply) {
@@ -66,24 +62,45 @@ func mapError(err error) error {
 	}
 	text := inScript.ReplaceAllString(string(reply), "")
 	text = noPermInScript.ReplaceAllString(text, codeNoPerm+" $0")
-	if strings.HasPrefix(text, codeUnknown) {
-		// It goes on with the command's arguments: the password, or what somebody has written.
-		text, _, _ = strings.Cut(text, ", with args")
-	}
+	begins := func(code string) bool { return strings.HasPrefix(text, code) }
 	switch {
-	case strings.HasPrefix(text, "WRONGTYPE"):
+	case begins("WRONGTYPE"):
 		return guestbook.ErrWrongType
-	case strings.HasPrefix(text, "OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
+	case begins("OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
 		return guestbook.ErrFull
-	case strings.HasPrefix(text, codeNoPerm) && strings.Contains(text, " key"): // not: "to run the 'get' command"
+	case begins(codeNoPerm) && strings.Contains(text, " key"): // not: "to run the 'get' command"
 		return guestbook.ErrForbidden
 	}
-	begins := func(code string) bool { return strings.HasPrefix(text, code) }
-	i := slices.IndexFunc(refusals, func(r refusal) bool { return slices.ContainsFunc(strings.Split(r.codes, "|"), begins) })
-	return &guestbook.RefusedError{Reason: refusals[i].reason, WritesOnly: writesOnly.MatchString(text), Err: redis.Error(text)}
+	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text), Err: redis.Error(firstWords(text))}
+	for _, a := range advice {
+		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
+			refused.Reason, refused.Err = a.reason, redis.Error(firstLine(text))
+			return refused
+		}
+	}
+	refused.Reason = "Redis answers with an error that the guestbook does not know: " + firstWords(text)
+	return refused
 }
 
-// isReply says whether err is an error that Redis answered with and that starts with the code.
+// firstLine returns an error's text without the arguments of the command, the password among them, which the error of an
+// unknown command goes on with.
+func firstLine(text string) string {
+	text, _, _ = strings.Cut(text, ", with args")
+	text, _, _ = strings.Cut(text, "\n")
+	return text
+}
+
+// firstWords returns at most ten words of an error that the store does not know, up to the first quotation, which may be an
+// argument of the command.
+func firstWords(text string) string {
+	if quotation := strings.IndexAny(text, "'\"`\n"); quotation >= 0 {
+		text = text[:quotation]
+	}
+	words := strings.Fields(text)
+	return strings.ToValidUTF8(strings.Join(words[:min(len(words), 10)], " "), "")
+}
+
+// isReply reports whether err is an error with which Redis replied and which begins with the code.
 func isReply(err error, code string) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
@@ -103,8 +120,8 @@ var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced is given what a server answered to INFO replication, and says why it must not be read: it is a slave that answers as
-// if every guestbook were empty.
+// synced takes a server's answer to INFO replication. It returns why the server must not be read: a slave that was never in
+// sync answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
@@ -115,7 +132,7 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty says whether a reply is what a Redis without the guestbook would give.
+// isEmpty reports whether a Redis without the guestbook would reply the same.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -126,4 +143,10 @@ func isEmpty(reply any) bool {
 		return isEmpty(reply[len(reply)-1])
 	}
 	return reply == nil
+}
+
+// isAnswer reports whether err is nil or an answer about the book itself, which every server with the same data gives.
+func isAnswer(err error) bool {
+	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
+		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)
 }

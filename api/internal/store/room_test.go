@@ -4,10 +4,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,146 +22,67 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-// many posts an entry under each of the keys from..to, by many at a time, and gives the ids and the errors.
-func many(t *testing.T, s fixture, from, to int) (ids []int64, errs []error) {
-	t.Helper()
-	ids, errs = make([]int64, to-from), make([]error, to-from)
-	ctx := within(t, 4*time.Minute)
-	var group sync.WaitGroup
-	const writers = 100
-	for w := range writers {
-		group.Go(func() {
-			for i := w; i < to-from; i += writers {
-				entry, err := s.Append(ctx, book, fmt.Sprintf("text %6d", from+i), fmt.Sprintf("00000000-0000-4000-8000-%012d", from+i))
-				ids[i], errs[i] = entry.ID, err
-			}
-		})
-	}
-	group.Wait()
-	return ids, errs
-}
-
-// memory gives a number of INFO's section memory, 0 where this Redis has none of that name. What was deleted is free by then.
-func memory(t *testing.T, c redis.Conn, name string) (n int64) {
-	t.Helper()
-	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-		info, err := redis.String(c.Do("INFO", "memory"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if found := regexp.MustCompile(`(?m)^` + name + `:(\d+)`).FindStringSubmatch(info); found != nil {
-			n, _ = strconv.ParseInt(found[1], 10, 64) // digits
-		}
-		if strings.Contains(info, "lazyfree_pending_objects:0\r\n") {
-			return n
-		}
-	}
-	t.Fatal("what was deleted is not freed")
-	return 0
-}
-
-// The memory is for messages: an idempotency key takes at least 2.5 times less than a Redis key of its own would.
-func TestAnIdempotencyKeyTakesLittle(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
+// When Redis is full, records of idempotency keys give way before a message is refused, the oldest first.
+func TestRecordsGiveWayBeforeMessages(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl", "--appendfsync", "no"}})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
-	const n = 30_000
-	many(t, s, 0, n)       // connections are open, buffers are there and full
-	used := func() int64 { // apart from what waits for slaves
-		return memory(t, master, "used_memory") - max(memory(t, master, "mem_total_replication_buffers"), memory(t, master, "mem_replication_backlog"))
-	}
-	podtest.Do(t, master, "FLUSHALL")
-	before := used()
-	if _, errs := many(t, s, 0, n); errors.Join(errs...) != nil {
-		t.Fatal(errors.Join(errs...))
-	}
-	ours := used() - before - podtest.Do(t, master, "MEMORY", "USAGE", book).(int64)
-	podtest.Do(t, master, "FLUSHALL")
-	before = used()
-	for i := range n {
-		value := fmt.Sprintf("%d %032x", 12*i, i)
-		if err := master.Send("SET", fmt.Sprintf("{messages}:idempotency:00000000-0000-4000-8000-%012d", i), value, "EX", 86400); err != nil {
-			t.Fatal(err)
+	ctx := within(t, 2*time.Minute)
+	post := func(i int) (entry guestbook.Entry, err error) {
+		err = guestbook.ErrUnknown
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client does whose post was not answered
+			entry, err = s.Append(ctx, book, fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)), fmt.Sprint("key ", i))
 		}
-		if i%100 == 99 {
-			podtest.Do(t, master, "")
+		return entry, err
+	}
+	var next atomic.Int64
+	postMany := func(upto int64) (lastErr error) {
+		var group sync.WaitGroup
+		var mu sync.Mutex
+		for range 50 {
+			group.Go(func() {
+				for i := next.Add(1) - 1; i < upto; i = next.Add(1) - 1 {
+					if _, err := post(int(i)); err != nil {
+						mu.Lock()
+						defer mu.Unlock()
+						lastErr = err
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		return lastErr
+	}
+	records := func() int64 { return podtest.Do(t, master, "DBSIZE").(int64) - 1 }
+	limit := func(bytes int64) {
+		info, _ := redis.String(podtest.Do(t, master, "INFO", "memory"), nil)
+		used, _ := strconv.ParseInt(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1], 10, 64)
+		podtest.Do(t, master, "CONFIG", "SET", "maxmemory", used+bytes)
+	}
+	const posts = 4000
+	if err := postMany(posts); err != nil {
+		t.Fatal(err)
+	}
+	content := value(t, master)
+	limit(-100_000)
+	for i := posts - 500; i < posts; i++ {
+		if entry, err := post(i); err != nil || content[entry.ID+1:entry.ID+7] != fmt.Sprintf("%06d", i) {
+			t.Fatalf("the repeat of post %d is answered %v, %v", i, entry.ID, err)
 		}
 	}
-	own := used() - before
-	t.Logf("%d bytes each, a key of its own %d", ours/n, own/n)
-	if float64(own) < 2.5*float64(ours) {
-		t.Errorf("%d bytes each, with a key of its own %d", ours/n, own/n)
+	if n := records(); n == posts || value(t, master) != content {
+		t.Errorf("%d of %d records are left, the book has %d bytes of %d", n, posts, len(value(t, master)), len(content))
+	}
+	limit(2_000_000)
+	if err := postMany(100_000); !errors.Is(err, guestbook.ErrFull) {
+		t.Errorf("a full guestbook answers %v", err)
+	}
+	if n, entries := records(), int64(len(value(t, master)))/307; n > entries/4 || entries <= posts {
+		t.Errorf("the guestbook is full with %d entries, while %d records are kept", entries, n)
 	}
 }
 
-// The eviction policy of the manifest takes the oldest idempotency keys, and never the book or the newest ten thousand.
-func TestRoomIsMadeOfTheOldestIdempotencyKeys(t *testing.T) {
-	const posts, newest = 45_000, 10_000
-	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl", "--maxmemory-samples", "64", "--lazyfree-lazy-eviction", "no"}})
-	s, master, slave := open(t, pod), podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
-	ids := make([]int64, 0, posts)
-	for from := 0; from < posts; from += 1000 {
-		some, errs := many(t, s, from, from+1000)
-		if err := errors.Join(errs...); err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, some...)
-	}
-	want := value(t, master)
-	known := func(from, to int) (n int) {
-		t.Helper()
-		for i, id := range ids[from:to] {
-			entry, err := s.Append(within(t, 10*time.Second), book, fmt.Sprintf("text %6d", from+i), fmt.Sprintf("00000000-0000-4000-8000-%012d", from+i))
-			if err == nil && entry.ID == id {
-				n++
-			} else if !errors.Is(err, guestbook.ErrFull) {
-				t.Fatalf("the repeat of %d: %v, %v", from+i, entry, err)
-			}
-		}
-		return n
-	}
-	if n := known(0, 100) + known(posts-100, posts); n != 200 {
-		t.Errorf("of the oldest and the newest, %d are known", n)
-	}
-	evicted := func() int64 {
-		info, _ := redis.String(podtest.Do(t, master, "INFO", "stats"), nil)
-		n, _ := strconv.ParseInt(regexp.MustCompile(`evicted_keys:(\d+)`).FindStringSubmatch(info)[1], 10, 64)
-		return n
-	}
-	// A little too much: what gives way is the oldest.
-	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", memory(t, master, "used_memory")-100_000)
-	podtest.Do(t, master, "PING")
-	if n := evicted(); n != 1 {
-		t.Errorf("%d keys were evicted, want one generation", n)
-	}
-	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", 0)
-	if n := known(6_000, 6_100); n != 100 {
-		t.Errorf("of the second generation, %d of 100 are known", n)
-	}
-	// Far too much: all gives way that may.
-	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", 1)
-	if n := known(0, 100); n != 0 {
-		t.Errorf("of the oldest, %d are known where there is no room", n)
-	}
-	repeated, errs := many(t, s, posts-newest, posts+20) // with new ones among them
-	for i, id := range repeated {
-		if i < newest && (errs[i] != nil || id != ids[posts-newest+i]) || i >= newest && !errors.Is(errs[i], guestbook.ErrFull) {
-			t.Fatalf("of the newest, %d is answered %d, %v; it was %v", i, id, errs[i], ids[posts-newest+min(i, newest-1)])
-		}
-	}
-	if _, err := s.Append(within(t, 10*time.Second), book, "another", fmt.Sprintf("00000000-0000-4000-8000-%012d", posts-1)); !errors.Is(err, guestbook.ErrReused) {
-		t.Errorf("another text under a key that is known: %v", err)
-	}
-	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", 0)
-	if got := value(t, master); got != want {
-		t.Errorf("the book has %d bytes, want %d", len(got), len(want))
-	}
-	podtest.Do(t, master, "WAIT", 1, 10_000)
-	if a, b := podtest.Do(t, master, "DBSIZE"), podtest.Do(t, slave, "DBSIZE"); a != b || value(t, slave) != want {
-		t.Errorf("the master has %v keys, the slave %v", a, b)
-	}
-}
-
-// However a policy takes only keys that expire: a book does not, whoever has written it.
+// Policies that evict only keys that expire keep every book, because no write makes a book expire.
 func TestABookNeverExpires(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
@@ -165,11 +90,11 @@ func TestABookNeverExpires(t *testing.T) {
 	_, keyed := s.Append(ctx, "keyed", "a", "k")
 	_, plain := s.Append(ctx, "plain", "a", "")
 	_, hidden := s.Hide(ctx, "plain", 0)
-	_, _, imported := s.Import(ctx, "imported", "name", ",a")
-	if err := errors.Join(keyed, plain, hidden, imported, s.Set(ctx, "set", "a")); err != nil {
+	_, all := s.AppendAll(ctx, "all", []string{"a"}, "k")
+	if err := errors.Join(keyed, plain, hidden, all, s.Set(ctx, "set", "a")); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"keyed", "plain", "imported", "set"} {
+	for _, key := range []string{"keyed", "plain", "all", "set"} {
 		if ttl := podtest.Do(t, master, "TTL", key).(int64); ttl != -1 {
 			t.Errorf("%s expires in %d s", key, ttl)
 		}
@@ -182,26 +107,26 @@ func TestABookNeverExpires(t *testing.T) {
 		}
 		podtest.Do(t, master, "CONFIG", "SET", "maxmemory", 0)
 	}
-	for _, key := range []string{"keyed", "plain", "imported", "set"} {
+	for _, key := range []string{"keyed", "plain", "all", "set"} {
 		if podtest.Do(t, master, "EXISTS", key).(int64) != 1 {
 			t.Errorf("%s was evicted", key)
 		}
 	}
 }
 
-// Equal keys that wait for the same exchange are posts of one entry, and of one text.
-func TestRepeatsThatMeetInOneExchange(t *testing.T) {
+// Posts under one key that are sent in one batch are one entry, of one text.
+func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, time.Minute)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	ids := map[string]map[int64]bool{}
+	ids := map[string]map[int64]bool{} // by text
 	reused := 0
 	for i := range 600 {
 		group.Go(func() {
-			key, text := fmt.Sprint("key ", i%20), fmt.Sprint("text ", i%20, i%3 == 0)
-			entry, err := s.Append(ctx, []string{book, "other"}[i%2], text, key)
+			text := fmt.Sprint("text ", i%20, " ", i%3 == 0)
+			entry, err := s.Append(ctx, book, text, fmt.Sprint("key ", i%20))
 			mu.Lock()
 			defer mu.Unlock()
 			if errors.Is(err, guestbook.ErrReused) {
@@ -210,57 +135,79 @@ func TestRepeatsThatMeetInOneExchange(t *testing.T) {
 			} else if err != nil {
 				t.Error(err)
 			}
-			if ids[key] == nil {
-				ids[key] = map[int64]bool{}
+			if ids[text] == nil {
+				ids[text] = map[int64]bool{}
 			}
-			ids[key][entry.ID] = true
+			ids[text][entry.ID] = true
 		})
 	}
 	group.Wait()
-	var entries []guestbook.Entry
-	for _, key := range []string{book, "other"} {
-		content, err := redis.Bytes(master.Do("GET", key))
-		if err != nil {
-			t.Fatal(err)
-		}
-		some, _ := guestbook.Split(content, 0)
-		entries = append(entries, some...)
-		for _, entry := range some {
-			for name, of := range ids {
-				if strings.HasPrefix(entry.Text, "text "+name[4:]+"true") || strings.HasPrefix(entry.Text, "text "+name[4:]+"false") {
-					if len(of) != 1 || !of[entry.ID] {
-						t.Errorf("%s: %v, the entry is %v", name, of, entry)
-					}
-				}
-			}
+	entries, _ := guestbook.Split([]byte(value(t, master)), 0)
+	for _, entry := range entries {
+		if of := ids[entry.Text]; len(of) != 1 || !of[entry.ID] {
+			t.Errorf("%q is at %d and was answered %v", entry.Text, entry.ID, of)
 		}
 	}
-	if len(entries) != 20 || reused == 0 {
-		t.Errorf("%d entries, want 20; %d refused", len(entries), reused)
+	if len(entries) != 20 || len(ids) != 20 || reused == 0 {
+		t.Errorf("%d entries of %d texts, want 20; %d refused", len(entries), len(ids), reused)
 	}
 }
 
-// What was posted a day ago is forgotten.
 func TestAnIdempotencyKeyIsKnownForADay(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
-	ctx := within(t, 10*time.Second)
-	if _, err := s.Append(ctx, book, "a", "k"); err != nil {
+	if _, err := s.Append(within(t, 10*time.Second), book, "a", "k"); err != nil {
 		t.Fatal(err)
 	}
-	for hours, id := range map[int]int64{23: 0, 26: 2} {
-		record, err := redis.StringMap(master.Do("HGETALL", "{messages}:idempotency: 1"))
-		if err != nil || len(record) != 1 {
-			t.Fatal(record, err)
+	records, err := redis.Strings(master.Do("KEYS", "{messages}:idempotency:*"))
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	if ttl := podtest.Do(t, master, "TTL", records[0]).(int64); ttl > 86_400 || ttl < 86_300 {
+		t.Errorf("the record expires in %d s", ttl)
+	}
+}
+
+// A failover to a machine whose clock is behind, or somebody who sets the clock, must not make a repeat a second entry.
+func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
+	dir := t.TempDir()
+	library, offset := filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-o", library, "testdata/clock.c").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	setClock := func(seconds int) {
+		t.Helper()
+		if err := errors.Join(os.WriteFile(offset+".new", []byte(strconv.Itoa(seconds)), 0o600), os.Rename(offset+".new", offset)); err != nil {
+			t.Fatal(err)
 		}
-		for field, value := range record {
-			hour := time.Now().Unix()/3600 - int64(hours)
-			podtest.Do(t, master, "HSET", "{messages}:idempotency: 1", field, string([]byte{byte(hour >> 8), byte(hour)})+"\x00\x00\x00\x00\x00"+value[7:])
+	}
+	setClock(0)
+	server, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\nCLOCK_OFFSET_FILE=%s LD_PRELOAD=%s exec %s \"$@\"\n", offset, library, server)
+	if err := os.WriteFile(filepath.Join(dir, "redis-server"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pod := podtest.Redis(t, localpod.Options{Programs: dir})
+	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
+	ctx := within(t, 10*time.Second)
+	first, err := s.Append(ctx, book, "once", "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, minutes := range []int{-61, -25 * 60, 61, 23 * 60} {
+		setClock(minutes * 60)
+		want := time.Now().Add(time.Duration(minutes) * time.Minute).Unix()
+		if now, err := redis.Ints(master.Do("TIME")); err != nil || int64(now[0]) < want-5 || int64(now[0]) > want+5 {
+			t.Fatalf("the clock of Redis is %v, %v, not set by %d minutes", now, err, minutes)
 		}
-		entry, err := s.Append(ctx, book, "a", "k")
-		if err != nil || entry.ID != id {
-			t.Errorf("after %d hours: %v, %v", hours, entry, err)
+		if again, err := s.Append(ctx, book, "once", "k"); err != nil || again != first {
+			t.Errorf("the repeat after %d minutes is answered %v, %v; the first was %v", minutes, again, err, first)
 		}
-		podtest.Do(t, master, "SET", book, ",a")
+	}
+	if got := value(t, master); got != ",once" {
+		t.Errorf("the book is %q", got)
 	}
 }

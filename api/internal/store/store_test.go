@@ -96,7 +96,7 @@ func wantGet(t *testing.T, s fixture, want string) {
 			return
 		}
 	}
-	t.Fatalf("got %q, %v, want %q", got, err, want)
+	t.Fatalf("got %.100q, %v, want %.100q", got, err, want)
 }
 
 // connectionsOpened is how many connections a Redis has accepted since it was started.

@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// The roles that an address is meant to lead to.
+const master, slave = "master", "slave"
+
+// failureMemory is how long a server that failed is asked after the other one, so that reads need not wait for it.
+const failureMemory = time.Second
+
+// pool has the connections to the server at one address.
+type pool struct {
+	*redis.Pool
+	role                string
+	options             Options
+	failures            *eventLog
+	discarded, failedAt atomic.Int64 // uptimes: of connections dialed before the first, none is used again
+
+	durations prometheus.Histogram
+	errors    prometheus.Counter
+}
+
+// uptime returns the nanoseconds since the process started. Setting the machine's clock does not change it.
+func uptime() int64 { return int64(time.Since(started)) }
+
+var started = time.Now()
+
+func newPool(role, addr string, o Options) *pool {
+	label := prometheus.Labels{"role": role}
+	p := &pool{
+		role: role, options: o,
+		failures: newEventLog(o.Log, role, addr, "redis does not answer", "redis answers again"),
+		durations: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
+			Help:    "Time of one Redis command, the wait for a connection included.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5},
+		}),
+		errors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "guestbook_redis_errors_total", ConstLabels: label,
+			Help: "Redis commands that failed.",
+		}),
+	}
+	p.failedAt.Store(-int64(failureMemory))
+	p.Pool = &redis.Pool{
+		MaxActive:    o.PoolSize,
+		MaxIdle:      o.PoolSize, // with fewer, connections would be closed and opened all the time
+		Wait:         true,
+		DialContext:  func(ctx context.Context) (redis.Conn, error) { return dial(ctx, role, addr, o, &p.discarded) },
+		TestOnBorrow: func(c redis.Conn, lastUsed time.Time) error { return c.(*connection).borrow(lastUsed) },
+	}
+	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "guestbook_redis_pool_connections", ConstLabels: label, Help: "Open connections.",
+	}, func() float64 { return float64(p.ActiveCount()) })
+	o.Metrics.MustRegister(p.durations, p.errors, connections)
+	return p
+}
+
+// do sends one command and returns its reply, by the context's deadline.
+func (p *pool) do(ctx context.Context, command string, args ...any) (any, error) {
+	start := time.Now()
+	c, err := p.get(ctx)
+	if err != nil {
+		return nil, p.observe(command, start, err)
+	}
+	defer c.Close()
+	timeout := p.replyTimeout(ctx)
+	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
+	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
+		// The slave may have dropped its data since the handshake.
+		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
+	}
+	return reply, p.observe(command, start, err)
+}
+
+// get returns a connection over which the server has answered just now. It dials again if the server has closed the
+// connections, as it does when it stops. The caller closes the connection, also after an error.
+func (p *pool) get(ctx context.Context) (redis.Conn, error) {
+	for {
+		c, err := p.GetContext(ctx)
+		if err == nil {
+			if _, err = redis.DoWithTimeout(c, p.replyTimeout(ctx), ping); err == nil {
+				return c, nil
+			}
+			p.discardConnections()
+			if c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+		}
+		return c, fmt.Errorf("get a connection: %w", err)
+	}
+}
+
+// replyTimeout returns how long to wait for an answer: REDIS_READ_TIMEOUT, or less if the context ends before.
+func (p *pool) replyTimeout(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
+}
+
+// discardConnections makes the next command resolve the address anew.
+func (p *pool) discardConnections() { p.discarded.Store(uptime()) }
+
+// handleError returns the error of a command with its meaning. The address may lead to another server by now if the server is
+// gone, loads its data, has become a slave or has lost its slaves: then handleError discards the open connections. No answer
+// within a timeout shorter than usual says nothing about the server.
+func (p *pool) handleError(err error, timeout time.Duration) error {
+	noReply := err != nil && !isReply(err, "")
+	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
+	err = mapError(err)
+	if noReply && !shorter || isReply(err, codeLoading) ||
+		p.role == master && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves)) {
+		p.discardConnections()
+	}
+	if noReply {
+		// Redis may have carried out the command, or not.
+		return fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
+	}
+	return err
+}
+
+// observe counts a command and its error, logs when the server begins or ceases to fail, and returns the error with the
+// server's and the command's name.
+func (p *pool) observe(command string, start time.Time, err error) error {
+	p.durations.Observe(time.Since(start).Seconds())
+	if isAnswer(err) || guestbook.RefusesWrites(err) {
+		p.failures.update(nil)
+	} else {
+		p.failures.update(err)
+		p.failedAt.Store(uptime())
+	}
+	if !isAnswer(err) && !errors.Is(err, guestbook.ErrFull) {
+		p.errors.Inc()
+	}
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", p.role, command, err)
+	}
+	return err
+}
+
+func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
+
+// answers returns why requests for the key would not be answered, or nil. It does not send PING, because a node of a cluster
+// answers that, and so does a Redis whose user may not read the key.
+func (p *pool) answers(ctx context.Context, key string) error {
+	_, err := p.do(ctx, "STRLEN", key)
+	if errors.Is(err, guestbook.ErrWrongType) {
+		return nil // it answers
+	}
+	return err
+}
+
+// hasRole reports whether the server has the role now: roleMaster or roleSlave.
+func (p *pool) hasRole(ctx context.Context, role string) bool {
+	info, err := redis.String(p.do(ctx, "INFO", "replication"))
+	return err == nil && strings.Contains(info, role)
+}
+
+// eventLog logs when a failure begins and ends, instead of each of the thousands of commands that fail meanwhile.
+type eventLog struct {
+	log          *slog.Logger
+	began, ended string // the messages
+
+	mu       sync.Mutex
+	last     error     // of the last command
+	logged   bool      // that the failure began
+	loggedAt time.Time // when
+}
+
+func newEventLog(log *slog.Logger, role, addr, began, ended string) *eventLog {
+	return &eventLog{log: log.With("role", role, "addr", addr), began: began, ended: ended}
+}
+
+// update takes the error of a command, nil if it went well. It logs the beginning of a failure at most every five seconds.
+func (l *eventLog) update(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = err
+	switch {
+	case err == nil && l.logged:
+		l.logged = false
+		l.log.Info(l.ended)
+	case err != nil && time.Since(l.loggedAt) > 5*time.Second:
+		l.logged, l.loggedAt = true, time.Now()
+		l.log.Warn(l.began, "error", err)
+	}
+}
+
+// current returns the error of the last command.
+func (l *eventLog) current() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
