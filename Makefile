@@ -32,8 +32,9 @@ run-ha: servers haproxy ## the same with three Redis, of which any may die: docs
 	@$(START) -dir .data-ha -ha
 test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
-	@rm -rf .build/coverage && mkdir .build/coverage # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
-	API_COVERAGE=$(CURDIR)/.build/coverage go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
+	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
+	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
+	@go run ./api/tools/commands .build/commands
 	@go tool covdata textfmt -i .build/coverage -o .build/programs.out && sed 1d .build/programs.out >>.build/cover.out && go tool cover -func=.build/cover.out | tail -1
 
 ## For a cluster:

@@ -150,8 +150,8 @@ func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
 // APIURL is where the API is reached without nginx.
 func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
-func (p *Pod) masterReady(context.Context) error { return p.ping(p.Ports.Master) }
-func (p *Pod) slaveReady(context.Context) error  { return p.ping(p.Ports.Slave) }
+func (p *Pod) masterReady(context.Context) error { return p.redisReady(p.Ports.Master) }
+func (p *Pod) slaveReady(context.Context) error  { return p.redisReady(p.Ports.Slave) }
 
 func (p *Pod) apiReady(ctx context.Context) error   { return get(ctx, p.APIURL()+"/readyz") }
 func (p *Pod) nginxReady(ctx context.Context) error { return get(ctx, p.URL()+"/nginx-health") }
@@ -170,21 +170,44 @@ func (p *Pod) Synced(context.Context) error {
 	return err
 }
 
-func (p *Pod) ping(port int) error {
+func (p *Pod) redisReady(port int) error {
 	c, err := p.dial(port)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	if _, err = c.Do("PING"); err == nil && os.Getenv("REDIS_RULES") == "2.8" {
+	if _, err = c.Do("PING"); err == nil {
+		err = p.recordCommands(port)
+	}
+	if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
 		// Scripts may not write after a command whose result is random, as before Redis 5. Redis 5 and 6 know this command.
 		_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
 	}
 	return err
 }
 
+// NewerRedis starts a redis-server alone and returns a connection to it, and what stops it.
+func NewerRedis() (c redis.Conn, stop func(), err error) {
+	dir, err := os.MkdirTemp("", "guestbook-redis-")
+	if err != nil {
+		return nil, nil, err
+	}
+	ports, err := FreePorts()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := New(Options{Dir: dir, Ports: ports, Output: func(string) io.Writer { return io.Discard }})
+	if err == nil {
+		err = p.Master.Start(context.Background())
+	}
+	if err == nil {
+		c, err = p.dial(ports.Master)
+	}
+	return c, func() { _ = p.Master.Stop(); _ = os.RemoveAll(dir) }, err
+}
+
 func (p *Pod) dial(port int) (redis.Conn, error) {
-	return redis.Dial("tcp", local(port), redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
+	return DialOwn(port, redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
 func get(ctx context.Context, url string) error {

@@ -146,8 +146,7 @@ func Await(t testing.TB, p *localpod.Process, condition func(context.Context) er
 func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 	t.Helper()
 	const timeout = 10 * time.Second
-	c, err := redis.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port),
-		append(options, redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))...)
+	c, err := localpod.DialOwn(port, append(options, redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))...)
 	if err != nil {
 		t.Fatal(err)
 	}
