@@ -20,7 +20,7 @@ export GOBIN := $(CURDIR)/.build
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
 .PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
-	test-versions faults soak fuzz bench bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
+	test-versions faults mutants soak fuzz bench bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
@@ -65,6 +65,8 @@ test-versions: servers ## contract suite and store's tests with the redis-server
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
+mutants: servers prometheus prometheus-redis-exporter haproxy ## shows that the checks of make faults find mistakes: the API with one at a time
+	FAULT_SCALE=0.3 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 fuzz: ## each fuzzer; FUZZTIME=60s is how long

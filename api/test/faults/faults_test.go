@@ -63,7 +63,7 @@ type row struct {
 	failed        map[int]int // by status; 0: no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	lost, twice   int
+	violation     error // of the history
 	shorter       int
 	before, after usage
 	memory        []int64 // at most, of each of measuredMemory
@@ -157,13 +157,16 @@ func (f fault) run(t *testing.T) row {
 	if f.name == quiet[0].name && len(result.alerts) > 0 {
 		result.problems = append(result.problems, fmt.Sprintf("alerts fire: %v", result.alerts))
 	}
-	result.wrong = result.lost > 0 || result.twice > 0 || len(r.load.problems) > 0
+	if result.violation != nil {
+		result.problems = append(result.problems, result.violation.Error())
+	}
+	result.wrong = result.violation != nil || len(r.load.problems) > 0
 	result.problems = append(result.problems, slices.Sorted(maps.Keys(r.load.problems))...)
 	return result
 }
 
 func (f fault) underLoad(r *rig, result *row) {
-	l := startLoad("http://"+r.frontend.addr(), book, f.rollback)
+	l := r.startLoad(book, f.rollback)
 	r.Cleanup(l.cancel)
 	r.load = l
 	time.Sleep(warmUp)
@@ -179,7 +182,7 @@ func (f fault) underLoad(r *rig, result *row) {
 	time.Sleep(after)
 	result.after = r.settled(r.pods[f.measured], result.before, slack+f.keeps)
 	l.finish()
-	result.lost, result.twice = l.check(r.stored(book), r.stored(legacyBook))
+	result.violation = l.check(f.name, r.stored(book), r.stored(legacyBook))
 	result.shorter = l.shorter
 }
 
@@ -259,9 +262,6 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 	if result.instead == nil && (result.recovery < 0 || result.recovery > recovered+grace) {
 		problem("writes succeeded again after %s; at most %s are allowed", result.recovery, recovered+grace)
-	}
-	if result.lost > 0 || result.twice > 0 {
-		problem("%d acknowledged entries are lost, %d are there twice", result.lost, result.twice)
 	}
 	for i, m := range measuredMemory {
 		if result.memory[i] > limit(r.T, m.limit) {

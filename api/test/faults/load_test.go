@@ -7,21 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"guestbook/api/internal/guestbook"
+	"guestbook/api/test/history"
 	"guestbook/api/test/visitors"
 )
 
 const (
 	writers, viewers = 4, 10
-	pace             = 20 * time.Millisecond // between the requests of one visitor
 	book, legacyBook = "messages", "legacy"
 	// waitLimit is how long a writer repeats an entry, and a viewer waits for one, before the test gives up.
 	waitLimit = 30 * time.Second
 )
+
+// pace is the time between the requests of one visitor.
+var pace = 20 * time.Millisecond
 
 // load is visitors of every kind at work: writers who repeat what was not answered, one who cannot, an old page that writes a book of
 // its own, readers old and new, and viewers of the stream.
@@ -34,29 +38,31 @@ type load struct {
 	giveUp context.CancelFunc
 	writing, others sync.WaitGroup
 
-	mu           sync.Mutex
-	requests     []visitors.Request
-	acknowledged map[int64]string // the entries that were acknowledged
-	legacy       string           // the last value of the old page's book that was acknowledged
-	watched      [viewers][]visitors.Entry
-	shorter      int             // reads by old pages of a book that the same page had seen longer
-	rollback     bool            // readers may see what nobody acknowledges and what goes again
-	problems     map[string]bool // what must never happen
+	history history.Log // of the writes
+
+	mu       sync.Mutex
+	requests []visitors.Request
+	last     int64 // the highest id that was acknowledged
+	watched  [viewers][]guestbook.Entry
+	shorter  int             // reads by old pages of a book that the same page had seen longer
+	rollback bool            // readers may see what nobody acknowledges and what goes again
+	problems map[string]bool // what must never happen
 }
 
 // newLoad prepares visitors of the guestbook at base; none is started.
 func newLoad(base string) *load {
-	l := &load{base: base, client: visitors.NewClient(50), acknowledged: map[int64]string{}, problems: map[string]bool{}}
+	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
 	l.reading, l.stopReading = context.WithCancel(context.Background())
 	return l
 }
 
-// startLoad starts the visitors of the guestbook at base. Old pages read the book getKey. With rollback readers may see what nobody
-// acknowledges.
-func startLoad(base, getKey string, rollback bool) *load {
-	l := newLoad(base)
+// startLoad starts the visitors. Old pages read the book getKey. With rollback readers may see what nobody acknowledges.
+func (r *rig) startLoad(getKey string, rollback bool) *load {
+	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
+	now := time.Now()
+	l.history.Add(history.Write{Book: book, Set: true, Text: r.stored(book), Outcome: history.Stored}, now, now)
 	var patient context.Context
 	patient, l.giveUp = context.WithCancel(context.Background())
 	for w := range writers {
@@ -77,6 +83,9 @@ func startLoad(base, getKey string, rollback bool) *load {
 // visitor is one whose requests are recorded.
 func (l *load) visitor() *visitors.Visitor {
 	return &visitors.Visitor{Base: l.base, Client: l.client, Done: func(r visitors.Request) {
+		if r.Write.Book != "" {
+			l.history.Add(r.Write, r.Start, r.Start.Add(r.Took))
+		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.requests = append(l.requests, r)
@@ -109,7 +118,7 @@ func (l *load) write(ctx context.Context, writer int) {
 			l.problem("the entry %q: %v", text, err)
 			return
 		}
-		l.acknowledge(id, text)
+		l.acknowledge(id)
 	}
 }
 
@@ -119,19 +128,15 @@ func (l *load) writeOnce() {
 	for i := 0; pause(l.posting); i++ {
 		text := fmt.Sprintf("without a key, entry %d", i)
 		if id, ok := v.PostOnce(context.Background(), text); ok {
-			l.acknowledge(id, text)
+			l.acknowledge(id)
 		}
 	}
 }
 
-func (l *load) acknowledge(id int64, text string) {
+func (l *load) acknowledge(id int64) {
 	l.mu.Lock()
-	other, taken := l.acknowledged[id]
-	l.acknowledged[id] = text
-	l.mu.Unlock()
-	if taken {
-		l.problem("%q and %q were both stored at %d", other, text, id)
-	}
+	defer l.mu.Unlock()
+	l.last = max(l.last, id)
 }
 
 // setAgainAndAgain repeats a value until it is acknowledged, as an old page's visitor does.
@@ -149,9 +154,6 @@ func (l *load) setAgainAndAgain(ctx context.Context) {
 				return
 			}
 		}
-		l.mu.Lock()
-		l.legacy = value
-		l.mu.Unlock()
 	}
 }
 
@@ -210,7 +212,7 @@ func (l *load) watch(viewer int) {
 	err := v.Watch(l.reading, -1, func(id int64, text string) bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.watched[viewer] = append(l.watched[viewer], visitors.Entry{ID: id, Text: text})
+		l.watched[viewer] = append(l.watched[viewer], guestbook.Entry{ID: id, Text: text})
 		return true
 	})
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -231,13 +233,9 @@ func (l *load) finish() {
 	timer := time.AfterFunc(waitLimit, l.giveUp)
 	defer timer.Stop()
 	l.writing.Wait()
-	last := int64(-1)
-	for id := range l.acknowledged {
-		last = max(last, id)
-	}
-	for until := time.Now().Add(waitLimit); !l.allHave(last); time.Sleep(10 * time.Millisecond) {
+	for until := time.Now().Add(waitLimit); !l.allHave(l.last); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
-			l.problem("some viewer did not get the entry %d", last)
+			l.problem("some viewer did not get the entry %d", l.last)
 			break
 		}
 	}
@@ -265,39 +263,21 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check compares what was acknowledged with what is stored: entries lost, entries twice, and what else is wrong.
-func (l *load) check(stored, legacy string) (lost, twice int) {
+// check returns why no order of the writes explains the answers and what is stored now. Pictures of that go to .build. It also
+// compares what every viewer got with what is stored.
+func (l *load) check(name, stored, legacy string) (err error) {
+	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
+		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
+	}
 	entries, _ := guestbook.Split([]byte(stored), 0)
-	at, texts := map[int64]string{}, map[string]int{}
-	for _, e := range entries {
-		at[e.ID] = e.Text
-		if texts[e.Text]++; texts[e.Text] > 1 {
-			twice++
-		}
-	}
-	for id, text := range l.acknowledged {
-		if at[id] != text {
-			lost++
-		}
-	}
-	if legacy != l.legacy {
-		l.problem("the old page's book holds %q, acknowledged was %q", legacy, l.legacy)
-	}
 	for _, had := range l.watched {
-		if len(had) != len(entries) {
+		if !slices.Equal(had, entries) {
 			i := 0
-			for i < min(len(had), len(entries)) && had[i].ID == entries[i].ID {
+			for i < min(len(had), len(entries)) && had[i] == entries[i] {
 				i++
 			}
 			l.problem("a viewer got %d entries of %d: %v in place of %v", len(had), len(entries), had[i:min(i+2, len(had))], entries[i:min(i+2, len(entries))])
-			continue
-		}
-		for i, e := range had {
-			if e.ID != entries[i].ID || e.Text != entries[i].Text {
-				l.problem("as number %d a viewer got %v, stored is %v", i, e, entries[i])
-				break
-			}
 		}
 	}
-	return lost, twice
+	return err
 }

@@ -77,6 +77,20 @@ var redisFaults = []fault{
 		},
 	},
 	{
+		name: "both slaves cut off from the master for 3 s", bound: "nothing fails; nobody reads less than he has seen",
+		setup: setup{slaves: 2},
+		inject: func(r *rig) {
+			for _, pod := range r.pods {
+				r.redis(pod.Ports.Slave, "REPLICAOF", "127.0.0.1", 1)
+			}
+			time.Sleep(scaled(3 * time.Second))
+			for _, pod := range r.pods {
+				r.redis(pod.Ports.Slave, "REPLICAOF", "127.0.0.1", r.masterPort)
+				podtest.Await(r, pod.Slave, pod.Synced)
+			}
+		},
+	},
+	{
 		name: "master and slave swap roles, the address follows after 1 s", bound: "reads go on; writes resume without a restart",
 		setup: setup{slaves: 2}, writes: unavailable,
 		inject: func(r *rig) {

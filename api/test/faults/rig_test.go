@@ -29,6 +29,7 @@ type setup struct {
 	direct       bool // the API reaches Redis without proxies: its connections can be counted
 	masterArgs   []string
 	apiEnv       []string
+	apiBinary    string // in place of this repository's
 	notReady     bool   // the API will not be ready
 	programs     string // a folder with another redis-server than that of PATH
 	masterDisk   string // size of the master's disk, such as 1m; "" for no disk of its own
@@ -71,7 +72,7 @@ func (r *rig) addNote(format string, args ...any) {
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
 	r := &rig{T: t, slaves: newService(t)}
-	o := localpod.Options{MasterArgs: s.masterArgs, Programs: s.programs}
+	o := localpod.Options{MasterArgs: s.masterArgs, Programs: s.programs, APIBinary: s.apiBinary}
 	// As in the manifest.
 	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limit(t, "GOMEMLIMIT"))}, s.apiEnv...)
 	if s.clock {

@@ -15,6 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/php"
+	"guestbook/api/test/history"
 )
 
 // Visitor speaks with the guestbook at Base, such as http://127.0.0.1:8000.
@@ -33,7 +37,21 @@ type Request struct {
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error // there is no answer, or not all of it
+	Err    error         // there is no answer, or not all of it
+	Write  history.Write // what it would write, and what the answer says of that
+}
+
+// outcome returns what an answer says of a write.
+func outcome(status int, body string, err error) history.Outcome {
+	switch {
+	case err != nil:
+		return history.Unknown
+	case status < 300:
+		return history.Stored
+	case status < 500, status == http.StatusInsufficientStorage, strings.Contains(body, "nothing was stored"):
+		return history.Refused
+	}
+	return history.Unknown
 }
 
 // Entry is an entry in an answer.
@@ -146,7 +164,20 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
 	}
 	if v.Done != nil {
-		v.Done(Request{What: what, Start: start, Took: time.Since(start), Status: status, Err: err})
+		done := Request{What: what, Start: start, Took: time.Since(start), Status: status, Err: err}
+		switch what {
+		case "post":
+			var entry Entry
+			_ = json.Unmarshal([]byte(body), &entry) // of another answer than an entry, the id does not count
+			done.Write = history.Write{Book: guestbook.DefaultKey, Text: form.Get("text"), Key: idempotencyKey, Outcome: outcome(status, body, err), ID: entry.ID}
+		case "set":
+			_, query, _ := strings.Cut(path, "?")
+			params := php.ParseQuery(query)
+			key, _ := params.Get("key")
+			value, _ := params.Get("value")
+			done.Write = history.Write{Book: key.Text, Set: true, Text: value.Text, Outcome: outcome(status, body, err)}
+		}
+		v.Done(done)
 	}
 	return status, body, err
 }

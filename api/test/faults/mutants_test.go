@@ -1,0 +1,100 @@
+//go:build faults
+
+package faults
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"guestbook/api/test/localpod"
+)
+
+// mutant is the API with one mistake, and the fault under which the checks must find it.
+type mutant struct{ name, file, right, wrong, fault string }
+
+const store = "api/internal/store/"
+
+var mutants = []mutant{
+	{"idempotency keys are not looked up", store + "append.lua", "if record then", "if false then",
+		"connections to the master end in mid-reply for 3 s"},
+	{"idempotency keys are forgotten after a second", store + "book.go", "24 * 60 * 60", "1",
+		"master stopped (SIGSTOP) for 10 s"},
+	{"a write is acknowledged that no slave has confirmed", store + "writer.go", "if w.waitSlaves > 0 {\n\t\t_ = receive()", "if false {\n\t\t_ = receive()",
+		"three Redis: the master's machine and its disk lost, empty after 5 s"},
+	{"a slave that was never in sync is read", store + "replies.go", "return errUnsynced", "return nil",
+		"a slave emptied, in sync after 5 s"},
+	{"a write is repeated whatever went wrong", store + "store.go", "if isReply(err, codeReadOnly) {", "if err != nil {",
+		"connections to the master end in mid-reply for 3 s"},
+	{"nothing was stored, says an answer after a write", store + "pool.go", "if noReply {", "if false {",
+		"connections to the master end in mid-reply for 3 s"},
+	{"the ids of two posts are swapped", store + "writer.go", "one.answer <- answer{answers[i].reply", "one.answer <- answer{answers[len(answers)-1-i].reply",
+		"the way to the slaves swallows everything for 5 s; 100 more visitors, 8 connections"},
+	{"an entry is appended in two parts", store + "book.go", `redis.Int64(s.write(ctx, "APPEND", key, raw))`,
+		`redis.Int64(s.write(ctx, "APPEND", key, raw[:1])); if err == nil { length, err = redis.Int64(s.write(ctx, "APPEND", key, raw[1:])) }`,
+		"none, for 10 s"},
+	{"an entry is appended to what a slave holds", store + "book.go", `redis.Int64(s.write(ctx, "APPEND", key, raw))`,
+		`int64(0), error(nil); { old, _ := s.Get(ctx, key, 1<<30); length = int64(len(old + raw)); err = s.Set(ctx, key, old+raw) }`,
+		"none, for 10 s"},
+	{"an id is where the entry ends", store + "append.lua", "(length - #ARGV[1])", "length",
+		"none, for 10 s"},
+	{"what a visitor has seen is not asked of a slave", store + "book.go", "if before < 0 && start+int64(len(data)) <= seen {", "if false {",
+		"both slaves cut off from the master for 3 s"},
+}
+
+// TestMutants shows that the checks find mistakes: each mutant is found in its row.
+func TestMutants(t *testing.T) {
+	alarms = newWatch(t)
+	all := slices.Concat(quiet, redisFaults, networkFaults, podFaults, haFaults)
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			i := slices.IndexFunc(all, func(f fault) bool { return f.name == m.fault })
+			if i < 0 {
+				t.Fatalf("no fault is called %q", m.fault)
+			}
+			f := all[i]
+			f.name = "mutant, " + m.name
+			f.setup.apiBinary = m.build(t)
+			row := f.run(t)
+			if !row.wrong {
+				t.Errorf("it was not found: %s", row)
+			}
+			t.Log(strings.Join(row.problems, "\n"))
+		})
+	}
+}
+
+// build compiles the API with the mistake.
+func (m mutant) build(t *testing.T) (binary string) {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, m.file)
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(source), m.right) == 0 {
+		t.Fatalf("%s has no %q", m.file, m.right)
+	}
+	dir := t.TempDir()
+	changed, overlay, binary := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "api")
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{changed: strings.Replace(string(source), m.right, m.wrong, 1), overlay: string(replace)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := localpod.Build(t.Context(), binary, "-overlay", overlay); err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
