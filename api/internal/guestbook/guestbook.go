@@ -2,7 +2,7 @@
 //
 // A guestbook is one string, an append-only log: an entry is a comma followed by its text. A value that was set
 // without a leading comma has its first entry at offset 0 all the same. Entries without text, which old pages
-// can leave, and blank ones, which the keeper has hidden, are not shown.
+// can leave, and blank ones, which an operator has hidden, are not shown.
 package guestbook
 
 import (

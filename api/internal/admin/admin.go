@@ -1,6 +1,6 @@
-// Package keeper has the commands of whoever runs a guestbook: they look at it, take entries back, save it and bring it
+// Package admin has the commands of whoever runs a guestbook: they look at it, take entries back, save it and bring it
 // elsewhere. They work on the master, with the settings of the API.
-package keeper
+package admin
 
 import (
 	"bufio"

@@ -1,6 +1,6 @@
 //go:build long
 
-package keeper
+package admin
 
 import (
 	"fmt"
@@ -29,7 +29,7 @@ func TestAMillionEntries(t *testing.T) {
 	}
 	defer file.Close()
 	for _, args := range [][]string{{"export"}, {"import", "-key", "copy"}} {
-		command := podtest.Keeper(t, pod, args...)
+		command := podtest.Command(t, pod, args...)
 		if args[0] == "export" {
 			command.Stdout = file
 		} else {

@@ -1,5 +1,5 @@
-// Package keeper tests the keeper's commands as programs, against real Redis.
-package keeper
+// Package admin tests the operator's commands as programs, against real Redis.
+package admin
 
 import (
 	"context"
@@ -38,7 +38,7 @@ func master(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder
-	command := podtest.Keeper(t, pod, args...)
+	command := podtest.Command(t, pod, args...)
 	command.Stdin, command.Stdout, command.Stderr = stdin, &out, &errs
 	if err := command.Run(); command.ProcessState == nil {
 		t.Fatal(err)
