@@ -1,5 +1,5 @@
-// Package admin has the commands of whoever runs a guestbook: they look at it, take entries back, save it and bring it
-// elsewhere. They work on the master, with the settings of the API.
+// Package admin implements the operator's commands: entries, hide, export and import. They ask the master only, and take the
+// API's settings.
 package admin
 
 import (
@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,36 +21,56 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Usage is about the commands.
+// Usage explains the commands.
 const Usage = `
-The guestbook's keeper gives it a command:
+An operator gives a command:
 
-  api entries [-last N]      lists the entries, or the newest N: id, tab and text; in a text, \n stands for a new line
-  api hide ID                blanks an entry for good, where it stands: it is shown no more
-  api export [FILE]          writes each entry as a line: {"text": "…"}; FILE is there once it is whole
-  api import <FILE           appends the entries of such lines; repeated, it goes on where it broke off
+  api entries [-last N]        lists the entries, or the newest N: id, tab and text; in a text, \n stands for a new line
+  api hide ID                  overwrites the text of an entry with blanks, for good: no page shows it
+  api export [FILE]            writes each entry as a line of JSON; FILE gets its name once it is whole
+  api import [-name N] <FILE   appends the entries of an export; repeated within a day, it goes on where it broke off;
+                               another name makes it another import, which appends all entries again
 
-  -key KEY                   the guestbook; GUESTBOOK_KEY unless given, or messages`
+  -key KEY                     the guestbook; by default GUESTBOOK_KEY, or else messages`
 
-// timeout is how long a single step may take.
-const timeout = 10 * time.Second
+const (
+	// timeout limits each exchange with Redis.
+	timeout = 10 * time.Second
+	// memoryLimit is in bytes. It holds the process below 40 MB, its program included.
+	memoryLimit = 24 << 20
+)
 
-// keeper is one command at work.
-type keeper struct {
-	store *store.Store
-	key   string
-	in    *bufio.Reader
-	out   *bufio.Writer
-	last  int // of the entries to list; 0: all
+// command is an operator's command at work.
+type command struct {
+	store  *store.Store
+	key    string
+	last   int    // how many entries to list; zero lists all
+	name   string // of an import
+	stdin  io.Reader
+	stdout *bufio.Writer
+	stderr io.Writer
 }
 
-// errUsage is followed by what is wrong.
+// commands has each command with the least and the largest number of its arguments.
+var commands = map[string]struct {
+	run         func(*command, []string) error
+	least, most int
+}{
+	"entries": {(*command).entries, 0, 0},
+	"hide":    {(*command).hide, 1, 1},
+	"export":  {(*command).export, 0, 1},
+	"import":  {(*command).load, 0, 0},
+}
+
+// errUsage ends each error about wrong arguments.
 var errUsage = errors.New("see api -help")
 
-// Run carries out a command and gives the exit code: 0, 1 for an error, 2 for wrong arguments.
+// Run runs the command args[0] and returns the exit code: 0, 1 after an error, 2 for wrong arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := run(args, stdin, stdout)
-	if err == nil {
+	debug.SetMemoryLimit(memoryLimit)
+	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	err := c.run(args[0], args[1:])
+	if err = errors.Join(err, c.stdout.Flush()); err == nil {
 		return 0
 	}
 	fmt.Fprintln(stderr, "api:", err)
@@ -60,65 +80,55 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-func run(args []string, stdin io.Reader, stdout io.Writer) (err error) {
-	command, ok := map[string]func(*keeper, []string) error{
-		"entries": (*keeper).entries, "hide": (*keeper).hide, "export": (*keeper).export, "import": (*keeper).load,
-	}[args[0]]
+func (c *command) run(name string, args []string) (err error) {
+	command, ok := commands[name]
 	if !ok {
-		return fmt.Errorf("there is no command %q: %w", args[0], errUsage)
+		return fmt.Errorf("there is no command %q: %w", name, errUsage)
 	}
-	k := &keeper{in: bufio.NewReaderSize(stdin, chunk), out: bufio.NewWriterSize(stdout, 64<<10)}
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&k.key, "key", "", "")
-	if args[0] == "entries" {
-		flags.IntVar(&k.last, "last", 0, "")
+	flags.StringVar(&c.key, "key", "", "")
+	switch name {
+	case "entries":
+		flags.IntVar(&c.last, "last", 0, "")
+	case "import":
+		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for rest := args[1:]; err == nil; rest = flags.Args()[1:] { // flags may follow the id
-		if err = flags.Parse(rest); flags.NArg() == 0 {
-			break
-		}
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may follow the id
 		words = append(words, flags.Arg(0))
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, err = fmt.Fprintln(stdout, Usage[1:])
+		_, err = fmt.Fprintln(c.stdout, Usage[1:])
 		return err
 	case err != nil:
-		return fmt.Errorf("%s: %w: %w", args[0], err, errUsage)
-	case k.last < 0, len(words) > 1, len(words) == 1 && args[0] != "hide" && args[0] != "export", len(words) == 0 && args[0] == "hide":
-		return fmt.Errorf("%s: wrong arguments: %w", args[0], errUsage)
+		return fmt.Errorf("%s: %w: %w", name, err, errUsage)
+	case c.last < 0, len(words) < command.least, len(words) > command.most:
+		return fmt.Errorf("%s: wrong arguments: %w", name, errUsage)
 	}
 	config, err := settings.Load()
 	if err != nil {
 		return err
 	}
-	k.key = cmp.Or(k.key, config.Key, guestbook.DefaultKey)
+	c.key = cmp.Or(c.key, config.Key, guestbook.DefaultKey)
 	options := config.Redis(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	options.SlaveAddr, options.ReadTimeout = options.MasterAddr, timeout
-	k.store = store.New(options)
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", args[0], err)
-		}
-		err = errors.Join(err, k.out.Flush(), k.store.Close())
-	}()
-	return command(k, words)
+	c.store = store.New(options)
+	if err = command.run(c, words); err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return errors.Join(err, c.store.Close())
 }
 
-func within() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), timeout)
-}
-
-// each goes through all entries that were there when it began, oldest first, some at a time.
-func (k *keeper) each(do func(guestbook.Entry) error) error {
-	ctx, cancel := within()
+// each calls do with each entry after the mark that the guestbook had when each began, oldest first.
+func (c *command) each(at guestbook.Mark, do func(guestbook.Entry) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	end, err := k.store.End(ctx, k.key)
-	for at := guestbook.Start; err == nil && at.End < end.End; {
+	end, err := c.store.End(ctx, c.key)
+	for err == nil && at.End < end.End {
 		var entries []guestbook.Entry
-		entries, at, err = k.since(at, end.End)
+		entries, at, err = c.since(at, end.End)
 		for _, entry := range entries {
 			if err == nil && entry.ID <= end.ID {
 				err = do(entry)
@@ -128,65 +138,13 @@ func (k *keeper) each(do func(guestbook.Entry) error) error {
 	return err
 }
 
-func (k *keeper) since(at guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
-	ctx, cancel := within()
+// since returns some of the entries after the mark, and the mark of the last one.
+func (c *command) since(at guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	entries, at, err := k.store.Since(ctx, k.key, at, upto)
+	entries, at, err := c.store.Since(ctx, c.key, at, upto)
 	if errors.Is(err, guestbook.ErrNoEntry) {
 		err = errors.New("the guestbook was written anew meanwhile: start again")
 	}
 	return entries, at, err
-}
-
-func (k *keeper) entries([]string) error {
-	var newest []guestbook.Entry
-	err := k.each(func(entry guestbook.Entry) error {
-		if k.last == 0 {
-			return k.print(entry)
-		}
-		if len(newest) == 2*k.last {
-			newest = append(newest[:0], newest[k.last:]...)
-		}
-		newest = append(newest, entry)
-		return nil
-	})
-	for _, entry := range newest[max(0, len(newest)-k.last):] {
-		err = errors.Join(err, k.print(entry))
-	}
-	return err
-}
-
-// print writes an entry in a line of its own. What could move a terminal's cursor, or turn its text around, is escaped.
-func (k *keeper) print(entry guestbook.Entry) error {
-	line := strconv.AppendInt(nil, entry.ID, 10)
-	line = append(line, '\t')
-	for _, r := range entry.Text {
-		if strconv.IsPrint(r) {
-			line = append(line, string(r)...)
-		} else {
-			quoted := strconv.QuoteRune(r)
-			line = append(line, quoted[1:len(quoted)-1]...)
-		}
-	}
-	_, err := k.out.Write(append(line, '\n'))
-	return err
-}
-
-func (k *keeper) hide(words []string) error {
-	id, err := strconv.ParseInt(words[0], 10, 64)
-	if err != nil || id < 0 {
-		return fmt.Errorf("%q is no id: %w", words[0], errUsage)
-	}
-	ctx, cancel := within()
-	defer cancel()
-	blanked, err := k.store.Hide(ctx, k.key, id)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%d: %w", id, err)
-	case blanked == 0:
-		fmt.Fprintf(k.out, "entry %d was hidden already\n", id)
-	default:
-		fmt.Fprintf(k.out, "entry %d is hidden: %d bytes\n", id, blanked)
-	}
-	return nil
 }
