@@ -25,7 +25,7 @@ import (
 const Usage = `
 An operator gives a command:
 
-  api entries [-last N]        lists the entries, or the newest N: id, tab and text; in a text, \n stands for a new line
+  api entries [-last N]        lists the entries, or the newest N: id, tab and text; \n, \" and \\ as in Go
   api hide ID                  overwrites the text of an entry with blanks, for good: no page shows it
   api export [FILE]            writes each entry as a line of JSON; FILE gets its name once it is whole
   api import [-name N] <FILE   appends the entries of an export; repeated within a day, it goes on where it broke off;
@@ -33,12 +33,8 @@ An operator gives a command:
 
   -key KEY                     the guestbook; by default GUESTBOOK_KEY, or else messages`
 
-const (
-	// timeout limits each exchange with Redis.
-	timeout = 10 * time.Second
-	// memoryLimit is in bytes. It holds the process below 40 MB, its program included.
-	memoryLimit = 24 << 20
-)
+// timeout limits each exchange with Redis.
+const timeout = 10 * time.Second
 
 // command is an operator's command at work.
 type command struct {
@@ -67,7 +63,7 @@ var errUsage = errors.New("see api -help")
 
 // Run runs the command args[0] and returns the exit code: 0, 1 after an error, 2 for wrong arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	debug.SetMemoryLimit(memoryLimit)
+	debug.SetMemoryLimit(24 << 20) // so that the process, its program included, stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	err := c.run(args[0], args[1:])
 	if err = errors.Join(err, c.stdout.Flush()); err == nil {
@@ -128,7 +124,12 @@ func (c *command) each(at guestbook.Mark, do func(guestbook.Entry) error) error 
 	end, err := c.store.End(ctx, c.key)
 	for err == nil && at.End < end.End {
 		var entries []guestbook.Entry
-		entries, at, err = c.since(at, end.End)
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		entries, at, err = c.store.Since(ctx, c.key, at, end.End)
+		cancel()
+		if errors.Is(err, guestbook.ErrNoEntry) {
+			return errors.New("the guestbook was written anew meanwhile: start again")
+		}
 		for _, entry := range entries {
 			if err == nil && entry.ID <= end.ID {
 				err = do(entry)
@@ -136,15 +137,4 @@ func (c *command) each(at guestbook.Mark, do func(guestbook.Entry) error) error 
 		}
 	}
 	return err
-}
-
-// since returns some of the entries after the mark, and the mark of the last one.
-func (c *command) since(at guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	entries, at, err := c.store.Since(ctx, c.key, at, upto)
-	if errors.Is(err, guestbook.ErrNoEntry) {
-		err = errors.New("the guestbook was written anew meanwhile: start again")
-	}
-	return entries, at, err
 }

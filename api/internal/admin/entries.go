@@ -1,9 +1,10 @@
 package admin
 
 import (
+	"context"
+	"fmt"
+	"regexp"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -14,36 +15,46 @@ func (c *command) entries([]string) error {
 	if c.last > 0 {
 		var newest []int64
 		err := c.each(first, func(entry guestbook.Entry) error {
-			if len(newest) == 2*c.last {
-				newest = append(newest[:0], newest[c.last:]...)
+			if newest = append(newest, entry.ID); len(newest) > c.last {
+				newest = newest[1:]
 			}
-			newest = append(newest, entry.ID)
 			return nil
 		})
 		if err != nil || len(newest) == 0 {
 			return err
 		}
-		first.End = newest[max(0, len(newest)-c.last)]
+		first.End = newest[0]
 	}
 	return c.each(first, c.print)
 }
 
-// print writes an entry as a line. It escapes characters that move a terminal's cursor or turn its text around. An apostrophe
-// goes before a text that a spreadsheet would take for a formula or for a quoted cell.
+// formula matches a text that a spreadsheet runs.
+var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
+
+// print writes an entry as a line. Characters that move a terminal's cursor or turn its text around are escaped as in Go, so are
+// quotes, because a spreadsheet would join the lines between two of them. An apostrophe goes before a formula.
 func (c *command) print(entry guestbook.Entry) error {
-	line := strconv.AppendInt(nil, entry.ID, 10)
-	line = append(line, '\t')
-	if first, _ := utf8.DecodeRuneInString(strings.TrimLeft(entry.Text, " ")); strings.ContainsRune(`=+-@"＝＋－＠`, first) {
-		line = append(line, '\'')
-	}
-	for _, r := range entry.Text {
-		if strconv.IsPrint(r) {
-			line = utf8.AppendRune(line, r)
-		} else {
-			quoted := strconv.QuoteRune(r)
-			line = append(line, quoted[1:len(quoted)-1]...)
-		}
-	}
-	_, err := c.stdout.Write(append(line, '\n'))
+	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
+	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
 	return err
+}
+
+// hide blanks the entry whose id is words[0].
+func (c *command) hide(words []string) error {
+	id, err := strconv.ParseInt(words[0], 10, 64)
+	if err != nil || id < 0 {
+		return fmt.Errorf("%q is no id: %w", words[0], errUsage)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	blanked, err := c.store.Hide(ctx, c.key, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%d: %w", id, err)
+	case blanked == 0:
+		fmt.Fprintf(c.stdout, "entry %d was hidden already\n", id)
+	default:
+		fmt.Fprintf(c.stdout, "entry %d is hidden: %d bytes\n", id, blanked)
+	}
+	return nil
 }

@@ -33,9 +33,6 @@ func (c *command) write(out *bufio.Writer) error {
 	entries, line := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
-		if len(entry.Text) > maxTextBytes {
-			fmt.Fprintf(c.stderr, "api: export: entry %d has %d bytes: import takes no more than %d\n", entry.ID, len(entry.Text), maxTextBytes)
-		}
 		line = appendJSON(append(line[:0], `{"text":"`...), entry.Text)
 		if !utf8.ValidString(entry.Text) { // JSON would lose some of it
 			line = append(line, `","bytes":"`...)
@@ -53,18 +50,15 @@ func (c *command) write(out *bufio.Writer) error {
 	return err
 }
 
-// appendJSON appends the text as the inside of a JSON string.
+// appendJSON appends the text as the inside of a JSON string, in ASCII.
 func appendJSON(line []byte, text string) []byte {
 	for _, r := range text {
-		switch {
-		case r == '"', r == '\\':
-			line = append(line, '\\', byte(r))
-		case ' ' <= r && r <= '~':
+		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {
 			line = append(line, byte(r))
-		default:
-			for _, unit := range utf16.AppendRune(nil, r) {
-				line = fmt.Appendf(line, `\u%04x`, unit)
-			}
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			line = fmt.Appendf(line, `\u%04x`, unit)
 		}
 	}
 	return line

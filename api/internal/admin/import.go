@@ -8,7 +8,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
-	"io"
+	"strings"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -34,8 +34,8 @@ type line struct {
 type importing struct {
 	*command
 	before       [sha256.Size]byte // the hash of all entries so far
+	bytes        int64             // of the texts of all entries so far
 	added, known int               // entries: appended, and found to be there
-	knownBytes   int64
 }
 
 // load appends the entries of stdin, a chunk at a time. A chunk ends at the same entry whenever the same lines come again, so
@@ -43,10 +43,10 @@ type importing struct {
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
-	if err != nil {
-		err = fmt.Errorf("%w; then import the same lines again: none is appended twice", err)
-	} else {
+	if err == nil {
 		err = i.check()
+	} else {
+		err = fmt.Errorf("%w; then import the same lines again: none is appended twice", err)
 	}
 	fmt.Fprintf(c.stdout, "%d entries appended, %d were there already\n", i.added, i.known)
 	return err
@@ -64,13 +64,13 @@ func (i *importing) read() error {
 		switch {
 		case err != nil:
 			return fmt.Errorf("line %d %w", number, err)
+		case l.Text != "":
+			chunk, size = append(chunk, l.Text), size+len(l.Text)
+			entries, ended = entries+1, false
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
 			entries, ended = 0, true // the next export may follow
-		case l.Text != "":
-			chunk, size = append(chunk, l.Text), size+len(l.Text)
-			entries, ended = entries+1, false
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -84,10 +84,8 @@ func (i *importing) read() error {
 		return fmt.Errorf("line %d is longer than %d bytes: take it out", number+1, maxLineBytes)
 	case err != nil:
 		return err
-	case number == 0:
-		return errors.New("there are no lines: give it an export (kubectl exec needs -i)")
 	case !ended:
-		return fmt.Errorf(`the export is cut short: its last line, {"entries": N}, is missing; if its %d entries are all, add {"entries": %[1]d}`, entries)
+		return fmt.Errorf(`the export is empty or cut short, because its last line is missing (kubectl exec needs -i); if %d entries are all, add {"entries":%[1]d}`, entries)
 	}
 	return i.append(chunk)
 }
@@ -104,20 +102,20 @@ func (i *importing) append(chunk []string) error {
 		}
 		if errors.Is(err, guestbook.ErrReused) { // by an import of other entries
 			n = len(chunk)
-			known, err = i.appendAll(chunk, fmt.Sprintf("%s %x", key, after(i.before, chunk)))
+			known, err = i.appendAll(chunk, fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))))
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if known {
+		case known:
 			i.known += n
-			for _, text := range chunk[:n] {
-				i.knownBytes += int64(len(text))
-			}
-		} else {
+		default:
 			i.added += n
 		}
-		i.before, chunk = after(i.before, chunk[:n]), chunk[n:]
+		for _, text := range chunk[:n] {
+			i.before, i.bytes = sha256.Sum256(append(i.before[:], text...)), i.bytes+int64(len(text))
+		}
+		chunk = chunk[n:]
 	}
 	return nil
 }
@@ -128,27 +126,13 @@ func (i *importing) appendAll(texts []string, idempotencyKey string) (known bool
 	return i.store.AppendAll(ctx, i.key, texts, idempotencyKey)
 }
 
-// after returns the hash of all entries up to the end of the texts, before which it was the hash before.
-func after(before [sha256.Size]byte, texts []string) (sum [sha256.Size]byte) {
-	h := sha256.New()
-	h.Write(before[:])
-	for _, text := range texts {
-		io.WriteString(h, guestbook.Encode(text))
-	}
-	h.Sum(sum[:0])
-	return sum
-}
-
-// check reports an error if the book cannot hold what an earlier import appended.
+// check reports an error if the book is too short to hold all entries: it has lost those of an earlier import.
 func (i *importing) check() error {
-	if i.known == 0 {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	end, err := i.store.End(ctx, i.key)
-	if err == nil && end.End < i.knownBytes {
-		err = errors.New("an earlier import appended these entries, and the guestbook has lost them since: with another -name, all are appended again")
+	if err == nil && end.End < i.bytes {
+		err = errors.New("the guestbook has lost entries that an earlier import appended: with another -name, all are appended again")
 	}
 	return err
 }
@@ -169,8 +153,6 @@ func parse(text []byte) (l line, err error) {
 		l.Text = string(l.Bytes)
 	}
 	switch {
-	case l.Entries != nil && l.Text != "":
-		err = errors.New("has a text and an end: make two lines of it")
 	case l.Entries == nil && guestbook.IsBlank(l.Text):
 		err = errors.New("has no text, or a blank one: take it out")
 	case len(l.Text) > maxTextBytes:

@@ -86,10 +86,10 @@ func TestEntries(t *testing.T) {
 		t.Errorf("an empty book has %q", out)
 	}
 	podtest.Do(t, c, "SET", book, "first,,a%2C b\n\x1b[2J\u202e, ,\xff,last")
-	all := "0\tfirst\n6\ta, b\\n\\x1b[2J\\u202e\n23\t\ufffd\n25\tlast\n"
+	all := "0\tfirst\n6\ta, b\\n\\x1b[2J\\u202e\n23\t\\xff\n25\tlast\n"
 	for args, want := range map[string]string{
 		"entries": all, "entries -last 0": all, "entries -last 9": all, "entries -last=1": "25\tlast\n", "entries -key other": "",
-		"entries -last 2": "23\t\ufffd\n25\tlast\n",
+		"entries -last 2": "23\t\\xff\n25\tlast\n",
 	} {
 		if out := run(t, pod, "", strings.Fields(args)...); out != want {
 			t.Errorf("%s: %q, want %q", args, out, want)
@@ -109,7 +109,7 @@ func TestEntries(t *testing.T) {
 func TestEntriesAreNoFormulas(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	for text, want := range map[string]string{
-		"=HYPERLINK(1)": "'=HYPERLINK(1)", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1\"": "'\"=1\"", "＝1": "'＝1",
+		"=HYPERLINK(1)": "'=HYPERLINK(1)", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1\"": `\"=1\"`, `\n`: `\\n`, "＝1": "'＝1",
 		"＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "\t=1": `\t=1`, "\r=1": `\r=1`, "\u00a0=1": `\u00a0=1`, "1+1=2": "1+1=2", "a -b": "a -b", "'x": "'x",
 	} {
 		podtest.Do(t, c, "SET", book, ","+text)

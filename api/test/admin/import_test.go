@@ -96,9 +96,9 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 		return string(wide)
 	}
 	for lines, says := range map[string]string{
-		"":                                      "api: import: there are no lines: give it an export",
-		"\n\n":                                  `cut short: its last line, {"entries": N}, is missing; if its 0 entries are all, add {"entries": 0}; then import`,
-		"{\"text\": \"a\"}\n":                   `is missing; if its 1 entries are all, add {"entries": 1}`,
+		"":                                      "api: import: the export is empty or cut short, because its last line is missing (kubectl exec needs -i)",
+		"\n\n":                                  `if 0 entries are all, add {"entries":0}; then import`,
+		"{\"text\": \"a\"}\n":                   `if 1 entries are all, add {"entries":1}`,
 		ab[:len(ab)-5]:                          "line 3 is not",
 		ab[:len(ab)-len("\n")-2]:                "line 3 is not",
 		ab[:10]:                                 "line 1 is not",
@@ -109,7 +109,7 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 		"{\"text\": \"a\"}\nhello\n{\"text\": \"b\"}\n":                 `line 2 is not {"text": "…"}`,
 		"{\"text\": \"a\"}\n\x1b[2J\n":                                  `line 2 is not {"text": "…"}`,
 		"{\"text\": \"a\"}\n{\"text\": \"b":                             "line 2 is not",
-		"{\"text\": \"a\", \"entries\": 1}\n":                           "line 1 has a text and an end",
+		"{\"text\": \"a\", \"entries\": 1}\n":                           "if 1 entries are all",
 		"{\"text\": \" \"}\n{\"entries\": 1}":                           "line 1 has no text, or a blank one",
 		"{}\n{\"entries\": 1}":                                          "line 1 has no text, or a blank one",
 		"[]\n":                                                          "line 1 is not",
@@ -263,7 +263,7 @@ func TestImportIntoABookThatWasEmptied(t *testing.T) {
 	run(t, pod, lines("a", "b"), "import")
 	podtest.Do(t, c, "SET", book, "")
 	out, errs, code := try(t, pod, strings.NewReader(lines("a", "b")), "import")
-	if code != 1 || out != "0 entries appended, 2 were there already\n" || !strings.Contains(errs, "has lost them since: with another -name, all are appended again") {
+	if code != 1 || out != "0 entries appended, 2 were there already\n" || !strings.Contains(errs, "has lost entries that an earlier import appended: with another -name, all are appended again") {
 		t.Errorf("exit code %d, %s, %s", code, out, errs)
 	}
 	run(t, pod, lines("a", "b"), "import", "-name", "again")
