@@ -59,7 +59,7 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 ## More tests:
 test-long: servers chromium ## many visitors, tabs or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
-	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|WhatTheKeeperHides|AMillion)' ./api/test/browser ./api/test/keeper
+	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/test/admin
 	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
@@ -70,7 +70,7 @@ mutants: servers prometheus prometheus-redis-exporter haproxy ## shows that the 
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 fuzz: ## each fuzzer; FUZZTIME=60s is how long
-	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString test/keeper/ExportAndImport,\
+	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString test/admin/ExportAndImport,\
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
 ## What it costs:

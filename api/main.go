@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"guestbook/api/internal/keeper"
+	"guestbook/api/internal/admin"
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/settings"
 	"guestbook/api/internal/store"
@@ -35,8 +35,8 @@ func main() {
 }
 
 // run serves until the first signal, drains, and returns the exit code: 0 after a drain, 1 for an error or a second signal, 2
-// for wrong arguments. After a SIGHUP, which "api drain" sends, it serves on. Other arguments are the
-// keeper's. The log goes to stderr as JSON lines.
+// for wrong arguments. After a SIGHUP, which "api drain" sends, it serves on. Other arguments are an
+// operator's commands. The log goes to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":
@@ -57,10 +57,10 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
 		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
-		fmt.Fprintln(stdout, keeper.Usage)
+		fmt.Fprintln(stdout, admin.Usage)
 		return 0
 	default:
-		return keeper.Run(args, os.Stdin, stdout, stderr)
+		return admin.Run(args, os.Stdin, stdout, stderr)
 	}
 
 	config, err := settings.Load()

@@ -2,7 +2,7 @@
 //
 // A guestbook is one string, an append-only log: an entry is a comma followed by its text. A value that was set
 // without a leading comma has its first entry at offset 0 all the same. Entries without text, which old pages
-// can leave, and blank ones, which the keeper has hidden, are not shown.
+// can leave, and blank ones, which an operator has hidden, are not shown.
 package guestbook
 
 import (
@@ -70,12 +70,12 @@ func Decode(raw string) string {
 	return decoder.Replace(raw)
 }
 
-// blank is a text of which nothing can be seen: white space, controls, what is ignored when a text is shown (Unicode 17:
-// White_Space, general category Cc, Default_Ignorable_Code_Point), and the Braille pattern without dots. The page has the
-// same list.
+// blank matches a text that shows nothing: white space, controls, ignorable characters (Unicode 17: White_Space, general
+// category Cc, Default_Ignorable_Code_Point), the Braille pattern without dots, and the placeholder of an object. The page has
+// the same list.
 var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{1160}\x{1680}\x{17b4}\x{17b5}\x{180b}-\x{180f}` +
 	`\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}` +
-	`\x{fff0}-\x{fff8}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
+	`\x{fff0}-\x{fff8}\x{fffc}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
 
 // IsBlank reports whether a text is blank.
 func IsBlank(text string) bool {

@@ -284,7 +284,7 @@ func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
 	live.expect("event: reset", "id: 6", "data: {}")
 }
 
-// An entry that the keeper hides is gone for who comes later. To who watches it is no other guestbook.
+// A hidden entry is gone for later viewers. For present viewers it makes no other guestbook.
 func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
 	s, base, master := listen(t)
 	podtest.Do(t, master, "SET", "messages", ",a,bad,c")

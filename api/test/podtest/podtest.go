@@ -45,8 +45,8 @@ func Main(m *testing.M, flags ...string) int {
 	return m.Run()
 }
 
-// Keeper is a keeper's command of the API that Main has built, as in the pod's container.
-func Keeper(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
+// Command returns an operator's command, run by the API that Main has built, as in the pod's container.
+func Command(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
 	command := exec.CommandContext(t.Context(), apiBinary, args...)
 	command.Env = append(os.Environ(), fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", pod.Ports.Master))
 	return command

@@ -1,6 +1,6 @@
 //go:build long
 
-package keeper
+package admin
 
 import (
 	"fmt"
@@ -29,31 +29,16 @@ func TestAMillionEntries(t *testing.T) {
 	}
 	defer file.Close()
 	for _, args := range [][]string{{"export"}, {"import", "-key", "copy"}} {
-		command := podtest.Keeper(t, pod, args...)
+		command := podtest.Command(t, pod, args...)
 		if args[0] == "export" {
 			command.Stdout = file
 		} else {
 			command.Stdin = file
 		}
 		started := time.Now()
-		if err := command.Start(); err != nil {
+		memory, err := peak(t, command)
+		if err != nil {
 			t.Fatal(args, err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- command.Wait() }()
-		memory := 0 // the most so far, in KB
-		for running := true; running; {
-			select {
-			case err := <-ended:
-				if running = false; err != nil {
-					t.Fatal(args, err)
-				}
-			case <-time.After(5 * time.Millisecond):
-				// Not of its usage at the end, in which Linux counts what its parent had when it began.
-				status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
-				_, peak, _ := strings.Cut(string(status), "VmHWM:")
-				_, _ = fmt.Sscan(peak, &memory) // nothing there: it has ended
-			}
 		}
 		took := time.Since(started)
 		t.Logf("%s: %s, %d MB", args[0], took.Round(time.Millisecond), memory>>10)

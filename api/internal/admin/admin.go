@@ -1,0 +1,140 @@
+// Package admin implements the operator's commands: entries, hide, export and import. They ask the master only, and take the
+// API's settings.
+package admin
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/settings"
+	"guestbook/api/internal/store"
+)
+
+// Usage explains the commands.
+const Usage = `
+An operator gives a command:
+
+  api entries [-last N]        lists the entries, or the newest N: id, tab and text; \n, \" and \\ as in Go
+  api hide ID                  overwrites the text of an entry with blanks, for good: no page shows it
+  api export [FILE]            writes each entry as a line of JSON; FILE gets its name once it is whole
+  api import [-name N] <FILE   appends the entries of an export; repeated within a day, it goes on where it broke off;
+                               another name makes it another import, which appends all entries again
+
+  -key KEY                     the guestbook; by default GUESTBOOK_KEY, or else messages`
+
+// timeout limits each exchange with Redis.
+const timeout = 10 * time.Second
+
+// command is an operator's command at work.
+type command struct {
+	store  *store.Store
+	key    string
+	last   int    // how many entries to list; zero lists all
+	name   string // of an import
+	stdin  io.Reader
+	stdout *bufio.Writer
+	stderr io.Writer
+}
+
+// commands has each command with the least and the largest number of its arguments.
+var commands = map[string]struct {
+	run         func(*command, []string) error
+	least, most int
+}{
+	"entries": {(*command).entries, 0, 0},
+	"hide":    {(*command).hide, 1, 1},
+	"export":  {(*command).export, 0, 1},
+	"import":  {(*command).load, 0, 0},
+}
+
+// errUsage ends each error about wrong arguments.
+var errUsage = errors.New("see api -help")
+
+// Run runs the command args[0] and returns the exit code: 0, 1 after an error, 2 for wrong arguments.
+func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	debug.SetMemoryLimit(24 << 20) // so that the process, its program included, stays below 40 MB
+	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	err := c.run(args[0], args[1:])
+	if err = errors.Join(err, c.stdout.Flush()); err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "api:", err)
+	if errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+func (c *command) run(name string, args []string) (err error) {
+	command, ok := commands[name]
+	if !ok {
+		return fmt.Errorf("there is no command %q: %w", name, errUsage)
+	}
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&c.key, "key", "", "")
+	switch name {
+	case "entries":
+		flags.IntVar(&c.last, "last", 0, "")
+	case "import":
+		flags.StringVar(&c.name, "name", "", "")
+	}
+	var words []string
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may follow the id
+		words = append(words, flags.Arg(0))
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err = fmt.Fprintln(c.stdout, Usage[1:])
+		return err
+	case err != nil:
+		return fmt.Errorf("%s: %w: %w", name, err, errUsage)
+	case c.last < 0, len(words) < command.least, len(words) > command.most:
+		return fmt.Errorf("%s: wrong arguments: %w", name, errUsage)
+	}
+	config, err := settings.Load()
+	if err != nil {
+		return err
+	}
+	c.key = cmp.Or(c.key, config.Key, guestbook.DefaultKey)
+	options := config.Redis(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	options.SlaveAddr, options.ReadTimeout = options.MasterAddr, timeout
+	c.store = store.New(options)
+	if err = command.run(c, words); err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return errors.Join(err, c.store.Close())
+}
+
+// each calls do with each entry after the mark that the guestbook had when each began, oldest first.
+func (c *command) each(at guestbook.Mark, do func(guestbook.Entry) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	end, err := c.store.End(ctx, c.key)
+	for err == nil && at.End < end.End {
+		var entries []guestbook.Entry
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		entries, at, err = c.store.Since(ctx, c.key, at, end.End)
+		cancel()
+		if errors.Is(err, guestbook.ErrNoEntry) {
+			return errors.New("the guestbook was written anew meanwhile: start again")
+		}
+		for _, entry := range entries {
+			if err == nil && entry.ID <= end.ID {
+				err = do(entry)
+			}
+		}
+	}
+	return err
+}

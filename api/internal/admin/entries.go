@@ -1,0 +1,60 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// entries lists all entries, or the newest ones.
+func (c *command) entries([]string) error {
+	first := guestbook.Start
+	if c.last > 0 {
+		var newest []int64
+		err := c.each(first, func(entry guestbook.Entry) error {
+			if newest = append(newest, entry.ID); len(newest) > c.last {
+				newest = newest[1:]
+			}
+			return nil
+		})
+		if err != nil || len(newest) == 0 {
+			return err
+		}
+		first.End = newest[0]
+	}
+	return c.each(first, c.print)
+}
+
+// formula matches a text that a spreadsheet runs.
+var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
+
+// print writes an entry as a line. Characters that move a terminal's cursor or turn its text around are escaped as in Go, so are
+// quotes, because a spreadsheet would join the lines between two of them. An apostrophe goes before a formula.
+func (c *command) print(entry guestbook.Entry) error {
+	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
+	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
+	return err
+}
+
+// hide blanks the entry whose id is words[0].
+func (c *command) hide(words []string) error {
+	id, err := strconv.ParseInt(words[0], 10, 64)
+	if err != nil || id < 0 {
+		return fmt.Errorf("%q is no id: %w", words[0], errUsage)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	blanked, err := c.store.Hide(ctx, c.key, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%d: %w", id, err)
+	case blanked == 0:
+		fmt.Fprintf(c.stdout, "entry %d was hidden already\n", id)
+	default:
+		fmt.Fprintf(c.stdout, "entry %d is hidden: %d bytes\n", id, blanked)
+	}
+	return nil
+}

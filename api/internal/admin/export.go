@@ -1,0 +1,65 @@
+package admin
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// export writes all entries to stdout, or to the file words[0].
+func (c *command) export(words []string) error {
+	if len(words) == 0 {
+		return c.write(c.stdout)
+	}
+	file, err := os.Create(words[0] + ".part")
+	if err != nil {
+		return err
+	}
+	if err = cmp.Or(c.write(bufio.NewWriterSize(file, 64<<10)), file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), words[0])
+}
+
+// write writes each entry as a line, and how many there are as the last line. All lines are ASCII, so that no shell, terminal or
+// editor changes them.
+func (c *command) write(out *bufio.Writer) error {
+	entries, line := 0, []byte(nil)
+	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
+		entries++
+		line = appendJSON(append(line[:0], `{"text":"`...), entry.Text)
+		if !utf8.ValidString(entry.Text) { // JSON would lose some of it
+			line = append(line, `","bytes":"`...)
+			line = base64.StdEncoding.AppendEncode(line, []byte(entry.Text))
+		}
+		_, err := out.Write(append(line, "\"}\n"...))
+		return err
+	})
+	if err == nil {
+		_, err = fmt.Fprintf(out, "{\"entries\":%d}\n", entries)
+	}
+	if err = cmp.Or(err, out.Flush()); err == nil {
+		fmt.Fprintf(c.stderr, "%d entries exported\n", entries)
+	}
+	return err
+}
+
+// appendJSON appends the text as the inside of a JSON string, in ASCII.
+func appendJSON(line []byte, text string) []byte {
+	for _, r := range text {
+		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {
+			line = append(line, byte(r))
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			line = fmt.Appendf(line, `\u%04x`, unit)
+		}
+	}
+	return line
+}

@@ -1,0 +1,162 @@
+package admin
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"strings"
+
+	"guestbook/api/internal/guestbook"
+)
+
+const (
+	// maxChunkEntries and chunkBytes end a chunk, which is appended at once. Its last entry may exceed chunkBytes.
+	maxChunkEntries = 1000
+	chunkBytes      = 256 << 10
+	// maxTextBytes is how long the text of an entry can be: old pages send up to 1 MiB.
+	maxTextBytes = 1 << 20
+	// maxLineBytes holds a text of maxTextBytes in its longest form: each byte as \ufffd, and all of them in base64.
+	maxLineBytes = 8 << 20
+)
+
+// line is a line of an export: an entry, or the end.
+type line struct {
+	Text    string `json:"text"`
+	Bytes   []byte `json:"bytes"`   // the text in base64, if it is not valid UTF-8
+	Entries *int   `json:"entries"` // how many entries came before the end; nil for an entry
+}
+
+// importing is an import at work.
+type importing struct {
+	*command
+	before       [sha256.Size]byte // the hash of all entries so far
+	bytes        int64             // of the texts of all entries so far
+	added, known int               // entries: appended, and found to be there
+}
+
+// load appends the entries of stdin, a chunk at a time. A chunk ends at the same entry whenever the same lines come again, so
+// that a repeat finds it by its idempotency key. Entries after the last whole chunk are appended only if all lines are right.
+func (c *command) load([]string) error {
+	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
+	err := i.read()
+	if err == nil {
+		err = i.check()
+	} else {
+		err = fmt.Errorf("%w; then import the same lines again: none is appended twice", err)
+	}
+	fmt.Fprintf(c.stdout, "%d entries appended, %d were there already\n", i.added, i.known)
+	return err
+}
+
+// read appends the entries of all lines.
+func (i *importing) read() error {
+	lines := bufio.NewScanner(i.stdin)
+	lines.Buffer(nil, maxLineBytes)
+	var chunk []string
+	number, size, entries, ended := 0, 0, 0, false
+	for lines.Scan() {
+		number++
+		l, err := parse(lines.Bytes())
+		switch {
+		case err != nil:
+			return fmt.Errorf("line %d %w", number, err)
+		case l.Text != "":
+			chunk, size = append(chunk, l.Text), size+len(l.Text)
+			entries, ended = entries+1, false
+		case l.Entries != nil && *l.Entries != entries:
+			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
+		case l.Entries != nil:
+			entries, ended = 0, true // the next export may follow
+		}
+		if len(chunk) == maxChunkEntries || size >= chunkBytes {
+			if err := i.append(chunk); err != nil {
+				return err
+			}
+			chunk, size = chunk[:0], 0
+		}
+	}
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("line %d is longer than %d bytes: take it out", number+1, maxLineBytes)
+	case err != nil:
+		return err
+	case !ended:
+		return fmt.Errorf(`the export is empty or cut short, because its last line is missing (kubectl exec needs -i); if %d entries are all, add {"entries":%[1]d}`, entries)
+	}
+	return i.append(chunk)
+}
+
+// append appends a chunk, unless an earlier import has: the idempotency key is made of all entries before the chunk. If the
+// earlier import appended fewer entries there, because its export was shorter, append looks for them and goes on behind them.
+func (i *importing) append(chunk []string) error {
+	for len(chunk) > 0 {
+		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
+		known, err := i.appendAll(chunk, key)
+		for fewer := 1; errors.Is(err, guestbook.ErrReused) && fewer < len(chunk); fewer++ {
+			n = fewer
+			known, err = i.appendAll(chunk[:n], key)
+		}
+		if errors.Is(err, guestbook.ErrReused) { // by an import of other entries
+			n = len(chunk)
+			known, err = i.appendAll(chunk, fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))))
+		}
+		switch {
+		case err != nil:
+			return err
+		case known:
+			i.known += n
+		default:
+			i.added += n
+		}
+		for _, text := range chunk[:n] {
+			i.before, i.bytes = sha256.Sum256(append(i.before[:], text...)), i.bytes+int64(len(text))
+		}
+		chunk = chunk[n:]
+	}
+	return nil
+}
+
+func (i *importing) appendAll(texts []string, idempotencyKey string) (known bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return i.store.AppendAll(ctx, i.key, texts, idempotencyKey)
+}
+
+// check reports an error if the book is too short to hold all entries: it has lost those of an earlier import.
+func (i *importing) check() error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	end, err := i.store.End(ctx, i.key)
+	if err == nil && end.End < i.bytes {
+		err = errors.New("the guestbook has lost entries that an earlier import appended: with another -name, all are appended again")
+	}
+	return err
+}
+
+// parse reads a line. An empty line has neither a text nor an end.
+func parse(text []byte) (l line, err error) {
+	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
+	if len(text) == 0 {
+		return l, nil
+	}
+	if text[0] >= 0xfe || bytes.IndexByte(text[:min(2, len(text))], 0) >= 0 {
+		return l, errors.New("is UTF-16, as PowerShell's > writes it: convert the file with iconv -f UTF-16 -t UTF-8")
+	}
+	if err := json.Unmarshal(text, &l); err != nil {
+		return l, fmt.Errorf(`is not {"text": "…"}: %w`, err)
+	}
+	if l.Bytes != nil {
+		l.Text = string(l.Bytes)
+	}
+	switch {
+	case l.Entries == nil && guestbook.IsBlank(l.Text):
+		err = errors.New("has no text, or a blank one: take it out")
+	case len(l.Text) > maxTextBytes:
+		err = fmt.Errorf("has a text of %d bytes, and the most are %d: make several entries of it", len(l.Text), maxTextBytes)
+	}
+	return l, err
+}

@@ -1,0 +1,168 @@
+// Package admin tests the operator's commands as programs, against real Redis.
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+const book = "messages"
+
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
+
+// master starts a master, with a slave.
+func master(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
+	t.Helper()
+	pod := podtest.Redis(t, o)
+	return pod, podtest.Dial(t, pod.Ports.Master)
+}
+
+// try runs a command, and gives what it printed and its exit code.
+func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs strings.Builder
+	command := podtest.Command(t, pod, args...)
+	command.Stdin, command.Stdout, command.Stderr = stdin, &out, &errs
+	if err := command.Run(); command.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), command.ProcessState.ExitCode()
+}
+
+// run returns what a command prints that must succeed.
+func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
+	t.Helper()
+	out, errs, code := try(t, pod, strings.NewReader(stdin), args...)
+	if code != 0 || errs != "" && args[0] != "export" {
+		t.Fatalf("%q: exit code %d, %s%s", args, code, out, errs)
+	}
+	return out
+}
+
+// peak runs a command and returns the most memory that it had, in KB.
+func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
+	t.Helper()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			return memory, err
+		case <-time.After(5 * time.Millisecond):
+			// The usage that Linux reports at the end would include the test's own memory, because the child began as its copy.
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
+			_, most, _ := strings.Cut(string(status), "VmHWM:")
+			_, _ = fmt.Sscan(most, &memory) // nothing is there after its end
+		}
+	}
+}
+
+func value(t testing.TB, c redis.Conn, key string) string {
+	t.Helper()
+	v, err := redis.String(c.Do("GET", key))
+	if err != nil && !errors.Is(err, redis.ErrNil) {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestEntries(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	if out := run(t, pod, "", "entries"); out != "" {
+		t.Errorf("an empty book has %q", out)
+	}
+	podtest.Do(t, c, "SET", book, "first,,a%2C b\n\x1b[2J\u202e, ,\xff,last")
+	all := "0\tfirst\n6\ta, b\\n\\x1b[2J\\u202e\n23\t\\xff\n25\tlast\n"
+	for args, want := range map[string]string{
+		"entries": all, "entries -last 0": all, "entries -last 9": all, "entries -last=1": "25\tlast\n", "entries -key other": "",
+		"entries -last 2": "23\t\\xff\n25\tlast\n",
+	} {
+		if out := run(t, pod, "", strings.Fields(args)...); out != want {
+			t.Errorf("%s: %q, want %q", args, out, want)
+		}
+	}
+	podtest.Do(t, c, "SET", "guestbook", ",pinned")
+	t.Setenv("GUESTBOOK_KEY", "guestbook")
+	if out := run(t, pod, "", "entries"); out != "0\tpinned\n" {
+		t.Errorf("with GUESTBOOK_KEY: %q", out)
+	}
+	if out := run(t, pod, "", "entries", "-key", book); out != all {
+		t.Errorf("with another -key: %q", out)
+	}
+}
+
+// A spreadsheet takes no cell of the list for a formula, nor for the beginning of a quoted one.
+func TestEntriesAreNoFormulas(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	for text, want := range map[string]string{
+		"=HYPERLINK(1)": "'=HYPERLINK(1)", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1\"": `\"=1\"`, `\n`: `\\n`, "＝1": "'＝1",
+		"＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "\t=1": `\t=1`, "\r=1": `\r=1`, "\u00a0=1": `\u00a0=1`, "1+1=2": "1+1=2", "a -b": "a -b", "'x": "'x",
+	} {
+		podtest.Do(t, c, "SET", book, ","+text)
+		if out := run(t, pod, "", "entries"); out != "0\t"+want+"\n" {
+			t.Errorf("%q is listed as %q, want %q", text, out, want)
+		}
+	}
+}
+
+func TestWrongUse(t *testing.T) {
+	pod := podtest.New(t, localpod.Options{})
+	for args, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"frobnicate":            {2, `there is no command "frobnicate": see api -help`},
+		"hide":                  {2, "see api -help"},
+		"hide 1 2":              {2, "see api -help"},
+		"entries 3":             {2, "see api -help"},
+		"entries -last x":       {2, "see api -help"},
+		"entries -last -1":      {2, "see api -help"},
+		"export -last 1":        {2, "see api -help"},
+		"import FILE":           {2, "see api -help"},
+		"hide -name x 1":        {2, "see api -help"},
+		"hide -help":            {0, "api hide ID"},
+		"-help":                 {0, "api hide ID"},
+		"hide 1":                {1, "api: hide: 1: master EVAL: get a connection"},
+		"export":                {1, "connection refused"},
+		"entries -key messages": {1, "connection refused"},
+	} {
+		out, errs, code := try(t, pod, nil, strings.Fields(args)...)
+		if code != want.code || !strings.Contains(out+errs, want.says) || strings.Count(errs, "\n") > 2 {
+			t.Errorf("%s: exit code %d, %s%s", args, code, out, errs)
+		}
+	}
+	t.Setenv("REDIS_DB", "x")
+	if _, errs, code := try(t, pod, nil, "export"); code != 1 || !strings.HasPrefix(errs, `api: REDIS_DB="x"`) {
+		t.Errorf("with a wrong setting: %d, %s", code, errs)
+	}
+}
+
+// The API's user of Redis may run all commands, on its own books.
+func TestAsTheUserOfTheAPI(t *testing.T) {
+	const password = "secret"
+	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, password), SlaveArgs: podtest.User(t, password)})
+	t.Setenv("REDIS_USERNAME", "api")
+	t.Setenv("REDIS_PASSWORD", password)
+	run(t, pod, `{"text": "bad"}`+"\n"+`{"text": "good"}`+"\n"+`{"entries": 2}`, "import")
+	run(t, pod, "", "hide", "0")
+	if out := run(t, pod, "", "entries"); out != "4\tgood\n" {
+		t.Errorf("the entries are %q", out)
+	}
+	if _, errs, code := try(t, pod, nil, "hide", "0", "-key", "secret"); code != 1 || !strings.Contains(errs, "kept from the guestbook") {
+		t.Errorf("another key: %d, %s", code, errs)
+	}
+}

@@ -1,0 +1,273 @@
+package admin
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"guestbook/api/internal/guestbook"
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// lines is the export of a book with these entries.
+func lines(texts ...string) string {
+	var all strings.Builder
+	for _, text := range texts {
+		fmt.Fprintf(&all, "{\"text\":%q}\n", text)
+	}
+	return fmt.Sprintf("%s{\"entries\":%d}\n", &all, len(texts))
+}
+
+// numbered returns n texts.
+func numbered(n int) (texts []string) {
+	for i := range n {
+		texts = append(texts, fmt.Sprintf("entry %d, with some words so that there are several chunks", i))
+	}
+	return texts
+}
+
+// wantBook checks that a book has these texts and no others.
+func wantBook(t *testing.T, content string, texts []string) {
+	t.Helper()
+	entries, _ := guestbook.Split([]byte(content), 0)
+	if len(entries) != len(texts) {
+		t.Errorf("the book has %d entries, want %d", len(entries), len(texts))
+		return
+	}
+	for i, entry := range entries {
+		if entry.Text != texts[i] {
+			t.Errorf("entry %d is %q, want %q", i, entry.Text, texts[i])
+			return
+		}
+	}
+}
+
+func TestImport(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	podtest.Do(t, c, "SET", book, "<first>,,a%2C \"b\"\n,   ,\xff%2525,é😀,last")
+	lines := run(t, pod, "", "export")
+	for before, after := range map[string]string{
+		"":     ",<first>,a%2C \"b\"\n,\xff%2525,é😀,last",
+		",old": ",old,<first>,a%2C \"b\"\n,\xff%2525,é😀,last",
+	} {
+		podtest.Do(t, c, "FLUSHALL")
+		podtest.Do(t, c, "SET", "guestbook", before)
+		for _, says := range []string{"5 entries appended, 0 were there already\n", "0 entries appended, 5 were there already\n"} {
+			if out := run(t, pod, lines, "import", "-key", "guestbook"); out != says {
+				t.Errorf("it says %q, want %q", out, says)
+			}
+			if got := value(t, c, "guestbook"); got != after {
+				t.Errorf("the book is %q, want %q", got, after)
+			}
+		}
+	}
+}
+
+// Windows and editors change files, and two exports can follow each other.
+func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	ab := lines("a", "b")
+	for _, lines := range []string{
+		"\ufeff" + ab, strings.ReplaceAll(ab, "\n", "\r\n"), "\n" + ab + "\n\n", strings.TrimSpace(ab), lines("a") + "\ufeff" + lines("b"), lines() + ab,
+		"{\"text\": \"a\", \"id\": 7}\n{ \"text\":\"b\" }\n{\"entries\": 2}",
+	} {
+		podtest.Do(t, c, "FLUSHALL")
+		run(t, pod, lines, "import")
+		if got := value(t, c, book); got != ",a,b" {
+			t.Errorf("%q: the book is %q", lines, got)
+		}
+	}
+	run(t, pod, lines(), "import", "-key", "empty")
+	if got := value(t, c, "empty"); got != "" {
+		t.Errorf("of an empty book it makes %q", got)
+	}
+}
+
+func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	ab := lines("a", "b")
+	utf16 := func(text string, order int) string {
+		wide := []byte(nil)
+		for _, c := range []byte(text) {
+			wide = append(wide, [][]byte{{c, 0}, {0, c}}[order]...)
+		}
+		return string(wide)
+	}
+	for lines, says := range map[string]string{
+		"":                                      "api: import: the export is empty or cut short, because its last line is missing (kubectl exec needs -i)",
+		"\n\n":                                  `if 0 entries are all, add {"entries":0}; then import`,
+		"{\"text\": \"a\"}\n":                   `if 1 entries are all, add {"entries":1}`,
+		ab[:len(ab)-5]:                          "line 3 is not",
+		ab[:len(ab)-len("\n")-2]:                "line 3 is not",
+		ab[:10]:                                 "line 1 is not",
+		ab + "{\"text\": \"c\"}\n":              `cut short`,
+		lines("a") + lines("b")[:13]:            `cut short`,
+		"{\"text\": \"a\"}\n{\"entries\": 2}\n": "line 2 ends an export of 2 entries, but 1 came",
+		"{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"entries\": 1}\n":      "line 3 ends an export of 1 entries, but 2 came",
+		"{\"text\": \"a\"}\nhello\n{\"text\": \"b\"}\n":                 `line 2 is not {"text": "…"}`,
+		"{\"text\": \"a\"}\n\x1b[2J\n":                                  `line 2 is not {"text": "…"}`,
+		"{\"text\": \"a\"}\n{\"text\": \"b":                             "line 2 is not",
+		"{\"text\": \"a\", \"entries\": 1}\n":                           "if 1 entries are all",
+		"{\"text\": \" \"}\n{\"entries\": 1}":                           "line 1 has no text, or a blank one",
+		"{}\n{\"entries\": 1}":                                          "line 1 has no text, or a blank one",
+		"[]\n":                                                          "line 1 is not",
+		"{\"text\": \"gr\xfcn\"}\n{\"entries\": 1}":                     "line 1 is not",
+		"{\"text\": \"\\ud800\"}\n{\"entries\": 1}":                     "line 1 is not",
+		"\xff\xfe" + utf16(ab, 0):                                       "line 1 is UTF-16, as PowerShell's > writes it: convert the file",
+		"\xfe\xff" + utf16(ab, 1):                                       "line 1 is UTF-16",
+		utf16(ab, 0):                                                    "line 1 is UTF-16",
+		"\xff\xfe":                                                      "line 1 is UTF-16",
+		"\x1f\x8b\x08\x00\x00":                                          "line 1 is not",
+		lines(strings.Repeat("x", 1<<20+1)):                             "line 1 has a text of 1048577 bytes, and the most are 1048576",
+		"{\"text\": \"a\"}\n{\"text\": \"" + strings.Repeat("x", 9<<20): "line 2 is longer than 8388608 bytes",
+	} {
+		podtest.Do(t, c, "FLUSHALL")
+		out, errs, code := try(t, pod, strings.NewReader(lines), "import")
+		if code != 1 || !strings.Contains(errs, says) || out != "0 entries appended, 0 were there already\n" {
+			t.Errorf("%.60q: exit code %d, %s, %s", lines, code, errs, out)
+		}
+		if strings.ContainsAny(errs, "\x1b\x00") || strings.Count(errs, "\n") != 1 {
+			t.Errorf("%.60q: it says %q", lines, errs)
+		}
+		if got := value(t, c, book); got != "" {
+			t.Errorf("%.60q: the book is %q", lines, got)
+		}
+	}
+}
+
+// A repeat goes on where an import broke off, although entries are posted and hidden in between.
+func TestImportGoesOnAfterABreak(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	texts := numbered(30_000)
+	all := lines(texts...)
+	line := func(n int) int { return strings.Index(all, fmt.Sprintf("{\"text\":\"entry %d,", n)) }
+	want := map[string]int{"old": 1, "between": 5}
+	for _, text := range texts[1:] {
+		want[text]++
+	}
+	podtest.Do(t, c, "SET", book, ",old")
+	for name, broken := range map[string]string{
+		"cut within a line": all[:line(3_000)+7], "cut between lines": all[:line(10_500)], "cut before the end": all[:line(29_999)],
+		"a wrong line": all[:line(20_400)] + "wrong\n" + all[line(20_400):],
+	} {
+		out, errs, code := try(t, pod, strings.NewReader(broken), "import")
+		if code != 1 || !strings.Contains(errs, "import the same lines again: none is appended twice") {
+			t.Errorf("%s: exit code %d, %s, %s", name, code, out, errs)
+		}
+		podtest.Do(t, c, "APPEND", book, ",between")
+		run(t, pod, "", "hide", "4")
+	}
+	killed := podtest.Command(t, pod, "import", "-key", "killed")
+	stdin, err := killed.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := killed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(stdin, all[:line(15_500)]); err != nil {
+		t.Fatal(err)
+	}
+	for strings.Count(value(t, c, "killed"), ",") < 15_000 && t.Context().Err() == nil {
+	}
+	_ = killed.Process.Kill()
+	_ = killed.Wait()
+	if out := run(t, pod, all, "import", "-key", "killed"); out != "15000 entries appended, 15000 were there already\n" {
+		t.Errorf("after it was killed it says %q", out)
+	}
+	wantBook(t, value(t, c, "killed"), texts)
+
+	podtest.Do(t, c, "APPEND", book, ",between")
+	if out := run(t, pod, all, "import"); out != "1000 entries appended, 29000 were there already\n" {
+		t.Errorf("it says %q", out)
+	}
+	entries, _ := guestbook.Split([]byte(value(t, c, book)), 0)
+	for _, entry := range entries {
+		want[entry.Text]--
+	}
+	for text, n := range want {
+		if n != 0 {
+			t.Errorf("%q is there %d times too few", text, n)
+		}
+	}
+}
+
+// A line that was mended changes nothing of what came before it.
+func TestImportGoesOnAfterALineWasMended(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	texts := numbered(3_500)
+	all := lines(texts...)
+	for _, wrong := range []int{3_499, 1_700, 1_000, 999, 0} {
+		podtest.Do(t, c, "FLUSHALL")
+		line := fmt.Sprintf("{\"text\":%q}\n", texts[wrong])
+		for _, instead := range []string{"wrong\n", line[:9] + "\n", ""} {
+			before := wrong / 1000 * 1000
+			if instead == "" {
+				before = 3_000 // that a line is missing shows at the end
+			}
+			out, _, code := try(t, pod, strings.NewReader(strings.Replace(all, line, instead, 1)), "import", "-name", instead)
+			if want := fmt.Sprintf("%d entries appended, 0 were there already\n", before); code != 1 || out != want {
+				t.Errorf("line %d as %q: exit code %d, %s, want %s", wrong, instead, code, out, want)
+			}
+			if instead == "" {
+				break // so many others are in the book
+			}
+			if out, want := run(t, pod, all, "import", "-name", instead), fmt.Sprintf("%d entries appended, %d were there already\n", 3_500-before, before); out != want {
+				t.Errorf("line %d mended: %s, want %s", wrong, out, want)
+			}
+			wantBook(t, value(t, c, book), texts)
+			podtest.Do(t, c, "FLUSHALL")
+		}
+	}
+}
+
+// An export that was made again has the entries of the first one, and new ones.
+func TestImportOfALaterExport(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	texts, known := numbered(3_000), 0
+	for _, n := range []int{0, 1, 2, 200, 1_000, 1_001, 1_400, 1_400, 2_999, 3_000} {
+		want := fmt.Sprintf("%d entries appended, %d were there already\n", n-known, known)
+		if out := run(t, pod, lines(texts[:n]...), "import"); out != want {
+			t.Errorf("of %d it says %q, want %q", n, out, want)
+		}
+		known = n
+	}
+	if out := run(t, pod, lines(texts[:200]...), "import"); out != "0 entries appended, 200 were there already\n" {
+		t.Errorf("of the earlier export it says %q", out)
+	}
+	wantBook(t, value(t, c, book), texts)
+}
+
+func TestImportKnowsOtherLinesFromTheSame(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	for range 2 {
+		for _, texts := range [][]string{{"ab"}, {"abc", "d"}, {"a"}, {"ab", "c"}} {
+			run(t, pod, lines(texts...), "import")
+		}
+		if got := value(t, c, book); got != ",ab,abc,d,a,c" {
+			t.Errorf("the book is %q", got)
+		}
+	}
+	run(t, pod, lines("a"), "import", "-name", "second")
+	run(t, pod, lines("a"), "import", "-name", "second")
+	if got := value(t, c, book); got != ",ab,abc,d,a,c,a" {
+		t.Errorf("after an import with a name the book is %q", got)
+	}
+}
+
+// An import is not repeated in silence if the book was emptied since.
+func TestImportIntoABookThatWasEmptied(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	run(t, pod, lines("a", "b"), "import")
+	podtest.Do(t, c, "SET", book, "")
+	out, errs, code := try(t, pod, strings.NewReader(lines("a", "b")), "import")
+	if code != 1 || out != "0 entries appended, 2 were there already\n" || !strings.Contains(errs, "has lost entries that an earlier import appended: with another -name, all are appended again") {
+		t.Errorf("exit code %d, %s, %s", code, out, errs)
+	}
+	run(t, pod, lines("a", "b"), "import", "-name", "again")
+	if got := value(t, c, book); got != ",a,b" {
+		t.Errorf("the book is %q", got)
+	}
+}
