@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -28,7 +29,6 @@ import (
 var version = "dev"
 
 func main() {
-	scheduleInBatches()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
@@ -78,7 +78,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 }
 
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
-	listener, err := server.Listen(config.ListenAddr)
+	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
 		return err
 	}
