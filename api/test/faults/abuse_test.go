@@ -24,8 +24,7 @@ import (
 // pool is how many connections to Redis's master, and to the slaves, an API opens at most.
 const pool = 64
 
-// crowd is how many visitors come beside those of load where that is tested. nginx keeps a connection to the API open
-// for each that had a request under way at the same time.
+// crowd is how many visitors come beside those of load.
 const crowd = 200
 
 var abuse = []fault{
@@ -48,7 +47,7 @@ var abuse = []fault{
 	},
 	{
 		name: fmt.Sprint(crowd, " visitors when the master is back after 3 s"), bound: "reads go on; Redis sees no more connections than the pool may have",
-		setup: setup{direct: true}, keeps: crowd, writes: unavailable,
+		setup: setup{direct: true}, keeps: keptByNginx, writes: unavailable,
 		inject: func(r *rig) {
 			r.crowd(r.load.reading, crowd, 200*time.Millisecond)
 			time.Sleep(scaled(time.Second))

@@ -25,7 +25,7 @@ import (
 const (
 	warmUp = 1500 * time.Millisecond // before each fault
 	after  = 2 * time.Second
-	// deadline is by when the API answers, whatever Redis does: REQUEST_TIMEOUT and some grace.
+	// deadline is by when the API answers, whatever Redis does: settings.RequestTimeout and some grace.
 	deadline = 2500 * time.Millisecond
 	// recovered is how long after a fault writes must succeed again.
 	recovered = time.Second
