@@ -90,11 +90,6 @@ func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
 	alarms = newWatch(t)
-	defer func() {
-		if err := alarms.draw(t); err != nil {
-			t.Error(err)
-		}
-	}()
 	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults, room) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}

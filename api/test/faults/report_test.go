@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"guestbook/api/test/localpod"
-	"guestbook/api/tools/chart"
 )
 
 // String is the row in one line.
@@ -87,23 +86,12 @@ func publish(t *testing.T, rows []row) {
 	if scale := os.Getenv("FAULT_SCALE"); scale != "" {
 		fmt.Fprintf(&b, "\nFAULT_SCALE=%s: the faults lasted that part of the time that is said.\n", scale)
 	}
-	var bars []chart.Bar
-	for _, r := range rows {
-		failed := 0
-		for _, n := range r.failed {
-			failed += n
-		}
-		bars = append(bars, chart.Bar{Label: r.name, Value: 100 * float64(failed) / float64(max(r.requests, 1)), Text: fmt.Sprintf("%d of %d; %d lost", failed, r.requests, r.lost)})
-	}
 	root, err := localpod.Root()
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(root, ".build", "faults.md"), []byte(b.String()), 0o644)
-	}
-	if err == nil {
-		err = chart.Bars(filepath.Join(root, ".build", "faults.svg"), "Requests that failed, in time and in order, in percent; entries that were lost", bars)
 	}
 	if err != nil {
 		t.Error(err)
