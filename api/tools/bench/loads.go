@@ -5,10 +5,10 @@ import "strings"
 // load is one kind of request.
 type load struct {
 	name    string
-	entries int     // in the book before each run
-	path    string  // with its query
-	script  string  // for wrk, where a request is more than its address
-	size    int     // of the answer in bytes: what the floor answers with
+	entries int    // in the book before each run
+	path    string // with its query
+	script  string // for wrk, where a request is more than its address
+	size    int    // of the answer in bytes: what the floor answers with
 }
 
 // usual are the numbers of connections that are measured.
