@@ -49,7 +49,6 @@ func contradictions(f Figures) (found []string) {
 	// Sizes.
 	expect(n("nginx http client_max_body_size") == n("server.maxBodyBytes"), "nginx and the API take bodies of different length")
 	expect(n("server.maxPendingBytes") >= n("server.maxBodyBytes") && n("server.maxBodyBytes") > n("server.smallRequestBytes"), "there is no room for one body")
-	expect(n("store.maxBatch") >= n("server.maxBodyBytes"), "a body is longer than a batch")
 	expect(n("nginx http large_client_header_buffers")*2 <= n("main.MaxHeaderBytes"), "nginx passes on a request line, and as much of headers, that the API refuses")
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
@@ -122,7 +121,6 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{nginx, "client_max_body_size 1m", "client_max_body_size 2m", "bodies of different length"},
 		{params, "maxBodyBytes = 1 << 20", "maxBodyBytes = 1 << 21", "bodies of different length"},
 		{params, "maxBodyBytes = 1 << 20", "maxBodyBytes = 1 << 24", "no room for one body"},
-		{"api/internal/store/write_queue.go", "maxBatch = 1 << 20", "maxBatch = 1 << 19", "longer than a batch"},
 		{nginx, "large_client_header_buffers 4 256k", "large_client_header_buffers 4 512k", "that the API refuses"},
 		{commands, "256 << 10, 4 << 20", "8 << 20, 4 << 20", "a long read is none"},
 		{settings, "RequestTimeout = 2 *", "RequestTimeout = 10 *", "proxy_read_timeout ends before"},
@@ -176,7 +174,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := file(t, "docs/limits.md")
-	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.cooldown|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
+	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
 		if last == "WithTimeout" { // has no name of its own

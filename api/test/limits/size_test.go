@@ -14,9 +14,9 @@ import (
 
 // The code grows by a decision only, which is a larger number here. Lines are counted that are neither blank nor comments.
 const (
-	maxAPILines   = 2540 // of Go in api/, without tests and tools
+	maxAPILines   = 2470 // of Go in api/, without tests and tools
 	maxToolsLines = 900  // of Go in api/tools/
-	maxLuaLines   = 76
+	maxLuaLines   = 40
 	maxFileLines  = 200 // of one file of the API
 )
 
