@@ -20,7 +20,7 @@ export GOBIN := $(CURDIR)/.build
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
 .PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
-	test-versions faults mutants soak fuzz bench bench-compare profile scale lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
+	test-versions faults mutants soak fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
@@ -82,9 +82,9 @@ bench: servers wrk chromium ## requests/s beside what nginx, net/http and Redis 
 bench-compare: servers ## the Go benchmarks of two commits: BASE=HEAD~1 and what is here; COUNT=6 runs
 	@api/tools/bench-compare.sh $(or $(BASE),HEAD~1) $(or $(COUNT),6)
 profile: servers ## CPU and allocation profiles of handler and store under load, in .build/
-	@api/tools/profile.sh
-scale: ## what 1,000 to 1,000,000 requests/s take, from what one costs: docs/scale.md; SCALE="-writes 20"
-	@go run ./api/tools/scale $(SCALE)
+	go test -run=NONE -bench=. -cpuprofile=.build/cpu.prof -memprofile=.build/mem.prof -o .build/server.test ./api/internal/server
+	go tool pprof -top .build/cpu.prof | head -25
+	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
 
 ## Upkeep:
 lint: lint-manifests ## formatting, linters (building one takes longer than the tests) and the manifests
@@ -95,10 +95,15 @@ lint-manifests: $(KUSTOMIZE) ## what the manifests allow, their schemas and scor
 	@api/tools/lint-manifests.sh
 all-in-one: $(KUSTOMIZE) ## writes all-in-one/ from k8s/
 	@api/tools/all-in-one.sh all-in-one
-licences: .build/api-linked ## the API's modules and their licences; fails on an unknown or copyleft one
-	@go run ./api/tools/modules $<
-sbom: .build/api-linked ## the API's modules as CycloneDX, in .build/sbom.json
-	@go run ./api/tools/modules -sbom '$(VERSION)' $< >.build/sbom.json && echo .build/sbom.json
+licences: .build/go-licenses ## the API's modules and their licences; fails on an unknown or copyleft one
+	@# Without GOROOT it takes the standard library for modules without a licence. Its log is long.
+	@export GOROOT="$$(go env GOROOT)"; .build/go-licenses report ./api --ignore guestbook 2>.build/licences.log && \
+		.build/go-licenses check ./api --ignore guestbook --disallowed_types forbidden,restricted,reciprocal,unknown 2>.build/licences.log || \
+		{ grep -v 'non-Go code\|^/' .build/licences.log; exit 1; }
+sbom: .build/api-linked .build/cyclonedx-gomod ## the API's modules as CycloneDX, in .build/sbom.json
+	@.build/cyclonedx-gomod bin -json -licenses -assert-licenses -std -version '$(VERSION)' -output .build/sbom.json $< 2>.build/sbom.log || \
+		{ cat .build/sbom.log; exit 1; }
+	@echo .build/sbom.json
 vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
 	@api/tools/vulncheck.sh
 
@@ -106,6 +111,15 @@ servers: ; @mkdir -p .build && api/tools/install-programs.sh redis-server nginx
 chromium wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
 .build/api-linked: # the API as its image has it
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
+.build/cyclonedx-gomod: Makefile
+	go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+	@touch $@
+.build/go-licenses: Makefile
+	@# "go install" would ask for all versions, which not each module proxy has.
+	@rm -rf .build/licenses && mkdir -p .build/licenses
+	cd .build/licenses && go mod init licenses && go mod edit -require=github.com/google/go-licenses/v2@v2.0.1 && \
+		go build -mod=mod -o ../go-licenses github.com/google/go-licenses/v2
+	@touch $@
 $(AXE): Makefile # looks for accessibility faults in the page
 	@api/tools/install-programs.sh npm
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -28,35 +29,34 @@ import (
 var version = "dev"
 
 func main() {
-	scheduleInBatches()
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, os.Interrupt, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, drainSignal)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// run serves until the first signal, drains, and returns the exit code: 0 after a drain, 1 for an error or a second signal, 2
-// for wrong arguments. After a SIGHUP, which "api drain" sends, it serves on. Other arguments are an
-// operator's commands. The log goes to stderr as JSON lines.
+// drainSignal drains the API, which serves on. "api drain" sends it.
+const drainSignal = syscall.SIGUSR1
+
+// run serves until a signal ends it, and returns the exit code: 0 if the requests under way were answered, 1 for an error or a
+// second signal, 2 for wrong arguments. Other arguments are an operator's commands. The log goes to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":
 	case "-version", "--version":
 		fmt.Fprintln(stdout, version)
 		return 0
-	case "drain": // the pod is leaving; in a container, the API is process 1
-		first, err := os.Readlink("/proc/1/exe")
-		if self, _ := os.Readlink("/proc/self/exe"); err == nil && first != self {
-			fmt.Fprintln(stderr, "api drain: process 1 is", first, "and not the API: run this in the API's container")
-			return 1
-		}
-		if err := syscall.Kill(1, syscall.SIGHUP); err != nil {
+	case "drain":
+		if err := drain(); err != nil {
 			fmt.Fprintln(stderr, "api drain:", err)
 			return 1
 		}
 		return 0
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
-		_ = settings.Usage(stdout) // stdout is gone; so is who would read about it
+		_ = settings.Usage(stdout) // fails if nobody reads stdout
 		fmt.Fprintln(stdout, admin.Usage)
 		return 0
 	default:
@@ -77,8 +77,21 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	return 0
 }
 
+// drain tells process 1, which in a container is the API, that its pod is leaving.
+func drain() error {
+	self, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	if first, err := os.Stat("/proc/1/exe"); err != nil || !os.SameFile(self, first) {
+		return errors.New("process 1 is not the API: run this in the API's container, or elsewhere send the API's process a SIGUSR1")
+	}
+	return syscall.Kill(1, drainSignal)
+}
+
+// serve answers requests until a signal other than drainSignal, and then the requests under way.
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
-	listener, err := server.Listen(config.ListenAddr)
+	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
 		return err
 	}
@@ -86,7 +99,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	redis := store.New(config.Redis(log, metrics))
 	defer func() { err = errors.Join(err, redis.Close()) }()
 	api := server.New(server.Options{
-		Store: redis, Key: config.Key, AllowedKeys: config.AllowedKeys, RequestTimeout: config.RequestTimeout,
+		Store: redis, Key: config.Key, AllowedKeys: config.AllowedKeys, RequestTimeout: settings.RequestTimeout,
 		Version: version, Log: log, Metrics: metrics,
 	})
 	httpServer := &http.Server{
@@ -94,7 +107,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 		// nginx in front keeps to tighter limits; these hold without it.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
-		IdleTimeout:    90 * time.Second, // more than nginx keeps its connections, so that nginx ends them
+		IdleTimeout:    90 * time.Second, // nginx closes its connections before
 		MaxHeaderBytes: 512 << 10,        // a request line of 256 KB and the headers
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -102,27 +115,34 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 
 	served := make(chan error, 1)
 	go func() { served <- httpServer.Serve(listener) }()
-	for sig := os.Signal(syscall.SIGHUP); sig == syscall.SIGHUP; { // after a SIGHUP it waits for the SIGTERM
+	for draining := true; draining; {
 		select {
 		case err := <-served:
 			return err
-		case sig = <-signals:
+		case sig := <-signals:
 			log.Info("draining", "signal", sig.String())
 			api.Drain()
+			draining = sig == drainSignal
 		}
-	}
-	select {
-	case <-time.After(config.DrainDelay):
-	case sig := <-signals:
-		return errors.Join(fmt.Errorf("second signal: %s", sig), httpServer.Close())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the requests under way
 	defer cancel()
-	if err := httpServer.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	finished := make(chan error, 1)
+	go func() { finished <- httpServer.Shutdown(ctx) }()
+	for {
+		select {
+		case err := <-finished:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			log.Warn("a request did not arrive whole in time: its connection is closed")
+			return httpServer.Close()
+		case sig := <-signals:
+			if sig != drainSignal {
+				return errors.Join(fmt.Errorf("second signal: %s", sig), httpServer.Close())
+			}
+		}
 	}
-	log.Warn("a request did not arrive whole in time: its connection is closed")
-	return httpServer.Close()
 }
 
 func newMetrics() *prometheus.Registry {

@@ -8,18 +8,23 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"guestbook/api/test/localpod"
 	"guestbook/api/test/podtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets the test's own program be the API, for tests of what a process does.
+func TestMain(m *testing.M) {
+	if os.Getenv("TEST_RUNS_API") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
 
 // process is a run of the API inside the test.
 type process struct {
@@ -29,23 +34,19 @@ type process struct {
 	client  http.Client
 }
 
-// start runs the API until it listens.
-func start(t *testing.T, pod *localpod.Pod, env ...string) *process {
+// environment sets where the API listens and finds the pod's Redis.
+func environment(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	t.Setenv("LISTEN_ADDR", "127.0.0.1:0")
 	t.Setenv("REDIS_MASTER_ADDR", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master))
 	t.Setenv("REDIS_SLAVE_ADDR", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave))
-	for _, e := range env {
-		name, value, _ := strings.Cut(e, "=")
-		t.Setenv(name, value)
-	}
+}
+
+// newProcess returns the API that logs to the reader, once it listens.
+func newProcess(t *testing.T, log io.Reader) *process {
+	t.Helper()
 	p := &process{signals: make(chan os.Signal, 2), exit: make(chan int, 1), client: http.Client{Timeout: 5 * time.Second}}
 	t.Cleanup(p.client.CloseIdleConnections)
-	log, stderr := io.Pipe()
-	go func() {
-		p.exit <- run(nil, p.signals, io.Discard, stderr)
-		stderr.Close()
-	}()
 	lines := bufio.NewScanner(log)
 	if !lines.Scan() {
 		t.Fatal("no log line")
@@ -57,6 +58,47 @@ func start(t *testing.T, pod *localpod.Pod, env ...string) *process {
 	p.addr = line.Addr
 	go io.Copy(io.Discard, log)
 	return p
+}
+
+// start runs the API inside the test.
+func start(t *testing.T, pod *localpod.Pod) *process {
+	t.Helper()
+	environment(t, pod)
+	log, stderr := io.Pipe()
+	signals, exit := make(chan os.Signal, 2), make(chan int, 1)
+	go func() {
+		exit <- run(nil, signals, io.Discard, stderr)
+		stderr.Close()
+	}()
+	p := newProcess(t, log)
+	p.signals, p.exit = signals, exit
+	return p
+}
+
+// startProgram runs the API as a process of its own, by way of the given command.
+func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process, *exec.Cmd) {
+	t.Helper()
+	environment(t, pod)
+	t.Setenv("TEST_RUNS_API", "yes")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command = append(command, self)
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	log, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newProcess(t, log)
+	go func() {
+		_ = cmd.Wait() // its error repeats the exit code
+		p.exit <- cmd.ProcessState.ExitCode()
+	}()
+	return p, cmd
 }
 
 func (p *process) get(t *testing.T, path string) int {
@@ -72,41 +114,108 @@ func (p *process) get(t *testing.T, path string) int {
 	return response.StatusCode
 }
 
+func await(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for until := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("waited in vain for ", what)
+		}
+	}
+}
+
+// await waits until the path is answered with the status.
+func (p *process) await(t *testing.T, path string, status int) {
+	t.Helper()
+	await(t, fmt.Sprint(path, " to answer ", status), func() bool { return p.get(t, path) == status })
+}
+
 func (p *process) exitCode(t *testing.T) int {
 	t.Helper()
 	select {
 	case code := <-p.exit:
 		return code
-	case <-time.After(10 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("it does not end")
 		return -1
 	}
 }
 
-func TestDrain(t *testing.T) {
-	p := start(t, podtest.Redis(t, localpod.Options{}), "DRAIN_DELAY=300ms")
-	if status := p.get(t, "/readyz"); status != 200 {
-		t.Errorf("/readyz answers %d", status)
-	}
-	signalled := time.Now()
-	p.signals <- syscall.SIGTERM
-	for p.get(t, "/readyz") != 503 { // it goes on serving, not ready
-		if time.Since(signalled) > 5*time.Second {
-			t.Fatal("still ready")
-		}
-	}
-	if status := p.get(t, "/guestbook/?cmd=get&key=messages"); status != 200 {
-		t.Errorf("a request during the drain is answered %d", status)
-	}
-	if code := p.exitCode(t); code != 0 {
-		t.Errorf("exit code %d", code)
-	}
-	if took := time.Since(signalled); took < 300*time.Millisecond {
-		t.Errorf("it ended after %s, before the drain delay", took)
+// A signal ends the API once the requests under way are answered.
+func TestASignalEndsTheAPI(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			p, cmd := startProgram(t, pod)
+			master := podtest.Dial(t, pod.Ports.Master)
+			podtest.Do(t, master, "CLIENT", "PAUSE", 500, "WRITE")
+			answered := make(chan int, 1)
+			go func() { answered <- p.get(t, "/guestbook/?cmd=set&key=messages&value=x") }()
+			await(t, "the request to wait for Redis", func() bool {
+				return strings.Contains(string(podtest.Do(t, master, "CLIENT", "LIST").([]byte)), "flags=b")
+			})
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if status := <-answered; status != http.StatusOK {
+				t.Errorf("the request under way is answered %d", status)
+			}
+			if code := p.exitCode(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
 	}
 }
 
-// A container's preStop says that the pod leaves; the end comes when nginx has ended, however late.
+// A terminal that closes does not end what nohup has started.
+func TestNohup(t *testing.T) {
+	p, cmd := startProgram(t, podtest.Redis(t, localpod.Options{}), "nohup")
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(drainSignal); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, "/readyz", http.StatusServiceUnavailable) // signals of the same process come in order of their numbers
+	if status := p.get(t, "/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz answers %d", status)
+	}
+}
+
+// In a container the API is process 1, and "api drain" is a second process.
+func TestDrainCommand(t *testing.T) {
+	var user, sameUser []string
+	if os.Geteuid() != 0 {
+		user, sameUser = []string{"--map-root-user"}, []string{"--user", "--preserve-credentials"}
+	}
+	p, cmd := startProgram(t, podtest.Redis(t, localpod.Options{}), append([]string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}, user...)...)
+	p.await(t, "/readyz", http.StatusOK)
+	child, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	drain := exec.CommandContext(t.Context(), "nsenter", append(sameUser, "--target", strings.TrimSpace(string(child)), "--pid", "--mount", self, "drain")...)
+	if out, err := drain.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	p.await(t, "/readyz", http.StatusServiceUnavailable)
+	if status := p.get(t, "/guestbook/?cmd=get&key=messages"); status != http.StatusOK {
+		t.Errorf("a request is answered %d", status)
+	}
+}
+
+// Elsewhere process 1 is another program.
+func TestDrainCommandSignalsNoOtherProgram(t *testing.T) {
+	var out strings.Builder
+	if code := run([]string{"drain"}, nil, io.Discard, &out); code != 1 || !strings.Contains(out.String(), "SIGUSR1") {
+		t.Errorf("exit code %d, %s", code, &out)
+	}
+}
+
+// A container's preStop drains the pod. Its end comes when nginx has ended.
 func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))
 	viewer, err := p.client.Get("http://" + p.addr + "/guestbook/events")
@@ -114,10 +223,11 @@ func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer viewer.Body.Close()
-	p.signals <- syscall.SIGHUP
+	p.signals <- drainSignal
 	if _, err := io.Copy(io.Discard, viewer.Body); err != nil { // the stream ends
 		t.Error(err)
 	}
+	p.signals <- drainSignal // a second one changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
 		if status := p.get(t, path); status != want {
 			t.Errorf("%s answers %d, want %d", path, status, want)
@@ -129,36 +239,46 @@ func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	}
 }
 
-// Whoever has sent half a body must not make a pod's end look like a failure.
-func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
-	p := start(t, podtest.Redis(t, localpod.Options{}))
+// sendHalf sends half a request, and waits until the API has it.
+func (p *process) sendHalf(t *testing.T) {
+	t.Helper()
 	c, err := net.Dial("tcp", p.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	if _, err := c.Write([]byte("POST /guestbook/entries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")); err != nil {
+	t.Cleanup(func() { c.Close() })
+	const head = "POST /guestbook/entries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+	if _, err := c.Write([]byte(head)); err != nil {
 		t.Fatal(err)
 	}
-	for until := time.Now().Add(5 * time.Second); p.get(t, "/healthz") != 200 && time.Now().Before(until); {
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // it waits for the body
+		t.Fatalf("%q, %v", line, err)
 	}
+	if _, err := c.Write([]byte("{")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A client that has sent half a body does not make a pod's end look like a failure.
+func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
+	p := start(t, podtest.Redis(t, localpod.Options{}))
+	p.sendHalf(t)
 	p.signals <- syscall.SIGTERM
-	select {
-	case code := <-p.exit:
-		if code != 0 {
-			t.Errorf("exit code %d", code)
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("it does not end")
+	p.signals <- drainSignal // which a preStop sends late
+	if code := p.exitCode(t); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
-	p := start(t, podtest.New(t, localpod.Options{}), "DRAIN_DELAY=1h")
+	p := start(t, podtest.New(t, localpod.Options{}))
+	p.sendHalf(t)
+	signalled := time.Now()
 	p.signals <- os.Interrupt
 	p.signals <- os.Interrupt
-	if code := p.exitCode(t); code != 1 {
-		t.Errorf("exit code %d, want 1", code)
+	if code := p.exitCode(t); code != 1 || time.Since(signalled) > 5*time.Second {
+		t.Errorf("exit code %d after %s, want 1 at once", code, time.Since(signalled))
 	}
 }
 

@@ -1,7 +1,11 @@
 package server
 
 import (
+	"context"
+	"encoding/json/jsontext"
+	"errors"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -9,24 +13,26 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// answer is what a request gets, if there is no error.
+// answer is what a handler returns beside its error.
 type answer struct {
-	command string // for the metrics; "invalid" until it is known
-	status  int    // 200 unless said
-	body    []byte // JSON
-	written func() // is called when the answer is, if there is something to do then
+	command string // labels the metrics; "invalid" until the command is known
+	status  int    // zero is 200
+	body    []byte // JSON, read by several requests at once
+	release func() // is called after body was written; may be nil
 }
 
-// handler answers a request, by the deadline.
-type handler func(w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error)
+// handler answers a request. It uses the store until the request's context ends.
+type handler func(w http.ResponseWriter, r *http.Request) (answer, error)
 
-// instrument turns a handler that returns its answer into one that writes it and measures how long it took.
-func (s *Server) instrument(handle handler) http.HandlerFunc {
+// respond returns a handler for net/http, which calls handle, writes what handle returns, and measures the time.
+func (s *Server) respond(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		a, err := s.withRoom(handle, w, r, start.Add(s.RequestTimeout))
-		if a.written != nil {
-			defer a.written()
+		ctx, cancel := s.storeContext()
+		defer cancel()
+		a, err := s.reserve(handle, w, r.WithContext(ctx))
+		if a.release != nil {
+			defer a.release()
 		}
 		status := max(a.status, http.StatusOK)
 		if err != nil {
@@ -38,49 +44,80 @@ func (s *Server) instrument(handle handler) http.HandlerFunc {
 	}
 }
 
-// withRoom handles a request once there is room for what it brings. A small one need not wait behind large ones.
-func (s *Server) withRoom(handle handler, w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
-	size := int64(len(r.URL.RawQuery)) + r.ContentLength
-	if r.ContentLength < 0 || size > maxBody {
-		size = maxBody // no more is read
-	}
-	if size > maxSmall {
-		if err := acquire(s.messages, size, deadline); err != nil {
-			return answer{command: "invalid"}, err
-		}
-		defer s.messages.Release(size)
-	}
-	return handle(w, r, deadline)
+// storeContext returns the context of what one request does with the store. It outlives a client that goes away, because
+// redigo closes a connection whose command is cancelled.
+func (o Options) storeContext() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// acquire waits until there is room for n, at most until the deadline.
-func acquire(room *semaphore.Weighted, n int64, deadline time.Time) error {
-	if room.TryAcquire(n) {
-		return nil
+// reserve calls handle when the request's bytes fit below maxPendingBytes. A small request does not wait behind large ones.
+func (s *Server) reserve(handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
+	size := int64(len(r.URL.RawQuery)) + r.ContentLength
+	if r.ContentLength < 0 || size > maxBodyBytes {
+		size = maxBodyBytes // no more is read
 	}
-	ctx, cancel := storeContext(deadline)
-	defer cancel()
-	if room.Acquire(ctx, n) != nil {
+	if size > smallRequestBytes {
+		if err := acquire(r.Context(), s.pendingBytes, size); err != nil {
+			return answer{command: "invalid"}, err
+		}
+		defer s.pendingBytes.Release(size)
+	}
+	return handle(w, r)
+}
+
+// acquire takes n from the semaphore. It waits until the context ends.
+func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
+	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
 	}
 	return nil
 }
 
-// contentType is the header of all answers, which nobody may change.
+var errPanic = errors.New("the read panicked")
+
+// share lets callers with the same name share one read and its answer, which none of them may change. The read starts after
+// each of them has called, so that no answer is older than its question. A caller whose context ends stops waiting.
+func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
+	shared := s.reads.DoChan(name, func() (body any, err error) {
+		runtime.Gosched()    // goroutines that are about to call share take part
+		s.reads.Forget(name) // goroutines that call share from here on start another read
+		ctx, cancel := s.storeContext()
+		defer cancel()
+		err = errPanic
+		defer s.logPanic() // singleflight would end the process
+		return read(ctx)
+	})
+	select {
+	case result := <-shared:
+		body, _ := result.Val.([]byte)
+		return body, result.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// contentType is the header of all answers. It is never changed.
 var contentType = []string{"application/json"}
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
 	// nginx writes its own date.
 	header["Content-Type"], header["Date"] = contentType, nil
-	if len(body) > 2048 { // what is shorter net/http counts itself; what is longer it would send in chunks
+	if len(body) > 2048 { // net/http counts shorter bodies itself, and sends longer ones in chunks
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone; there is nobody to tell
+	_, _ = w.Write(body) // fails if the client has gone
 }
 
-// newDurations is the histogram of all requests.
+// appendJSONString appends s as a JSON string. It changes only what JSON forbids, so that ordinary text keeps the bytes that
+// guestbook.php wrote: it escapes quotes, backslashes and control characters, and each byte that is not UTF-8 becomes U+FFFD.
+func appendJSONString(dst []byte, s string) []byte {
+	dst, _ = jsontext.AppendQuote(dst, s) // its error reports a byte that is not UTF-8
+	return dst
+}
+
+// newDurations returns the histogram of all requests.
 func newDurations() *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",
@@ -89,7 +126,7 @@ func newDurations() *prometheus.HistogramVec {
 	}, []string{"command", "status"})
 }
 
-// newLifetimes is the histogram of all event streams, which last for as long as a page is open.
+// newLifetimes returns the histogram of all event streams, each of which lasts as long as its page is open.
 func newLifetimes() prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "guestbook_event_stream_duration_seconds", Help: "Time from the beginning of an event stream to its end.",

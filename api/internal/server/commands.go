@@ -4,27 +4,25 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
 )
 
 const (
-	// maxShared is how many bytes of a guestbook the requests that ask for it at the same time may share, maxGet how many one
-	// may ask for.
-	maxShared, maxGet = 256 << 10, 4 << 20
-	// maxLongReads is how many guestbooks of over maxShared are answered at a time.
+	// maxSharedBytes is the longest guestbook that concurrent requests share; maxGetBytes is the longest that get returns.
+	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
+	// maxLongReads is how many guestbooks longer than maxSharedBytes are read and sent at a time.
 	maxLongReads = 2
-	// maxMessages is how many bytes all requests under way may bring that bring more than maxSmall.
-	maxMessages, maxSmall = 8 << 20, 16 << 10
+	// maxPendingBytes bounds the queries and bodies of all requests under way that are longer than smallRequestBytes.
+	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 )
 
 var updated = []byte(`{"message": "Updated"}`)
 
 // phpCommand answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
-func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
-	params, err := parameters(w, r)
+func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request) (answer, error) {
+	params, err := readParameters(w, r)
 	cmd, ok := params.Get("cmd")
 	switch {
 	case err != nil:
@@ -33,32 +31,30 @@ func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request, deadline tim
 		return answer{command: "invalid"}, &requestError{http.StatusBadRequest,
 			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
 	case cmd.Text == "set":
-		return answer{command: "set", body: updated}, s.set(r, params, deadline)
+		return answer{command: "set", body: updated}, s.set(r, params)
 	}
-	a, err := s.get(params, deadline)
+	a, err := s.get(r.Context(), params)
 	a.command = "get"
 	return a, err
 }
 
-func (s *Server) set(r *http.Request, params php.Params, deadline time.Time) error {
+func (s *Server) set(r *http.Request, params php.Params) error {
 	if err := checkOrigin(r); err != nil {
 		return err
 	}
-	key, err := s.key(params)
+	key, err := s.requiredKey(params)
 	if err != nil {
 		return err
 	}
-	value, err := text(params, "value")
+	value, err := requiredText(params, "value")
 	if err != nil {
 		return err
 	}
-	ctx, cancel := storeContext(deadline)
-	defer cancel()
-	return s.Store.Set(ctx, key, value)
+	return s.Store.Set(r.Context(), key, value)
 }
 
-func (s *Server) get(params php.Params, deadline time.Time) (answer, error) {
-	key, err := s.key(params)
+func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
+	key, err := s.requiredKey(params)
 	if err != nil {
 		return answer{}, err
 	}
@@ -67,16 +63,14 @@ func (s *Server) get(params php.Params, deadline time.Time) (answer, error) {
 		body := append(make([]byte, 0, len(data)+len(data)/8+16), `{"data": `...)
 		return append(appendJSONString(body, data), '}'), err
 	}
-	body, err := s.shared(readName{command: "get", key: key}, deadline, func(ctx context.Context) ([]byte, error) { return read(ctx, maxShared) })
+	body, err := s.share(ctx, "get "+key, func(ctx context.Context) ([]byte, error) { return read(ctx, maxSharedBytes) })
 	if !errors.Is(err, guestbook.ErrTooLong) {
 		return answer{body: body}, err
 	}
-	// Long ones only a few at a time, each until its reader has it.
-	if err := acquire(s.longReads, 1, deadline); err != nil {
+	// A long guestbook counts until the client has it.
+	if err := acquire(ctx, s.longReads, 1); err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := storeContext(deadline)
-	defer cancel()
-	body, err = read(ctx, maxGet)
-	return answer{body: body, written: func() { s.longReads.Release(1) }}, err
+	body, err = read(ctx, maxGetBytes)
+	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
 }

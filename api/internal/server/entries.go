@@ -7,42 +7,43 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
 )
 
 const (
-	maxText = 4 << 10 // bytes of an entry's text
+	maxTextBytes           = 4 << 10 // of an entry
+	maxIdempotencyKeyBytes = 255
 
-	defaultPage, maxPage = 50, 500 // entries
-	maxIdempotencyKey    = 255     // bytes
-	maxID                = 1 << 53 // the numbers that JavaScript can tell apart
+	defaultPageEntries, maxPageEntries = 50, 500
+
+	maxID = 1 << 53 // JavaScript tells larger numbers no longer apart
 )
 
 // entries posts an entry or reads a page of them.
-func (s *Server) entries(w http.ResponseWriter, r *http.Request, deadline time.Time) (answer, error) {
+func (s *Server) entries(w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		body, err := s.readEntries(r, deadline)
+		body, err := s.readEntries(r)
 		return answer{command: "entries", body: body}, err
 	case http.MethodPost:
-		body, err := s.postEntry(w, r, deadline)
+		body, err := s.postEntry(w, r)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
 	return answer{command: "invalid"}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
-func (s *Server) postEntry(w http.ResponseWriter, r *http.Request, deadline time.Time) ([]byte, error) {
+// postEntry appends the entry that the body holds, and returns it as JSON.
+func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkOrigin(r); err != nil {
 		return nil, err
 	}
-	idempotencyKey, err := idempotencyKey(r)
+	idempotencyKey, err := idempotencyKey(r.Header)
 	if err != nil {
 		return nil, err
 	}
-	fields, err := fields(w, r)
+	fields, err := readFields(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -54,42 +55,41 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request, deadline time
 	switch {
 	case guestbook.IsBlank(text.Text):
 		return nil, &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
-	case len(text.Text) > maxText:
-		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxText)}
+	case len(text.Text) > maxTextBytes:
+		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxTextBytes)}
 	}
-	ctx, cancel := storeContext(deadline)
-	defer cancel()
-	entry, err := s.Store.Append(ctx, key, text.Text, idempotencyKey)
+	entry, err := s.Store.Append(r.Context(), key, text.Text, idempotencyKey)
 	if err != nil {
 		return nil, err
 	}
 	return appendEntry(nil, entry), nil
 }
 
-// idempotencyKey reads the header of that name; "" where there is none. The draft wants its value in quotes
+// idempotencyKey returns the value of the header of that name, "" if there is none. The draft wants the value in quotes
 // (draft-ietf-httpapi-idempotency-key-header); most clients leave them out.
-func idempotencyKey(r *http.Request) (string, error) {
-	values, ok := r.Header["Idempotency-Key"]
+func idempotencyKey(header http.Header) (string, error) {
+	values, ok := header["Idempotency-Key"]
 	if !ok {
 		return "", nil
 	}
 	key := strings.Trim(values[0], `"`)
 	unprintable := strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '\\' })
-	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKey || unprintable {
-		return "", &requestError{http.StatusBadRequest, fmt.Sprintf("Idempotency-Key is one word of 1 to %d printable characters, such as a UUID", maxIdempotencyKey)}
+	if len(values) > 1 || key == "" || len(key) > maxIdempotencyKeyBytes || unprintable {
+		return "", &requestError{http.StatusBadRequest, fmt.Sprintf("Idempotency-Key is not one word of printable characters: send 1 to %d of them, such as a UUID", maxIdempotencyKeyBytes)}
 	}
 	return key, nil
 }
 
-func (s *Server) readEntries(r *http.Request, deadline time.Time) ([]byte, error) {
+// readEntries returns a page of entries as JSON.
+func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, err := s.bookKey(query)
 	if err != nil {
 		return nil, err
 	}
-	before, seen, limit := int64(-1), int64(-1), int64(defaultPage)
+	before, seen, limit := int64(-1), int64(-1), int64(defaultPageEntries)
 	if err := errors.Join(
-		number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID), number(query, "limit", &limit, 1, maxPage),
+		number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID), number(query, "limit", &limit, 1, maxPageEntries),
 	); err != nil {
 		return nil, err
 	}
@@ -97,12 +97,10 @@ func (s *Server) readEntries(r *http.Request, deadline time.Time) ([]byte, error
 		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
 		return appendPage(nil, entries, older), err
 	}
-	if before < 0 && seen < 0 { // what everybody asks for
-		return s.shared(readName{"entries", key, limit}, deadline, read)
+	if before < 0 && seen < 0 { // every visitor asks for the newest page
+		return s.share(r.Context(), fmt.Sprint("entries ", limit, " ", key), read)
 	}
-	ctx, cancel := storeContext(deadline)
-	defer cancel()
-	return read(ctx)
+	return read(r.Context())
 }
 
 func appendPage(dst []byte, entries []guestbook.Entry, older int64) []byte {

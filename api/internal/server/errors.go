@@ -8,7 +8,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// requestError is the client's fault.
+// requestError is an error of the client.
 type requestError struct {
 	status  int
 	message string // what is wrong and what to do
@@ -16,7 +16,7 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors are what the client is told of an error of the store: its status, its words, and what to do.
+// storeErrors maps the store's errors to a status and to advice, which follows the error's own words.
 var storeErrors = []struct {
 	err    error
 	status int
@@ -26,13 +26,13 @@ var storeErrors = []struct {
 	{guestbook.ErrForbidden, http.StatusForbidden, ": use another key"},
 	{guestbook.ErrNoEntry, http.StatusBadRequest, ": use an id, or the before, of an earlier answer"},
 	{guestbook.ErrReused, http.StatusUnprocessableEntity, ": use a new one for a new text"},
-	{guestbook.ErrTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf(", as it has more than %d bytes: read it by pages, at /guestbook/entries", maxGet)},
+	{guestbook.ErrTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf(", as it has more than %d bytes: read it by pages, at /guestbook/entries", maxGetBytes)},
 	{guestbook.ErrFull, http.StatusInsufficientStorage, ": use another key, or ask for more room"},
-	{guestbook.ErrUnconfirmed, http.StatusServiceUnavailable, ": the master has it, but too few slaves confirmed that they have it, too. A repeat with the same Idempotency-Key is safe, and so is a set"},
+	{guestbook.ErrUnconfirmed, http.StatusServiceUnavailable, ": the master has it, but too few slaves have confirmed that they have it as well. A repeat with the same Idempotency-Key is safe, and so is a set"},
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }
 
-// statusOf maps an error to a status and to what the client is told.
+// statusOf returns the status and the message with which an error is answered.
 func statusOf(err error) (status int, message string) {
 	if request := (*requestError)(nil); errors.As(err, &request) {
 		return request.status, request.message
@@ -48,7 +48,7 @@ func statusOf(err error) (status int, message string) {
 	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
 
-// writeError answers with an error, and gives its status.
+// writeError answers a request with an error, and returns the status.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
 	s.Log.Debug("request failed", "status", status, "error", err)

@@ -38,7 +38,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := storeContext(start.Add(s.RequestTimeout))
+	ctx, cancel := s.storeContext()
 	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {

@@ -11,23 +11,21 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// probeTimeout is how long a probe waits for Redis: less than the second that Kubernetes gives it by default.
+// probeTimeout is how long a probe waits for Redis. Kubernetes gives a probe a second by default.
 const probeTimeout = 500 * time.Millisecond
 
-// Drain makes /readyz tell that no more requests should come, and ends the event streams, so that their viewers
-// move on. Requests are answered as before.
-func (s *Server) Drain() {
-	s.hub.drain()
-}
+// Drain makes /readyz answer 503, and ends the event streams, so that their viewers go to another pod. Other requests are
+// answered as before.
+func (s *Server) Drain() { s.hub.drain() }
 
-// readyz says whether requests should come here, and how master and slave are now. A Redis that is away does not make
-// a process unready that has reached it once: all frontends would lose it at once, and with them the page and the reads
-// that a slave can still answer.
+// readyz reports whether requests should come here, and the state of master and slave. A pod that has reached Redis once
+// stays ready without it, because all pods would become unready together, and with them the page and the reads that a slave
+// still answers.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	usual := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // what is most likely asked for
-	master, slave := s.Store.Ping(ctx, usual)
+	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // most requests name it
+	master, slave := s.Store.Ping(ctx, key)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
 	}

@@ -175,7 +175,7 @@ func (t *topic) add(viewer net.Conn) {
 // read gives the events that come after the place at, some at a time, and the place of the last: from a guestbook that has
 // at least upto bytes.
 func (t *topic) read(at guestbook.Mark, upto int64) (text []byte, to guestbook.Mark, err error) {
-	ctx, cancel := storeContext(time.Now().Add(t.hub.RequestTimeout))
+	ctx, cancel := t.hub.storeContext()
 	defer cancel()
 	entries, to, err := t.hub.Store.Since(ctx, t.key, at, upto)
 	for _, e := range entries {

@@ -12,14 +12,48 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// object returns a node of JSON that is an object.
+func object(node any) map[string]any {
+	o, _ := node.(map[string]any)
+	return o
+}
+
+// resolved returns the node of a document with what each $ref names in place of it. The fields beside a $ref override.
+func resolved(t *testing.T, document, node any) any {
+	t.Helper()
+	switch node := node.(type) {
+	case []any:
+		for i := range node {
+			node[i] = resolved(t, document, node[i])
+		}
+	case map[string]any:
+		all := map[string]any{}
+		if ref, ok := node["$ref"].(string); ok {
+			named := document
+			for _, name := range strings.Split(ref, "/")[1:] {
+				if named = object(named)[name]; named == nil {
+					t.Fatalf("%s names nothing", ref)
+				}
+			}
+			maps.Copy(all, resolved(t, document, named).(map[string]any))
+		}
+		for name, child := range node {
+			if name != "$ref" {
+				all[name] = resolved(t, document, child)
+			}
+		}
+		return all
+	}
+	return node
+}
+
 // The description and the routes must name the same addresses.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
-	var description struct {
-		Paths map[string]map[string]json.RawMessage
-	}
+	var description any
 	if err := json.Unmarshal(openAPI, &description); err != nil {
 		t.Fatal(err)
 	}
+	paths := resolved(t, description, description).(map[string]any)["paths"].(map[string]any)
 	s := New(Options{RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	var routed []string
 	for pattern := range s.routes() {
@@ -41,17 +75,17 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 			methods = []string{strings.ToLower(method)}
 		}
 		for _, m := range methods {
-			if description.Paths[path][m] == nil {
+			if object(paths[path])[m] == nil {
 				t.Errorf("%s %s is not described", m, path)
 			}
 		}
-		for m := range description.Paths[path] {
+		for m := range object(paths[path]) {
 			if m != "parameters" && !slices.Contains(methods, m) {
 				t.Errorf("%s %s is described and not answered", m, path)
 			}
 		}
 	}
-	described := slices.Sorted(maps.Keys(description.Paths))
+	described := slices.Sorted(maps.Keys(paths))
 	if slices.Sort(routed); !slices.Equal(described, routed) {
 		t.Errorf("described are %v, routed are %v", described, routed)
 	}

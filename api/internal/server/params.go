@@ -14,11 +14,11 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// maxBody is the longest form body in bytes.
-const maxBody = 1 << 20
+// maxBodyBytes is the longest body.
+const maxBodyBytes = 1 << 20
 
-// parameters reads the query and, of a POST, the form body; the query wins.
-func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
+// readParameters returns the parameters of the query and of a POST's form body. The query wins.
+func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -39,39 +39,39 @@ func parameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 const formType = "application/x-www-form-urlencoded"
 
 func mediaType(r *http.Request) string {
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // and a charset: it is UTF-8 in any case
+	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow; every body is read as UTF-8
 	return strings.ToLower(strings.TrimSpace(mediaType))
 }
 
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
-	return &requestError{http.StatusMethodNotAllowed, "use " + allowed}
+	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", maxBody)}
+		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes: send less", maxBodyBytes)}
 	}
 	if err != nil {
-		return nil, &requestError{http.StatusBadRequest, "the body did not arrive whole"}
+		return nil, &requestError{http.StatusBadRequest, "the body did not arrive whole: send it again"}
 	}
 	return body, nil
 }
 
-// key gives the guestbook that a request names, or the only one.
-func (s *Server) key(params php.Params) (string, error) {
+// requiredKey returns the key of the guestbook that a request must name. GUESTBOOK_KEY overrides it.
+func (s *Server) requiredKey(params php.Params) (string, error) {
 	if s.Key != "" {
 		return s.Key, nil
 	}
-	key, err := text(params, "key")
+	key, err := requiredText(params, "key")
 	if err != nil {
 		return "", err
 	}
 	return key, s.allow(key)
 }
 
-// allow says whether requests may name the key: nil, or why not.
+// allow returns nil if requests may name the key.
 func (s *Server) allow(key string) error {
 	switch {
 	case key == "":
@@ -82,8 +82,8 @@ func (s *Server) allow(key string) error {
 	return nil
 }
 
-// text gives the parameter that a command cannot do without.
-func text(params php.Params, name string) (string, error) {
+// requiredText returns the text of a parameter that a command needs.
+func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params.Get(name)
 	switch {
 	case !ok:
@@ -94,8 +94,8 @@ func text(params php.Params, name string) (string, error) {
 	return value.Text, nil
 }
 
-// fields reads a form or a JSON object.
-func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
+// readFields returns the fields of a body that is a form or a JSON object.
+func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	body, err := readBody(w, r)
 	if err != nil {
 		return nil, err
@@ -114,10 +114,10 @@ func fields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 		}
 		return params, nil
 	}
-	return nil, &requestError{http.StatusUnsupportedMediaType, "send a form (" + formType + ") or JSON (application/json)"}
+	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number reads a whole number of a query into n, if it is there.
+// number sets n to the whole number of that name in the query. It leaves n as it is if there is none.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query.Get(name)
 	if !ok {
@@ -130,10 +130,10 @@ func number(query php.Params, name string, n *int64, least, most int64) error {
 	return nil
 }
 
-// bookKey is the guestbook that a request names, the usual one where it names none.
+// bookKey returns the key of the guestbook that a request names, or the usual key if it names none.
 func (s *Server) bookKey(params php.Params) (string, error) {
 	if _, ok := params.Get("key"); !ok && s.Key == "" {
 		return guestbook.DefaultKey, s.allow(guestbook.DefaultKey)
 	}
-	return s.key(params)
+	return s.requiredKey(params)
 }

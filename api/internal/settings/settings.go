@@ -24,44 +24,42 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Settings is the whole configuration. A variable that is set but empty counts as not set. None is called
-// <SERVICE>_PORT: Kubernetes sets such variables in every pod, to the addresses of Services.
+// Settings is the whole configuration. A variable that is set but empty counts as not set. No name ends in <SERVICE>_PORT,
+// because Kubernetes sets such variables in every pod, to the addresses of Services.
 type Settings struct {
-	GetHostsFrom      string        `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is where Kubernetes' variables of the Services say, see REDIS_MASTER_SERVICE_HOST; anything else: at the DNS names REDIS_MASTER_HOST and REDIS_SLAVE_HOST, port 6379"`
-	MasterHost        string        `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name, unless GET_HOSTS_FROM=env: redis-leader"`
-	SlaveHost         string        `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name, likewise: redis-replica, redis-follower"`
-	MasterServiceHost string        `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the master's host"`
-	MasterServicePort string        `envconfig:"REDIS_MASTER_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the master's port"`
-	SlaveServiceHost  string        `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"with GET_HOSTS_FROM=env: the slaves' host"`
-	SlaveServicePort  string        `envconfig:"REDIS_SLAVE_SERVICE_PORT" default:"6379" desc:"with GET_HOSTS_FROM=env: the slaves' port"`
-	MasterAddr        string        `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, whatever GET_HOSTS_FROM says: a managed Redis"`
-	SlaveAddr         string        `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, likewise"`
-	Username          string        `envconfig:"REDIS_USERNAME" desc:"ACL user, where Redis has users"`
-	Password          string        `envconfig:"REDIS_PASSWORD" desc:"password, the same for master and slaves"`
-	Database          int           `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
-	PoolSize          int           `envconfig:"REDIS_POOL_SIZE" default:"64" desc:"most connections to the master, and to the slaves"`
-	WaitSlaves        int           `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"a write is acknowledged once this many slaves have it, too"`
-	DialTimeout       time.Duration `envconfig:"REDIS_DIAL_TIMEOUT" default:"500ms" desc:"longest wait for a connection to Redis"`
-	ReadTimeout       time.Duration `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
-	WriteTimeout      time.Duration `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
-	UseTLS            bool          `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
-	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; without it, the system's"`
-	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
-	RequestTimeout    time.Duration `envconfig:"REQUEST_TIMEOUT" default:"2s" desc:"longest time for all that one request does with Redis"`
-	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain; k8s/ needs none"`
-	Key               string        `envconfig:"GUESTBOOK_KEY" desc:"the one key that is served, whatever key a request names or leaves out; empty: the one that it names"`
-	AllowedKeys       []string      `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
-	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
-	LogLevel          slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-	TLS               *tls.Config   `ignored:"true"` // as REDIS_TLS… say; nil: no TLS
+	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is at the hosts that Kubernetes sets for the Services, see REDIS_MASTER_SERVICE_HOST; anything else: at the DNS names REDIS_MASTER_HOST and REDIS_SLAVE_HOST; the port is 6379"`
+	MasterHost        string      `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name, unless GET_HOSTS_FROM=env; redis-leader in another edition"`
+	SlaveHost         string      `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name, unless GET_HOSTS_FROM=env; redis-replica or redis-follower in other editions"`
+	MasterServiceHost string      `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"the master's host, with GET_HOSTS_FROM=env; Kubernetes sets it"`
+	SlaveServiceHost  string      `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"the slaves' host, with GET_HOSTS_FROM=env; Kubernetes sets it"`
+	MasterAddr        string      `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, for a Redis elsewhere; overrides GET_HOSTS_FROM"`
+	SlaveAddr         string      `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, for a Redis elsewhere; overrides GET_HOSTS_FROM"`
+	Username          string      `envconfig:"REDIS_USERNAME" desc:"ACL user, if Redis has users"`
+	Password          string      `envconfig:"REDIS_PASSWORD" desc:"password of master and slaves"`
+	Database          int         `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
+	WaitSlaves        int         `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
+	UseTLS            bool        `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
+	TLSCAFile         string      `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; empty: the system's"`
+	TLSServerName     string      `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; empty: the address's host"`
+	Key               string      `envconfig:"GUESTBOOK_KEY" desc:"the one key that is served, whether or not a request names another; empty: each request names one"`
+	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
+	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
+	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil is no TLS
 }
 
-// Redis is how the store reaches Redis.
+// RequestTimeout is the longest time of all that one request does with Redis.
+const RequestTimeout = 2 * time.Second
+
+// Redis returns the store's options.
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
-		PoolSize: s.PoolSize, WaitSlaves: s.WaitSlaves, DialTimeout: s.DialTimeout, ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
-		TLS: s.TLS, Log: log, Metrics: metrics,
+		WaitSlaves: s.WaitSlaves, TLS: s.TLS, Log: log, Metrics: metrics,
+		PoolSize:     64,                     // connections to the master, and to the slaves
+		DialTimeout:  500 * time.Millisecond, // a slave that is silent leaves time to ask the master
+		WriteTimeout: 500 * time.Millisecond,
+		ReadTimeout:  time.Second,
 	}
 }
 
@@ -76,8 +74,8 @@ func Load() (*Settings, error) {
 		}
 		return nil, err
 	}
-	s.MasterAddr = s.address(s.MasterAddr, s.MasterHost, s.MasterServiceHost, s.MasterServicePort)
-	s.SlaveAddr = s.address(s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost, s.SlaveServicePort)
+	s.MasterAddr = s.address(s.MasterAddr, s.MasterHost, s.MasterServiceHost)
+	s.SlaveAddr = s.address(s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost)
 	for i, key := range s.AllowedKeys {
 		s.AllowedKeys[i] = strings.TrimSpace(key)
 	}
@@ -87,56 +85,47 @@ func Load() (*Settings, error) {
 	return &s, s.loadTLS()
 }
 
-// expected says what a text must look like to be parsed as each type.
+// expected describes the texts that can be parsed as each type.
 var expected = map[string]string{
-	"bool":          "true or false",
-	"int":           "a whole number",
-	"slog.Level":    "debug, info, warn or error",
-	"time.Duration": "a time with its unit, such as 2s or 500ms",
+	"bool":       "true or false",
+	"int":        "a whole number",
+	"slog.Level": "debug, info, warn or error",
 }
 
 func invalid(name, expected string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
 }
 
-// address is where the Redis of a Service is: as set, or else by Kubernetes' variables or as a DNS name. A manifest may name
-// the variable of another Service, as $(REDIS_LEADER_SERVICE_HOST): Kubernetes leaves that as it is where there is no such
-// Service yet.
-func (s *Settings) address(set, name, host, port string) string {
+// address returns the host and port of a Redis: addr if it is set, otherwise the Service's host or its DNS name.
+func (s *Settings) address(addr, name, serviceHost string) string {
 	switch {
-	case set != "":
-		return set
+	case addr != "":
+		return addr
 	case s.GetHostsFrom == "env":
-		return net.JoinHostPort(host, port)
+		return net.JoinHostPort(serviceHost, "6379")
 	}
 	return net.JoinHostPort(name, "6379")
 }
 
-// check refuses what parses but makes no sense.
+// check refuses values that parse and make no sense.
 func (s *Settings) check() error {
 	if err := cmp.Or(s.checkAddress("MASTER", s.MasterAddr), s.checkAddress("SLAVE", s.SlaveAddr)); err != nil {
 		return err
 	}
 	if strings.ContainsAny(s.Password, "\r\n") {
-		return errors.New("REDIS_PASSWORD: expected one line")
+		return errors.New("REDIS_PASSWORD: the Secret's password ends with a newline or has several lines: " +
+			"make it with kubectl create secret generic redis --from-literal=password=…, or with printf %s")
 	}
 	_, listenPort, listenErr := net.SplitHostPort(s.ListenAddr)
-	const positive = "a time above 0"
 	for _, c := range []struct {
 		ok             bool
 		name, expected string
 	}{
-		{s.Key == "" || len(s.AllowedKeys) == 0 || slices.Equal(s.AllowedKeys, []string{s.Key}), "ALLOWED_KEYS", fmt.Sprintf("no other key than GUESTBOOK_KEY=%q, which every request gets: unset one of the two", s.Key)},
+		{s.Key == "" || len(s.AllowedKeys) == 0 || slices.Equal(s.AllowedKeys, []string{s.Key}), "ALLOWED_KEYS", fmt.Sprintf("no other key than GUESTBOOK_KEY=%q, which is served for every request: unset one of the two", s.Key)},
 		{listenErr == nil && isPort(listenPort), "LISTEN_ADDR", "host:port or :port, such as :8080"},
 		{s.Username == "" || s.Password != "", "REDIS_USERNAME", "REDIS_PASSWORD to be set with it"},
 		{s.Database >= 0, "REDIS_DB", "a database number, 0 or more"},
-		{s.PoolSize >= 1 && s.PoolSize <= 10_000, "REDIS_POOL_SIZE", "1 to 10000 connections"},
 		{s.WaitSlaves >= 0, "REDIS_WAIT_SLAVES", "a number of slaves, 0 or more"},
-		{s.DialTimeout > 0, "REDIS_DIAL_TIMEOUT", positive},
-		{s.ReadTimeout > 0, "REDIS_READ_TIMEOUT", positive},
-		{s.WriteTimeout > 0, "REDIS_WRITE_TIMEOUT", positive},
-		{s.RequestTimeout > 0, "REQUEST_TIMEOUT", positive},
-		{s.DrainDelay >= 0, "DRAIN_DELAY", "a time of 0 or more"},
 	} {
 		if !c.ok {
 			return invalid(c.name, c.expected)
@@ -145,7 +134,9 @@ func (s *Settings) check() error {
 	return nil
 }
 
-// checkAddress refuses an address of Redis by the name of the variable that it comes from.
+// checkAddress refuses an address of Redis. Its error names the variable that the address comes from. A manifest may set
+// that to another Service's variable, such as $(REDIS_LEADER_SERVICE_HOST), which Kubernetes leaves as it is if there is no such
+// Service yet.
 func (s *Settings) checkAddress(role, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	goodHost, goodPort := host != "" && !strings.ContainsAny(host, " \t\n/@$"), isPort(port) && port != "0"
@@ -156,8 +147,6 @@ func (s *Settings) checkAddress(role, addr string) error {
 	switch {
 	case os.Getenv(prefix+"ADDR") != "":
 		return invalid(prefix+"ADDR", "host:port, such as redis-master:6379")
-	case env && goodHost:
-		return invalid(prefix+"SERVICE_PORT", "a port, 1 to 65535")
 	case env:
 		return invalid(prefix+"SERVICE_HOST", "the host that Kubernetes sets if the Service exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns")
 	}
@@ -196,16 +185,19 @@ func Usage(w io.Writer) error {
 	return errors.Join(err, table.Flush())
 }
 
-// unsetEmpty removes the variables that are set but empty, whose emptiness envconfig would prefer to the default. A line's
-// end, as "echo" puts it into a Secret, is not part of a value.
+// unsetEmpty removes variables that are set but empty, because envconfig would prefer their emptiness to the default. It cuts
+// the newline that "echo" ends a value with, except a password's: Redis does not cut that.
 func unsetEmpty() {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		name := field.Tag.Get("envconfig")
-		if value, ok := os.LookupEnv(name); !ok {
-			continue
-		} else if value = strings.TrimRight(value, "\r\n"); value != "" {
+		value, ok := os.LookupEnv(name)
+		if name != "REDIS_PASSWORD" {
+			value = strings.TrimRight(value, "\r\n")
+		}
+		switch {
+		case value != "":
 			_ = os.Setenv(name, value) // it is set, so name and value are valid
-		} else {
+		case ok:
 			_ = os.Unsetenv(name)
 		}
 	}

@@ -34,7 +34,7 @@ var advice = []struct{ codes, reason string }{
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
 	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // the second before 6.0
-	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or lower REDIS_POOL_SIZE"},
+	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or run fewer frontend pods"},
 	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
 	{codeLoading, "Redis is still loading its data: try again in a moment"},
 	{"BUSY", "Redis is busy with a script: try again in a moment"},

@@ -10,7 +10,6 @@
 //	background  it goes on until the document's end, as in a second terminal
 //	repeat      it shows a state: it is typed again until that is so
 //	fails       its exit code is not 0
-//	table       it prints lines that the document has in a table
 //	figures     its numbers are aside
 package commands
 

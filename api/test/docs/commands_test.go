@@ -44,14 +44,8 @@ func TestCommands(t *testing.T) {
 				continue
 			}
 			ran++
-			output, err := shell.Run(t.Context(), b)
-			if err != nil {
+			if _, err := shell.Run(t.Context(), b); err != nil {
 				t.Fatal(err)
-			}
-			for line := range strings.Lines(output) {
-				if text := texts(t)[file]; b.Is("table") && strings.HasPrefix(line, "|") && !strings.Contains(text, line) {
-					t.Errorf("%sit says, and the document does not:\n%s", b, line)
-				}
 			}
 		}
 	}
@@ -62,7 +56,7 @@ func TestCommands(t *testing.T) {
 
 // What no test runs is at least something that a shell and make understand.
 func TestCommandsByHand(t *testing.T) {
-	known := []string{"cluster", "e2e", "by-hand", "background", "repeat", "fails", "table", "figures"}
+	known := []string{"cluster", "e2e", "by-hand", "background", "repeat", "fails", "figures"}
 	total := 0
 	for _, blocks := range documents(t) {
 		for _, b := range blocks {

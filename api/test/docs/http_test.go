@@ -24,6 +24,7 @@ func TestHTTP(t *testing.T) {
 		Paths      map[string]map[string]json.RawMessage
 		Components struct {
 			Parameters map[string]struct{ Name string }
+			PathItems  map[string]map[string]json.RawMessage
 		}
 	}
 	content, err := os.ReadFile(filepath.Join(repository(t), "api", "internal", "server", "openapi.json"))
@@ -38,6 +39,9 @@ func TestHTTP(t *testing.T) {
 	for path, methods := range description.Paths {
 		if name, _, _ := strings.Cut(path, "{"); !strings.Contains(document, strings.TrimSuffix(name, "/")) {
 			t.Errorf("docs/http.md does not name %s", path)
+		}
+		if ref := methods["$ref"]; ref != nil { // "#/components/pathItems/…"
+			methods = description.Components.PathItems[strings.Trim(filepath.Base(string(ref)), `"`)]
 		}
 		for method, raw := range methods {
 			if method == "parameters" {

@@ -3,18 +3,14 @@
 package faults
 
 import (
-	"path/filepath"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"guestbook/api/test/localpod"
 	"guestbook/api/test/promtest"
 )
 
 // watch is a Prometheus with the alerts of k8s/monitoring, which follows one rig after the other.
 type watch struct {
-	began      time.Time
 	prometheus *promtest.Prometheus
 	master     atomic.Int64
 	apis       [2]atomic.Int64 // their ports
@@ -23,7 +19,7 @@ type watch struct {
 var alarms *watch
 
 func newWatch(t *testing.T) *watch {
-	w := &watch{began: time.Now()}
+	w := &watch{}
 	target := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
 	// A minute of an alert's rule is a second here.
 	w.prometheus = promtest.Start(t, 60, target(&w.master), target(&w.apis[0]), target(&w.apis[1]))
@@ -35,13 +31,4 @@ func (w *watch) follow(r *rig) {
 	for i, pod := range r.pods {
 		w.apis[i].Store(int64(pod.Ports.API))
 	}
-}
-
-// draw draws the dashboard of the whole run.
-func (w *watch) draw(t *testing.T) error {
-	root, err := localpod.Root()
-	if err != nil {
-		return err
-	}
-	return w.prometheus.Draw(t, filepath.Join(root, ".build", "dashboard.svg"), w.began, "4s")
 }

@@ -25,7 +25,7 @@ import (
 const (
 	warmUp = 1500 * time.Millisecond // before each fault
 	after  = 2 * time.Second
-	// deadline is by when the API answers, whatever Redis does: REQUEST_TIMEOUT and some grace.
+	// deadline is by when the API answers, whatever Redis does: settings.RequestTimeout and some grace.
 	deadline = 2500 * time.Millisecond
 	// recovered is how long after a fault writes must succeed again.
 	recovered = time.Second
@@ -90,11 +90,6 @@ func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
 	alarms = newWatch(t)
-	defer func() {
-		if err := alarms.draw(t); err != nil {
-			t.Error(err)
-		}
-	}()
 	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, edges, haFaults, room) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}

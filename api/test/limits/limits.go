@@ -9,7 +9,6 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,15 +16,15 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/internal/settings"
 	"guestbook/api/test/localpod"
 )
 
 // Figures are bounds by name: numbers, bytes, or nanoseconds.
 //
-//	server.maxBody                                    a constant of the package server; likewise store
-//	main.WriteTimeout, main.WithTimeout               a field, or the timeout of a context, in main.go
-//	REQUEST_TIMEOUT                                   a setting of the API, as in the manifest or else by default
+//	server.maxBodyBytes                               a constant, or a field that is set to one, of the package server; likewise
+//	                                                  store, settings, main
+//	main.WithTimeout                                  the timeout of a context in main.go
+//	GOMEMLIMIT                                        a variable of the API's container
 //	nginx events worker_connections                   a directive, after the blocks that it is in
 //	frontend api resources limits memory              a number in a manifest, after the container; likewise master, slave, scaler
 type Figures map[string]int64
@@ -48,7 +47,7 @@ func Read(changed Files) (Figures, error) {
 		err = errors.Join(err, readErr)
 		return string(text)
 	}
-	for _, pkg := range []string{"server", "store"} {
+	for _, pkg := range []string{"server", "store", "settings"} {
 		names, globErr := filepath.Glob(filepath.Join(root, "api/internal", pkg, "*.go"))
 		err = errors.Join(err, globErr)
 		for _, name := range names {
@@ -58,9 +57,6 @@ func Read(changed Files) (Figures, error) {
 		}
 	}
 	err = errors.Join(err, f.constants("main", read("api/main.go")))
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings.Settings]()) {
-		f.put(field.Tag.Get("envconfig"), field.Tag.Get("default"))
-	}
 	f.nginx(read("nginx/nginx.conf"))
 	for name, file := range map[string]string{
 		"frontend": "frontend-deployment", "master": "redis-master-deployment", "slave": "redis-slave-deployment", "scaler": "frontend-hpa",
@@ -68,8 +64,8 @@ func Read(changed Files) (Figures, error) {
 		err = errors.Join(err, f.manifest(name, read("k8s/"+file+".yaml")))
 	}
 	for name, figure := range f {
-		if setting, ok := strings.CutPrefix(name, "frontend api env "); ok {
-			f[strings.TrimSuffix(setting, " value")] = figure
+		if variable, ok := strings.CutPrefix(name, "frontend api env "); ok {
+			f[strings.TrimSuffix(variable, " value")] = figure
 		}
 	}
 	return f, err

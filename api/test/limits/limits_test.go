@@ -42,21 +42,20 @@ func contradictions(f Figures) (found []string) {
 			found = append(found, why)
 		}
 	}
-	request, heap := n("REQUEST_TIMEOUT"), n("GOMEMLIMIT")
+	request, heap := n("settings.RequestTimeout"), n("GOMEMLIMIT")
 	viewers, connections, workers := n("server.maxViewers"), n("nginx events worker_connections"), n("nginx worker_processes")
 	apiMemory, nginxMemory, masterMemory := n("frontend api resources limits memory"), n("frontend nginx resources limits memory"), n("master master resources limits memory")
 
 	// Sizes.
-	expect(n("nginx http client_max_body_size") == n("server.maxBody"), "nginx and the API take bodies of different length")
-	expect(n("server.maxMessages") >= n("server.maxBody") && n("server.maxBody") > n("server.maxSmall"), "there is no room for one body")
-	expect(n("store.maxBatch") >= n("server.maxBody"), "a body is longer than a batch")
+	expect(n("nginx http client_max_body_size") == n("server.maxBodyBytes"), "nginx and the API take bodies of different length")
+	expect(n("server.maxPendingBytes") >= n("server.maxBodyBytes") && n("server.maxBodyBytes") > n("server.smallRequestBytes"), "there is no room for one body")
 	expect(n("nginx http large_client_header_buffers")*2 <= n("main.MaxHeaderBytes"), "nginx passes on a request line, and as much of headers, that the API refuses")
-	expect(n("server.maxText") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
-	expect(n("server.maxShared") < n("server.maxGet"), "a long read is none")
+	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
+	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
 	// Times, from Redis to the visitor.
-	expect(n("REDIS_DIAL_TIMEOUT")+n("REDIS_READ_TIMEOUT") <= request*3/4, "a slave that is silent leaves no time to ask the master")
-	expect(n("REDIS_WRITE_TIMEOUT") < request, "one write to Redis takes longer than a request")
+	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
+	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")
 	expect(n("nginx http server proxy_connect_timeout") <= request, "nginx waits for a connection to the API for longer than the API for Redis")
 	for _, name := range []string{"proxy_send_timeout", "proxy_read_timeout"} {
@@ -76,7 +75,7 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxMessages") + readCopies*n("server.maxLongReads")*n("server.maxGet")
+	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes")
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
 	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + visitors/2*n("nginx http client_body_buffer_size")
@@ -84,7 +83,7 @@ func contradictions(f Figures) (found []string) {
 	expect(redisAlone+2*n("master maxmemory")+n("master maxmemory-clients") <= masterMemory, "Redis may need more than the master's memory while it rewrites its file")
 	expect(n("slave slave resources limits memory") >= masterMemory, "a slave has less memory than its master")
 	expect(n("slave slave args 3") == n("master maxmemory-clients"), "the clients of master and slave may take different memory")
-	expect(n("scaler maxReplicas")*n("REDIS_POOL_SIZE") < 10_000, "all pods together have more connections than Redis takes")
+	expect(n("scaler maxReplicas")*n("settings.PoolSize") < 10_000, "all pods together have more connections than Redis takes")
 	return found
 }
 
@@ -116,16 +115,16 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		nginx, frontend, master = "nginx/nginx.conf", "k8s/frontend-deployment.yaml", "k8s/redis-master-deployment.yaml"
 		slave, scaler           = "k8s/redis-slave-deployment.yaml", "k8s/frontend-hpa.yaml"
 		hub, commands, params   = "api/internal/server/hub.go", "api/internal/server/commands.go", "api/internal/server/params.go"
+		settings                = "api/internal/settings/settings.go"
 	)
 	for _, c := range []struct{ file, old, new, want string }{
 		{nginx, "client_max_body_size 1m", "client_max_body_size 2m", "bodies of different length"},
-		{params, "maxBody = 1 << 20", "maxBody = 1 << 21", "bodies of different length"},
-		{params, "maxBody = 1 << 20", "maxBody = 1 << 24", "no room for one body"},
-		{"api/internal/store/write_queue.go", "maxBatch = 1 << 20", "maxBatch = 1 << 19", "longer than a batch"},
+		{params, "maxBodyBytes = 1 << 20", "maxBodyBytes = 1 << 21", "bodies of different length"},
+		{params, "maxBodyBytes = 1 << 20", "maxBodyBytes = 1 << 24", "no room for one body"},
 		{nginx, "large_client_header_buffers 4 256k", "large_client_header_buffers 4 512k", "that the API refuses"},
 		{commands, "256 << 10, 4 << 20", "8 << 20, 4 << 20", "a long read is none"},
-		{frontend, "- name: ALLOWED_KEYS", "- name: REQUEST_TIMEOUT\n              value: 10s\n            - name: ALLOWED_KEYS", "proxy_read_timeout ends before"},
-		{frontend, "- name: ALLOWED_KEYS", "- name: REDIS_READ_TIMEOUT\n              value: 2s\n            - name: ALLOWED_KEYS", "no time to ask the master"},
+		{settings, "RequestTimeout = 2 *", "RequestTimeout = 10 *", "proxy_read_timeout ends before"},
+		{settings, "ReadTimeout:  time.Second", "ReadTimeout:  2 * time.Second", "no time to ask the master"},
 		{"api/internal/server/health.go", "probeTimeout = 500 * time.Millisecond", "probeTimeout = 2 * time.Second", "a probe"},
 		{nginx, "proxy_connect_timeout 1s", "proxy_connect_timeout 5s", "a connection to the API"},
 		{nginx, "proxy_send_timeout 5s", "proxy_send_timeout 2s", "proxy_send_timeout ends"},
@@ -175,7 +174,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := file(t, "docs/limits.md")
-	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.cooldown|main\.\w+|REDIS_\w*(TIMEOUT|SIZE)|REQUEST_TIMEOUT|DRAIN_DELAY|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
+	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
 		if last == "WithTimeout" { // has no name of its own
@@ -186,8 +185,8 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 		}
 	}
 	for _, figure := range []string{
-		fmt.Sprint(figures["server.maxViewers"]/1000, ",000 viewers"), fmt.Sprint(figures["server.maxBody"]>>20, " MiB"), fmt.Sprint(figures["server.maxGet"]>>20, " MiB"),
-		fmt.Sprint(figures["server.maxMessages"]>>20, " MiB"), fmt.Sprint(figures["server.maxTopics"], " books"),
+		fmt.Sprint(figures["server.maxViewers"]/1000, ",000 viewers"), fmt.Sprint(figures["server.maxBodyBytes"]>>20, " MiB"), fmt.Sprint(figures["server.maxGetBytes"]>>20, " MiB"),
+		fmt.Sprint(figures["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(figures["server.maxTopics"], " books"),
 		fmt.Sprint(figures["nginx http large_client_header_buffers"]>>10, " KiB"), fmt.Sprint(figures["master maxmemory"]>>20, " MB"),
 		fmt.Sprint(figures["frontend nginx resources limits memory"]>>20, " MiB"),
 	} {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,7 +22,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/localpod"
-	"guestbook/api/tools/chart"
 )
 
 // timeout is how long each of the programs may take to start, and to answer.
@@ -182,19 +180,13 @@ func run(t testing.TB, name string, args ...string) {
 // Series is one of the answers to a query: its labels, and its value.
 type Series struct {
 	Metric map[string]string
-	Value  [2]any   // a time and a text
-	Values [][2]any // likewise, of a range
+	Value  [2]any // a time and a text
 }
 
 // Query asks for what holds now.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
-	return p.query(t, "query", url.Values{"query": {expr}})
-}
-
-func (p *Prometheus) query(t testing.TB, kind string, values url.Values) []Series {
-	t.Helper()
-	response, err := once.PostForm(p.url+"/api/v1/"+kind, values)
+	response, err := once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +196,7 @@ func (p *Prometheus) query(t testing.TB, kind string, values url.Values) []Serie
 		Data  struct{ Result []Series }
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || answer.Error != "" {
-		t.Fatalf("%s: %v %s", values, err, answer.Error)
+		t.Fatalf("%s: %v %s", expr, err, answer.Error)
 	}
 	return answer.Data.Result
 }
@@ -238,38 +230,3 @@ func Panels(t testing.TB, window string) []Panel {
 	}
 	return dashboard.Panels
 }
-
-// Draw draws the dashboard of what was since then into a file, as SVG.
-func (p *Prometheus) Draw(t testing.TB, file string, since time.Time, window string) error {
-	t.Helper()
-	const steps = 200
-	now := time.Now()
-	var panels []chart.Panel
-	for _, panel := range Panels(t, window) {
-		drawn := chart.Panel{Title: panel.Title}
-		for _, target := range panel.Targets {
-			for _, series := range p.query(t, "query_range", url.Values{
-				"query": {target.Expr}, "step": {fmt.Sprint(now.Sub(since).Seconds() / steps)},
-				"start": {fmt.Sprint(float64(since.UnixMilli()) / 1000)}, "end": {fmt.Sprint(float64(now.UnixMilli()) / 1000)},
-			}) {
-				line := chart.Line{Label: label.ReplaceAllStringFunc(target.LegendFormat, func(name string) string { return series.Metric[strings.Trim(name, "{}")] })}
-				for range steps + 1 {
-					line.Values = append(line.Values, math.NaN())
-				}
-				for _, v := range series.Values {
-					at, _ := v[0].(float64)
-					text, _ := v[1].(string)
-					value, err := strconv.ParseFloat(text, 64)
-					if step := int(steps * (at - float64(since.UnixMilli())/1000) / now.Sub(since).Seconds()); err == nil && step >= 0 && step <= steps {
-						line.Values[step] = value
-					}
-				}
-				drawn.Lines = append(drawn.Lines, line)
-			}
-		}
-		panels = append(panels, drawn)
-	}
-	return chart.Panels(file, panels)
-}
-
-var label = regexp.MustCompile(`\{\{\w+\}\}`)

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"guestbook/api/tools/chart"
 )
 
 func main() {
@@ -28,7 +26,6 @@ func run() error {
 	connections := flag.String("connections", usual, "numbers of connections")
 	only := flag.String("only", "", "measure only loads whose name contains this")
 	out := flag.String("out", ".build/bench.md", "where the table is written, too")
-	svg := flag.String("chart", ".build/bench.svg", "where a chart of it is written")
 	apiBinary := flag.String("api", ".build/api", "the API's program")
 	floorBinary := flag.String("floor", ".build/floor", "the floor's program")
 	flag.Parse()
@@ -46,7 +43,6 @@ func run() error {
 	print("%s\n\nMedians of %d runs of %d s, interleaved. All servers share one processor, wrk has another. "+
 		"CPU is seconds of processor time for 10,000 requests.\n\n", machine(), *rounds, *seconds)
 	print("| Load | Connections | Requests/s | p50 | p99 | Errors | CPU nginx / api / master / slave | MB nginx / api | To the proxy floor | by CPU |\n|---|---|---|---|---|---|---|---|---|---|\n")
-	var bars []chart.Bar
 	for _, l := range loads {
 		if !strings.Contains(l.name, *only) {
 			continue
@@ -71,15 +67,11 @@ func run() error {
 					r.cpu["nginx"], r.cpu["api"], r.cpu["master"], r.cpu["slave"], float64(r.memory["nginx"])/1e6, float64(r.memory["api"])/1e6, ratio, byCPU)
 			}
 			row(l.name, o, fmt.Sprintf("**%.2f**", o.perSecond/f.perSecond), fmt.Sprintf("%.2f", o.cpuPerSecond/f.cpuPerSecond))
-			if c == "64" {
-				ratio := o.perSecond / f.perSecond
-				bars = append(bars, chart.Bar{Label: l.name, Value: ratio, Text: fmt.Sprintf("%.2f, %.0f a second", ratio, o.perSecond), Reach: l.reach})
-			}
 			row("… the API alone", d, "", "")
 			row("… proxy floor", f, "1", "1")
 		}
 	}
-	return errors.Join(chart.Bars(*svg, "Requests a second, to the proxy floor's, 64 connections; the mark is what is to be reached", bars), b.waitCost(print, *rounds), b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
+	return errors.Join(b.waitCost(print, *rounds), b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
 }
 
 func median(results []result) result {

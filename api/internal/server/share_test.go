@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func sharing() *Server {
+	return &Server{Options: Options{RequestTimeout: time.Minute, Log: slog.New(slog.DiscardHandler)}}
+}
+
+func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
+	s := sharing()
+	var now, reads atomic.Int64
+	read := func(context.Context) ([]byte, error) {
+		reads.Add(1)
+		body := binary.BigEndian.AppendUint64(nil, uint64(now.Load()))
+		time.Sleep(100 * time.Microsecond) // the answer's way back
+		return body, nil
+	}
+	var done sync.WaitGroup
+	const readers, times = 50, 100
+	for range readers {
+		done.Go(func() {
+			for range times {
+				asked := now.Add(1)
+				body, err := s.share(t.Context(), "messages", read)
+				if err != nil || int64(binary.BigEndian.Uint64(body)) < asked {
+					t.Errorf("read %v, %v, asked when it was %d", body, err, asked)
+				}
+			}
+		})
+	}
+	done.Wait()
+	if n := reads.Load(); n > readers*times/2 {
+		t.Errorf("%d reads for %d questions: they are not shared", n, readers*times)
+	}
+}
+
+// A read of one name waits for no read that hangs, of another name or of the same.
+func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sharing()
+		go s.share(context.Background(), "a", func(ctx context.Context) ([]byte, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		synctest.Wait()
+		for _, name := range []string{"a", "b"} {
+			body, err := s.share(context.Background(), name, func(context.Context) ([]byte, error) { return []byte(name), nil })
+			if err != nil || string(body) != name {
+				t.Errorf("%s reads %q, %v", name, body, err)
+			}
+		}
+		time.Sleep(s.RequestTimeout) // the first read ends by then, or the bubble reports its goroutine
+	})
+}
+
+// A caller with little time left gets its error in time, and takes no time from the others, be it the first or not.
+func TestEachCallerOfASharedReadHasItsOwnDeadline(t *testing.T) {
+	for _, hurriedFirst := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := sharing()
+			start := time.Now()
+			read := func(ctx context.Context) ([]byte, error) {
+				select {
+				case <-time.After(30 * time.Second):
+					return []byte("answer"), nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}
+			var done sync.WaitGroup
+			call := func(timeout time.Duration, want string, wantErr error, wantTook time.Duration) {
+				ctx, cancel := context.WithTimeout(context.Background(), timeout)
+				done.Go(func() {
+					defer cancel()
+					body, err := s.share(ctx, "messages", read)
+					if string(body) != want || !errors.Is(err, wantErr) || time.Since(start) != wantTook {
+						t.Errorf("with %s it gets %q, %v after %s", timeout, body, err, time.Since(start))
+					}
+				})
+			}
+			hurried := func() { call(time.Second, "", context.DeadlineExceeded, time.Second) }
+			patient := func() { call(time.Minute, "answer", nil, 30*time.Second) }
+			if hurriedFirst {
+				hurried()
+				patient()
+			} else {
+				patient()
+				hurried()
+			}
+			done.Wait()
+		})
+	}
+}
+
+func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
+	s := sharing()
+	var done sync.WaitGroup
+	for range 10 {
+		done.Go(func() {
+			if body, err := s.share(t.Context(), "messages", func(context.Context) ([]byte, error) { panic("broken") }); err != errPanic {
+				t.Errorf("read %q, %v", body, err)
+			}
+		})
+	}
+	done.Wait()
+	if body, err := s.share(t.Context(), "messages", func(context.Context) ([]byte, error) { return []byte("x"), nil }); string(body) != "x" || err != nil {
+		t.Errorf("afterwards %q, %v", body, err)
+	}
+}

@@ -1,0 +1,109 @@
+package limits
+
+import (
+	"go/scanner"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"guestbook/api/test/localpod"
+)
+
+// The code grows by a decision only, which is a larger number here. Lines are counted that are neither blank nor comments.
+const (
+	maxAPILines   = 2470 // of Go in api/, without tests and tools
+	maxToolsLines = 900  // of Go in api/tools/
+	maxLuaLines   = 40
+	maxFileLines  = 200 // of one file of the API
+)
+
+func TestTheCodeIsSmall(t *testing.T) {
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var api, tools, lua int
+	err = filepath.WalkDir(filepath.Join(root, "api"), func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(root, path) // it is below root
+		switch {
+		case err != nil:
+			return err
+		case name == filepath.Join("api", "test"):
+			return fs.SkipDir
+		case strings.HasSuffix(name, "_test.go"), filepath.Ext(name) != ".go" && filepath.Ext(name) != ".lua":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		lines := 0
+		switch {
+		case filepath.Ext(name) == ".lua":
+			lines = luaLines(string(text))
+			lua += lines
+		case strings.HasPrefix(name, filepath.Join("api", "tools")):
+			lines = goLines(text)
+			tools += lines
+		default:
+			lines = goLines(text)
+			api += lines
+		}
+		if lines > maxFileLines && !strings.HasPrefix(name, filepath.Join("api", "tools")) {
+			t.Errorf("%s has %d lines: make two files of it, at most %d lines each", name, lines, maxFileLines)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what        string
+		lines, most int
+	}{{"Go in api/ without tests and tools", api, maxAPILines}, {"Go in api/tools/", tools, maxToolsLines}, {"Lua", lua, maxLuaLines}} {
+		t.Logf("%s: %d lines of %d", c.what, c.lines, c.most)
+		if c.lines > c.most || c.lines == 0 {
+			t.Errorf("%s: %d lines, of which there may be %d: delete some, or decide on a larger number", c.what, c.lines, c.most)
+		}
+	}
+}
+
+// goLines counts the lines on which something other than a comment stands.
+func goLines(text []byte) int {
+	files := token.NewFileSet()
+	file := files.AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, text, nil, 0) // without comments
+	lines := map[int]bool{}
+	for {
+		pos, tok, literal := s.Scan()
+		if tok == token.EOF {
+			return len(lines)
+		}
+		if tok == token.SEMICOLON && literal == "\n" {
+			continue // it is not there
+		}
+		for line := range strings.Count(literal, "\n") + 1 { // a text may have several
+			lines[file.Line(pos)+line] = true
+		}
+	}
+}
+
+func luaLines(text string) (n int) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestLinesAreCounted(t *testing.T) {
+	const text = "// Package x.\npackage x\n\n/* a\n\nb */\nvar a = `b\n\n// c\n` // d\n\nfunc f() { // e\n\treturn\n}\n"
+	if n := goLines([]byte(text)); n != 8 {
+		t.Errorf("%d lines, want 8", n)
+	}
+	if n := luaLines("-- a\nlocal b = 1 -- c\n\n  -- d\n  return b\n"); n != 2 {
+		t.Errorf("%d lines of Lua, want 2", n)
+	}
+}
