@@ -66,7 +66,7 @@ test-versions: servers ## contract suite and store's tests with the redis-server
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 mutants: servers prometheus prometheus-redis-exporter haproxy ## shows that the checks of make faults find mistakes: the API with one at a time
-	FAULT_SCALE=0.3 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
+	FAULT_SCALE=0.6 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
 fuzz: ## each fuzzer; FUZZTIME=60s is how long
