@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	}
 	s.ask(t, "", "PING")
 	cmd := exec.CommandContext(t.Context(), files(t, "redis-slave/move.sh")[0], what)
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(slices.Clone(s.Env), "PATH="+bin+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	t.Logf("move.sh %s: %s", what, out)
 	return string(out), err
@@ -91,7 +92,13 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
+	// A master that is started anew is empty, and does not empty the copy.
 	source.stop(t)
+	again := newServer(t, source.port, nil, source.Args...).start(t)
+	again.ask(t, "", "SET", "key", "x")
+	if said, err := move.move(t, "freeze"); err == nil || !strings.Contains(said, "follows 127.0.0.1 no more") {
+		t.Errorf("%v: %s", err, said)
+	}
 	move.stop(t)
 	master := newMaster(t)
 	master.Dir = move.Dir
