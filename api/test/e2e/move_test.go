@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -86,7 +87,8 @@ func (e edition) move(t *testing.T) {
 			t.Errorf("the old %s is still there", pod)
 		}
 	}
-	n.hasTheBook("deployment/redis-master", key, book)
+	redis := []string{"deployment/redis-master"}
+	n.hasTheBook(redis, key, book, 0)
 	if e.name == "master-slave" {
 		there, _, _ := n.moves()
 		load.begin()
@@ -94,18 +96,36 @@ func (e edition) move(t *testing.T) {
 		load.more()
 		t.Logf("the move to three: writes were away for %.1f s", load.report().Away)
 		n.healthy()
-		for _, pod := range n.names("pods", threeRedis) {
-			n.hasTheBook(pod, key, book)
-		}
+		redis = n.names("pods", threeRedis)
 	}
-	load.stop("")
+	// The book is too long for load to look for its messages as an old page would.
+	r, err := load.get("stop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
+	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
+		t.Error("some have failed")
+	}
+	n.hasTheBook(redis, key, book, r.Writes)
 }
 
-// hasTheBook looks for the book, which may have more at its end, in a Redis.
-func (n namespace) hasTheBook(redis, key, book string) {
+// hasTheBook looks in each Redis for the book, which may have more at its end, and for as many messages as visitors know of.
+func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
-	if got := n.kubectl("exec", redis, "-c", map[bool]string{true: "master", false: "redis"}[strings.HasPrefix(redis, "deployment/")], "--",
-		"redis-cli", "--raw", "get", key); !strings.HasPrefix(got, book) {
-		n.Errorf("%s has %d bytes, which do not begin as the %d did: %.80q", redis, len(got), len(book), got)
+	for _, pod := range redis {
+		n.await(pod+" has what was acknowledged", time.Minute, func() bool { // a slave may lag
+			got := n.kubectl("exec", pod, "--", "redis-cli", "--raw", "get", key) + ","
+			if !strings.HasPrefix(got, book) {
+				n.Fatalf("%s has %d bytes, which do not begin as the %d did: %.80q", pod, len(got), len(book), got)
+			}
+			for i := range messages {
+				if !strings.Contains(got[len(book):], fmt.Sprintf(",m%d,", i)) {
+					n.Logf("%s lacks m%d", pod, i)
+					return false
+				}
+			}
+			return true
+		})
 	}
 }
