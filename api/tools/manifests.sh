@@ -13,7 +13,7 @@ for image; do
   [ -z "$registry" ] || new=$registry/${name##*/}
   images="$images{name: $name, newName: ${new:-$name}, newTag: \"$newtag\"}, "
 done
-for file in all-in-one/*.yaml k8s/ha/*.yaml k8s/backup/*.yaml k8s/monitoring/*.yaml; do
+for file in all-in-one/*.yaml k8s/ha/*.yaml k8s/backup/*.yaml k8s/move/*.yaml k8s/monitoring/*.yaml; do
   to=$out/${file#*/}
   mkdir -p "${to%/*}"
   if grep -q ' image: ' "$file"; then

@@ -88,7 +88,8 @@ func (n namespace) shell() *commands.Shell {
 		// kind load docker-image IMAGE…: by what loads images here.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,
-		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80"),
+		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",
+			"hide ID", "hide 0"),
 	}
 	n.Cleanup(shell.Close)
 	return shell

@@ -17,7 +17,7 @@ type load struct {
 
 // A report is what it has counted; Failed maps a reason to how often it occurred.
 type report struct {
-	Reads, Writes             int
+	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
 	Slowest, Away             float64 // seconds; Away since begin
 	Lost                      []string

@@ -181,7 +181,7 @@ func read(t *testing.T, file string) string {
 // withPods gives the files that have pods.
 func withPods(t *testing.T) []string {
 	t.Helper()
-	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
+	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
 }
 
 func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {

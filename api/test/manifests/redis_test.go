@@ -134,6 +134,31 @@ func (s *server) ask(t *testing.T, password, command string, args ...any) string
 	return answer
 }
 
+// try sends a command once.
+func (s *server) try(command string, args ...any) error {
+	c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Do(command, args...)
+	return err
+}
+
+// stop stops it as Kubernetes does.
+func (s *server) stop(t *testing.T) {
+	t.Helper()
+	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-s.end:
+		s.end <- err
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not stop")
+	}
+}
+
 func await(t *testing.T, what string, condition func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -1,6 +1,6 @@
 // Command load visits a guestbook steadily, as old pages do, and counts what it gets.
 //
-//	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys]   run until /stop, serving on port 8000:
+//	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys] [-sign]   run until /stop, serving on port 8000:
 //	    GET /report   what was counted so far
 //	    GET /begin    the same, and what is away is counted anew
 //	    GET /stop     stop writing, look for every message that was acknowledged, report
@@ -33,6 +33,7 @@ var (
 	book    = flag.String("key", "messages", "of the list; empty: requests name no key, as the leader and follower edition's page")
 	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
 	entries = flag.Bool("entries", false, "post single entries and read pages, as the page does")
+	sign    = flag.Bool("sign", false, "sign as the page does, too, where a pod knows that")
 	period  = flag.Duration("for", 0, "how long to run; 0: until /stop")
 	dial    = flag.String("dial", "", "only try this address")
 )
@@ -40,6 +41,7 @@ var (
 // A Report is what the tests read. Failed maps a reason to how often it occurred.
 type Report struct {
 	Reads, Writes int
+	Signed        int // of the writes
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds: the longest time that a request took
@@ -76,6 +78,9 @@ func main() {
 	running.Go(func() {
 		for pauseUnlessStopped() {
 			_ = writer.write() // it is counted
+			if *sign {
+				writer.sign()
+			}
 		}
 	})
 	for i := range *readers {
@@ -148,6 +153,9 @@ func newVisitor(keepAlive bool) *visitors.Visitor {
 			mu.Lock()
 			defer mu.Unlock()
 			counted.Slowest = max(counted.Slowest, r.Took.Seconds())
+			if *sign && r.What == "post" && r.Status != http.StatusCreated && r.Status != http.StatusNotFound {
+				counted.FailedWrites[fmt.Sprintf("a signature: %d %v", r.Status, r.Err)]++
+			}
 		},
 	}
 }
@@ -233,6 +241,23 @@ func (w *writer) write() error {
 		w.list = value
 	}
 	return nil
+}
+
+// sign posts the next message as the page does, between two lists of an old page. An old pod does not know such posts: 404. What
+// else fails is counted where it is sent.
+func (w *writer) sign() {
+	message := fmt.Sprintf("m%d", w.acknowledged)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // it repeats what is not answered
+	defer cancel()
+	if _, err := w.visitor.Post(ctx, message); err != nil {
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	counted.Writes++
+	counted.Signed++
+	w.acknowledged++
+	w.list += "," + message
 }
 
 // missing names the acknowledged messages that the guestbook has not. Slaves get a minute to catch up with a new master.

@@ -1,0 +1,177 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Call is a command that a block runs.
+type Call struct {
+	Args  []string
+	Input string // what a pipe or a file brings it
+}
+
+func (c Call) String() string { return strings.Join(c.Args, " ") }
+
+// standIn takes the place of every program: it writes its arguments and its input down, prints a word, and fails if it is the
+// command with the number $FAILS. As kubectl does, it refuses to work on an empty input.
+const standIn = `command_not_found_handle() {
+  local input= number
+  IFS= read -rd '' input || :
+  printf '%s\0' "$#" "$@" "$input" >>"$CALLS"
+  echo >>"$CALLS.lines"
+  mapfile -t number <"$CALLS.lines"
+  [ "${#number[@]}" != "$FAILS" ] || return 1
+  [[ " $* " != *" -f - "* || -n $input ]] || return 1
+  echo word
+}
+`
+
+// mentioned are the files outside the repository that a block names.
+var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
+
+// play types a block, line by line, into a shell of which no command does anything, and returns those that ran. The command with
+// the number fails; 0: none. damaged is a file that was there before, and that the block has overwritten.
+func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
+	dir, err := os.MkdirTemp("", "play")
+	if err != nil {
+		return nil, "", err
+	}
+	defer os.RemoveAll(dir)
+	text := strings.ReplaceAll(b.Text, ".build/", "") // there nothing would stand in
+	for _, file := range mentioned.FindAllString(text, -1) {
+		text = strings.ReplaceAll(text, file, filepath.Join(dir, filepath.Base(file)))
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte("from before"), 0o600); err != nil {
+			return nil, "", err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	calls := filepath.Join(dir, "calls")
+	shell := exec.CommandContext(ctx, "bash", "-c", standIn+text)
+	shell.Dir = dir
+	shell.Env = []string{"PATH=" + dir, "CALLS=" + calls, fmt.Sprintf("FAILS=%d", fails)}
+	out, err := shell.CombinedOutput()
+	if ctx.Err() != nil || strings.Contains(string(out), "bash: ") {
+		return nil, "", fmt.Errorf("%sit cannot be played: %w\n%s", b, err, out)
+	}
+	written, err := os.ReadFile(calls)
+	if err != nil {
+		return nil, "", fmt.Errorf("%sit runs no command: %w\n%s", b, err, out)
+	}
+	for fields := strings.Split(strings.ReplaceAll(string(written), dir, "/tmp"), "\x00"); len(fields) > 1; {
+		var count int
+		if _, err := fmt.Sscan(fields[0], &count); err != nil {
+			return nil, "", err
+		}
+		ran = append(ran, Call{Args: fields[1 : count+1], Input: fields[count+1]})
+		fields = fields[count+2:]
+	}
+	for _, file := range mentioned.FindAllString(b.Text, -1) {
+		content, err := os.ReadFile(filepath.Join(dir, filepath.Base(file)))
+		if err != nil {
+			return nil, "", err
+		}
+		if len(content) == 0 && filepath.Ext(file) != ".new" {
+			damaged = file
+		}
+	}
+	return ran, damaged, nil
+}
+
+// harmless are the commands that neither delete nor overwrite anything: those that only read, and those that only add. Every
+// other command may.
+var harmless = []*regexp.Regexp{
+	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
+	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),
+	regexp.MustCompile(`^kubectl exec \S+ (-c \w+ )?-- redis-cli (-p \d+ |--raw )*(get|info|sentinel get-master-addr-by-name|sentinel ckquorum) `),
+	regexp.MustCompile(`^kubectl exec redis-move -- /move.sh check$`),
+	regexp.MustCompile(`^(cut|grep|openssl rand|sed s|sort|uniq)( |$)`),
+	regexp.MustCompile(`^make (faults|soak)$`),
+}
+
+// overwrites reports whether a command may delete or overwrite something.
+func (c Call) overwrites() bool {
+	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
+		return false
+	}
+	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
+}
+
+// Fail plays a block as often as it has commands. Each time another command fails. It returns how often that was, and of each
+// failure the first command that deletes or overwrites something after it.
+func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
+	all, _, err := play(ctx, b, 0)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i := range all {
+		ran, damaged, err := play(ctx, b, i+1)
+		if err != nil {
+			return i, faults, err
+		}
+		if len(ran) <= i || !slices.Equal(ran[i].Args, all[i].Args) {
+			return i, faults, fmt.Errorf("%sits commands come in another order each time: %q, then %q", b, all, ran)
+		}
+		if after := slices.IndexFunc(ran[i+1:], Call.overwrites); after >= 0 {
+			faults = append(faults, fmt.Sprintf("%safter this failed: %s\nthis ran:          %s", b, all[i], ran[i+1+after]))
+		} else if damaged != "" {
+			faults = append(faults, fmt.Sprintf("%safter this failed: %s\n%s was lost", b, all[i], damaged))
+		}
+	}
+	return len(all), faults, nil
+}
+
+// precise are the selectors that choose nothing but the guestbook's.
+var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
+
+// verbs are the commands of kubectl that have two words.
+var verbs = []string{"rollout", "set", "config"}
+
+// Vague says how a command may change what is others': it chooses all of a kind, or by labels that others have, too.
+func (c Call) Vague() string {
+	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
+		return ""
+	}
+	args := c.Args[2:]
+	if slices.Contains(verbs, c.Args[1]) && len(args) > 0 {
+		args = args[1:]
+	}
+	chosen := false
+	var words []string
+	for i, arg := range args {
+		selector, found := strings.CutPrefix(arg, "--pod-selector=")
+		if selects := i > 0 && args[i-1] == "-l"; selects || found {
+			if selects {
+				selector = arg
+			}
+			if !slices.Contains(precise, selector) {
+				return "others may have the labels " + selector
+			}
+			chosen = true
+		} else if arg == "--all" {
+			return "it takes all of a kind"
+		} else if arg == "-f" || arg == "-k" {
+			chosen = true
+		} else if !strings.HasPrefix(arg, "-") {
+			words = append(words, arg)
+		}
+	}
+	if !chosen && len(words) == 1 && !strings.Contains(words[0], "/") {
+		return "it takes all of a kind"
+	}
+	return ""
+}
+
+// Calls lists the commands of a block.
+func Calls(ctx context.Context, b Block) ([]Call, error) {
+	calls, _, err := play(ctx, b, 0)
+	return calls, err
+}

@@ -1,0 +1,56 @@
+package docs
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"guestbook/api/test/commands"
+)
+
+// A reader pastes a block into a terminal, which goes on with the next line when one has failed. After that nothing may be deleted
+// or overwritten.
+func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
+	played := 0
+	for _, blocks := range documents(t) {
+		for _, b := range blocks {
+			plays, faults, err := commands.Fail(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			played += plays
+			for _, fault := range faults {
+				t.Error(fault)
+			}
+		}
+	}
+	if played < 100 {
+		t.Errorf("only %d commands failed", played)
+	}
+}
+
+// What a document changes is the guestbook's, and nothing else that may be there.
+func TestNothingOfOthersIsChanged(t *testing.T) {
+	inline, n := regexp.MustCompile("`(kubectl [^`]+)`"), 0
+	for file, text := range texts(t) {
+		blocks := documents(t)[file]
+		for _, match := range inline.FindAllStringSubmatch(text, -1) {
+			blocks = append(blocks, commands.Block{File: file, Text: strings.NewReplacer("…", "x", "\n", " ").Replace(match[1]) + "\n"})
+		}
+		for _, b := range blocks {
+			calls, err := commands.Calls(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range calls {
+				n++
+				if vague := c.Vague(); vague != "" {
+					t.Errorf("%s%s: %s", b, c, vague)
+				}
+			}
+		}
+	}
+	if n < 120 {
+		t.Errorf("only %d commands were found", n)
+	}
+}

@@ -1,0 +1,131 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/test/commands"
+)
+
+// The book of each edition moves from its Redis to the one here, and one of them on to three, as the documents say. Visitors read
+// and sign meanwhile: no read fails, every byte is there, and so is what was acknowledged.
+func TestTheBookMovesToTheRedisHere(t *testing.T) {
+	for _, e := range editions {
+		t.Run(e.name, func(t *testing.T) { e.move(t) })
+	}
+}
+
+// forOthers are the first lines of the commands that docs/migrate.md has for other editions.
+var forOthers = map[string][]string{
+	"master-slave": {
+		"kubectl expose service redis-leader --name=redis-master",
+		"kubectl create -f k8s/redis-slave-deployment.yaml -f k8s/redis-slave-service.yaml &&",
+		"kubectl delete deployment,service redis-replica",
+		"kubectl delete deployment redis-follower &&",
+	},
+	"replica": {
+		"kubectl expose service redis-leader --name=redis-master",
+		"kubectl replace -f k8s/redis-slave-deployment.yaml &&",
+		"kubectl delete deployment redis-follower &&",
+	},
+	"leader-follower": {
+		"kubectl replace -f k8s/redis-slave-deployment.yaml &&",
+		"kubectl delete deployment,service redis-replica",
+	},
+}
+
+func (e edition) move(t *testing.T) {
+	n := newNamespace(t, "privileged")
+	if _, err := n.try(e.manifests(n, "dns"), "create", "-f", "-"); err != nil {
+		t.Fatal(err)
+	}
+	n.ready()
+	key := e.key
+	if key == "" {
+		key = "guestbook"
+	}
+	// Entries as long as old and new pages can show, and whatever bytes there may be.
+	book := strings.Repeat(",hello from before \xff\x00 \"all\"\r\n of you", 300_000)[:10<<20]
+	if out, err := n.try(book, "exec", "-i", "service/redis-"+e.master, "--", "redis-cli", "-x", "set", key); err != nil || out != "OK" {
+		t.Fatal(out, err)
+	}
+	n.documented("kubectl replace -f " + e.manifest)
+	n.ready()
+	load := n.startLoad("-key="+e.key, "-entries")
+
+	shell, typed := n.shell(), 0
+	blocks, err := commands.Read(root, "docs/migrate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := slices.IndexFunc(blocks, func(b commands.Block) bool { return strings.HasPrefix(b.Text, "kubectl expose service redis-leader ") })
+	for _, b := range blocks[section:] {
+		if first, _, _ := strings.Cut(b.Text, "\n"); slices.Contains(forOthers[e.name], first) {
+			continue
+		}
+		typed++
+		load.begin()
+		start := time.Now()
+		output, err := shell.Run(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		load.more()
+		t.Logf("%s%s(%.1f s; writes were away for %.1f s)", b, output, time.Since(start).Seconds(), load.report().Away)
+	}
+	if want := len(blocks) - section - len(forOthers[e.name]); typed != want {
+		t.Errorf("%d blocks were typed, want %d", typed, want)
+	}
+	n.ready()
+	for _, pod := range n.names("pods", "app=redis") {
+		if image := n.kubectl("get", "pod", pod, "-o", "jsonpath={.spec.containers[0].image}"); strings.HasPrefix(image, "redis:") {
+			t.Errorf("the old %s is still there", pod)
+		}
+	}
+	redis := []string{"deployment/redis-master"}
+	n.hasTheBook(redis, key, book, 0)
+	if e.name == "master-slave" {
+		there, _, _ := n.moves()
+		load.begin()
+		n.run(there)
+		load.more()
+		t.Logf("the move to three: writes were away for %.1f s", load.report().Away)
+		n.healthy()
+		redis = n.names("pods", threeRedis)
+	}
+	// The book is too long for load to look for its messages as an old page would.
+	r, err := load.get("stop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
+	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
+		t.Error("some have failed")
+	}
+	n.hasTheBook(redis, key, book, r.Writes)
+}
+
+// hasTheBook looks in each Redis for the book, which may have more at its end, and for as many messages as visitors know of.
+func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
+	n.Helper()
+	for _, pod := range redis {
+		n.await(pod+" has what was acknowledged", time.Minute, func() bool { // a slave may lag
+			got := n.kubectl("exec", pod, "--", "redis-cli", "--raw", "get", key) + ","
+			if !strings.HasPrefix(got, book) {
+				n.Fatalf("%s has %d bytes, which do not begin as the %d did: %.80q", pod, len(got), len(book), got)
+			}
+			for i := range messages {
+				if !strings.Contains(got[len(book):], fmt.Sprintf(",m%d,", i)) {
+					n.Logf("%s lacks m%d", pod, i)
+					return false
+				}
+			}
+			return true
+		})
+	}
+}

@@ -1,0 +1,204 @@
+package manifests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"guestbook/api/test/podtest"
+)
+
+// newSource starts another guestbook's master, which keeps nothing on its disk.
+func newSource(t *testing.T, args ...string) *server {
+	t.Helper()
+	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
+}
+
+// newMove starts what the pod redis-move runs, as a slave of a master of this machine.
+func newMove(t *testing.T, master int, env ...string) *server {
+	t.Helper()
+	for _, o := range objects(t, read(t, files(t, "k8s/move/redis-move-pod.yaml")[0])) {
+		container := list(podSpecs(o)[0]["containers"])[0]
+		var command []string
+		for _, arg := range append(container["command"].([]any), container["args"].([]any)...) {
+			command = append(command, strings.ReplaceAll(fmt.Sprint(arg), "/run.sh", files(t, "redis-slave/run.sh")[0]))
+		}
+		env = append(env, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT="+strconv.Itoa(master))
+		return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
+	}
+	return nil
+}
+
+// move runs move.sh in the pod redis-move, whose Redis is at the port that redis-cli asks by itself. Before it comes a filter of
+// what that answers.
+func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
+	t.Helper()
+	program, err := exec.LookPath("redis-cli")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\ncase \" $* \" in *' -h '*) exec %[1]s \"$@\" ;; esac\n%[1]s -p %[2]d \"$@\" | %[3]s\n",
+		program, s.port, strings.Join(append(filter, "cat"), " | "))
+	if err := os.WriteFile(filepath.Join(bin, "redis-cli"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.ask(t, "", "PING")
+	cmd := exec.CommandContext(t.Context(), files(t, "redis-slave/move.sh")[0], what)
+	cmd.Env = append(slices.Clone(s.Env), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	t.Logf("move.sh %s: %s", what, out)
+	return string(out), err
+}
+
+// The book of another Redis goes to redis-master's disk. From the moment at which it is whole there, the other one takes nothing
+// more, so that nothing is lost.
+func TestTheBookMoves(t *testing.T) {
+	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
+	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")
+	source.ask(t, "", "SET", "messages", book)
+	if answer := source.ask(t, "", "SETEX", "another", 1000, "x"); answer != "OK" {
+		t.Fatal(answer)
+	}
+	move := newMove(t, source.port)
+	for range 2 {
+		if _, err := move.move(t, "check"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if answer := source.ask(t, "", "SET", "guestbook", ",later"); answer != "OK" {
+		t.Fatal(answer)
+	}
+	for range 2 { // typed again, as after a line that failed
+		if _, err := move.move(t, "freeze"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, write := range [][]any{
+		{"SET", "messages", "x"},
+		{"APPEND", "messages", "x"},
+		{"SETEX", "key", 10, "x"},
+		{"EVAL", "redis.call('get', KEYS[1]) return redis.call('append', KEYS[1], 'x')", 1, "messages"},
+		{"EVAL", "return redis.call('setrange', KEYS[1], 0, 'x')", 1, "messages"},
+	} {
+		if err := source.try(write[0].(string), write[1:]...); err == nil || !strings.Contains(err.Error(), "OOM ") {
+			t.Errorf("%q is not refused: %v", write, err)
+		}
+	}
+	// A master that is started anew is empty, and does not empty the copy.
+	source.stop(t)
+	again := newServer(t, source.port, nil, source.Args...).start(t)
+	again.ask(t, "", "SET", "key", "x")
+	if said, err := move.move(t, "freeze"); err == nil || !strings.Contains(said, "follows 127.0.0.1 no more") {
+		t.Errorf("%v: %s", err, said)
+	}
+	move.stop(t)
+	master := newMaster(t)
+	master.Dir = move.Dir
+	master.start(t)
+	for key, want := range map[string]string{"messages": book, "guestbook": ",later", "another": "x"} {
+		if got := master.ask(t, "", "GET", key); got != want {
+			t.Errorf("%s has %d bytes after the move, want %d", key, len(got), len(want))
+		}
+	}
+}
+
+func TestTheMasterTakesWritesAgain(t *testing.T) {
+	source := newSource(t)
+	source.ask(t, "", "SET", "messages", ",hello")
+	move := newMove(t, source.port)
+	for _, what := range []string{"freeze", "thaw"} {
+		if _, err := move.move(t, what); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source.ask(t, "", "SET", "messages", ",hello,again")
+	// Where the copy is not what it should be, freeze takes itself back, with the settings as they were.
+	source.ask(t, "", "CONFIG", "SET", "maxmemory", "300mb")
+	if said, err := move.move(t, "freeze", "sed 's/^12$/11/'"); err == nil || !strings.Contains(said, "messages is not the same") {
+		t.Errorf("%v: %s", err, said)
+	}
+	source.ask(t, "", "SET", "messages", ",!")
+	if settings := source.ask(t, "", "INFO", "memory"); !strings.Contains(settings, "\nmaxmemory:314572800\r") {
+		t.Errorf("the settings are others than before: %s", settings)
+	}
+}
+
+// Whatever is wrong, move.sh says it, and the master goes on.
+func TestWhatCannotMoveIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		source func(*testing.T) *server
+		filter string
+		says   string
+	}{
+		"empty": {func(t *testing.T) *server { return newSource(t) }, "cat", "is empty"},
+		"loading": {func(t *testing.T) *server {
+			s := newSource(t, "--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
+			for i := range 1000 {
+				s.ask(t, "", "SET", fmt.Sprint("key", i), strings.Repeat("x", 100))
+			}
+			s.ask(t, "", "SAVE")
+			s.stop(t)
+			again := newServer(t, s.port, nil, s.Args...)
+			again.Dir = s.Dir
+			again.start(t)
+			await(t, "loading", func(context.Context) error {
+				if info := again.ask(t, "", "INFO", "persistence"); !strings.Contains(info, "loading:1") {
+					return errors.New(info)
+				}
+				return nil
+			})
+			return again
+		}, "cat", "still loading"},
+		"newer":                     {func(t *testing.T) *server { return newSource(t) }, "sed 's/^redis_version:.*/redis_version:6.0.99/'", "newer than this Redis"},
+		"newer by the first number": {func(t *testing.T) *server { return newSource(t) }, "sed 's/^redis_version:.*/redis_version:2.10.0/'", "newer than this Redis"},
+		"a slave": {func(t *testing.T) *server {
+			s := newSource(t)
+			s.ask(t, "", "REPLICAOF", "192.0.2.7", "6379")
+			return s
+		}, "cat", "slave of 192.0.2.7"},
+		"a password": {func(t *testing.T) *server { return newSource(t, "--requirepass", "secret") }, "cat", "NOAUTH"},
+		"away": {func(t *testing.T) *server {
+			s := newSource(t)
+			s.stop(t)
+			return s
+		}, "cat", "does not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := c.source(t)
+			move := newMove(t, source.port)
+			for _, what := range []string{"check", "freeze"} {
+				if said, err := move.move(t, what, c.filter); err == nil || !strings.Contains(said, c.says) || strings.Count(said, "\n") != 1 {
+					t.Errorf("%s: %v: %q does not say %q", what, err, said, c.says)
+				}
+			}
+			if name == "newer" { // and had nothing to wait for
+				source.ask(t, "", "SET", "messages", ",and it goes on")
+			}
+		})
+	}
+}
+
+// A redis-master that has the disk keeps it.
+func TestTheMoveDoesNotTakeTheDiskOfAMaster(t *testing.T) {
+	master := newMaster(t).start(t)
+	master.ask(t, "", "SET", "messages", ",hello")
+	move := newMove(t, master.port)
+	move.stop(t)
+	second := newServer(t, move.port, move.Env, move.Args...)
+	second.Dir = master.Dir
+	second.start(t)
+	if err := <-second.end; err == nil {
+		t.Error("it has started")
+	} else {
+		second.end <- err
+	}
+}
