@@ -2,6 +2,7 @@
 package settings
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -45,7 +47,7 @@ type Settings struct {
 	ReadTimeout       time.Duration `envconfig:"REDIS_READ_TIMEOUT" default:"1s" desc:"longest wait for an answer of Redis"`
 	WriteTimeout      time.Duration `envconfig:"REDIS_WRITE_TIMEOUT" default:"500ms" desc:"longest wait for Redis to take a command"`
 	UseTLS            bool          `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
-	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; without it, the system's"`
+	TLSCAFile         string        `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate, read again for each connection; without it, the system's"`
 	TLSServerName     string        `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; without it, the address's host"`
 	RequestTimeout    time.Duration `envconfig:"REQUEST_TIMEOUT" default:"2s" desc:"longest time for all that one request does with Redis"`
 	DrainDelay        time.Duration `envconfig:"DRAIN_DELAY" default:"0s" desc:"how long to go on serving after SIGTERM, not ready: as long as the proxy in front needs to drain; k8s/ needs none"`
@@ -54,6 +56,8 @@ type Settings struct {
 	ListenAddr        string        `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level    `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	TLS               *tls.Config   `ignored:"true"` // as REDIS_TLS… say; nil: no TLS
+	// RootCAs returns the authorities of REDIS_TLS_CA_FILE; nil: the file is not set.
+	RootCAs func() *x509.CertPool `ignored:"true"`
 }
 
 // Redis is how the store reaches Redis.
@@ -61,7 +65,7 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
 		PoolSize: s.PoolSize, WaitSlaves: s.WaitSlaves, DialTimeout: s.DialTimeout, ReadTimeout: s.ReadTimeout, WriteTimeout: s.WriteTimeout,
-		TLS: s.TLS, Log: log, Metrics: metrics,
+		TLS: s.TLS, RootCAs: s.RootCAs, Log: log, Metrics: metrics,
 	}
 }
 
@@ -181,11 +185,28 @@ func (s *Settings) loadTLS() error {
 	if err != nil {
 		return invalid("REDIS_TLS_CA_FILE", "a file to read: "+err.Error())
 	}
-	s.TLS.RootCAs = x509.NewCertPool()
-	if !s.TLS.RootCAs.AppendCertsFromPEM(pem) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
 		return invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
 	}
+	s.RootCAs = rereads(s.TLSCAFile, pem, roots)
 	return nil
+}
+
+// rereads returns a function that reads the file again and returns its certificates, because the file changes when Redis's
+// certificate is renewed. While the file cannot be read or holds no certificate, the function returns those read before.
+func rereads(file string, pem []byte, roots *x509.CertPool) func() *x509.CertPool {
+	var mu sync.Mutex
+	return func() *x509.CertPool {
+		mu.Lock()
+		defer mu.Unlock()
+		if now, err := os.ReadFile(file); err == nil && !bytes.Equal(now, pem) {
+			if renewed := x509.NewCertPool(); renewed.AppendCertsFromPEM(now) {
+				pem, roots = now, renewed
+			}
+		}
+		return roots
+	}
 }
 
 // Usage writes the table of all settings.

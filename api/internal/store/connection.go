@@ -38,6 +38,10 @@ func (n *node) dialOnce(ctx context.Context) (redis.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
+	if o.TLS != nil && o.RootCAs != nil {
+		o.TLS = o.TLS.Clone()
+		o.TLS.RootCAs = o.RootCAs()
+	}
 	c := &redisConn{node: n, dialedAt: now()}
 	dialed, err := redis.DialContext(ctx, "tcp", n.addr,
 		redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
