@@ -47,7 +47,7 @@ push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
 	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
 manifests: $(KUSTOMIZE) ## all-in-one/, k8s/ha/ and others with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
-	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(IMAGES) $(STOCK)
+	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
 e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .

@@ -64,6 +64,7 @@ func New(o Options) *Server {
 		lifetimes:    newLifetimes(),
 	}
 	o.Metrics.MustRegister(s.durations, s.lifetimes)
+	addSeries(s.durations)
 	mux := http.NewServeMux()
 	for pattern, handler := range s.routes() {
 		mux.HandleFunc(pattern, handler)

@@ -2,6 +2,7 @@
 package settings
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -39,13 +41,15 @@ type Settings struct {
 	Database          int         `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
 	WaitSlaves        int         `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
 	UseTLS            bool        `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
-	TLSCAFile         string      `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate; empty: the system's"`
+	TLSCAFile         string      `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate, read again for each connection; empty: the system's"`
 	TLSServerName     string      `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; empty: the address's host"`
 	Key               string      `envconfig:"GUESTBOOK_KEY" desc:"the one key that is served, whether or not a request names another; empty: each request names one"`
 	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
 	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil is no TLS
+	// RootCAs returns the authorities of REDIS_TLS_CA_FILE; nil: the file is not set.
+	RootCAs func() *x509.CertPool `ignored:"true"`
 }
 
 // RequestTimeout is the longest time of all that one request does with Redis.
@@ -55,7 +59,7 @@ const RequestTimeout = 2 * time.Second
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
-		WaitSlaves: s.WaitSlaves, TLS: s.TLS, Log: log, Metrics: metrics,
+		WaitSlaves: s.WaitSlaves, TLS: s.TLS, RootCAs: s.RootCAs, Log: log, Metrics: metrics,
 		PoolSize:     64,                     // connections to the master, and to the slaves
 		DialTimeout:  500 * time.Millisecond, // a slave that is silent leaves time to ask the master
 		WriteTimeout: 500 * time.Millisecond,
@@ -170,11 +174,28 @@ func (s *Settings) loadTLS() error {
 	if err != nil {
 		return invalid("REDIS_TLS_CA_FILE", "a file to read: "+err.Error())
 	}
-	s.TLS.RootCAs = x509.NewCertPool()
-	if !s.TLS.RootCAs.AppendCertsFromPEM(pem) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
 		return invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
 	}
+	s.RootCAs = rereads(s.TLSCAFile, pem, roots)
 	return nil
+}
+
+// rereads returns a function that reads the file again and returns its certificates, because the file changes when Redis's
+// certificate is renewed. While the file cannot be read or holds no certificate, the function returns those read before.
+func rereads(file string, pem []byte, roots *x509.CertPool) func() *x509.CertPool {
+	var mu sync.Mutex
+	return func() *x509.CertPool {
+		mu.Lock()
+		defer mu.Unlock()
+		if now, err := os.ReadFile(file); err == nil && !bytes.Equal(now, pem) {
+			if renewed := x509.NewCertPool(); renewed.AppendCertsFromPEM(now) {
+				pem, roots = now, renewed
+			}
+		}
+		return roots
+	}
 }
 
 // Usage writes the table of all settings.

@@ -75,6 +75,10 @@ func dial(ctx context.Context, role, addr string, o Options, discarded *atomic.I
 func dialOnce(ctx context.Context, role, addr string, o Options, discarded *atomic.Int64) (redis.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
+	if o.TLS != nil && o.RootCAs != nil {
+		o.TLS = o.TLS.Clone()
+		o.TLS.RootCAs = o.RootCAs()
+	}
 	dialedAt := uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", addr,
 		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(o.DialTimeout),

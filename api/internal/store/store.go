@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,8 +30,10 @@ type Options struct {
 	ReadTimeout           time.Duration // for an answer
 	WriteTimeout          time.Duration // for sending a command
 	TLS                   *tls.Config   // nil: no TLS
-	Log                   *slog.Logger
-	Metrics               prometheus.Registerer
+	// RootCAs returns the authorities that a new connection trusts; nil: those of TLS.
+	RootCAs func() *x509.CertPool
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // Store is safe for concurrent use. Every method needs a context with a deadline, and returns by then.

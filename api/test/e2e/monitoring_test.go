@@ -43,7 +43,7 @@ func TestMonitoring(t *testing.T) {
 		cluster.kubectl("create", "namespace", "monitoring")
 		t.Cleanup(func() { cluster.try("", "delete", "namespace", "monitoring", "--wait=false") })
 	}
-	n.kubectl("create", "-f", filepath.Join(manifests, "monitoring"))
+	n.kubectl("create", "-f", filepath.Join(manifests, "monitoring"), "-f", filepath.Join(manifests, "ha"))
 	n.startLoad()
 
 	var monitor struct {
@@ -61,12 +61,12 @@ func TestMonitoring(t *testing.T) {
 	}
 	endpoint := monitor.Spec.PodMetricsEndpoints[0]
 	var pods []promtest.Target
-	var podAddress string
+	var frontendHost, frontendPort string
 	for _, ip := range strings.Fields(n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o", "jsonpath={.items[*].status.podIP}")) {
 		// A sidecar is an init container.
 		port := n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o",
 			`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint.Port+`")].containerPort}`)
-		podAddress = net.JoinHostPort(ip, port)
+		frontendHost, frontendPort = ip, port
 		pods = append(pods, func() string { return net.JoinHostPort(ip, port) })
 	}
 	prometheus := promtest.Start(t, 15, func() string { return "" }, pods...)
@@ -74,22 +74,37 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Who is not that Prometheus cannot be there.
-	reaches := func(where namespace, name string, labels string) bool {
-		args := fmt.Sprintf(`["-dial", %q]`, podAddress)
-		where.create(strings.NewReplacer("{run: NAME}", labels, "NAME", name, "ARGS", args).Replace(n.read("testdata", "load.yaml")))
-		t.Cleanup(func() { where.try("", "delete", "pod", name, "--wait=false") })
+	// Who is not that Prometheus, or the exporter, cannot be there.
+	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
+	proxy := n.kubectl("get", "pods", "-l", "app=redis,role=proxy", "-o", "jsonpath={.items[0].status.podIP}")
+	masterPod := n.kubectl("get", "pods", "-l", master, "-o", "jsonpath={.items[0].status.podIP}")
+	prometheusPod, exporter, somebody := "{app.kubernetes.io/name: prometheus}", "{app: redis-exporter}", "{run: NAME}"
+	for name, c := range map[string]struct {
+		from               namespace
+		labels, host, port string
+		reaches            bool
+	}{
+		"prometheus-frontend": {namespace{T: t, name: "monitoring"}, prometheusPod, frontendHost, frontendPort, true},
+		"prometheus-proxy":    {namespace{T: t, name: "monitoring"}, prometheusPod, proxy, "8404", true},
+		"exporter-master":     {n, exporter, masterPod, "6379", true},
+		"exporter-proxy":      {n, exporter, proxy, "6380", true},
+		"somebody-frontend":   {n, somebody, frontendHost, frontendPort, false},
+		"somebody-metrics":    {n, somebody, proxy, "8404", false},
+		"somebody-proxy":      {n, somebody, proxy, "6380", false},
+	} {
+		pod := name + "-" + n.name
+		args := fmt.Sprintf(`["-dial", %q]`, net.JoinHostPort(c.host, c.port))
+		c.from.create(strings.NewReplacer("{run: NAME}", strings.ReplaceAll(c.labels, "NAME", pod), "NAME", pod, "ARGS", args).Replace(n.read("testdata", "load.yaml")))
+		t.Cleanup(func() { c.from.try("", "delete", "pod", pod, "--wait=false") })
 		var phase string
-		where.await(name+" has ended", time.Minute, func() bool {
-			phase = where.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
+		c.from.await(pod+" has ended", time.Minute, func() bool {
+			phase = c.from.kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}")
 			return phase == "Succeeded" || phase == "Failed"
 		})
-		return phase == "Succeeded"
-	}
-	if !reaches(namespace{T: t, name: "monitoring"}, "prometheus-"+n.name, "{app.kubernetes.io/name: prometheus}") {
-		t.Error("a Prometheus cannot reach the metrics")
-	}
-	if enforced := !reaches(n, "somebody", "{run: somebody}"); !enforced {
-		t.Log("this cluster's network does not enforce NetworkPolicies")
+		if reached := phase == "Succeeded"; reached && !c.reaches {
+			t.Logf("%s: this cluster's network does not enforce NetworkPolicies", name)
+		} else if reached != c.reaches {
+			t.Errorf("%s: it reaches %s", name, map[bool]string{true: "", false: "nothing"}[reached])
+		}
 	}
 }

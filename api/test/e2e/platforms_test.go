@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -356,51 +355,5 @@ func TestMastersFolder(t *testing.T) {
 				n.await("it has ended", time.Minute, func() bool { return strings.Contains(docker("inspect", "--format={{.State.Status}}"), "exited") })
 			}
 		})
-	}
-}
-
-// Without a cluster: what compose.yaml starts, on the images of "make images".
-func TestCompose(t *testing.T) {
-	compose := []string{"docker", "compose"}
-	if exec.Command("docker", "compose", "version").Run() != nil {
-		compose = []string{"docker-compose"}
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
-	run := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command(compose[0], append(compose[1:], append([]string{"-p", "guestbook-e2e-" + port}, args...)...)...)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	t.Cleanup(func() { run("down", "--volumes") })
-	run("up", "-d", "--no-build")
-	namespace{T: t}.await("the guestbook answers", time.Minute, func() bool {
-		response, err := http.Get("http://127.0.0.1:" + port + "/guestbook/?cmd=get&key=messages")
-		if err == nil {
-			response.Body.Close()
-		}
-		return err == nil && response.StatusCode == http.StatusOK
-	})
-	signs(t, "http://127.0.0.1:"+port)
-	namespace{T: t}.await("the slave has it", time.Minute, func() bool {
-		cmd := exec.Command(compose[0], append(compose[1:], "-p", "guestbook-e2e-"+port, "exec", "-T", "redis-slave", "redis-cli", "get", "messages")...)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port)
-		out, err := cmd.Output()
-		return err == nil && strings.Contains(string(out), "entry")
-	})
-	page, err := http.Get("http://127.0.0.1:" + port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer page.Body.Close()
-	if text, _ := io.ReadAll(page.Body); !strings.Contains(string(text), "<title>Guestbook</title>") {
-		t.Errorf("the page is %.100q", text)
 	}
 }

@@ -5,6 +5,7 @@ package faults
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"guestbook/api/test/promtest"
 )
@@ -12,23 +13,34 @@ import (
 // watch is a Prometheus with the alerts of k8s/monitoring, which follows one rig after the other.
 type watch struct {
 	prometheus *promtest.Prometheus
-	master     atomic.Int64
-	apis       [2]atomic.Int64 // their ports
+	master     atomic.Pointer[string] // its address
+	apis       [2]atomic.Int64        // their ports
 }
 
 var alarms *watch
 
 func newWatch(t *testing.T) *watch {
 	w := &watch{}
-	target := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
+	w.master.Store(new(string))
+	api := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
 	// A minute of an alert's rule is a second here.
-	w.prometheus = promtest.Start(t, 60, target(&w.master), target(&w.apis[0]), target(&w.apis[1]))
+	w.prometheus = promtest.Start(t, 60, func() string { return *w.master.Load() }, api(&w.apis[0]), api(&w.apis[1]))
 	return w
 }
 
+// follow has Prometheus scrape the rig, and waits until it does: before, an alert may fire because nothing was scraped.
 func (w *watch) follow(r *rig) {
-	w.master.Store(int64(r.masterPort))
+	master := addr(r.masterPort)
+	if r.ha != nil {
+		master = r.ha.ProxyAddr(0) // as the Service redis-master leads there
+	}
+	w.master.Store(&master)
 	for i, pod := range r.pods {
 		w.apis[i].Store(int64(pod.Ports.API))
+	}
+	for until := time.Now().Add(waitLimit); len(w.prometheus.Query(r, `absent(guestbook_build_info) or absent(redis_up == 1) or ALERTS{alertname=~"GuestbookNo(Frontend|RedisFigures)",alertstate="firing"}`)) > 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(until) {
+			r.Fatal("Prometheus does not scrape the rig")
+		}
 	}
 }

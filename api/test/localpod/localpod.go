@@ -103,13 +103,14 @@ func New(o Options) (*Pod, error) {
 	}
 	p.Nginx = &Process{
 		name: "nginx", out: o.Output("nginx"), stop: syscall.SIGQUIT, ready: p.nginxReady,
-		path: "nginx",
-		args: []string{"-e", "/dev/stderr", "-p", filepath.Join(root, "nginx"), "-c", filepath.Join(o.Dir, "nginx.conf"), "-g", nginxGlobals},
+		path: "nginx", dir: o.Dir,
+		args: []string{"-e", "/dev/stderr", "-p", ".", "-c", "nginx.conf", "-g", nginxGlobals},
 	}
 	return p, nil
 }
 
-// adaptNginx writes the image's nginx.conf with this pod's ports and its own temporary folder.
+// adaptNginx writes the image's nginx.conf with this pod's ports and its own temporary folder, and links the page beside it.
+// nginx is started in that folder. All paths are relative to it, because nginx takes a "$" in a path for a variable.
 func adaptNginx(root string, o Options) error {
 	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
 	if err != nil {
@@ -118,14 +119,18 @@ func adaptNginx(root string, o Options) error {
 	for _, change := range [][2]string{
 		{"listen 80;", "listen " + local(o.Ports.Nginx) + ";"},
 		{"server 127.0.0.1:8080;", "server " + local(o.Ports.API) + ";"},
-		{" /tmp/", " " + filepath.Join(o.Dir, "nginx") + "/"},
+		{" /tmp/", " nginx/"},
 	} {
 		if !strings.Contains(string(conf), change[0]) {
 			return fmt.Errorf("nginx.conf has no %q to adapt", change[0])
 		}
 		conf = []byte(strings.ReplaceAll(string(conf), change[0], change[1]))
 	}
-	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
+	page := filepath.Join(o.Dir, "html")
+	if err := os.Remove(page); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return errors.Join(os.Symlink(filepath.Join(root, "nginx", "html"), page), os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600))
 }
 
 // Start starts all four, and returns when the page is served and the guestbook answers. It does not wait for

@@ -25,6 +25,7 @@ const (
 type Process struct {
 	name, path string
 	programs   string // a folder that is looked through before PATH
+	dir        string // the folder that it runs in; "": this process's
 	args, env  []string
 	group      bool      // has helpers, which are killed with it, and asks others before it is ready
 	stop       os.Signal // asks it to end in good order
@@ -44,6 +45,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	p.tail = &tail{next: p.out}
 	p.cmd = exec.Command(path, p.args...)
+	p.cmd.Dir = p.dir
 	p.cmd.Env = append(os.Environ(), p.env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
 	// In a group of its own it does not get Ctrl-C. The program that started it does, and stops the processes in order.

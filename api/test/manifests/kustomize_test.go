@@ -179,6 +179,19 @@ func TestComponentsForClusters(t *testing.T) {
 			"PersistentVolumeClaim/redis-master: away", "PodDisruptionBudget/redis-slave: away",
 			"Service/redis-master: away", "Service/redis-slave: away",
 		},
+		"mesh": {
+			"Deployment/frontend spec template metadata annotations config.beta.linkerd.io/proxy-enable-native-sidecar:  -> true",
+			"Deployment/frontend spec template metadata annotations sidecar.istio.io/nativeSidecar:  -> true",
+			"NetworkPolicy/frontend spec ingress 0 ports 1 port:  -> 15008",
+			"NetworkPolicy/frontend spec ingress 0 ports 2 port:  -> 4143",
+			"NetworkPolicy/frontend spec ingress 1 from 0 ipBlock cidr:  -> 169.254.7.127/32",
+			"NetworkPolicy/frontend spec ingress 1 from 1 ipBlock cidr:  -> fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128",
+			"NetworkPolicy/frontend spec ingress 1 ports 0 port:  -> api",
+			"NetworkPolicy/redis-master spec ingress 0 ports 1 port:  -> 15008",
+			"NetworkPolicy/redis-master spec ingress 0 ports 2 port:  -> 4143",
+			"NetworkPolicy/redis-slave spec ingress 0 ports 1 port:  -> 15008",
+			"NetworkPolicy/redis-slave spec ingress 0 ports 2 port:  -> 4143",
+		},
 		"load-balancer": {"Service/frontend spec type: NodePort -> LoadBalancer"},
 		"gitops": {
 			"Deployment/frontend spec replicas: 3 -> ",
@@ -301,8 +314,8 @@ func TestManifestsOfARegistry(t *testing.T) {
 			}
 		}
 		want := []string{
-			"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "haproxy:3.2-alpine",
-			"oliver006/redis_exporter:v1.45.0-alpine", "valkey/valkey:9.1-alpine",
+			"docker.io/library/gb-frontend-api:v9", "docker.io/library/gb-frontend-nginx:v9", "docker.io/library/gb-redis-slave:v9",
+			"docker.io/library/haproxy:3.2-alpine", "docker.io/oliver006/redis_exporter:v1.45.0-alpine", "docker.io/valkey/valkey:9.1-alpine",
 		}
 		if from != "" {
 			for i, image := range want {

@@ -244,8 +244,8 @@ func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 		{"a folder of the host", "emptyDir: {}", "hostPath: {path: /tmp}", "volume tmp is a hostPath"},
 		{"a token as a volume", "emptyDir: {}", "projected: {sources: [{serviceAccountToken: {path: token}}]}", "volume tmp is a projected"},
 		{"another sysctl", "net.ipv4.ip_unprivileged_port_start", "net.core.somaxconn", "the sysctl net.core.somaxconn"},
-		{"the latest image", "gb-frontend-nginx:v1", "gb-frontend-nginx:latest", "container nginx: the image gb-frontend-nginx:latest may change"},
-		{"an image without a version", "gb-frontend-nginx:v1", "registry:5000/nginx", "container nginx: the image registry:5000/nginx may change"},
+		{"the latest image", "gb-frontend-nginx:v1", "gb-frontend-nginx:latest", "container nginx: the image docker.io/library/gb-frontend-nginx:latest may change"},
+		{"an image without a version", "docker.io/library/gb-frontend-nginx:v1", "registry:5000/nginx", "container nginx: the image registry:5000/nginx may change"},
 		{"an init container", "      initContainers:\n", "      initContainers:\n        - {name: init, image: \"busybox:1\"}\n", "container init: it keeps capabilities"},
 		{"another kind of object", "kind: Deployment", "kind: DaemonSet\nother: {containers: [{name: c}]}", "container c: it keeps capabilities"},
 	} {

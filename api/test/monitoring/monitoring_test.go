@@ -3,10 +3,13 @@ package monitoring
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,11 +52,11 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	names := alerts(t)
-	if len(names) < 7 {
+	if len(names) < 10 {
 		t.Errorf("%d alerts", len(names))
 	}
 	for _, name := range names {
-		if fires, quiet := strings.Count(string(cases), "alertname: "+name+"\n        exp_alerts:\n"), strings.Count(string(cases), "alertname: "+name+"\n        exp_alerts: []\n"); fires == 0 || quiet == 0 {
+		if fires, quiet := strings.Count(string(cases), "alertname: "+name+"\n        exp_alerts:\n")+strings.Count(string(cases), "alertname: "+name+"\n        exp_alerts: &"), strings.Count(string(cases), "alertname: "+name+"\n        exp_alerts: []\n"); fires == 0 || quiet == 0 {
 			t.Errorf("%s has %d cases in which it fires, and %d in which it does not", name, fires, quiet)
 		}
 	}
@@ -94,5 +97,61 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	}
 	if fired := prometheus.Fired(t, start); len(fired) > 0 {
 		t.Errorf("alerts fire: %v", fired)
+	}
+}
+
+// One refused post is enough, also if it is the first request of its kind that the pod has had.
+func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
+	// Redis itself takes more than this.
+	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--maxmemory", "100kb", "--maxmemory-policy", "volatile-ttl"}})
+	start := time.Now()
+	at := func(port int) promtest.Target { return func() string { return fmt.Sprintf("127.0.0.1:%d", port) } }
+	prometheus := promtest.Start(t, 30, at(pod.Ports.Master), at(pod.Ports.API))
+	wait := func(what string, holds func() bool) {
+		t.Helper()
+		for until := time.Now().Add(30 * time.Second); !holds(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("not within 30 s: %s", what)
+			}
+		}
+	}
+	wait("the pod is scraped", func() bool { return len(prometheus.Query(t, "guestbook_build_info")) == 1 })
+	response, err := http.PostForm(pod.URL()+"/guestbook/entries", url.Values{"text": {"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusInsufficientStorage {
+		t.Fatalf("a post is answered %s", response.Status)
+	}
+	wait("GuestbookWritesRefused fires", func() bool { return slices.Contains(prometheus.Fired(t, start), "GuestbookWritesRefused") })
+}
+
+// Every selector of an alert that names commands and statuses finds them on a pod that nobody has visited.
+func TestSeriesThatAlertsReadAreThereFromTheStart(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	response, err := http.Get(pod.APIURL() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	metrics, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, series := range []string{
+		`guestbook_redis_errors_total{role="master"} 0`, "guestbook_redis_fallbacks_total 0", "guestbook_redis_unconfirmed_total 0",
+		`guestbook_http_request_duration_seconds_count{command="set",status="503"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="set",status="507"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="post",status="503"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="post",status="507"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="get",status="200"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="set",status="200"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="entries",status="200"} 0`,
+		`guestbook_http_request_duration_seconds_count{command="post",status="201"} 0`,
+	} {
+		if !strings.Contains(string(metrics), "\n"+series+"\n") {
+			t.Errorf("there is no %s", series)
+		}
 	}
 }

@@ -38,6 +38,11 @@ func run() (err error) {
 	flag.IntVar(&o.Ports.Master, "master-port", 6379, "the Redis master's port")
 	flag.IntVar(&o.Ports.Slave, "slave-port", 6380, "the Redis slave's port")
 	flag.Parse()
+	lock, err := lockFolder(*dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	if err := checkPorts(o.Ports); err != nil {
 		return err
 	}
@@ -120,6 +125,21 @@ func wait(ctx context.Context, processes ...*localpod.Process) error {
 	case p := <-ended:
 		return fmt.Errorf("%s ended by itself; the last lines of its log:\n%s", p.Name(), p.Tail())
 	}
+}
+
+// lockFolder takes the folder for this process, until the file that it returns is closed: two would write the same files.
+func lockFolder(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another make run uses the folder %s (%w): stop that one first", dir, err), lock.Close())
+	}
+	return lock, nil
 }
 
 // checkPorts says plainly which port is taken, before anything is started.

@@ -1,0 +1,83 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// docker runs docker for at most five minutes, and returns all that it says.
+func docker(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// In a checkout under a strict umask only its owner may read the files; in an unpacked archive no file may be executed. The images'
+// users, which are others, must be able to.
+func TestImagesOfAStrictCheckout(t *testing.T) {
+	for name, modes := range map[string]struct{ folder, program, file os.FileMode }{
+		"umask 077": {0o700, 0o700, 0o600}, "umask 027": {0o750, 0o750, 0o640}, "archive": {0o755, 0o644, 0o644},
+	} {
+		for folder, run := range map[string][]string{
+			"nginx":       {"--tmpfs=/tmp", "--entrypoint=sh", "IMAGE", "-c", "nginx -p /etc/nginx -t && cat /etc/nginx/html/* >/dev/null && test -x /usr/local/bin/start.sh"},
+			"redis-slave": {"--env=GET_HOSTS_FROM=env", "--env=REDIS_MASTER_SERVICE_HOST=127.0.0.1", "IMAGE", "--version"},
+		} {
+			t.Run(folder+" "+name, func(t *testing.T) {
+				checkout := filepath.Join(t.TempDir(), folder)
+				if err := os.CopyFS(checkout, os.DirFS(filepath.Join(root, folder))); err != nil {
+					t.Fatal(err)
+				}
+				if err := filepath.WalkDir(checkout, func(path string, entry os.DirEntry, err error) error {
+					if err != nil {
+						return err
+					}
+					info, err := entry.Info()
+					if err != nil {
+						return err
+					}
+					switch {
+					case entry.IsDir():
+						return os.Chmod(path, modes.folder)
+					case info.Mode()&0o100 != 0:
+						return os.Chmod(path, modes.program)
+					}
+					return os.Chmod(path, modes.file)
+				}); err != nil {
+					t.Fatal(err)
+				}
+				image := "gb-strict-" + folder + ":v1"
+				if out, err := docker(t, "build", "-t", image, checkout); err != nil {
+					t.Fatalf("%v %s", err, out)
+				}
+				t.Cleanup(func() { docker(t, "rmi", image) })
+				args := []string{"run", "--rm", "--read-only"}
+				for _, arg := range run {
+					args = append(args, strings.Replace(arg, "IMAGE", image, 1))
+				}
+				if out, err := docker(t, args...); err != nil {
+					t.Errorf("%v %s", err, out)
+				}
+			})
+		}
+	}
+}
+
+// Modules come from where the builder says.
+func TestAPIImageTakesAModuleProxy(t *testing.T) {
+	const proxy = "http://127.0.0.1:9/modules"
+	out, err := docker(t, "build", "-f", "api/Dockerfile", "--build-arg", "GOPROXY="+proxy, ".")
+	if err == nil || !strings.Contains(out, proxy) {
+		t.Errorf("a build with a proxy that is not there ends with %v: %s", err, out)
+	}
+}

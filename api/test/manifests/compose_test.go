@@ -1,0 +1,101 @@
+package manifests
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/gomodule/redigo/redis"
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/test/podtest"
+)
+
+// composed gives the services of compose.yaml.
+func composed(t *testing.T) object {
+	t.Helper()
+	var file object
+	if err := yaml.Unmarshal([]byte(read(t, files(t, "compose.yaml")[0])), &file); err != nil {
+		t.Fatal(err)
+	}
+	return sub(file, "services")
+}
+
+// The containers of compose.yaml are those of k8s/: the same images and memory.
+func TestComposeIsLikeTheCluster(t *testing.T) {
+	services, manifests := composed(t), objects(t, base(t))
+	for service, container := range map[string]object{
+		"nginx":        list(podSpecs(manifests["Deployment/frontend"])[0]["containers"])[0],
+		"api":          list(podSpecs(manifests["Deployment/frontend"])[0]["initContainers"])[0],
+		"redis-master": list(podSpecs(manifests["Deployment/redis-master"])[0]["containers"])[0],
+		"redis-slave":  list(podSpecs(manifests["Deployment/redis-slave"])[0]["containers"])[0],
+	} {
+		s := sub(services, service)
+		memory := strings.TrimSuffix(fmt.Sprint(sub(sub(container, "resources"), "limits")["memory"]), "i")
+		if s["image"] != container["image"] || !strings.EqualFold(fmt.Sprint(s["mem_limit"]), memory) {
+			t.Errorf("%s has the image %v and %v of memory, want %v and %s", service, s["image"], s["mem_limit"], container["image"], memory)
+		}
+		if s["restart"] != "unless-stopped" {
+			t.Errorf("%s, when it ends, stays away: restart: unless-stopped", service)
+		}
+		if mode := fmt.Sprint(s["network_mode"]); strings.HasPrefix(mode, "service:") {
+			t.Errorf("%s loses its network when another container is made anew: network_mode: %s", service, mode)
+		}
+	}
+	env := settings(manifests["Deployment/frontend"])
+	for name, value := range sub(sub(services, "api"), "environment") {
+		if value != "${REDIS_PASSWORD:-}" && value != env[name] {
+			t.Errorf("the API's %s is %v, want %v", name, value, env[name])
+		}
+	}
+}
+
+// Redis is started as compose.yaml does and as the manifest does, on this machine, and says the same of itself.
+func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
+	const password = `Pa ss"\w$o'rd`
+	services, manifests := composed(t), objects(t, base(t))
+	words := func(command any) (words []string) {
+		if text, ok := command.(string); ok {
+			for _, word := range strings.Fields(text) {
+				words = append(words, strings.Trim(word, `"`))
+			}
+			return words
+		}
+		for _, word := range command.([]any) {
+			words = append(words, strings.ReplaceAll(fmt.Sprint(word), "$$", "$"))
+		}
+		return words
+	}
+	env := []string{
+		"REDIS_PASSWORD=" + password, "REDISCLI_AUTH=" + password,
+		"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=1",
+	}
+	start := func(command ...string) *server { return newServer(t, podtest.FreePorts(t).Slave, env, command...) }
+	slave := func(args any) *server { return start(append(files(t, "redis-slave/run.sh"), words(args)...)...) }
+	for name, pair := range map[string][2]*server{
+		"master": {newMaster(t, env...), start(words(sub(services, "redis-master")["command"])...)},
+		"slave": {
+			slave(list(podSpecs(manifests["Deployment/redis-slave"])[0]["containers"])[0]["args"]),
+			slave(sub(services, "redis-slave")["command"]),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got [2]map[string]string
+			for i, s := range pair {
+				s.start(t)
+				s.ask(t, password, "PING")
+				c := podtest.Dial(t, s.port, redis.DialPassword(password))
+				var err error
+				if got[i], err = redis.StringMap(c.Do("CONFIG", "GET", "*")); err != nil {
+					t.Fatal(err)
+				}
+				maps.DeleteFunc(got[i], func(name, _ string) bool { return name == "port" || name == "dir" })
+			}
+			if len(got[0]) < 100 {
+				t.Errorf("only %d settings", len(got[0]))
+			}
+			same(t, got[1], got[0])
+		})
+	}
+}
