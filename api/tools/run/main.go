@@ -38,6 +38,7 @@ func run() (err error) {
 	flag.IntVar(&o.Ports.Master, "master-port", 6379, "the Redis master's port")
 	flag.IntVar(&o.Ports.Slave, "slave-port", 6380, "the Redis slave's port")
 	flag.Parse()
+	o.APIEnv = []string{"ALLOWED_KEYS=messages"} // as in k8s/
 	if err := checkPorts(o.Ports); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	}
 	o.MasterProxy = func(string) (string, error) { return ha.ProxyAddr(0), nil }
 	o.SlaveProxy = func(string) (string, error) { return ha.Addr(1), nil }
-	o.APIEnv = []string{"REDIS_WAIT_SLAVES=1"}
+	o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
 	pod, err := localpod.New(o)
 	if err != nil {
 		return err
