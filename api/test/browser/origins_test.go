@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/gomodule/redigo/redis"
@@ -136,6 +135,9 @@ func TestNothingThatABrowserOpensOrLoadsForOthersWrites(t *testing.T) {
 			p := newPage(t, visitor{})
 			p.expect("") // the browser may complain as it likes
 			for _, lure := range lures {
+				if c.scheme == "http" && c.here == "gb.example" && strings.Contains(lure.page, "speculationrules") {
+					continue // Chromium follows these rules over https and on this machine only
+				}
 				t.Run(lure.name, func(t *testing.T) {
 					p := p.in(t)
 					address := map[string]string{"SET": set, "REDIRECT": redirect}[lure.page]
@@ -152,19 +154,32 @@ func TestNothingThatABrowserOpensOrLoadsForOthersWrites(t *testing.T) {
 							if !strings.HasPrefix(s, "403 ") {
 								t.Errorf("answered %s", s)
 							}
-							t.Log(s)
 						}
 						if len(sets) == 0 {
 							return errors.New("it is not")
 						}
 						return nil
-					}, 5*time.Second)
+					})
 					if got, err := redis.String(master.Do("GET", key)); err != nil || got != before {
 						t.Errorf("Redis holds %q, %v", got, err)
 						podtest.Do(t, master, "SET", key, before)
 					}
 				})
 			}
+
+			// An old page writes so.
+			p.navigate(book.url)
+			var status int
+			p.eval(`new Promise((done) => {
+				const request = new XMLHttpRequest();
+				request.open("GET", "guestbook.php?cmd=set&key=messages&value=,own");
+				request.onload = () => done(request.status);
+				request.send();
+			})`, &status)
+			if got, err := redis.String(master.Do("GET", key)); err != nil || status != http.StatusOK || got != ",own" {
+				t.Errorf("the guestbook's own page is answered %d; Redis holds %q, %v", status, got, err)
+			}
+			podtest.Do(t, master, "SET", key, before)
 		})
 	}
 }
