@@ -160,7 +160,7 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{hub, "maxSlow, slowAfter = 500,", "maxSlow, slowAfter = 5000,", "nginx may need"},
 		{nginx, "keepalive_timeout 75s", "keepalive_timeout 60s", "when load balancers use it last, after 60 s"},
 		{nginx, "keepalive_timeout 75s", "keepalive_timeout 345s", "when load balancers use it last, after 350 s"},
-		{nginx, "limit_conn large 256", "limit_conn large 1000", "bodies fill the folder"},
+		{nginx, "limit_conn bodies 256", "limit_conn bodies 1000", "bodies fill the folder"},
 		{frontend, "sizeLimit: 1Gi", "sizeLimit: 2Gi", "evicted before"},
 		{commands, "8 << 20", "64 << 20", "the API may need"},
 		{commands, "maxLongReads = 2", "maxLongReads = 8", "the API may need"},
