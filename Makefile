@@ -123,6 +123,7 @@ chromium wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-
 $(AXE): Makefile # looks for accessibility faults in the page
 	@api/tools/install-programs.sh npm
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
+	@echo '29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c  $@' | sha256sum --check --quiet
 	@touch $@
 $(KUSTOMIZE): Makefile
 	go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1

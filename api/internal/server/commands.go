@@ -30,6 +30,8 @@ func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request) (answer, err
 	case !ok:
 		return answer{command: "invalid"}, &requestError{http.StatusBadRequest,
 			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
+	case cmd.Text == "set" && r.Method == http.MethodHead:
+		return answer{command: "invalid"}, methodNotAllowed(w, "GET, POST") // HEAD reads
 	case cmd.Text == "set":
 		return answer{command: "set", body: updated}, s.set(r, params)
 	}

@@ -57,6 +57,9 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		s.hub.unsubscribe(t, nil)
 		return err
 	}
+	if c, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
+		_ = c.SetWriteBuffer(maxSendBuffer) // if it is closed, so says Write
+	}
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // nginx passes every event on as it comes
@@ -83,31 +86,35 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 // fromNow is where a stream begins that does not say where.
 const fromNow = int64(-2)
 
-// stream sends the text, and then what comes after the place at, until either side closes the connection.
-func stream(conn net.Conn, t *topic, text []byte, at guestbook.Mark) error {
-	for sent := time.Now(); ; {
-		if len(text) > 0 {
-			sent = time.Now()
-			_ = conn.SetWriteDeadline(sent.Add(sendTimeout)) // if it is closed, so says Write
-			if _, err := conn.Write(text); err != nil {
-				return err
-			}
-		}
+// stream sends the head, and then what comes after the place at, until either side closes the connection.
+func stream(conn net.Conn, t *topic, head []byte, at guestbook.Mark) error {
+	sent := time.Now()
+	if err := t.hub.write(conn, head); err != nil {
+		return err
+	}
+	for {
 		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // or when the topic changes from here on
-		news, to, err := t.since(at)
+		to, n, err := t.send(conn, at)
 		if err != nil {
 			return err
 		}
-		if to == at {
-			// A viewer sends nothing: this waits.
-			if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n > 0 {
+			sent = time.Now()
+		}
+		if to != at {
+			at = to
+			continue
+		}
+		// A viewer sends nothing: this waits.
+		if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if time.Since(sent) >= heartbeat {
+			sent = time.Now()
+			if err := t.hub.write(conn, []byte("event: heartbeat\ndata: {}\n\n")); err != nil {
 				return err
 			}
-			if time.Since(sent) >= heartbeat {
-				news = []byte("event: heartbeat\ndata: {}\n\n")
-			}
 		}
-		text, at = news, to
 	}
 }
 

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -28,12 +30,24 @@ const (
 	// sendTimeout is how long a viewer may take to receive what is sent. Then its stream ends, and its browser comes back and
 	// says how far it got.
 	sendTimeout = 10 * time.Second
+	// maxSendBuffer is how many bytes the kernel holds for a viewer that takes nothing. It doubles this for its own upkeep.
+	maxSendBuffer = 4 << 10
+	// maxRate is how many bytes per second all topics together send, each to all of its viewers. Viewers that take nothing keep in
+	// memory what was sent within sendTimeout, once for all of them.
+	maxRate = 1 << 20
+	// maxSlow is how many viewers may take longer than slowAfter to receive what is sent. Each has nginx's buffers filled.
+	maxSlow, slowAfter = 500, 100 * time.Millisecond
+	// maxBehind is how many bytes of guestbooks are sent at a time to viewers that are behind, because each has a text of its own in
+	// memory.
+	maxBehind = 1 << 20
 )
 
 // hub has a topic for each guestbook that somebody watches.
 type hub struct {
 	Options
 	drained atomic.Bool
+	behind  *semaphore.Weighted // bytes being sent to viewers that are behind
+	slow    *semaphore.Weighted // viewers
 
 	mu     sync.Mutex
 	topics map[string]*topic // by key
@@ -59,7 +73,7 @@ type step struct {
 }
 
 func newHub(o Options) *hub {
-	h := &hub{Options: o, topics: map[string]*topic{}}
+	h := &hub{Options: o, topics: map[string]*topic{}, behind: semaphore.NewWeighted(maxBehind), slow: semaphore.NewWeighted(maxSlow)}
 	o.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_event_viewers", Help: "Open event streams.",
 	}, func() float64 {
@@ -121,12 +135,12 @@ func (h *hub) drain() {
 
 // run polls until the last viewer has gone.
 func (t *topic) run(ctx context.Context) {
-	for {
+	for sent := 0; ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pollInterval):
-			t.poll()
+		case <-time.After(pollInterval + time.Duration(sent)*time.Second/maxRate):
+			sent = t.poll()
 		}
 	}
 }
@@ -138,8 +152,9 @@ func (o Options) logPanic() {
 	}
 }
 
-// poll wakes the viewers if there is something new. When Redis cannot be asked there is not, and nothing is missed.
-func (t *topic) poll() {
+// poll wakes the viewers if there is something new, and returns how many bytes all topics send if each has as much. If Redis does not
+// answer, poll sends nothing; the next poll catches up.
+func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
 	before := t.now().to
 	text, to, err := t.read(before, 0)
@@ -147,14 +162,18 @@ func (t *topic) poll() {
 		text, err = appendReset(nil, to.ID), nil
 	}
 	if err != nil || to == before {
-		return
+		return 0
 	}
+	t.hub.mu.Lock()
+	topics := len(t.hub.topics)
+	t.hub.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = step{before, to, text}
 	for viewer := range t.viewers {
 		_ = viewer.SetReadDeadline(time.Now()) // if it is closed, so says its Read
 	}
+	return len(text) * topics
 }
 
 func (t *topic) now() step {
@@ -186,23 +205,45 @@ func (t *topic) read(at guestbook.Mark, upto int64) (text []byte, to guestbook.M
 	return text, to, err
 }
 
-// since gives what to send to a viewer that has all up to the place at, and the place that it has all up to then.
-func (t *topic) since(at guestbook.Mark) (text []byte, to guestbook.Mark, err error) {
+// send sends a viewer what comes after the place at, n bytes, and returns the place that it has all up to then.
+func (t *topic) send(viewer net.Conn, at guestbook.Mark) (to guestbook.Mark, n int, err error) {
 	last := t.now()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {
 		time.Sleep(pollInterval)
 		last = t.now()
 	}
+	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // unless it has seen this guestbook
 	switch {
 	case at == last.to:
-		return nil, at, nil
+		return at, 0, nil
 	case at == last.from: // as nearly all are
-		return last.text, last.to, nil
+		text, to, err = last.text, last.to, nil
 	case at.End <= last.to.End:
-		text, to, err = t.read(at, last.to.End)
-		if !errors.Is(err, guestbook.ErrNoEntry) {
-			return text, to, err
+		behind := min(last.to.End-at.End, maxBehind)
+		if err := acquire(t.hub.behind, behind, time.Now().Add(sendTimeout)); err != nil {
+			return at, 0, err // it comes back
 		}
+		defer t.hub.behind.Release(behind)
+		text, to, err = t.read(at, last.to.End)
 	}
-	return appendReset(nil, last.to.ID), last.to, nil // it has seen another guestbook
+	if errors.Is(err, guestbook.ErrNoEntry) {
+		text, to, err = appendReset(nil, last.to.ID), last.to, nil
+	}
+	if err == nil && len(text) > 0 {
+		err = t.hub.write(viewer, text)
+	}
+	return to, len(text), err
+}
+
+// write sends a viewer the text, within sendTimeout.
+func (h *hub) write(viewer net.Conn, text []byte) error {
+	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // if it is closed, so says Write
+	n, err := viewer.Write(text)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
+		return err
+	}
+	defer h.slow.Release(1)
+	_ = viewer.SetWriteDeadline(time.Now().Add(sendTimeout))
+	_, err = viewer.Write(text[n:])
+	return err
 }

@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/podtest"
 )
 
 // A proxy that names itself in Host says in X-Forwarded-Host what the visitor asked for, as Apache does. A page of another site
@@ -70,6 +72,112 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 		}
 		if says := w.Body.String(); !c.same && (!strings.Contains(says, c.origin) || !strings.Contains(says, c.host)) {
 			t.Errorf("%+v: the message does not name both: %s", c, says)
+		}
+	}
+}
+
+// What browsers and programs send with a write, and what of it is stored.
+func TestWhoMayWrite(t *testing.T) {
+	const (
+		safari  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.3 Safari/605.1.15"
+		presto  = "Opera/9.80 (Windows NT 6.1) Presto/2.12.388 Version/12.18"
+		windows = "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041.1682"
+		page    = "http://gb.example/"
+		other   = "http://other.example/"
+	)
+	s, pod := newServer(t)
+	master := podtest.Dial(t, pod.Ports.Master)
+	for _, c := range []struct {
+		name    string
+		headers string // "Name: value" by lines
+		written bool
+	}{
+		// Programs.
+		{"no header at all", "", true},
+		{"curl", "User-Agent: curl/8.5.0\nAccept: */*", true},
+		{"Kubernetes' e2e test", "User-Agent: e2e.test/v1.30.0 (linux/amd64) kubernetes/7c48c2b -- [sig-cli] Guestbook", true},
+		{"Node's fetch", "User-Agent: node\nAccept-Language: *\nSec-Fetch-Mode: cors", true},
+		{"PowerShell", "User-Agent: " + windows, true},
+		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: " + other, false},
+
+		// The guestbook's own pages, old and new.
+		{"XMLHttpRequest over https", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors\nReferer: " + page, true},
+		{"the same without a Referer", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors", true},
+		{"XMLHttpRequest over http", "User-Agent: " + safari + "\nReferer: " + page + "guestbook.php?x#y", true},
+		{"the same with a port", "User-Agent: " + safari + "\nReferer: http://gb.example:80/", true},
+		{"a post without a Referer", "User-Agent: " + safari + "\nOrigin: http://gb.example", true},
+		{"behind TLS that nobody tells of", "User-Agent: " + safari + "\nReferer: https://gb.example/a/b", true},
+		{"behind a proxy with another Host", "User-Agent: " + safari + "\nReferer: http://gb.proxy/\nX-Forwarded-Host: gb.proxy", true},
+
+		// What is opened, or might be.
+		{"an address that was typed", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\nSec-Fetch-User: ?1", false},
+		{"the same as a program would", "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate", false},
+		{"a link or form of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: navigate\nReferer: " + page, false},
+		{"a redirect that a prefetch followed", "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Purpose: prefetch", false},
+		{"a prerender", "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Purpose: prefetch;prerender", false},
+		{"a prefetch of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: no-cors\nSec-Purpose: prefetch", false},
+		{"an old Chromium's", "Purpose: prefetch", false},
+		{"an old Safari's preview", "X-Purpose: preview", false},
+		{"an old Firefox's", "X-moz: prefetch", false},
+		{"what no page asked for", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
+
+		// Pages of others.
+		{"an image of another site", "User-Agent: " + safari + "\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
+		{"of a sibling", "Sec-Fetch-Site: same-site\nSec-Fetch-Mode: no-cors", false},
+		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: " + page, false},
+		{"an image in an old Safari", "User-Agent: " + safari + "\nAccept: image/webp,image/png,*/*;q=0.8\nAccept-Language: en-GB\nReferer: " + other, false},
+		{"the same without a Referer", "User-Agent: " + safari + "\nAccept: image/webp,image/png,*/*;q=0.8", false},
+		{"a Referer of another port", "User-Agent: " + safari + "\nReferer: http://gb.example:8080/", false},
+		{"a Referer of a longer name", "User-Agent: " + safari + "\nReferer: http://gb.example.other.example/", false},
+		{"a Referer with this name as its user", "User-Agent: " + safari + "\nReferer: http://gb.example@other.example/", false},
+		{"a Referer with this name in its path", "User-Agent: " + safari + "\nReferer: http://other.example/http://gb.example/", false},
+		{"a Referer that is none", "User-Agent: " + safari + "\nReferer: about:client", false},
+		{"an Origin of another and a Referer of this", "User-Agent: " + safari + "\nOrigin: null\nReferer: " + page, false},
+		{"an old Opera", "User-Agent: " + presto, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			header := http.Header{}
+			for line := range strings.Lines(c.headers) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				header.Set(name, value)
+			}
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				podtest.Do(t, master, "DEL", "messages")
+				r := httptest.NewRequest(method, "/guestbook/?cmd=set&key=messages&value=,x", nil)
+				r.Host, r.Header = "gb.example", header
+				w := serve(s, r)
+				if want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[c.written]; w.Code != want {
+					t.Errorf("a set by %s is answered %d %s, want %d", method, w.Code, w.Body, want)
+				}
+				if n := podtest.Do(t, master, "EXISTS", "messages"); (n == int64(1)) != c.written {
+					t.Errorf("after a set by %s there are %d books", method, n)
+				}
+			}
+			r := httptest.NewRequest(http.MethodPost, "/guestbook/entries", strings.NewReader(`{"text": "x"}`))
+			r.Host, r.Header = "gb.example", header.Clone()
+			r.Header.Set("Content-Type", "application/json")
+			w := serve(s, r)
+			if want := map[bool]int{true: http.StatusCreated, false: http.StatusForbidden}[c.written]; w.Code != want {
+				t.Errorf("a post is answered %d %s, want %d", w.Code, w.Body, want)
+			}
+		})
+	}
+}
+
+// HEAD reads. A set by HEAD would be a write that no client expects.
+func TestHeadDoesNotWrite(t *testing.T) {
+	s, pod := newServer(t)
+	master := podtest.Dial(t, pod.Ports.Master)
+	for _, path := range []string{"/guestbook", "/guestbook/", "/guestbook.php", "/guestbook.php/x"} {
+		w := serve(s, httptest.NewRequest(http.MethodHead, path+"?cmd=set&key=messages&value=,x", nil))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" {
+			t.Errorf("HEAD %s is answered %d, allowed %q", path, w.Code, w.Header().Get("Allow"))
+		}
+		if n := podtest.Do(t, master, "EXISTS", "messages"); n != int64(0) {
+			t.Errorf("HEAD %s writes", path)
+		}
+		if w := serve(s, httptest.NewRequest(http.MethodHead, path+"?cmd=get&key=messages", nil)); w.Code != http.StatusOK {
+			t.Errorf("HEAD %s of a get is answered %d", path, w.Code)
 		}
 	}
 }

@@ -78,6 +78,8 @@ func (s *Server) allow(key string) error {
 		return &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
 	case len(s.AllowedKeys) > 0 && !slices.Contains(s.AllowedKeys, key):
 		return &requestError{http.StatusForbidden, "this key is not allowed here: use another, or have it added to ALLOWED_KEYS"}
+	case strings.HasPrefix(key, "{") && strings.Contains(key, "}:idempotency:"):
+		return &requestError{http.StatusForbidden, "this key is kept for what posts were answered: use another"}
 	}
 	return nil
 }

@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
@@ -142,6 +144,31 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 	if w := get(s, "/guestbook/?cmd=get&key=other"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("an allowed key answers %d %s", w.Code, w.Body)
+	}
+}
+
+// What posts were answered is in Redis, too. A request that names such a key could make every later post fail.
+func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
+	s, pod := newServer(t)
+	master := podtest.Dial(t, pod.Ports.Master)
+	for _, key := range []string{"{messages}:idempotency: 1", "{messages}:idempotency:", "{messages}:idempotency: import", "{a}b}:idempotency:x", "{}:idempotency:\x00"} {
+		named := url.QueryEscape(key)
+		for _, path := range []string{"?cmd=get&key=" + named, "?cmd=set&value=garbage&key=" + named, "entries?key=" + named, "events?key=" + named} {
+			if w := get(s, "/guestbook/"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "use another") {
+				t.Errorf("%s answers %d %s", path, w.Code, w.Body)
+			}
+		}
+		if w := post(s, "application/x-www-form-urlencoded", "text=x&key="+named, nil); w.Code != http.StatusForbidden {
+			t.Errorf("a post to %q answers %d %s", key, w.Code, w.Body)
+		}
+	}
+	if keys, err := redis.Strings(master.Do("KEYS", "*")); err != nil || len(keys) > 0 {
+		t.Errorf("Redis holds %q, %v", keys, err)
+	}
+	for _, key := range []string{"{messages}", "messages:idempotency:x", "a{messages}:idempotency:", "{messages:idempotency:}"} {
+		if w := get(s, "/guestbook/?cmd=set&value=x&key="+url.QueryEscape(key)); w.Code != http.StatusOK {
+			t.Errorf("a set of %q answers %d %s", key, w.Code, w.Body)
+		}
 	}
 }
 

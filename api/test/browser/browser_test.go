@@ -77,6 +77,7 @@ func startChromium(profile string) (stop func(), err error) {
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+		"ignore-certificate-errors", // those of tests' own servers
 		"disable-component-update", "disable-extensions", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
 		// Pages of several visitors are side by side; none of them is in the background.
 		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows",

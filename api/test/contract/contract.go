@@ -29,7 +29,7 @@ type exchange struct {
 	query       string // sent as it is, byte for byte
 	body        string // sent as a form unless contentType says otherwise
 	contentType string
-	header      http.Header
+	header      http.Header // "BASE" stands for the guestbook's address
 
 	status int    // 200 unless said
 	answer string // the exact body; "" where only an error is expected
@@ -122,7 +122,11 @@ var exchanges = []exchange{
 	{name: "set from another origin", before: old, query: "cmd=set&key=KEY&value=x", header: http.Header{"Origin": {"http://other.example"}}, status: 403},
 	{name: "set by POST from another origin", before: old, method: "POST", body: "cmd=set&key=KEY&value=x", header: http.Header{"Origin": {"null"}}, status: 403},
 	{name: "set from the page", query: "cmd=set&key=KEY&value=x", header: http.Header{"Sec-Fetch-Site": {"same-origin"}}, answer: updated, after: "x"},
-	{name: "set from an address that was typed", query: "cmd=set&key=KEY&value=x", header: http.Header{"Sec-Fetch-Site": {"none"}}, answer: updated, after: "x"},
+	{name: "set from a page over plain http", query: "cmd=set&key=KEY&value=x", header: http.Header{"User-Agent": {"Mozilla/5.0"}, "Referer": {"BASE/guestbook.php"}}, answer: updated, after: "x"},
+	{name: "set from a browser that says no page", before: old, query: "cmd=set&key=KEY&value=x", header: http.Header{"User-Agent": {"Mozilla/5.0"}}, status: 403},
+	{name: "set from a page that is opened", before: old, query: "cmd=set&key=KEY&value=x", header: http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"navigate"}}, status: 403},
+	{name: "set from a page that is prefetched", before: old, query: "cmd=set&key=KEY&value=x", header: http.Header{"Sec-Fetch-Site": {"same-origin"}, "Sec-Purpose": {"prefetch"}}, status: 403},
+	{name: "set by HEAD", before: old, method: "HEAD", query: "cmd=set&key=KEY&value=x", status: 405},
 	{name: "get from another site", before: old, query: "cmd=get&key=KEY", header: http.Header{"Sec-Fetch-Site": {"cross-site"}}, answer: `{"data": ",first,second"}`},
 }
 
@@ -156,7 +160,7 @@ func (e exchange) run(t *testing.T, base string, master Redis) {
 	if e.answer != "-" { // nginx's own answer
 		checkHeader(t, response)
 	}
-	if want != http.StatusOK && e.answer == "" {
+	if want != http.StatusOK && e.answer == "" && e.method != http.MethodHead {
 		checkError(t, body)
 	}
 	after := e.after
@@ -189,7 +193,7 @@ func (e exchange) send(t *testing.T, base string) (*http.Response, string) {
 	}
 	request.URL = u
 	for name, values := range e.header {
-		request.Header[name] = values
+		request.Header.Set(name, strings.ReplaceAll(values[0], "BASE", base))
 	}
 	if e.body != "" {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")

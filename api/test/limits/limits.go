@@ -73,7 +73,7 @@ func Read(changed Files) (Figures, error) {
 
 // units are those of nginx, Kubernetes, Redis and Go.
 var units = map[string]int64{
-	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "MiB": 1 << 20, "mb": 1 << 20,
+	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "MiB": 1 << 20, "mb": 1 << 20,
 	"ms": int64(time.Millisecond), "s": int64(time.Second),
 }
 

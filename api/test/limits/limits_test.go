@@ -20,6 +20,8 @@ const (
 	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
 	redisAlone                               = 16 << 20
 	socket                                   = 4 << 10 // in the kernel, which counts it as the container's
+	// A slow viewer's buffers in the kernel are full: nginx's two connections, the API's one.
+	nginxSlow, apiSlow = 200 << 10, 48 << 10
 	// messageCopies is how many times a request's bytes are held: as they came, parsed, and on their way to Redis.
 	messageCopies = 3
 	// readCopies, of a long book: its text, and that as JSON, which takes up to six bytes for one, twice while it grows.
@@ -49,7 +51,8 @@ func contradictions(f Figures) (found []string) {
 	// Sizes.
 	expect(n("nginx http client_max_body_size") == n("server.maxBodyBytes"), "nginx and the API take bodies of different length")
 	expect(n("server.maxPendingBytes") >= n("server.maxBodyBytes") && n("server.maxBodyBytes") > n("server.smallRequestBytes"), "there is no room for one body")
-	expect(n("nginx http large_client_header_buffers")*2 <= n("main.MaxHeaderBytes"), "nginx passes on a request line, and as much of headers, that the API refuses")
+	header := n("nginx http client_header_buffer_size") + n("nginx http large_client_header_buffers")
+	expect(header <= n("main.MaxHeaderBytes"), "nginx passes on a request line and headers that the API refuses")
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
@@ -64,6 +67,10 @@ func contradictions(f Figures) (found []string) {
 	expect(n("main.ReadTimeout") > request && n("main.WriteTimeout") > request, "the API's server gives up before its handlers")
 	expect(n("nginx http client_body_timeout") < n("main.ReadTimeout"), "nginx waits for a body for longer than the API")
 	expect(n("nginx http upstream api keepalive_timeout") < n("main.IdleTimeout"), "nginx may use a connection that the API is closing")
+	for _, balancer := range []int64{60, 350, 600} { // of AWS and nginx; of AWS' network load balancers; of Google
+		idle := n("nginx http keepalive_timeout")
+		expect(max(idle-balancer*second, balancer*second-idle) >= 10*second, fmt.Sprintf("nginx closes an idle connection when load balancers use it last, after %d s", balancer))
+	}
 	expect(n("server.heartbeat")*2 < n("nginx http server location = /guestbook/events proxy_read_timeout"), "a stream in which nothing happens ends")
 	expect(n("server.pollInterval") < n("server.heartbeat"), "the heartbeat is late")
 
@@ -75,11 +82,18 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes")
+	// What viewers wait for: texts of their own, and those that topics sent lately, as JSON and the longest twice while it grows.
+	waiting := readCopies*n("server.maxBehind") + n("server.sendTimeout")/second*n("server.maxRate") + 6*n("server.maxBodyBytes")
+	slow := n("server.maxSlow")
+	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
-	expect(heap+viewers*socket <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
-	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + visitors/2*n("nginx http client_body_buffer_size")
+	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
+	// A small request has less than 10,000 bytes of header and as much of body.
+	large := n("nginx http limit_conn") * (header + n("nginx http client_body_buffer_size"))
+	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + slow*nginxSlow + large + visitors/2*20_000
 	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))
+	expect(n("nginx http limit_conn")*n("server.maxBodyBytes") <= n("frontend volumes tmp emptyDir sizeLimit")/2, "bodies fill the folder for which the pod is evicted")
+	expect(n("frontend volumes tmp emptyDir sizeLimit") < n("frontend nginx resources limits ephemeral-storage"), "the pod is evicted before its folder is full")
 	expect(redisAlone+2*n("master maxmemory")+n("master maxmemory-clients") <= masterMemory, "Redis may need more than the master's memory while it rewrites its file")
 	expect(n("slave slave resources limits memory") >= masterMemory, "a slave has less memory than its master")
 	expect(n("slave slave args 3") == n("master maxmemory-clients"), "the clients of master and slave may take different memory")
@@ -121,7 +135,7 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{nginx, "client_max_body_size 1m", "client_max_body_size 2m", "bodies of different length"},
 		{params, "maxBodyBytes = 1 << 20", "maxBodyBytes = 1 << 21", "bodies of different length"},
 		{params, "maxBodyBytes = 1 << 20", "maxBodyBytes = 1 << 24", "no room for one body"},
-		{nginx, "large_client_header_buffers 4 256k", "large_client_header_buffers 4 512k", "that the API refuses"},
+		{nginx, "large_client_header_buffers 1 263k", "large_client_header_buffers 1 520k", "that the API refuses"},
 		{commands, "256 << 10, 4 << 20", "8 << 20, 4 << 20", "a long read is none"},
 		{settings, "RequestTimeout = 2 *", "RequestTimeout = 10 *", "proxy_read_timeout ends before"},
 		{settings, "ReadTimeout:  time.Second", "ReadTimeout:  2 * time.Second", "no time to ask the master"},
@@ -139,11 +153,18 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{hub, "maxTopics = 10_000,", "maxTopics = 20_000,", "no connections left"},
 		{hub, "maxTopics = 10_000,", "maxTopics = 20_000,", "the API may need"},
 		{nginx, "worker_rlimit_nofile 32768", "worker_rlimit_nofile 16384", "fewer files"},
-		{frontend, "value: 240MiB", "value: 200MiB", "the API may need"},
-		{frontend, "value: 240MiB", "value: 300MiB", "the API's memory"},
+		{frontend, "value: 272MiB", "value: 240MiB", "the API may need"},
+		{frontend, "value: 272MiB", "value: 340MiB", "the API's memory"},
+		{hub, "maxBehind = 1 << 20", "maxBehind = 8 << 20", "the API may need"},
+		{hub, "maxRate = 1 << 20", "maxRate = 8 << 20", "the API may need"},
+		{hub, "maxSlow, slowAfter = 500,", "maxSlow, slowAfter = 5000,", "nginx may need"},
+		{nginx, "keepalive_timeout 75s", "keepalive_timeout 60s", "when load balancers use it last, after 60 s"},
+		{nginx, "keepalive_timeout 75s", "keepalive_timeout 345s", "when load balancers use it last, after 350 s"},
+		{nginx, "limit_conn bodies 256", "limit_conn bodies 1000", "bodies fill the folder"},
+		{frontend, "sizeLimit: 1Gi", "sizeLimit: 2Gi", "evicted before"},
 		{commands, "8 << 20", "64 << 20", "the API may need"},
 		{commands, "maxLongReads = 2", "maxLongReads = 8", "the API may need"},
-		{frontend, "memory: 384Mi", "memory: 256Mi", "nginx may need"},
+		{frontend, "memory: 512Mi", "memory: 384Mi", "nginx may need"},
 		{nginx, "client_body_buffer_size 64k", "client_body_buffer_size 1m", "nginx may need"},
 		{master, "maxmemory 100mb", "maxmemory 200mb", "while it rewrites"},
 		{slave, "memory: 320Mi", "memory: 128Mi", "less memory than its master"},
@@ -174,7 +195,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := file(t, "docs/limits.md")
-	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes))$`)
+	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|server\.slowAfter|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes|limit_conn)|.*(sizeLimit|ephemeral-storage))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
 		if last == "WithTimeout" { // has no name of its own
@@ -186,7 +207,8 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 	}
 	for _, figure := range []string{
 		fmt.Sprint(figures["server.maxViewers"]/1000, ",000 viewers"), fmt.Sprint(figures["server.maxBodyBytes"]>>20, " MiB"), fmt.Sprint(figures["server.maxGetBytes"]>>20, " MiB"),
-		fmt.Sprint(figures["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(figures["server.maxTopics"], " books"),
+		fmt.Sprint(figures["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(figures["nginx http limit_conn"], " at a time"), fmt.Sprint(figures["server.maxSlow"], " viewers"),
+		fmt.Sprint(figures["server.maxTopics"], " books"),
 		fmt.Sprint(figures["nginx http large_client_header_buffers"]>>10, " KiB"), fmt.Sprint(figures["master maxmemory"]>>20, " MB"),
 		fmt.Sprint(figures["frontend nginx resources limits memory"]>>20, " MiB"),
 	} {

@@ -117,7 +117,7 @@ func adaptNginx(root string, o Options) error {
 		return err
 	}
 	for _, change := range [][2]string{
-		{"listen 80;", "listen " + local(o.Ports.Nginx) + ";"},
+		{"listen 80 ", "listen " + local(o.Ports.Nginx) + " "},
 		{"server 127.0.0.1:8080;", "server " + local(o.Ports.API) + ";"},
 		{" /tmp/", " nginx/"},
 	} {

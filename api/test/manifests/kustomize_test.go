@@ -328,3 +328,18 @@ func TestManifestsOfARegistry(t *testing.T) {
 		}
 	}
 }
+
+// SECURITY.md promises it. The files for a frontend alone cannot have one, because "kubectl replace" needs what is there already.
+func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
+	for file, want := range map[string][]string{
+		"all-in-one/solo.yaml":                 {"frontend"},
+		"all-in-one/guestbook-all-in-one.yaml": {"frontend", "redis-master", "redis-slave", "guestbook-default-deny"},
+	} {
+		found := objects(t, read(t, files(t, file)[0]))
+		for _, name := range want {
+			if _, ok := found["NetworkPolicy/"+name]; !ok {
+				t.Errorf("%s has no NetworkPolicy %s", file, name)
+			}
+		}
+	}
+}

@@ -82,7 +82,9 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.APIBinary == "" {
 		o.APIBinary = apiBinary
 	}
-	o.Output = func(string) io.Writer { return io.Discard }
+	if o.Output == nil {
+		o.Output = func(string) io.Writer { return io.Discard }
+	}
 	pod, err := localpod.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,7 @@ func run() (err error) {
 		return err
 	}
 	defer lock.Close()
+	o.APIEnv = []string{"ALLOWED_KEYS=messages"} // as in k8s/
 	if err := checkPorts(o.Ports); err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	}
 	o.MasterProxy = func(string) (string, error) { return ha.ProxyAddr(0), nil }
 	o.SlaveProxy = func(string) (string, error) { return ha.Addr(1), nil }
-	o.APIEnv = []string{"REDIS_WAIT_SLAVES=1"}
+	o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
 	pod, err := localpod.New(o)
 	if err != nil {
 		return err

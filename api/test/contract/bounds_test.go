@@ -1,0 +1,207 @@
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"guestbook/api/test/limits"
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// figure is a bound, as it is set in the manifest or in nginx.conf.
+func figure(t *testing.T, name string) int64 {
+	t.Helper()
+	figures, err := limits.Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if figures[name] == 0 {
+		t.Fatalf("there is no figure %s", name)
+	}
+	return figures[name]
+}
+
+// hold opens n connections to nginx, sends each the text, and keeps them open until the test ends.
+func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
+	t.Helper()
+	conns := make([]net.Conn, n)
+	for i := range conns {
+		c, err := net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		_ = c.(*net.TCPConn).SetReadBuffer(4096) // what it takes of an answer
+		conns[i] = c
+	}
+	sendAll(conns, text)
+	return conns
+}
+
+// sendAll sends each connection the text. What nginx does not take within a second stays unsent.
+func sendAll(conns []net.Conn, text string) {
+	var sending sync.WaitGroup
+	for _, c := range conns {
+		sending.Go(func() {
+			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = io.WriteString(c, text) // nginx may have refused it
+		})
+	}
+	sending.Wait()
+}
+
+// kernel is how many bytes the kernel holds of a process's connections: those that it has accepted on its own port, and those that it
+// has opened to another.
+func kernel(t *testing.T, own, other int) (bytes int64) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(table)) {
+		var n, local, remote, state string
+		var sent, received int64
+		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
+			continue // the heading
+		}
+		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
+			bytes += sent + received
+		}
+	}
+	return bytes
+}
+
+// files is how many bytes the files have that nginx's processes have open, those that have no name any more included.
+func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
+	t.Helper()
+	for _, pid := range pod.Nginx.Children() {
+		open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range open {
+			if target, _ := os.Readlink(name); !strings.Contains(target, "client_body") && !strings.Contains(target, "/proxy/") {
+				continue
+			}
+			if file, err := os.Stat(name); err == nil { // it may have been closed
+				bytes += file.Size()
+			}
+		}
+	}
+	return bytes
+}
+
+// Clients that send as much of headers as they can, and then nothing.
+func TestHeadersThatDoNotEnd(t *testing.T) {
+	limit := figure(t, "frontend nginx resources limits memory")
+	for _, c := range []struct{ name, text string }{
+		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
+		{"a request line of 256 KB", "GET /guestbook/?" + strings.Repeat("a", 256<<10-20)},
+		{"a thousand headers", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 1000)+"\r\n", 1000)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pod, _ := podtest.Pod(t, localpod.Options{})
+			hold(t, pod, 420, c.text)
+			// 10,000 viewers take the rest.
+			if took := pod.Nginx.Usage().Peak; took > limit/2 {
+				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
+			}
+			expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
+		})
+	}
+}
+
+// Large requests that do not end are so many at a time. Others are served.
+func TestBodiesThatDoNotEnd(t *testing.T) {
+	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+	most := figure(t, "nginx http limit_conn")
+	for _, c := range []struct{ name, head, body string }{
+		{"of 1 MiB", post + "Content-Length: 1048576\r\n\r\n", strings.Repeat("a", 1<<20-10)},
+		{"of 20 KB", post + "Content-Length: 20000\r\n\r\n", strings.Repeat("a", 19_000)},
+		{"of unknown length", post + "Transfer-Encoding: chunked\r\n\r\n", chunk(strings.Repeat("a", 900_000))},
+		{"with a long address", "POST /guestbook/entries?" + strings.Repeat("a", 250_000) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pod, _ := podtest.Pod(t, localpod.Options{})
+			const more = 44
+			var kept []net.Conn
+			conns := hold(t, pod, int(most)+more, c.head)
+			for until := time.Now().Add(5 * time.Second); len(kept) != int(most) && time.Now().Before(until); {
+				kept = nil
+				for _, c := range conns {
+					_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
+					answer := make([]byte, 1)
+					if _, err := c.Read(answer); errors.Is(err, os.ErrDeadlineExceeded) {
+						kept = append(kept, c) // not answered
+					}
+				}
+				conns = kept
+			}
+			if len(kept) != int(most) {
+				t.Errorf("%d are kept, want %d", len(kept), most)
+			}
+			sendAll(kept, c.body)
+			if took := files(t, pod); took > most<<20 {
+				t.Errorf("%d MB are on disk", took>>20)
+			}
+			if took, limit := pod.Nginx.Usage().Peak, figure(t, "frontend nginx resources limits memory"); took > limit/2 {
+				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
+			}
+			expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
+			response, body := send(t, pod, post+length("text=small")+"text=small")
+			if response.StatusCode != 201 {
+				t.Errorf("a small post is answered %d %s", response.StatusCode, body)
+			}
+		})
+	}
+}
+
+// Viewers that read nothing, of a book that is as long as JSON can make it, before they came and while they are there.
+func TestViewersThatReadNothing(t *testing.T) {
+	const viewers = 300
+	binary := filepath.Join(t.TempDir(), "api") // without the detector of races, which takes memory itself
+	if err := localpod.Build(t.Context(), binary); err != nil {
+		t.Fatal(err)
+	}
+	long := ",x" + strings.Repeat("\x01", 1<<20)
+	for _, c := range []struct {
+		name, before string
+		live         int
+	}{
+		{"a long entry that is there", long, 0},
+		{"many long entries that are there", strings.Repeat(long[:4000], 500), 0},
+		{"long entries that come", ",x", 5},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", figure(t, "GOMEMLIMIT"))}})
+			podtest.Do(t, master, "SET", key, c.before)
+			hold(t, pod, viewers, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
+			var nginx, api int64
+			for i := range 20 {
+				if i < c.live {
+					podtest.Do(t, master, "APPEND", key, long)
+				}
+				nginx = max(nginx, pod.Nginx.Usage().Memory+kernel(t, pod.Ports.Nginx, pod.Ports.API))
+				api = max(api, pod.API.Usage().Memory+kernel(t, pod.Ports.API, pod.Ports.Master))
+				time.Sleep(200 * time.Millisecond)
+			}
+			t.Logf("nginx %d MB, API %d MB", nginx>>20, api>>20)
+			if limit := figure(t, "frontend nginx resources limits memory") / 2; nginx > limit {
+				t.Errorf("nginx takes %d MB, want at most %d", nginx>>20, limit>>20)
+			}
+			if limit := figure(t, "frontend api resources limits memory"); api > limit {
+				t.Errorf("the API takes %d MB, its container may have %d", api>>20, limit>>20)
+			}
+			expect(t, pod.URL()+"/guestbook/entries?limit=1&before=0", 200, "")
+		})
+	}
+}
