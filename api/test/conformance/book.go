@@ -19,9 +19,9 @@ type book struct {
 	path   string // where commands are answered
 	client *http.Client
 
-	found   map[string]string // by profile: why it is not there, or ""
-	notes   []string
-	restore []request // what puts all back as it was
+	found map[string]string // by profile: why it is not there, or ""
+	notes []string
+	saved []saved
 
 	mu    sync.Mutex
 	asked []request       // by the row under way
@@ -38,22 +38,24 @@ var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origi
 
 // ask finds out what the guestbook speaks, and how to put back what the book holds.
 func (b *book) ask() error {
-	b.found["php"] = "no address answers ?cmd=get with data:"
-	for _, path := range []string{"/guestbook", "/guestbook/", "/guestbook.php"} {
+	php := "no address answers ?cmd=get with data:"
+	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
 		a, err := b.send(get("cmd=get&key=KEY").at(path))
-		switch {
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("%s does not answer: %w", b.base, err)
-		case a.status == http.StatusForbidden:
-			return fmt.Errorf("the key %q is refused (%s): with -key, name one that may be used; it is put back at the end", b.key, a)
-		case len(a.data()) > 0:
-			b.found["php"], b.path = "", path
-		default:
-			b.found["php"] += fmt.Sprintf(" %s %d", path, a.status)
 		}
+		if a.status == http.StatusForbidden {
+			return fmt.Errorf("the key %q is refused (%s): with -key, name one that may be used; it is put back at the end", b.key, a)
+		}
+		if len(a.data()) > 0 {
+			php, b.path = "", path
+			break
+		}
+		php += fmt.Sprintf(" %s %d", path, a.status)
 	}
-	if b.path == "" {
+	if b.found["php"] = php; php != "" {
 		b.path = "/guestbook.php"
+		b.found["concurrent"] = "it takes the profile php"
 	}
 	if a, err := b.send(page("")); err != nil || a.json.Entries == nil {
 		b.found["entries"] = fmt.Sprintf("/guestbook/entries answers %d", a.status)
@@ -64,41 +66,59 @@ func (b *book) ask() error {
 	if a, err := b.send(get("cmd=get&key=KEY-other")); err != nil || a.status == http.StatusForbidden {
 		b.found["keys"] = "other keys are refused"
 	}
-	if b.found["php"] != "" {
+	if php != "" {
 		return nil
 	}
-	for _, query := range []string{"cmd=get&key=", "cmd=get&key=KEY"} { // guestbook.php has a book under the empty key
-		if err := b.save(get(query)); err != nil {
+	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php takes no key for the first, and a list of them for the second
+		if err := b.save("cmd=get&key=" + key); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// save finds a set that puts back what a book holds. An answer of guestbook.php does not tell a backslash from an escape: the
-// right text is the one that makes the book answer the same again.
-func (b *book) save(read request) error {
-	first, err := b.send(read)
-	texts := first.data()
-	for i, text := range texts {
-		put := setting(text, read.query)
+// A saved is what a book held, and the set that puts it back.
+type saved struct {
+	request, set request
+	body         string
+}
+
+// save finds the set that puts back what the book holds that a query reads. An answer of guestbook.php does not tell a
+// backslash from an escape: the right text is the one that makes the book answer the same again.
+func (b *book) save(query string) error {
+	first, err := b.send(get(query))
+	for _, text := range first.data() {
+		s := saved{get(query), setting(text, query), first.body}
 		if text != "" {
-			if _, err := b.send(put); err != nil {
+			if _, err := b.send(s.set); err != nil {
 				return err
 			}
-			err = expects("the same answer as before", func(a answer) bool { return a.body == first.body && !strings.Contains(text, "\uFFFD") })(b, read)
+			err = expects("the same answer as before", func(a answer) bool { return a.body == first.body && !strings.Contains(text, "\uFFFD") })(b, s.request)
+			b.notes = append(b.notes, fmt.Sprintf("The book that %s reads held %d bytes, which are put back.", query, len(text)))
 		}
 		if err == nil {
-			if b.restore = append(b.restore, put); text != "" {
-				b.notes = append(b.notes, fmt.Sprintf("The book %q held %d bytes, which were put back.", read.in(b).query, len(text)))
-			}
+			b.saved = append(b.saved, s)
 			return nil
 		}
-		if i == len(texts)-1 {
-			return fmt.Errorf("what the book holds could not be put back, so that nothing was tried: with -key, name another: %w", err)
+	}
+	if err != nil {
+		return fmt.Errorf("what the book holds could not be put back, so nothing was tried: with -key, name another: %w", err)
+	}
+	return nil
+}
+
+// restore puts back what has changed.
+func (b *book) restore() error {
+	for _, s := range b.saved {
+		a, err := b.send(s.request)
+		if err == nil && a.body != s.body {
+			a, err = b.send(s.set)
+		}
+		if err != nil || a.status != http.StatusOK {
+			return fmt.Errorf("a book is not as it was (%s, %v): this puts it back: %s", a, err, b.curl(s.set.in(b)))
 		}
 	}
-	return err
+	return nil
 }
 
 // has reports whether the rows of a profile are tried.
@@ -118,10 +138,7 @@ func (b *book) put(text string) error {
 	if b.holds != nil && *b.holds == text {
 		return nil
 	}
-	a, err := b.send(setting(text, "cmd=get&key=KEY"))
-	if err == nil && !strings.Contains(a.body, "Updated") {
-		err = &difference{a.String(), "200 for the set that prepares this"}
-	}
+	err := stored(b, setting(text, "cmd=get&key=KEY"))
 	if err == nil {
 		err = b.await(text)
 	}
@@ -143,7 +160,7 @@ func (b *book) await(text string) error {
 
 // old reports whether an answer shows an earlier state of the book, as a slave may.
 func (b *book) old(a answer) bool {
-	return slices.ContainsFunc(a.data(), func(text string) bool { return b.past[text] })
+	return slices.ContainsFunc(a.data(), func(text string) bool { return b.past[text] && (b.holds == nil || text != *b.holds) })
 }
 
 // A difference is what came and what was expected instead.

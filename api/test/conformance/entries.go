@@ -285,7 +285,7 @@ func crowd(b *book, r request) error {
 				_, err = b.append(r.sends(formType, "key=KEY&text="+text))
 			} else {
 				a, _ := b.send(get("cmd=get&key=KEY"))
-				err = exactly(updated)(b, get("cmd=set&key=KEY&value="+strings.Join(a.data(), "")+","+text))
+				err = stored(b, get("cmd=set&key=KEY&value="+strings.Join(a.data(), "")+","+text))
 			}
 			if err != nil {
 				refused.Add(1)

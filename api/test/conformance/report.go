@@ -49,9 +49,11 @@ func (b *book) tryAll(known list) (results []result) {
 			r := result{profile: g.profile, name: row.name, why: g.why, err: row.keeps(b, row.request), known: slices.Contains(known, g.profile+"/"+row.name)}
 			if r.err != nil {
 				b.holds = nil
-				for _, request := range b.asked[max(0, len(b.asked)-3):] {
+				for _, request := range b.asked {
 					r.asked = append(r.asked, b.curl(request))
 				}
+				r.asked = slices.Compact(r.asked)
+				r.asked = r.asked[max(0, len(r.asked)-3):]
 			}
 			r.took = time.Since(start)
 			results = append(results, r)
@@ -76,7 +78,7 @@ func (r report) code() int {
 // table writes what a person reads: the profiles, and each row that failed.
 func (r report) table(w io.Writer) {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(columns, "PROFILE\tKEPT\tBROKEN\tKNOWN\t")
+	fmt.Fprintln(columns, "PROFILE\tKEPT\tBROKEN\tKNOWN\tNOT TRIED, BECAUSE")
 	for _, profile := range profiles {
 		var kept, broken, known int
 		for _, result := range r.results {

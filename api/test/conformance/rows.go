@@ -104,10 +104,10 @@ var php = []group{
 		{"PUT", get("cmd=set&key=KEY&value=x").by("PUT"), refuses(405)},
 	}},
 	{"php", "", "During a rollout, every version of the page calls old and new pods at its own address.", []row{
-		{"/guestbook", get("cmd=get&key=KEY").at("/guestbook"), reads(old)},
-		{"/guestbook/", get("cmd=get&key=KEY").at("/guestbook/"), reads(old)},
-		{"/guestbook.php", get("cmd=get&key=KEY").at("/guestbook.php"), reads(old)},
-		{"/guestbook.php/extra", get("cmd=get&key=KEY").at("/guestbook.php/extra/path"), reads(old)},
+		{"get at /guestbook", get("cmd=get&key=KEY").at("/guestbook"), reads(old)},
+		{"get at /guestbook/", get("cmd=get&key=KEY").at("/guestbook/"), reads(old)},
+		{"get at /guestbook.php", get("cmd=get&key=KEY").at("/guestbook.php"), reads(old)},
+		{"get at /guestbook.php/extra", get("cmd=get&key=KEY").at("/guestbook.php/extra/path"), reads(old)},
 		{"set at /guestbook", get("cmd=set&key=KEY&value=,x").at("/guestbook"), updates(",x")},
 		{"set at /guestbook/", get("cmd=set&key=KEY&value=,x").at("/guestbook/"), updates(",x")},
 		{"set at /guestbook.php", get("cmd=set&key=KEY&value=,x").at("/guestbook.php"), updates(",x")},
@@ -263,17 +263,18 @@ func unchanged(k keeps) keeps {
 	}
 }
 
+var stored = expects("200 with the message Updated in JSON", func(a answer) bool {
+	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
+})
+
 // updates expects that the book holds the text afterwards; or what fills the request, if the text is FILL.
 func updates(text string) keeps {
-	set := expects("200 with the message Updated in JSON", func(a answer) bool {
-		return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
-	})
 	return func(b *book, r request) error {
 		want := text
 		if sent := r.in(b).query + r.in(b).body; text == "FILL" {
 			want = sent[strings.LastIndex(sent, "=")+1:]
 		}
-		err := holding(fmt.Sprint(",before ", b.unique()), set)(b, r)
+		err := holding("before-"+b.unique(), stored)(b, r)
 		if err == nil {
 			err = b.await(want)
 		}
