@@ -14,7 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// A request is sent byte for byte as it is written. KEY stands for the key of the book under test.
+// A request is sent byte for byte as it is written, but that KEY stands for the key of the book under test and, in
+// Referer, BASE for its URL.
 type request struct {
 	method, path, query, body string // path is where the book answers commands if it is ""
 	header                    http.Header
@@ -50,6 +51,9 @@ func (r request) with(name string, values ...string) request {
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
+	if page := r.header["Referer"]; page != nil {
+		r = r.with("Referer", strings.ReplaceAll(page[0], "BASE", b.base.String()))
+	}
 	if r.path == "" {
 		r.path = b.path
 	}
@@ -101,7 +105,9 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	}
 	request.URL.Path += r.path
 	request.URL.RawQuery = r.query
-	request.Header = r.with("User-Agent", "guestbook-conformance").header
+	if request.Header = r.header.Clone(); r.header["User-Agent"] == nil {
+		request.Header = r.with("User-Agent", "guestbook-conformance").header
+	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err // without the address, which may be long
@@ -152,7 +158,10 @@ func abbreviated(s string) string {
 // curl returns a command of a POSIX shell that sends the request. An argument is at most 128 KiB long, so a longer request
 // goes through a pipe.
 func (b *book) curl(r request) string {
-	command := "curl -sgi -X " + r.method
+	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
+	if command == "" {
+		command = "curl -sgi -X " + r.method
+	}
 	for name, values := range r.header {
 		for _, value := range values {
 			if value = name + ": " + value; strings.HasSuffix(value, ": ") {

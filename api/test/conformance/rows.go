@@ -101,6 +101,7 @@ var php = []group{
 		{"set with a list as key", get("cmd=set&key[]=KEY&value=x"), refuses(400)},
 		{"get without key", get("cmd=get"), refuses(400)},
 		{"get with an empty key", get("cmd=get&key="), refuses(400)},
+		{"HEAD", get("cmd=set&key=KEY&value=x").by("HEAD"), holding(old, unchanged(status(405)))},
 		{"PUT", get("cmd=set&key=KEY&value=x").by("PUT"), refuses(405)},
 	}},
 	{"php", "", "During a rollout, every version of the page calls old and new pods at its own address.", []row{
@@ -151,10 +152,12 @@ var origin = []group{
 		{"set by POST from another origin", post("cmd=set&key=KEY&value=x").with("Origin", "null"), refuses(403)},
 		{"set by a navigation", set.with("Sec-Fetch-Site", "none").with("Sec-Fetch-Mode", "navigate"), refuses(403)},
 		{"set by a prefetch", set.with("Sec-Fetch-Site", "none").with("Sec-Purpose", "prefetch"), refuses(403)},
+		{"set by a browser that says no page", set.with("User-Agent", "Mozilla/5.0"), refuses(403)},
 		{"set by a prerender", set.with("Sec-Fetch-Site", "same-origin").with("Sec-Purpose", "prefetch;prerender"), refuses(403)},
 	}},
 	{"origin", "php", "The guestbook's own page, and other sites that only read, must go on working.", []row{
 		{"set from the page", set.with("Sec-Fetch-Site", "same-origin").with("Sec-Fetch-Mode", "cors"), updates("x")},
+		{"set from the page over plain http", set.with("User-Agent", "Mozilla/5.0").with("Referer", "BASE/index.html"), updates("x")},
 		{"get from another site", get("cmd=get&key=KEY").with("Sec-Fetch-Site", "cross-site"), reads(old)},
 	}},
 	{"origin", "entries", "Any page that a visitor opens could otherwise sign in the visitor's place.", []row{
