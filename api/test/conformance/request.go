@@ -86,7 +86,7 @@ const (
 // newClient returns a client whose requests have a connection each, so that any pod may answer.
 func newClient() *http.Client {
 	return &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10},
+		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -107,6 +107,9 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	request.URL.RawQuery = r.query
 	if request.Header = r.header.Clone(); r.header["User-Agent"] == nil {
 		request.Header = r.with("User-Agent", "guestbook-conformance").header
+	}
+	if len(r.body) > 100_000 {
+		request.Header.Set("Expect", "100-continue") // so that the answer of a server that reads no such body is not lost
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
