@@ -175,8 +175,8 @@ func (b *book) curl(r request) string {
 	}
 	address := strings.TrimSuffix(b.base.String()+r.path+"?"+r.query, "?")
 	switch {
-	case len(address) > 100_000:
-		return "{ " + printed(`url="`+address+`"`) + "; } | " + command + " -K -"
+	case len(r.query) > 100_000:
+		return "{ " + printed(r.query) + "; } | " + command + " -G --data-binary @- " + quoted(b.base.String()+r.path)
 	case len(r.body) > 100_000:
 		return "{ " + printed(r.body) + "; } | " + command + " --data-binary @- " + quoted(address)
 	case r.body != "":
