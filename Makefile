@@ -20,7 +20,7 @@ export GOBIN := $(CURDIR)/.build
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
 .PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
-	test-versions faults mutants soak fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
+	test-versions faults mutants soak conformance fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
@@ -69,6 +69,8 @@ mutants: servers prometheus prometheus-redis-exporter haproxy ## shows that the 
 	FAULT_SCALE=0.6 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
 soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
+conformance: ## what any guestbook keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
+	@CGO_ENABLED=0 go build -trimpath -o .build/ ./api/test/conformance && .build/conformance -url $(or $(URL),http://127.0.0.1:$(PORT)) $(ARGS)
 fuzz: ## each fuzzer; FUZZTIME=60s is how long
 	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString test/admin/ExportAndImport,\
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true

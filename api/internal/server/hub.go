@@ -220,7 +220,9 @@ func (t *topic) send(viewer net.Conn, at guestbook.Mark) (to guestbook.Mark, n i
 		text, to, err = last.text, last.to, nil
 	case at.End <= last.to.End:
 		behind := min(last.to.End-at.End, maxBehind)
-		if err := acquire(t.hub.behind, behind, time.Now().Add(sendTimeout)); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+		defer cancel()
+		if err := acquire(ctx, t.hub.behind, behind); err != nil {
 			return at, 0, err // it comes back
 		}
 		defer t.hub.behind.Release(behind)

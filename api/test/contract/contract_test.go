@@ -31,28 +31,6 @@ const (
 	writeQuery = "cmd=set&key=messages&value=,x"
 )
 
-// ask requests a path and gives the answer's status and body.
-func ask(t *testing.T, url string) (*http.Response, string) {
-	t.Helper()
-	response, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
-}
-
-func expect(t *testing.T, url string, status int, body string) {
-	t.Helper()
-	if response, got := ask(t, url); response.StatusCode != status || body != "" && got != body {
-		t.Errorf("%s answers %d %q, want %d %q", url, response.StatusCode, got, status, body)
-	}
-}
-
 func TestWithoutMaster(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	podtest.Await(t, pod.Slave, pod.Synced)

@@ -46,7 +46,7 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	Run(t, pod.URL(), master)
 	expect(t, pod.URL()+"/guestbook/?cmd=get&key=secret", 403, "")
 
-	put(t, master, nil)
+	put(t, master, "")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	v := visitors.Visitor{Base: pod.URL(), Client: visitors.NewClient(1)}

@@ -1,23 +1,23 @@
-//go:build e2e
-
-// Command phpstandin stands in for the PHP frontend in the migration test: it answers guestbook.php as that of the
-// named edition does (see the contract suite), from the same Redis Services, and after SIGTERM serves for 5 s more.
+// Command phpstandin stands in for a published edition of the PHP frontend: it answers guestbook.php byte for byte as Apache
+// 2.4, PHP 8.2 and Predis do, from the same Redis Services, and after SIGTERM serves for 5 s more.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/internal/php"
 )
 
 // An edition is one of the published versions of guestbook.php, by what differs between them.
@@ -25,66 +25,119 @@ type edition struct {
 	master, slave                 string // DNS names
 	masterVariable, slaveVariable string // with GET_HOSTS_FROM=env
 	key                           string // of its one book; "": the key in the request
+	setLine, getLine              int    // of guestbook.php, in its warnings
 }
 
 var editions = map[string]edition{
-	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", ""},
+	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
 	// Kubernetes sets no variable of the second name for the Service redis-replica.
-	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", ""},
-	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook"},
+	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
+	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook", 20, 33},
 }
 
 func main() {
-	if len(os.Args) != 2 || editions[os.Args[1]].master == "" {
-		log.Fatal("phpstandin EDITION: master-slave, replica or leader-follower")
+	listen := flag.String("listen", ":80", "where to listen")
+	port := flag.String("ports", "6379,6379", "of master and slave")
+	flag.Parse()
+	e, ok := editions[flag.Arg(0)]
+	if !ok {
+		log.Fatal("phpstandin [FLAGS] EDITION: master-slave, replica or leader-follower")
 	}
-	e := editions[os.Args[1]]
 	if os.Getenv("GET_HOSTS_FROM") == "env" {
 		e.master, e.slave = os.Getenv(e.masterVariable), os.Getenv(e.slaveVariable)
 	}
+	master, slave, _ := strings.Cut(*port, ",")
+	e.master, e.slave = e.master+":"+master, e.slave+":"+slave
 
 	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	http.HandleFunc("/guestbook.php", e.guestbook)
+	http.HandleFunc("/guestbook.php/", e.guestbook)
 	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "<title>Guestbook</title>") })
-	server := &http.Server{Addr: ":80"}
+	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		apache(w, 404, "Not Found", "The requested URL was not found on this server.")
+	})
+	server := &http.Server{Addr: *listen, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // Apache's LimitRequestLine
+			apache(w, 414, "Request-URI Too Long", "The requested URL's length exceeds the capacity\nlimit for this server.<br />\n")
+			return
+		}
+		http.DefaultServeMux.ServeHTTP(w, r)
+	})}
 	go func() { log.Fatal(server.ListenAndServe()) }()
 	<-terminated.Done()
 	time.Sleep(5 * time.Second)
 	_ = server.Shutdown(context.Background()) // it ends anyhow
 }
 
+// apache answers with a page of Apache's.
+func apache(w http.ResponseWriter, status int, title, text string) {
+	w.Header().Set("Content-Type", "text/html; charset=iso-8859-1")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>%d %[2]s</title>\n</head><body>\n<h1>%[2]s</h1>\n<p>%[3]s</p>\n</body></html>\n", status, title, text)
+}
+
+// guestbook answers as the script does. It knows only the query, whatever the method and the body are.
 func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	key := e.key
-	if key == "" {
-		key = q.Get("key")
-	}
-	var answer any
-	var err error
-	if q.Get("cmd") == "set" {
-		_, err = do(e.master, "SET", key, q.Get("value"))
-		answer = map[string]string{"message": "Updated"}
-	} else {
-		var data string
-		data, err = redis.String(do(e.slave, "GET", key))
-		answer = map[string]string{"data": data}
-	}
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		// As the original does: status 200 and a stack trace.
-		fmt.Fprintln(w, "<b>Fatal error</b>:", err)
+	params := php.ParseQuery(r.URL.RawQuery)
+	cmd, ok := params.Get("cmd")
+	if !ok {
+		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+		fmt.Fprintf(w, "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\" \"DTD/xhtml1-transitional.dtd\">\n<title>PHP 8.2 - phpinfo()</title>%s", strings.Join(os.Environ(), "<br />"))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(answer)
+	warn := func(text, file string, line int) {
+		fmt.Fprintf(w, "<br />\n<b>Warning</b>:  %s in <b>%s</b> on line <b>%d</b><br />\n", text, file, line)
+	}
+	var arrays int
+	text := func(name string, line int) string {
+		value, ok := params.Get(name)
+		if !ok {
+			warn(fmt.Sprintf("Undefined array key %q", name), "/var/www/html/guestbook.php", line)
+		} else if value.Array {
+			arrays++
+			return "Array"
+		}
+		return value.Text
+	}
+	isSet, line := cmd.Text == "set", e.getLine
+	if isSet {
+		line = e.setLine
+	}
+	args := []any{e.key}
+	if e.key == "" {
+		args[0] = text("key", line)
+	}
+	host, command := e.slave, "GET"
+	if isSet {
+		host, command, args = e.master, "SET", append(args, text("value", line))
+	}
+	for range arrays {
+		warn("Array to string conversion", "/usr/share/php/Predis/Connection/StreamConnection.php", 390)
+		warn("Array to string conversion", "/usr/share/php/Predis/Connection/StreamConnection.php", 391)
+	}
+	reply, err := do(host, command, args...)
+	switch {
+	case err != nil: // with the status 200, as the error is displayed
+		fmt.Fprintf(w, "<br />\n<b>Fatal error</b>:  Uncaught Predis\\Response\\ServerException: %v in /usr/share/php/Predis/Client.php:370\nStack trace:\n#0 {main}\n  thrown in <b>/usr/share/php/Predis/Client.php</b> on line <b>370</b><br />\n", err)
+	case isSet:
+		fmt.Fprint(w, `{"message": "Updated"}`)
+	default:
+		fmt.Fprintf(w, `{"data": "%s"}`, reply)
+	}
 }
 
 // do opens a connection for each command, as PHP does for each request.
-func do(host, command string, args ...any) (any, error) {
-	c, err := redis.Dial("tcp", net.JoinHostPort(host, "6379"), redis.DialConnectTimeout(2*time.Second))
+func do(host, command string, args ...any) (string, error) {
+	c, err := redis.Dial("tcp", host, redis.DialConnectTimeout(2*time.Second))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer c.Close()
-	return c.Do(command, args...)
+	reply, err := redis.String(c.Do(command, args...))
+	if errors.Is(err, redis.ErrNil) {
+		err = nil
+	}
+	return reply, err
 }

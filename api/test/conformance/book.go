@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A book is the guestbook under test.
+type book struct {
+	ctx    context.Context
+	base   *url.URL
+	key    string
+	path   string // where commands are answered
+	client *http.Client
+
+	found map[string]string // by profile: why it is not there, or ""
+	notes []string
+	saved []saved
+
+	mu    sync.Mutex
+	asked []request       // by the row under way
+	holds *string         // what the book is seen to hold; nil if that is not known
+	past  map[string]bool // what it has held, and a slave may still show
+	lag   time.Duration   // of the slaves, on average
+	words int
+}
+
+// patience is how long a slave may take to show what was written.
+const patience = 3 * time.Second
+
+var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
+
+// ask finds out what the guestbook speaks, and how to put back what the book holds.
+func (b *book) ask() error {
+	php := "no address answers ?cmd=get with data:"
+	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
+		a, err := b.send(get("cmd=get&key=KEY").at(path))
+		if err != nil {
+			return fmt.Errorf("%s does not answer: %w", b.base, err)
+		}
+		if a.status == http.StatusForbidden {
+			return fmt.Errorf("the key %q is refused (%s): with -key, name one that may be used; it is put back at the end", b.key, a)
+		}
+		if len(a.data()) > 0 {
+			php, b.path = "", path
+			break
+		}
+		php += fmt.Sprintf(" %s %d", path, a.status)
+	}
+	if b.found["php"] = php; php != "" {
+		b.path = "/guestbook.php"
+		b.found["concurrent"] = "it takes the profile php"
+	}
+	if a, err := b.send(page("")); err != nil || a.json.Entries == nil {
+		b.found["entries"] = fmt.Sprintf("/guestbook/entries answers %d", a.status)
+	}
+	if a, err := b.send(events("")); err != nil || !strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
+		b.found["live"] = fmt.Sprintf("/guestbook/events answers %d and no stream", a.status)
+	}
+	if a, err := b.send(get("cmd=get&key=KEY-other")); err != nil || a.status == http.StatusForbidden {
+		b.found["keys"] = "other keys are refused"
+	}
+	if php != "" {
+		return nil
+	}
+	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php takes no key for the first, and a list of them for the second
+		if err := b.save("cmd=get&key=" + key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A saved is what a book held, and the set that puts it back.
+type saved struct {
+	request, set request
+	body         string
+}
+
+// save finds the set that puts back what the book holds that a query reads. An answer of guestbook.php does not tell a
+// backslash from an escape: the right text is the one that makes the book answer the same again.
+func (b *book) save(query string) error {
+	first, err := b.send(get(query))
+	for _, text := range first.data() {
+		s := saved{get(query), setting(text, query), first.body}
+		if text != "" {
+			if _, err := b.send(s.set); err != nil {
+				return err
+			}
+			err = expects("the same answer as before", func(a answer) bool { return a.body == first.body && !strings.Contains(text, "\uFFFD") })(b, s.request)
+			b.notes = append(b.notes, fmt.Sprintf("The book that %s reads held %d bytes, which are put back.", query, len(text)))
+		}
+		if err == nil {
+			b.saved = append(b.saved, s)
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("what the book holds could not be put back, so nothing was tried: with -key, name another: %w", err)
+	}
+	return nil
+}
+
+// restore puts back what has changed.
+func (b *book) restore() error {
+	for _, s := range b.saved {
+		a, err := b.send(s.request)
+		if err == nil && a.body != s.body {
+			a, err = b.send(s.set)
+		}
+		if err != nil || a.status != http.StatusOK {
+			return fmt.Errorf("a book is not as it was (%s, %v): this puts it back: %s", a, err, b.curl(s.set.in(b)))
+		}
+	}
+	return nil
+}
+
+// has reports whether the rows of a profile are tried.
+func (b *book) has(profile string) bool { return b.found[profile] == "" }
+
+// setting returns the set of a text for the book that a query reads. It needs no more of a server than it must.
+func setting(text, read string) request {
+	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
+	if len(command) > 6000 {
+		return post(command)
+	}
+	return get(command)
+}
+
+// put makes the book hold a text, and waits until a slave shows it.
+func (b *book) put(text string) error {
+	if b.holds != nil && *b.holds == text {
+		return nil
+	}
+	err := stored(b, setting(text, "cmd=get&key=KEY"))
+	if err == nil {
+		err = b.await(text)
+	}
+	return err
+}
+
+// await waits until the book shows a text.
+func (b *book) await(text string) error {
+	start := time.Now()
+	err := expects("a book that holds "+abbreviated(text), func(a answer) bool {
+		return slices.Contains(a.data(), text) || slices.Contains(a.data(), strings.ToValidUTF8(text, "\uFFFD"))
+	})(b, get("cmd=get&key=KEY"))
+	if err == nil {
+		b.lag = (3*b.lag + time.Since(start)) / 4
+		b.past[text], b.holds = true, &text
+	}
+	return err
+}
+
+// old reports whether an answer shows an earlier state of the book, as a slave may.
+func (b *book) old(a answer) bool {
+	return slices.ContainsFunc(a.data(), func(text string) bool { return b.past[text] && (b.holds == nil || text != *b.holds) })
+}
+
+// A difference is what came and what was expected instead.
+type difference struct{ came, expected string }
+
+func (d *difference) Error() string { return d.came + ", expected " + d.expected }

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
+
+// try runs the program and returns its exit code, what it said, and the rows that failed.
+func try(t *testing.T, args ...string) (code int, said string, failed []string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), append([]string{"-format", "tap"}, args...), &stdout, &stderr)
+	for _, row := range regexp.MustCompile(`(?m)^not ok \d+ - ([^#\n]*)$`).FindAllStringSubmatch(stdout.String(), -1) {
+		failed = append(failed, row[1])
+	}
+	return code, stdout.String() + stderr.String(), failed
+}
+
+// The stand-ins fail exactly what is listed, in less time than a reader waits, and their books are left as they were.
+func TestEditionsOfGuestbookPHP(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	master := podtest.Dial(t, pod.Ports.Master)
+	program := filepath.Join(t.TempDir(), "phpstandin")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../e2e/phpstandin").CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	for list, edition := range map[string]string{"php-a": "master-slave", "php-b": "replica", "php-c": "leader-follower"} {
+		t.Run(list, func(t *testing.T) {
+			const book = `,say "hi",a\nb,é`
+			podtest.Do(t, master, "SET", "guestbook", book)
+			podtest.Do(t, master, "SET", "messages", book)
+			address := fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)
+			standIn := exec.CommandContext(t.Context(), program, "-listen", address, "-ports", fmt.Sprintf("%d,%d", pod.Ports.Master, pod.Ports.Slave), edition)
+			standIn.Env = []string{"GET_HOSTS_FROM=env"}
+			for _, role := range []string{"MASTER", "SLAVE", "LEADER", "FOLLOWER"} {
+				standIn.Env = append(standIn.Env, "REDIS_"+role+"_SERVICE_HOST=127.0.0.1")
+			}
+			if err := standIn.Start(); err != nil {
+				t.Fatal(err)
+			}
+			podtest.Await(t, pod.Master, func(ctx context.Context) error {
+				c, err := net.Dial("tcp", address)
+				if err == nil {
+					c.Close()
+				}
+				return err
+			})
+			if code, said, _ := try(t, "-url", "http://"+address, "-known", "known/"+list+".txt"); code != 0 {
+				t.Errorf("exits with %d: %s", code, said)
+			}
+			for _, key := range []string{"guestbook", "messages"} {
+				if got, err := redis.String(master.Do("GET", key)); got != book || err != nil {
+					t.Errorf("leaves %q in %s, %v", got, key, err)
+				}
+			}
+		})
+	}
+}
+
+// Each row's request is sent alike by the program and by the command that the report has.
+func TestCurl(t *testing.T) {
+	var received []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		for _, name := range []string{"Accept", "Accept-Encoding", "Connection", "Content-Length", "Expect", "User-Agent"} { // which net/http and curl add
+			r.Header.Del(name)
+		}
+		received = append(received, fmt.Sprintf("%s %s %v %q %v", r.Method, r.RequestURI, r.Header, body, err))
+	}))
+	defer server.Close()
+	base, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &book{ctx: t.Context(), base: base, key: "a'b c", path: "/guestbook.php", client: newClient()}
+	for _, g := range groups() {
+		for _, r := range g.rows {
+			if _, err := b.send(r.request); err != nil {
+				t.Errorf("%s: %v", r.name, err)
+			}
+			command := b.curl(b.asked[len(b.asked)-1])
+			if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil || len(command) > 10_000 {
+				t.Errorf("%s: %v %s, by %d bytes", command, err, out, len(command))
+			}
+			if n := len(received); n < 2 || received[n-1] != received[n-2] {
+				t.Errorf("%s: received %.2000q", command, received[max(0, n-2):])
+			}
+		}
+	}
+}
+
+// A server that is wrong in any way ends the program neither late nor with success.
+func TestServersThatAreNoGuestbook(t *testing.T) {
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	for name, answer := range map[string]string{
+		"no answer":            "",
+		"closed":               "close",
+		"no HTTP":              "220 smtp.example ESMTP\r\n",
+		"another length":       head + "Content-Length: 1000000\r\n\r\n{",
+		"an endless body":      head + "\r\n" + `{"data": "` + strings.Repeat("a", 1<<20),
+		"an endless header":    head + strings.Repeat("X: y\r\n", 1<<17),
+		"a redirect to itself": "HTTP/1.1 302 Found\r\nLocation: /guestbook.php?cmd=get\r\nContent-Length: 0\r\n\r\n",
+		"the same always":      head + "Content-Length: 12\r\n\r\n{\"data\": \"\"}",
+		"another type of data": head + "Content-Length: 14\r\n\r\n{\"data\": [{}]}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			go func() {
+				for {
+					c, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					if answer == "close" {
+						c.Close()
+						continue
+					}
+					go func() {
+						_, _ = c.Read(make([]byte, 4096)) // the request, or its beginning
+						for _, err := io.WriteString(c, answer); err == nil && strings.HasPrefix(name, "an endless"); {
+							_, err = io.WriteString(c, answer[len(answer)-1000:])
+						}
+					}()
+				}
+			}()
+			start := time.Now()
+			if code, said, _ := try(t, "-url", "http://"+listener.Addr().String(), "-timeout", "3s", "-skip", "concurrent"); code == 0 {
+				t.Errorf("exits with 0: %s", said)
+			}
+			if took := time.Since(start); took > 25*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+// A listed row that passes makes the run fail, a name that no row has ends it, and each report tells of every row.
+func TestListsAndReports(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	wrong := filepath.Join(t.TempDir(), "wrong")
+	for row, want := range map[string]int{"origin//env tells nothing": 1, "php/no such row": 2} {
+		if err := os.WriteFile(wrong, []byte(row+" # reason"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, said, _ := try(t, "-url", pod.URL(), "-profiles", "php,origin", "-known", "known/here.txt", "-known", wrong); code != want || !strings.Contains(said, row) {
+			t.Errorf("%s is known: exits with %d: %s", row, code, said)
+		}
+	}
+	var suite struct {
+		Cases []struct {
+			Failure *string `xml:"failure"`
+		} `xml:"testcase"`
+	}
+	rows := 0
+	for _, g := range slices.Concat(php, entries, origin) {
+		rows += len(g.rows)
+	}
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"-url", pod.URL() + "/other", "-profiles", "php,entries,origin", "-format", "junit"}, &out, io.Discard)
+	if err := xml.Unmarshal(out.Bytes(), &suite); err != nil || code != 1 || len(suite.Cases) != rows || suite.Cases[0].Failure == nil {
+		t.Errorf("JUnit: exits with %d, %v: %s", code, err, &out)
+	}
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+type entry struct {
+	ID   *int64
+	Text string
+}
+
+func (e entry) String() string {
+	if e.ID == nil {
+		return "no entry"
+	}
+	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
+}
+
+var entries = []group{
+	{"entries", "", "A page that posts one entry, and not the whole list, loses no other visitor's.", []row{
+		{"an entry by a form", form("text=hi;+there%2C%20100%"), appends("hi; there, 100%")},
+		{"an entry in JSON", object(`{"text": "say \"hi\" 😀", "key": "KEY"}`), appends(`say "hi" 😀`)},
+		{"an entry that looks encoded", object(`{"text": "%2C %252C 100%25", "key": "KEY"}`), appends("%2C %252C 100%25")},
+		{"two entries have two ids", form("text=same"), func(b *book, r request) error {
+			first, err := b.append(r)
+			if err != nil {
+				return err
+			}
+			second, err := b.append(r)
+			if err == nil && *second.ID <= *first.ID {
+				err = &difference{second.String(), "an id above that of " + first.String()}
+			}
+			return err
+		}},
+	}},
+	{"entries", "php", "Old pages and new ones show the same book during a rollout.", []row{
+		{"old pages see an entry", form("text=new"), func(b *book, r request) error {
+			err := b.put(old)
+			if err == nil {
+				_, err = b.append(r)
+			}
+			if err == nil {
+				err = b.await(old + ",new")
+			}
+			return err
+		}},
+		{"an entry of an old page is one", page(""), pages(",é,b,c", "é|b|c", "null")},
+		{"blank entries are not shown", page(""), pages(",a,, ,b", "a|b", "null")},
+	}},
+	{"entries", "", "A visitor who got no answer sends again, and must sign once.", []row{
+		{"a repeat is answered as the first", form("text=once"), repeats("%s")},
+		{"a repeat with the key in quotes", form("text=once"), repeats(`"%s"`)},
+		{"the same key with another text", form("text=first"), func(b *book, r request) error {
+			r = r.with("Idempotency-Key", b.unique())
+			_, err := b.append(r)
+			if err == nil {
+				err = refuses(422)(b, r.sends(formType, "text=second&key=KEY"))
+			}
+			return err
+		}},
+		{"an empty Idempotency-Key", form("text=x").with("Idempotency-Key", ""), refuses(400)},
+		{"two Idempotency-Keys", form("text=x").with("Idempotency-Key", "a", "b"), refuses(400)},
+		{"an Idempotency-Key of two words", form("text=x").with("Idempotency-Key", "a b"), refuses(400)},
+	}},
+	{"entries", "", "An entry that shows nothing, or that the server misread, is in the book for ever.", []row{
+		{"no text", form(""), refuses(400)},
+		{"a blank text", form("text=+%0A%E2%80%8B"), refuses(400)},
+		{"a list as text", form("text[]=x"), refuses(400)},
+		{"a number as text", object(`{"text": 1, "key": "KEY"}`), refuses(400)},
+		{"broken JSON", object(`{"text": "x", "key": "KEY"`), refuses(400)},
+		{"plain text", form("").sends("text/plain", "x"), refuses(415)},
+		{"DELETE of entries", page("").by("DELETE"), refuses(405)},
+	}},
+	{"entries", "php", "A book of thousands of entries is read by pages; one that is wrong hides or repeats messages.", []row{
+		{"the newest two", page("&limit=2"), pages(",é,b,c", "b|c", "3")},
+		{"those before them", page("&limit=2&before=3"), pages(",é,b,c", "é", "null")},
+		{"those before the first", page("&before=0"), pages(",é,b,c", "", "null")},
+		{"a page with what was seen", page("&limit=1&seen=5"), pages(",é,b,c", "c", "5")},
+		{"before where no entry starts", page("&before=1"), refuses(400)},
+		{"before is no number", page("&before=x"), refuses(400)},
+		{"limit 0", page("&limit=0"), refuses(400)},
+		{"limit 501", page("&limit=501"), refuses(400)},
+		{"seen is negative", page("&seen=-1"), refuses(400)},
+		{"entries of an empty key", page("").asks("key="), refuses(400)},
+	}},
+}
+
+var live = []group{
+	{"live", "entries", "A visitor who has the page open sees each new message once, at once and in order.", []row{
+		{"type of the stream", events(""), header("Content-Type", "text/event-stream")},
+		{"an entry arrives", events(""), follows("", func(b *book) error { _, err := b.append(form("text=new,%20\"one\"")); return err }, `entry new, "one"`)},
+		{"entries arrive once each, in order", events(""), follows("", func(b *book) error {
+			for i := range 8 {
+				if _, err := b.append(form(fmt.Sprint("text=", i))); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, "entry 0", "entry 1", "entry 2", "entry 3", "entry 4", "entry 5", "entry 6", "entry 7")},
+	}},
+	{"live", "php", "A browser that lost the stream goes on where it was: nothing is missed and nothing twice.", []row{
+		{"a stream from the beginning", events("&after=-1"), follows(",a,b", nil, "entry a", "entry b")},
+		{"a stream after an id", events("&after=0"), follows(",a,b,c", nil, "entry b", "entry c")},
+		{"Last-Event-ID", events("").with("Last-Event-ID", "2"), follows(",a,b,c", nil, "entry c")},
+		{"Last-Event-ID goes before after", events("&after=-1").with("Last-Event-ID", "2"), follows(",a,b,c", nil, "entry c")},
+		{"after is no number", events("&after=x"), refuses(400)},
+		{"POST to the stream", events("").by("POST"), refuses(405)},
+	}},
+	{"live", "php", "A page that is not told of a rewritten book shows what is no longer there.", []row{
+		{"a set is a reset", events(""), follows(old, func(b *book) error { return b.put(",other") }, "reset ")},
+	}},
+}
+
+var concurrent = []group{
+	{"concurrent", "php", "Of 20 visitors who signed at once, the original kept 2.", []row{
+		{"500 posts at once", form("text=visitor"), crowd},
+	}},
+	{"concurrent", "entries", "A visitor on a bad line sends again before the first is answered.", []row{
+		{"one post 50 times at once", form("text=once"), func(b *book, r request) error {
+			r = r.with("Idempotency-Key", b.unique())
+			ids := make([]string, 50)
+			var sending sync.WaitGroup
+			for i := range ids {
+				sending.Go(func() {
+					e, err := b.append(r)
+					ids[i] = fmt.Sprint(e, err)
+				})
+			}
+			sending.Wait()
+			slices.Sort(ids)
+			if ids = slices.Compact(ids); len(ids) > 1 {
+				return &difference{strings.Join(ids, "; "), "one and the same entry"}
+			}
+			return nil
+		}},
+	}},
+}
+
+// unique returns a word that this program uses once.
+func (b *book) unique() string {
+	b.words++
+	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
+}
+
+// append posts an entry and returns it as the answer names it.
+func (b *book) append(r request) (entry, error) {
+	a, err := b.send(r)
+	if err == nil && (a.status != http.StatusCreated || a.json.ID == nil) {
+		err = &difference{a.String(), `201 {"id": …, "text": "…"}`}
+	}
+	return a.json.entry, err
+}
+
+// appends expects that the text is the newest entry afterwards.
+func appends(text string) keeps {
+	return func(b *book, r request) error {
+		e, err := b.append(r)
+		if err == nil && e.Text != text {
+			err = &difference{e.String(), "the text " + abbreviated(text)}
+		}
+		if err == nil {
+			err = b.newest(e)
+		}
+		return err
+	}
+}
+
+// newest expects that a page that is as new as the entry ends with it.
+func (b *book) newest(e entry) error {
+	return expects("a page that ends with "+e.String(), func(a answer) bool {
+		list := a.json.Entries
+		return list != nil && len(*list) > 0 && (*list)[len(*list)-1].String() == e.String()
+	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
+}
+
+// repeats expects that a post and its repeat, with the key written in a form, are one entry.
+func repeats(form string) keeps {
+	return func(b *book, r request) error {
+		key := b.unique()
+		first, err := b.append(r.with("Idempotency-Key", key))
+		if err != nil {
+			return err
+		}
+		between, err := b.append(r)
+		if err != nil {
+			return err
+		}
+		again, err := b.append(r.with("Idempotency-Key", fmt.Sprintf(form, key)))
+		if err == nil && again.String() != first.String() {
+			err = &difference{again.String(), first.String()}
+		}
+		if err == nil {
+			err = b.newest(between)
+		}
+		return err
+	}
+}
+
+// pages expects the texts of a page of a book, and where it goes on.
+func pages(book, texts, before string) keeps {
+	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
+		var shown []string
+		for _, e := range *cmp.Or(a.json.Entries, &[]entry{{Text: "none"}}) {
+			shown = append(shown, e.Text)
+		}
+		return a.status == http.StatusOK && strings.Join(shown, "|") == texts && string(a.json.Before) == before
+	}))
+}
+
+// follows opens a stream of a book, does something, and expects these events, each once, and no others.
+func follows(text string, do func(*book) error, want ...string) keeps {
+	return holding(text, func(b *book, r request) error {
+		time.Sleep(300*time.Millisecond + 2*b.lag) // what the text replaced would come as a reset
+		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
+		defer cancel()
+		response, err := b.open(ctx, r)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return &difference{response.Status, "200 and a stream"}
+		}
+		if do != nil {
+			if err := do(b); err != nil {
+				return err
+			}
+		}
+		lines := bufio.NewScanner(response.Body)
+		var got []string
+		var name, id string
+		for quiet := (*time.Timer)(nil); lines.Scan(); {
+			field, value, _ := strings.Cut(lines.Text(), ": ")
+			switch field {
+			case "event":
+				name = value
+			case "id":
+				id = value
+			case "data":
+				var e entry
+				if json.Unmarshal([]byte(value), &e) != nil || name == "entry" && (e.ID == nil || strconv.FormatInt(*e.ID, 10) != id) {
+					return &difference{fmt.Sprintf("event %s, id %q, data %s", name, id, value), "an event whose id is its entry's"}
+				}
+				if name != "heartbeat" {
+					got = append(got, name+" "+e.Text)
+				}
+				name, id = "", ""
+			}
+			if len(got) == len(want) && quiet == nil { // wait a little for what should not come
+				quiet = time.AfterFunc(300*time.Millisecond, cancel)
+			}
+		}
+		if !slices.Equal(got, want) {
+			return &difference{fmt.Sprintf("the events %q", got), fmt.Sprintf("%q", want)}
+		}
+		return nil
+	})
+}
+
+// crowd has 500 visitors sign at once: each posts an entry or, if there are none, does as the original page does.
+func crowd(b *book, r request) error {
+	if err := b.put(""); err != nil {
+		return err
+	}
+	const visitors = 500
+	word := b.unique()
+	var signing sync.WaitGroup
+	var refused atomic.Int32
+	for i := range visitors {
+		signing.Go(func() {
+			text := fmt.Sprint(word, "-", i, ".")
+			var err error
+			if b.has("entries") {
+				_, err = b.append(r.sends(formType, "key=KEY&text="+text))
+			} else {
+				a, _ := b.send(get("cmd=get&key=KEY"))
+				err = stored(b, get("cmd=set&key=KEY&value="+strings.Join(a.data(), "")+","+text))
+			}
+			if err != nil {
+				refused.Add(1)
+			}
+		})
+	}
+	signing.Wait()
+	time.Sleep(max(100*time.Millisecond, 4*b.lag))
+	a, err := b.send(get("cmd=get&key=KEY"))
+	if err != nil {
+		return err
+	}
+	var lost, twice int
+	for i := range visitors {
+		switch n := strings.Count(a.body, fmt.Sprint(word, "-", i, ".")); {
+		case n == 0:
+			lost++
+		case n > 1:
+			twice++
+		}
+	}
+	if lost > 0 || twice > 0 || refused.Load() > 0 {
+		return &difference{fmt.Sprintf("of %d messages %d lost, %d there twice; %d posts refused", visitors, lost, twice, refused.Load()), "each there once"}
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+// Command conformance reports what the guestbook at a URL keeps of what clients of guestbook.php, and of the entries and
+// events here, rely on. It needs nothing but that URL. docs/conformance.md says how to read its report.
+//
+// It exits with 0 if every row passes or fails as expected, 1 if one does not, and 2 if it could not ask.
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	base := flags.String("url", "http://127.0.0.1:8000", "where the guestbook is")
+	key := flags.String("key", "", "the book to use, which is put back at the end (default a book of its own)")
+	only := flags.String("profiles", "", "only these, even if asking does not find them (default those of "+strings.Join(profiles, ",")+" that are found)")
+	skip := flags.String("skip", "", "profiles to leave out")
+	format := flags.String("format", "table", "of the report: table, tap or junit")
+	all := flags.Bool("v", false, "the table also has the rows that pass")
+	timeout := flags.Duration("timeout", 2*time.Minute, "for the whole run")
+	var known list
+	flags.Func("known", "a `file` of rows that are known to fail, each as profile/row", known.read)
+	if flags.Parse(args) != nil {
+		return 2
+	}
+	u, err := url.Parse(strings.TrimSuffix(*base, "/"))
+	if err != nil || u.Host == "" || flags.NArg() > 0 || !slices.Contains([]string{"table", "tap", "junit"}, *format) {
+		fmt.Fprintf(stderr, "conformance: cannot read %q: use -url http://HOST:PORT, and -format table, tap or junit\n", args)
+		return 2
+	}
+	if unknown := known.unknown(); len(unknown) > 0 {
+		fmt.Fprintf(stderr, "conformance: there are no rows %q: take them off the list\n", unknown)
+		return 2
+	}
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+strings.ToLower(rand.Text())), client: newClient(), found: map[string]string{}, past: map[string]bool{"": true}}
+	if err := b.ask(); err != nil {
+		fmt.Fprintln(stderr, "conformance:", err)
+		return 2
+	}
+	for _, profile := range profiles {
+		if *only != "" {
+			b.found[profile] = ""
+		}
+		if *only != "" && !strings.Contains(*only, profile) || strings.Contains(*skip, profile) {
+			b.found[profile] = "not asked for"
+		}
+	}
+	report := report{b, b.tryAll(known), *all}
+	map[string]func(io.Writer){"table": report.table, "tap": report.tap, "junit": report.junit}[*format](stdout)
+	code := report.code()
+	b.ctx = context.WithoutCancel(ctx) // also after Ctrl-C
+	if err := b.restore(); err != nil {
+		fmt.Fprintln(stderr, "conformance:", err)
+		code = 1
+	}
+	return code
+}
+
+// A list names rows, each as profile/row.
+type list []string
+
+// read adds the rows of a file, one a line. A line @FILE adds those of another list, and !ROW takes one off again.
+func (l *list) read(file string) error {
+	text, err := os.ReadFile(file)
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		if other, ok := strings.CutPrefix(line, "@"); ok {
+			err = errors.Join(err, l.read(filepath.Join(filepath.Dir(file), other)))
+		} else if row, ok := strings.CutPrefix(line, "!"); ok {
+			*l = slices.DeleteFunc(*l, func(name string) bool { return name == row })
+		} else if line != "" {
+			*l = append(*l, line)
+		}
+	}
+	return err
+}
+
+// unknown returns the names that no row has.
+func (l list) unknown() []string {
+	l = slices.Clone(l)
+	for _, g := range groups() {
+		for _, r := range g.rows {
+			l = slices.DeleteFunc(l, func(name string) bool { return name == g.profile+"/"+r.name })
+		}
+	}
+	return l
+}

@@ -1,0 +1,325 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// A mutation makes a right guestbook wrong in one thing. The first of rows names that, and must fail; the others, patterns of
+// path.Match, may fail with it.
+type mutation struct {
+	name     string
+	rows     []string
+	request  func(*http.Request)
+	response func(*http.Response, string) string // of a command or a page, its body
+	event    func(string) string                 // of a stream
+}
+
+var mutations = []mutation{
+	{name: "a space less", rows: []string{"php/bytes of get", "php/bytes of *", "php/Kubernetes*"}, response: replaced("guestbook.php", `": `, `":`)},
+	{name: "a line more", rows: []string{"php/bytes of get", "php/bytes of *", "php/Kubernetes*"}, response: replaced("guestbook.php", `"}`, "\"}\n")},
+	{name: "a charset more", rows: []string{"php/content type of get", "php/content type of set"}, response: headed("guestbook.php", "Content-Type", "application/json; charset=utf-8")},
+	{name: "set is text", rows: []string{"php/content type of set"}, response: headed("cmd=set", "Content-Type", "text/html")},
+	{name: "ASCII only", rows: []string{"php/bytes of ordinary text"}, response: replaced("guestbook.php", "é", `\u00e9`)},
+	{name: "slashes escaped", rows: []string{"php/bytes of ordinary text"}, response: replaced("guestbook.php", "/", `\/`)},
+	{name: "quotes not escaped", rows: []string{"php/get of a quote is JSON"}, response: replaced("guestbook.php", `\"`, `"`)},
+	{name: "backslashes not escaped", rows: []string{"php/get of a backslash is JSON"}, response: replaced("guestbook.php", `\\`, `\`)},
+	{name: "cached", rows: []string{"php/no cache keeps an answer"}, response: headed("guestbook.php", "Cache-Control", "max-age=60")},
+	{name: "sniffed", rows: []string{"php/no browser guesses another type"}, response: headed("guestbook.php", "X-Content-Type-Options", "")},
+	{name: "+ is kept", rows: []string{"php/set with a plus"}, request: queried("+", "%2B")},
+	{name: "; drops the pair", rows: []string{"php/set with a semicolon"}, request: queriedBy(`&?[^&]*;[^&]*`, "")},
+	{name: "a bad escape drops the pair", rows: []string{"php/set with a bad escape", "php/set with a * percent sign", "php/set with a percent sign at the end"}, request: queriedBy(`&[^&]*%([^0-9A-F]|$)[^&]*`, "")},
+	{name: "%26 separates", rows: []string{"php/set with an escaped ampersand", "php/bytes of ordinary text"}, request: queried("%26", "&")},
+	{name: "%23 ends the query", rows: []string{"php/set with an escaped number sign"}, request: queriedBy("%23.*", "")},
+	{name: "NUL ends a text", rows: []string{"php/set with NUL", "php/get of control characters is JSON"}, request: queriedBy("(value=[^&]*)%00[^&]*", "$1")},
+	{name: "a second = ends a text", rows: []string{"php/set with an equals sign"}, request: queriedBy("(value=[^=&]*)=[^&]*", "$1")},
+	{name: "the last duplicate is lost", rows: []string{"php/set with duplicates takes the last"}, request: queriedBy("&value=a&value=b", "&value=a")},
+	{name: "invalid UTF-8 is replaced by ?", rows: []string{"php/set with invalid UTF-8", "php/get of invalid UTF-8 is JSON"}, request: queried("%FF", "?")},
+	{name: "cmd in capitals writes", rows: []string{"php/cmd SET reads"}, request: queried("cmd=SET", "cmd=set")},
+	{name: "cmd with a space writes", rows: []string{"php/cmd with a space reads"}, request: queried("cmd=set+", "cmd=set")},
+	{name: "any cmd writes", rows: []string{"php/cmd foo reads"}, request: queried("cmd=foo", "cmd=set")},
+	{name: "no cmd tells the environment", rows: []string{"php/no cmd", "php/no parameters", "php/a body that is no form"}, response: whenBody("cmd is missing", func(r *http.Response, _ string) string {
+		r.StatusCode = 200
+		return "<html>phpinfo()"
+	})},
+	{name: "200 for an error", rows: []string{"php/set without value", "php/* without *", "php/* empty key", "php/* with a list as *", "php/no *", "php/a body that is no form"}, response: statused("guestbook.php", 400, 200)},
+	{name: "errors in HTML", rows: []string{"php/get without key", "php/* without *", "php/* empty key", "php/* with a list as *", "php/no *", "php/a body that is no form"}, response: whenBody(`{"error": `, func(r *http.Response, body string) string {
+		if r.StatusCode != 400 || !strings.Contains(r.Request.URL.Path, ".php") {
+			return body
+		}
+		return "<b>Warning</b>"
+	})},
+	{name: "a refused set writes", rows: []string{"php/set without value"}, request: func(r *http.Request) {
+		if q := r.URL.RawQuery; strings.HasPrefix(q, "cmd=set&key=") && !strings.Contains(q, "value") {
+			again(r, q+"&value=")
+		}
+	}},
+	{name: "a read writes", rows: []string{"php/an empty cmd reads"}, request: func(r *http.Request) {
+		if q := r.URL.RawQuery; strings.HasPrefix(q, "cmd=&key=") {
+			again(r, strings.Replace(q, "cmd=", "cmd=set", 1))
+		}
+	}},
+	{name: "keys are ignored", rows: []string{"php/a key names a book"}, request: queried("-other", "")},
+	{name: "/guestbook is moved", rows: []string{"php/get at /guestbook", "php/set at /guestbook"}, response: whenURL(`/guestbook\?`, func(r *http.Response, _ string) string {
+		r.StatusCode = 301
+		return ""
+	})},
+	{name: "no /extra", rows: []string{"php/get at /guestbook.php/extra"}, request: func(r *http.Request) { r.URL.Path = strings.Replace(r.URL.Path, "/extra", "x", 1) }},
+	{name: "bodies are not read", rows: []string{"php/set by POST", "php/* by POST*", "php/the query wins over the body", "limits/a form body*", "limits/get of 1 MB", "origin/set by POST*"}, request: func(r *http.Request) {
+		if strings.Contains(r.URL.Path, ".php") {
+			r.Body, r.ContentLength = http.NoBody, 0
+		}
+	}},
+	{name: "the body wins", rows: []string{"php/the query wins over the body"}, request: queried("value=query", "value=body")},
+	{name: "8 KB of request line", rows: []string{"limits/a set of 8,200 bytes by GET", "limits/a set of 200 KB by GET", "limits/an address*"}, response: whenURL("a{1000}", func(r *http.Response, _ string) string {
+		r.StatusCode = 414
+		return ""
+	})},
+	{name: "a body of 1 MiB is too long", rows: []string{"limits/a form body of 1 MiB", "limits/get of 1 MB"}, response: whenURL("", func(r *http.Response, body string) string {
+		if r.Request.ContentLength > 900_000 {
+			r.StatusCode = 413
+			return `{"error": "too long"}`
+		}
+		return body
+	})},
+	{name: "a long entry is cut", rows: []string{"limits/an entry of 4,097 bytes"}, request: bodied(strings.Repeat("b", 4097), strings.Repeat("b", 4096))},
+	{name: "no entry of 4 KiB", rows: []string{"limits/an entry of 4,096 bytes"}, response: whenBody(strings.Repeat("b", 4096), func(r *http.Response, _ string) string {
+		r.StatusCode = 413
+		return `{"error": "too long"}`
+	})},
+	{name: "Sec-Fetch-Site is not read", rows: []string{"origin/set from another site", "origin/set from a sibling site", "origin/an entry from another site"}, request: without("Sec-Fetch-Site")},
+	{name: "Origin is not read", rows: []string{"origin/set from another origin", "origin/set by POST*", "origin/an entry from another origin"}, request: without("Origin")},
+	{name: "the page may not write", rows: []string{"origin/set from the page", "origin/an entry from the page", "origin/set by a prerender"}, request: func(r *http.Request) {
+		if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+		}
+	}},
+	{name: "the environment is told", rows: []string{"origin//env tells nothing"}, response: whenURL("/env$", func(r *http.Response, _ string) string {
+		r.StatusCode = 200
+		return "{}"
+	})},
+	{name: "an entry twice", rows: []string{"entries/those before them", "entries/an entry of an old page is one", "entries/the newest two", "entries/blank*"}, response: func(r *http.Response, body string) string {
+		return regexp.MustCompile(`\[({"id": 0,[^}]*})`).ReplaceAllString(body, "[$1, $1")
+	}},
+	{name: "200 for a post", rows: []string{"entries/an entry by a form", "entries/*", "limits/an *", "origin/an entry from the page", "live/an entry arrives", "live/entries arrive*", "concurrent/*"}, response: statused("entries", 201, 200)},
+	{name: "a comma stays encoded", rows: []string{"entries/an entry by a form"}, response: replaced("entries", "there, 100", "there%2C 100")},
+	{name: "JSON is a form", rows: []string{"entries/an entry in JSON", "entries/an entry that looks encoded", "entries/broken JSON", "entries/a number as text", "limits/an entry in a body*"}, request: func(r *http.Request) {
+		if strings.Contains(r.Header.Get("Content-Type"), "json") && strings.Contains(r.URL.Path, "entries") {
+			r.Header.Set("Content-Type", formType)
+		}
+	}},
+	{name: "Idempotency-Key is not read", rows: []string{"entries/a repeat is answered as the first", "entries/a repeat*", "entries/the same key*", "entries/*Idempotency-Key*", "limits/an Idempotency-Key of 256 bytes", "concurrent/one post*"}, request: without("Idempotency-Key")},
+	{name: "limit is not read", rows: []string{"entries/the newest two", "entries/limit*", "entries/a page with what was seen"}, request: queriedBy("&limit=[^&]*", "")},
+	{name: "before is not told", rows: []string{"entries/the newest two", "entries/a page with what was seen"}, response: func(_ *http.Response, body string) string {
+		return regexp.MustCompile(`"before": \d+`).ReplaceAllString(body, `"before": null`)
+	}},
+	{name: "blank entries are shown", rows: []string{"entries/blank entries are not shown"}, response: replaced("entries", `"text": "a"}, `, `"text": "a"}, {"id": 2, "text": ""}, `)},
+	{name: "a stream without ids", rows: []string{"live/an entry arrives", "live/*stream*", "live/entries*", "live/Last*"}, event: func(event string) string {
+		return regexp.MustCompile(`id: \d+\n`).ReplaceAllString(event, "")
+	}},
+	{name: "an event twice", rows: []string{"live/entries arrive once each, in order", "live/*"}, event: func(event string) string { return event + event }},
+	{name: "resets are lost", rows: []string{"live/a set is a reset"}, event: func(event string) string {
+		if strings.Contains(event, "reset") {
+			return ""
+		}
+		return event
+	}},
+	{name: "Last-Event-ID is not read", rows: []string{"live/Last-Event-ID", "live/Last-Event-ID *"}, request: without("Last-Event-ID")},
+	{name: "after is not read", rows: []string{"live/a stream from the beginning", "live/a stream after an id", "live/after is no number"}, request: queriedBy("&after=[^&]*", "")},
+	{name: "the stream is text", rows: []string{"live/type of the stream"}, response: headed("events", "Content-Type", "text/event-stream; charset=utf-8")},
+	{name: "one of 100 posts is acknowledged and lost", rows: []string{"concurrent/500 posts at once", "concurrent/one post*", "entries/*"}, request: func() func(*http.Request) {
+		var posts atomic.Int64
+		return func(r *http.Request) {
+			if r.Method == "POST" && strings.Contains(r.URL.Path, "entries") && posts.Add(1)%100 == 0 {
+				r.Method, r.URL.RawQuery, r.Body, r.ContentLength = "GET", "lost", http.NoBody, 0
+			}
+		}
+	}(), response: whenURL(`\?lost`, func(r *http.Response, _ string) string {
+		r.StatusCode = 201
+		return `{"id": 1000000, "text": "lost"}`
+	})},
+}
+
+func queried(from, to string) func(*http.Request) {
+	return func(r *http.Request) { r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, from, to) }
+}
+
+func queriedBy(from, to string) func(*http.Request) {
+	pattern := regexp.MustCompile(from)
+	return func(r *http.Request) { r.URL.RawQuery = pattern.ReplaceAllString(r.URL.RawQuery, to) }
+}
+
+func without(header string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Del(header) }
+}
+
+func bodied(from, to string) func(*http.Request) {
+	return func(r *http.Request) {
+		if r.Body == nil {
+			return
+		}
+		body, _ := io.ReadAll(r.Body) // of a request that arrived whole
+		body = bytes.ReplaceAll(body, []byte(from), []byte(to))
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+}
+
+// again sends a request with another query before this one.
+func again(r *http.Request, query string) {
+	other := *r.URL
+	other.RawQuery = query
+	if response, err := http.Get(other.String()); err == nil {
+		response.Body.Close()
+	}
+}
+
+// whenURL changes the answers to addresses that match.
+func whenURL(pattern string, change func(*http.Response, string) string) func(*http.Response, string) string {
+	matches := regexp.MustCompile(pattern)
+	return func(r *http.Response, body string) string {
+		if matches.MatchString(r.Request.URL.RequestURI()) {
+			return change(r, body)
+		}
+		return body
+	}
+}
+
+func whenBody(part string, change func(*http.Response, string) string) func(*http.Response, string) string {
+	return func(r *http.Response, body string) string {
+		if strings.Contains(body, part) {
+			return change(r, body)
+		}
+		return body
+	}
+}
+
+func replaced(address, from, to string) func(*http.Response, string) string {
+	return whenURL(address, func(_ *http.Response, body string) string { return strings.ReplaceAll(body, from, to) })
+}
+
+func headed(address, name, value string) func(*http.Response, string) string {
+	return whenURL(address, func(r *http.Response, body string) string {
+		if r.StatusCode == 200 {
+			r.Header[name] = slices.DeleteFunc([]string{value}, func(v string) bool { return v == "" })
+		}
+		return body
+	})
+}
+
+func statused(address string, from, to int) func(*http.Response, string) string {
+	return whenURL(address, func(r *http.Response, body string) string {
+		if r.StatusCode == from {
+			r.StatusCode = to
+		}
+		return body
+	})
+}
+
+// proxy passes requests on to the guestbook, and mutates.
+func (m mutation) proxy(guestbook *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
+		FlushInterval: -1,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // also what net/url cannot parse
+			r.Out.URL.Scheme, r.Out.URL.Host = guestbook.Scheme, guestbook.Host
+			if m.request != nil {
+				m.request(r.Out)
+			}
+		},
+		ModifyResponse: func(r *http.Response) error {
+			if strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
+				if m.response != nil {
+					m.response(r, "")
+				}
+				if m.event != nil {
+					r.Body = mutateEvents(r.Body, m.event)
+				}
+				return nil
+			}
+			body, err := io.ReadAll(r.Body)
+			if m.response != nil {
+				body = []byte(m.response(r, string(body)))
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+			return err
+		},
+	}
+}
+
+// mutateEvents changes each event of a stream.
+func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadCloser {
+	r, w := io.Pipe()
+	go func() {
+		defer stream.Close()
+		buffer, text := make([]byte, 4096), ""
+		for {
+			n, err := stream.Read(buffer)
+			text += string(buffer[:n])
+			for end := strings.Index(text, "\n\n"); end >= 0; end = strings.Index(text, "\n\n") {
+				if _, err := io.WriteString(w, change(text[:end+2])); err != nil {
+					return
+				}
+				text = text[end+2:]
+			}
+			if err != nil {
+				w.CloseWithError(err)
+				return
+			}
+		}
+	}()
+	return r
+}
+
+func TestMutations(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	podtest.Await(t, pod.Slave, pod.Synced)
+	guestbook, err := url.Parse(pod.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	several := make(chan bool, 8)
+	var trying sync.WaitGroup
+	for _, m := range append(mutations, mutation{name: "none"}) {
+		several <- true
+		trying.Go(func() {
+			defer func() { <-several }()
+			server := httptest.NewServer(m.proxy(guestbook))
+			defer server.Close()
+			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin", "-known", "known/here.txt"}
+			for _, profile := range []string{"live", "concurrent"} { // which take long
+				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
+					args[3] += "," + profile
+				}
+			}
+			_, said, failed := try(t, args...)
+			if len(m.rows) > 0 && !slices.Contains(failed, m.rows[0]) {
+				t.Errorf("%s: %s passes", m.name, m.rows[0])
+			}
+			for _, row := range failed {
+				if !slices.ContainsFunc(m.rows, func(pattern string) bool {
+					ok, _ := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(row, "/", "|"))
+					return ok
+				}) {
+					t.Errorf("%s: %s fails\n%s", m.name, row, said)
+				}
+			}
+		})
+	}
+	trying.Wait()
+}

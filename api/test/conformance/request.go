@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A request is sent byte for byte as it is written, but that KEY stands for the key of the book under test and, in
+// Referer, BASE for its URL.
+type request struct {
+	method, path, query, body string // path is where the book answers commands if it is ""
+	header                    http.Header
+	fill                      int // the length to which the letter a fills the body, or else the query
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func get(query string) request    { return request{method: http.MethodGet, query: query} }
+func page(query string) request   { return get("key=KEY" + query).at("/guestbook/entries") }
+func events(query string) request { return get("key=KEY" + query).at("/guestbook/events") }
+func post(body string) request    { return get("").by(http.MethodPost).sends(formType, body) }
+func form(body string) request    { return post("key=KEY&" + body).at("/guestbook/entries") }
+func object(body string) request  { return form("").sends("application/json", body) }
+
+func (r request) at(path string) request    { r.path = path; return r }
+func (r request) by(method string) request  { r.method = method; return r }
+func (r request) asks(query string) request { r.query = query; return r }
+func (r request) filled(length int) request { r.fill = length; return r }
+func (r request) sends(contentType, body string) request {
+	r.body = body
+	return r.with("Content-Type", contentType)
+}
+func (r request) with(name string, values ...string) request {
+	if r.header = r.header.Clone(); r.header == nil {
+		r.header = http.Header{}
+	}
+	r.header[name] = values
+	return r
+}
+
+// in returns the request for a book: with its key and path, and filled.
+func (r request) in(b *book) request {
+	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
+	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
+	if page := r.header["Referer"]; page != nil {
+		r = r.with("Referer", strings.ReplaceAll(page[0], "BASE", b.base.String()))
+	}
+	if r.path == "" {
+		r.path = b.path
+	}
+	if r.body != "" {
+		r.body += strings.Repeat("a", max(0, r.fill-len(r.body)))
+	} else {
+		r.query += strings.Repeat("a", max(0, r.fill-len(r.query)))
+	}
+	return r
+}
+
+// An answer is what came, but for what follows after maxBody bytes, and for streams.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	json   struct { // nothing of it if the body is not JSON
+		Data, Message, Error *string
+		Entries              *[]entry
+		Before               json.RawMessage
+		entry
+	}
+}
+
+const (
+	maxBody        = 4 << 20
+	requestTimeout = 10 * time.Second
+)
+
+// newClient returns a client whose requests have a connection each, so that any pod may answer.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// open sends the request; the caller closes the body of the response.
+func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
+	r = r.in(b)
+	b.mu.Lock()
+	if b.asked = append(b.asked, r); r.method != http.MethodGet || strings.Contains(r.query, "set") || strings.Contains(r.query, "value") {
+		b.holds = nil // it may be a write
+	}
+	b.mu.Unlock()
+	request, err := http.NewRequestWithContext(ctx, r.method, b.base.String(), strings.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	request.URL.Path += r.path
+	request.URL.RawQuery = r.query
+	if request.Header = r.header.Clone(); r.header["User-Agent"] == nil {
+		request.Header = r.with("User-Agent", "guestbook-conformance").header
+	}
+	if len(r.body) > 100_000 {
+		request.Header.Set("Expect", "100-continue") // so that the answer of a server that reads no such body is not lost
+	}
+	response, err := b.client.Do(request)
+	if e := (*url.Error)(nil); errors.As(err, &e) {
+		err = e.Err // without the address, which may be long
+	}
+	return response, err
+}
+
+// send sends the request and reads its whole answer.
+func (b *book) send(r request) (a answer, err error) {
+	ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
+	defer cancel()
+	response, err := b.open(ctx, r)
+	if err != nil {
+		return a, err
+	}
+	defer response.Body.Close()
+	a.status, a.header = response.StatusCode, response.Header
+	if strings.HasPrefix(a.header.Get("Content-Type"), "text/event-stream") {
+		return a, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if a.body = string(body); !utf8.Valid(body) || json.Unmarshal(body, &a.json) != nil {
+		a.json = answer{}.json
+	}
+	return a, err
+}
+
+func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
+
+// data returns the texts that a get may mean: as JSON, and as guestbook.php wrote it, without escapes.
+func (a answer) data() (texts []string) {
+	if a.status == http.StatusOK && a.json.Data != nil {
+		texts = append(texts, *a.json.Data)
+	}
+	if raw, ok := strings.CutPrefix(a.body, `{"data": "`); ok && strings.HasSuffix(raw, `"}`) {
+		texts = append(texts, strings.TrimSuffix(raw, `"}`))
+	}
+	return texts
+}
+
+func abbreviated(s string) string {
+	if len(s) > 300 {
+		return fmt.Sprintf("%q… (%d bytes)", s[:300], len(s))
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// curl returns a command of a POSIX shell that sends the request. An argument is at most 128 KiB long, so a longer request
+// goes through a pipe.
+func (b *book) curl(r request) string {
+	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
+	if command == "" {
+		command = "curl -sgi -X " + r.method
+	}
+	for name, values := range r.header {
+		for _, value := range values {
+			if value = name + ": " + value; strings.HasSuffix(value, ": ") {
+				value = name + ";" // curl's form for an empty value
+			}
+			command += " -H " + quoted(value)
+		}
+	}
+	address := strings.TrimSuffix(b.base.String()+r.path+"?"+r.query, "?")
+	switch {
+	case len(r.query) > 100_000:
+		return "{ " + printed(r.query) + "; } | " + command + " -G --data-binary @- " + quoted(b.base.String()+r.path)
+	case len(r.body) > 100_000:
+		return "{ " + printed(r.body) + "; } | " + command + " --data-binary @- " + quoted(address)
+	case r.body != "":
+		command += " --data-binary " + quoted(r.body)
+	}
+	return command + " " + quoted(address)
+}
+
+var (
+	unprintable = regexp.MustCompile(`[^ -~]+`)
+	filling     = regexp.MustCompile(`a{1000,}`)
+)
+
+// quoted returns s as one word of a shell.
+func quoted(s string) string {
+	s = "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return unprintable.ReplaceAllStringFunc(s, func(s string) string {
+		octal := ""
+		for _, c := range []byte(s) {
+			octal += fmt.Sprintf(`\%03o`, c)
+		}
+		return `'"$(printf '` + octal + `')"'`
+	})
+}
+
+// printed returns shell commands that print s, in which a long run of a's is short.
+func printed(s string) string {
+	at := filling.FindStringIndex(s)
+	if at == nil {
+		return "printf %s " + quoted(s)
+	}
+	return fmt.Sprintf("%s; printf %%0%dd 0 | tr 0 a; %s", printed(s[:at[0]]), at[1]-at[0], printed(s[at[1]:]))
+}
