@@ -65,8 +65,8 @@ var errUsage = errors.New("see api -help")
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	debug.SetMemoryLimit(24 << 20) // so that the process, its program included, stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
-	err := c.run(args[0], args[1:])
-	if err = errors.Join(err, c.stdout.Flush()); err == nil {
+	err := cmp.Or(c.run(args[0], args[1:]), c.stdout.Flush())
+	if err == nil {
 		return 0
 	}
 	fmt.Fprintln(stderr, "api:", err)

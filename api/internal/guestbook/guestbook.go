@@ -71,11 +71,11 @@ func Decode(raw string) string {
 }
 
 // blank matches a text that shows nothing: white space, controls, ignorable characters (Unicode 17: White_Space, general
-// category Cc, Default_Ignorable_Code_Point), the Braille pattern without dots, and the placeholder of an object. The page has
-// the same list.
+// category Cc, Default_Ignorable_Code_Point), the Braille pattern without dots, and U+FFF9 to U+FFFC, of which
+// browsers draw nothing. The page has the same list.
 var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{1160}\x{1680}\x{17b4}\x{17b5}\x{180b}-\x{180f}` +
 	`\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}` +
-	`\x{fff0}-\x{fff8}\x{fffc}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
+	`\x{fff0}-\x{fffc}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
 
 // IsBlank reports whether a text is blank.
 func IsBlank(text string) bool {

@@ -60,7 +60,7 @@ func TestSplit(t *testing.T) {
 		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Mark{ID: 5, End: 6}},
 		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Mark{ID: 3, End: 5}},
 		{",a%2Cb", []Entry{{0, "a,b"}}, Mark{ID: 0, End: 6}},
-		{",\ufffc,a\ufffc", []Entry{{4, "a\ufffc"}}, Mark{ID: 4, End: 9}},
+		{",\ufff9\ufffa\ufffb,\ufffc,a\ufffc", []Entry{{14, "a\ufffc"}}, Mark{ID: 14, End: 19}},
 		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Mark{ID: 14, End: 17}}, // blank
 	} {
 		entries, last := Split([]byte(c.data), 0)

@@ -72,6 +72,24 @@ func TestAFailedExportHasNoEnd(t *testing.T) {
 	}
 }
 
+func TestAFullDiskIsToldOnce(t *testing.T) {
+	pod, c := master(t, localpod.Options{})
+	podtest.Do(t, c, "SET", book, ",a")
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"export"}, {"entries"}} {
+		var errs strings.Builder
+		command := podtest.Command(t, pod, args...)
+		command.Stdout, command.Stderr = full, &errs
+		if err := command.Run(); err == nil || strings.Count(errs.String(), "no space left on device\n") != 1 {
+			t.Errorf("%s: %v, %s", args[0], err, &errs)
+		}
+	}
+}
+
 func TestExportWhileOthersPost(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	var before strings.Builder
