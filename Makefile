@@ -89,10 +89,10 @@ lint: lint-manifests ## formatting, linters (building one takes longer than the 
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
-lint-manifests: $(KUSTOMIZE) ## what the manifests allow, their schemas and score, and whether all-in-one/ is up to date
+lint-manifests: $(KUSTOMIZE) ## shell scripts; what the manifests allow, their schemas and score, and whether what is made is up to date
 	@api/tools/lint-manifests.sh
-all-in-one: $(KUSTOMIZE) ## writes all-in-one/ from k8s/
-	@api/tools/all-in-one.sh all-in-one
+all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
+	@api/tools/all-in-one.sh .
 licences: .build/api-linked ## the API's modules and their licences; fails on an unknown or copyleft one
 	@go run ./api/tools/modules $<
 sbom: .build/api-linked ## the API's modules as CycloneDX, in .build/sbom.json

@@ -301,8 +301,8 @@ func TestManifestsOfARegistry(t *testing.T) {
 			}
 		}
 		want := []string{
-			"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "haproxy:3.2-alpine",
-			"oliver006/redis_exporter:v1.45.0-alpine", "valkey/valkey:9.1-alpine",
+			"docker.io/library/haproxy:3.2-alpine", "docker.io/valkey/valkey:9.1-alpine",
+			"gb-frontend-api:v9", "gb-frontend-nginx:v9", "gb-redis-slave:v9", "oliver006/redis_exporter:v1.45.0-alpine",
 		}
 		if from != "" {
 			for i, image := range want {
