@@ -93,10 +93,10 @@ lint: lint-manifests ## formatting, linters (building one takes longer than the 
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
-lint-manifests: $(KUSTOMIZE) ## what the manifests allow, their schemas and score, and whether all-in-one/ is up to date
+lint-manifests: $(KUSTOMIZE) ## shell scripts; what the manifests allow, their schemas and score, and whether what is made is up to date
 	@api/tools/lint-manifests.sh
-all-in-one: $(KUSTOMIZE) ## writes all-in-one/ from k8s/
-	@api/tools/all-in-one.sh all-in-one
+all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
+	@api/tools/all-in-one.sh .
 licences: .build/go-licenses ## the API's modules and their licences; fails on an unknown or copyleft one
 	@# Without GOROOT it takes the standard library for modules without a licence. Its log is long.
 	@export GOROOT="$$(go env GOROOT)"; .build/go-licenses report ./api --ignore guestbook 2>.build/licences.log && \

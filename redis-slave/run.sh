@@ -24,25 +24,17 @@ else
   done
 fi
 
-# A newline at its end, which "echo" put into the Secret, is not part of the password.
 given=${REDIS_PASSWORD:-}
-password=$(printf %s "$given" | tr -d '\r')
-case $password in
-  *"
-"*) echo "REDIS_PASSWORD is refused: make it one line" >&2; exit 1 ;;
-esac
+[ "$(printf %s "$given" | tr -d '\r\n')" = "$given" ] || {
+  echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
+  exit 1
+}
 # In double quotes, as Redis's settings want it; nothing where there is no password.
-quoted=$(printf %s "$password" | sed 's/["\\]/\\&/g; s/.*/"&"/')
-also=
-# The probes' redis-cli sends it with the newline: that is taken, too.
-[ "$password" = "$given" ] || [ -z "$password" ] ||
-  also="user default on ~* &* +@all >$quoted >${quoted%?}\\n\" >${quoted%?}\\r\\n\""
-
+quoted=$(printf %s "$given" | sed 's/["\\]/\\&/g; s/.*/"&"/')
 # The settings come on standard input ("-"), so that the password shows in no process list.
 # exec: the signals that stop the container must arrive at redis-server, not at this shell.
 exec redis-server - "$@" <<CONF
 replicaof $host $port
 ${quoted:+requirepass $quoted}
 ${quoted:+masterauth $quoted}
-$also
 CONF

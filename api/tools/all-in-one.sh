@@ -1,9 +1,26 @@
 #!/bin/sh
-# Writes the files of all-in-one/, made from k8s/, to a folder.
+# Writes what is made from k8s/ below a folder: the files of all-in-one/, and the ConfigMap of the scripts of k8s/ha/.
 #
 #   all-in-one.sh FOLDER
 set -eu
 cd "$(dirname "$0")/../.."
+mkdir -p "$1/all-in-one" "$1/k8s/ha"
+{
+  echo '# Made by "make all-in-one" from k8s/ha/scripts/: edit the files there.'
+  echo 'apiVersion: v1'
+  echo 'kind: ConfigMap'
+  echo 'metadata:'
+  echo '  name: redis-ha-scripts'
+  echo '  annotations:'
+  echo '    # Flux would put in what it takes for its own variables.'
+  echo '    kustomize.toolkit.fluxcd.io/substitute: disabled'
+  echo 'data:'
+  for file in k8s/ha/scripts/*; do
+    echo "  ${file##*/}: |"
+    sed 's/./    &/' "$file"
+  done
+} >"$1/k8s/ha/redis-ha-scripts.yaml"
+set -- "$1/all-in-one"
 
 # one_file FILE…: these in one. Services come first: their variables are only in containers that start later.
 one_file() {

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 out=$1 registry=$2 tag=$3
 shift 3
-images= new=
+images='' new=''
 for image; do
   name=${image%%:*}
   case $image in *:*) newtag=${image#*:} ;; *) newtag=$tag ;; esac

@@ -47,7 +47,7 @@ row() {
   version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
   [ -n "$version" ] || { echo "$path does not tell its version" >>"$failures"; red=1; version='?'; }
   # A start script notes that it was used. Other programs of the folder, and other folders' Go, stay out of the way.
-  rm -rf "$tmp/bin"; mkdir "$tmp/bin"
+  rm -rf "${tmp:?}/bin"; mkdir "$tmp/bin"
   printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
   chmod +x "$tmp/bin/$program"
   start=$(date +%s)

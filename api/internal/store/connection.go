@@ -31,6 +31,8 @@ const ping = ""
 var (
 	errDiscarded = errors.New("opened before the server was lost")
 	errMaster    = errors.New("the slaves' address leads to the master")
+	// errNoConnection means that the command was not sent.
+	errNoConnection = errors.New("get a connection")
 )
 
 // Err returns why the connection must not be used again. The pool closes such a connection.
@@ -93,7 +95,7 @@ func dialOnce(ctx context.Context, role, addr string, o Options, discarded *atom
 	}
 	var network *net.OpError
 	switch {
-	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.As(err, new(*tls.CertificateVerificationError)),
+	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.Is(err, errNoMaster), errors.As(err, new(*tls.CertificateVerificationError)),
 		errors.As(err, &network) && network.Op == "dial", o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, mapError(err) // which says what is wrong
 	}
@@ -104,6 +106,12 @@ func dialOnce(ctx context.Context, role, addr string, o Options, discarded *atom
 // guestbook were empty. A slave that was in sync and lost its master still has its copy.
 func handshake(c redis.Conn, role string, waitSlaves bool) error {
 	if role == master {
+		if waitSlaves {
+			// If another server is the master by now, a proxy is about to end this connection, and a write might get no answer.
+			if info, _ := redis.String(c.Do("INFO", "replication")); strings.Contains(info, roleSlave) {
+				return errNoMaster
+			}
+		}
 		_, err := c.Do("PING")
 		if isReply(err, codeMisconf) {
 			return nil // the master can be read, and says itself that it takes no messages

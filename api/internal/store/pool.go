@@ -101,7 +101,7 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 				continue
 			}
 		}
-		return c, fmt.Errorf("get a connection: %w", err)
+		return c, fmt.Errorf("%w: %w", errNoConnection, err)
 	}
 }
 

@@ -70,10 +70,14 @@ func (s *Store) Close() error {
 
 // write runs a command on the master. A server that replies READONLY has become a slave, and the connections to it are
 // closed by then, so write sends the command again, to the server that the master's address leads to now. If that server is
-// a slave as well, write tries the slaves' address, because the two may have swapped roles.
+// a slave as well, write tries the slaves' address, because the two may have swapped roles. With WaitSlaves, write repeats until
+// the context's deadline what certainly was not stored, because another server may be about to take the master's place.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
-	if isReply(err, codeReadOnly) {
+	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
+		reply, err = s.writer.do(ctx, command, args...)
+	}
+	for s.waitSlaves > 0 && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves) || errors.Is(err, errNoConnection)) && pause(ctx) {
 		reply, err = s.writer.do(ctx, command, args...)
 	}
 	if isReply(err, codeReadOnly) && s.waitSlaves == 0 && s.slave.hasRole(ctx, roleMaster) {
@@ -90,14 +94,19 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	for {
 		err := s.readOnce(ctx, ask)
-		if isAnswer(err) || s.waitSlaves == 0 {
+		if isAnswer(err) || s.waitSlaves == 0 || !pause(ctx) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(20 * time.Millisecond):
-		}
+	}
+}
+
+// pause waits before another try and reports whether there is time for it.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(20 * time.Millisecond):
+		return true
 	}
 }
 

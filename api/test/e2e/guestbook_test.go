@@ -102,8 +102,8 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 // A wrong setting stops the rolling update, and the log says what is wrong.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	// With a password, so that this also tests that every client of Redis uses it; it ends as "echo" ends it.
-	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord\n")
+	// With a password, so that this also tests that every client of Redis uses it.
+	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
 	n.ready()
 	if reply := n.kubectl("exec", "deployment/redis-master", "--", "env", "-u", "REDISCLI_AUTH", "redis-cli", "ping"); !strings.Contains(reply, "NOAUTH") {

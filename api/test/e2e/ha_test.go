@@ -18,7 +18,7 @@ const threeRedis = "app=redis,role=ha"
 // load: nothing that was acknowledged is lost, and no read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord\n") // it ends as "echo" ends it
+	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
 	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
 	n.ready()

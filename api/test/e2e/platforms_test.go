@@ -289,8 +289,8 @@ func TestMastersFolder(t *testing.T) {
 			Template struct {
 				Spec struct {
 					Containers []struct {
-						Image string
-						Args  []string
+						Image   string
+						Command []string
 					}
 				}
 			}
@@ -333,7 +333,8 @@ func TestMastersFolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			args := append([]string{"run", "--detach", "--user", "999", "--volume", dir + ":/data"}, c.args...)
-			args = append(args, "--entrypoint", "sh", container.Image, "-euc", container.Args[0])
+			args = append(args, "--entrypoint", container.Command[0], container.Image)
+			args = append(args, container.Command[1:]...)
 			id, err := exec.Command("docker", args...).Output()
 			if err != nil {
 				t.Fatal(err)

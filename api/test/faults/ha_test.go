@@ -23,8 +23,8 @@ import (
 	"guestbook/api/test/podtest"
 )
 
-// echoed is a password as "echo" puts it into a Secret.
-const echoed = "Pa ss\"\\w$o'rd\n"
+// quoted is a password that settings must quote.
+const quoted = "Pa ss\"\\w$o'rd"
 
 // writesBack is for how long writes may be away while another Redis becomes the master.
 const writesBack = 5 * time.Second
@@ -43,7 +43,7 @@ var haFaults = []fault{
 	},
 	{
 		name: "three Redis: the master killed, back at once with an empty disk", bound: "no read fails; writes are back within 5 s",
-		setup: setup{ha: true, password: echoed}, writes: unavailable, away: writesBack,
+		setup: setup{ha: true, password: quoted}, writes: unavailable, away: writesBack,
 		inject: func(r *rig) {
 			m := r.ha.lose(false)
 			podtest.Start(r, r.ha.Redis[m])
@@ -94,21 +94,72 @@ var haFaults = []fault{
 		},
 	},
 	{
-		name: "three Redis: restarted one after the other, as an upgrade does", bound: "no read fails; writes are away for 5 s in all",
-		setup: setup{ha: true, password: echoed}, writes: unavailable, away: writesBack, awayInAll: true,
+		name: "three Redis: restarted one after the other, as an upgrade does", bound: "nothing fails; writes are away for 5 s in all",
+		setup: setup{ha: true, password: quoted}, away: writesBack, awayInAll: true,
 		inject: func(r *rig) {
 			for i := 2; i >= 0; i-- {
-				if err := r.ha.Run(r.Context(), i, "leave.sh"); err != nil {
-					r.Fatal(err)
+				r.ha.restart(i)
+			}
+		},
+	},
+	{
+		name: "three Redis: one of them started anew with another password, for 5 s", bound: "nothing fails; it says that the others do not take the password",
+		setup: setup{ha: true, password: quoted}, away: time.Second,
+		inject: func(r *rig) {
+			slave := (r.ha.Master() + 1) % 3
+			r.ha.stop(slave)
+			for _, p := range []*localpod.Process{r.ha.Sentinels[slave], r.ha.Redis[slave]} {
+				p.Setenv(passwords("another")...)
+				ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+				if p.Start(ctx) == nil {
+					r.Errorf("%s takes the password of the others", p.Name())
 				}
-				for _, p := range []*localpod.Process{r.ha.Redis[i], r.ha.Sentinels[i]} {
+				cancel()
+			}
+			if said := r.ha.Redis[slave].Tail(); !strings.Contains(said, "other sentinels do not take this one's password") {
+				r.Errorf("it says %q", said)
+			}
+			r.ha.stop(slave)
+			r.ha.start(slave, passwords(quoted)...)
+		},
+	},
+	{
+		name: "three Redis: another password for all, in the order of docs/ha.md", bound: "no read fails; what is in flight in a proxy that ends gets 503",
+		setup: setup{ha: true, password: quoted, pods: 2}, writes: unavailable, away: writesBack, measured: 1, keeps: keptByNginx,
+		inject: func(r *rig) {
+			const password = `n"e\w $1`
+			if err := r.ha.Run(r.Context(), 1, "take-password.sh", password); err != nil {
+				r.Fatal(err)
+			}
+			for i, pod := range r.pods {
+				r.frontend.to(addr(r.pods[1-i].Ports.Nginx))
+				for _, p := range []*localpod.Process{pod.Nginx, pod.API} {
 					if err := p.Stop(); err != nil {
 						r.Fatal(err)
 					}
 				}
-				podtest.Start(r, r.ha.Sentinels[i])
-				podtest.Start(r, r.ha.Redis[i])
-				r.ha.healthy()
+				pod.API.Setenv(passwords(password)...)
+				podtest.Start(r, pod.API)
+				podtest.Start(r, pod.Nginx)
+			}
+			r.frontend.to(addr(r.pods[0].Ports.Nginx), addr(r.pods[1].Ports.Nginx))
+			for i, proxy := range r.ha.Proxies {
+				r.ha.proxies.to(r.ha.ProxyAddr(1 - i))
+				if err := proxy.Stop(); err != nil {
+					r.Fatal(err)
+				}
+				proxy.Setenv(passwords(password)...)
+				podtest.Start(r, proxy)
+				time.Sleep(time.Second) // until it has found the master
+			}
+			r.ha.proxies.to(r.ha.ProxyAddr(0), r.ha.ProxyAddr(1))
+			r.ha.SetPassword(password)
+			for i := 2; i >= 0; i-- {
+				r.ha.restart(i, passwords(password)...)
+			}
+			if c, err := redis.Dial("tcp", r.ha.Addr(0), redis.DialPassword(quoted)); err == nil {
+				c.Close()
+				r.Error("the old password is taken still")
 			}
 		},
 	},
@@ -155,6 +206,34 @@ var haFaults = []fault{
 		},
 	},
 	{
+		name: "three Redis: the three sentinels stopped for 3 s, then the master and its sentinel killed for good", bound: "no read fails; writes are back within 40 s",
+		setup: setup{ha: true}, writes: unavailable, away: 40 * time.Second,
+		inject: func(r *rig) {
+			r.ha.pauseSentinels(3 * time.Second)
+			r.ha.lose(true)
+			r.ha.await("writes", func() error { return r.ha.write() })
+		},
+	},
+	{
+		name: "three Redis: the three sentinels stopped again and again, while the master and its sentinel are killed for good", bound: "no read fails; writes are back within 40 s after that",
+		setup: setup{ha: true}, writes: unavailable,
+		inject: func(r *rig) {
+			r.ha.pauseSentinels(3 * time.Second)
+			r.ha.lose(true)
+			for range 3 { // until the slaves have lost the master for longer than 15 s
+				time.Sleep(4 * time.Second)
+				r.ha.pauseSentinels(3 * time.Second)
+			}
+			start := time.Now()
+			r.ha.await("writes", func() error { return r.ha.write() })
+			took := time.Since(start)
+			r.addNote("writes were back %.1f s after the last pause", took.Seconds())
+			if took > 40*time.Second {
+				r.slow("writes were back after %s", took)
+			}
+		},
+	},
+	{
 		name: "three Redis: two of them, the master and a slave, dead for 10 s", bound: "reads go on; writes are refused in time; back by themselves with the first that returns",
 		setup: setup{ha: true}, writes: unavailable,
 		inject: func(r *rig) {
@@ -179,6 +258,23 @@ var haFaults = []fault{
 			r.ha.healthy()
 		},
 	},
+}
+
+// handOver restarts the master in order, three times, with the programs that k8s/ha/ has.
+func handOver(name, programs string) fault {
+	return fault{
+		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",
+		setup: setup{ha: true, password: quoted, programs: programs}, away: 2 * time.Second,
+		inject: func(r *rig) {
+			for range 3 {
+				m := r.ha.Master()
+				r.ha.restart(m)
+				if r.ha.Master() == m {
+					r.Error("it is the master still")
+				}
+			}
+		},
+	}
 }
 
 // ha is a localpod.HA with what Kubernetes does for it: the Services in front of it, and readiness.
@@ -219,8 +315,10 @@ func newHA(r *rig, s setup) *ha {
 			if r.Failed() {
 				r.Logf("the last words of redis-%d and its sentinel:\n%s\n%s", i, h.Redis[i].Tail(), h.Sentinels[i].Tail())
 			}
-			if h.Redis[i].Ended() != nil {
-				_ = h.Redis[i].Signal(syscall.SIGCONT)
+			for _, p := range []*localpod.Process{h.Redis[i], h.Sentinels[i]} {
+				if p.Ended() != nil {
+					_ = p.Signal(syscall.SIGCONT)
+				}
 			}
 		}
 		if err := h.Stop(); err != nil {
@@ -305,6 +403,58 @@ func (h *ha) lose(machine bool) int {
 	}
 	h.empty(m)
 	return m
+}
+
+// restart restarts one of the three and its sentinel in order, as the replacement of its pod does.
+func (h *ha) restart(i int, env ...string) {
+	h.r.Helper()
+	if err := h.Run(h.r.Context(), i, "leave.sh"); err != nil {
+		h.r.Fatal(err)
+	}
+	h.stop(i)
+	h.start(i, env...)
+}
+
+func (h *ha) stop(i int) {
+	h.r.Helper()
+	for _, p := range []*localpod.Process{h.Redis[i], h.Sentinels[i]} {
+		if err := p.Stop(); err != nil {
+			h.r.Fatal(err)
+		}
+	}
+}
+
+func (h *ha) start(i int, env ...string) {
+	h.r.Helper()
+	for _, p := range []*localpod.Process{h.Sentinels[i], h.Redis[i]} {
+		p.Setenv(env...)
+		podtest.Start(h.r, p)
+	}
+	h.healthy()
+}
+
+// passwords are the variables that hold a password.
+func passwords(password string) []string {
+	return []string{"REDIS_PASSWORD=" + password, "REDISCLI_AUTH=" + password}
+}
+
+// pauseSentinels stops those that run, as a pause of their machines does.
+func (h *ha) pauseSentinels(d time.Duration) {
+	h.r.Helper()
+	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		for _, p := range h.Sentinels {
+			select {
+			case <-p.Ended():
+			default:
+				if err := p.Signal(s); err != nil {
+					h.r.Fatal(err)
+				}
+			}
+		}
+		if s == syscall.SIGSTOP {
+			time.Sleep(d)
+		}
+	}
 }
 
 // empty empties the disk of one of the three.

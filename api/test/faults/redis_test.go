@@ -205,8 +205,12 @@ func otherVersions(t *testing.T) (faults []fault) {
 		if err != nil || len(words) < 3 {
 			t.Fatalf("%s --version: %q, %v", server, version, err)
 		}
+		name := words[0] + " " + strings.TrimPrefix(words[2], "v=")
+		if strings.HasPrefix(name, "Valkey 9") {
+			faults = append(faults, handOver(name, folder))
+		}
 		faults = append(faults, fault{
-			name:   fmt.Sprintf("master and slave swap roles, the addresses stay (%s %s)", words[0], strings.TrimPrefix(words[2], "v=")),
+			name:   fmt.Sprintf("master and slave swap roles, the addresses stay (%s)", name),
 			bound:  "reads go on; writes resume without a restart",
 			setup:  setup{programs: folder},
 			writes: unavailable,

@@ -179,14 +179,8 @@ func (f Figures) manifest(name, text string) error {
 		return err
 	}
 	f.flatten(name, document)
-	// What Redis is given on its standard input.
-	for _, line := range redisSetting.FindAllStringSubmatch(text, -1) {
-		f.put(name+" "+line[1], line[2])
-	}
 	return nil
 }
-
-var redisSetting = regexp.MustCompile(`(?m)^ *(maxmemory[-a-z]*) (\S+)$`)
 
 func (f Figures) flatten(name string, node any) {
 	switch node := node.(type) {
@@ -199,6 +193,10 @@ func (f Figures) flatten(name string, node any) {
 			item := fmt.Sprint(i)
 			if o, ok := child.(map[string]any); ok && o["name"] != nil {
 				item = fmt.Sprint(o["name"])
+			}
+			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // of Redis, and its value
+				pod, _, _ := strings.Cut(name, " ")
+				f.put(pod+" "+setting, fmt.Sprint(node[i+1]))
 			}
 			f.flatten(name+" "+item, child)
 		}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
-	"go.yaml.in/yaml/v3"
 )
 
 // HA is what k8s/ha/ has, as local processes with the scripts from there: three Redis with a sentinel each, and two proxies
@@ -35,7 +34,7 @@ type HAOptions struct {
 	Net      string // the first three numbers of the addresses: 127.6.37
 	Port     int    // of Redis; the sentinels have the next one
 	Programs string // a folder whose redis-server comes before that of PATH
-	Password string // of all, as the Secret has it: a newline may end it; empty: none
+	Password string // of all; empty: none
 	Output   func(process string) io.Writer
 	// Relay, where set, is given the address at which one of the three listens, and says by which the others know it.
 	Relay func(addr string) (string, error)
@@ -93,28 +92,25 @@ func NewHA(o HAOptions) (*HA, error) {
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
 		// No protection: with their own addresses, the others are no local clients to it.
-		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.password()},
+		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// WriteScripts writes the files of the ConfigMaps of k8s/ha/ to a folder, as edit, where there is one, changes them.
+// WriteScripts writes the files of k8s/ha/scripts/ to a folder, as edit, where there is one, changes them.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
 		return err
 	}
-	err = os.MkdirAll(folder, 0o755)
-	for _, name := range []string{"redis-ha", "redis-proxy"} {
-		file, readErr := os.ReadFile(filepath.Join(root, "k8s", "ha", name+"-configmap.yaml"))
-		var configMap struct{ Data map[string]string }
-		err = errors.Join(err, readErr, yaml.Unmarshal(file, &configMap))
-		for name, text := range configMap.Data {
-			if edit != nil {
-				text = edit(text)
-			}
-			err = errors.Join(err, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644))
+	files, err := filepath.Glob(filepath.Join(root, "k8s", "ha", "scripts", "*"))
+	err = errors.Join(err, os.MkdirAll(folder, 0o755))
+	for _, file := range files {
+		text, readErr := os.ReadFile(file)
+		if edit != nil {
+			text = []byte(edit(string(text)))
 		}
+		err = errors.Join(err, readErr, os.WriteFile(filepath.Join(folder, filepath.Base(file)), text, 0o644))
 	}
 	return err
 }
@@ -133,9 +129,6 @@ func (h *HA) nodeEnv(i int) []string {
 	host := h.host(firstNode + i)
 	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
-
-// password is what the servers take.
-func (h *HA) password() string { return strings.TrimRight(h.o.Password, "\r\n") }
 
 // Disk is the folder of one of the three.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
@@ -193,10 +186,13 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// Run runs a script as one of the three's containers does.
-func (h *HA) Run(ctx context.Context, i int, script string) error {
+// SetPassword changes the password with which an HA asks, but not those of its processes.
+func (h *HA) SetPassword(password string) { h.o.Password = password }
+
+// Run runs a script as one of the three's containers does, with these lines on its standard input.
+func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
-	cmd.Env = append(append(os.Environ(), h.nodeEnv(i)...), h.env...)
+	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", script, err, out)
 	}
@@ -278,6 +274,6 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 
 // Dial connects to one of the servers, of which each answer may take as long as the timeout.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
-	return redis.Dial("tcp", addr, redis.DialPassword(h.password()),
+	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))
 }

@@ -27,8 +27,9 @@ type Process struct {
 	programs   string // a folder that is looked through before PATH
 	dir        string // the folder that it runs in; "": this process's
 	args, env  []string
-	group      bool      // has helpers, which are killed with it, and asks others before it is ready
-	stop       os.Signal // asks it to end in good order
+	changing   sync.Mutex // env
+	group      bool       // has helpers, which are killed with it, and asks others before it is ready
+	stop       os.Signal  // asks it to end in good order
 	ready      func(context.Context) error
 	out        io.Writer
 
@@ -46,7 +47,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.tail = &tail{next: p.out}
 	p.cmd = exec.Command(path, p.args...)
 	p.cmd.Dir = p.dir
-	p.cmd.Env = append(os.Environ(), p.env...)
+	p.cmd.Env = p.environment()
 	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
 	// In a group of its own it does not get Ctrl-C. The program that started it does, and stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -70,6 +71,19 @@ func (p *Process) Start(ctx context.Context) error {
 		return fmt.Errorf("%s did not start: %w\n%s", p.name, err, p.tail)
 	}
 	return nil
+}
+
+// Setenv changes the process's environment from its next start on.
+func (p *Process) Setenv(variables ...string) {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	p.env = append(p.env, variables...)
+}
+
+func (p *Process) environment() []string {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	return append(os.Environ(), p.env...)
 }
 
 // Await waits until the condition holds, the process ends or the context does.

@@ -48,7 +48,11 @@ func newMaster(t *testing.T, env ...string) *server {
 	t.Helper()
 	for _, o := range objects(t, read(t, files(t, "k8s/redis-master-deployment.yaml")[0])) {
 		master := list(podSpecs(o)[0]["containers"])[0]
-		return newServer(t, podtest.FreePorts(t).Master, env, "sh", "-euc", fmt.Sprint(master["args"].([]any)[0]))
+		var command []string
+		for _, word := range append(master["command"].([]any), master["args"].([]any)...) {
+			command = append(command, fmt.Sprint(word))
+		}
+		return newServer(t, podtest.FreePorts(t).Master, env, command...)
 	}
 	return nil
 }
@@ -174,38 +178,29 @@ func await(t *testing.T, what string, condition func(context.Context) error) {
 	}
 }
 
-// A Secret made of "echo password" ends with a newline; on Windows, with two characters. The API leaves it away, redis-cli,
-// which the probes run, sends it.
-func TestAPasswordMayEndWithANewline(t *testing.T) {
+func TestAPassword(t *testing.T) {
 	const password = `Pa ss"\w$o'rd`
-	for name, given := range map[string]string{"none": password, "newline": password + "\n", "Windows": password + "\r\n"} {
-		t.Run(name, func(t *testing.T) {
-			master := newMaster(t, "REDIS_PASSWORD="+given).start(t)
-			port := podtest.FreePorts(t).Slave
-			slave := newServer(t, port, []string{
-				"REDIS_PASSWORD=" + given, "GET_HOSTS_FROM=env",
-				"REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(master.port),
-			}, files(t, "redis-slave/run.sh")[0]).start(t)
-			for _, s := range []*server{master, slave} {
-				for _, sent := range []string{password, given} {
-					if answer := s.ask(t, sent, "PING"); answer != "PONG" {
-						t.Errorf("with the password %q: %s", sent, answer)
-					}
-				}
-				c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword("wrong"))
-				if err == nil {
-					c.Close()
-					t.Error("a wrong password is taken")
-				}
-			}
-			await(t, "link to the master", func(context.Context) error {
-				if info := slave.ask(t, password, "INFO", "replication"); !strings.Contains(info, "master_link_status:up") {
-					return errors.New(info)
-				}
-				return nil
-			})
-		})
+	master := newMaster(t, "REDISCLI_AUTH="+password).start(t)
+	slave := newServer(t, podtest.FreePorts(t).Slave, []string{
+		"REDIS_PASSWORD=" + password, "GET_HOSTS_FROM=env",
+		"REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(master.port),
+	}, files(t, "redis-slave/run.sh")[0]).start(t)
+	for _, s := range []*server{master, slave} {
+		if answer := s.ask(t, password, "PING"); answer != "PONG" {
+			t.Error(answer)
+		}
+		c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword("wrong"))
+		if err == nil {
+			c.Close()
+			t.Error("a wrong password is taken")
+		}
 	}
+	await(t, "link to the master", func(context.Context) error {
+		if info := slave.ask(t, password, "INFO", "replication"); !strings.Contains(info, "master_link_status:up") {
+			return errors.New(info)
+		}
+		return nil
+	})
 }
 
 // scriptsOfHA writes the scripts of k8s/ha/ to a folder.
@@ -218,24 +213,23 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-func TestAPasswordOfTwoLinesIsRefused(t *testing.T) {
-	const given = "REDIS_PASSWORD=hunter2\nhunter3\n"
-	port := podtest.FreePorts(t).Slave
-	servers := map[string]*server{
-		"master": newMaster(t, given),
-		"slave":  newServer(t, port, []string{given, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1"}, files(t, "redis-slave/run.sh")[0]),
-	}
-	scripts := scriptsOfHA(t)
-	for _, name := range []string{"redis.sh", "sentinel.sh", "start.sh"} {
-		servers[name] = newServer(t, port, []string{given, "HOSTS=a b c", "SINGLE=d"}, "sh", "-eu", filepath.Join(scripts, name))
-	}
-	for name, s := range servers {
-		t.Run(name, func(t *testing.T) {
-			s.refuses(t, "REDIS_PASSWORD", "one line")
-			if strings.Contains(s.said(), "hunter") {
-				t.Error("it tells the password")
-			}
-		})
+// "echo" ends a password with a newline, on Windows with two characters. redis-cli would send it so, other clients would not.
+func TestAPasswordWithANewlineIsRefused(t *testing.T) {
+	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
+	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {
+		given := []string{"REDIS_PASSWORD=hunter2" + end, "REDISCLI_AUTH=hunter2" + end, "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "HOSTS=a b c", "SINGLE=d"}
+		servers := map[string]*server{"master": newMaster(t, given...), "slave": newServer(t, port, given, files(t, "redis-slave/run.sh")[0])}
+		for _, name := range []string{"redis.sh", "sentinel.sh", "start.sh"} {
+			servers[name] = newServer(t, port, given, "sh", "-eu", filepath.Join(scripts, name))
+		}
+		for name, s := range servers {
+			t.Run(fmt.Sprintf("%s %q", name, end), func(t *testing.T) {
+				s.refuses(t, "newline", "kubectl create secret generic redis --from-literal=password=")
+				if strings.Contains(s.said(), "hunter") {
+					t.Error("it tells the password")
+				}
+			})
+		}
 	}
 }
 

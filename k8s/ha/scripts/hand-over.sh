@@ -1,0 +1,19 @@
+# Makes SINGLE the master again: it becomes a copy first, and then writes wait until it has all of them.
+. "${0%/*}/common.sh"
+master=$(named 2)
+case " $HOSTS " in *" ${master:-?} "*) ;; *) say "the sentinels have no master"; exit 1 ;; esac
+copies "$(version "$SINGLE")" "$master" || exit 1
+# The sentinels look away: they would make one of their own the master.
+for host in $HOSTS; do sentinel "$host" sentinel set guestbook down-after-milliseconds 3600000; done
+[ -z "$password" ] || printf '%s\n' "config set masterauth $password" | redis-cli -h "$SINGLE" -p "$PORT"
+redis "$SINGLE" config set replica-announce-ip "$SINGLE"
+redis "$SINGLE" replicaof "$master" "$PORT"
+until redis "$SINGLE" info replication | grep -qx master_link_status:up; do sleep 0.5; done
+redis "$master" failover to "$SINGLE" "$PORT" timeout 5000 | grep -x OK || { say "$master does not hand over"; exit 1; }
+until [ "$(redis "$SINGLE" role | head -n 1)" = master ]; do sleep 0.1; done
+# They forget the master, so that the three copy SINGLE should the book move here once more. One tells another: hence again.
+until [ "$(named 3)" = none ]; do
+  for host in $HOSTS; do sentinel "$host" sentinel remove guestbook; done
+  sleep 2
+done
+say "$SINGLE is the master"

@@ -1,0 +1,21 @@
+# Makes this one the master in place of SINGLE: writes wait until it has all of them.
+. "${0%/*}/common.sh"
+copies "$(own)" "$SINGLE" || exit 1
+tries=30
+until ask; [ "$(most 3)" = none ]; do
+  tries=$((tries - 1))
+  if [ $tries = 0 ] || most 1 | grep -qvx none; then say "the sentinels have a master already, or do not answer: $asked"; exit 1; fi
+  sleep 1
+done
+[ -z "$password" ] || printf '%s\n' "config set masterauth $password" | redis-cli -h "$SINGLE" -p "$PORT"
+redis "$SINGLE" failover to "$ME" "$PORT" timeout 5000 | grep -x OK || { say "$SINGLE does not hand over"; exit 1; }
+until [ "$(redis "$LOCAL" role | head -n 1)" = master ]; do
+  redis "$SINGLE" info replication | grep -qx master_failover_state:no-failover && [ "$(redis "$SINGLE" role | head -n 1)" = master ] &&
+    { say "it did not get all in time, and $SINGLE goes on"; exit 1; }
+  sleep 0.1
+done
+watch "$ME"
+for host in $HOSTS; do
+  [ "$host" = "$ME" ] || redis "$host" replicaof "$ME" "$PORT"
+done
+say "$ME is the master"
