@@ -58,7 +58,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		return err
 	}
 	if c, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = c.SetWriteBuffer(maxSendBuffer) // if it is closed, so says Write
+		_ = c.SetWriteBuffer(maxSendBufferBytes) // if it is closed, so says Write
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
@@ -116,6 +116,19 @@ func stream(conn net.Conn, t *topic, head []byte, at guestbook.Mark) error {
 			}
 		}
 	}
+}
+
+// write sends a viewer the text, within sendTimeout.
+func (h *hub) write(viewer net.Conn, text []byte) error {
+	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // if it is closed, so says Write
+	n, err := viewer.Write(text)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
+		return err
+	}
+	defer h.slow.Release(1)
+	_ = viewer.SetWriteDeadline(time.Now().Add(sendTimeout))
+	_, err = viewer.Write(text[n:])
+	return err
 }
 
 // appendEvent writes an entry as a server-sent event.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -30,16 +29,16 @@ const (
 	// sendTimeout is how long a viewer may take to receive what is sent. Then its stream ends, and its browser comes back and
 	// says how far it got.
 	sendTimeout = 10 * time.Second
-	// maxSendBuffer is how many bytes the kernel holds for a viewer that takes nothing. It doubles this for its own upkeep.
-	maxSendBuffer = 4 << 10
-	// maxRate is how many bytes per second all topics together send, each to all of its viewers. Viewers that take nothing keep in
+	// maxSendBufferBytes is how many bytes the kernel holds for a viewer that takes nothing. It doubles this for its own upkeep.
+	maxSendBufferBytes = 4 << 10
+	// maxBytesPerSecond is how many bytes per second all topics together send, each to all of its viewers. Viewers that take nothing keep in
 	// memory what was sent within sendTimeout, once for all of them.
-	maxRate = 1 << 20
-	// maxSlow is how many viewers may take longer than slowAfter to receive what is sent. Each has nginx's buffers filled.
-	maxSlow, slowAfter = 500, 100 * time.Millisecond
-	// maxBehind is how many bytes of guestbooks are sent at a time to viewers that are behind, because each has a text of its own in
+	maxBytesPerSecond = 1 << 20
+	// maxSlowViewers is how many viewers may take longer than slowAfter to receive what is sent. Each has nginx's buffers filled.
+	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
+	// maxBehindBytes is how many bytes of guestbooks are sent at a time to viewers that are behind, because each has a text of its own in
 	// memory.
-	maxBehind = 1 << 20
+	maxBehindBytes = 1 << 20
 )
 
 // hub has a topic for each guestbook that somebody watches.
@@ -73,7 +72,7 @@ type step struct {
 }
 
 func newHub(o Options) *hub {
-	h := &hub{Options: o, topics: map[string]*topic{}, behind: semaphore.NewWeighted(maxBehind), slow: semaphore.NewWeighted(maxSlow)}
+	h := &hub{Options: o, topics: map[string]*topic{}, behind: semaphore.NewWeighted(maxBehindBytes), slow: semaphore.NewWeighted(maxSlowViewers)}
 	o.Metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_event_viewers", Help: "Open event streams.",
 	}, func() float64 {
@@ -139,7 +138,7 @@ func (t *topic) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pollInterval + time.Duration(sent)*time.Second/maxRate):
+		case <-time.After(pollInterval + time.Duration(sent)*time.Second/maxBytesPerSecond):
 			sent = t.poll()
 		}
 	}
@@ -219,10 +218,10 @@ func (t *topic) send(viewer net.Conn, at guestbook.Mark) (to guestbook.Mark, n i
 	case at == last.from: // as nearly all are
 		text, to, err = last.text, last.to, nil
 	case at.End <= last.to.End:
-		behind := min(last.to.End-at.End, maxBehind)
+		behind := min(last.to.End-at.End, maxBehindBytes)
 		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 		defer cancel()
-		if err := acquire(ctx, t.hub.behind, behind); err != nil {
+		if err := t.hub.behind.Acquire(ctx, behind); err != nil {
 			return at, 0, err // it comes back
 		}
 		defer t.hub.behind.Release(behind)
@@ -235,17 +234,4 @@ func (t *topic) send(viewer net.Conn, at guestbook.Mark) (to guestbook.Mark, n i
 		err = t.hub.write(viewer, text)
 	}
 	return to, len(text), err
-}
-
-// write sends a viewer the text, within sendTimeout.
-func (h *hub) write(viewer net.Conn, text []byte) error {
-	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // if it is closed, so says Write
-	n, err := viewer.Write(text)
-	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
-		return err
-	}
-	defer h.slow.Release(1)
-	_ = viewer.SetWriteDeadline(time.Now().Add(sendTimeout))
-	_, err = viewer.Write(text[n:])
-	return err
 }

@@ -83,8 +83,8 @@ func contradictions(f Figures) (found []string) {
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
 	// What viewers wait for: texts of their own, and those that topics sent lately, as JSON and the longest twice while it grows.
-	waiting := readCopies*n("server.maxBehind") + n("server.sendTimeout")/second*n("server.maxRate") + 6*n("server.maxBodyBytes")
-	slow := n("server.maxSlow")
+	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
+	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
@@ -155,9 +155,9 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{nginx, "worker_rlimit_nofile 32768", "worker_rlimit_nofile 16384", "fewer files"},
 		{frontend, "value: 272MiB", "value: 240MiB", "the API may need"},
 		{frontend, "value: 272MiB", "value: 340MiB", "the API's memory"},
-		{hub, "maxBehind = 1 << 20", "maxBehind = 8 << 20", "the API may need"},
-		{hub, "maxRate = 1 << 20", "maxRate = 8 << 20", "the API may need"},
-		{hub, "maxSlow, slowAfter = 500,", "maxSlow, slowAfter = 5000,", "nginx may need"},
+		{hub, "maxBehindBytes = 1 << 20", "maxBehindBytes = 8 << 20", "the API may need"},
+		{hub, "maxBytesPerSecond = 1 << 20", "maxBytesPerSecond = 8 << 20", "the API may need"},
+		{hub, "maxSlowViewers, slowAfter = 500,", "maxSlowViewers, slowAfter = 5000,", "nginx may need"},
 		{nginx, "keepalive_timeout 75s", "keepalive_timeout 60s", "when load balancers use it last, after 60 s"},
 		{nginx, "keepalive_timeout 75s", "keepalive_timeout 345s", "when load balancers use it last, after 350 s"},
 		{nginx, "limit_conn bodies 256", "limit_conn bodies 1000", "bodies fill the folder"},
@@ -207,7 +207,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 	}
 	for _, figure := range []string{
 		fmt.Sprint(figures["server.maxViewers"]/1000, ",000 viewers"), fmt.Sprint(figures["server.maxBodyBytes"]>>20, " MiB"), fmt.Sprint(figures["server.maxGetBytes"]>>20, " MiB"),
-		fmt.Sprint(figures["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(figures["nginx http limit_conn"], " at a time"), fmt.Sprint(figures["server.maxSlow"], " viewers"),
+		fmt.Sprint(figures["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(figures["nginx http limit_conn"], " at a time"), fmt.Sprint(figures["server.maxSlowViewers"], " viewers"),
 		fmt.Sprint(figures["server.maxTopics"], " books"),
 		fmt.Sprint(figures["nginx http large_client_header_buffers"]>>10, " KiB"), fmt.Sprint(figures["master maxmemory"]>>20, " MB"),
 		fmt.Sprint(figures["frontend nginx resources limits memory"]>>20, " MiB"),
