@@ -76,7 +76,7 @@ fuzz: ## each fuzzer; FUZZTIME=60s is how long
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
 ## What it costs:
-bench: servers wrk chromium ## requests/s beside what nginx, net/http and Redis cost alone; BENCH="-only get -connections 64"
+bench: servers wrk chromium ## requests/s beside a plain handler and beside a constant; BENCH="-only get -base ANOTHER-API"
 	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench/floor
 	go run ./api/tools/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store

@@ -5,14 +5,12 @@ import "strings"
 // load is one kind of request.
 type load struct {
 	name    string
+	writes  bool
 	entries int    // in the book before each run
 	path    string // with its query
 	script  string // for wrk, where a request is more than its address
 	size    int    // of the answer in bytes: what the floor answers with
 }
-
-// usual are the numbers of connections that are measured.
-const usual = "1 16 64 256"
 
 const message = ",A message of thirty bytes....."
 
@@ -46,9 +44,9 @@ end`
 var loads = []load{
 	{name: "get, 10 messages", entries: 10, path: "/guestbook/?cmd=get&key=messages", size: 10*len(message) + 12},
 	{name: "get, 1,000 messages", entries: 1000, path: "/guestbook/?cmd=get&key=messages", size: 1000*len(message) + 12},
-	{name: "set, 10 messages", entries: 10, path: "/guestbook/?cmd=set&key=messages&value=" + strings.Repeat(strings.ReplaceAll(message, " ", "%20"), 10), size: 22},
-	{name: "post entry", entries: 10, path: "/guestbook/entries", script: post, size: 56},
-	{name: "post entry, Idempotency-Key", entries: 10, path: "/guestbook/entries", script: postOnce, size: 56},
+	{name: "set, 10 messages", writes: true, entries: 10, path: "/guestbook/?cmd=set&key=messages&value=" + strings.Repeat(strings.ReplaceAll(message, " ", "%20"), 10), size: 22},
+	{name: "post entry", writes: true, entries: 10, path: "/guestbook/entries", script: post, size: 56},
+	{name: "post entry, Idempotency-Key", writes: true, entries: 10, path: "/guestbook/entries", script: postOnce, size: 56},
 	{name: "newest page of 1,000", entries: 1000, path: "/guestbook/entries", size: 2900},
 	{name: "95 pages, 5 posts", entries: 1000, path: "/guestbook/entries", script: mixed, size: 2900},
 }

@@ -1,14 +1,13 @@
-// Command bench measures the guestbook beside the least that nginx, net/http and Redis cost on the same machine;
-// see the Makefile's target of that name. It prints ratios: they hold where times do not.
+// Command bench measures the guestbook beside a plain way to write it and beside the least that stands behind nginx, all on
+// this machine; see the Makefile's target of that name. It prints ratios, which hold where times do not.
 package main
 
 import (
-	"errors"
+	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"slices"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -20,83 +19,90 @@ func main() {
 	}
 }
 
+// section is a table: the first stack's figures, and its ratio to each of the others.
+type section struct {
+	title  string
+	stacks []*stack
+	writes bool // only writes are measured
+}
+
 func run() error {
 	seconds := flag.Int("seconds", 2, "length of a run")
 	rounds := flag.Int("rounds", 3, "runs of each, interleaved")
-	connections := flag.String("connections", usual, "numbers of connections")
+	connections := flag.String("connections", "1 64", "numbers of connections")
 	only := flag.String("only", "", "measure only loads whose name contains this")
-	out := flag.String("out", ".build/bench.md", "where the table is written, too")
-	apiBinary := flag.String("api", ".build/api", "the API's program")
-	floorBinary := flag.String("floor", ".build/floor", "the floor's program")
+	out := flag.String("out", ".build/bench.md", "where the tables are written as well")
+	api := flag.String("api", ".build/api", "the API's program")
+	floor := flag.String("floor", ".build/floor", "the floor's program")
+	base := flag.String("base", "", "another version of the API's program")
 	flag.Parse()
 
-	b, err := newBench(*apiBinary, *floorBinary, *seconds)
-	if err != nil {
-		return err
+	with := func(masterArgs, env []string) []*stack {
+		stacks := []*stack{
+			{name: "guestbook", program: *api, masterArgs: masterArgs, env: env},
+			{name: "plain handler", program: *floor, masterArgs: masterArgs},
+		}
+		if *base != "" {
+			stacks = append(stacks, &stack{name: *base, program: *base, masterArgs: masterArgs, env: env})
+		}
+		return stacks
 	}
-	defer b.stop()
+	memory, disk := []string{"--appendonly", "no"}, []string{"--appendonly", "yes", "--appendfsync", "always"}
+	sections := []section{
+		{"Redis in memory", append(with(memory, nil), &stack{name: "constant", program: *floor, env: []string{"FLOOR=constant"}}), false},
+		{"Writes with appendfsync always, as in `k8s/`", with(disk, nil), true},
+		{"Writes that wait for a slave (REDIS_WAIT_SLAVES=1)", with(memory, []string{"REDIS_WAIT_SLAVES=1"}), true},
+	}
 	table := new(strings.Builder)
 	print := func(format string, args ...any) {
 		fmt.Printf(format, args...)
 		fmt.Fprintf(table, format, args...)
 	}
-	print("%s\n\nMedians of %d runs of %d s, interleaved. All servers share one processor, wrk has another. "+
-		"CPU is seconds of processor time for 10,000 requests.\n\n", machine(), *rounds, *seconds)
-	print("| Load | Connections | Requests/s | p50 | p99 | Errors | CPU nginx / api / master / slave | MB nginx / api | To the proxy floor | by CPU |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	print("Measured with %d processors, %s, on %s. Medians of %d runs of %d s, interleaved. All servers share one processor, wrk has another. CPU is seconds of "+
+		"processor time of all servers for 10,000 requests; a ratio above 1 says that the guestbook is faster.\n", runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly), *rounds, *seconds)
+	for _, s := range sections {
+		print("\n%s:\n\n| Load | Connections | Requests/s | p99 | Errors | CPU |", s.title)
+		for _, other := range s.stacks[1:] {
+			print(" to the %s; by CPU |", other.name)
+		}
+		print("\n|---|--:|--:|--:|--:|--:|%s\n", strings.Repeat("--:|", len(s.stacks)-1))
+		if err := s.measure(*only, strings.Fields(*connections), *rounds, *seconds, print); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(*out, []byte(table.String()), 0o644)
+}
+
+func (s section) measure(only string, connections []string, rounds, seconds int, print func(string, ...any)) error {
+	for _, stack := range s.stacks {
+		defer stack.stop()
+		if err := stack.start(context.Background()); err != nil {
+			return err
+		}
+	}
 	for _, l := range loads {
-		if !strings.Contains(l.name, *only) {
+		if !strings.Contains(l.name, only) || s.writes && !l.writes {
 			continue
 		}
-		for _, c := range strings.Fields(*connections) {
-			ours, floor, direct := []result{}, []result{}, []result{}
-			for range *rounds {
-				for _, m := range []struct {
-					results *[]result
-					measure func(load, string) (result, error)
-				}{{&ours, b.ours}, {&floor, b.floor}, {&direct, b.direct}} {
-					r, err := m.measure(l, c)
+		for _, c := range connections {
+			results := make([][]result, len(s.stacks))
+			for range rounds {
+				for i, stack := range s.stacks {
+					r, err := stack.measure(l, c, seconds)
 					if err != nil {
-						return fmt.Errorf("%s, %s connections: %w", l.name, c, err)
+						return fmt.Errorf("%s, %s connections, %s: %w", l.name, c, stack.name, err)
 					}
-					*m.results = append(*m.results, r)
+					results[i] = append(results[i], r)
 				}
 			}
-			o, f, d := median(ours), median(floor), median(direct)
-			row := func(name string, r result, ratio, byCPU string) {
-				print("| %s | %s | %.0f | %s | %s | %d | %.2f / %.2f / %.2f / %.2f | %.0f / %.0f | %s | %s |\n", name, c, r.perSecond, r.p50, r.p99, r.errors,
-					r.cpu["nginx"], r.cpu["api"], r.cpu["master"], r.cpu["slave"], float64(r.memory["nginx"])/1e6, float64(r.memory["api"])/1e6, ratio, byCPU)
+			ours := median(results[0])
+			print("| %s | %s | %.0f | %s | %d | %.2f |", l.name, c, ours.perSecond, ours.p99, ours.errors, ours.cpu)
+			for _, other := range results[1:] {
+				m := median(other)
+				print(" **%.2f**; %.2f |", ours.perSecond/m.perSecond, m.cpu/ours.cpu)
 			}
-			row(l.name, o, fmt.Sprintf("**%.2f**", o.perSecond/f.perSecond), fmt.Sprintf("%.2f", o.cpuPerSecond/f.cpuPerSecond))
-			row("… the API alone", d, "", "")
-			row("… proxy floor", f, "1", "1")
+			print("\n")
 		}
 	}
-	return errors.Join(b.waitCost(print, *rounds), b.nginxFloor(print), b.redisFloor(print), b.startup(print), os.WriteFile(*out, []byte(table.String()), 0o644))
-}
-
-func median(results []result) result {
-	slices.SortFunc(results, func(a, b result) int { return int(a.perSecond - b.perSecond) })
-	m := results[len(results)/2]
-	for _, r := range results {
-		m.errors = max(m.errors, r.errors)
-	}
-	byCPU := make([]float64, len(results))
-	for i, r := range results {
-		byCPU[i] = r.cpuPerSecond
-	}
-	slices.Sort(byCPU)
-	m.cpuPerSecond = byCPU[len(byCPU)/2]
-	return m
-}
-
-// machine says what was measured where.
-func machine() string {
-	version := func(name string, args ...string) string {
-		out, _ := exec.Command(name, args...).CombinedOutput() // what is not there has no version
-		line, _, _ := strings.Cut(string(out), "\n")
-		return line
-	}
-	cpu := version("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2; nproc")
-	return fmt.Sprintf("Measured on %s, %s: %s; %s; %s.", strings.TrimSpace(cpu), time.Now().UTC().Format(time.DateOnly),
-		version("go", "version"), version("/usr/sbin/nginx", "-v"), version("redis-server", "--version"))
+	return nil
 }

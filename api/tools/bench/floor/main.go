@@ -1,33 +1,84 @@
-// Command floor is the least that can stand behind nginx: a net/http handler that writes a constant. What the
-// guestbook costs beyond it is the guestbook's own.
+// Command floor is what the guestbook is measured beside. With FLOOR=constant it is the least that can stand behind nginx, a
+// handler that writes a constant. Otherwise it is the plain way to write a guestbook: each request is one command of redigo.
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gomodule/redigo/redis"
 )
 
 func main() {
-	// The query ends with the size of the answer in bytes.
-	bodies := map[string][]byte{}
-	for _, size := range strings.Fields(os.Getenv("FLOOR_SIZES")) {
-		n, err := strconv.Atoi(size)
-		if err != nil {
-			log.Fatal(err)
-		}
-		bodies[size] = []byte(strings.Repeat("x", n))
+	handler := http.HandlerFunc(plain)
+	if os.Getenv("FLOOR") == "constant" {
+		handler = constant
 	}
-	server := http.Server{Addr: os.Getenv("LISTEN_ADDR"), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body := bodies[r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]]
-		w.Header()["Content-Type"] = []string{"application/json"}
-		if len(body) > 2048 {
-			w.Header().Set("Content-Length", strconv.Itoa(len(body))) // without it, a long answer would go in chunks
-		}
-		_, _ = w.Write(body)
-	})}
+	server := http.Server{Addr: os.Getenv("LISTEN_ADDR"), ReadHeaderTimeout: time.Second, Handler: handler}
 	log.Fatal(server.ListenAndServe())
+}
+
+// constant writes as many bytes as the end of the query says.
+func constant(w http.ResponseWriter, r *http.Request) {
+	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a probe
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	_, _ = w.Write(filler[:size])
+}
+
+var filler = []byte(strings.Repeat("x", 64<<10))
+
+func newPool(addr string) *redis.Pool {
+	return &redis.Pool{MaxIdle: 64, MaxActive: 64, Wait: true, Dial: func() (redis.Conn, error) { return redis.Dial("tcp", addr) }}
+}
+
+var (
+	master, slave = newPool(os.Getenv("REDIS_MASTER_ADDR")), newPool(os.Getenv("REDIS_SLAVE_ADDR"))
+	appendOnce    = redis.NewScript(2, `if redis.call('SET', KEYS[2], '', 'NX', 'EX', 86400) then return redis.call('APPEND', KEYS[1], ARGV[1]) end`)
+)
+
+func plain(w http.ResponseWriter, r *http.Request) {
+	pool := slave
+	if r.Method == http.MethodPost || r.FormValue("cmd") == "set" {
+		pool = master
+	}
+	c := pool.Get()
+	defer c.Close()
+	var answer any
+	var err error
+	switch {
+	case r.FormValue("cmd") == "set":
+		answer = map[string]string{"message": "Updated"}
+		_, err = c.Do("SET", r.FormValue("key"), r.FormValue("value"))
+	case r.FormValue("cmd") == "get":
+		var value string
+		value, err = redis.String(c.Do("GET", r.FormValue("key")))
+		answer = map[string]string{"data": value}
+	case r.Method == http.MethodPost:
+		text := r.FormValue("text")
+		var length int
+		if key := r.Header.Get("Idempotency-Key"); key != "" {
+			length, err = redis.Int(appendOnce.Do(c, "messages", "key:"+key, ","+text))
+		} else {
+			length, err = redis.Int(c.Do("APPEND", "messages", ","+text))
+		}
+		answer = map[string]any{"id": length - len(text) - 1, "text": text}
+	default: // the newest page
+		var end string
+		end, err = redis.String(c.Do("GETRANGE", "messages", -4096, -1))
+		texts := strings.Split(end, ",")
+		answer = map[string]any{"entries": texts[max(len(texts)-50, 0):]}
+	}
+	if err != nil {
+		http.Error(w, fmt.Sprintf("{\"error\": %q}", err), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // fails if the client has gone
 }
