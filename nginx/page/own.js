@@ -7,27 +7,25 @@ const MOST_OWN_ENTRIES = 200;
 export class Own {
   constructor(name) {
     this.name = name;
+    this.#load();
   }
 
   add(entry) {
-    const marks = [...this.#marks(), markOf(entry)].slice(-MOST_OWN_ENTRIES);
-    store(this.name, JSON.stringify(marks));
+    this.#load(); // another page may have signed
+    this.marks = [...this.marks, markOf(entry)].slice(-MOST_OWN_ENTRIES);
+    store(this.name, JSON.stringify(this.marks));
   }
 
   has(entry) {
-    return this.#marks().includes(markOf(entry));
+    return this.marks.includes(markOf(entry));
   }
 
-  #marks() {
-    const value = stored()[this.name];
-    if (value === this.value) return this.marks;
-    this.value = value;
+  #load() {
     try {
-      this.marks = JSON.parse(value).filter((mark) => typeof mark === "string");
+      this.marks = [...JSON.parse(stored()[this.name])];
     } catch {
-      this.marks = [];
+      this.marks ??= []; // there are none, or they are not kept
     }
-    return this.marks;
   }
 }
 
