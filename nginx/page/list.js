@@ -121,6 +121,10 @@ export class List {
     return this.#entries().filter(({ id }) => seen.has(`e${id}`));
   }
 
+  get #hasFailed() {
+    return this.#failure !== null && this.#failure.before === this.book.before;
+  }
+
   #showAll() {
     [this.#from, this.#to] = [-Infinity, Infinity];
   }
@@ -159,8 +163,9 @@ export class List {
   #look() {
     const { book, ul } = this;
     const isFar = this.#to < Infinity || book.isBehind;
-    if (this.#failure?.before === book.before) return;
-    if (this.place.isAtTop && (isFar || this.#unseen > 0)) this.goToTop();
+    if (this.place.isAtTop && !book.isBehind && (isFar || this.#unseen > 0)) this.goToTop();
+    else if (this.#hasFailed) return;
+    else if (this.place.isAtTop && isFar) this.goToTop();
     else if (isFar && ul.getBoundingClientRect().top > -2 * innerHeight) this.#showNewer();
     // Not from under the fingers of who is about to press it.
     else if (this.older.getBoundingClientRect().top < innerHeight + 400 && document.activeElement !== this.older) this.loadOlder();
@@ -214,14 +219,12 @@ export class List {
     if (!ul.contains(document.activeElement)) this.#stopAt(ul.querySelector("li[id]"));
   }
 
-  // #mark marks what is new for a while. A few glow; hundreds would keep the processor busy.
+  // #mark marks what is new for a while.
   #mark() {
     const marked = this.#news.map(({ id }) => this.#shown.get(id)?.li).filter(Boolean);
     this.#news = [];
-    if (marked.length === 0) return;
-    const few = marked.length + this.ul.querySelectorAll(".new").length <= 3;
-    for (const li of marked) li.classList.add("new", ...(few ? ["glow"] : []));
-    setTimeout(() => marked.forEach((li) => li.classList.remove("new", "glow")), NEW_MS);
+    for (const li of marked) li.classList.add("new");
+    setTimeout(() => marked.forEach((li) => li.classList.remove("new")), NEW_MS);
   }
 
   #summarize() {
@@ -232,8 +235,7 @@ export class List {
       state.className = ul.childElementCount === 0 ? "empty" : "";
       setText(state, state.className ? "No entries yet. The first page is yours." : "This is where the book begins.");
     }
-    const failed = this.#failure?.before === book.before;
-    setText(older, failed ? `${this.#failure.message} Try again` : "Older entries");
+    setText(older, this.#hasFailed ? `${this.#failure.message} Try again` : "Older entries");
     fresh.hidden = this.#unseen === 0;
     fresh.textContent = this.#unseen === 1 ? "1 new entry" : `${this.#unseen} new entries`;
   }

@@ -1,6 +1,6 @@
 // The server: asks it, and says in plain words what went wrong.
 
-import { HERE } from "./storage.js";
+import { addressOf } from "./storage.js";
 import { bytesOf, isBlank } from "./text.js";
 
 export const PAGE_ENTRIES = 50; // read at a time; index.html asks for as many
@@ -34,12 +34,6 @@ const STATUS_TEXT = {
 const NONSENSE = "The guestbook gave an answer that makes no sense.";
 const UPDATING = "The guestbook is being updated.";
 export const SIGN_IN = "You are not signed in any more.";
-
-// addressOf is where a path of the guestbook is, relative to the page, so that it works below any path. A browser refuses
-// requests to an address that has a user's name or password in it, as the page's own may.
-export function addressOf(path) {
-  return location.origin + HERE + path;
-}
 
 export class Server {
   answered = () => {}; // is told who answered

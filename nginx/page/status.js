@@ -24,7 +24,6 @@ export function showConnection(state) {
     timer = 0;
     setText(status, STATES[present]);
     status.classList.toggle("trouble", present === "reconnecting" || present === "offline");
-    status.title = present === "polling" ? "New entries are read every few seconds." : "";
   };
   if (state !== "live" && status.textContent === STATES.live) timer ||= setTimeout(say, TROUBLE_MS);
   else say();

@@ -1,7 +1,14 @@
-// The browser's storage. A browser may refuse it, and it may be full: then the page works, and nothing survives a reload.
+// Where the page is, and what the browser keeps for it. A browser may refuse to, or have no room: then the page works, and
+// nothing survives a reload.
+
+// addressOf is where a path of the guestbook is, relative to the page, so that it works below any path. A browser refuses
+// requests to an address that has a user's name or password in it, as the page's own may.
+export function addressOf(path) {
+  return new URL(path, location.origin + location.pathname);
+}
 
 // HERE is the page's folder: one host may have several guestbooks.
-export const HERE = location.pathname.replace(/[^/]*$/, "");
+export const HERE = addressOf(".").pathname;
 
 // store keeps a value under a name, and "" removes the name. It tells whether that worked.
 export function store(name, value, storage = "localStorage") {
@@ -23,12 +30,7 @@ export function stored(storage = "localStorage") {
   }
 }
 
-// newKey makes a random UUID. Pages that come by plain http have no crypto.randomUUID.
+// newKey makes a key that no other page has. Pages that come by plain http have no crypto.randomUUID.
 export function newKey() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }

@@ -6,11 +6,10 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank tells whether nothing of a text can be seen: white space, controls, what is ignored when a text is shown
-// (Unicode 17: White_Space, general category Cc, Default_Ignorable_Code_Point), and the Braille pattern without dots.
-// The server has the same list.
+// isBlank tells whether nothing of a text can be seen: white space, controls, what is ignored when a text is shown, and the
+// Braille pattern without dots. The server has the same list, of Unicode 17.
 export function isBlank(text) {
-  return /^[\0- \x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\u{1bca0}-\u{1bca3}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]*$/u.test(text);
+  return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*$/u.test(text);
 }
 
 // beginning is a text's first letters, each of them whole: an emoji is one letter, of up to a dozen code units.

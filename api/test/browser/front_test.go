@@ -120,7 +120,12 @@ func replaceScript(r *http.Response, script string) error {
 	r.Body = io.NopCloser(bytes.NewReader(document))
 	r.ContentLength = int64(len(document))
 	r.Header.Set("Content-Length", strconv.Itoa(len(document)))
-	r.Header.Del("Content-Security-Policy") // that allows its own script only
+	for _, name := range []string{
+		"Content-Security-Policy", // that allows its own script only
+		"ETag", "Last-Modified",   // of its own document, which a browser would not load again
+	} {
+		r.Header.Del(name)
+	}
 	return nil
 }
 

@@ -30,7 +30,29 @@ func TestModules(t *testing.T) {
 	if err != nil || len(files) < 5 {
 		t.Fatalf("only %d files of tests: %v", len(files), err)
 	}
-	serve := http.FileServer(http.Dir(folder))
+	url := modules(t)
+	for _, file := range files {
+		module := `import("/` + filepath.Base(file) + `")`
+		p := visit(t, url, visitor{hurried: true})
+		var names []string
+		p.eval(module+`.then((tests) => Object.keys(tests.default))`, &names)
+		for _, name := range names {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".test.js")+"/"+name, func(t *testing.T) {
+				p := visit(t, url, visitor{hurried: true})
+				var wrong string
+				p.eval(module+`.then((tests) => tests.default[`+inJS(name)+`]()).then(() => "", (error) => error.stack)`, &wrong)
+				if wrong != "" {
+					t.Error(wrong)
+				}
+			})
+		}
+	}
+}
+
+// modules serves the page's modules beside a page that has none of them.
+func modules(t *testing.T) (url string) {
+	t.Helper()
+	serve := http.FileServer(http.Dir(sources(t)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, ".js") {
 			serve.ServeHTTP(w, r)
@@ -40,22 +62,7 @@ func TestModules(t *testing.T) {
 		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><textarea id="text"></textarea><p id="news"></p>`))
 	}))
 	t.Cleanup(server.Close)
-	for _, file := range files {
-		module := `import("/` + filepath.Base(file) + `")`
-		p := visit(t, server.URL, visitor{hurried: true})
-		var names []string
-		p.eval(module+`.then((tests) => Object.keys(tests.default))`, &names)
-		for _, name := range names {
-			t.Run(strings.TrimSuffix(filepath.Base(file), ".test.js")+"/"+name, func(t *testing.T) {
-				p := visit(t, server.URL, visitor{hurried: true})
-				var wrong string
-				p.eval(module+`.then((tests) => tests.default[`+inJS(name)+`]()).then(() => "", (error) => error.stack)`, &wrong)
-				if wrong != "" {
-					t.Error(wrong)
-				}
-			})
-		}
-	}
+	return server.URL
 }
 
 var imports = regexp.MustCompile(`from "\./(\w+)\.js"`)

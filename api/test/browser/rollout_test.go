@@ -50,7 +50,7 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	php := func(w http.ResponseWriter, _ *http.Request) {
 		loads.Add(1)
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, `<html ng-app="redis"><title>PHP</title><script src="controllers.js"></script></html>`)
+		_, _ = io.WriteString(w, `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`)
 	}
 	front.serveDocument(http.HandlerFunc(php))
 	p := visit(t, front.URL, visitor{})

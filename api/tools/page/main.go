@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -74,7 +75,7 @@ func page() (document, policy string, err error) {
 		return "", "", err
 	}
 	document = comment.ReplaceAllString(string(source), "")
-	document = strings.TrimSpace(indent.ReplaceAllString(document, "\n")) + "\n"
+	document = indent.ReplaceAllString(document, "")
 	hashes := map[string][]string{}
 	inline := func(pattern *regexp.Regexp, directive, open, end string) {
 		document = replace(pattern, document, func(groups []string) string {
@@ -111,6 +112,19 @@ func replace(pattern *regexp.Regexp, text string, make func(groups []string) str
 	return pattern.ReplaceAllStringFunc(text, func(match string) string { return make(pattern.FindStringSubmatch(match)) })
 }
 
+var property = regexp.MustCompile(`--[a-z][a-z-]*`)
+
+// shortenNames gives a style's custom properties short names. No script uses them.
+func shortenNames(style string) string {
+	short := map[string]string{}
+	return property.ReplaceAllStringFunc(style, func(name string) string {
+		if short[name] == "" {
+			short[name] = "--" + strconv.FormatInt(int64(len(short)+10), 36)
+		}
+		return short[name]
+	})
+}
+
 // bundle gives a style or a script with all that it imports, minified, as it can stand in a document.
 func bundle(name string) (string, error) {
 	options := api.BuildOptions{
@@ -138,6 +152,9 @@ func bundle(name string) (string, error) {
 		return "", err
 	}
 	content := strings.TrimSpace(string(result.OutputFiles[0].Contents))
+	if filepath.Ext(name) == ".css" {
+		content = shortenNames(content)
+	}
 	if strings.Contains(content, "</script") || strings.Contains(content, "</style") {
 		return "", fmt.Errorf("%s has the end of an element in it", name)
 	}
