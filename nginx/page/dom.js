@@ -22,8 +22,8 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// focusOn gives the focus to an entry, or to the field where there is none.
-export function focusOn(li) {
+// focusOn gives the focus to an entry, and scrolls to it, or to the field where there is none.
+export function focusOn(li, scroll = true) {
   if (li) li.tabIndex = -1;
-  (li ?? byId("text")).focus({ preventScroll: !li });
+  (li ?? byId("text")).focus({ preventScroll: !li || !scroll });
 }

@@ -115,3 +115,16 @@ export function unfold(words) {
   words.parentElement.querySelector(".more")?.click();
   window.scrollBy({ top, behavior: "instant" });
 }
+
+// walk leads from entry to entry: the list is one stop of the Tab key. An arrow scrolls until the entry's end is in sight.
+export function walk(event) {
+  const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
+  if (altKey || ctrlKey || metaKey || shiftKey) return;
+  const li = target.closest("li");
+  const { top, bottom } = li.getBoundingClientRect();
+  const next = key === "ArrowDown" && bottom <= innerHeight ? li.nextElementSibling
+    : key === "ArrowUp" && top >= 0 ? li.previousElementSibling : null;
+  if (!next) return;
+  event.preventDefault();
+  focusOn(next);
+}

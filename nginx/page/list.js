@@ -2,7 +2,7 @@
 // is a window over the book.
 
 import { focusOn, setText } from "./dom.js";
-import { fold, showEntry, showItem, stopAt, unfold } from "./entry.js";
+import { fold, showEntry, showItem, stopAt, unfold, walk } from "./entry.js";
 import { Place } from "./place.js";
 
 const PAGE_ENTRIES = 50; // by which the window moves
@@ -36,7 +36,7 @@ export class List {
       focusOn(ul.firstElementChild);
       window.scrollTo(0, 0);
     });
-    ul.addEventListener("keydown", (event) => walk(event));
+    ul.addEventListener("keydown", walk);
     ul.addEventListener("focusin", ({ target }) => this.#stopAt(target.closest("li")));
     ul.addEventListener("scroll", ({ target }) => unfold(target), { capture: true, passive: true });
     window.addEventListener("scroll", () => this.#look(), { passive: true });
@@ -215,7 +215,7 @@ export class List {
     this.#shown = wanted;
     fold(added);
     this.#mark();
-    if (focused && !focused.isConnected) focusOn(ul.children[index] ?? ul.lastElementChild);
+    if (focused && !focused.isConnected) focusOn(ul.children[index] ?? ul.lastElementChild, false);
     if (!ul.contains(document.activeElement)) this.#stopAt(ul.querySelector("li[id]"));
   }
 
@@ -246,17 +246,4 @@ export class List {
     this.#stop = li;
     stopAt(li, true);
   }
-}
-
-// walk leads from entry to entry: the list is one stop of the Tab key. An arrow scrolls until the entry's end is in sight.
-function walk(event) {
-  const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
-  if (altKey || ctrlKey || metaKey || shiftKey) return;
-  const li = target.closest("li");
-  const { top, bottom } = li.getBoundingClientRect();
-  const next = key === "ArrowDown" && bottom <= innerHeight ? li.nextElementSibling
-    : key === "ArrowUp" && top >= 0 ? li.previousElementSibling : null;
-  if (!next) return;
-  event.preventDefault();
-  focusOn(next);
 }
