@@ -29,7 +29,7 @@ export class Form {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
       if (!event.isComposing) return byId("post").click();
       const askedAt = performance.now();
-      field.addEventListener("compositionend", () => setTimeout(() => {
+      event.target.addEventListener("compositionend", () => setTimeout(() => {
         if (performance.now() - askedAt < COMPOSITION_MS) byId("post").click();
       }), { once: true });
     });

@@ -4,6 +4,7 @@
 import { focusOn, setText } from "./dom.js";
 import { fold, showEntry, showItem, stopAt, unfold, walk } from "./entry.js";
 import { Place } from "./place.js";
+import { Failure } from "./server.js";
 
 const PAGE_ENTRIES = 50; // by which the window moves
 const MOST_SHOWN_ENTRIES = 1000; // in the document; half of them where it can choose
@@ -149,7 +150,7 @@ export class List {
       this.#failure = null;
     } catch (failure) {
       this.#failure = { before: this.book.before, message: failure.message };
-      if (!failure.passing && failure.status === undefined) throw failure;
+      if (!(failure instanceof Failure)) throw failure;
     } finally {
       this.#isReading = false;
       this.older.classList.remove("busy");
@@ -219,7 +220,6 @@ export class List {
     if (!ul.contains(document.activeElement)) this.#stopAt(ul.querySelector("li[id]"));
   }
 
-  // #mark marks what is new for a while.
   #mark() {
     const marked = this.#news.map(({ id }) => this.#shown.get(id)?.li).filter(Boolean);
     this.#news = [];

@@ -1,6 +1,6 @@
 // Reader: reads the parts of a book that somebody looks at. A connection reads what is new.
 
-import { MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
+import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // on each side of an entry that a link leads to
 
@@ -18,7 +18,10 @@ export class Reader {
   async newer() {
     const { entries } = this.book;
     const page = await this.server.read({ after: entries[entries.length - 1].id, limit: 2 * PAGE_ENTRIES });
-    if (this.book.entries === entries) this.book.append(page);
+    if (this.book.entries !== entries) return;
+    this.book.append(page);
+    // A replica may lag behind. Without a failure it would be asked again at once.
+    if (this.book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.", { passing: true });
   }
 
   async newest() {

@@ -13,9 +13,9 @@ const UPDATE_TRIES = 15; // of a text that only old pods seem to get, though new
 // Failure is an error whose message is meant for the visitor. A passing one may be gone at the next try; after a certain one
 // the request was not carried out. tries is how often it is worth trying.
 export class Failure extends Error {
-  constructor(message, { passing = false, certain = false, old = false, away = false, status = 0, wait = 0, tries = 7 } = {}) {
+  constructor(message, { wait = 0, tries = 7, ...details } = {}) {
     super(message);
-    Object.assign(this, { passing, certain, old, away, status, wait, tries });
+    Object.assign(this, { wait, tries }, details); // passing, certain, status; old: an old pod's; away: one has to sign in
   }
 }
 
@@ -72,7 +72,7 @@ export class Server {
     try {
       page = await this.read({ limit: 1 });
     } catch (failure) {
-      throw Object.assign(failure, { certain: true });
+      throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     }
     if (page.old) throw new Failure(UPDATING, { passing: true, certain: true, old: true, tries: Infinity });
     if (old) {

@@ -86,7 +86,7 @@ func newFirefox(t *testing.T, preferences map[string]any) *firefox {
 
 func (f *firefox) receive() []byte {
 	f.t.Helper()
-	_ = f.conn.SetReadDeadline(time.Now().Add(2 * waitLimit))
+	_ = f.conn.SetReadDeadline(time.Now().Add(4 * waitLimit))
 	length, err := f.in.ReadString(':')
 	if err != nil {
 		f.t.Fatal(err)

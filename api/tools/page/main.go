@@ -102,7 +102,7 @@ func page() (document, policy string, err error) {
 	}
 	policy = fmt.Sprintf(`# Made by "make page" from %s: edit the files there.
 # The page's own style and scripts only, in no other site's frame.
-add_header Content-Security-Policy "default-src 'none'; script-src 'self' %s; style-src %s; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
+add_header Content-Security-Policy "default-src 'none'; script-src %s; style-src %s; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
 `, sources, strings.Join(hashes["script-src"], " "), strings.Join(hashes["style-src"], " "))
 	return document, policy, nil
 }
