@@ -171,7 +171,7 @@ export class Connection {
       this.#isRewritten = true; // the book has become shorter
       page = await server.read();
     }
-    const hasGap = () => book.isRead && !this.#isRewritten && page.before !== null && page.entries[0].id > book.last;
+    const hasGap = () => book.isRead && !this.#isRewritten && page.before !== null && page.before > book.last;
     while (hasGap() && page.entries.length < MOST_MISSED_ENTRIES) {
       const more = await server.read({ before: page.before, limit: MOST_PAGE_ENTRIES });
       page = { ...more, entries: [...more.entries, ...page.entries] };

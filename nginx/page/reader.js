@@ -58,8 +58,7 @@ export class Reader {
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: Math.min(shown.length, MOST_PAGE_ENTRIES) });
     if (page.old || (next === undefined && book.isBehind)) return; // a replica may lag behind
     const there = new Set(page.entries.map(({ id }) => id));
-    const from = page.before === null ? 0 : page.entries[0].id;
-    const gone = shown.filter(({ id }) => id >= from && !there.has(id));
+    const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);
   }
 }

@@ -240,7 +240,7 @@ func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 		t.Errorf("%.0f bytes", n)
 	}
 	hidden := p.reading().ID
-	if out, err := podtest.Keeper(t, pod, "hide", strings.TrimPrefix(hidden, "e")).CombinedOutput(); err != nil {
+	if out, err := podtest.Command(t, pod, "hide", strings.TrimPrefix(hidden, "e")).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v", out, err)
 	}
 	var n int
