@@ -19,18 +19,20 @@ export GOBIN := $(CURDIR)/.build
 # Go fetches the version that go.mod asks for.
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
-.PHONY: help run run-ha test images push manifests e2e servers chromium wrk prometheus prometheus-redis-exporter haproxy test-long \
+.PHONY: help run run-ha page test images push manifests e2e servers chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy test-long \
 	test-versions faults mutants soak conformance fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
 
 ## For a start:
-run: servers ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
+run: servers page ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
 	@$(START) -dir .data
-run-ha: servers haproxy ## the same with three Redis, of which any may die: docs/ha.md
+run-ha: servers haproxy page ## the same with three Redis, of which any may die: docs/ha.md
 	@$(START) -dir .data-ha -ha
-test: servers prometheus prometheus-redis-exporter chromium $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
+page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
+	@go run ./api/tools/page nginx
+test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
@@ -57,9 +59,9 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") $(if $(SKIP),-skip "$(SKIP)") ./api/test/e2e
 
 ## More tests:
-test-long: servers chromium ## many visitors, tabs or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
+test-long: servers chromium ## many visitors or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
-	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(ManyTabs|AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/test/admin
+	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/test/admin
 	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/long
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
@@ -80,7 +82,8 @@ bench: servers wrk chromium ## requests/s beside a plain handler and beside a co
 	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench/floor
 	go run ./api/tools/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
-	go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
+	rm -rf .build/before && mkdir -p .build/before && git archive $(or $(BASE),HEAD~1) nginx/html | tar -x -C .build/before
+	PAGE_BEFORE=$(CURDIR)/.build/before/nginx/html go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
 bench-compare: servers ## the Go benchmarks of two commits: BASE=HEAD~1 and what is here; COUNT=6 runs
 	@api/tools/bench-compare.sh $(or $(BASE),HEAD~1) $(or $(COUNT),6)
 profile: servers ## CPU and allocation profiles of handler and store under load, in .build/
@@ -89,10 +92,12 @@ profile: servers ## CPU and allocation profiles of handler and store under load,
 	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
 
 ## Upkeep:
-lint: lint-manifests ## formatting, linters (building one takes longer than the tests) and the manifests
+lint: lint-manifests ## formatting, linters (building one takes longer than the tests) and the manifests; the page is of its sources
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
+	@rm -rf .build/page && go run ./api/tools/page .build/page
+	@diff -r .build/page/html nginx/html && diff .build/page/csp.conf nginx/csp.conf || { echo "run make page"; exit 1; }
 lint-manifests: $(KUSTOMIZE) ## shell scripts; what the manifests allow, their schemas and score, and whether what is made is up to date
 	@api/tools/lint-manifests.sh
 all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
@@ -110,7 +115,7 @@ vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or 
 	@api/tools/vulncheck.sh
 
 servers: ; @mkdir -p .build && api/tools/install-programs.sh redis-server nginx
-chromium wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
+chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
 .build/api-linked: # the API as its image has it
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
 .build/cyclonedx-gomod: Makefile

@@ -88,10 +88,15 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	before, seen, limit := int64(-1), int64(-1), int64(defaultPageEntries)
+	after := fromNow
 	if err := errors.Join(
 		number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID), number(query, "limit", &limit, 1, maxPageEntries),
+		number(query, "after", &after, -1, maxID),
 	); err != nil {
 		return nil, err
+	}
+	if after != fromNow {
+		return s.readEntriesAfter(r.Context(), key, after, int(limit))
 	}
 	read := func(ctx context.Context) ([]byte, error) {
 		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
@@ -103,7 +108,38 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 	return read(r.Context())
 }
 
+// readEntriesAfter reads towards the end of the book, from the entry after the one with this id on; -1: from the first.
+func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
+	var entries []guestbook.Entry
+	mark := guestbook.Mark{ID: after, End: max(after, 0)} // before that entry, which is read and left out
+	for more := true; more && len(entries) <= limit; {
+		news, last, err := s.Store.Since(ctx, key, mark, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range news {
+			if entry.ID > after {
+				entries = append(entries, entry)
+			}
+		}
+		more, mark = last != mark, last
+	}
+	if len(entries) > limit {
+		entries = entries[:limit]
+		return fmt.Appendf(appendEntries(nil, entries), `, "after": %d}`, entries[limit-1].ID), nil
+	}
+	return append(appendEntries(nil, entries), `, "after": null}`...), nil
+}
+
 func appendPage(dst []byte, entries []guestbook.Entry, older int64) []byte {
+	dst = appendEntries(dst, entries)
+	if older >= 0 {
+		return fmt.Appendf(dst, `, "before": %d}`, older)
+	}
+	return append(dst, `, "before": null}`...)
+}
+
+func appendEntries(dst []byte, entries []guestbook.Entry) []byte {
 	dst = append(dst, `{"entries": [`...)
 	for i, entry := range entries {
 		if i > 0 {
@@ -111,10 +147,7 @@ func appendPage(dst []byte, entries []guestbook.Entry, older int64) []byte {
 		}
 		dst = appendEntry(dst, entry)
 	}
-	if older >= 0 {
-		return fmt.Appendf(dst, `], "before": %d}`, older)
-	}
-	return append(dst, `], "before": null}`...)
+	return append(dst, ']')
 }
 
 func appendEntry(dst []byte, e guestbook.Entry) []byte {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -552,4 +554,31 @@ func nginxInFront(t *testing.T, pod *localpod.Pod, locations string) string {
 			t.Fatalf("%v\n%s", err, said.String())
 		}
 	}
+}
+
+// plainHTTP is an address of the pod on a host that Chromium does not take for a safe one, as it does localhost: most
+// guestbooks are visited so, and there some functions of the browser are missing.
+func plainHTTP(pod *localpod.Pod) string {
+	return fmt.Sprintf("http://guestbook.example:%d", pod.Ports.Nginx)
+}
+
+// awaitViewers waits until so many streams are open.
+func (p *page) awaitViewers(pod *localpod.Pod, want string) {
+	p.t.Helper()
+	p.awaitNil(want+" streams", func() error {
+		response, err := http.Get(pod.APIURL() + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		metrics, err := io.ReadAll(response.Body)
+		if err != nil {
+			return err
+		}
+		_, after, _ := strings.Cut(string(metrics), "\nguestbook_event_viewers ")
+		if got, _, _ := strings.Cut(after, "\n"); got != want {
+			return fmt.Errorf("%s streams", got)
+		}
+		return nil
+	})
 }

@@ -55,7 +55,7 @@ func TestAFailureIsShownWithARetryUnderTheSameKey(t *testing.T) {
 	podtest.Start(t, pod.API)
 	p.run(chromedp.Click(".failed .retry", chromedp.ByQuery))
 	p.awaitEntries("first", "second")
-	if keys := p.idempotencyKeys(); len(keys) != 1 || len(keys[0]) != 36 {
+	if keys := p.idempotencyKeys(); len(keys) != 1 || len(keys[0]) < 20 {
 		t.Errorf("posted under the keys %q", keys)
 	}
 	if n := len(p.sent("POST", "/guestbook/entries")); n < 3 {

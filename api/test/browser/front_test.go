@@ -1,10 +1,15 @@
 package browser
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,11 +23,12 @@ type front struct {
 
 	mu       sync.Mutex
 	old      http.Handler // answers /guestbook… instead of the pod; nil: the pod does
+	document http.Handler // answers / instead of the pod; nil: the pod does
 	events   http.Handler // answers /guestbook/events instead of the pod; nil: the pod does
+	posts    http.Handler // answers posts instead of the pod; nil: the pod does
 	refusal  int          // answers posts instead of the pod; 0: the pod does
 	answerer *string      // what the answers say of who gave them; nil: what the pod says
 	script   string       // instead of the page's; "whole": the page's own, "": none
-	index    string       // instead of the page's index.html, where not empty
 	answers  []answer
 }
 
@@ -46,13 +52,20 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 			r.Out.Host = r.In.Host
 			// The same guestbook is at /a/.
 			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/a")
+			if r.Out.URL.Path == "/" {
+				r.Out.Header.Del("Accept-Encoding") // so that the document can be changed
+			}
 		},
 		ModifyResponse: func(r *http.Response) error {
 			f.mu.Lock()
 			if f.answerer != nil {
 				r.Header.Set("X-Answered-By", *f.answerer)
 			}
+			script := f.script
 			f.mu.Unlock()
+			if r.Request.URL.Path == "/" && script != "whole" {
+				return replaceScript(r, script)
+			}
 			f.record(answer{r.Request.Method, r.Request.URL.Path, r.StatusCode})
 			return nil
 		},
@@ -61,23 +74,18 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
-		old, events, refusal, script, index := f.old, f.events, f.refusal, f.script, f.index
+		old, events, refusal, document, posts := f.old, f.events, f.refusal, f.document, f.posts
 		f.mu.Unlock()
 		if r.Method == http.MethodPost && refusal != 0 {
 			w.WriteHeader(refusal)
 			return
 		}
-		if r.URL.Path == "/" && index != "" {
-			w.Header().Set("Content-Type", "text/html")
-			_, _ = w.Write([]byte(index))
+		if r.Method == http.MethodPost && posts != nil {
+			posts.ServeHTTP(w, r)
 			return
 		}
-		if strings.HasSuffix(r.URL.Path, "/controllers.js") && script != "whole" {
-			w.Header().Set("Content-Type", "text/javascript")
-			if script == "" {
-				w.WriteHeader(http.StatusServiceUnavailable)
-			}
-			_, _ = w.Write([]byte(script)) // the browser may have gone
+		if r.URL.Path == "/" && document != nil {
+			document.ServeHTTP(w, r)
 			return
 		}
 		if events != nil && strings.HasSuffix(r.URL.Path, "/guestbook/events") {
@@ -96,6 +104,29 @@ func newFront(t *testing.T, pod *localpod.Pod) *front {
 	})
 	f.URL = server.URL
 	return f
+}
+
+// replaceScript puts another script into the place of the page's.
+func replaceScript(r *http.Response, script string) error {
+	document, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	before, _, ok := bytes.Cut(document, []byte(`<script type="module">`))
+	if !ok {
+		return errors.New("the page has no script")
+	}
+	document = fmt.Appendf(before, "<script type=module>%s</script>", script)
+	r.Body = io.NopCloser(bytes.NewReader(document))
+	r.ContentLength = int64(len(document))
+	r.Header.Set("Content-Length", strconv.Itoa(len(document)))
+	for _, name := range []string{
+		"Content-Security-Policy", // that allows its own script only
+		"ETag", "Last-Modified",   // of its own document, which a browser would not load again
+	} {
+		r.Header.Del(name)
+	}
+	return nil
 }
 
 func (f *front) record(a answer) {
@@ -118,6 +149,20 @@ func (f *front) serveOld(h http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.old = h
+}
+
+// serveDocument makes a handler answer for the page's document; nil lets the pod answer again.
+func (f *front) serveDocument(h http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.document = h
+}
+
+// servePosts makes a handler answer each post; nil lets them through again.
+func (f *front) servePosts(h http.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.posts = h
 }
 
 // serveEvents makes a handler answer for the stream; nil lets the pod answer again.

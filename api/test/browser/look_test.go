@@ -287,6 +287,8 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	focused("#text")
 	press("By the button")
 	press(kb.Tab)
+	focused("#name")
+	press(kb.Tab)
 	focused("#post")
 	visible()
 	press(kb.Enter)
@@ -322,6 +324,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	press("Lost")
 	press(kb.Enter, input.ModifierCtrl)
 	p.awaitFailure("Lost")
+	press(kb.Tab)
 	press(kb.Tab)
 	focused("#post")
 	for _, button := range []string{".retry", ".edit", ".discard"} {

@@ -135,7 +135,7 @@ func TestAnyTextIsShownAsText(t *testing.T) {
 			p.await("the page to be where it was", fmt.Sprintf("location.href === %q", pod.URL()+"/"))
 			var elements []string
 			p.eval(`[...new Set([...document.querySelectorAll("body *")].map((e) => e.localName))].sort()`, &elements)
-			if own := []string{"a", "b", "button", "div", "footer", "form", "h1", "h2", "header", "kbd", "label", "li", "main", "p", "section", "span", "textarea", "ul"}; !slices.Equal(elements, own) {
+			if own := []string{"a", "b", "button", "details", "div", "footer", "form", "h1", "h2", "header", "input", "kbd", "label", "li", "main", "p", "script", "section", "span", "summary", "textarea", "ul"}; !slices.Equal(elements, own) {
 				t.Errorf("the page has these elements: %q", elements)
 			}
 		})

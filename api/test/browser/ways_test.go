@@ -92,8 +92,8 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 	p := visit(t, pod.URL(), visitor{})
 	p.awaitState("live")
 	var blank []rune
-	p.eval(`(async () => {
-		const { isBlank } = await import("./controllers.js");
+	visit(t, modules(t), visitor{}).eval(`(async () => {
+		const { isBlank } = await import("/text.js");
 		const blank = [];
 		for (let c = 0; c < 0x110000; c++) if ((c < 0xd800 || c > 0xdfff) && isBlank(String.fromCodePoint(c))) blank.push(c);
 		return blank;

@@ -145,7 +145,7 @@ func TestNginxNamesThePodAndTheVersion(t *testing.T) {
 func TestNginxServesThePageAndNothingElse(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	response, page := ask(t, pod.URL()+"/")
-	if !strings.Contains(page, "controllers.js") {
+	if !strings.Contains(page, "<title>Guestbook</title>") {
 		t.Errorf("not the page: %s", page)
 	}
 	for name, want := range map[string]string{

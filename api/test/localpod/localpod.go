@@ -126,11 +126,16 @@ func adaptNginx(root string, o Options) error {
 		}
 		conf = []byte(strings.ReplaceAll(string(conf), change[0], change[1]))
 	}
-	page := filepath.Join(o.Dir, "html")
-	if err := os.Remove(page); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	for _, name := range []string{"html", "csp.conf"} {
+		link := filepath.Join(o.Dir, name)
+		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(root, "nginx", name), link); err != nil {
+			return err
+		}
 	}
-	return errors.Join(os.Symlink(filepath.Join(root, "nginx", "html"), page), os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600))
+	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
 }
 
 // Start starts all four, and returns when the page is served and the guestbook answers. It does not wait for

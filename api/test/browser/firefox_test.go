@@ -1,0 +1,246 @@
+package browser
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/test/localpod"
+	"guestbook/api/test/podtest"
+)
+
+// firefox is a Firefox of its own, driven by its Marionette protocol: each message is its length, a colon, and JSON.
+type firefox struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+	id   int
+}
+
+// newFirefox starts Firefox with these preferences. It ends with the test.
+func newFirefox(t *testing.T, preferences map[string]any) *firefox {
+	t.Helper()
+	program, err := exec.LookPath("firefox-esr")
+	if err != nil {
+		t.Fatalf("this test needs Firefox: run it with make test, or install Debian's package firefox-esr: %v", err)
+	}
+	profile, err := os.MkdirTemp("", "guestbook-firefox-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(profile) })
+	all := map[string]any{
+		"marionette.port":                            0, // a free one
+		"network.auth.confirmAuth.enabled":           false,
+		"network.proxy.type":                         0,
+		"datareporting.policy.dataSubmissionEnabled": false, "toolkit.telemetry.enabled": false,
+		"app.update.disabledForTesting": true, "browser.shell.checkDefaultBrowser": false,
+		"network.captive-portal-service.enabled": false, "network.connectivity-service.enabled": false,
+		"services.settings.server": "data:,", "browser.safebrowsing.provider.mozilla.updateURL": "",
+	}
+	for name, value := range preferences {
+		all[name] = value
+	}
+	var lines strings.Builder
+	for name, value := range all {
+		fmt.Fprintf(&lines, "user_pref(%q, %s);\n", name, inJS(value))
+	}
+	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	process := exec.Command(program, "--headless", "--no-remote", "--marionette", "--profile", profile)
+	process.Env = append(os.Environ(), "HOME="+profile)
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = process.Process.Kill()
+		_ = process.Wait()
+	})
+	f := &firefox{t: t}
+	f.awaitNil("Firefox to listen", func() error {
+		port, err := os.ReadFile(filepath.Join(profile, "MarionetteActivePort"))
+		if err != nil {
+			return err
+		}
+		f.conn, err = net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(port)))
+		return err
+	})
+	t.Cleanup(func() { f.conn.Close() })
+	f.in = bufio.NewReader(f.conn)
+	f.receive() // its greeting
+	f.do("WebDriver:NewSession", map[string]any{}, nil)
+	return f
+}
+
+func (f *firefox) receive() []byte {
+	f.t.Helper()
+	_ = f.conn.SetReadDeadline(time.Now().Add(4 * waitLimit))
+	length, err := f.in.ReadString(':')
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(length, ":"))
+	if err != nil || n > 1<<24 {
+		f.t.Fatalf("Firefox says %q", length)
+	}
+	message := make([]byte, n)
+	if _, err := io.ReadFull(f.in, message); err != nil {
+		f.t.Fatal(err)
+	}
+	return message
+}
+
+// do sends a command, and reads its result.
+func (f *firefox) do(command string, params, result any) {
+	f.t.Helper()
+	f.id++
+	message := inJS([]any{0, f.id, command, params})
+	if _, err := fmt.Fprintf(f.conn, "%d:%s", len(message), message); err != nil {
+		f.t.Fatal(err)
+	}
+	var failure struct{ Error, Message string }
+	var value json.RawMessage
+	answer := []any{0, 0, &failure, &value}
+	raw := f.receive()
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		f.t.Fatalf("%s: %v: %s", command, err, raw)
+	}
+	if failure.Error != "" {
+		f.t.Fatalf("%s: %s: %s", command, failure.Error, failure.Message)
+	}
+	if result != nil {
+		if err := json.Unmarshal(value, result); err != nil {
+			f.t.Fatalf("%s: %v: %s", command, err, raw)
+		}
+	}
+}
+
+func (f *firefox) navigate(url string) {
+	f.t.Helper()
+	f.do("WebDriver:Navigate", map[string]any{"url": url}, nil)
+}
+
+func (f *firefox) eval(expression string, result any) {
+	f.t.Helper()
+	f.do("WebDriver:ExecuteScript", map[string]any{"script": "return " + expression, "args": []any{}, "sandbox": nil}, &struct{ Value any }{result})
+}
+
+func (f *firefox) await(what, expression string) {
+	f.t.Helper()
+	f.awaitNil(what, func() error {
+		var held bool
+		if f.eval("Boolean("+expression+")", &held); !held {
+			return errors.New("not so")
+		}
+		return nil
+	})
+}
+
+func (f *firefox) awaitNil(what string, condition func() error) {
+	f.t.Helper()
+	for deadline := time.Now().Add(2 * waitLimit); ; time.Sleep(60 * time.Millisecond) {
+		err := condition()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			var page string
+			if f.in != nil {
+				f.eval(`document.body.innerText`, &page)
+			}
+			f.t.Fatalf("waited for %s in vain: %v\n%s", what, err, page)
+		}
+	}
+}
+
+const liveInFirefox = `document.querySelector("#connection")?.dataset.state === "live"`
+
+func (f *firefox) sign(text string) {
+	f.t.Helper()
+	f.eval(`(document.querySelector("#text").value = `+inJS(text)+`, document.querySelector("#sign").requestSubmit())`, nil)
+}
+
+func (f *firefox) awaitEntry(text string) {
+	f.t.Helper()
+	f.await("the entry", `[...document.querySelectorAll("#entries > li[id] .words")].some(({ textContent }) => textContent === `+inJS(text)+`)`)
+}
+
+func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	write(t, master, "first")
+	f := newFirefox(t, map[string]any{"network.cookie.cookieBehavior": 2})
+	f.navigate(pod.URL())
+	var refused bool
+	if f.eval(`(() => { try { localStorage; return false; } catch { return true; } })()`, &refused); !refused {
+		t.Fatal("Firefox does not refuse the storage")
+	}
+	f.await("the page to be live", liveInFirefox)
+	f.awaitEntry("first")
+	f.sign("second")
+	f.awaitEntry("second")
+}
+
+func TestFirefoxAtAnAddressWithCredentials(t *testing.T) {
+	t.Parallel()
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	f := newFirefox(t, nil)
+	for _, credentials := range []string{"user:pass@", "user@", "user%40example:%3F@"} {
+		f.navigate(strings.Replace(pod.URL(), "http://", "http://"+credentials, 1))
+		f.await("the page to be live", liveInFirefox)
+		f.sign("by " + credentials)
+		f.awaitEntry("by " + credentials)
+	}
+}
+
+func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
+	t.Parallel()
+	pod, master := podtest.Pod(t, localpod.Options{})
+	front := newFront(t, pod)
+	// Firefox puts no page away that has a stream, or a lock, which pages of this name have not.
+	unavailable := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
+	front.serveEvents(http.HandlerFunc(unavailable))
+	front.URL = strings.Replace(front.URL, "127.0.0.1", "guestbook.example", 1)
+	f := newFirefox(t, map[string]any{"network.dns.localDomains": "guestbook.example"})
+	f.navigate(front.URL)
+	f.await("the page to do without a stream", `document.querySelector("#connection")?.dataset.state === "polling"`)
+	front.refusePosts(http.StatusServiceUnavailable)
+	f.sign("taken back elsewhere")
+	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
+	f.eval(`document.body.dataset.visit = "first"`, nil)
+	var first struct{ Value string }
+	f.do("WebDriver:GetWindowHandle", map[string]any{}, &first)
+	f.navigate(pod.URL() + "/nginx-health")
+
+	var other struct{ Handle string }
+	f.do("WebDriver:NewWindow", map[string]any{"type": "tab"}, &other)
+	f.do("WebDriver:SwitchToWindow", map[string]any{"handle": other.Handle}, nil)
+	f.navigate(front.URL)
+	f.await("a way to take it back", `(button => (button?.click(), button))(document.querySelector("#entries .discard"))`)
+	f.await("it to be gone", `document.querySelector("#entries > li") === null`)
+
+	f.do("WebDriver:SwitchToWindow", map[string]any{"handle": first.Value}, nil)
+	front.refusePosts(0)
+	front.serveEvents(nil)
+	f.do("WebDriver:Back", map[string]any{}, nil)
+	f.await("the page to be the one that was left", `document.body.dataset.visit === "first"`)
+	f.await("the page to be live", liveInFirefox)
+	f.await("it to be gone here, too", `document.querySelector("#entries > li") === null`)
+	f.sign("another")
+	f.awaitEntry("another")
+	if got := book(t, master); len(got) != 1 || got[0] != "another" {
+		t.Errorf("Redis holds %q", got)
+	}
+}

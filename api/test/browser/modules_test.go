@@ -1,0 +1,113 @@
+package browser
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"guestbook/api/test/localpod"
+)
+
+// sources is the folder of the page's modules.
+func sources(t *testing.T) string {
+	t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(root, "nginx", "page")
+}
+
+// The tests of the modules are beside them, in files named *.test.js. Each test has a page of its own.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	folder := sources(t)
+	files, err := filepath.Glob(filepath.Join(folder, "*.test.js"))
+	if err != nil || len(files) < 5 {
+		t.Fatalf("only %d files of tests: %v", len(files), err)
+	}
+	url := modules(t)
+	for _, file := range files {
+		module := `import("/` + filepath.Base(file) + `")`
+		p := visit(t, url, visitor{hurried: true})
+		var names []string
+		p.eval(module+`.then((tests) => Object.keys(tests.default))`, &names)
+		for _, name := range names {
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".test.js")+"/"+name, func(t *testing.T) {
+				p := visit(t, url, visitor{hurried: true})
+				var wrong string
+				p.eval(module+`.then((tests) => tests.default[`+inJS(name)+`]()).then(() => "", (error) => error.stack)`, &wrong)
+				if wrong != "" {
+					t.Error(wrong)
+				}
+			})
+		}
+	}
+}
+
+// modules serves the page's modules beside a page that has none of them.
+func modules(t *testing.T) (url string) {
+	t.Helper()
+	serve := http.FileServer(http.Dir(sources(t)))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, ".js") {
+			serve.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><textarea id="text"></textarea><p id="news"></p>`))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+var imports = regexp.MustCompile(`from "\./(\w+)\.js"`)
+
+// A module of the page fits on a few screens, and either asks the server or paints the document.
+func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
+	folder := sources(t)
+	files, err := filepath.Glob(filepath.Join(folder, "*.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	below := map[string][]string{}
+	for _, file := range files {
+		if strings.HasSuffix(file, ".test.js") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".js")
+		if n := strings.Count(string(text), "\n"); n > 250 {
+			t.Errorf("%s has %d lines", name, n)
+		}
+		asks, paints := regexp.MustCompile(`\bserver\.(read|post|follow)\(|\bfetch\(`).Match(text), regexp.MustCompile(`\bdocument\.`).Match(text)
+		if asks && paints {
+			t.Errorf("%s both asks the server and paints", name)
+		}
+		for _, found := range imports.FindAllStringSubmatch(string(text), -1) {
+			below[name] = append(below[name], found[1])
+		}
+	}
+	// None is, by whatever way, below itself.
+	var reaches func(from, to string, depth int) bool
+	reaches = func(from, to string, depth int) bool {
+		for _, next := range below[from] {
+			if next == to || depth < len(below) && reaches(next, to, depth+1) {
+				return true
+			}
+		}
+		return false
+	}
+	for name := range below {
+		if reaches(name, name, 0) {
+			t.Errorf("%s is below itself", name)
+		}
+	}
+}

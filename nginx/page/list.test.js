@@ -1,0 +1,40 @@
+import { Book } from "./book.js";
+import { List } from "./list.js";
+import { Outbox } from "./outbox.js";
+import { Own } from "./own.js";
+import { Reader } from "./reader.js";
+import { Server } from "./server.js";
+import { answerWith, equal, pageOf, until } from "./testing.js";
+
+export default {
+  async "it shows a book and an outbox"() {
+    const act = {};
+    const [ul, older, state, fresh] = ["ul", "button", "p", "button"].map((name) => document.createElement(name));
+    document.body.prepend(ul, older, state, fresh);
+    const book = new Book(() => list.show());
+    const server = new Server();
+    const own = new Own("list own");
+    const outbox = new Outbox(book, server, "list ", { changed: () => list.show(), arrived: (entry) => own.add(entry) });
+    const list = new List({ ul, older, state, fresh }, new Reader(book, server), outbox, own, act);
+    const shown = () => [...ul.children].map((li) => li.className + li.querySelector(".words").textContent);
+    book.take(pageOf(null, 0, 10));
+    equal("newest first", shown(), ["entry 10", "entry 0"]);
+    answerWith(() => [403, {}]);
+    outbox.sign("mine");
+    await until(() => ul.querySelector(".failed"));
+    equal("what is unsent is above", shown(), ["failedmine", "entry 10", "entry 0"]);
+    let discarded;
+    act.discard = (item) => { discarded = item.text; };
+    ul.querySelector(".discard").click();
+    equal("its buttons", discarded, "mine");
+    answerWith(() => [201, { id: 20, text: "mine" }]);
+    outbox.retry([...outbox.items.values()][0]);
+    await until(() => outbox.items.size === 0);
+    equal("one's own is marked", [...ul.children].map((li) => li.querySelector(".note")?.textContent), ["Yours", undefined, undefined]);
+    book.take({ ...pageOf(null), entries: [{ id: 20, text: "another at its place" }] }, true);
+    equal("another at its place is not", ul.querySelector(".note"), null);
+    book.take(pageOf(null, 0), true);
+    equal("another book", shown(), ["entry 0"]);
+    equal("it is gone to, or not", [await list.goTo(0), await list.goTo(5)], [true, false]);
+  },
+};

@@ -1,0 +1,96 @@
+import { Book } from "./book.js";
+import { Outbox } from "./outbox.js";
+import { Server } from "./server.js";
+import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
+
+const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
+const html = { "Content-Type": "text/html" };
+
+// outboxOf gives an outbox, and what states its only item takes.
+function outboxOf(prefix) {
+  const states = [];
+  const book = new Book();
+  book.take(pageOf(null));
+  const outbox = new Outbox(book, new Server(), prefix, {
+    changed: () => {
+      const state = [...outbox.items.values()].map((item) => item.state).join();
+      if (state !== states[states.length - 1]) states.push(state);
+    },
+  });
+  // run signs a text, of which posts are answered so, and then with 201. Reads are answered as given.
+  const run = async (text, posts, read = [200, pageOf(null)]) => {
+    states.length = 0;
+    answerWith((_, { method }) => {
+      if (method !== "POST") return read;
+      const answer = posts.shift() ?? 201;
+      if (answer === 0) throw new TypeError("lost");
+      if (typeof answer === "object") return answer;
+      return [answer, answer === 201 ? { id: book.newest + 10, text } : {}];
+    });
+    outbox.sign(text);
+    await until(() => states.length > 1 && /^(|refused|lost)$/.test(states[states.length - 1]));
+    return states.join(" ");
+  };
+  return { book, outbox, run, item: () => [...outbox.items.values()][0] };
+}
+
+export default {
+  async "an item's states"() {
+    const { outbox, run, item } = outboxOf("test ");
+    equal("sent", await run("a", []), "sending ");
+    equal("busy at first", await run("b", [429, 429]), "sending held sending held sending ");
+    equal("no answer at first", await run("d", [0, 503]), "sending unsure sending unsure sending ");
+    equal("no answer, then busy: it may be there all the same", await run("e", [0, 429]), "sending unsure sending unsure sending ");
+    equal("refused", await run("f", [403]), "sending refused");
+    equal("stored", kept("test "), 1);
+    outbox.takeBack(item());
+    equal("refused when it may be there", await run("g", [0, 403]), "sending unsure sending lost");
+    outbox.takeBack(item());
+    equal("taken back", [outbox.items.size, kept("test ")], [0, 0]);
+  },
+  async "the shape of an answer is not taken for its cause"() {
+    const { outbox, run, item } = outboxOf("shape ");
+    const front = /Something in front of the guestbook, such as a firewall, refuses this text/;
+    for (const answer of [[403, "<h1>Blocked</h1>", html], [406, "<h1>Not Acceptable</h1>", html], [200, "<h1>Support ID</h1>", html], [451, "<p>", html]]) {
+      const posts = Array(20).fill(answer);
+      equal(`a firewall's ${answer[0]}`, await run("x", posts), "sending held sending held sending refused");
+      equal("says so", front.test(item().reason), true);
+      outbox.takeBack(item());
+    }
+    const away = [403, "<h1>Sign in</h1>", html];
+    const waits = run("y", [away, away, away, away], away);
+    await until(() => /not signed in/.test(item()?.reason));
+    answerWith(() => [201, { id: 500, text: "y" }]);
+    equal("a login page", (await waits).endsWith("held sending "), true);
+    equal("a pod of before, then one of now", await run("z", [[404, "<h1>Not Found</h1>", html]]), "sending held sending ");
+    const posts = Array(40).fill([405, "<h1>Method Not Allowed</h1>", html]);
+    equal("a proxy that lets no posts through is not asked for ever", (await run("w", posts)).endsWith("refused"), true);
+  },
+  async "what another page has taken back is not sent"() {
+    const { outbox, run, item } = outboxOf("away ");
+    await run("a", [403]);
+    localStorage.removeItem(`away ${item().key}`); // as the other page does, whose event does not come to one that is put away
+    outbox.retry(item());
+    await until(() => outbox.items.size === 0);
+    equal("not kept again", kept("away "), 0);
+    await run("b", [403]);
+    localStorage.removeItem(`away ${item().key}`);
+    outbox.recheck();
+    equal("nor shown", outbox.items.size, 0);
+  },
+  async "an item that may be in the book is not shown twice"() {
+    const { book, outbox } = outboxOf("claims ");
+    book.take(pageOf(null, 0), true);
+    let reply;
+    answerWith(() => new Promise((resolve) => { reply = resolve; }));
+    outbox.sign("words");
+    const copy = { id: 10, text: "words" };
+    await until(() => reply);
+    equal("a copy", outbox.claims(copy), true);
+    equal("one from before", outbox.claims({ id: 0, text: "words" }), false);
+    equal("other words", outbox.claims({ id: 10, text: "other" }), false);
+    reply([201, copy]);
+    await until(() => outbox.items.size === 0);
+    equal("once it is in the book", [outbox.claims(copy), idsOf(book)], [false, [0, 10]]);
+  },
+};
