@@ -195,7 +195,7 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("once the master is there: %d %s", w.Code, w.Body)
 	}
 	podtest.Kill(t, pod.Master)
-	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "connection refused") {
+	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"master":"master STRLEN: `) {
 		t.Errorf("when the master has gone again: %d %s", w.Code, w.Body)
 	}
 	s.Drain()

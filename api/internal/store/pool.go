@@ -13,6 +13,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -41,16 +42,16 @@ func uptime() int64 { return int64(time.Since(started)) }
 var started = time.Now()
 
 func newPool(role, addr string, o Options) *pool {
-	label := prometheus.Labels{"role": role}
+	label, metrics := prometheus.Labels{"role": role}, promauto.With(o.Metrics)
 	p := &pool{
 		role: role, options: o,
 		failures: newEventLog(o.Log, role, addr, "redis does not answer", "redis answers again"),
-		durations: prometheus.NewHistogram(prometheus.HistogramOpts{
+		durations: metrics.NewHistogram(prometheus.HistogramOpts{
 			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
 			Help:    "Time of one Redis command, the wait for a connection included.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5},
 		}),
-		errors: prometheus.NewCounter(prometheus.CounterOpts{
+		errors: metrics.NewCounter(prometheus.CounterOpts{
 			Name: "guestbook_redis_errors_total", ConstLabels: label,
 			Help: "Redis commands that failed.",
 		}),
@@ -63,10 +64,9 @@ func newPool(role, addr string, o Options) *pool {
 		DialContext:  func(ctx context.Context) (redis.Conn, error) { return dial(ctx, role, addr, o, &p.discarded) },
 		TestOnBorrow: func(c redis.Conn, lastUsed time.Time) error { return c.(*connection).borrow(lastUsed) },
 	}
-	connections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_redis_pool_connections", ConstLabels: label, Help: "Open connections.",
 	}, func() float64 { return float64(p.ActiveCount()) })
-	o.Metrics.MustRegister(p.durations, p.errors, connections)
 	return p
 }
 

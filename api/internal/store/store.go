@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -51,14 +52,13 @@ func New(o Options) *Store {
 		master:        newPool(master, o.MasterAddr, o),
 		slave:         newPool(slave, o.SlaveAddr, o),
 		refusedWrites: newEventLog(o.Log, master, o.MasterAddr, "redis takes no messages", "redis takes messages again"),
-		fallbacks: prometheus.NewCounter(prometheus.CounterOpts{
+		fallbacks: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
 			Name: "guestbook_redis_fallbacks_total",
 			Help: "Reads answered by the master because no slave could.",
 		}),
 		waitSlaves: o.WaitSlaves,
 	}
 	s.writer = newWriter(s.master, o)
-	o.Metrics.MustRegister(s.fallbacks)
 	return s
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"guestbook/api/internal/guestbook"
 )
@@ -33,12 +34,9 @@ type writer struct {
 type write struct {
 	command string
 	args    []any
-	answer  chan answer // has room for the one answer, so that the writer never waits for the caller
-}
-
-type answer struct {
-	reply any
-	err   error
+	reply   any
+	err     error
+	done    chan struct{} // closed when reply and err are there
 }
 
 var errNotSent = errors.New("not sent in time")
@@ -47,12 +45,11 @@ func newWriter(master *pool, o Options) *writer {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &writer{
 		master: master, waitSlaves: o.WaitSlaves, queue: make(chan *write), stop: stop, stopped: make(chan struct{}),
-		unconfirmed: prometheus.NewCounter(prometheus.CounterOpts{
+		unconfirmed: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
 			Name: "guestbook_redis_unconfirmed_total",
 			Help: "Writes that too few slaves confirmed in time.",
 		}),
 	}
-	o.Metrics.MustRegister(w.unconfirmed)
 	go w.run(ctx)
 	return w
 }
@@ -64,21 +61,21 @@ func (w *writer) close() {
 
 // do queues one command and returns its reply. If the context ends before the writer has taken the command, nothing was
 // stored; if it ends later, the error is ErrUnknown.
-func (w *writer) do(ctx context.Context, command string, args ...any) (any, error) {
+func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
-	sent := &write{command: command, args: args, answer: make(chan answer, 1)}
-	var a answer
+	queued := &write{command: command, args: args, done: make(chan struct{})}
 	select {
-	case w.queue <- sent:
+	case w.queue <- queued:
 		select {
-		case a = <-sent.answer:
+		case <-queued.done:
+			reply, err = queued.reply, queued.err
 		case <-ctx.Done():
-			a.err = guestbook.ErrUnknown
+			err = guestbook.ErrUnknown
 		}
 	case <-ctx.Done():
-		a.err = errNotSent
+		err = errNotSent
 	}
-	return a.reply, w.master.observe(command, start, a.err)
+	return reply, w.master.observe(command, start, err)
 }
 
 // run sends what is in the queue until the writer is closed.
@@ -89,19 +86,24 @@ func (w *writer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case first := <-w.queue:
-			connectCtx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
-			conn, err := w.master.get(connectCtx) // before more commands are taken: until then they count as not sent
-			cancel()
-			batch := w.take(first)
-			answers := make([]answer, len(batch))
-			if err == nil {
-				w.exchange(conn, batch, answers)
-			}
-			conn.Close()
-			for i, one := range batch {
-				one.answer <- answer{answers[i].reply, cmp.Or(err, answers[i].err)}
-			}
+			w.send(ctx, first)
 		}
+	}
+}
+
+// send sends a batch that begins with first, and gives each command its answer.
+func (w *writer) send(ctx context.Context, first *write) {
+	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
+	defer cancel()
+	conn, err := w.master.get(ctx) // before more commands are taken, because those in the queue count as not sent
+	defer conn.Close()
+	batch := w.take(first)
+	if err == nil {
+		w.exchange(conn, batch)
+	}
+	for _, one := range batch {
+		one.err = cmp.Or(err, one.err)
+		close(one.done)
 	}
 }
 
@@ -128,56 +130,34 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch and fills in its answers.
-func (w *writer) exchange(conn redis.Conn, batch []*write, answers []answer) {
+// exchange sends the batch, with WAIT behind it if slaves must have it, and receives the answers.
+func (w *writer) exchange(conn redis.Conn, batch []*write) {
+	timeout := w.master.options.ReadTimeout
 	for _, one := range batch {
 		_ = conn.Send(one.command, one.args...) // receive returns its error
 	}
-	timeout := w.master.options.ReadTimeout
 	if w.waitSlaves > 0 {
-		// WAIT waits for the last write of this connection, and the repeat of a post writes nothing. An APPEND of nothing is
-		// a write, and a slave that has it has all writes before it.
-		_ = conn.Send("APPEND", w.bookOf(batch[0]), "")
 		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // 0 would be for ever
 	}
 	_ = conn.Flush()
 	deadline := time.Now().Add(timeout)
-	receive := func() (a answer) {
-		a.reply, a.err = redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // 0 would be for ever
-		a.err = w.master.handleError(a.err, timeout)
-		return a
+	receive := func() (any, error) {
+		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // 0 would be for ever
+		return reply, w.master.handleError(err, timeout)
 	}
-	for i := range answers {
-		answers[i] = receive()
+	for i := range batch {
+		batch[i].reply, batch[i].err = receive()
 	}
-	if w.waitSlaves > 0 {
-		_ = receive() // APPEND's
-		if err := w.confirmed(receive()); err != nil {
-			for i := range answers {
-				if answers[i].err == nil {
-					w.unconfirmed.Inc()
-					answers[i].err = err
-				}
+	if w.waitSlaves == 0 {
+		return
+	}
+	if slaves, err := redis.Int(receive()); err != nil || slaves < w.waitSlaves {
+		w.master.discardConnections() // another server may have taken the master's place
+		for _, one := range batch {
+			if one.err == nil {
+				w.unconfirmed.Inc()
+				one.err = fmt.Errorf("%w: %d slaves of %d have it", guestbook.ErrUnconfirmed, slaves, w.waitSlaves)
 			}
 		}
 	}
-}
-
-// bookOf returns the key of the book that a command writes to.
-func (w *writer) bookOf(one *write) any {
-	if one.command == "EVAL" {
-		return one.args[2]
-	}
-	return one.args[0]
-}
-
-// confirmed returns nil if enough slaves have the batch, by WAIT's answer. If too few follow the master, another may have
-// taken its place, so confirmed closes the connections to it.
-func (w *writer) confirmed(wait answer) error {
-	slaves, err := redis.Int(wait.reply, wait.err)
-	if err == nil && slaves >= w.waitSlaves {
-		return nil
-	}
-	w.master.discardConnections()
-	return errors.Join(fmt.Errorf("%w: %d slaves have it, of %d", guestbook.ErrUnconfirmed, slaves, w.waitSlaves), err)
 }
