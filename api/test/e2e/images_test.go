@@ -31,7 +31,7 @@ func TestImagesOfAStrictCheckout(t *testing.T) {
 	} {
 		for folder, run := range map[string][]string{
 			"nginx":       {"--tmpfs=/tmp", "--entrypoint=sh", "IMAGE", "-c", "nginx -p /etc/nginx -t && cat /etc/nginx/html/* >/dev/null && test -x /usr/local/bin/start.sh"},
-			"redis-slave": {"--env=GET_HOSTS_FROM=env", "--env=REDIS_MASTER_SERVICE_HOST=127.0.0.1", "IMAGE", "--version"},
+			"redis-slave": {"--env=GET_HOSTS_FROM=env", "--env=REDIS_MASTER_SERVICE_HOST=127.0.0.1", "--entrypoint=sh", "IMAGE", "-c", "/run.sh & until redis-cli ping; do kill -0 $! || exit 1; done"},
 		} {
 			t.Run(folder+" "+name, func(t *testing.T) {
 				checkout := filepath.Join(t.TempDir(), folder)
