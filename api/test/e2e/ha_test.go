@@ -75,7 +75,7 @@ func TestHighAvailability(t *testing.T) {
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/ha.md")
-	if err != nil || len(blocks) != 3 {
+	if err != nil || len(blocks) != 4 {
 		n.Fatalf("docs/ha.md should tell how to move there, back, and to watch it: %d commands, %v", len(blocks), err)
 	}
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text

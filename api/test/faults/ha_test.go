@@ -9,12 +9,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -677,4 +679,47 @@ func (c *cuttable) close() {
 	}
 	c.conns = nil
 	c.changed.Broadcast()
+}
+
+// HAProxy takes memory for as many connections as it may open files, unless maxconn says how many there will be. The proxies have
+// room for all connections of the frontend.
+func TestFaultsProxyConnections(t *testing.T) {
+	h, err := localpod.NewHA(localpod.HAOptions{Dir: t.TempDir(), Net: fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250)), Port: 10_000 + rand.IntN(20_000),
+		Output: func(string) io.Writer { return io.Discard }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	podtest.Start(t, h.Proxies[0])
+	defer func() {
+		if err := h.Proxies[0].Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	host, _, _ := net.SplitHostPort(h.ProxyAddr(0))
+	response, err := (&http.Client{Timeout: 10 * time.Second}).Get("http://" + host + ":8404/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	metrics, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure := func(name string) (n int) {
+		_, rest, _ := strings.Cut(string(metrics), "\nhaproxy_process_"+name+" ")
+		if _, err := fmt.Sscan(rest, &n); err != nil {
+			t.Fatalf("no metric %s: %v", name, err)
+		}
+		return n
+	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	if fds := figure("max_fds"); fds > 5000 || uint64(fds) >= files.Max {
+		t.Errorf("it makes room for %d files, of the %d that it may open", fds, files.Max)
+	}
+	if connections := figure("max_connections"); connections < int(limit(t, "scaler maxReplicas")*limit(t, "settings.PoolSize")) {
+		t.Errorf("it takes only %d connections", connections)
+	}
 }

@@ -296,3 +296,30 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 		})
 	}
 }
+
+// A Redis cannot copy the book of a newer one; Valkey cannot copy that of a Redis after 7.2.
+func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
+	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
+	info := writer.ask(t, "", "INFO", "server")
+	_, version, _ := strings.Cut(info, "\nredis_version:")
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil || strings.Contains(info, "valkey_version") {
+		t.Fatalf("this test needs a Redis: %v, %s", err, info)
+	}
+	asIt := fmt.Sprintf("%d.%d", major, minor)
+	for reader, ok := range map[string]bool{
+		"Redis " + asIt + ".0":                        true,
+		fmt.Sprintf("Redis %d.%d.1", major, minor+1):  true,
+		fmt.Sprintf("Redis %d.%d.1", major, minor+10): true,
+		fmt.Sprintf("Redis %d.9.9", major-1):          false,
+		"Valkey 9.1.2":                                major < 7 || major == 7 && minor <= 2,
+		"Valkey 7.2.5":                                major < 7 || major == 7 && minor <= 2,
+	} {
+		cmd := exec.Command("sh", "-uc", `. "$0"; copies "$1" 127.0.0.1`, filepath.Join(scriptsOfHA(t), "common.sh"), reader)
+		cmd.Env = append(os.Environ(), "PORT="+strconv.Itoa(writer.port))
+		out, err := cmd.CombinedOutput()
+		if refused := strings.Contains(string(out), "Redis "+asIt) && strings.Contains(string(out), "cannot copy"); (err == nil) != ok || refused == ok {
+			t.Errorf("%s: %v, it says %q", reader, err, out)
+		}
+	}
+}

@@ -66,8 +66,6 @@ appendfsync always
 save ""
 maxmemory 100mb
 maxmemory-policy volatile-ttl
-maxmemory-samples 64
-lazyfree-lazy-eviction no
 maxmemory-clients 64mb
 replica-announce-ip $ME
 replica-priority $priority
