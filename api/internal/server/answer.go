@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json/jsontext"
-	"errors"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -21,8 +20,8 @@ type answer struct {
 	release func() // is called after body was written; may be nil
 }
 
-// handler answers a request. It uses the store until the request's context ends.
-type handler func(w http.ResponseWriter, r *http.Request) (answer, error)
+// handler answers a request. It uses the store until the context ends, which is not the request's own.
+type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
 // respond returns a handler for net/http, which calls handle, writes what handle returns, and measures the time.
 func (s *Server) respond(handle handler) http.HandlerFunc {
@@ -30,7 +29,7 @@ func (s *Server) respond(handle handler) http.HandlerFunc {
 		start := time.Now()
 		ctx, cancel := s.storeContext()
 		defer cancel()
-		a, err := s.reserve(handle, w, r.WithContext(ctx))
+		a, err := s.reserve(ctx, handle, w, r)
 		if a.release != nil {
 			defer a.release()
 		}
@@ -51,18 +50,18 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 }
 
 // reserve calls handle when the request's bytes fit below maxPendingBytes. A small request does not wait behind large ones.
-func (s *Server) reserve(handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
+func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
 		size = maxBodyBytes // no more is read
 	}
 	if size > smallRequestBytes {
-		if err := acquire(r.Context(), s.pendingBytes, size); err != nil {
+		if err := acquire(ctx, s.pendingBytes, size); err != nil {
 			return answer{command: "invalid"}, err
 		}
 		defer s.pendingBytes.Release(size)
 	}
-	return handle(w, r)
+	return handle(ctx, w, r)
 }
 
 // acquire takes n from the semaphore. It waits until the context ends.
@@ -73,27 +72,21 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-var errPanic = errors.New("the read panicked")
-
 // share lets callers with the same name share one read and its answer, which none of them may change. The read starts after
-// each of them has called, so that no answer is older than its question. A caller whose context ends stops waiting.
+// each of them has called, so that no answer is older than its question. It ends by the first caller's deadline. A caller that
+// has used up a tenth of its time already, such as one whose body came slowly, reads alone, so that no caller's deadline is
+// missed by more than that.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
-	shared := s.reads.DoChan(name, func() (body any, err error) {
+	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
+		return read(ctx)
+	}
+	answer, err, _ := s.reads.Do(name, func() (any, error) {
 		runtime.Gosched()    // goroutines that are about to call share take part
 		s.reads.Forget(name) // goroutines that call share from here on start another read
-		ctx, cancel := s.storeContext()
-		defer cancel()
-		err = errPanic
-		defer s.logPanic() // singleflight would end the process
 		return read(ctx)
 	})
-	select {
-	case result := <-shared:
-		body, _ := result.Val.([]byte)
-		return body, result.Err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	body, _ := answer.([]byte)
+	return body, err
 }
 
 // contentType is the header of all answers. It is never changed.

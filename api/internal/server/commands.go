@@ -21,7 +21,7 @@ const (
 var updated = []byte(`{"message": "Updated"}`)
 
 // phpCommand answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
-func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params.Get("cmd")
 	switch {
@@ -33,14 +33,14 @@ func (s *Server) phpCommand(w http.ResponseWriter, r *http.Request) (answer, err
 	case cmd.Text == "set" && r.Method == http.MethodHead:
 		return answer{command: "invalid"}, methodNotAllowed(w, "GET, POST") // HEAD reads
 	case cmd.Text == "set":
-		return answer{command: "set", body: updated}, s.set(r, params)
+		return answer{command: "set", body: updated}, s.set(ctx, r, params)
 	}
-	a, err := s.get(r.Context(), params)
+	a, err := s.get(ctx, params)
 	a.command = "get"
 	return a, err
 }
 
-func (s *Server) set(r *http.Request, params php.Params) error {
+func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	if err := checkOrigin(r); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s *Server) set(r *http.Request, params php.Params) error {
 	if err != nil {
 		return err
 	}
-	return s.Store.Set(r.Context(), key, value)
+	return s.Store.Set(ctx, key, value)
 }
 
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {

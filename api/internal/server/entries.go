@@ -22,20 +22,20 @@ const (
 )
 
 // entries posts an entry or reads a page of them.
-func (s *Server) entries(w http.ResponseWriter, r *http.Request) (answer, error) {
+func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		body, err := s.readEntries(r)
+		body, err := s.readEntries(ctx, r)
 		return answer{command: "entries", body: body}, err
 	case http.MethodPost:
-		body, err := s.postEntry(w, r)
+		body, err := s.postEntry(ctx, w, r)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
 	return answer{command: "invalid"}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
 // postEntry appends the entry that the body holds, and returns it as JSON.
-func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkOrigin(r); err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (s *Server) postEntry(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	case len(text.Text) > maxTextBytes:
 		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxTextBytes)}
 	}
-	entry, err := s.Store.Append(r.Context(), key, text.Text, idempotencyKey)
+	entry, err := s.Store.Append(ctx, key, text.Text, idempotencyKey)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func idempotencyKey(header http.Header) (string, error) {
 }
 
 // readEntries returns a page of entries as JSON.
-func (s *Server) readEntries(r *http.Request) ([]byte, error) {
+func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, err := s.bookKey(query)
 	if err != nil {
@@ -103,9 +103,9 @@ func (s *Server) readEntries(r *http.Request) ([]byte, error) {
 		return appendPage(nil, entries, older), err
 	}
 	if before < 0 && seen < 0 { // every visitor asks for the newest page
-		return s.share(r.Context(), fmt.Sprint("entries ", limit, " ", key), read)
+		return s.share(ctx, fmt.Sprint("entries ", limit, " ", key), read)
 	}
-	return read(r.Context())
+	return read(ctx)
 }
 
 // readEntriesAfter reads towards the end of the book, from the entry after the one with this id on; -1: from the first.
