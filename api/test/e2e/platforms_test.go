@@ -248,7 +248,7 @@ func TestSolo(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
 	n.ready()
-	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 3 { // Deployment, ReplicaSet, Pod, Service
+	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // Deployment, ReplicaSet, Pod, Service, NetworkPolicy
 		t.Errorf("there are\n%s", made)
 	}
 	signs(t, "http://"+n.frontendAddress())
