@@ -158,7 +158,7 @@ func TestNginxServesThePageAndNothingElse(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
-	if csp := response.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'self';") || strings.Contains(csp, "unsafe") {
+	if csp := response.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'sha256-") || strings.Contains(csp, "unsafe") {
 		t.Errorf("Content-Security-Policy %q", csp)
 	}
 	request, err := http.NewRequest(http.MethodGet, pod.URL()+"/", nil)
