@@ -20,6 +20,7 @@ type book struct {
 	client *http.Client
 
 	found map[string]string // by profile: why it is not there, or ""
+	left  map[string]bool   // profiles that are left out
 	notes []string
 	saved []saved
 
@@ -156,6 +157,12 @@ func (b *book) await(text string) error {
 		b.past[text], b.holds = true, &text
 	}
 	return err
+}
+
+// unique returns a word that this program uses once.
+func (b *book) unique() string {
+	b.words++
+	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
 // old reports whether an answer shows an earlier state of the book, as a slave may.
