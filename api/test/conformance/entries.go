@@ -15,18 +15,6 @@ import (
 	"time"
 )
 
-type entry struct {
-	ID   *int64
-	Text string
-}
-
-func (e entry) String() string {
-	if e.ID == nil {
-		return "no entry"
-	}
-	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
-}
-
 var entries = []group{
 	{"entries", "", "A page that posts one entry, and not the whole list, loses no other visitor's.", []row{
 		{"an entry by a form", form("text=hi;+there%2C%20100%"), appends("hi; there, 100%")},
@@ -145,12 +133,6 @@ var concurrent = []group{
 			return nil
 		}},
 	}},
-}
-
-// unique returns a word that this program uses once.
-func (b *book) unique() string {
-	b.words++
-	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
 // append posts an entry and returns it as the answer names it.

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	u, err := url.Parse(strings.TrimSuffix(*base, "/"))
-	if err != nil || u.Host == "" || flags.NArg() > 0 || !slices.Contains([]string{"table", "tap", "junit"}, *format) {
+	if err != nil || u.Host == "" || flags.NArg() > 0 || formats[*format] == "" {
 		fmt.Fprintf(stderr, "conformance: cannot read %q: use -url http://HOST:PORT, and -format table, tap or junit\n", args)
 		return 2
 	}
@@ -55,22 +55,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+strings.ToLower(rand.Text())), client: newClient(), found: map[string]string{}, past: map[string]bool{"": true}}
+	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+strings.ToLower(rand.Text())), client: newClient(), found: map[string]string{}, left: map[string]bool{}, past: map[string]bool{"": true}}
 	if err := b.ask(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		return 2
 	}
 	for _, profile := range profiles {
-		if *only != "" {
+		wanted := *only == "" || slices.Contains(strings.Split(*only, ","), profile)
+		if b.left[profile] = !wanted || slices.Contains(strings.Split(*skip, ","), profile); *only != "" && wanted {
 			b.found[profile] = ""
-		}
-		if *only != "" && !strings.Contains(*only, profile) || strings.Contains(*skip, profile) {
-			b.found[profile] = "not asked for"
 		}
 	}
 	report := report{b, b.tryAll(known), *all}
-	map[string]func(io.Writer){"table": report.table, "tap": report.tap, "junit": report.junit}[*format](stdout)
-	code := report.code()
+	code := report.Code()
+	if err := report.write(stdout, *format); err != nil {
+		fmt.Fprintln(stderr, "conformance: the report is not whole:", err)
+		code = 1
+	}
 	b.ctx = context.WithoutCancel(ctx) // also after Ctrl-C
 	if err := b.restore(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)

@@ -1,61 +1,67 @@
 package main
 
 import (
-	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"text/tabwriter"
+	"text/template"
 	"time"
 )
 
 // A result is the outcome of a row.
 type result struct {
-	profile, name, why string
-	err                error // nil: the guestbook keeps it
-	known              bool  // to fail
-	asked              []string
-	took               time.Duration
+	Number             int
+	Profile, Name, Why string
+	Err                error // nil: the guestbook keeps it
+	Known              bool  // to fail
+	Asked              []string
+	Seconds            float64
 }
 
-// red reports whether the outcome is not the expected one.
-func (r result) red() bool { return (r.err != nil) != r.known }
+// Outcome is one word: kept, known, BROKEN, or PASSES although it is known to fail.
+func (r result) Outcome() string {
+	switch {
+	case r.Known && r.Err != nil:
+		return "known"
+	case r.Known:
+		return "PASSES"
+	case r.Err != nil:
+		return "BROKEN"
+	}
+	return "kept"
+}
 
-// details tell, a line each, what was asked, what came and what was expected, and why it matters.
-func (r result) details() (lines []string) {
-	if r.err == nil {
-		return []string{"came      what was expected; the list of -known says that it fails: take it off"}
+// Details tell what was asked, what came and what was expected, and why it matters.
+func (r result) Details() []string {
+	if r.Err == nil {
+		return []string{"came      what was expected: take the row off the list of -known"}
 	}
-	lines = append(lines, r.asked...)
-	if d := (*difference)(nil); errors.As(r.err, &d) {
-		lines = append(lines, "came      "+d.came, "expected  "+d.expected)
-	} else {
-		lines = append(lines, "came      "+r.err.Error())
+	lines := append(r.Asked, "came      "+r.Err.Error())
+	if d := (*difference)(nil); errors.As(r.Err, &d) {
+		lines = append(r.Asked, "came      "+d.came, "expected  "+d.expected)
 	}
-	return append(lines, "matters   "+r.why)
+	return append(lines, "matters   "+r.Why)
 }
 
 // tryAll tries each row of the profiles that were found.
 func (b *book) tryAll(known list) (results []result) {
 	for _, g := range groups() {
-		if !b.has(g.profile) || g.needs != "" && !b.has(g.needs) {
+		if b.left[g.profile] || !b.has(g.profile) || g.needs != "" && !b.has(g.needs) {
 			continue
 		}
 		for _, row := range g.rows {
 			start := time.Now()
 			b.asked = nil
-			r := result{profile: g.profile, name: row.name, why: g.why, err: row.keeps(b, row.request), known: slices.Contains(known, g.profile+"/"+row.name)}
-			if r.err != nil {
+			err := row.keeps(b, row.request)
+			r := result{len(results) + 1, g.profile, row.name, g.why, err, slices.Contains(known, g.profile+"/"+row.name), nil, time.Since(start).Seconds()}
+			if err != nil {
 				b.holds = nil
 				for _, request := range b.asked {
-					r.asked = append(r.asked, b.curl(request))
+					r.Asked = append(r.Asked, b.curl(request))
 				}
-				r.asked = slices.Compact(r.asked)
-				r.asked = r.asked[max(0, len(r.asked)-3):]
+				r.Asked = slices.Compact(r.Asked)
+				r.Asked = slices.Clone(r.Asked[max(0, len(r.Asked)-3):])
 			}
-			r.took = time.Since(start)
 			results = append(results, r)
 		}
 	}
@@ -63,105 +69,65 @@ func (b *book) tryAll(known list) (results []result) {
 }
 
 type report struct {
-	book    *book
-	results []result
-	all     bool
+	*book
+	Results []result
+	Verbose bool
 }
 
-func (r report) code() int {
-	if len(r.results) == 0 || slices.ContainsFunc(r.results, result.red) || !r.book.has("php") && !r.book.has("entries") {
+// Code is the program's exit code.
+func (r report) Code() int {
+	if !r.has("php") && !r.has("entries") || r.Count("", "BROKEN")+r.Count("", "PASSES") > 0 || len(r.Results) == 0 {
 		return 1
 	}
 	return 0
 }
 
-// table writes what a person reads: the profiles, and each row that failed.
-func (r report) table(w io.Writer) {
-	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(columns, "PROFILE\tKEPT\tBROKEN\tKNOWN\tNOT TRIED, BECAUSE")
-	for _, profile := range profiles {
-		var kept, broken, known int
-		for _, result := range r.results {
-			switch {
-			case result.profile != profile:
-			case result.err == nil:
-				kept++
-			case result.known:
-				known++
-			default:
-				broken++
-			}
+// Count returns how many rows of a profile, or of all, have an outcome.
+func (r report) Count(profile, outcome string) (n int) {
+	for _, result := range r.Results {
+		if result.Outcome() == outcome && (profile == "" || profile == result.Profile) {
+			n++
 		}
-		fmt.Fprintf(columns, "%s\t%d\t%d\t%d\t%s\n", profile, kept, broken, known, r.book.found[profile])
 	}
-	columns.Flush()
-	for _, note := range r.book.notes {
-		fmt.Fprintln(w, note)
-	}
-	for _, result := range r.results {
-		switch {
-		case result.err == nil && result.known:
-			fmt.Fprintf(w, "\nPASSES  %s/%s\n", result.profile, result.name)
-		case result.err == nil:
-			if r.all {
-				fmt.Fprintf(w, "ok      %s/%s\n", result.profile, result.name)
-			}
-			continue
-		case result.known:
-			fmt.Fprintf(w, "\nknown   %s/%s\n", result.profile, result.name)
-		default:
-			fmt.Fprintf(w, "\nBROKEN  %s/%s\n", result.profile, result.name)
-		}
-		fmt.Fprintln(w, "        "+strings.Join(result.details(), "\n        "))
-	}
+	return n
 }
 
-// tap writes the Test Anything Protocol, version 13.
-func (r report) tap(w io.Writer) {
-	fmt.Fprintf(w, "TAP version 13\n1..%d\n", len(r.results))
-	for i, result := range r.results {
-		ok, todo := "ok", ""
-		if result.err != nil || result.known {
-			ok = "not ok"
-		}
-		if result.known && result.err != nil {
-			todo = " # TODO known"
-		}
-		fmt.Fprintf(w, "%s %d - %s/%s%s\n", ok, i+1, result.profile, result.name, todo)
-		if ok == "not ok" {
-			fmt.Fprintf(w, "  ---\n  details: |\n    %s\n  ...\n", strings.Join(result.details(), "\n    "))
-		}
+// Missing says why no row of a profile was tried.
+func (r report) Missing(profile string) string {
+	if r.left[profile] {
+		return "it is left out"
 	}
+	return r.found[profile]
 }
 
-// junit writes the XML that Jenkins, GitLab and others read.
-func (r report) junit(w io.Writer) {
-	type outcome struct {
-		Text string `xml:",chardata"`
-	}
-	type testcase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Seconds float64  `xml:"time,attr"`
-		Failure *outcome `xml:"failure"`
-		Skipped *outcome `xml:"skipped"`
-	}
-	var suite struct {
-		XMLName xml.Name   `xml:"testsuite"`
-		Name    string     `xml:"name,attr"`
-		Tests   int        `xml:"tests,attr"`
-		Cases   []testcase `xml:"testcase"`
-	}
-	suite.Name, suite.Tests = "conformance", len(r.results)
-	for _, result := range r.results {
-		c := testcase{Class: result.profile, Name: result.name, Seconds: result.took.Seconds()}
-		if text := (outcome{strings.Join(result.details(), "\n")}); result.red() {
-			c.Failure = &text
-		} else if result.known {
-			c.Skipped = &text
-		}
-		suite.Cases = append(suite.Cases, c)
-	}
-	text, _ := xml.MarshalIndent(suite, "", "\t") // it is made of texts and numbers only
-	fmt.Fprintf(w, "%s%s\n", xml.Header, text)
+func (r report) Profiles() []string { return profiles }
+func (r report) Notes() []string    { return r.notes }
+
+// formats are the reports: for a person; in version 13 of the Test Anything Protocol; as the XML of JUnit.
+var formats = map[string]string{
+	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
+{{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}
+{{end}}{{range .Notes}}{{.}}
+{{end}}{{range .Results}}{{if or $.Verbose (ne .Outcome "kept")}}{{printf "%-6s" .Outcome}}  {{.Profile}}/{{.Name}}
+{{if ne .Outcome "kept"}}{{range .Details}}        {{.}}
+{{end}}{{end}}{{end}}{{end}}`,
+	"tap": `TAP version 13
+1..{{len .Results}}
+{{range .Results}}{{if ne .Outcome "kept"}}not {{end}}ok {{.Number}} - {{.Profile}}/{{.Name}}{{if eq .Outcome "known"}} # TODO known{{end}}
+{{if ne .Outcome "kept"}}  ---
+  details: |{{range .Details}}
+    {{.}}{{end}}
+  ...
+{{end}}{{end}}`,
+	"junit": `<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="conformance" tests="{{len .Results}}">
+{{range .Results}}<testcase classname="{{.Profile}}" name="{{html .Name}}" time="{{printf "%.3f" .Seconds}}">{{if eq .Outcome "known"}}<skipped/>{{else if ne .Outcome "kept"}}<failure>
+{{range .Details}}{{html .}}
+{{end}}</failure>{{end}}</testcase>
+{{end}}</testsuite>
+`,
+}
+
+func (r report) write(w io.Writer, format string) error {
+	return template.Must(template.New("").Parse(formats[format])).Execute(w, r)
 }

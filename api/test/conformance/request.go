@@ -65,6 +65,18 @@ func (r request) in(b *book) request {
 	return r
 }
 
+type entry struct {
+	ID   *int64
+	Text string
+}
+
+func (e entry) String() string {
+	if e.ID == nil {
+		return "no entry"
+	}
+	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
+}
+
 // An answer is what came, but for what follows after maxBody bytes, and for streams.
 type answer struct {
 	status int
