@@ -99,7 +99,7 @@ func TestTheAccessLog(t *testing.T) {
 		{"the page", ask("GET /", ""), "GET", "/", 200},
 		{"a newline in the address", ask("GET /x%0a"+strings.ReplaceAll(forged, `"`, "%22"), ""), "GET", "/x%0a" + strings.ReplaceAll(forged, `"`, "%22"), 404},
 		{"a quote in the address", ask(`GET /x"},{"y`, ""), "GET", `/x"},{"y`, 404},
-		{"a POST of the page", ask("POST /?%0d%0a", "Content-Length: 0\r\n"), "POST", "/", 405},
+		{"a POST of a file", ask("POST /index.html?%0d%0a", "Content-Length: 0\r\n"), "POST", "/index.html", 405},
 		{"a POST that is too long", ask("POST /guestbook/entries", "Content-Length: 2000000\r\n"), "POST", "/guestbook/entries", 413},
 		{"an unknown method", ask("TRACE /guestbook/entries?x", ""), "TRACE", "/guestbook/entries", 405},
 		{"a method that the API refuses", ask("PUT /guestbook/?cmd=set&key=messages&value=x", "Content-Length: 0\r\n"), "PUT", "/guestbook/", 405},
