@@ -38,7 +38,11 @@ func (w *watch) follow(r *rig) {
 	for i, pod := range r.pods {
 		w.apis[i].Store(int64(pod.Ports.API))
 	}
-	for until := time.Now().Add(waitLimit); len(w.prometheus.Query(r, `absent(guestbook_build_info) or absent(redis_up == 1) or ALERTS{alertname=~"GuestbookNo(Frontend|RedisFigures)",alertstate="firing"}`)) > 0; time.Sleep(50 * time.Millisecond) {
+	query := `absent(guestbook_build_info) or ALERTS{alertname="GuestbookNoFrontend",alertstate="firing"}`
+	if r.ha == nil || r.ha.password == "" { // the exporter has no password
+		query += ` or absent(redis_up == 1) or ALERTS{alertname="GuestbookNoRedisFigures",alertstate="firing"}`
+	}
+	for until := time.Now().Add(waitLimit); len(w.prometheus.Query(r, query)) > 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(until) {
 			r.Fatal("Prometheus does not scrape the rig")
 		}

@@ -282,9 +282,10 @@ func handOver(name, programs string) fault {
 // ha is a localpod.HA with what Kubernetes does for it: the Services in front of it, and readiness.
 type ha struct {
 	*localpod.HA
-	r       *rig
-	proxies *service // the Service redis-master
-	pods    int      // that know where the master is
+	r        *rig
+	password string
+	proxies  *service // the Service redis-master
+	pods     int      // that know where the master is
 	cuttable
 
 	done    chan struct{}
@@ -293,7 +294,7 @@ type ha struct {
 
 func newHA(r *rig, s setup) *ha {
 	r.Helper()
-	h := &ha{r: r, done: make(chan struct{})}
+	h := &ha{r: r, password: s.password, done: make(chan struct{})}
 	o := localpod.HAOptions{
 		Dir: r.TempDir(), Net: fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250)), Port: 10_000 + rand.IntN(20_000), Programs: s.programs,
 		Password: s.password, Output: func(string) io.Writer { return io.Discard },
