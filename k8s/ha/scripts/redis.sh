@@ -60,7 +60,7 @@ exec redis-server - <<CONF
 bind $BIND
 port $PORT
 protected-mode no
-dir $DATA
+dir "$DATA"
 appendonly yes
 appendfsync always
 save ""

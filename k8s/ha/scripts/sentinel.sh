@@ -11,7 +11,7 @@ cat >sentinel.new <<CONF
 bind $BIND
 port $SENTINEL_PORT
 protected-mode no
-dir $DATA
+dir "$DATA"
 sentinel myid $(printf %s "$ME" | sha1sum | cut -c1-40)
 sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
