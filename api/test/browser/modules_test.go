@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -35,7 +36,13 @@ func TestModules(t *testing.T) {
 		module := `import("/` + filepath.Base(file) + `")`
 		p := visit(t, url, visitor{hurried: true})
 		var names []string
-		p.eval(module+`.then((tests) => Object.keys(tests.default))`, &names)
+		p.awaitNil(file, func() error {
+			if p.eval(module+`.then((tests) => Object.keys(tests.default), () => [])`, &names); len(names) > 0 {
+				return nil
+			}
+			p.reload() // the network may have changed
+			return errors.New("it has no tests")
+		})
 		for _, name := range names {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".test.js")+"/"+name, func(t *testing.T) {
 				p := visit(t, url, visitor{hurried: true})

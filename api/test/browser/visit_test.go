@@ -489,6 +489,7 @@ func TestBordersOfButtonsCanBeSeen(t *testing.T) {
 	p.awaitState("live")
 	p.sign("refused")
 	p.awaitFailure("refused")
+	p.await("the dot to be of the note's colour", `getComputedStyle(document.querySelector(".failed"), "::before").borderTopColor === getComputedStyle(document.querySelector(".failed .note")).color`)
 	for _, colors := range []string{"light", "dark"} {
 		p.run(theme(colors))
 		for _, button := range []string{".retry", ".edit", ".discard"} {
