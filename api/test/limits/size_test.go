@@ -14,8 +14,8 @@ import (
 
 // The code grows by a decision only, which is a larger number here. Lines are counted that are neither blank nor comments.
 const (
-	maxAPILines   = 2660 // of Go in api/, without tests and tools
-	maxToolsLines = 941  // of Go in api/tools/
+	maxAPILines   = 2680 // of Go in api/, without tests and tools
+	maxToolsLines = 1080 // of Go in api/tools/
 	maxLuaLines   = 40
 	maxFileLines  = 200 // of one file of the API
 )
