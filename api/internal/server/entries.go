@@ -96,7 +96,7 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 		return nil, err
 	}
 	if after != fromNow {
-		return s.readEntriesAfter(r.Context(), key, after, int(limit))
+		return s.readEntriesAfter(ctx, key, after, int(limit))
 	}
 	read := func(ctx context.Context) ([]byte, error) {
 		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
