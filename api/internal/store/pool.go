@@ -105,7 +105,7 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	}
 }
 
-// replyTimeout returns how long to wait for an answer: REDIS_READ_TIMEOUT, or less if the context ends before.
+// replyTimeout returns how long to wait for an answer: ReadTimeout, or less if the context ends before.
 func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
 	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
