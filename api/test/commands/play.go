@@ -36,6 +36,9 @@ const standIn = `command_not_found_handle() {
 // mentioned are the files outside the repository that a block names.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
+// built matches the folder of a program that was built here: there nothing would stand in for it.
+var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
+
 // play types a block, line by line, into a shell of which no command does anything, and returns those that ran. The command with
 // the number fails; 0: none. damaged is a file that was there before, and that the block has overwritten.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
@@ -44,7 +47,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 		return nil, "", err
 	}
 	defer os.RemoveAll(dir)
-	text := strings.ReplaceAll(b.Text, ".build/", "") // there nothing would stand in
+	text := built.ReplaceAllString(b.Text, "$1")
 	for _, file := range mentioned.FindAllString(text, -1) {
 		text = strings.ReplaceAll(text, file, filepath.Join(dir, filepath.Base(file)))
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte("from before"), 0o600); err != nil {
