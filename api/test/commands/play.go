@@ -21,7 +21,7 @@ type Call struct {
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
 // standIn takes the place of every program: it writes its arguments and its input down, prints a word, and fails if it is the
-// command with the number $FAILS. As kubectl does, it refuses to work on an empty input.
+// command with the number $FAILS.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -29,13 +29,15 @@ const standIn = `command_not_found_handle() {
   echo >>"$CALLS.lines"
   mapfile -t number <"$CALLS.lines"
   [ "${#number[@]}" != "$FAILS" ] || return 1
-  [[ " $* " != *" -f - "* || -n $input ]] || return 1
   echo word
 }
 `
 
 // mentioned are the files outside the repository that a block names.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
+
+// built matches the folder of a program that was built here: there nothing would stand in for it.
+var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
 // play types a block, line by line, into a shell of which no command does anything, and returns those that ran. The command with
 // the number fails; 0: none. damaged is a file that was there before, and that the block has overwritten.
@@ -45,7 +47,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 		return nil, "", err
 	}
 	defer os.RemoveAll(dir)
-	text := strings.ReplaceAll(b.Text, ".build/", "") // there nothing would stand in
+	text := built.ReplaceAllString(b.Text, "$1")
 	for _, file := range mentioned.FindAllString(text, -1) {
 		text = strings.ReplaceAll(text, file, filepath.Join(dir, filepath.Base(file)))
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte("from before"), 0o600); err != nil {
@@ -97,7 +99,8 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something.
+// overwrites reports whether a command may delete or overwrite something. kubectl does neither with an empty input, and goes on
+// as if all were well if it is to replace.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
