@@ -96,10 +96,10 @@ func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
 	conn, err := w.master.get(ctx) // before more commands are taken, because those in the queue count as not sent
-	defer conn.Close()
 	batch := w.take(first)
 	if err == nil {
 		w.exchange(conn, batch)
+		conn.Close()
 	}
 	for _, one := range batch {
 		one.err = cmp.Or(err, one.err)

@@ -151,19 +151,17 @@ func (c Call) Vague() string {
 	var words []string
 	for i, arg := range args {
 		selector, found := strings.CutPrefix(arg, "--pod-selector=")
-		if selects := i > 0 && args[i-1] == "-l"; selects || found {
-			if selects {
-				selector = arg
-			}
-			if !slices.Contains(precise, selector) {
-				return "others may have the labels " + selector
-			}
-			chosen = true
-		} else if arg == "--all" {
+		if i > 0 && args[i-1] == "-l" {
+			selector, found = arg, true
+		}
+		switch {
+		case found && !slices.Contains(precise, selector):
+			return "others may have the labels " + selector
+		case arg == "--all":
 			return "it takes all of a kind"
-		} else if arg == "-f" || arg == "-k" {
+		case found, arg == "-f", arg == "-k":
 			chosen = true
-		} else if !strings.HasPrefix(arg, "-") {
+		case !strings.HasPrefix(arg, "-"):
 			words = append(words, arg)
 		}
 	}

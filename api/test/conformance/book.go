@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -118,7 +119,7 @@ func (b *book) restore() error {
 			a, err = b.send(s.set)
 		}
 		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("a book is not as it was (%s, %v): this puts it back: %s", a, err, b.curl(s.set.in(b)))
+			return errors.Join(fmt.Errorf("a book is not as it was (%s): this puts it back: %s", a, b.curl(s.set.in(b))), err)
 		}
 	}
 	return nil

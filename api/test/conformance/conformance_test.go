@@ -60,7 +60,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 			if err := standIn.Start(); err != nil {
 				t.Fatal(err)
 			}
-			podtest.Await(t, pod.Master, func(ctx context.Context) error {
+			podtest.Await(t, pod.Master, func(context.Context) error {
 				c, err := net.Dial("tcp", address)
 				if err == nil {
 					c.Close()

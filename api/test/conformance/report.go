@@ -36,11 +36,11 @@ func (r result) Details() []string {
 	if r.Err == nil {
 		return []string{"came      what was expected: take the row off the list of -known"}
 	}
-	lines := append(r.Asked, "came      "+r.Err.Error())
+	came := []string{"came      " + r.Err.Error()}
 	if d := (*difference)(nil); errors.As(r.Err, &d) {
-		lines = append(r.Asked, "came      "+d.came, "expected  "+d.expected)
+		came = []string{"came      " + d.came, "expected  " + d.expected}
 	}
-	return append(lines, "matters   "+r.Why)
+	return slices.Concat(r.Asked, came, []string{"matters   " + r.Why})
 }
 
 // tryAll tries each row of the profiles that were found.

@@ -26,7 +26,7 @@ func TestTheCodeIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	var api, tools, lua int
-	err = filepath.WalkDir(filepath.Join(root, "api"), func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(filepath.Join(root, "api"), func(path string, _ fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(root, path) // it is below root
 		switch {
 		case err != nil:

@@ -72,7 +72,7 @@ func run(dir string) error {
 		}
 	}
 	if wrong > 0 {
-		return fmt.Errorf("Redis 2.8 does not know %d of %d forms", wrong, len(forms))
+		return fmt.Errorf("%d of %d forms are unknown to Redis 2.8", wrong, len(forms))
 	}
 	fmt.Printf("Redis 2.8 knows all %d forms of %d commands\n", len(forms), len(names))
 	return nil
