@@ -6,10 +6,10 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank tells whether nothing of a text can be seen: white space, controls, what is ignored when a text is shown, and the
-// Braille pattern without dots. The server has the same list, of Unicode 17.
+// isBlank tells whether nothing of a text can be seen: white space, controls, what is ignored when a text is shown, the Braille
+// pattern without dots, and U+FFF9 to U+FFFC, for which browsers draw nothing. The server has the same list, of Unicode 17.
 export function isBlank(text) {
-  return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800]*$/u.test(text);
+  return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
 // beginning is a text's first letters, each of them whole: an emoji is one letter, of up to a dozen code units.

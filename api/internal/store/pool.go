@@ -93,11 +93,15 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	for {
 		c, err := p.GetContext(ctx)
 		if err == nil {
-			if _, err = redis.DoWithTimeout(c, p.replyTimeout(ctx), ping); err == nil {
+			timeout := p.replyTimeout(ctx)
+			if _, err = redis.DoWithTimeout(c, timeout, ping); err == nil {
 				return c, nil
 			}
-			p.discardConnections()
-			if c.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			late := errors.Is(err, os.ErrDeadlineExceeded)
+			if !late || timeout == p.options.ReadTimeout { // a shorter timeout says nothing about the server
+				p.discardConnections()
+			}
+			if c.Close(); !late {
 				continue
 			}
 		}

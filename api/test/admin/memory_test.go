@@ -32,6 +32,7 @@ func stream(text string, n int, end string) io.Reader {
 }
 
 func TestImportNeedsLittleMemory(t *testing.T) {
+	t.Setenv("REDIS_COMMANDS", "") // a recorded command of 1 MB takes long
 	pod, c := master(t, localpod.Options{})
 	long := func(text string) string { // the longest text, each byte of it written so
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
@@ -64,6 +65,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 }
 
 func TestExportNeedsLittleMemory(t *testing.T) {
+	t.Setenv("REDIS_COMMANDS", "") // a recorded command of 60 MB takes long
 	pod, c := master(t, localpod.Options{})
 	for _, test := range []struct {
 		text     string
