@@ -123,7 +123,7 @@ export class Book {
     // book is believed when it is shorter twice.
     this.#shorter = old && newest < this.last ? this.#shorter + 1 : 0;
     if (this.#shorter > 1) return false;
-    if (before > this.last) return false;
+    if (before !== null && before > this.last) return false; // null counts as 0, and an empty book ends at -1
     const read = new Map(entries.map((entry) => [entry.id, entry.text]));
     const known = this.entries.slice(this.indexOf(entries[0]?.id ?? Infinity), this.indexOf(newest + 1));
     return known.every(({ id, text }) => read.get(id) === text);
