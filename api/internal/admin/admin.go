@@ -117,8 +117,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls do with each entry after the mark that the guestbook had when each began, oldest first.
-func (c *command) each(at guestbook.Mark, do func(guestbook.Entry) error) error {
+// each calls do with each entry after the position that the guestbook had when each began, oldest first.
+func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	end, err := c.store.End(ctx, c.key)

@@ -90,38 +90,37 @@ func IsBlank(text string) bool {
 	return true
 }
 
-// Mark is a place in a guestbook: after an entry.
-type Mark struct {
+// Position is a place in a guestbook: after an entry.
+type Position struct {
 	ID, End int64 // the offsets at which the entry starts and ends; -1 and 0: before the first
-	// Tail is the last bytes before End. Another guestbook with an entry at the same place hardly has the same there. It is
-	// empty where it is not known.
-	Tail string
+	// Preceding is the last bytes before End, by which another book with an entry at the same place is told apart. "" is unknown.
+	Preceding string
 }
 
-// TailLength is how many bytes a Tail has, unless there are fewer before it.
-const TailLength = 64
+// PrecedingLength is how many bytes Preceding has, unless the book has fewer before End.
+const PrecedingLength = 64
 
-// Start is the place before the first entry.
-var Start = Mark{ID: -1}
+// Start is the position before the first entry.
+var Start = Position{ID: -1}
 
-// Tail is the Tail of a mark at the end of data.
-func Tail(data []byte) string { return string(data[max(0, len(data)-TailLength):]) }
+// LastBytes returns the Preceding of a position at the end of data.
+func LastBytes(data []byte) string { return string(data[max(0, len(data)-PrecedingLength):]) }
 
-// Follow gives what comes after the mark in a guestbook of which data starts at the offset from; not ok: the mark is none of
-// this guestbook's.
-func (m Mark) Follow(data []byte, from int64) (news []byte, ok bool) {
+// After returns the bytes after the position in a book, of which data starts at the offset from. It is not ok if the position is
+// another book's.
+func (m Position) After(data []byte, from int64) (news []byte, ok bool) {
 	at := int(m.End - from)
-	if len(data) < at || m.Tail != "" && !isOrWas(data[:at], m.Tail) {
+	if len(data) < at || m.Preceding != "" && !equalUnlessHidden(data[:at], m.Preceding) {
 		return nil, false
 	}
 	if news = data[at:]; len(news) == 0 {
-		return news, m == Start || m.Tail != ""
+		return news, m == Start || m.Preceding != ""
 	}
 	return news, m.End == 0 || news[0] == ','
 }
 
-// isOrWas says whether data is text, or was before some of it was hidden.
-func isOrWas(data []byte, text string) bool {
+// equalUnlessHidden reports whether data is text, or was text before Hide blanked some of it.
+func equalUnlessHidden(data []byte, text string) bool {
 	if len(data) != len(text) {
 		return false
 	}
@@ -133,13 +132,13 @@ func isOrWas(data []byte, text string) bool {
 	return true
 }
 
-// Split reads the entries of data, which starts at the given offset with the start of an entry. It gives those that are
-// shown, and the place of the last one of all, its Tail not known.
-func Split(data []byte, offset int64) (entries []Entry, last Mark) {
+// Split reads data, which starts at the given offset with the start of an entry. It returns the entries that are not blank, and
+// the position after the last entry, blank or not, without its Preceding.
+func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {
 		n := entryLength(data)
-		last = Mark{ID: offset, End: offset + int64(n)}
+		last = Position{ID: offset, End: offset + int64(n)}
 		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // a book of nothing but commas costs little
 			if text := string(raw); !IsBlank(text) {
 				entries = append(entries, Entry{ID: offset, Text: Decode(text)})
@@ -150,7 +149,7 @@ func Split(data []byte, offset int64) (entries []Entry, last Mark) {
 	return entries, last
 }
 
-// entryLength is how many bytes the entry takes that data starts with, its comma included.
+// entryLength returns how many bytes the first entry of data has, its comma included.
 func entryLength(data []byte) int {
 	if len(data) == 0 {
 		return 0

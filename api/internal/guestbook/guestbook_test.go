@@ -50,18 +50,18 @@ func TestSplit(t *testing.T) {
 	for _, c := range []struct {
 		data string
 		want []Entry
-		last Mark
+		last Position
 	}{
 		{"", nil, Start},
-		{",first", []Entry{{0, "first"}}, Mark{ID: 0, End: 6}},
-		{",first,second", []Entry{{0, "first"}, {6, "second"}}, Mark{ID: 6, End: 13}},
-		{"first,second", []Entry{{0, "first"}, {5, "second"}}, Mark{ID: 5, End: 12}},
-		{",", nil, Mark{ID: 0, End: 1}},
-		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Mark{ID: 5, End: 6}},
-		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Mark{ID: 3, End: 5}},
-		{",a%2Cb", []Entry{{0, "a,b"}}, Mark{ID: 0, End: 6}},
-		{",\ufff9\ufffa\ufffb,\ufffc,a\ufffc", []Entry{{14, "a\ufffc"}}, Mark{ID: 14, End: 19}},
-		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Mark{ID: 14, End: 17}}, // blank
+		{",first", []Entry{{0, "first"}}, Position{ID: 0, End: 6}},
+		{",first,second", []Entry{{0, "first"}, {6, "second"}}, Position{ID: 6, End: 13}},
+		{"first,second", []Entry{{0, "first"}, {5, "second"}}, Position{ID: 5, End: 12}},
+		{",", nil, Position{ID: 0, End: 1}},
+		{",a,,b,", []Entry{{0, "a"}, {3, "b"}}, Position{ID: 5, End: 6}},
+		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Position{ID: 3, End: 5}},
+		{",a%2Cb", []Entry{{0, "a,b"}}, Position{ID: 0, End: 6}},
+		{",\ufff9\ufffa\ufffb,\ufffc,a\ufffc", []Entry{{14, "a\ufffc"}}, Position{ID: 14, End: 19}},
+		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // blank
 	} {
 		entries, last := Split([]byte(c.data), 0)
 		if !reflect.DeepEqual(entries, c.want) || last != c.last {
@@ -70,9 +70,9 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// Whoever follows a guestbook goes on where it was after an entry was hidden, and not in another guestbook.
-func TestFollow(t *testing.T) {
-	mark := Mark{ID: 2, End: 6, Tail: ",a,bad"}
+// A viewer goes on after an entry was hidden, and does not go on in another book.
+func TestAfter(t *testing.T) {
+	position := Position{ID: 2, End: 6, Preceding: ",a,bad"}
 	for data, want := range map[string]struct {
 		news string
 		ok   bool
@@ -80,7 +80,7 @@ func TestFollow(t *testing.T) {
 		",a,bad,c": {",c", true}, ",a,   ,c": {",c", true}, ", ,   ": {"", true}, ",a,bax,c": {"", false}, ",a bad,c": {"", false},
 		",a,bad c": {" c", false}, ",a,b": {"", false},
 	} {
-		if news, ok := mark.Follow([]byte(data), 0); string(news) != want.news || ok != want.ok {
+		if news, ok := position.After([]byte(data), 0); string(news) != want.news || ok != want.ok {
 			t.Errorf("%q goes on with %q, %t", data, news, ok)
 		}
 	}

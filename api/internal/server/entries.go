@@ -111,9 +111,9 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 // readEntriesAfter reads towards the end of the book, from the entry after the one with this id on; -1: from the first.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
 	var entries []guestbook.Entry
-	mark := guestbook.Mark{ID: after, End: max(after, 0)} // before that entry, which is read and left out
+	position := guestbook.Position{ID: after, End: max(after, 0)} // before that entry, which is read and left out
 	for more := true; more && len(entries) <= limit; {
-		news, last, err := s.Store.Since(ctx, key, mark, 0)
+		news, last, err := s.Store.Since(ctx, key, position, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +122,7 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 				entries = append(entries, entry)
 			}
 		}
-		more, mark = last != mark, last
+		more, position = last != position, last
 	}
 	if len(entries) > limit {
 		entries = entries[:limit]

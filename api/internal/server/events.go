@@ -74,7 +74,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		defer conn.Close()
 		at := t.now().to
 		if after != fromNow {
-			at = guestbook.Mark{ID: after, End: max(after, 0)} // before that entry, which is read and not sent
+			at = guestbook.Position{ID: after, End: max(after, 0)} // before that entry, which is read and not sent
 		}
 		t.add(conn)
 		_ = stream(conn, t, head.Bytes(), at) // the viewer has left, or comes back
@@ -87,7 +87,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 const fromNow = int64(-2)
 
 // stream sends the head, and then what comes after the place at, until either side closes the connection.
-func stream(conn net.Conn, t *topic, head []byte, at guestbook.Mark) error {
+func stream(conn net.Conn, t *topic, head []byte, at guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {
 		return err

@@ -67,7 +67,7 @@ type topic struct {
 
 // step is how a guestbook has changed: a viewer that has all up to from is sent text, and has all up to to then.
 type step struct {
-	from, to guestbook.Mark
+	from, to guestbook.Position
 	text     []byte
 }
 
@@ -85,7 +85,7 @@ func newHub(o Options) *hub {
 
 // subscribe gives the topic of the guestbook, which starts at end if there was none yet. Each subscribe that succeeds needs
 // an unsubscribe.
-func (h *hub) subscribe(key string, end guestbook.Mark) (*topic, error) {
+func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[key]
@@ -192,7 +192,7 @@ func (t *topic) add(viewer net.Conn) {
 
 // read gives the events that come after the place at, some at a time, and the place of the last: from a guestbook that has
 // at least upto bytes.
-func (t *topic) read(at guestbook.Mark, upto int64) (text []byte, to guestbook.Mark, err error) {
+func (t *topic) read(at guestbook.Position, upto int64) (text []byte, to guestbook.Position, err error) {
 	ctx, cancel := t.hub.storeContext()
 	defer cancel()
 	entries, to, err := t.hub.Store.Since(ctx, t.key, at, upto)
@@ -205,7 +205,7 @@ func (t *topic) read(at guestbook.Mark, upto int64) (text []byte, to guestbook.M
 }
 
 // send sends a viewer what comes after the place at, n bytes, and returns the place that it has all up to then.
-func (t *topic) send(viewer net.Conn, at guestbook.Mark) (to guestbook.Mark, n int, err error) {
+func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
 	last := t.now()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {
 		time.Sleep(pollInterval)

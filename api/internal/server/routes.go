@@ -24,8 +24,8 @@ type Store interface {
 	Set(ctx context.Context, key, value string) error
 	Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error)
 	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error)
-	Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error)
-	End(ctx context.Context, key string) (guestbook.Mark, error)
+	Since(ctx context.Context, key string, position guestbook.Position, upto int64) ([]guestbook.Entry, guestbook.Position, error)
+	End(ctx context.Context, key string) (guestbook.Position, error)
 	Ping(ctx context.Context, key string) (master, slave error)
 }
 

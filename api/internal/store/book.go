@@ -129,18 +129,18 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// Since returns the entries after the mark, some at a time, and the place of the last of them. ErrNoEntry means that the mark
+// Since returns the entries after the position, some at a time, and the place of the last of them. ErrNoEntry means that the position
 // is another book's, or that the book has less than upto bytes; last is the book's end then.
-func (s *Store) Since(ctx context.Context, key string, mark guestbook.Mark, upto int64) (entries []guestbook.Entry, last guestbook.Mark, err error) {
+func (s *Store) Since(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	err = s.read(ctx, func(ctx context.Context, p *pool) (err error) {
-		entries, last, err = since(ctx, p, key, mark, upto)
+		entries, last, err = since(ctx, p, key, position, upto)
 		return err
 	})
 	return entries, last, err
 }
 
 // End returns the place after the last entry, Start for an empty book.
-func (s *Store) End(ctx context.Context, key string) (last guestbook.Mark, err error) {
+func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, err error) {
 	err = s.read(ctx, func(ctx context.Context, p *pool) (err error) {
 		last, err = end(ctx, p, key)
 		return err
@@ -202,26 +202,26 @@ func bytesBefore(ctx context.Context, p *pool, key string, before, size int64) (
 	return data, start, err
 }
 
-func end(ctx context.Context, p *pool, key string) (last guestbook.Mark, err error) {
+func end(ctx context.Context, p *pool, key string) (last guestbook.Position, err error) {
 	for size := int64(firstWindow); ; size *= 4 {
 		data, start, err := bytesBefore(ctx, p, key, -1, size)
 		if comma := bytes.LastIndexByte(data, ','); err != nil || start == 0 || comma >= 0 {
 			_, last = guestbook.Split(data[max(comma, 0):], start+int64(max(comma, 0)))
-			last.Tail = guestbook.Tail(data)
+			last.Preceding = guestbook.LastBytes(data)
 			return last, err
 		}
 	}
 }
 
-func since(ctx context.Context, p *pool, key string, mark guestbook.Mark, upto int64) ([]guestbook.Entry, guestbook.Mark, error) {
-	from := max(0, mark.End-guestbook.TailLength)
+func since(ctx context.Context, p *pool, key string, position guestbook.Position, upto int64) ([]guestbook.Entry, guestbook.Position, error) {
+	from := max(0, position.End-guestbook.PrecedingLength)
 	for size := int64(64 << 10); ; size *= 4 {
 		data, err := redis.Bytes(p.do(ctx, "GETRANGE", key, from, from+size-1))
 		if err != nil {
-			return nil, mark, err
+			return nil, position, err
 		}
 		whole := int64(len(data)) < size // that is all that there is
-		news, ok := mark.Follow(data, from)
+		news, ok := position.After(data, from)
 		if !ok || whole && from+int64(len(data)) < upto {
 			end, err := end(ctx, p, key)
 			return nil, end, cmp.Or(err, guestbook.ErrNoEntry)
@@ -233,10 +233,10 @@ func since(ctx context.Context, p *pool, key string, mark guestbook.Mark, upto i
 			}
 			news = news[:cut]
 		}
-		entries, last := guestbook.Split(news, mark.End)
-		last.Tail = guestbook.Tail(data[:int(mark.End-from)+len(news)])
+		entries, last := guestbook.Split(news, position.End)
+		last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
 		if len(news) == 0 {
-			last = mark
+			last = position
 		}
 		return entries, last, nil
 	}

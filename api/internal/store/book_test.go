@@ -231,7 +231,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	if got, _, err := s.Page(ctx, book, posted.ID, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("before the post: %v, %v", got, err)
 	}
-	if got, last, err := s.Since(ctx, book, guestbook.Mark{ID: posted.ID, End: posted.ID}, -1); err != nil || len(got) != 1 || last.ID != posted.ID {
+	if got, last, err := s.Since(ctx, book, guestbook.Position{ID: posted.ID, End: posted.ID}, -1); err != nil || len(got) != 1 || last.ID != posted.ID {
 		t.Errorf("since the post: %v, %v, %v", got, last, err)
 	}
 }
@@ -240,46 +240,48 @@ func TestSince(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	long := strings.Repeat("x", 100_000)
-	mark := func(id, end int64, tail string) guestbook.Mark { return guestbook.Mark{ID: id, End: end, Tail: tail} }
+	position := func(id, end int64, tail string) guestbook.Position {
+		return guestbook.Position{ID: id, End: end, Preceding: tail}
+	}
 	for _, c := range []struct {
-		content string
-		mark    guestbook.Mark
-		upto    int64
-		want    []guestbook.Entry
-		last    guestbook.Mark
-		err     error
+		content  string
+		position guestbook.Position
+		upto     int64
+		want     []guestbook.Entry
+		last     guestbook.Position
+		err      error
 	}{
 		{"", guestbook.Start, -1, nil, guestbook.Start, nil},
-		{",a,b", guestbook.Start, -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, mark(2, 4, ",a,b"), nil},
-		{",a,b", mark(0, 2, ",a"), -1, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
-		{",a,b,c", mark(0, 2, ",a"), 4, []guestbook.Entry{entry(2, "b"), entry(4, "c")}, mark(4, 6, ",a,b,c"), nil},
-		{"a,b", mark(0, 1, "a"), -1, []guestbook.Entry{entry(1, "b")}, mark(1, 3, "a,b"), nil},
-		{",a,b", mark(2, 4, ",a,b"), -1, nil, mark(2, 4, ",a,b"), nil},
-		{",a,", mark(0, 2, ",a"), -1, nil, mark(2, 3, ",a,"), nil},
-		{"," + long + ",b", mark(0, 100_001, long[:64]), -1, []guestbook.Entry{entry(100_001, "b")}, mark(100_001, 100_003, long[:62]+",b"), nil},
-		{",a," + long, mark(0, 2, ",a"), -1, []guestbook.Entry{entry(2, long)}, mark(2, 100_003, long[:64]), nil},
-		// A mark whose tail is not known.
-		{",a,b", mark(2, 2, ""), -1, []guestbook.Entry{entry(2, "b")}, mark(2, 4, ",a,b"), nil},
-		{",a,b", mark(0, 0, ""), 4, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, mark(2, 4, ",a,b"), nil},
-		{"", mark(0, 0, ""), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
-		{",a,b", mark(1, 1, ""), -1, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		{",a,b", mark(9, 9, ""), -1, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},
+		{",a,b", guestbook.Start, -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
+		{",a,b", position(0, 2, ",a"), -1, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
+		{",a,b,c", position(0, 2, ",a"), 4, []guestbook.Entry{entry(2, "b"), entry(4, "c")}, position(4, 6, ",a,b,c"), nil},
+		{"a,b", position(0, 1, "a"), -1, []guestbook.Entry{entry(1, "b")}, position(1, 3, "a,b"), nil},
+		{",a,b", position(2, 4, ",a,b"), -1, nil, position(2, 4, ",a,b"), nil},
+		{",a,", position(0, 2, ",a"), -1, nil, position(2, 3, ",a,"), nil},
+		{"," + long + ",b", position(0, 100_001, long[:64]), -1, []guestbook.Entry{entry(100_001, "b")}, position(100_001, 100_003, long[:62]+",b"), nil},
+		{",a," + long, position(0, 2, ",a"), -1, []guestbook.Entry{entry(2, long)}, position(2, 100_003, long[:64]), nil},
+		// A position whose tail is not known.
+		{",a,b", position(2, 2, ""), -1, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
+		{",a,b", position(0, 0, ""), 4, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
+		{"", position(0, 0, ""), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
+		{",a,b", position(1, 1, ""), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
+		{",a,b", position(9, 9, ""), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		// Rewritten books, and the ends of the new ones.
-		{"", mark(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
-		{",x,b", mark(0, 2, ",a"), -1, nil, mark(2, 4, ",x,b"), guestbook.ErrNoEntry},
-		{",ab", mark(0, 2, ",a"), -1, nil, mark(0, 3, ",ab"), guestbook.ErrNoEntry},
-		{",other,b", mark(6, 8, ",first,b"), -1, nil, mark(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry as it was
-		{",a,b", mark(0, 2, ",a"), 5, nil, mark(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it does not reach so far
+		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
+		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
+		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
+		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry as it was
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it does not reach so far
 	} {
 		set(t, s, c.content)
 		wantGet(t, s, c.content)
-		got, last, err := s.Since(within(t, 5*time.Second), book, c.mark, c.upto)
+		got, last, err := s.Since(within(t, 5*time.Second), book, c.position, c.upto)
 		if !errors.Is(err, c.err) || !reflect.DeepEqual(got, c.want) || last != c.last {
-			t.Errorf("%.20q since %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.mark, got, last, err, c.want, c.last, c.err)
+			t.Errorf("%.20q since %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.position, got, last, err, c.want, c.last, c.err)
 		}
 		end, err := s.End(within(t, 5*time.Second), book)
 		_, want := guestbook.Split([]byte(c.content), 0)
-		if want.Tail = guestbook.Tail([]byte(c.content)); err != nil || end != want {
+		if want.Preceding = guestbook.LastBytes([]byte(c.content)); err != nil || end != want {
 			t.Errorf("%.20q ends at %.40v, %v, want %.40v", c.content, end, err, want)
 		}
 	}
@@ -296,15 +298,15 @@ func TestSinceInSteps(t *testing.T) {
 	set(t, s, content.String())
 	wantGet(t, s, content.String())
 	want, end := guestbook.Split([]byte(content.String()), 0)
-	end.Tail = guestbook.Tail([]byte(content.String()))
+	end.Preceding = guestbook.LastBytes([]byte(content.String()))
 	var got []guestbook.Entry
-	mark := guestbook.Start
-	for mark != end {
-		entries, last, err := s.Since(within(t, 5*time.Second), book, mark, -1)
-		if err != nil || last == mark {
-			t.Fatalf("since %v: to %v, %v", mark, last, err)
+	position := guestbook.Start
+	for position != end {
+		entries, last, err := s.Since(within(t, 5*time.Second), book, position, -1)
+		if err != nil || last == position {
+			t.Fatalf("since %v: to %v, %v", position, last, err)
 		}
-		got, mark = append(got, entries...), last
+		got, position = append(got, entries...), last
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%d entries, want %d", len(got), len(want))
