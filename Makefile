@@ -19,7 +19,7 @@ export GOBIN := $(CURDIR)/.build
 # Go fetches the version that go.mod asks for.
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
-.PHONY: help run run-ha page test images push manifests e2e servers chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy test-long \
+.PHONY: help run run-ha page quick test images push manifests e2e servers chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy test-long \
 	test-versions faults mutants soak conformance fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
@@ -32,6 +32,9 @@ run-ha: servers haproxy page ## the same with three Redis, of which any may die:
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
+quick: servers ## vet, and the tests that need no browser and no fault: in 20 s
+	go vet ./api/...
+	go test ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/history ./api/test/limits ./api/test/commands ./api/test/addresses
 test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
