@@ -25,7 +25,8 @@ import (
 var edges = []fault{
 	{
 		name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
-		setup: setup{direct: true, masterArgs: []string{"--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}}, writes: unavailable,
+		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
+		writes:  []int{503, 507},
 		instead: func(r *rig) { setAtOnce(r, 300) },
 	},
 	{
@@ -102,7 +103,7 @@ func setAtOnce(r *rig, n int) {
 			switch {
 			case done.Status == http.StatusOK:
 				said[i] = stored
-			case bytes.Contains(body, []byte(not)):
+			case done.Status == http.StatusInsufficientStorage, bytes.Contains(body, []byte(not)):
 				said[i] = not
 			case bytes.Contains(body, []byte(unknown)):
 				said[i] = unknown
