@@ -25,7 +25,7 @@ import (
 var edges = []fault{
 	{
 		name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
-		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
+		setup:   setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
 		writes:  []int{503, 507},
 		instead: func(r *rig) { setAtOnce(r, 300) },
 	},
