@@ -81,11 +81,13 @@ func dialOnce(ctx context.Context, role, addr string, o Options, discarded *atom
 		o.TLS = o.TLS.Clone()
 		o.TLS.RootCAs = o.RootCAs()
 	}
+	deadline, _ := ctx.Deadline()
+	timeout := max(time.Until(deadline), 1) // 0 would be for ever
 	dialedAt := uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", addr,
-		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(o.DialTimeout),
+		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(timeout),
 		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),
-		redis.DialReadTimeout(o.DialTimeout), redis.DialWriteTimeout(o.WriteTimeout),
+		redis.DialReadTimeout(timeout), redis.DialWriteTimeout(o.WriteTimeout),
 	)
 	if err == nil {
 		if err = handshake(dialed, role, o.WaitSlaves > 0); err == nil {
