@@ -66,7 +66,7 @@ test-long: servers chromium ## many visitors or entries; proxies that hold strea
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/test/admin
 	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/long
-	go test -tags=long -count=1 -timeout=20m -v -run=TestMutations ./api/test/conformance
+	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ViewersThat)' ./api/test/conformance ./api/test/contract
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them

@@ -38,6 +38,7 @@ func Run(t *testing.T, base string, master Redis) {
 		t.Fatal(err)
 	}
 	put(t, master, old)
+	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
 	program := exec.CommandContext(t.Context(), "go", "run", "./api/test/conformance", "-url", base, "-key", key, "-profiles", "php,entries,live,concurrent,limits,origin")
 	program.Dir = root
 	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // it runs here, wherever the guestbook does
@@ -55,17 +56,7 @@ func Run(t *testing.T, base string, master Redis) {
 	if _, err := master.Do("RPUSH", key, "a"); err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) { // a slave follows its master with some delay
-		response, body := ask(t, base+"/guestbook/?cmd=get&key="+key)
-		if response.StatusCode == http.StatusConflict {
-			checkHeader(t, response)
-			checkError(t, body)
-			break
-		}
-		if time.Since(start) > 5*time.Second {
-			t.Fatalf("get of a list answers %d %s", response.StatusCode, body)
-		}
-	}
+	checkError(t, awaitGet(t, base, http.StatusConflict, ""))
 	var every strings.Builder
 	for c := range 256 {
 		every.WriteByte(byte(c))
@@ -73,6 +64,22 @@ func Run(t *testing.T, base string, master Redis) {
 	expect(t, base+"/guestbook/?cmd=set&key="+key+"&value="+url.QueryEscape(every.String()), 200, updated)
 	if got := held(t, master); got != every.String() {
 		t.Errorf("of a set of every byte over a list Redis holds %q", got)
+	}
+}
+
+// awaitGet waits until a get of the key is answered so, and returns the answer; "" is any body. A slave follows its master with
+// some delay.
+func awaitGet(t *testing.T, base string, status int, want string) string {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		response, body := ask(t, base+"/guestbook/?cmd=get&key="+key)
+		if response.StatusCode == status && (want == "" || body == want) {
+			checkHeader(t, response)
+			return body
+		}
+		if time.Since(start) > 5*time.Second {
+			t.Fatalf("get answers %d %.200s, want %d %s", response.StatusCode, body, status, want)
+		}
 	}
 }
 
