@@ -60,6 +60,7 @@ export function showAnswerer(header) {
   byId("answerer").hidden = false;
   byId("pod").textContent = pod;
   byId("version").textContent = version ? `, version ${version}` : "";
-  byId("answers").replaceChildren(...[...answers].sort().map(([who, count]) =>
+  setText(byId("answers"), ""); // browsers of 2020 have no replaceChildren
+  byId("answers").append(...[...answers].sort().map(([who, count]) =>
     element("li", "", `${who.replace(" ", ", version ")}: ${count}`)));
 }
