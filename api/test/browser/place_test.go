@@ -57,7 +57,7 @@ func (p *page) scrollInto(n int) {
 		var there bool
 		p.eval(fmt.Sprintf(`(() => {
 			const all = document.querySelectorAll("#entries > li");
-			(all[%d] ?? all[all.length - 1]).scrollIntoView({ block: "center", behavior: "instant" });
+			(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
 			return all.length > %d;
 		})()`, n, n), &there)
 		if !there {

@@ -72,6 +72,7 @@ func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 			p.run(down)
 		}
 		p.awaitEntries("안녕")
+		p.await("it to be confirmed", `document.querySelector(".pending, .failed") === null`)
 		p.await("the form to be empty", `document.querySelector("#text").value === "" && document.querySelector("#error").hidden`)
 		if got := book(t, master); len(got) != 1 {
 			t.Errorf("Redis holds %q", got)
