@@ -62,7 +62,7 @@ func (p *Pod) recordCommands(port int) error {
 			if match == nil {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) { // or what the master sends its slave
+			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // or what one sends the other
 				continue
 			}
 			words := strings.Split(match[2], `" "`)
