@@ -157,6 +157,7 @@ func TestOlderEntriesThatCannotBeReadAreReadAtAnotherTry(t *testing.T) {
 	p := visit(t, pod.URL(), visitor{})
 	p.expect(outage)
 	p.awaitState("live")
+	p.await("entries to scroll", `document.querySelectorAll("#entries > li").length > 20`)
 	podtest.Kill(t, pod.API)
 	p.eval(`scrollTo(0, document.body.scrollHeight)`, nil)
 	p.await("the failure", `document.querySelector("#older").textContent === "The guestbook is not available just now. Try again"`)
