@@ -452,6 +452,9 @@ func (p *page) awaitEntries(texts ...string) {
 func (p *page) awaitState(state string) {
 	p.t.Helper()
 	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
+	if state == "live" { // the list is drawn with the next frame
+		p.await("the list to be shown", `document.querySelector("#state").textContent !== "Opening the book"`)
+	}
 }
 
 // sign writes a text into the form and sends it.
