@@ -49,7 +49,7 @@ export class Reader {
     return true;
   }
 
-  // check reads again the entries in sight, and drops what the keeper has hidden since. What is out of sight is checked when
+  // check reads again the entries in sight, and drops what the operator has hidden since. What is out of sight is checked when
   // it is in sight.
   async check(shown) {
     if (shown.length === 0) return;

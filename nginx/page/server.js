@@ -150,7 +150,7 @@ function isOldPods({ status, answer, away }) {
 }
 
 // entriesOf lists the entries of a book in one string, oldest first. An entry is a comma followed by its text, and its id is
-// the byte at which it starts. Blank items, which the keeper has hidden, are not shown, and neither are empty ones:
+// the byte at which it starts. Blank items, which the operator has hidden, are not shown, and neither are empty ones:
 // "".split(",") has one.
 export function entriesOf(book) {
   const entries = [];

@@ -22,7 +22,7 @@ type connection struct {
 	idle      bool // for longer than idleTime when the pool gave it out, and not used since
 }
 
-// idleTime is after which pause a PING goes before the next command. A server takes longer than this to stop and start.
+// idleTime is the pause after which PING goes before the next command. A server takes longer than this to stop and start.
 const idleTime = 10 * time.Millisecond
 
 // ping is the command that sends PING over a connection that was idle, and nothing over another.

@@ -88,7 +88,7 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 }
 
 // get returns a connection over which the server has answered just now. It dials again if the server has closed the
-// connections, as it does when it stops. The caller closes the connection, also after an error.
+// connections, as it does when it stops. The caller closes the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	for {
 		c, err := p.GetContext(ctx)

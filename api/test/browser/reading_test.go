@@ -204,7 +204,7 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 	p.await("the button to be gone", `document.querySelector("#fresh").hidden`)
 }
 
-// What the keeper has hidden is noticed by reading again what is in sight, not all that is shown.
+// The page notices hidden entries by reading again the entries in sight, not all that it shows.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
