@@ -34,7 +34,7 @@ page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
 quick: servers ## vet, and the tests that need no browser and no fault: in 20 s
 	go vet ./api/...
-	go test ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/history ./api/test/limits ./api/test/commands ./api/test/addresses
+	go test ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/kit/...
 test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	go vet ./...
 	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
@@ -64,9 +64,9 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 ## More tests:
 test-long: servers chromium ## many visitors or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
-	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/test/admin
-	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/long
-	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ViewersThat)' ./api/test/conformance ./api/test/contract
+	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/internal/admin
+	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults
+	go test -tags=long -p=1 -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ViewersThat|ContractOnARM64)' ./api/test/conformance ./api/test/contract
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
@@ -78,7 +78,7 @@ soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
 conformance: ## what any guestbook keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
 	@CGO_ENABLED=0 go build -trimpath -o .build/ ./api/test/conformance && .build/conformance -url $(or $(URL),http://127.0.0.1:$(PORT)) $(ARGS)
 fuzz: ## each fuzzer; FUZZTIME=60s is how long
-	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString test/admin/ExportAndImport,\
+	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString internal/admin/ExportAndImport,\
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
 ## What it costs:

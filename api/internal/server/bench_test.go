@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/podtest"
 )
 
 const message = ",A message of thirty bytes....."

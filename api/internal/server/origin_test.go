@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/podtest"
 )
 
 // A proxy that names itself in Host says in X-Forwarded-Host what the visitor asked for, as Apache does. A page of another site

@@ -20,8 +20,8 @@ import (
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // newServer makes a server on a real Redis. What each command does is tested by the contract suite, through nginx.

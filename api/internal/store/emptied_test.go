@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // A connection from before the slave dropped what it had does not read an empty book.

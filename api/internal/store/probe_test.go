@@ -21,8 +21,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // readinessProbe gives the slaves' probe as their manifest has it, for a slave on a port of its own.

@@ -14,8 +14,8 @@ import (
 
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // What a Redis that was reached does not do for any request is named in the answer, in /readyz and once in the log.

@@ -19,8 +19,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/guestbook"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // When Redis is full, records of idempotency keys give way before a message is refused, the oldest first.

@@ -15,8 +15,8 @@ import (
 
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 const (

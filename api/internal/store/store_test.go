@@ -18,8 +18,8 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -12,8 +12,8 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // openAsUser opens a store as the API's user of redis-user.conf.

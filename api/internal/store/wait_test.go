@@ -9,8 +9,8 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // TestWaitSlaves: with REDIS_WAIT_SLAVES a write is acknowledged once a slave has it; until then its outcome is unknown, also

@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // firefox is a Firefox of its own, driven by its Marionette protocol: each message is its length, a colon, and JSON.

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // front is a proxy before a pod's nginx, as a cluster has one. It notes the answers that pass.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // sources is the folder of the page's modules.

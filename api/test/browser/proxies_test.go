@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // oldPod answers as the PHP frontend does: guestbook.php with its two commands, and nothing else.

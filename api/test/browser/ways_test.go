@@ -11,8 +11,8 @@ import (
 	"testing"
 	"unicode"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // loginPage is what a proxy in front shows to whoever is not signed in.

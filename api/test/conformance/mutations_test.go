@@ -18,8 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // A mutation makes a right guestbook wrong in one thing. The first of rows names that, and must fail; the others, patterns of

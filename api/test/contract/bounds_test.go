@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/limits"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/limits"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // figure is a bound, as it is set in the manifest or in nginx.conf.

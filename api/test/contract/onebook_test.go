@@ -9,9 +9,9 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
 )
 
 // The leader and follower edition ignores the key in a request: its one book is under the key guestbook.

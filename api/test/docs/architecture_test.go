@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 var quoted = regexp.MustCompile("`([^`]+)`")

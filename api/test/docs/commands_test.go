@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/commands"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/podtest"
 )
 
 // A reader without a cluster types what the documents say, and sees what they say. The guestbook that this is about is that of

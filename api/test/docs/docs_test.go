@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"guestbook/api/test/commands"
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/localpod"
 )
 
 func repository(t *testing.T) string {

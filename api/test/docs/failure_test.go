@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/commands"
+	"guestbook/api/test/kit/commands"
 )
 
 // A reader pastes a block into a terminal, which goes on with the next line when one has failed. After that nothing may be deleted

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/commands"
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/localpod"
 )
 
 // A reader types what README, and after it the tutorial, say; so the other documents, with a guestbook that runs. What they see is

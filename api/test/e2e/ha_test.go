@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/commands"
+	"guestbook/api/test/kit/commands"
 )
 
 const threeRedis = "app=redis,role=ha"

@@ -16,7 +16,7 @@ import (
 	"text/template"
 	"time"
 
-	"guestbook/api/test/commands"
+	"guestbook/api/test/kit/commands"
 )
 
 // An edition is a published PHP guestbook: the roles of its Redis, how its page names the book, and what replaces it.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/promtest"
+	"guestbook/api/test/kit/promtest"
 )
 
 // operator is where the schemas of Prometheus's operator are: its Go module.

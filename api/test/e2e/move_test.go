@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/commands"
+	"guestbook/api/test/kit/commands"
 )
 
 // The book of each edition moves from its Redis to the one here, and one of them on to three, as the documents say. Visitors read

@@ -17,8 +17,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/contract"
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
 )
 
 // pool is how many connections to Redis's master, and to the slaves, an API opens at most.

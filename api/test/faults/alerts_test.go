@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/promtest"
+	"guestbook/api/test/kit/promtest"
 )
 
 // watch is a Prometheus with the alerts of k8s/monitoring, which follows one rig after the other.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // buildWithClock builds an API whose wall clock is an hour behind once the file that CLOCK_BACK names is there, as if somebody

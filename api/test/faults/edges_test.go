@@ -17,8 +17,8 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
 )
 
 // Faults that are too much of something.

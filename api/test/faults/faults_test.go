@@ -15,11 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/visitors"
 )
 
 const (
@@ -80,11 +77,6 @@ var quiet = []fault{{
 	name: "none, for 10 s", bound: "nothing fails, no alert fires", setup: setup{slaves: 2},
 	inject: func(*rig) { time.Sleep(scaled(10 * time.Second)) },
 }}
-
-func TestMain(m *testing.M) {
-	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
-	os.Exit(podtest.Main(m))
-}
 
 func TestFaults(t *testing.T) {
 	var rows []row

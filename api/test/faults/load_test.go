@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"guestbook/api/internal/guestbook"
-	"guestbook/api/test/history"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/history"
+	"guestbook/api/test/kit/visitors"
 )
 
 const (

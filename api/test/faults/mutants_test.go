@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // mutant is the API with one mistake, and the fault under which the checks must find it.

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/podtest"
 )
 
 // keptByNginx is how many connections to the API nginx may keep open: 256 for each of two workers.

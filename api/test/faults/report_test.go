@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // String is the row in one line.

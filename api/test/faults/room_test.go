@@ -18,9 +18,9 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
 )
 
 var room = []fault{

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // Git on Windows ends lines with two characters, unless .gitattributes says otherwise. Shells and images cannot read them.

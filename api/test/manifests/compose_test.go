@@ -9,7 +9,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/podtest"
 )
 
 // composed gives the services of compose.yaml.

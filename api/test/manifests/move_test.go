@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/podtest"
 )
 
 // newSource starts another guestbook's master, which keeps nothing on its disk.

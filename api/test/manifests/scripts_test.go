@@ -11,7 +11,7 @@ import (
 	"github.com/fluxcd/pkg/envsubst"
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // documents maps the YAML files that are applied to a cluster, and compose.yaml, to their documents.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // stack is nginx, a program behind it, and Redis.

@@ -1,6 +1,6 @@
 // Command commands fails if the API has sent a command, or a form of one, that Redis 2.8 does not know.
 //
-//	commands FOLDER    what the tests have recorded there, see REDIS_COMMANDS in api/test/localpod
+//	commands FOLDER    what the tests have recorded there, see REDIS_COMMANDS in api/test/kit/localpod
 //
 // It asks a redis-server of 7.0 or later, which tells since when each command and form exists (COMMAND DOCS).
 package main
@@ -15,7 +15,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // mostWords is how many words follow a command in the forms that Redis 2.8 knows, for commands of which later versions take

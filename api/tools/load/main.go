@@ -22,7 +22,7 @@ import (
 	"sync"
 	"time"
 
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/visitors"
 )
 
 var (

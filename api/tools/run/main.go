@@ -15,7 +15,7 @@ import (
 	"sync"
 	"syscall"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 func main() {

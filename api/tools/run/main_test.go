@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // program is this command, and api the API, as TestMain has built them.

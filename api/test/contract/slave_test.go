@@ -1,4 +1,4 @@
-package addresses
+package contract
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // With GET_HOSTS_FROM=env a slave is given its master's address, which may have no name.

@@ -1,6 +1,6 @@
 //go:build long
 
-package long
+package contract
 
 import (
 	"fmt"
@@ -9,9 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"guestbook/api/test/contract"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // The API as its image for linux/arm64 has it, on an emulated processor.
@@ -34,5 +33,5 @@ func TestContractOnARM64(t *testing.T) {
 	}
 	pod, master := podtest.Pod(t, localpod.Options{APIBinary: emulated})
 	podtest.Await(t, pod.Slave, pod.Synced)
-	contract.Run(t, pod.URL(), master)
+	Run(t, pod.URL(), master)
 }

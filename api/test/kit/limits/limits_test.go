@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // What things cost, in bytes: measured, rounded up. docs/limits.md says how.

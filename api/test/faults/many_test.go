@@ -1,14 +1,12 @@
 //go:build long
 
-// Package long holds the tests that take long: many visitors at once.
-package long
+package faults
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,13 +18,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"guestbook/api/internal/guestbook"
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/visitors"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
 )
 
-// book waits until the slave holds the same as the master, and gives it.
-func book(t *testing.T, pod *localpod.Pod) string {
+// storedBook waits until the slave holds the same as the master, and gives it.
+func storedBook(t *testing.T, pod *localpod.Pod) string {
 	t.Helper()
 	master, slave := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
 	value, err := redis.String(master.Do("GET", "messages"))
@@ -94,7 +92,7 @@ func write(t *testing.T, pod *localpod.Pod, writers, entries int) {
 	stopReading()
 	readers.Wait()
 
-	stored, _ := guestbook.Split([]byte(book(t, pod)), 0)
+	stored, _ := guestbook.Split([]byte(storedBook(t, pod)), 0)
 	if len(stored) != writers*entries || len(acknowledged) != writers*entries {
 		t.Errorf("%d entries are stored and %d answered, want %d", len(stored), len(acknowledged), writers*entries)
 	}
@@ -105,8 +103,6 @@ func write(t *testing.T, pod *localpod.Pod, writers, entries int) {
 	}
 	t.Logf("%d entries of %d writers, %d requests repeated", len(stored), writers, repeated)
 }
-
-func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
 func start(t *testing.T, o localpod.Options) *localpod.Pod {
 	t.Helper()

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // UserFile is what the repository says about the API's Redis user.

@@ -18,7 +18,7 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
-	"guestbook/api/test/history"
+	"guestbook/api/test/kit/history"
 )
 
 // Visitor speaks with the guestbook at Base, such as http://127.0.0.1:8000.

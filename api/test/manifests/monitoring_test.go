@@ -1,5 +1,4 @@
-// Package monitoring tests the alerts and the dashboard of k8s/monitoring, with a real Prometheus.
-package monitoring
+package manifests
 
 import (
 	"fmt"
@@ -14,12 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
-	"guestbook/api/test/promtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/promtest"
 )
-
-func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
 // alerts are those of the manifest.
 func alerts(t *testing.T) (names []string) {

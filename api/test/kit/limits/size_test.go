@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // The code grows by a decision only, which is a larger number here. Lines are counted that are neither blank nor comments.

@@ -1,5 +1,5 @@
 // Package admin tests the operator's commands as programs, against real Redis.
-package admin
+package admin_test
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 const book = "messages"

@@ -1,12 +1,12 @@
-package admin
+package admin_test
 
 import (
 	"io"
 	"strings"
 	"testing"
 
-	"guestbook/api/test/localpod"
-	"guestbook/api/test/podtest"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/podtest"
 )
 
 // maxMemory is in KB.

@@ -1,5 +1,4 @@
-// Package addresses tests on which addresses nginx listens, in networks of their own.
-package addresses
+package contract
 
 import (
 	"context"
@@ -19,23 +18,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"guestbook/api/test/localpod"
+	"guestbook/api/test/kit/localpod"
 )
 
 // anyUser is a user that no image knows.
 const anyUser = 12345
-
-// TestMain lets this program be what runs inside of a network, too.
-func TestMain(m *testing.M) {
-	inside := map[string]func() error{"inside": serveInside, "without-ipv6": execWithoutIPv6}[os.Getenv("GUESTBOOK_TEST")]
-	if inside == nil {
-		os.Exit(m.Run())
-	}
-	if err := inside(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
 
 func TestNginxListensOnWhatThereIs(t *testing.T) {
 	root, err := localpod.Root()

@@ -1,0 +1,17 @@
+//go:build faults || long
+
+package faults
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"guestbook/api/test/kit/podtest"
+)
+
+func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
+	os.Exit(podtest.Main(m))
+}
