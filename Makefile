@@ -28,7 +28,7 @@ help: ## this list
 ## For a start:
 run: servers page ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
 	@$(START) -dir .data
-run-ha: servers haproxy page ## the same with three Redis, of which any may die: docs/ha.md
+run-ha: servers haproxy page ## the same with three Redis, of which any may die: docs/high-availability.md
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx

@@ -29,22 +29,22 @@ import (
 // Settings is the whole configuration. A variable that is set but empty counts as not set. No name ends in <SERVICE>_PORT,
 // because Kubernetes sets such variables in every pod, to the addresses of Services.
 type Settings struct {
-	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: Redis is at the hosts that Kubernetes sets for the Services, see REDIS_MASTER_SERVICE_HOST; anything else: at the DNS names REDIS_MASTER_HOST and REDIS_SLAVE_HOST; the port is 6379"`
-	MasterHost        string      `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name, unless GET_HOSTS_FROM=env; redis-leader in another edition"`
-	SlaveHost         string      `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name, unless GET_HOSTS_FROM=env; redis-replica or redis-follower in other editions"`
-	MasterServiceHost string      `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"the master's host, with GET_HOSTS_FROM=env; Kubernetes sets it"`
-	SlaveServiceHost  string      `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"the slaves' host, with GET_HOSTS_FROM=env; Kubernetes sets it"`
-	MasterAddr        string      `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master, for a Redis elsewhere; overrides GET_HOSTS_FROM"`
-	SlaveAddr         string      `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves, for a Redis elsewhere; overrides GET_HOSTS_FROM"`
-	Username          string      `envconfig:"REDIS_USERNAME" desc:"ACL user, if Redis has users"`
+	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
+	MasterHost        string      `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name; redis-leader in another edition"`
+	SlaveHost         string      `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name; redis-replica or redis-follower in other editions"`
+	MasterServiceHost string      `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"the master's host; Kubernetes sets it"`
+	SlaveServiceHost  string      `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"the slaves' host; Kubernetes sets it"`
+	MasterAddr        string      `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master; overrides GET_HOSTS_FROM"`
+	SlaveAddr         string      `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves; overrides GET_HOSTS_FROM"`
+	Username          string      `envconfig:"REDIS_USERNAME" desc:"user of Redis's ACL"`
 	Password          string      `envconfig:"REDIS_PASSWORD" desc:"password of master and slaves"`
 	Database          int         `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
 	WaitSlaves        int         `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
 	UseTLS            bool        `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
-	TLSCAFile         string      `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of the authorities that may sign Redis's certificate, read again for each connection; empty: the system's"`
-	TLSServerName     string      `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name that Redis's certificate must bear; empty: the address's host"`
-	Key               string      `envconfig:"GUESTBOOK_KEY" desc:"the one key that is served, whether or not a request names another; empty: each request names one"`
-	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all. Others are refused, so that nobody reads or overwrites what else Redis holds"`
+	TLSCAFile         string      `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of certificate authorities, read for each connection; empty: the system's"`
+	TLSServerName     string      `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name in Redis's certificate; empty: the address's host"`
+	Key               string      `envconfig:"GUESTBOOK_KEY" desc:"the only key that is served, whatever requests name; empty: each request names one"`
+	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all keys in Redis"`
 	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil is no TLS

@@ -66,7 +66,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	}
 }
 
-// Browsers that docs/in-front.md names lack some functions of newer ones. Those that the page has a way around are removed one
+// Browsers that docs/proxies-and-browsers.md names lack some functions of newer ones. Those that the page has a way around are removed one
 // by one, and then with them all that came later.
 func TestBrowsersThatLackAFunction(t *testing.T) {
 	t.Parallel()

@@ -180,7 +180,7 @@ func TestEachLineHasItsOwnDirection(t *testing.T) {
 	}
 }
 
-// docs/in-front.md says how a guestbook is put below a prefix. What it says is tried here.
+// docs/proxies-and-browsers.md says how a guestbook is put below a prefix. What it says is tried here.
 func TestBelowAPrefix(t *testing.T) {
 	t.Parallel()
 	pod, master := podtest.Pod(t, localpod.Options{})
@@ -188,7 +188,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "docs", "in-front.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "proxies-and-browsers.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

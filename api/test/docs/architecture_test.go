@@ -10,76 +10,76 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"guestbook/api/test/kit/localpod"
 )
 
-var quoted = regexp.MustCompile("`([^`]+)`")
+var (
+	item   = regexp.MustCompile(`(?m)^(?:\*|\d+\.) .*(?:\n  .*)*`)
+	quoted = regexp.MustCompile("`([^`]+)`")
+)
 
-// Each file that docs/architecture.md names is there, and has what the document says to look for.
+// The lists of docs/architecture.md name files and folders, and after each what is in it: files, or what a file declares or says.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := 0
-	for line := range strings.Lines(string(document)) {
-		cells := strings.Split(line, "|")
-		if len(cells) == 4 { // a row of the first table: paths
-			for _, path := range quoted.FindAllStringSubmatch(cells[1], -1) {
-				if _, err := os.Stat(filepath.Join(root, path[1])); err != nil {
-					t.Error(err)
+	document := texts(t)["docs/architecture.md"]
+	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {
+		_, section, _ := strings.Cut(document, "\n## "+title+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		names := 0
+		for _, entry := range item.FindAllString(section, -1) {
+			question, answer, isQuestion := strings.Cut(entry, "? ")
+			if !isQuestion {
+				answer = question
+			}
+			last := "" // file or folder
+			for _, name := range quoted.FindAllStringSubmatch(answer, -1) {
+				names++
+				if _, err := os.Stat(filepath.Join(repository(t), name[1])); err == nil {
+					last = name[1]
+				} else if last == "" || !has(t, last, name[1]) {
+					t.Errorf("%s: %q has no %s", title, last, name[1])
 				}
 			}
-		}
-		if len(cells) != 5 || !strings.Contains(cells[2], "`") {
-			continue // not a row of the second
-		}
-		file := quoted.FindStringSubmatch(cells[2])[1]
-		has := contents(t, filepath.Join(root, file))
-		for _, name := range quoted.FindAllStringSubmatch(cells[3], -1) {
-			names++
-			if !has(name[1]) {
-				t.Errorf("%s has no %s", file, name[1])
+			if last == "" {
+				t.Errorf("%s: no file is named: %s", title, entry)
 			}
 		}
-	}
-	if names < 20 {
-		t.Errorf("the table names only %d things", names)
+		if names < least {
+			t.Errorf("%s: only %d things are named", title, names)
+		}
 	}
 }
 
-// contents says of a name whether the file has it: a Go file declares it, any other has that text.
-func contents(t *testing.T, file string) func(name string) bool {
+// has reports whether a folder has the file name, a Go file declares it, or any other file has that text.
+func has(t *testing.T, path, name string) bool {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	path = filepath.Join(repository(t), path)
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		_, err := os.Stat(filepath.Join(path, name))
+		return err == nil
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if filepath.Ext(file) != ".go" {
-		return func(name string) bool { return strings.Contains(string(text), name) }
+	if filepath.Ext(path) != ".go" {
+		return strings.Contains(string(text), name)
 	}
-	parsed, err := parser.ParseFile(token.NewFileSet(), file, text, 0)
+	parsed, err := parser.ParseFile(token.NewFileSet(), path, text, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := map[string]bool{}
+	found := false
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.FuncDecl:
-			found[n.Name.Name] = true
+			found = found || n.Name.Name == name
 		case *ast.TypeSpec:
-			found[n.Name.Name] = true
-		case *ast.ValueSpec: // a variable or constant
-			for _, name := range n.Names {
-				found[name.Name] = true
+			found = found || n.Name.Name == name
+		case *ast.ValueSpec: // variables or constants
+			for _, declared := range n.Names {
+				found = found || declared.Name == name
 			}
 		}
-		return true
+		return !found
 	})
-	return func(name string) bool { return found[name] }
+	return found
 }

@@ -56,11 +56,3 @@ func anchors(text string) (names []string) {
 	}
 	return names
 }
-
-// README is a screen or three; what is longer is in docs/.
-func TestReadmeIsShort(t *testing.T) {
-	const most = 120
-	if lines := strings.Count(texts(t)["README.md"], "\n"); lines > most {
-		t.Errorf("README.md has %d lines, which is more than %d", lines, most)
-	}
-}

@@ -11,9 +11,9 @@ import (
 	"guestbook/api/internal/settings"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/settings.md")
+var update = flag.Bool("update", false, "write the table of docs/http.md")
 
-// docs/settings.md has the table that "api -help" prints. go test ./api/test/docs -run Settings -update writes it.
+// docs/http.md has the table that "api -help" prints. go test ./api/test/docs -run Settings -update writes it.
 func TestSettings(t *testing.T) {
 	var help strings.Builder
 	if err := settings.Usage(&help); err != nil {
@@ -30,15 +30,15 @@ func TestSettings(t *testing.T) {
 		}
 		table += "| `" + strings.TrimSpace(line[:byDefault]) + "` | " + value + " | " + line[meaning:] + " |\n"
 	}
-	document := texts(t)["docs/settings.md"]
+	document := texts(t)["docs/http.md"]
 	if strings.Contains(document, table) {
 		return
 	}
 	if !*update {
-		t.Fatalf("docs/settings.md has another table than api -help; it should be\n%s", table)
+		t.Fatalf("docs/http.md has another table than api -help; it should be\n%s", table)
 	}
-	document = regexp.MustCompile(`(?m)(^\|.*\n)+`).ReplaceAllLiteralString(document, table)
-	if err := os.WriteFile(filepath.Join(repository(t), "docs", "settings.md"), []byte(document), 0o644); err != nil {
+	document = regexp.MustCompile(`\| Variable .*\n(\|.*\n)+`).ReplaceAllLiteralString(document, table)
+	if err := os.WriteFile(filepath.Join(repository(t), "docs", "http.md"), []byte(document), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -71,12 +71,12 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves are the commands of docs/ha.md that move a guestbook there, back, and watch it meanwhile.
+// moves are the commands of docs/high-availability.md that move a guestbook there, back, and watch it meanwhile.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
-	blocks, err := commands.Read(root, "docs/ha.md")
+	blocks, err := commands.Read(root, "docs/high-availability.md")
 	if err != nil || len(blocks) != 4 {
-		n.Fatalf("docs/ha.md should tell how to move there, back, and to watch it: %d commands, %v", len(blocks), err)
+		n.Fatalf("docs/high-availability.md should tell how to move there, back, and to watch it: %d commands, %v", len(blocks), err)
 	}
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }

@@ -115,12 +115,12 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command as docs/migrate.md or docs/clusters.md has it, but for the replaced texts, and gives what it prints.
+// documented runs a command as docs/migrate.md or docs/operate.md has it, but for the replaced texts, and gives what it prints.
 // A command that is not there fails the test.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
-	for _, file := range []string{"docs/migrate.md", "docs/clusters.md"} {
+	for _, file := range []string{"docs/migrate.md", "docs/operate.md"} {
 		blocks, err := commands.Read(root, file)
 		if err != nil {
 			n.Fatal(err)
@@ -130,7 +130,7 @@ func (n namespace) documented(command string, oldnew ...string) string {
 		}
 	}
 	if !found {
-		n.Errorf("neither docs/migrate.md nor docs/clusters.md says, for tests of e2e, %q", command)
+		n.Errorf("neither docs/migrate.md nor docs/operate.md says, for tests of e2e, %q", command)
 	}
 	command = strings.NewReplacer(oldnew...).Replace(command)
 	cmd := exec.Command("sh", "-c", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)

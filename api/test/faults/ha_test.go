@@ -126,7 +126,7 @@ var haFaults = []fault{
 		},
 	},
 	{
-		name: "three Redis: another password for all, in the order of docs/ha.md", bound: "no read fails; what is in flight in a proxy that ends gets 503",
+		name: "three Redis: another password for all, in the order of docs/high-availability.md", bound: "no read fails; what is in flight in a proxy that ends gets 503",
 		setup: setup{ha: true, password: quoted, pods: 2}, writes: unavailable, away: writesBack, measured: 1, keeps: keptByNginx,
 		inject: func(r *rig) {
 			const password = `n"e\w $1`

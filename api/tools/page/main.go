@@ -131,7 +131,7 @@ func bundle(name string) (string, error) {
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// docs/in-front.md names these.
+		// docs/proxies-and-browsers.md names these.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
 		// Chrome 90 has it but for a case that is not in the page.
 		Supported: map[string]bool{"optional-chain": true},

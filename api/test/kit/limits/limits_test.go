@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// What things cost, in bytes: measured, rounded up. docs/limits.md says how.
+// What things cost, in bytes: measured, rounded up. docs/guarantees.md says how.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
 	// nginx's connections cost something even while nobody uses them.
@@ -195,7 +195,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := file(t, "docs/limits.md")
+	table := file(t, "docs/guarantees.md")
 	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|server\.slowAfter|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes|limit_conn)|.*(sizeLimit|ephemeral-storage))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
@@ -203,7 +203,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 			continue
 		}
 		if bound.MatchString(name) && !regexp.MustCompile(`\b`+last+`\b`).MatchString(table) {
-			t.Errorf("docs/limits.md does not mention %s (%s)", last, name)
+			t.Errorf("docs/guarantees.md does not mention %s (%s)", last, name)
 		}
 	}
 	for _, figure := range []string{
@@ -214,7 +214,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 		fmt.Sprint(figures["frontend nginx resources limits memory"]>>20, " MiB"),
 	} {
 		if !strings.Contains(table, figure) {
-			t.Errorf("docs/limits.md does not say %s", figure)
+			t.Errorf("docs/guarantees.md does not say %s", figure)
 		}
 	}
 }

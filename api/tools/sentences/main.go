@@ -1,0 +1,72 @@
+// Command sentences draws sentences at random from the comments and documents of the repository, each with its file. Somebody who has
+// not read the code should understand them at once.
+//
+//	sentences -seed 7 -n 40
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"log"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+var (
+	// comment matches a line with prose, by the end of the file's name. Its groups are what stands before the prose, and the prose.
+	comment = map[string]*regexp.Regexp{
+		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
+		".md": regexp.MustCompile(`^( *[*#|]+ | *\d+\. |)(.+)`),
+	}
+	slashes   = regexp.MustCompile(`^(.*\s|)(?://|/\*|<!--) (.*)`)
+	other     = regexp.MustCompile(`^(.*\s|)# (.*)`) // nginx, YAML, shell, Dockerfiles
+	generated = regexp.MustCompile(`^\.(git|build|data)|node_modules|^all-in-one|^nginx/html|^docs/results|known/|redis-ha-scripts|\.(json|sum|png|svg|txt)$`)
+	fence     = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+	end       = regexp.MustCompile(`[.!?]["')*]*\s+|\s*\n\n+`)
+)
+
+func main() {
+	seed, n := flag.Uint64("seed", 1, "draws the same sentences each time"), flag.Int("n", 40, "how many")
+	flag.Parse()
+	var drawn []string
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || generated.MatchString(path) {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, s := range end.Split(prose(path, string(text)), -1) {
+			if s = strings.Join(strings.Fields(s), " "); strings.Count(s, " ") > 2 {
+				drawn = append(drawn, path+": "+s)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		log.Fatal("sentences: ", err)
+	}
+	rand.New(rand.NewPCG(*seed, 0)).Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
+}
+
+// prose returns the comments of a file, or a document without its fences. A blank line ends a comment or an item of a list.
+func prose(path, text string) string {
+	pattern, ok := comment[filepath.Ext(path)]
+	if !ok {
+		pattern = other
+	}
+	var b strings.Builder
+	for line := range strings.Lines(fence.ReplaceAllString(text, "")) {
+		match := pattern.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		if match == nil || strings.TrimSpace(match[1]) != "" {
+			b.WriteString("\n\n")
+		}
+		if match != nil {
+			b.WriteString(match[2] + "\n")
+		}
+	}
+	return b.String()
+}
