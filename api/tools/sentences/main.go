@@ -1,5 +1,5 @@
-// Command sentences draws sentences at random from the comments and documents of the repository, each with its file. Somebody who has
-// not read the code should understand them at once.
+// Command sentences draws sentences at random from the comments and documents of the repository, and prints each after its file's
+// name. Somebody who has not read the code should understand it at once. Run it in the repository's root.
 //
 //	sentences -seed 7 -n 40
 package main
@@ -20,13 +20,14 @@ var (
 	// comment matches a line with prose, by the end of the file's name. Its groups are what stands before the prose, and the prose.
 	comment = map[string]*regexp.Regexp{
 		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
-		".md": regexp.MustCompile(`^( *[*#|]+ | *\d+\. |)(.+)`),
+		".md": regexp.MustCompile(`^( *\* | *\d+\. | {0,3})([^#| ].*)`), // no headings, tables, pictures
 	}
 	slashes   = regexp.MustCompile(`^(.*\s|)(?://|/\*|<!--) (.*)`)
 	other     = regexp.MustCompile(`^(.*\s|)# (.*)`) // nginx, YAML, shell, Dockerfiles
 	generated = regexp.MustCompile(`^\.(git|build|data)|node_modules|^all-in-one|^nginx/html|^docs/results|known/|redis-ha-scripts|\.(json|sum|png|svg|txt)$`)
 	fence     = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
-	end       = regexp.MustCompile(`[.!?]["')*]*\s+|\s*\n\n+`)
+	end       = regexp.MustCompile(`[.!?]["')*]*\s+|\n\n+`)
+	quoted    = regexp.MustCompile("`[^`]*`[:;,.]?")
 )
 
 func main() {
@@ -38,8 +39,8 @@ func main() {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for _, s := range end.Split(prose(path, string(text)), -1) {
-			if s = strings.Join(strings.Fields(s), " "); strings.Count(s, " ") > 2 {
+		for s := range strings.SplitSeq(end.ReplaceAllString(prose(path, string(text)), "$0\x00"), "\x00") {
+			if s = strings.Join(strings.Fields(s), " "); len(strings.Fields(quoted.ReplaceAllString(s, ""))) > 2 {
 				drawn = append(drawn, path+": "+s)
 			}
 		}
