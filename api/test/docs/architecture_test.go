@@ -1,4 +1,4 @@
-// Package docs holds the tests of what the documents say.
+// Package docs tests the documents.
 package docs
 
 import (
@@ -17,7 +17,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// The lists of docs/architecture.md name files and folders, and after each what is in it: files, or what a file declares or says.
+// Each list of docs/architecture.md names files and folders, and after each file its declarations or texts. All of them exist.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {

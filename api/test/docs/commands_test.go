@@ -15,8 +15,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A reader without a cluster types what the documents say, and sees what they say. The guestbook that this is about is that of
-// "make run", which is itself one of the commands.
+// The documents' commands that need no cluster print what the documents promise. README's "make run" starts the guestbook for all of
+// them.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
@@ -29,7 +29,7 @@ func TestCommands(t *testing.T) {
 	}
 	t.Cleanup(shell.Close)
 	root := repository(t)
-	files, err := commands.Documents(root) // README.md, which starts it, comes first
+	files, err := commands.Documents(root) // README.md comes first
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// What no test runs is at least something that a shell and make understand.
+// The shell parses every command, also those that no test runs.
 func TestCommandsByHand(t *testing.T) {
 	known := []string{"cluster", "e2e", "by-hand", "background", "repeat", "fails", "figures"}
 	total := 0
@@ -79,7 +79,7 @@ func TestCommandsByHand(t *testing.T) {
 	}
 }
 
-// Every target of make that a document names is there.
+// The Makefile has every target that a document names.
 func TestTargets(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
 	if err != nil {
@@ -95,7 +95,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Commands are where tests find them: in a fence.
+// Every command is in a fence, where the tests find it.
 func TestCommandsAreInFences(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^ {4,}(\$ .*|(make|kubectl|kind|minikube|docker|curl|sed|go|git|helm|nginx|redis-cli|printf) [a-z'-].*)$`)
 	fence := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
@@ -120,14 +120,15 @@ func documents(t *testing.T) map[string][]commands.Block {
 	return read
 }
 
-// environment is that of a terminal: a make that runs this test adds to it what other makes would take for theirs.
+// environment returns the variables of a terminal. It lacks those by which a make that runs this test would change the
+// make of a document's command.
 func environment(more ...string) []string {
 	return append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS")
 	}), more...)
 }
 
-// copyOfRepository is for commands that write: not here, where somebody may have a guestbook running.
+// copyOfRepository returns a folder for commands that write, because a guestbook may be running in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	from, to := repository(t), t.TempDir()

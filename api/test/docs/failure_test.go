@@ -8,8 +8,7 @@ import (
 	"guestbook/api/test/kit/commands"
 )
 
-// A reader pastes a block into a terminal, which goes on with the next line when one has failed. After that nothing may be deleted
-// or overwritten.
+// A terminal runs the next line of a pasted block even if one has failed. No line may then delete or overwrite anything.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {
@@ -29,7 +28,7 @@ func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	}
 }
 
-// What a document changes is the guestbook's, and nothing else that may be there.
+// The documents' commands change only objects of the guestbook.
 func TestNothingOfOthersIsChanged(t *testing.T) {
 	inline, n := regexp.MustCompile("`(kubectl [^`]+)`"), 0
 	for file, text := range texts(t) {

@@ -71,7 +71,7 @@ func TestHTTP(t *testing.T) {
 		named[status] = true
 	}
 	delete(named, "500") // a number of entries
-	// Of every address, and so of none.
+	// Every address may answer these, so openapi.json names them nowhere.
 	for _, status := range []string{"405", "431"} {
 		described[status] = true
 	}

@@ -15,7 +15,7 @@ var (
 	fenced  = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 )
 
-// Each link from one file to another leads to something, and so does its anchor. No document is left without a link to it.
+// Each link leads to a file, and its anchor to a heading. Each document has a link that leads to it.
 func TestLinks(t *testing.T) {
 	root, documents := repository(t), texts(t)
 	linked := map[string]bool{"README.md": true}
@@ -47,7 +47,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// anchors are the names that headings have, as GitHub makes them.
+// anchors returns the anchors of the headings, as GitHub makes them.
 func anchors(text string) (names []string) {
 	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 		name := strings.ToLower(link.ReplaceAllString(match[1], ""))

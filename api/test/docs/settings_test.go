@@ -13,14 +13,14 @@ import (
 
 var update = flag.Bool("update", false, "write the table of docs/http.md")
 
-// docs/http.md has the table that "api -help" prints. go test ./api/test/docs -run Settings -update writes it.
+// docs/http.md has the table that "api -help" prints. "go test ./api/test/docs -run Settings -update" writes it there.
 func TestSettings(t *testing.T) {
 	var help strings.Builder
 	if err := settings.Usage(&help); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(help.String()), "\n")
-	// The columns begin where those of the heading do.
+	// The heading shows where the columns begin.
 	byDefault, meaning := strings.Index(lines[0], "DEFAULT"), strings.Index(lines[0], "MEANING")
 	table := "| Variable | Default | Meaning |\n|---|---|---|\n"
 	for _, line := range lines[1:] {

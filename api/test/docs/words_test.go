@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// A reader has an evening: README is two screens, and all documents, with their commands, have at most 9,000 words. A word is what
-// stands between blanks and has a letter or a digit, so neither a table's lines nor && is one. docs/results/ is not counted,
-// because nobody reads it from beginning to end: it has what commands printed.
+// A stranger reads README on two screens and all documents in an evening. Commands and their outputs count as words. A word stands between
+// blanks and has a letter or a digit, so neither a table's lines nor && is a word. Nobody reads docs/results/ from beginning to
+// end, so its words do not count.
 func TestDocumentsAreShort(t *testing.T) {
 	const mostLines, mostWords = 110, 9000
 	if lines := strings.Count(texts(t)["README.md"], "\n"); lines > mostLines {
