@@ -54,7 +54,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// The shell parses every command, also those that no test runs.
+// The shell parses every command, even if no test runs it.
 func TestCommandsByHand(t *testing.T) {
 	known := []string{"cluster", "e2e", "by-hand", "background", "repeat", "fails", "figures"}
 	total := 0
