@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -55,4 +56,30 @@ func anchors(text string) (names []string) {
 		names = append(names, strings.ReplaceAll(name, " ", "-"))
 	}
 	return names
+}
+
+// Each document that a comment, a script or a message names is there.
+func TestNamedDocumentsAreThere(t *testing.T) {
+	named, n := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`), 0
+	for _, folder := range []string{"api", "nginx", "k8s", "redis-slave", "Makefile", ".ci"} {
+		err := filepath.WalkDir(filepath.Join(repository(t), folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, document := range named.FindAllString(string(text), -1) {
+				n++
+				if _, err := os.Stat(filepath.Join(repository(t), document)); err != nil {
+					t.Errorf("%s names %s, which is not there", path, document)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d names of documents were found", n)
+	}
 }
