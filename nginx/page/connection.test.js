@@ -1,5 +1,6 @@
 import { Book } from "./book.js";
 import { Connection } from "./connection.js";
+import { Reader } from "./reader.js";
 import { Server } from "./server.js";
 import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 
@@ -18,7 +19,12 @@ class Stream extends EventTarget {
   }
 }
 
-// start gives a connection to a server whose book has these entries, and all that it told.
+function connect(book, tell) {
+  const server = new Server();
+  return new Connection(new Reader(book, server), server, tell);
+}
+
+// start returns a connection to a server whose book has these entries, and what it told.
 function start(entries) {
   window.EventSource = Stream;
   Stream.all = [];
@@ -29,7 +35,7 @@ function start(entries) {
     return entries() ?? [503, {}];
   });
   const book = new Book();
-  const connection = new Connection(book, new Server(), (state) => told.push(state));
+  const connection = connect(book, (state) => told.push(state));
   connection.start();
   return { book, connection, told, reads: () => reads, streams: () => Stream.all };
 }
@@ -45,7 +51,7 @@ export default {
     window.EventSource = Stream;
     const book = new Book();
     book.take(pageOf(10_000, 10_000, 10_010));
-    const connection = new Connection(book, new Server());
+    const connection = connect(book);
     connection.start();
     await until(() => book.last === 19_990);
     connection.stop();
@@ -83,7 +89,7 @@ export default {
   async "four pages of a browser have streams, and a fifth when one leaves"() {
     const pages = [];
     for (let n = 1; n <= 5; n++) {
-      const page = new Connection(new Book(), new Server(), (state) => { page.state = state; });
+      const page = connect(new Book(), (state) => { page.state = state; });
       pages.push(page);
     }
     start(() => [200, pageOf(null, 0)]).connection.stop();

@@ -1,28 +1,19 @@
-// The document: makes elements, finds those of index.html, and moves the focus.
+// DOM finds and makes elements, and moves the focus.
 
 export function byId(id) {
   return document.getElementById(id);
 }
 
 export function element(name, className, text = "") {
-  const node = document.createElement(name);
-  node.className = className;
-  node.textContent = text;
-  return node;
+  return Object.assign(document.createElement(name), { className, textContent: text });
 }
 
-export function buttonElement(className, label) {
-  const button = element("button", className, label);
-  button.type = "button";
-  return button;
-}
-
-// setText says something again only if it is something else: a screen reader would repeat it.
+// setText changes a text only if it differs, because a screen reader would say it again.
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// focusOn gives the focus to an entry, and scrolls to it, or to the field where there is none.
+// focusOn moves the focus to an entry and scrolls to it, or moves it to the field if there is no entry.
 export function focusOn(li, scroll = true) {
   if (li) li.tabIndex = -1;
   (li ?? byId("text")).focus({ preventScroll: !li || !scroll });

@@ -14,7 +14,7 @@ export default {
     const book = new Book(() => list.show());
     const server = new Server();
     const own = new Own("list own");
-    const outbox = new Outbox(book, server, "list ", { changed: () => list.show(), arrived: (entry) => own.add(entry) });
+    const outbox = new Outbox(book, server, own, "list ", { changed: () => list.show() });
     const list = new List({ ul, older, state, fresh }, new Reader(book, server), outbox, own, act);
     const shown = () => [...ul.children].map((li) => li.className + li.querySelector(".words").textContent);
     book.take(pageOf(null, 0, 10));
@@ -35,6 +35,7 @@ export default {
     equal("another at its place is not", ul.querySelector(".note"), null);
     book.take(pageOf(null, 0), true);
     equal("another book", shown(), ["entry 0"]);
+    answerWith(() => [400, { error: "no entry starts there" }]);
     equal("it is gone to, or not", [await list.goTo(0), await list.goTo(5)], [true, false]);
   },
 };

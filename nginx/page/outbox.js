@@ -1,18 +1,16 @@
-// Outbox: entries that the server has not confirmed. They survive a reload, each under its own name in the storage, which
-// several pages share. An item's state:
+// Outbox holds entries that the server has not confirmed. The storage keeps each under its own name for reloads and for other
+// pages. An item's state:
 //
 //   sending   a request is out
 //   held      certainly not in the book; it is sent again by itself
-//   unsure    no answer, so it may be in the book; it is sent again by itself, under its key
+//   unsure    no response, so it may be in the book; it is sent again by itself, under its key
 //   refused   certainly not in the book; the visitor decides
 //   lost      it may be in the book; the visitor decides
 
-import { backoff } from "./connection.js";
-import { Failure } from "./server.js";
+import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
 
-const RESEND_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 8000];
-const SLOW_MS = 3000; // until a visitor is offered to take back what is being sent
+const SLOW_MS = 3000; // until a visitor may take back what is being sent
 const KEY_LIFETIME_MS = 20 * 3600_000; // the server remembers a key for a day
 
 export function isFailed({ state }) {
@@ -21,15 +19,14 @@ export function isFailed({ state }) {
 
 export class Outbox {
   items = new Map(); // by key, in the order of signing
-  #own = new Set(); // ids of the entries that it has brought into the book
 
-  // changed is told when there is something to show, tell what to say, arrived which entry of one's own is in the book.
-  constructor(book, server, prefix, { changed = () => {}, tell = () => {}, arrived = () => {} } = {}) {
-    Object.assign(this, { book, server, prefix, changed, tell, arrived });
+  // own marks the entries that arrived; changed is called when something is to be shown; tell receives what to say.
+  constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
+    Object.assign(this, { book, server, own, prefix, changed, tell });
   }
 
   sign(text) {
-    // A copy of it that comes after this entry may be the item itself; before the book was read, none is.
+    // Only an entry after this one can be the item; null: any copy is another entry, because the book was not read.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -45,24 +42,21 @@ export class Outbox {
     this.changed();
   }
 
-  // recheck takes back what another page of this browser has taken back, or sent, while this one did not run or hear of it.
+  // recheck takes back what another page of this browser has taken back or sent.
   recheck() {
     for (const item of this.items.values()) if (this.#isGone(item)) this.takeBack(item);
   }
 
-  // restore takes up what an earlier page left.
+  // restore sends what an earlier page left.
   restore() {
-    const items = [];
-    for (const [name, value] of Object.entries(stored())) {
-      if (!name.startsWith(this.prefix)) continue;
+    const items = Object.entries(stored()).filter(([name]) => name.startsWith(this.prefix)).map(([name, value]) => {
       try {
-        const item = JSON.parse(value);
-        if (name === this.prefix + item.key && typeof item.text === "string") items.push(item);
+        return JSON.parse(value);
       } catch {
         store(name, "");
       }
-    }
-    for (const item of items.sort((a, b) => a.at - b.at)) {
+    });
+    for (const item of items.filter((item) => item?.text).sort((a, b) => a.at - b.at)) {
       if (!["held", "refused", "lost"].includes(item.state)) item.state = "unsure";
       if (item.state === "unsure" && Date.now() - item.at > KEY_LIFETIME_MS) {
         this.#put(item, "lost", "It is not certain that this entry arrived. Look for it in the book before you retry.");
@@ -71,20 +65,18 @@ export class Outbox {
     }
   }
 
-  // wake sends what waits: now it may get through.
+  // wake sends what waits, because it may get through now.
   wake() {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims tells whether an entry of the book may be an item that is being sent: its answer will tell.
+  // claims reports whether an entry of the book may be an item that is being sent.
   claims(entry) {
-    for (const item of this.items.values()) {
-      if (item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)) return true;
-    }
-    return false;
+    return [...this.items.values()].some((item) => (
+      item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look is told of new entries: a copy of an item without an answer is a reason to ask.
+  // look asks the server about items of which new entries may be copies.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -94,10 +86,10 @@ export class Outbox {
   }
 
   #isCopy({ text, after }, entry) {
-    return after !== null && entry.id > after && entry.text === text && !this.#own.has(entry.id);
+    return after !== null && entry.id > after && entry.text === text && !this.own.has(entry);
   }
 
-  // #isGone tells whether another page has removed an item from the storage.
+  // #isGone reports whether another page has removed an item from the storage.
   #isGone({ key, isStored }) {
     return isStored && !(this.prefix + key in stored());
   }
@@ -110,38 +102,28 @@ export class Outbox {
       this.changed();
     }, SLOW_MS);
     for (let tries = 1; !isFailed(item); tries++) {
-      const isSure = item.state === "held";
-      const copy = this.book.entries.slice(this.book.indexOf(item.after ?? Infinity))
-        .find((entry) => this.#isCopy(item, entry));
+      const wasSure = item.state === "held";
+      const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
       this.#put(item, "sending", item.reason); // the page may be closed now
       if (!this.items.has(item.key)) break;
       item.cancel = new AbortController();
-      let failure;
-      try {
-        this.#settle(item, await this.server.post(item, item.cancel));
-        break;
-      } catch (error) {
-        failure = error;
-      }
+      const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
-      // The server was asked and did not say whose the copy is: to the reader it is the same.
-      if (copy && !(isSure && failure.certain)) {
-        this.#settle(item, copy);
+      const isSure = wasSure && outcome.certain;
+      // If the server does not say whose the copy is, it is this item: to the reader it is the same.
+      const entry = outcome instanceof Error ? !isSure && copy : outcome;
+      if (entry) {
+        this.#settle(item, entry);
         break;
       }
-      this.#judge(item, failure, isSure && failure.certain, failure.away || (failure.passing && tries < failure.tries));
-      if (!(failure instanceof Failure)) throw failure;
-      if (!isFailed(item)) await this.#pause(item, Math.max(backoff(RESEND_DELAYS_MS, tries - 1), failure.wait));
+      this.#judge(item, outcome, isSure, outcome.away || (outcome.passing && tries < outcome.tries));
+      if (!isFailed(item)) await this.#pause(item, retryDelay(tries - 1, outcome));
       if (!this.items.has(item.key)) break;
     }
     clearTimeout(slow);
   }
 
-  #judge(item, { message, status, old, away }, isSure, again) {
-    if (status === 422) { // the key belongs to another entry
-      this.#forget(item);
-      Object.assign(item, { key: newKey(), isStored: false });
-    }
+  #judge(item, { message, old, away }, isSure, again) {
     const wait = old ? "Your entry waits here until that is done." : away ? "Your entry waits here until you are." : "Trying again.";
     if (again && isSure) this.#put(item, "held", `${message} ${wait}`);
     else if (again) this.#put(item, "unsure", "No answer yet. Trying again.");
@@ -151,10 +133,8 @@ export class Outbox {
   }
 
   #settle(item, entry) {
-    if (!this.items.has(item.key)) return;
-    this.#own.add(entry.id);
     this.#forget(item);
-    this.arrived(entry);
+    this.own.add(entry);
     this.book.confirm(entry);
     this.changed();
     this.tell("Your entry is in the book.");

@@ -1,17 +1,18 @@
 import { Book } from "./book.js";
 import { Outbox } from "./outbox.js";
+import { Own } from "./own.js";
 import { Server } from "./server.js";
 import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf gives an outbox, and what states its only item takes.
+// outboxOf returns an outbox, and a way to see what states its only item takes.
 function outboxOf(prefix) {
   const states = [];
   const book = new Book();
   book.take(pageOf(null));
-  const outbox = new Outbox(book, new Server(), prefix, {
+  const outbox = new Outbox(book, new Server(), new Own(`own ${prefix}`), prefix, {
     changed: () => {
       const state = [...outbox.items.values()].map((item) => item.state).join();
       if (state !== states[states.length - 1]) states.push(state);

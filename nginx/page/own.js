@@ -1,10 +1,12 @@
-// Own: which entries of the book were signed in this browser.
+// Own remembers which entries of the book were signed in this browser.
 
 import { store, stored } from "./storage.js";
 
 const MOST_OWN_ENTRIES = 200;
 
 export class Own {
+  #marks = [];
+
   constructor(name) {
     this.name = name;
     this.#load();
@@ -12,24 +14,24 @@ export class Own {
 
   add(entry) {
     this.#load(); // another page may have signed
-    this.marks = [...this.marks, markOf(entry)].slice(-MOST_OWN_ENTRIES);
-    store(this.name, JSON.stringify(this.marks));
+    this.#marks = [...this.#marks, markOf(entry)].slice(-MOST_OWN_ENTRIES);
+    store(this.name, JSON.stringify(this.#marks));
   }
 
   has(entry) {
-    return this.marks.includes(markOf(entry));
+    return this.#marks.includes(markOf(entry));
   }
 
   #load() {
     try {
-      this.marks = [...JSON.parse(stored()[this.name])];
+      this.#marks = [...JSON.parse(stored()[this.name])];
     } catch {
-      this.marks ??= []; // there are none, or they are not kept
+      // Nothing is stored yet, or the browser refuses.
     }
   }
 }
 
-// An id is a place in the book, where another entry may stand later. So a mark has some of the text, too.
+// markOf includes some of the text, because an id is a place in the book, where another entry may stand later.
 function markOf({ id, text }) {
   return `${id} ${text.length} ${text.slice(0, 40)}`;
 }

@@ -1,4 +1,4 @@
-// The page: puts all together, and passes on what the browser tells.
+// Page puts all together, and passes on the browser's events.
 
 import { announce } from "./announcer.js";
 import { Book } from "./book.js";
@@ -10,32 +10,22 @@ import { Outbox } from "./outbox.js";
 import { Own } from "./own.js";
 import { Reader } from "./reader.js";
 import { Server } from "./server.js";
-import { showAnswerer, showConnection, showNotice, showSignIn, showUnread } from "./status.js";
+import { showAnswerer, showConnection, showNotice, showSignIn } from "./status.js";
 import { HERE } from "./storage.js";
 
-const CHECK_INTERVAL_MS = 30_000; // between two readings of what is in sight
+const CHECK_INTERVAL_MS = 30_000; // between two readings of the entries in sight
 
-const server = new Server();
-server.answered = showAnswerer;
-server.signedOut = showSignIn;
-
-let unread = 0; // entries that came while the page was hidden
-
+const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {
   outbox.look(news);
   const others = news.filter((entry) => !outbox.claims(entry));
   list.add(news);
   if (others.length > 0) announce("", others);
-  if (document.hidden) unread += others.length;
-  showUnread(unread);
+  showUnread(document.hidden ? unread + others.length : 0);
 });
 const reader = new Reader(book, server);
 const own = new Own(`guestbook own ${HERE}`);
-const outbox = new Outbox(book, server, `guestbook unsent ${HERE} `, {
-  changed: () => list.show(),
-  tell: announce,
-  arrived: (entry) => own.add(entry),
-});
+const outbox = new Outbox(book, server, own, `guestbook unsent ${HERE} `, { changed: () => list.show(), tell: announce });
 const form = new Form((text) => outbox.sign(text));
 const elements = { ul: byId("entries"), older: byId("older"), state: byId("state"), fresh: byId("fresh") };
 const list = new List(elements, reader, outbox, own, {
@@ -46,10 +36,10 @@ const list = new List(elements, reader, outbox, own, {
   },
   discard: (item) => {
     outbox.takeBack(item);
-    form.focus();
+    byId("text").focus();
   },
 });
-const connection = new Connection(book, server, (state, failure) => {
+const connection = new Connection(reader, server, (state, failure) => {
   showConnection(state);
   if (state === "live" || state === "polling") {
     outbox.wake();
@@ -60,22 +50,39 @@ const connection = new Connection(book, server, (state, failure) => {
   }
 });
 
-// openLink goes to the entry that the address names, once.
-let opened = "";
+let unread = 0; // entries that came while the page was hidden
 
+function showUnread(count) {
+  unread = count;
+  document.title = count === 0 ? "Guestbook" : `(${count}) Guestbook`;
+}
+
+let opened = ""; // the fragment of the address that openLink went to
+
+// openLink goes to the entry that the address names, once.
 async function openLink() {
-  const [, id] = /^#e(\d+)$/.exec(location.hash) ?? [];
-  if (!book.isRead || !id || opened === id) return;
-  opened = id;
+  const { hash } = location;
+  if (!book.isRead || !/^#e\d+$/.test(hash) || opened === hash) return;
+  opened = hash;
   showNotice("Looking for the entry that this link leads to.");
   try {
-    const found = await list.goTo(Number(id));
-    showNotice(found ? "" : "The entry that this link leads to is not in the book any more.");
-    if (!found) byId("notice").scrollIntoView({ block: "nearest" });
+    const isFound = await list.goTo(Number(hash.slice(2)));
+    showNotice(isFound ? "" : "The entry that this link leads to is not in the book any more.");
+    if (!isFound) byId("notice").scrollIntoView({ block: "nearest" });
   } catch (failure) {
     opened = "";
     showNotice(failure.message);
   }
+}
+
+// check notices that the operator has hidden entries. If it fails, the next check may get through.
+function check() {
+  if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {});
+}
+
+function reconnect() {
+  connection.isHidden = document.hidden;
+  connection.start();
 }
 
 window.addEventListener("hashchange", () => {
@@ -84,44 +91,30 @@ window.addEventListener("hashchange", () => {
   openLink();
 });
 
-// The browser may be wrong about either, so the server is asked.
+// The browser may be wrong about either, so the page asks the server.
 for (const change of ["online", "offline"]) {
   window.addEventListener(change, () => {
-    connection.start();
+    reconnect();
     outbox.wake();
   });
 }
 
-window.addEventListener("storage", () => outbox.recheck());
-
-function check() {
-  if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {}); // the next one may get through
-}
-
-setInterval(check, CHECK_INTERVAL_MS);
-
 document.addEventListener("visibilitychange", () => {
-  connection.isHidden = document.hidden;
-  connection.start();
+  reconnect();
   if (document.hidden) return;
-  unread = 0;
-  showUnread(unread);
+  showUnread(0);
   check();
 });
 
-window.addEventListener("pagehide", () => {
-  form.leave();
-  connection.stop();
-});
-
+window.addEventListener("storage", () => outbox.recheck());
+window.addEventListener("pagehide", () => connection.stop());
 window.addEventListener("pageshow", ({ persisted }) => {
-  form.comeBack();
   if (!persisted) return;
   outbox.recheck();
-  connection.start();
+  reconnect();
 });
 
+setInterval(check, CHECK_INTERVAL_MS);
 outbox.restore();
-connection.isHidden = document.hidden;
-connection.start();
+reconnect();
 byId("stuck").remove();

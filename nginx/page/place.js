@@ -1,9 +1,9 @@
-// Place: what is being read stays where it is, to the pixel, whatever comes into the list or leaves it.
+// Place keeps what is being read where it is, to the pixel, while entries come into the list or leave it.
 
 const SEEN_ENTRIES = 30; // any of which may be left to hold on to
 
 export class Place {
-  #kept = null; // { li, seen, tops, scrollY }, until the reader scrolls, so that roundings do not add up
+  #kept = null; // { seen, tops, scrollY } until the reader scrolls, so that roundings do not add up
 
   constructor(ul) {
     this.ul = ul;
@@ -17,43 +17,27 @@ export class Place {
     this.#kept = null;
   }
 
-  // keep does something to the list.
+  // keep changes the list by act.
   keep(act) {
     let place = this.#kept;
-    if (!place?.li.isConnected || Math.abs(scrollY - place.scrollY) > 1) place = this.#find();
-    act();
-    this.#kept = null;
-    const li = place?.seen.find(({ isConnected }) => isConnected);
-    if (!li) return;
-    window.scrollBy({ top: li.getBoundingClientRect().top - place.tops.get(li), behavior: "instant" });
-    this.#kept = { ...place, li, scrollY };
-  }
-
-  // inSight is the entries in sight.
-  inSight() {
-    return this.#from(this.#first()).filter((li) => li.getBoundingClientRect().top < innerHeight);
-  }
-
-  // #find is which entries are in sight, and where, if the top of the list is not.
-  #find() {
-    if (this.isAtTop || this.ul.children.length === 0) return null;
-    const seen = this.#from(this.#first());
-    return { li: seen[0], seen, tops: new Map(seen.map((li) => [li, li.getBoundingClientRect().top])) };
-  }
-
-  #from(first) {
-    return [...this.ul.children].slice(first, first + SEEN_ENTRIES);
-  }
-
-  // #first is the index of the first entry in sight.
-  #first() {
-    const { children } = this.ul;
-    let low = 0;
-    for (let high = children.length - 1; low < high;) {
-      const middle = (low + high) >> 1;
-      if (children[middle].getBoundingClientRect().bottom <= 0) low = middle + 1;
-      else high = middle;
+    if (!place || Math.abs(scrollY - place.scrollY) > 1) {
+      const seen = this.isAtTop ? [] : this.inSight();
+      place = { seen, tops: seen.map(topOf) };
     }
-    return low;
+    act();
+    const i = place.seen.findIndex(({ isConnected }) => isConnected);
+    if (i >= 0) window.scrollBy({ top: topOf(place.seen[i]) - place.tops[i], behavior: "instant" });
+    this.#kept = i >= 0 ? { ...place, scrollY } : null;
   }
+
+  // inSight returns the entries in sight.
+  inSight() {
+    const all = [...this.ul.children];
+    const first = all.findIndex((li) => li.getBoundingClientRect().bottom > 0);
+    return first < 0 ? [] : all.slice(first, first + SEEN_ENTRIES).filter((li) => topOf(li) < innerHeight);
+  }
+}
+
+function topOf(li) {
+  return li.getBoundingClientRect().top;
 }

@@ -1,12 +1,27 @@
-// Reader: reads the parts of a book that somebody looks at. A connection reads what is new.
+// Reader reads the parts of a book that the visitor looks at, and what is new.
 
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // on each side of an entry that a link leads to
+const MOST_MISSED_ENTRIES = 5000; // read to close the gap after a sleep; after more the list begins anew
+export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
   constructor(book, server) {
     Object.assign(this, { book, server });
+  }
+
+  // news reads the newest page and what came before it since the last. If isRewritten, it replaces what is known.
+  async news(isRewritten, isPresent) {
+    const { book, server } = this;
+    let page = await server.read({ seen: isRewritten ? -1 : book.newest });
+    const hasGap = () => book.isRead && !isRewritten && page.before !== null && page.before > book.last;
+    while (hasGap() && page.entries.length < MOST_MISSED_ENTRIES) {
+      const more = await server.read({ before: page.before, limit: MOST_PAGE_ENTRIES });
+      page = { ...more, entries: [...more.entries, ...page.entries] };
+    }
+    if (isPresent()) book.take(page, isRewritten);
+    return page;
   }
 
   async older() {
@@ -16,47 +31,45 @@ export class Reader {
   }
 
   async newer() {
-    const { entries } = this.book;
+    const { book } = this;
+    const { entries } = book;
     const page = await this.server.read({ after: entries[entries.length - 1].id, limit: 2 * PAGE_ENTRIES });
-    if (this.book.entries !== entries) return;
-    this.book.append(page);
-    // A replica may lag behind. Without a failure it would be asked again at once.
-    if (this.book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.", { passing: true });
+    if (book.entries !== entries) return;
+    book.append(page);
+    book.keepNewest(MOST_HELD_ENTRIES);
+    // A replica that lags behind would be asked again at once.
+    if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
   async newest() {
     this.book.take(await this.server.read(), true);
   }
 
-  // find reads the part of the book around an entry, and resolves to whether the entry is there.
+  // find reads the part of the book around an entry, and resolves to whether the entry exists.
   async find(id) {
-    const { book } = this;
-    if (typeof book.before !== "number" || id >= book.before) return Boolean(book.find(id));
-    let page;
+    const { book, server } = this;
+    if (book.find(id)) return true;
+    let older;
     try {
-      page = await this.server.read({ before: id, limit: AROUND_LINK_ENTRIES });
+      older = await server.read({ before: id, limit: AROUND_LINK_ENTRIES });
     } catch (failure) {
       if (failure.status === 400) return false; // no entry starts there
       throw failure;
     }
-    if (page.old) return false;
-    const from = page.entries[page.entries.length - 1]?.id ?? -1;
-    const { entries } = await this.server.read({ after: from, limit: AROUND_LINK_ENTRIES });
-    if (entries[0]?.id !== id) return false;
-    const around = [...page.entries, ...entries];
-    if (around[around.length - 1].id < book.before) book.leap({ entries: around, before: page.before });
-    else book.prepend({ entries: around.filter((entry) => entry.id < book.before), before: page.before });
+    if (older.old) return false;
+    const newer = await server.read({ after: older.entries[older.entries.length - 1]?.id ?? -1, limit: AROUND_LINK_ENTRIES });
+    if (newer.entries[0]?.id !== id) return false;
+    book.leap({ entries: [...older.entries, ...newer.entries], before: older.before, after: newer.after });
     return true;
   }
 
-  // check reads again the entries in sight, and drops what the operator has hidden since. What is out of sight is checked when
-  // it is in sight.
+  // check reads the entries in sight again, and drops those that the operator has hidden since.
   async check(shown) {
-    if (shown.length === 0) return;
     const { book } = this;
-    const next = book.entries[book.indexOf(shown[shown.length - 1].id) + 1]?.id;
-    const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: Math.min(shown.length, MOST_PAGE_ENTRIES) });
-    if (page.old || (next === undefined && book.isBehind)) return; // a replica may lag behind
+    const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
+    if (shown.length === 0 || (next === undefined && book.isBehind)) return;
+    const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
+    if (page.old) return; // its replica may lag behind
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);

@@ -1,10 +1,10 @@
-// Room: a browser opens six connections to a host, for all its pages together. Where pages can agree, by Web Locks, at most
-// four have a stream; two connections stay free for all else.
+// Room limits the streams of one browser, which opens six connections to a host for all its pages together. Pages agree by Web
+// Locks, so that at most four have a stream.
 
 const MOST_STREAMS = 4;
 
-// takeRoom resolves to a function that gives the room back, or to null where there is none. Web Locks are missing where pages
-// come by plain http, and fail where cookies are refused: then only hidden pages make room.
+// takeRoom resolves to a function that gives the room back, or to null if all rooms are taken. Pages over plain http have no
+// Web Locks, and locks fail if cookies are refused: there every visible page has a stream.
 export async function takeRoom() {
   try {
     for (let n = 0; n < MOST_STREAMS; n++) {
@@ -17,12 +17,11 @@ export async function takeRoom() {
   }
 }
 
-// tryLock resolves to a function that releases the lock, or to null where another page has it.
+// tryLock resolves to a function that releases the lock, or to null if another page holds it.
 function tryLock(name) {
   return new Promise((resolve, reject) => {
-    navigator.locks.request(name, { ifAvailable: true }, (lock) => {
-      if (!lock) return resolve(null);
-      return new Promise((release) => { resolve(release); });
-    }).catch(reject);
+    navigator.locks.request(name, { ifAvailable: true }, (lock) => (
+      lock ? new Promise((release) => { resolve(release); }) : resolve(null)
+    )).catch(reject);
   });
 }

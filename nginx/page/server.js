@@ -1,104 +1,106 @@
-// The server: asks it, and says in plain words what went wrong.
+// Server asks the guestbook, and says in plain words what went wrong.
 
 import { addressOf } from "./storage.js";
 import { bytesOf, isBlank } from "./text.js";
 
-export const PAGE_ENTRIES = 50; // read at a time; index.html asks for as many
-export const MOST_PAGE_ENTRIES = 500; // that the server gives at a time
+export const PAGE_ENTRIES = 50; // read at a time; early.js asks for as many
+export const MOST_PAGE_ENTRIES = 500; // that the server sends at a time
 const REQUEST_TIMEOUT_MS = 10_000;
-const LONGEST_WAIT_MS = 30_000; // whatever Retry-After says
+const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last one for ever
+const LONGEST_RETRY_AFTER_MS = 30_000;
+const USUAL_TRIES = 7;
 const REFUSED_TRIES = 3; // of a text that something in front of the guestbook refuses
-const UPDATE_TRIES = 15; // of a text that only old pods seem to get, though new ones answer reads
+const UPDATE_TRIES = 15; // of a text that only old pods seem to get, though new pods answer reads
 
-// Failure is an error whose message is meant for the visitor. A passing one may be gone at the next try; after a certain one
-// the request was not carried out. tries is how often it is worth trying.
+// Failure is an error whose message is for the visitor.
 export class Failure extends Error {
-  constructor(message, { wait = 0, tries = 7, ...details } = {}) {
+  wait = 0; // milliseconds before another try
+  tries = USUAL_TRIES; // how often a request is worth trying
+  // passing: another try may succeed; certain: the request was not carried out; old: an old pod answered;
+  // away: the visitor has to sign in; status: of the response.
+  constructor(message, details = {}) {
     super(message);
-    Object.assign(this, { wait, tries }, details); // passing, certain, status; old: an old pod's; away: one has to sign in
+    Object.assign(this, details);
   }
 }
 
-// What the server says of these is meant for programs.
+// retryDelay varies, so that not all pages come back at the same moment.
+export function retryDelay(failures, failure) {
+  const delay = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length - 1)] * (0.75 + Math.random() / 2);
+  return Math.max(delay, failure?.wait ?? 0);
+}
+
+// The server's own words for these are meant for programs.
 const STATUS_TEXT = {
   403: "The guestbook refused this request.",
   404: "There is no guestbook at this address.",
   413: "That is more than the guestbook takes at once.",
-  414: "That is more than the guestbook takes at once.",
   429: "The guestbook is very busy.",
   502: "The guestbook is not available just now.",
   503: "The guestbook is not available just now.",
   504: "The guestbook took too long to answer.",
   507: "The guestbook is full.",
 };
-const NONSENSE = "The guestbook gave an answer that makes no sense.";
 const UPDATING = "The guestbook is being updated.";
 export const SIGN_IN = "You are not signed in any more.";
 
 export class Server {
-  answered = () => {}; // is told who answered
-  signedOut = () => {}; // is told whether the visitor has to sign in
+  answered = () => {}; // receives who answered
+  signedOut = () => {}; // receives whether the visitor has to sign in
 
-  // read resolves to entries, oldest first: the newest, those before one, or those after one. { entries, before, after, old }
-  // says where older and newer ones go on. An answer older than the entry seen is none; that fails with 400 where the book
-  // does not reach so far.
-  async read({ before, after, seen, limit = PAGE_ENTRIES, timeout } = {}) {
+  // read resolves to entries, oldest first: the newest, those before an id, or those after one. { before, after } are the ids
+  // from which older and newer ones go on. The response is no older than the entry seen; it fails with 400 if the book ends
+  // before that.
+  async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
     });
-    const reply = await this.#ask(`guestbook/entries?${query}`, {}, undefined, timeout);
+    const reply = await this.#ask(`guestbook/entries?${query}`);
     if (reply.away) throw new Failure(SIGN_IN, { passing: true, certain: true, away: true });
-    const { answer } = reply;
-    if (reply.status === 200 && Array.isArray(answer?.entries) && (after === undefined || "after" in answer)) {
+    const { status, answer } = reply;
+    if (status === 200 && Array.isArray(answer?.entries) && (after === undefined || "after" in answer)) {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
-    if (after !== undefined && reply.status === 200) throw new Failure(UPDATING, { passing: true }); // it does not know "after"
-    if (!isOldPods(reply)) throw failureOf(reply);
+    const old = isOldPods(reply);
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // this pod does not know "after"
+    if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
     return { entries, before: all.length > limit ? entries[0].id : null, after: null, old: true };
   }
 
-  // post resolves to the entry as it stands in the book. Repeating it is safe, because the server knows the key.
+  // post resolves to the entry as it stands in the book. The server knows the key, so that repeating is safe.
   async post({ key, text }, cancel) {
     const init = { method: "POST", body: new URLSearchParams({ text }), headers: { "Idempotency-Key": key } };
     const reply = await this.#ask("guestbook/entries", init, cancel);
-    if ((reply.status === 201 || reply.status === 200) && typeof reply.answer?.id === "number") return reply.answer;
+    if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // An old pod could only write the whole book anew, and lose what others write meanwhile. But something in front may give
-    // the same answer, as a firewall's refusal looks like a page to sign in. How a read fares tells them apart.
-    let page;
-    try {
-      page = await this.read({ limit: 1 });
-    } catch (failure) {
+    // An old pod could only rewrite the whole book, and lose what others write meanwhile. But a proxy may give the same
+    // response, and a firewall's refusal looks like a page to sign in. A read tells them apart.
+    const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
-    }
-    if (page.old) throw new Failure(UPDATING, { passing: true, certain: true, old: true, tries: Infinity });
-    if (old) {
-      throw new Failure("The guestbook is being updated, or something in front of it takes no entries.",
-        { passing: true, certain: true, old: true, tries: UPDATE_TRIES });
-    }
-    throw new Failure("Something in front of the guestbook, such as a firewall, refuses this text.",
-      { passing: true, certain: true, tries: REFUSED_TRIES });
+    });
+    const [message, tries] = page.old ? [UPDATING, Infinity]
+      : old ? ["The guestbook is being updated, or something in front of it takes no entries.", UPDATE_TRIES]
+        : ["Something in front of the guestbook, such as a firewall, refuses this text.", REFUSED_TRIES];
+    throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow opens the stream of what comes after an entry; -1: from the first entry on.
+  // follow opens the stream of the entries after an id; -1: from the first one.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask resolves to the status and the JSON object of an answer; answer is null when there is none.
-  async #ask(path, init = {}, cancel = new AbortController(), timeout = REQUEST_TIMEOUT_MS) {
-    const timer = setTimeout(() => cancel.abort(), timeout);
-    const { early } = window; // index.html has asked for the newest entries already
+  // #ask resolves to the status and the JSON object of a response; answer is null if there is none.
+  async #ask(path, init = {}, cancel = new AbortController()) {
+    const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
+    const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
+    const early = !init.method && window.early; // the first read, begun by early.js
+    if (early) window.early = null;
     let response, body;
     try {
-      const cancelled = new Promise((_, reject) => cancel.signal.addEventListener("abort", reject));
-      const asked = early && path === `guestbook/entries?limit=${PAGE_ENTRIES}`
-        ? early
-        : fetch(addressOf(path), { cache: "no-store", redirect: "manual", signal: cancel.signal, ...init });
-      window.early = null;
+      const asked = early || fetch(addressOf(path), { cache: "no-store", redirect: "manual", signal: cancel.signal, ...init });
       response = await Promise.race([asked, cancelled]);
       body = await Promise.race([response.text(), cancelled]);
     } catch {
@@ -109,49 +111,43 @@ export class Server {
     const { status, headers } = response;
     const html = /html/.test(headers.get("Content-Type"));
     const redirect = response.type === "opaqueredirect";
-    // No guestbook leads elsewhere or answers with a page, but old pods do so at an address that they do not know.
+    // No guestbook redirects or answers with a page, but old pods answer so at an address that they do not know.
     const away = redirect || status === 401 || status === 511 || (html && (status < 300 || status === 403));
-    const foreign = redirect || (html && status >= 400 && status < 500 && !STATUS_TEXT[status] && status !== 408);
+    const foreign = html && status >= 400 && status < 500 && !STATUS_TEXT[status] && status !== 408;
     if (!init.method) this.signedOut(away);
     if (!away) this.answered(headers.get("X-Answered-By"));
     let answer = null;
     try {
-      answer = JSON.parse(body);
+      answer = Object(JSON.parse(body));
     } catch {
-      // Not JSON: the caller decides what that means.
+      // The caller decides what a response without JSON means.
     }
-    if (typeof answer !== "object") answer = null;
-    const seconds = Number(headers.get("Retry-After")) || 0;
-    return { status, answer, away, foreign, wait: Math.min(seconds * 1000, LONGEST_WAIT_MS) };
+    const wait = Math.min(1000 * Number(headers.get("Retry-After")) || 0, LONGEST_RETRY_AFTER_MS);
+    return { status, answer, away, foreign, wait };
   }
 
   async #readOldPod() {
-    let reply = await this.#ask("guestbook/?cmd=get&key=messages");
-    if (reply.status === 404) reply = await this.#ask("guestbook.php?cmd=get&key=messages");
-    if (reply.status !== 200 || reply.answer === null) throw failureOf(reply);
-    if (typeof reply.answer.data !== "string") throw new Failure(NONSENSE);
+    const reply = await this.#ask("guestbook.php?cmd=get&key=messages");
+    if (typeof reply.answer?.data !== "string") throw failureOf(reply);
     return reply.answer.data;
   }
 }
 
 function failureOf({ status, answer, wait }) {
-  let message = STATUS_TEXT[status] ?? `The guestbook answered with an error (${status}).`;
-  if (status < 400) message = NONSENSE;
-  else if (!STATUS_TEXT[status] && typeof answer?.error === "string" && answer.error !== "") {
-    message = answer.error[0].toUpperCase() + answer.error.slice(1) + (/[.!?]$/.test(answer.error) ? "" : ".");
-  }
+  const said = typeof answer?.error === "string" ? answer.error : "";
+  const message = status < 400 ? "The guestbook gave an answer that makes no sense."
+    : STATUS_TEXT[status] ?? (said ? `The guestbook says: ${said}.` : `The guestbook answered with an error (${status}).`);
   const passing = status === 408 || status === 429 || (status >= 500 && status !== 507);
   return new Failure(message, { passing, certain: status === 507 || (status >= 400 && status < 500), status, wait });
 }
 
-// isOldPods tells whether an old pod may have answered, met during a rollout: it does not know the entries' paths.
+// isOldPods reports whether a pod of the PHP frontend may have answered during a rollout: it does not know the entries' paths.
 function isOldPods({ status, answer, away }) {
   return !away && (status === 404 || status === 405 || (status < 300 && answer === null));
 }
 
-// entriesOf lists the entries of a book in one string, oldest first. An entry is a comma followed by its text, and its id is
-// the byte at which it starts. Blank items, which the operator has hidden, are not shown, and neither are empty ones:
-// "".split(",") has one.
+// entriesOf returns the entries of a whole book in one string, oldest first. An entry is a comma followed by its text, and its
+// id is the byte at which it starts. Hidden entries are blank, and so is the first item of an empty book.
 export function entriesOf(book) {
   const entries = [];
   let id = 0;

@@ -1,4 +1,4 @@
-// A text: its size, whether anything of it can be seen, its first letters, and the name below it.
+// Text measures a text, takes its first letters, and joins a name to it.
 
 export const LONGEST_TEXT_BYTES = 4096; // the server's limit
 
@@ -6,27 +6,27 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank tells whether nothing of a text can be seen: white space, controls, what is ignored when a text is shown, the Braille
-// pattern without dots, and U+FFF9 to U+FFFC, for which browsers draw nothing. The server has the same list, of Unicode 17.
+// isBlank reports whether nothing of a text can be seen: white space, controls, ignorable code points, the Braille pattern
+// without dots, and U+FFF9 to U+FFFC, which browsers do not draw. The server has the same list, of Unicode 17.
 export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
-// beginning is a text's first letters, each of them whole: an emoji is one letter, of up to a dozen code units.
+// beginning returns a text's first letters, each whole: an emoji is one letter of up to a dozen code units.
 export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Segmenter.
-  const all = window.Intl?.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
+  const all = Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
   const whole = head === text ? all.length : all.length - 1; // the last one may be cut
   return head === text && whole <= letters ? text : `${all.slice(0, Math.min(letters, whole)).join("")}…`;
 }
 
-// withName is a text with a name on a line of its own, because the book has no field for names.
+// withName returns a text with a name on a line of its own, because the book has no field for names.
 export function withName(text, name) {
   return isBlank(name) ? text : `${text}\n— ${name.trim()}`;
 }
 
-// withoutName is the text before withName.
+// withoutName undoes withName.
 export function withoutName(text, name) {
   const line = withName("", name);
   return line !== "" && text.endsWith(line) ? text.slice(0, -line.length) : text;
