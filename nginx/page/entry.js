@@ -41,8 +41,13 @@ async function copyLink(link) {
   setTimeout(() => delete link.dataset.said, COPIED_MS);
 }
 
-function copyByClipboard(text) {
-  return navigator.clipboard?.writeText(text).then(() => true, () => false);
+async function copyByClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function copyByField(text) {

@@ -15,9 +15,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/podtest"
 )
 
 // firefox is a Firefox of its own, driven by its Marionette protocol: each message is its length, a colon, and JSON.
@@ -28,7 +25,7 @@ type firefox struct {
 	id   int
 }
 
-// newFirefox starts Firefox with these preferences. It ends with the test.
+// newFirefox starts Firefox with these preferences, until the test ends.
 func newFirefox(t *testing.T, preferences map[string]any) *firefox {
 	t.Helper()
 	program, err := exec.LookPath("firefox-esr")
@@ -165,7 +162,17 @@ func (f *firefox) awaitNil(what string, condition func() error) {
 	}
 }
 
-const liveInFirefox = `document.querySelector("#connection")?.dataset.state === "live"`
+// open opens a page, and waits until it is live.
+func (f *firefox) open(url string) {
+	f.t.Helper()
+	f.navigate(url)
+	f.awaitLive()
+}
+
+func (f *firefox) awaitLive() {
+	f.t.Helper()
+	f.await("the page to be live", `document.querySelector("#connection")?.dataset.state === "live"`)
+}
 
 func (f *firefox) sign(text string) {
 	f.t.Helper()
@@ -179,15 +186,13 @@ func (f *firefox) awaitEntry(text string) {
 
 func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	write(t, master, "first")
+	b := newBook(t, "first")
 	f := newFirefox(t, map[string]any{"network.cookie.cookieBehavior": 2})
-	f.navigate(pod.URL())
+	f.open(b.URL())
 	var refused bool
 	if f.eval(`(() => { try { localStorage; return false; } catch { return true; } })()`, &refused); !refused {
 		t.Fatal("Firefox does not refuse the storage")
 	}
-	f.await("the page to be live", liveInFirefox)
 	f.awaitEntry("first")
 	f.sign("second")
 	f.awaitEntry("second")
@@ -195,11 +200,10 @@ func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 
 func TestFirefoxAtAnAddressWithCredentials(t *testing.T) {
 	t.Parallel()
-	pod, _ := podtest.Pod(t, localpod.Options{})
+	b := newBook(t)
 	f := newFirefox(t, nil)
 	for _, credentials := range []string{"user:pass@", "user@", "user%40example:%3F@"} {
-		f.navigate(strings.Replace(pod.URL(), "http://", "http://"+credentials, 1))
-		f.await("the page to be live", liveInFirefox)
+		f.open(strings.Replace(b.URL(), "http://", "http://"+credentials, 1))
 		f.sign("by " + credentials)
 		f.awaitEntry("by " + credentials)
 	}
@@ -207,21 +211,19 @@ func TestFirefoxAtAnAddressWithCredentials(t *testing.T) {
 
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	front := newFront(t, pod)
+	b := newBook(t)
 	// Firefox puts no page away that holds a lock; pages of this name have none.
-	front.URL = strings.Replace(front.URL, "127.0.0.1", "guestbook.example", 1)
+	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, map[string]any{"network.dns.localDomains": "guestbook.example"})
-	f.navigate(front.URL)
-	f.await("the page to be live", liveInFirefox)
-	front.refusePosts(http.StatusServiceUnavailable)
+	f.open(front.URL)
+	front.refuse(http.StatusServiceUnavailable)
 	f.sign("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
 	// Nor one that has a stream: this ends it.
 	f.eval(`(document.body.dataset.visit = "first", dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })))`, nil)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", map[string]any{}, &first)
-	f.navigate(pod.URL() + "/nginx-health")
+	f.navigate(b.URL() + "/nginx-health")
 
 	var other struct{ Handle string }
 	f.do("WebDriver:NewWindow", map[string]any{"type": "tab"}, &other)
@@ -231,14 +233,12 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	f.await("it to be gone", `document.querySelector("#entries > li") === null`)
 
 	f.do("WebDriver:SwitchToWindow", map[string]any{"handle": first.Value}, nil)
-	front.refusePosts(0)
+	front.serve(posts, nil)
 	f.do("WebDriver:Back", map[string]any{}, nil)
 	f.await("the page to be the one that was left", `document.body.dataset.visit === "first"`)
-	f.await("the page to be live", liveInFirefox)
-	f.await("it to be gone here, too", `document.querySelector("#entries > li") === null`)
+	f.awaitLive()
+	f.await("it to be gone here as well", `document.querySelector("#entries > li") === null`)
 	f.sign("another")
 	f.awaitEntry("another")
-	if got := book(t, master); len(got) != 1 || got[0] != "another" {
-		t.Errorf("Redis holds %q", got)
-	}
+	b.check("another")
 }

@@ -4,50 +4,40 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/chromedp"
 
 	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/podtest"
 )
 
 func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	write(t, master, guests...)
-	p := visit(t, pod.URL(), visitor{})
+	b, p := open(t, guests...)
 	p.awaitEntries(guests...)
+	var total float64
+	var names []string
 	p.awaitNil("everything to have arrived", func() error {
+		total, names = 0, nil
 		for _, r := range p.sent("GET", "") {
-			if r.kind != "EventSource" && r.bytes == 0 {
+			path, ours := strings.CutPrefix(r.url, b.URL())
+			switch {
+			case !ours:
+				t.Fatalf("%s comes from elsewhere", r.url)
+			case r.kind == "EventSource":
+			case r.bytes == 0:
 				return fmt.Errorf("%s has not", r.url)
+			default:
+				names = append(names, fmt.Sprintf("%s %.0f", path, r.bytes))
+				total += r.bytes
 			}
 		}
 		return nil
 	})
-	var total float64
-	var names []string
-	for _, r := range p.sent("GET", "") {
-		u, err := url.Parse(r.url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if u.Scheme+"://"+u.Host != pod.URL() {
-			t.Errorf("%s comes from elsewhere", r.url)
-		}
-		if r.kind == "EventSource" {
-			continue
-		}
-		names = append(names, fmt.Sprintf("%s %.0f", u.Path, r.bytes))
-		total += r.bytes
-	}
 	t.Logf("%.1f KB in %d requests: %v", total/1000, len(names), names)
 	// The document and the entries; the stream has begun.
 	if total > 16_000 || len(names) != 2 {
@@ -55,10 +45,9 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	}
 }
 
-// The bytes that a browser waits for before it shows anything.
+// A browser waits for these bytes before it shows anything.
 func TestTheDocumentIsSmall(t *testing.T) {
-	pod, _ := podtest.Pod(t, localpod.Options{})
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, pod.URL(), nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, newBook(t).URL(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,22 +57,21 @@ func TestTheDocumentIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	document, err := io.ReadAll(response.Body)
+	text, err := io.ReadAll(response.Body)
 	if err != nil || response.Header.Get("Content-Encoding") != "gzip" {
 		t.Fatalf("%v, %v", response.Header, err)
 	}
-	t.Logf("the document has %d bytes", len(document))
-	if len(document) > 14_000 {
+	t.Logf("the document has %d bytes", len(text))
+	if len(text) > 14_000 {
 		t.Error("these are more than 14,000")
 	}
 }
 
 // The page on a slow phone: a processor a quarter as fast, 400 ms to the server and back, 400 kbit/s. How long it takes is
-// printed. Where PAGE_BEFORE names the folder of another version of the page, both are opened by turns, and the medians stand
-// side by side.
+// printed. If PAGE_BEFORE names the folder of another version of the page, both are opened by turns, and the medians stand side
+// by side.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
-	pod, master := podtest.Pod(t, localpod.Options{})
-	write(t, master, guests...)
+	b := newBook(t, guests...)
 	root, err := localpod.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +84,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 		types { text/html html; text/css css; text/javascript js; image/svg+xml svg; }
 		location / { root %s; index index.html; } location /guestbook { proxy_pass http://POD; proxy_buffering off; }`
 	for i, folder := range folders {
-		folders[i] = nginxInFront(t, pod, fmt.Sprintf(serve, folder))
+		folders[i] = nginxInFront(t, b, fmt.Sprintf(serve, folder))
 	}
 	took := make([][3][]float64, len(folders))
 	for range runs {
@@ -111,8 +99,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 			p.run(emulation.SetCPUThrottlingRate(4), network.EmulateNetworkConditions(false, 400, 400*kbit, 400*kbit))
 			p.navigate(url)
 			p.await("all of it", `at.interactive && at.entry && performance.getEntriesByName("first-contentful-paint")[0]`)
-			var at [3]float64
-			p.eval(`[performance.getEntriesByName("first-contentful-paint")[0].startTime, at.interactive, at.entry]`, &at)
+			at := get[[3]float64](p, `[performance.getEntriesByName("first-contentful-paint")[0].startTime, at.interactive, at.entry]`)
 			for k := range at {
 				took[i][k] = append(took[i][k], at[k])
 			}
@@ -129,105 +116,39 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-func TestOlderEntriesLoadAsOneScrolls(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	texts := numbered("entry", 620)
-	write(t, master, texts...)
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitEntries(texts[570:]...)
-	p.awaitState("live")
-	p.awaitNil("the beginning of the book", func() error {
-		var more bool
-		p.eval(`scrollTo({ top: document.body.scrollHeight, behavior: "instant" }), !document.querySelector("#older").hidden`, &more)
-		if more {
-			return fmt.Errorf("%d entries are shown", len(p.entries()))
-		}
-		return nil
-	})
-	p.awaitEntries(texts...)
-	p.await("the page to say so", `document.querySelector("#state").textContent === "This is where the book begins."`)
-}
-
-func TestOlderEntriesThatCannotBeReadAreReadAtAnotherTry(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	texts := numbered("entry", 130)
-	write(t, master, texts...)
-	p := visit(t, pod.URL(), visitor{})
-	p.expect(outage)
-	p.awaitState("live")
-	p.await("entries to scroll", `document.querySelectorAll("#entries > li").length > 20`)
-	podtest.Kill(t, pod.API)
-	p.eval(`scrollTo(0, document.body.scrollHeight)`, nil)
-	p.await("the failure", `document.querySelector("#older").textContent === "The guestbook is not available just now. Try again"`)
-	podtest.Start(t, pod.API)
-	p.run(chromedp.Click("#older", chromedp.ByQuery))
-	p.await("older entries", `document.querySelectorAll("#entries > li").length >= 100`)
-	p.awaitContiguous(texts, true)
-}
-
-func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitState("live")
-	const most = 1000
+// The page notices hidden entries by reading again the entries in sight, not all that it shows.
+func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	var texts []string
-	for batch := range 6 {
-		more := numbered(fmt.Sprintf("batch %d", batch), 400)
-		texts = append(texts, more...)
-		write(t, master, more...)
-		p.awaitNil("the batch", func() error {
-			entries := p.entries()
-			if len(entries) > most {
-				t.Fatalf("the list has %d entries", len(entries))
+	for i := range 400 {
+		texts = append(texts, fmt.Sprintf("%d %s", i, strings.Repeat("long and longer ", 120)))
+	}
+	b, p := open(t, texts...)
+	p.scrollInto(120)
+	check := func() (bytes float64) {
+		t.Helper()
+		before := len(p.sent("GET", "before="))
+		p.eval(`document.dispatchEvent(new Event("visibilitychange"))`) // as when one comes back to it
+		p.awaitNil("it to be read", func() error {
+			all := p.sent("GET", "before=")[before:]
+			bytes = 0
+			for _, r := range all {
+				if bytes += r.bytes; r.bytes == 0 {
+					return fmt.Errorf("%s is under way", r.url)
+				}
 			}
-			if len(entries) == 0 || entries[0].Text != more[len(more)-1] {
-				return fmt.Errorf("the newest is not shown among %d", len(entries))
+			if bytes == 0 {
+				return fmt.Errorf("%d requests", len(all))
 			}
 			return nil
 		})
+		return bytes
 	}
-	shown := func() (shown []string) {
-		for _, e := range slices.Backward(p.entries()) {
-			shown = append(shown, e.Text)
-		}
-		return shown
+	if n := check(); n > 8_000 {
+		t.Errorf("%.0f bytes", n)
 	}
-	if got := shown(); !slices.Equal(got, texts[len(texts)-len(got):]) {
-		t.Errorf("%d entries are shown, and not the newest", len(got))
-	}
-	// What was let go can be read again.
-	oldest := shown()[0]
-	p.eval(`document.querySelector("#older").click()`, nil)
-	p.awaitNil("older entries", func() error {
-		if slices.Index(shown(), oldest) <= 0 {
-			return fmt.Errorf("%d entries", len(shown()))
-		}
-		return nil
-	})
-	p.awaitContiguous(texts, false)
-	p.eval(`scrollTo(0, 0)`, nil)
-	p.awaitContiguous(texts, true)
-}
-
-func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	texts := numbered("entry", 1090)
-	write(t, master, texts[:150]...)
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitEntries(texts[100:150]...)
-	p.awaitState("live")
-	for i := 150; i < len(texts); i += 470 {
-		write(t, master, texts[i:i+470]...)
-		p.awaitEntries(texts[100 : i+470]...)
-	}
-	// As a screen reader does: the button is pressed, and the page was not scrolled to it.
-	p.eval(`document.querySelector("#older").click()`, nil)
-	p.await("older entries", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === "entry 99")`)
-	p.awaitContiguous(texts, false)
-	p.eval(`scrollTo(0, 0)`, nil)
-	p.awaitContiguous(texts, true)
+	hidden := p.reading().ID
+	b.hide(strings.TrimPrefix(hidden, "e"))
+	n := len(p.texts())
+	check()
+	p.await("it to be gone, alone", fmt.Sprintf(`document.getElementById(%q) === null && document.querySelectorAll("#entries > li").length === %d`, hidden, n-1))
 }

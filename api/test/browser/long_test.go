@@ -3,33 +3,25 @@
 package browser
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/podtest"
 )
 
 func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
 	texts := numbered("entry", 10_000)
-	write(t, master, texts...)
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitState("live")
+	b, p := open(t, texts...)
 	step, longest := p.busy(), 0.0
 	small := func() {
 		t.Helper()
 		now := p.busy()
 		step, longest = now, max(longest, now-step)
-		var n int
-		p.eval(`document.querySelectorAll("*").length`, &n)
-		if n > 4200 {
+		if n := get[int](p, `document.querySelectorAll("*").length`); n > 4200 {
 			t.Fatalf("the page has %d elements", n)
 		}
 	}
@@ -38,26 +30,26 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the beginning of the book is not reached, only ", first)
 		}
-		p.eval(`new Promise((done) => {
+		first = get[string](p, `new Promise((done) => {
 			scrollTo(0, document.body.scrollHeight);
 			requestAnimationFrame(() => done(document.querySelector("#entries > li:last-child .words").textContent));
-		})`, &first)
+		})`)
 	}
 	p.awaitContiguous(texts, false)
 	was := p.reading()
 	more := numbered("more", 10)
-	write(t, master, more...)
+	b.write(more...)
 	texts = append(texts, more...)
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
 	// Up again, page by page, there is nothing missing either.
 	for range 120 {
-		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); }).then(() => 0)`, nil)
+		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()
 	}
 	p.awaitContiguous(texts, false)
-	p.run(chromedp.KeyEvent(kb.Home))
+	p.press(kb.Home)
 	p.awaitContiguous(texts, true)
 	small()
 	t.Logf("the main thread took at most %.2f s at once", longest)
@@ -70,7 +62,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 // by one, and then with them all that came later.
 func TestBrowsersThatLackAFunction(t *testing.T) {
 	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
+	b := newBook(t)
 	around := []string{
 		"AbortSignal.timeout", "BroadcastChannel", "Element.prototype.replaceChildren", "HTMLFormElement.prototype.requestSubmit",
 		"crypto.randomUUID",
@@ -94,7 +86,7 @@ func TestBrowsersThatLackAFunction(t *testing.T) {
 		{"all", slices.Concat(around, later), "live"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			podtest.Do(t, master, "DEL", key)
+			b.do("DEL", key)
 			p := newPage(t, visitor{})
 			p.before(`for (const path of ` + inJS(c.missing) + `) {
 				const names = path.split("."), name = names.pop();
@@ -102,15 +94,52 @@ func TestBrowsersThatLackAFunction(t *testing.T) {
 				while (holder && !{}.hasOwnProperty.call(holder, name)) holder = Object.getPrototypeOf(holder);
 				if (holder) delete holder[name];
 			}`)
-			p.navigate(pod.URL())
+			p.navigate(b.URL())
 			p.awaitState(c.state)
 			p.write("signed")
 			p.press(kb.Enter, input.ModifierCtrl)
 			p.awaitEntries("signed")
-			write(t, master, "by another")
+			b.write("by another")
 			p.awaitEntries("signed", "by another")
 			p.reload()
 			p.awaitEntries("signed", "by another")
 		})
+	}
+}
+
+// A hidden entry leaves open pages within half a minute of being in sight, also far down, and no other entry does. Later visitors
+// do not see it.
+func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
+	texts := numbered("entry", 120)
+	b, ada := open(t, texts...)
+	bob := b.visit(visitor{})
+	bob.await("older entries", `(() => { scrollTo(0, document.body.scrollHeight); return document.querySelector("#e0") !== null; })()`)
+	var hidden []string
+	for _, n := range []int{0, 40, 119} {
+		b.hide(fmt.Sprint(offset(texts[:n])))
+		hidden = append(hidden, texts[n])
+	}
+	isHidden := func(text string) bool { return slices.Contains(hidden, text) }
+	texts = append(slices.DeleteFunc(slices.Clone(texts), isHidden), "a new one")
+	b.write("a new one")
+	for _, p := range []*page{ada, bob} {
+		p.awaitNil("the hidden entries to be gone", func() error {
+			// The page looks after what is in sight.
+			p.eval(`[...document.querySelectorAll("#entries > li")].find((li) => ` + inJS(hidden) + `.includes(li.querySelector(".words").textContent))?.scrollIntoView({ block: "center" })`)
+			got := p.texts()
+			if want := texts[max(0, len(texts)-len(got)):]; len(got) < 49 || p == bob && len(got) < len(texts) || !slices.Equal(got, want) {
+				return fmt.Errorf("it lists %d entries: %q", len(got), got)
+			}
+			return nil
+		}, 2*time.Minute)
+	}
+	if n := len(ada.streams()); n != 1 {
+		t.Errorf("the stream began %d times", n)
+	}
+	if got := b.visit(visitor{}).texts(); slices.ContainsFunc(got, isHidden) || len(got) < 50 {
+		t.Errorf("who comes later sees %q", got)
+	}
+	if raw := b.raw(); !strings.HasPrefix(raw, ",       ,entry 1") {
+		t.Errorf("the book begins with %.15q", raw)
 	}
 }

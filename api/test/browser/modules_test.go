@@ -3,7 +3,6 @@ package browser
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +12,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// sources is the folder of the page's modules.
+// sources returns the folder of the page's modules.
 func sources(t *testing.T) string {
 	t.Helper()
 	root, err := localpod.Root()
@@ -37,7 +36,7 @@ func TestModules(t *testing.T) {
 		p := visit(t, url, visitor{hurried: true})
 		var names []string
 		p.awaitNil(file, func() error {
-			if p.eval(module+`.then((tests) => Object.keys(tests.default), () => [])`, &names); len(names) > 0 {
+			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) > 0 {
 				return nil
 			}
 			p.reload() // the network may have changed
@@ -46,9 +45,7 @@ func TestModules(t *testing.T) {
 		for _, name := range names {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".test.js")+"/"+name, func(t *testing.T) {
 				p := visit(t, url, visitor{hurried: true})
-				var wrong string
-				p.eval(module+`.then((tests) => tests.default[`+inJS(name)+`]()).then(() => "", (error) => error.stack)`, &wrong)
-				if wrong != "" {
+				if wrong := get[string](p, module+`.then((tests) => tests.default[`+inJS(name)+`]()).then(() => "", (error) => error.stack)`); wrong != "" {
 					t.Error(wrong)
 				}
 			})
@@ -59,20 +56,22 @@ func TestModules(t *testing.T) {
 // modules serves the page's modules beside a page that has none of them.
 func modules(t *testing.T) (url string) {
 	t.Helper()
-	serve := http.FileServer(http.Dir(sources(t)))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	files := http.FileServer(http.Dir(sources(t)))
+	return serve(t, "http", "127.0.0.1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, ".js") {
-			serve.ServeHTTP(w, r)
+			files.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><textarea id="text"></textarea><p id="news"></p>`))
 	}))
-	t.Cleanup(server.Close)
-	return server.URL
 }
 
-var imports = regexp.MustCompile(`from "\./(\w+)\.js"`)
+var (
+	imports = regexp.MustCompile(`from "\./(\w+)\.js"`)
+	asks    = regexp.MustCompile(`\bserver\.(read|post|follow)\(|\bfetch\(`)
+	paints  = regexp.MustCompile(`\bdocument\.|\bbyId\(`)
+)
 
 // A module of the page fits on a few screens, and either asks the server or paints the document.
 func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
@@ -94,15 +93,13 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 		if n := strings.Count(string(text), "\n"); n > 250 {
 			t.Errorf("%s has %d lines", name, n)
 		}
-		asks, paints := regexp.MustCompile(`\bserver\.(read|post|follow)\(|\bfetch\(`).Match(text), regexp.MustCompile(`\bdocument\.`).Match(text)
-		if asks && paints {
+		if asks.Match(text) && paints.Match(text) {
 			t.Errorf("%s both asks the server and paints", name)
 		}
 		for _, found := range imports.FindAllStringSubmatch(string(text), -1) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// None is, by whatever way, below itself.
 	var reaches func(from, to string, depth int) bool
 	reaches = func(from, to string, depth int) bool {
 		for _, next := range below[from] {

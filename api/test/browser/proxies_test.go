@@ -12,106 +12,78 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/podtest"
 )
 
 func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	p := visit(t, nginxInFront(t, pod, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; }`), visitor{})
+	b := newBook(t)
+	p := visit(t, nginxInFront(t, b, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; }`), visitor{})
 	p.awaitState("live")
 	p.eval(`globalThis.arrived = {}; new MutationObserver(() => { for (const { textContent } of document.querySelectorAll(".words")) arrived[textContent] ??= Date.now(); })
-		.observe(document.querySelector("#entries"), { childList: true })`, nil)
+		.observe(document.querySelector("#entries"), { childList: true })`)
 	for i := range 3 {
 		text := fmt.Sprint("entry ", i)
 		start := time.Now()
-		write(t, master, text)
+		b.write(text)
 		p.await("the entry", fmt.Sprintf("arrived[%q]", text))
-		var at int64
-		p.eval(fmt.Sprintf("arrived[%q]", text), &at)
+		at := get[int64](p, fmt.Sprintf("arrived[%q]", text))
 		if took := time.UnixMilli(at).Sub(start); took > 10*time.Second { // a machine with nothing else to do takes 0.2 s; the page itself looks after 15
 			t.Errorf("%s took %s", text, took)
 		}
 	}
-	if n := len(p.sent("GET", "/guestbook/events")); n != 1 {
+	if n := len(p.streams()); n != 1 {
 		t.Errorf("%d streams", n)
 	}
 }
 
-// Streams in which nothing comes: a proxy holds back what it should pass on, or a connection has frozen. All of them at once,
-// since each takes its time to be noticed.
+// Streams in which nothing comes: a proxy holds back what it should pass on, or a connection has frozen. They run at once, because
+// each takes its time to be noticed.
 func TestStreamsThatStaySilent(t *testing.T) {
 	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
-	relay := newRelay(t, pod)
+	b := newBook(t)
+	relay := newRelay(t, b)
 	frozen := visit(t, "http://"+relay.Addr().String(), visitor{})
 	frozen.awaitState("live")
 	frozen.eval(`globalThis.states = [];
-		new MutationObserver(() => states.push(document.querySelector("#connection").dataset.state)).observe(document.querySelector("#connection"), { attributes: true })`, nil)
-	buffered := visit(t, nginxInFront(t, pod, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; proxy_ignore_headers X-Accel-Buffering; }`), visitor{})
-	headed := visit(t, holdingBack(t, pod), visitor{})
+		new MutationObserver(() => states.push(document.querySelector("#connection").dataset.state)).observe(document.querySelector("#connection"), { attributes: true })`)
+	buffered := visit(t, nginxInFront(t, b, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; proxy_ignore_headers X-Accel-Buffering; }`), visitor{})
+	front := newProxy(t, b)
+	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // passes on the header, and nothing else
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	headed := visit(t, front.URL, visitor{})
 	pages := map[string]*page{"frozen": frozen, "held back whole": buffered, "held back after the header": headed}
 	for _, p := range pages {
+		p.expect(outage)
 		p.await("the book", `document.querySelector("#state.empty")`)
 	}
 	relay.freeze()
 	const limit = 45 * time.Second
 	for _, text := range []string{"first", "second"} {
 		start := time.Now()
-		write(t, master, text)
+		b.write(text)
 		for name, p := range pages {
-			p.awaitFor("the entry", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === "`+text+`")`, limit)
+			p.await("the entry", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === `+inJS(text)+`)`, limit)
 			t.Logf("%s: %s is there after %s", name, text, time.Since(start))
 		}
 	}
 
 	frozen.awaitState("live")
-	var states []string
-	frozen.eval("states", &states)
-	if len(states) == 0 || states[0] == "live" {
+	if states := get[[]string](frozen, "states"); len(states) == 0 || states[0] == "live" {
 		t.Errorf("the page whose connection froze said %q", states)
 	}
 	for _, p := range []*page{buffered, headed} {
-		p.await("the page to say how it is connected", `document.querySelector("#connection").dataset.state === "polling" && document.querySelector("#connection").textContent === "Connected"`)
+		p.awaitState("polling")
+		p.awaitText("#connection", "Connected")
 		p.awaitNil("the stream to be tried again", func() error {
-			if n := len(p.sent("GET", "/guestbook/events")); n < 2 {
+			if n := len(p.streams()); n < 2 {
 				return fmt.Errorf("%d streams", n)
 			}
 			return nil
 		}, limit)
 	}
-}
-
-// holdingBack is a proxy that passes on the header of a stream, and nothing else of it.
-func holdingBack(t *testing.T, pod *localpod.Pod) string {
-	t.Helper()
-	front := newFront(t, pod)
-	ended := make(chan struct{})
-	t.Cleanup(func() { close(ended) })
-	front.serveEvents(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		_ = http.NewResponseController(w).Flush()
-		select {
-		case <-r.Context().Done():
-		case <-ended:
-		}
-	}))
-	return front.URL
-}
-
-// awaitFor waits as long as it is told.
-func (p *page) awaitFor(what, expression string, limit time.Duration) {
-	p.t.Helper()
-	p.awaitNil(what, func() error {
-		var held bool
-		p.eval("Boolean("+expression+")", &held)
-		if !held {
-			return errors.New("not so")
-		}
-		return nil
-	}, limit)
 }
 
 // relay passes connections on to a pod, as a router with address translation does.
@@ -122,7 +94,7 @@ type relay struct {
 	open   []net.Conn
 }
 
-func newRelay(t *testing.T, pod *localpod.Pod) *relay {
+func newRelay(t *testing.T, b *book) *relay {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -143,7 +115,7 @@ func newRelay(t *testing.T, pod *localpod.Pod) *relay {
 			if err != nil {
 				return
 			}
-			nginx, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Nginx))
+			nginx, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", b.Ports.Nginx))
 			if err != nil {
 				browser.Close()
 				continue
@@ -192,14 +164,14 @@ func (r *relay) freeze() {
 // A forward, as of kubectl, ends with the first connection in it that is reset. So one that takes too long is closed.
 func TestASlowVisitorIsNotReset(t *testing.T) {
 	t.Parallel()
-	pod, _ := podtest.Pod(t, localpod.Options{})
+	b := newBook(t)
 	ends := map[string]net.Conn{}
 	for _, half := range []string{
 		"GET / HTTP/1.1\r\nHost: ",
 		"POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nContent-Length: 100\r\n\r\n{",
 		"POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nte",
 	} {
-		c, err := net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://"))
+		c, err := net.Dial("tcp", strings.TrimPrefix(b.URL(), "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,15 +13,12 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
-
-	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/podtest"
 )
 
 // asleep and awake are what a browser says when it puts a page away and takes it out again.
 const (
-	asleep = `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))`
-	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
+	asleep = `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));`
+	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));`
 )
 
 // mark is an entry that is being read, and how far from the top of the window.
@@ -30,21 +27,19 @@ type mark struct {
 	Y  float64
 }
 
-// reading gives the entry in the middle of the window.
-func (p *page) reading() (m mark) {
+// reading returns the entry in the middle of the window.
+func (p *page) reading() mark {
 	p.t.Helper()
-	p.eval(`(() => {
+	return get[mark](p, `(() => {
 		const li = document.elementFromPoint(innerWidth / 2, innerHeight / 2).closest("li");
 		return { ID: li.id, Y: li.getBoundingClientRect().top };
-	})()`, &m)
-	return m
+	})()`)
 }
 
 // checkPlace fails if what was being read has moved.
 func (p *page) checkPlace(was mark) {
 	p.t.Helper()
-	var y float64
-	p.eval(fmt.Sprintf("document.getElementById(%q)?.getBoundingClientRect().top ?? 1e9", was.ID), &y)
+	y := get[float64](p, fmt.Sprintf("document.getElementById(%q)?.getBoundingClientRect().top ?? 1e9", was.ID))
 	if math.Abs(y-was.Y) > 2 {
 		p.t.Errorf("%s was at %.1f and is at %.1f", was.ID, was.Y, y)
 	}
@@ -53,18 +48,11 @@ func (p *page) checkPlace(was mark) {
 // scrollInto scrolls down to the nth entry.
 func (p *page) scrollInto(n int) {
 	p.t.Helper()
-	p.awaitNil("the entry to be there", func() error {
-		var there bool
-		p.eval(fmt.Sprintf(`(() => {
-			const all = document.querySelectorAll("#entries > li");
-			(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
-			return all.length > %d;
-		})()`, n, n), &there)
-		if !there {
-			return errors.New("not yet")
-		}
-		return nil
-	})
+	p.await("the entry to be there", fmt.Sprintf(`(() => {
+		const all = document.querySelectorAll("#entries > li");
+		(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
+		return all.length > %[1]d;
+	})()`, n))
 	// Entries load as one comes near the end; that is over when two frames pass without any.
 	p.await("no more to load", `new Promise((done) => {
 		const count = () => document.querySelectorAll("#entries > li, .busy").length;
@@ -75,25 +63,23 @@ func (p *page) scrollInto(n int) {
 
 func (p *page) awaitFresh(text string) {
 	p.t.Helper()
-	p.await("the button to say "+text, fmt.Sprintf(`document.querySelector("#fresh:not([hidden])")?.textContent === %q`, text))
+	p.awaitText("#fresh:not([hidden])", text)
 }
 
 // awaitContiguous waits until the list is a part of the book with nothing missing, newest first.
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	p.awaitNil("the list to have nothing missing", func() error {
-		entries := p.entries()
-		if len(entries) == 0 {
+		got := p.texts()
+		if len(got) == 0 {
 			return errors.New("it is empty")
 		}
-		end := slices.Index(texts, entries[0].Text)
-		if newest && end != len(texts)-1 {
-			return fmt.Errorf("it begins with %q", entries[0].Text)
+		from := slices.Index(texts, got[0])
+		if from < 0 || from+len(got) > len(texts) || !slices.Equal(got, texts[from:from+len(got)]) {
+			return fmt.Errorf("it has %.1000q", got)
 		}
-		for i, e := range entries {
-			if end-i < 0 || e.Text != texts[end-i] {
-				return fmt.Errorf("entry %d is %q", i, e.Text)
-			}
+		if newest && from+len(got) != len(texts) {
+			return fmt.Errorf("it ends with %q", got[len(got)-1])
 		}
 		return nil
 	})
@@ -101,32 +87,27 @@ func (p *page) awaitContiguous(texts []string, newest bool) {
 
 func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, style string }{
-		{"with the browser's own anchoring", ""},
-		{"without it", "html { overflow-anchor: none }"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			pod, master := podtest.Pod(t, localpod.Options{})
+	for name, style := range map[string]string{"with the browser's own anchoring": "", "without it": "html { overflow-anchor: none }"} {
+		t.Run(name, func(t *testing.T) {
 			texts := numbered("one that was there", 60)
-			write(t, master, texts...)
-			p := visit(t, pod.URL(), visitor{width: 360, height: 640, phone: true})
-			p.awaitState("live")
-			p.eval(fmt.Sprintf(`(() => {
+			b := newBook(t, texts...)
+			p := b.visit(visitor{width: 360, height: 640, phone: true})
+			p.eval(`{
 				const sheet = new CSSStyleSheet();
-				sheet.replaceSync(%q);
+				sheet.replaceSync(` + inJS(style) + `);
 				document.adoptedStyleSheets = [sheet];
-			})()`, c.style), nil)
+			}`)
 			p.scrollInto(20)
 			was := p.reading()
 			for batch := range 20 {
 				// Lines of several lengths, so that heights are not whole pixels.
 				more := numbered(fmt.Sprintf("%d from elsewhere, of a few lines on a phone", batch), 25)
 				texts = append(texts, more...)
-				write(t, master, more...)
+				b.write(more...)
 				p.awaitFresh(fmt.Sprintf("%d new entries", 25*(batch+1)))
 				p.checkPlace(was)
 			}
-			p.eval(`document.querySelector("#fresh").click()`, nil)
+			p.clickOnceThere("#fresh")
 			p.awaitContiguous(texts, true)
 			p.await("nothing more to be announced", `document.querySelector("#fresh").hidden`)
 		})
@@ -134,56 +115,100 @@ func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 }
 
 func TestAPageThatSleptKeepsThePlaceAndReadsWhatItMissed(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
 	texts := numbered("before", 100)
-	write(t, master, texts...)
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitState("live")
+	b, p := open(t, texts...)
 	p.scrollInto(20)
 	was := p.reading()
-	streams := len(p.sent("GET", "/guestbook/events"))
-	p.eval(asleep, nil)
+	streams := len(p.streams())
+	p.eval(asleep)
 	missed := numbered("missed", 620)
-	texts = append(texts, missed...)
-	write(t, master, missed...)
-	p.eval(awake, nil)
+	b.write(missed...)
+	p.eval(awake)
 	p.awaitFresh("620 new entries")
 	p.awaitNil("the page to follow the book again", func() error {
-		if n := len(p.sent("GET", "/guestbook/events")); n != streams+1 {
+		if n := len(p.streams()); n != streams+1 {
 			return fmt.Errorf("%d streams", n)
 		}
 		return nil
 	})
 	p.checkPlace(was)
-	p.awaitContiguous(texts, true)
+	p.awaitContiguous(append(texts, missed...), true)
 }
 
-func TestOnlyWhatIsNewIsCounted(t *testing.T) {
-	t.Parallel()
-	pod, master := podtest.Pod(t, localpod.Options{})
+func TestOlderEntriesLoadAsOneScrollsAndOnlyWhatIsNewIsCounted(t *testing.T) {
 	texts := numbered("entry", 1300)
-	write(t, master, texts...)
-	p := visit(t, pod.URL(), visitor{})
-	p.awaitState("live")
-	p.awaitNil("the beginning of the book", func() error {
-		var more bool
-		p.eval(`scrollTo(0, document.body.scrollHeight), !document.querySelector("#older").hidden`, &more)
-		if more {
-			return errors.New("not yet")
-		}
-		return nil
-	})
+	b, p := open(t, texts...)
+	p.awaitEntries(texts[1250:]...)
+	p.await("the beginning of the book", `(scrollTo(0, document.body.scrollHeight), document.querySelector("#older").hidden)`)
+	p.awaitText("#state", "This is where the book begins.")
+	p.awaitContiguous(texts, false)
 	was := p.reading()
-	p.eval(asleep+","+awake, nil)
-	write(t, master, "really new")
+	p.eval(asleep + awake)
+	b.write("really new")
 	p.awaitFresh("1 new entry")
 	p.checkPlace(was)
-	p.eval(`document.querySelector("#fresh").click()`, nil)
+	p.clickOnceThere("#fresh")
 	p.awaitContiguous(append(texts, "really new"), true)
 }
 
-// busy is the processor time that the page's main thread has taken, in seconds, whatever else the machine does.
+func TestOlderEntriesThatCannotBeReadAreReadAtAnotherTry(t *testing.T) {
+	texts := numbered("entry", 130)
+	b, p := open(t, texts...)
+	p.expect(outage)
+	p.await("entries to scroll", `document.querySelectorAll("#entries > li").length > 20`)
+	b.kill()
+	p.eval(`scrollTo(0, document.body.scrollHeight)`)
+	p.awaitText("#older", "The guestbook is not available just now. Try again")
+	b.restart()
+	p.click("#older")
+	p.await("older entries", `document.querySelectorAll("#entries > li").length >= 100`)
+	p.awaitContiguous(texts, true)
+}
+
+func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
+	b, p := open(t)
+	var texts []string
+	for batch := range 6 {
+		more := numbered(fmt.Sprintf("batch %d", batch), 400)
+		texts = append(texts, more...)
+		b.write(more...)
+		p.awaitNewest(more[len(more)-1])
+		if n := len(p.texts()); n > 1000 {
+			t.Fatalf("the list has %d entries", n)
+		}
+	}
+	p.awaitContiguous(texts, true)
+	// What was let go can be read again.
+	oldest := p.texts()[0]
+	p.clickOnceThere("#older")
+	p.awaitNil("older entries", func() error {
+		if got := p.texts(); slices.Index(got, oldest) <= 0 {
+			return fmt.Errorf("%d entries", len(got))
+		}
+		return nil
+	})
+	p.awaitContiguous(texts, false)
+	p.eval(`scrollTo(0, 0)`)
+	p.awaitContiguous(texts, true)
+}
+
+func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
+	texts := numbered("entry", 1090)
+	b, p := open(t, texts[:150]...)
+	p.awaitEntries(texts[100:150]...)
+	for i := 150; i < len(texts); i += 470 {
+		b.write(texts[i : i+470]...)
+		p.awaitEntries(texts[100 : i+470]...)
+	}
+	// As a screen reader does: the button is pressed, and the page was not scrolled to it.
+	p.clickOnceThere("#older")
+	p.await("older entries", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === "entry 99")`)
+	p.awaitContiguous(texts, false)
+	p.eval(`scrollTo(0, 0)`)
+	p.awaitContiguous(texts, true)
+}
+
+// busy returns the processor time that the page's main thread has taken, in seconds, whatever else the machine does.
 func (p *page) busy() (seconds float64) {
 	p.t.Helper()
 	p.run(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.ActionFunc(func(ctx context.Context) error {
@@ -198,24 +223,23 @@ func (p *page) busy() (seconds float64) {
 	return seconds
 }
 
+// This test runs alone, because it measures.
 func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
-	pod, master := podtest.Pod(t, localpod.Options{})
-	write(t, master, numbered("entry", 50)...)
-	p := visit(t, pod.URL(), visitor{})
+	b := newBook(t, numbered("entry", 50)...)
+	p := b.visit(visitor{})
 	p.run(emulation.SetEmulatedMedia()) // all that moves
-	p.awaitState("live")
 	p.eval(`
 		globalThis.announced = [];
 		globalThis.mostGlowing = 0;
 		new MutationObserver(() => announced.push(document.querySelector("#news").textContent)).observe(document.querySelector("#news"), { childList: true });
-		new MutationObserver(() => { mostGlowing = Math.max(mostGlowing, document.getAnimations().length); }).observe(document.querySelector("#entries"), { childList: true });`, nil)
+		new MutationObserver(() => { mostGlowing = Math.max(mostGlowing, document.getAnimations().length); }).observe(document.querySelector("#entries"), { childList: true });`)
 	before, start := p.busy(), time.Now()
 	step, longest := before, 0.0
 	tick := time.NewTicker(10 * time.Millisecond) // 500 entries in 5 seconds
 	defer tick.Stop()
 	for i := range 500 {
 		<-tick.C
-		podtest.Do(t, master, "APPEND", key, fmt.Sprintf(",%d. A long entry that is not to be read out as a whole as it would never end: %s", i, strings.Repeat("and so on ", 10)))
+		b.do("APPEND", key, fmt.Sprintf(",%d. A long entry that is not to be read out as a whole as it would never end: %s", i, strings.Repeat("and so on ", 10)))
 		if i%20 == 19 {
 			now := p.busy()
 			step, longest = now, max(longest, now-step)
@@ -227,13 +251,10 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	if took > 2 || longest > 0.2 {
 		t.Errorf("the main thread took %.2f s, %.2f at once", took, longest)
 	}
-	var glowing int
-	p.eval("mostGlowing", &glowing)
-	if glowing > 3 {
+	if glowing := get[int](p, "mostGlowing"); glowing > 3 {
 		t.Errorf("%d entries glow at a time", glowing)
 	}
-	var said []string
-	p.eval("announced", &said)
+	said := get[[]string](p, "announced")
 	if burst := time.Since(start); len(said) == 0 || len(said) > 3+int(burst/(5*time.Second)) {
 		t.Errorf("%d announcements in %s: %q", len(said), burst, said)
 	}

@@ -1,0 +1,265 @@
+package browser
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/animation"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// guests are what people write into a guestbook, oldest first.
+var guests = []string{
+	"Third time here, and still the best breakfast on the coast.",
+	"Grüße aus Tübingen! Wir kommen wieder.",
+	"The path behind the lighthouse is worth the climb. Take water, and go before noon.",
+	"Merci pour tout.\nCamille et Jo",
+	"My grandmother signed the first page of the old book in 1961. It is good to see her name is still there.",
+	"100% would get lost here again.",
+	"We came for one night and stayed for four. Thank you for the maps, the jam, and for not telling anyone about the cove.\nInes, Tom and a very tired dog",
+}
+
+// checkAccessibility fails if axe-core finds something.
+func (p *page) checkAccessibility(axe string) {
+	p.t.Helper()
+	p.eval(axe)
+	result := get[struct {
+		Passes     int
+		Violations []struct {
+			ID, Impact, Help string
+			Nodes            []string
+		}
+	}](p, `axe.run(document).then(({ passes, violations }) => ({
+		Passes: passes.length,
+		Violations: violations.map(({ id, impact, help, nodes }) => ({
+			ID: id, Impact: impact, Help: help, Nodes: nodes.map((node) => node.target + ": " + node.failureSummary),
+		})),
+	}))`)
+	if result.Passes < 10 {
+		p.t.Errorf("axe-core has checked only %d rules", result.Passes)
+	}
+	for _, v := range result.Violations {
+		p.t.Errorf("%s (%s): %s\n%s", v.ID, v.Impact, v.Help, strings.Join(v.Nodes, "\n"))
+	}
+}
+
+// rest takes the focus and the mouse from what they are on.
+func (p *page) rest() {
+	p.t.Helper()
+	p.eval(`document.activeElement.blur()`)
+	p.run(input.DispatchMouseEvent(input.MouseMoved, 0, 0))
+}
+
+// The page in each of its states, by day, in the dark and in forced colours. Their pictures are in .build/screenshots.
+func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
+	t.Parallel()
+	axe := rootFile(t, ".build", "node_modules", "axe-core", "axe.min.js") // make test installs it
+	b := newBook(t)
+	front := newProxy(t, b)
+	check := func(p *page, state string) {
+		t.Helper()
+		for _, colors := range []string{"dark", "forced", "light"} {
+			t.Run(state+"-"+colors, func(t *testing.T) {
+				p := p.in(t)
+				p.run(theme(colors))
+				p.screenshot(state + "-" + colors)
+				p.checkAccessibility(axe)
+			})
+		}
+	}
+	front.answerAs("frontend-85984fdc78-drn9f v1")
+	desk := visit(t, front.URL, visitor{hurried: true})
+	desk.awaitState("live")
+	check(desk, "empty")
+	desk.click("#post")
+	desk.await("the complaint", `!document.querySelector("#error").hidden`)
+	check(desk, "complaint")
+	b.write(guests...)
+	desk.awaitEntries(guests...)
+	desk.write(strings.Repeat("So much to say. ", 260))
+	check(desk, "too-long")
+	desk.eval(`document.querySelector("#text").select()`)
+	desk.press(kb.Delete)
+	desk.await("the entries to be no longer new", `document.querySelector(".new") === null`)
+	desk.rest()
+	check(desk, "reading")
+	small := visit(t, front.URL, visitor{width: 360, height: 740, phone: true, hurried: true})
+	small.awaitEntries(guests...)
+	small.awaitState("live")
+	check(small, "phone")
+
+	desk.run(chromedp.Focus("#post", chromedp.ByQuery))
+	desk.press(kb.Tab)
+	desk.focused("#entries a")
+	desk.press(kb.ArrowDown)
+	check(desk, "keyboard")
+	desk.eval(`location.hash = document.querySelector("#entries > li:nth-child(4)").id`)
+	desk.focused("#entries > li:nth-child(4)")
+	check(desk, "linked")
+	desk.eval(`location.hash = "#e3"`)
+	desk.await("the notice", `/not in the book any more/.test(document.querySelector("#notice").textContent)`)
+	check(desk, "link-gone")
+	b.write(strings.Repeat("A verse\n", 40))
+	desk.await("the long entry", `document.querySelector(".more") !== null`)
+	check(desk, "long")
+	desk.eval(`scrollTo(0, 700)`)
+	b.write("While you read")
+	desk.awaitFresh("1 new entry")
+	check(desk, "new-below")
+	desk.eval(`scrollTo(0, 0)`)
+
+	// This page's proxy stays old, because a new pod would write what waits while it is discarded.
+	past := newProxy(t, b)
+	past.serve(api, oldPod(t, b))
+	old := visit(t, past.URL, visitor{hurried: true})
+	old.awaitState("polling")
+	old.sign("Left while the guestbook was being updated")
+	old.await("it to wait", `document.querySelector(".pending .edit") !== null`)
+	check(old, "held")
+	old.clickOnceThere(".pending .discard")
+	old.awaitSettled()
+
+	b.do("SET", key, "")
+	b.write(guests...)
+	desk.awaitEntries(guests...)
+	b.kill()
+	const unsent = "Left the key under the blue pot. See you in spring!"
+	desk.eval(`location.hash = ""`)
+	for _, p := range []*page{desk, small} {
+		p.sign(unsent)
+		p.awaitFailure(unsent)
+		p.awaitState("offline")
+		p.await("it to be told", `document.querySelector("#connection").textContent === "Not connected"`)
+		p.rest()
+	}
+	check(desk, "failure")
+	check(small, "phone-failure")
+	broken := visit(t, front.URL, visitor{hurried: true})
+	broken.await("the page to be broken", `document.querySelector("#state.broken") !== null`)
+	check(broken, "broken")
+
+	b.restart()
+	b.hang()
+	loading := visit(t, front.URL, visitor{})
+	loading.await("the page to be loading", `document.querySelector("#state.loading") !== null && document.querySelector("#stuck") === null`)
+	check(loading, "loading")
+	b.resume()
+	loading.awaitState("live")
+
+	front.serveScript("")
+	stuck := newPage(t, visitor{})
+	stuck.run(animation.Enable(), animation.SetPlaybackRate(100))
+	stuck.navigate(front.URL)
+	stuck.await("the message", `getComputedStyle(document.querySelector("#stuck")).visibility === "visible"`)
+	check(stuck, "stuck")
+}
+
+func TestColoursThatAreForced(t *testing.T) {
+	b, p := open(t)
+	p.run(theme("forced"), chromedp.Focus("#text", chromedp.ByQuery))
+	p.await("the focus in the field to show", `(({ outlineStyle, outlineWidth, outlineColor }) => outlineStyle !== "none" && outlineWidth === "2px" && outlineColor !== getComputedStyle(document.body).backgroundColor)(getComputedStyle(document.querySelector("#text")))`)
+	b.write("new")
+	p.await("the dots to show", `["#connection", "#entries > .new"].every((selector) => {
+		const node = document.querySelector(selector);
+		const { borderTopWidth, borderTopColor, content } = node ? getComputedStyle(node, "::before") : { content: "none" };
+		return content !== "none" && parseFloat(borderTopWidth) >= 1 && borderTopColor !== getComputedStyle(document.body).backgroundColor;
+	})`)
+}
+
+func TestBordersOfButtonsCanBeSeen(t *testing.T) {
+	_, front, p := openBehindProxy(t)
+	front.refuse(http.StatusForbidden)
+	p.sign("refused")
+	p.awaitFailure("refused")
+	p.await("the dot to be of the note's colour", `getComputedStyle(document.querySelector(".failed"), "::before").borderTopColor === getComputedStyle(document.querySelector(".failed .note")).color`)
+	for _, colors := range []string{"light", "dark"} {
+		p.run(theme(colors))
+		for _, button := range []string{".retry", ".edit", ".discard"} {
+			rgb := get[[2][3]float64](p, fmt.Sprintf(`[getComputedStyle(document.querySelector(%q)).borderTopColor, getComputedStyle(document.querySelector(".failed")).backgroundColor].map((color) => color.match(/[\d.]+/g).slice(0, 3).map(Number))`, button))
+			if c := contrast(rgb[0], rgb[1]); c < 3 {
+				t.Errorf("%s: the border of %s has a contrast of %.1f", colors, button, c)
+			}
+		}
+	}
+}
+
+// contrast returns that of two colours after WCAG 2.
+func contrast(a, b [3]float64) float64 {
+	luminance := func(rgb [3]float64) (l float64) {
+		for i, weight := range [3]float64{0.2126, 0.7152, 0.0722} {
+			c := rgb[i] / 255
+			if c <= 0.04045 {
+				c /= 12.92
+			} else {
+				c = math.Pow((c+0.055)/1.055, 2.4)
+			}
+			l += weight * c
+		}
+		return l
+	}
+	light, dark := luminance(a), luminance(b)
+	return (max(light, dark) + 0.05) / (min(light, dark) + 0.05)
+}
+
+func TestOnPaperThereIsTheBook(t *testing.T) {
+	t.Parallel()
+	b := newBook(t, append([]string{strings.Repeat("a line\n", 60) + "end"}, guests...)...)
+	p := b.visit(visitor{width: 794, height: 1123})
+	p.eval(`document.querySelector("#text").value = "a draft"`)
+	p.run(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	printed := get[[]string](p, `[...document.querySelectorAll("body *")].filter((node) => node.checkVisibility() && !node.closest(".unseen") && !node.firstElementChild && node.textContent.trim() !== "")
+		.map((node) => node.localName + " " + node.className)`)
+	if want := append([]string{"h1 "}, slices.Repeat([]string{"p words"}, len(guests)+1)...); !slices.Equal(printed, want) {
+		t.Errorf("%q are printed", printed)
+	}
+	p.await("entries to be whole", `[...document.querySelectorAll(".words")].every(({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight + 2)`)
+	p.await("it to be black on white", `[...document.querySelectorAll(".words, h1")].every((node) => getComputedStyle(node).color === "rgb(0, 0, 0)")
+		&& getComputedStyle(document.body).backgroundColor === "rgb(255, 255, 255)"`)
+	p.screenshot("print")
+}
+
+func TestTheFootCoversNothingAndSaysWhichPodAnswered(t *testing.T) {
+	t.Parallel()
+	b := newBook(t, numbered("entry", 49)...)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int64{360, 800, 1000, 1160, 1400, 1920} {
+		p := b.visit(visitor{width: width, height: 700})
+		p.eval(`document.querySelector("#answerer").open = true`)
+		for _, y := range []float64{0, 300, math.MaxInt32} {
+			covered := get[[]string](p, fmt.Sprintf(`(() => {
+				scrollTo(0, %f);
+				const foot = document.querySelector("#answerer").getBoundingClientRect();
+				return [...document.querySelectorAll("#entries > li, form *, h1")].filter((node) => {
+					const box = node.getBoundingClientRect();
+					return box.left < foot.right && box.right > foot.left && box.top < foot.bottom && box.bottom > foot.top;
+				}).map((node) => node.textContent);
+			})()`, y))
+			if len(covered) > 0 {
+				t.Errorf("at a width of %d it covers %q", width, covered)
+			}
+		}
+		p.await("the answers to be counted", fmt.Sprintf(`/^%s, version dev: [1-9]\d*$/.test(document.querySelector("#answers li").textContent)`, host))
+	}
+	front := newProxy(t, b)
+	p := visit(t, front.URL, visitor{})
+	p.awaitState("live")
+	p.awaitText("#answerer:not([hidden]) > summary", "Answered by "+host+", version dev")
+	front.answerAs("frontend-6f7b9c-x2x4z v2")
+	p.sign("to another pod")
+	p.awaitText("#answerer > summary", "Answered by frontend-6f7b9c-x2x4z, version v2")
+	front.answerAs("") // as without the line in nginx.conf
+	p.reload()
+	p.awaitState("live")
+	p.await("the foot to be hidden", `document.querySelector("#answerer").hidden`)
+}

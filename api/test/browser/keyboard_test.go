@@ -1,0 +1,180 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp/kb"
+)
+
+func TestTheKeyboardIsEnough(t *testing.T) {
+	t.Parallel()
+	b := newBook(t, numbered("entry", 160)...)
+	p := b.visit(visitor{hurried: true})
+	visible := func(selector string) {
+		t.Helper()
+		p.focused(selector)
+		p.await("the focus to be visible", `getComputedStyle(document.activeElement).outlineStyle !== "none"`)
+	}
+	inSight := func(selector string) {
+		t.Helper()
+		visible(selector)
+		p.await("the focus to be in sight", `(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(document.activeElement.getBoundingClientRect())`)
+	}
+	p.press(kb.Tab)
+	p.focused("#text")
+	p.press(kb.Enter, input.ModifierCtrl)
+	p.awaitText("#error[role=alert]:not([hidden])", "Write a few words first.")
+	p.press("One line")
+	p.press(kb.Enter)
+	p.press("and another")
+	p.press(kb.Enter, input.ModifierCtrl)
+	p.awaitNewest("One line\nand another")
+	p.focused("#text")
+	p.press("By the button")
+	p.press(kb.Tab)
+	p.focused("#name")
+	p.press(kb.Tab)
+	visible("#post")
+	p.press(kb.Enter)
+	p.awaitNewest("By the button")
+
+	// The list is one stop; the arrow keys lead from entry to entry.
+	p.press(kb.Tab)
+	visible("#entries > li:first-child > a")
+	p.press(kb.ArrowDown)
+	visible("#entries > li:nth-child(2)")
+	p.press(kb.Tab)
+	p.focused("#entries > li:nth-child(2) > a")
+
+	// Older entries do not load by themselves while the button has the focus. It goes on to the first that is loaded.
+	for range 2 {
+		loaded := get[int](p, `document.querySelectorAll("#entries > li").length`)
+		p.press(kb.Tab)
+		inSight("#older")
+		p.press(kb.Enter)
+		inSight(fmt.Sprintf("#entries > li:nth-child(%d)", loaded+1))
+		p.press(kb.Tab) // to its link
+	}
+
+	b.kill()
+	p.eval(`document.querySelector("#text").focus()`)
+	p.press("Lost")
+	p.press(kb.Enter, input.ModifierCtrl)
+	p.awaitFailure("Lost")
+	p.press(kb.Tab)
+	p.press(kb.Tab)
+	p.focused("#post")
+	for _, button := range []string{".retry", ".edit", ".discard"} {
+		p.press(kb.Tab)
+		visible(button)
+	}
+	p.press(kb.Enter)
+	p.focused("#text")
+	p.awaitSettled()
+}
+
+func TestTheFocusIsNeverLost(t *testing.T) {
+	b, front, one := openBehindProxy(t, numbered("entry", 80)...)
+	// "n new entries" leads to the newest.
+	one.scrollInto(30)
+	b.write("newest")
+	one.awaitFresh("1 new entry")
+	one.eval(`document.querySelector("#fresh").focus()`)
+	one.press(kb.Enter)
+	one.focused("#entries > li:first-child")
+	one.awaitNewest("newest")
+	one.await("it to be in sight", `document.activeElement.getBoundingClientRect().top > 0`)
+
+	// An entry that is discarded in another tab leaves the focus to the next one.
+	front.refuse(http.StatusForbidden)
+	one.sign("unwanted")
+	one.awaitFailure("unwanted")
+	two := one.tab()
+	two.awaitFailure("unwanted")
+	one.eval(`document.querySelector(".failed .retry").focus()`)
+	two.click(".failed .discard")
+	one.awaitSettled()
+	one.focused("#entries > li:first-child")
+}
+
+func TestArrowsLeadOnFromTheEndOfAnEntry(t *testing.T) {
+	_, p := open(t, "last", strings.Repeat("a line\n", 100)+"end", "first")
+	p.eval(`document.querySelector(".more").click(); document.querySelector("#entries > li:nth-child(2)").tabIndex = -1; document.querySelector("#entries > li:nth-child(2)").focus()`)
+	at := func() int {
+		t.Helper()
+		return get[int](p, `[...document.querySelectorAll("#entries > li")].indexOf(document.activeElement.closest("li"))`)
+	}
+	presses := 0
+	for ; at() == 1; presses++ {
+		if presses == 200 {
+			t.Fatal("the end of the entry is not reached")
+		}
+		p.press(kb.ArrowDown)
+	}
+	if presses < 10 {
+		t.Errorf("the next entry was reached after %d presses", presses)
+	}
+	for _, modifier := range []input.Modifier{input.ModifierShift, input.ModifierAlt, input.ModifierCtrl, input.ModifierMeta} {
+		p.press(kb.ArrowUp, modifier)
+		if at() != 2 {
+			t.Fatalf("the focus is on entry %d", at())
+		}
+	}
+	// Shift and an arrow select.
+	p.eval(`(({ firstChild: text }) => getSelection().setBaseAndExtent(text, 0, text, 1))(document.querySelector("#entries > li:last-child .words"))`)
+	p.press(kb.ArrowRight, input.ModifierShift)
+	p.await("something to be selected", `getSelection().toString().length > 1`)
+}
+
+func TestThePageWorksOnASmallPhone(t *testing.T) {
+	t.Parallel()
+	b := newBook(t, append(hostile, guests...)...)
+	p := b.visit(visitor{width: 360, height: 640, phone: true, hurried: true})
+	check := func(state string) {
+		t.Helper()
+		wide := get[[]string](p, `[...document.querySelectorAll("body *")]
+			.filter((e) => e.getBoundingClientRect().right > innerWidth && e.checkVisibility() && !e.closest(".unseen"))
+			.map((e) => e.localName + "#" + e.id)`)
+		widths := get[[2]int](p, "[document.documentElement.scrollWidth, innerWidth]")
+		if widths != [2]int{360, 360} || len(wide) > 0 {
+			t.Errorf("%s: the page and the window have widths of %d: %q", state, widths, wide)
+		}
+	}
+	tap := func(selector string) {
+		t.Helper()
+		at := get[input.TouchPoint](p, fmt.Sprintf(`(() => {
+			const node = document.querySelector(%q);
+			node.scrollIntoView({ block: "center", behavior: "instant" });
+			const { left, top, width, height } = node.getBoundingClientRect();
+			return { x: left + width / 2, y: top + height / 2 };
+		})()`, selector))
+		p.run(
+			input.DispatchTouchEvent(input.TouchStart, []*input.TouchPoint{&at}),
+			input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}),
+		)
+	}
+	write := func(text string) {
+		t.Helper()
+		tap("#text")
+		p.focused("#text")
+		p.run(input.InsertText(text))
+	}
+	check("reading")
+	train := "From the train. " + strings.Repeat("Wheee", 40)
+	write(train)
+	check("writing")
+	tap("#post")
+	p.awaitNewest(train)
+	b.kill()
+	write("From the tunnel")
+	tap("#post")
+	p.awaitFailure("From the tunnel")
+	check("failing")
+	b.restart()
+	tap(".retry")
+	p.awaitSettled()
+}

@@ -1,0 +1,272 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	protocol "github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+func TestAFailureIsShownWithARetryUnderTheSameKey(t *testing.T) {
+	t.Parallel()
+	b := newBook(t, "first")
+	p := b.visit(visitor{hurried: true})
+	b.kill()
+	p.sign("second")
+	if note := p.awaitFailure("second"); !strings.Contains(note, "Retrying is safe") {
+		t.Errorf("the visitor is told %q", note)
+	}
+	b.restart()
+	p.click(".failed .retry")
+	p.awaitEntries("first", "second")
+	if keys := p.idempotencyKeys(); len(keys) != 1 || len(keys[0]) < 20 {
+		t.Errorf("posted under the keys %q", keys)
+	}
+	if n := len(p.posts()); n < 3 {
+		t.Errorf("%d requests: it did not try again by itself", n)
+	}
+	b.check("first", "second")
+}
+
+func TestAFailedEntryCanBeEditedOrDiscarded(t *testing.T) {
+	b, front, p := openBehindProxy(t)
+	front.refuse(http.StatusForbidden)
+	p.sign("thrown away")
+	p.awaitFailure("thrown away")
+	p.click(".failed .discard")
+	p.awaitEntries()
+	p.sign("with a mistkae")
+	p.awaitFailure("with a mistkae")
+	p.click(".failed .edit")
+	p.awaitEntries()
+	p.awaitDraft("with a mistkae")
+	p.focused("#text")
+	front.serve(posts, nil)
+	p.eval(signAll([]string{"without a mistake"}))
+	p.awaitEntries("without a mistake")
+	b.check("without a mistake")
+}
+
+// signAll returns a script that signs the book with each of many texts, a few milliseconds apart.
+func signAll(texts []string) string {
+	return `{
+		const texts = ` + inJS(texts) + `;
+		const next = () => {
+			document.querySelector("#text").value = texts.shift();
+			document.querySelector("#sign").requestSubmit();
+			if (texts.length > 0) setTimeout(next, 20);
+		};
+		next();
+	}`
+}
+
+func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	p := b.visit(visitor{hurried: true})
+	b.kill()
+	p.sign("unsent")
+	p.awaitFailure("unsent")
+	p.sign("on its way")
+	p.write("only begun")
+	p.reload()
+	p.awaitDraft("only begun")
+	p.await("both entries", `document.querySelectorAll(".pending, .failed").length === 2`)
+	b.restart()
+	p.await("the one on its way to be sent again by itself, or to have failed", `document.querySelector(".pending") === null`)
+	p.eval(`document.querySelectorAll(".retry").forEach((button) => button.click())`)
+	p.awaitSettled()
+	if got := slices.Sorted(slices.Values(b.texts())); !slices.Equal(got, []string{"on its way", "unsent"}) {
+		t.Errorf("Redis holds %q", got)
+	}
+	if keys := p.idempotencyKeys(); len(keys) != 2 {
+		t.Errorf("posted under the keys %q", keys)
+	}
+	p.reload()
+	p.awaitEntries(b.texts()...)
+}
+
+func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
+	b, p := open(t)
+	p.expect(outage)
+	var mu sync.Mutex
+	lost := 0
+	chromedp.ListenTarget(p.ctx, func(event any) {
+		paused, ok := event.(*fetch.EventRequestPaused)
+		if !ok {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		var fate chromedp.Action = fetch.ContinueRequest(paused.RequestID)
+		if paused.Request.Method == "POST" && lost < 2 {
+			lost++
+			fate = fetch.FailRequest(paused.RequestID, network.ErrorReasonConnectionReset)
+		}
+		go func() {
+			target := chromedp.FromContext(p.ctx).Target
+			_ = fate.Do(protocol.WithExecutor(p.ctx, target)) // the page shows what came of it
+		}()
+	})
+	p.run(fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: "*/guestbook/entries", RequestStage: fetch.RequestStageResponse}}))
+	p.sign("once")
+	p.awaitEntries("once")
+	b.check("once")
+	// The page asked about it again, once the stream had shown a copy.
+	if n, keys := len(p.posts()), p.idempotencyKeys(); n < 2 || len(keys) != 1 {
+		t.Errorf("%d requests under the keys %q", n, keys)
+	}
+}
+
+func TestNothingIsLostOrDoubledWhenTheAPIIsKilledWhilePosting(t *testing.T) {
+	b, ada := open(t)
+	bob := b.visit(visitor{})
+	const each = 24 // both together fit into one page of entries
+	all := slices.Concat(numbered("ada", each), numbered("bob", each))
+	slices.Sort(all)
+	ada.expect(outage)
+	bob.expect(outage)
+	ada.eval(signAll(numbered("ada", each)))
+	bob.eval(signAll(numbered("bob", each)))
+	held := func(n int) {
+		t.Helper()
+		ada.awaitNil(fmt.Sprint(n, " entries"), func() error {
+			if got := len(b.texts()); got < n {
+				return fmt.Errorf("%d entries", got)
+			}
+			return nil
+		})
+	}
+	held(5)
+	b.kill()
+	ada.await("the outage to be told", `document.querySelector(".pending .note").textContent.startsWith("No answer yet")`)
+	b.restart()
+	ada.awaitSettled()
+	bob.awaitSettled()
+	held(len(all)) // a slow page may sign the last only now
+	texts := b.texts()
+	if sorted := slices.Sorted(slices.Values(texts)); !slices.Equal(sorted, all) {
+		t.Errorf("Redis holds %q", texts)
+	}
+	ada.awaitEntries(texts...)
+	bob.awaitEntries(texts...)
+}
+
+func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	p := b.visit(visitor{hurried: true})
+	b.hang()
+	for _, how := range []string{"discard", "edit"} {
+		p.sign("taken back")
+		p.clickOnceThere(".pending ." + how)
+		p.awaitEntries()
+		p.focused("#text")
+	}
+	p.awaitDraft("taken back")
+	p.eval(`document.querySelector("#text").value = ""`)
+	p.reload()
+	p.awaitSettled()
+	b.resume()
+	p.awaitState("live")
+	p.awaitEntries()
+}
+
+func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
+	b, front, p := openBehindProxy(t)
+	// None of its requests is answered, and then a copy is in the book.
+	front.refuse(http.StatusServiceUnavailable)
+	p.sign("came through")
+	p.awaitFailure("came through")
+	b.write("came through")
+	p.awaitEntries("came through")
+
+	// A copy that was there before is another entry.
+	p.sign("came through")
+	p.awaitFailure("came through")
+	p.sign("another")
+	p.awaitFailure("another")
+	b.write("another")
+	p.awaitEntries("came through", "another", "came through failed")
+
+	// While the server answers it says whose the copy is: here it is somebody else's.
+	front.serve(posts, nil)
+	p.click(".failed .retry")
+	p.awaitEntries("came through", "another", "came through")
+}
+
+func TestARefusedEntryIsCertainlyNotInTheBook(t *testing.T) {
+	b, front, p := openBehindProxy(t)
+	for status, note := range map[int]string{
+		http.StatusTooManyRequests:       "Not in the book yet. The guestbook is very busy.",
+		http.StatusRequestTimeout:        "Not in the book yet. The guestbook answered with an error (408).",
+		http.StatusForbidden:             "Not in the book yet. The guestbook refused this request.",
+		http.StatusRequestEntityTooLarge: "Not in the book yet. That is more than the guestbook takes at once.",
+		http.StatusInsufficientStorage:   "Not in the book yet. The guestbook is full.",
+	} {
+		b.do("DEL", key)
+		p.awaitEntries()
+		front.refuse(status)
+		p.sign("refused")
+		if got := p.awaitFailure("refused"); got != note {
+			t.Errorf("%d: the visitor is told %q", status, got)
+		}
+		front.serve(posts, nil)
+		p.click(".failed .retry")
+		p.awaitEntries("refused")
+	}
+}
+
+// A firewall that takes a text for an attack answers with a page, as a proxy does if one has to sign in.
+func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
+	b, front, p := openBehindProxy(t)
+	p.eval(`globalThis.notices = [];
+		new MutationObserver(() => notices.push(document.querySelector("#notice").textContent)).observe(document.querySelector("#notice"), { childList: true })`)
+	front.serve(posts, loginPage(http.StatusForbidden))
+	p.sign("SELECT tea FROM menu")
+	const told = "Not in the book yet. Something in front of the guestbook, such as a firewall, refuses this text."
+	if note := p.awaitFailure("SELECT tea FROM menu"); note != told {
+		t.Errorf("the visitor is told %q", note)
+	}
+	if n := len(p.posts()); n < 2 || n > 5 {
+		t.Errorf("it was posted %d times", n)
+	}
+	if notices := get[[]string](p, "notices"); len(notices) > 0 {
+		t.Errorf("the page said %q", notices)
+	}
+	p.clickOnceThere(".failed .edit")
+	p.awaitDraft("SELECT tea FROM menu")
+	front.serve(posts, nil)
+	b.write("from elsewhere")
+	p.awaitEntries("from elsewhere")
+}
+
+func TestEachGuestbookAndEachTabHasItsOwnDraft(t *testing.T) {
+	_, front, p := openBehindProxy(t)
+	p.navigate(front.URL + "/a/")
+	p.awaitState("live")
+	p.write("for the one at /a/")
+	p.reload()
+	p.awaitDraft("for the one at /a/")
+	p.navigate(front.URL + "/")
+	p.awaitDraft("")
+	p.write("first tab")
+
+	other := p.tab()
+	other.awaitDraft("")
+	other.write("second tab")
+	for tab, text := range map[*page]string{p: "first tab", other: "second tab"} {
+		tab.reload()
+		tab.awaitDraft(text)
+	}
+	// A tab that is closed leaves its draft to the next that is opened.
+	other.navigate("about:blank")
+	p.tab().awaitDraft("second tab")
+}

@@ -1,0 +1,69 @@
+package browser
+
+import (
+	"testing"
+
+	"github.com/chromedp/cdproto/animation"
+)
+
+// Some functions are there and do not work: browsers that refuse something do so when it is used.
+func TestThePageWorksWithoutWhatTheBrowserRefuses(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	const refuse = `const refuse = () => { throw new DOMException("refused", "SecurityError"); };`
+	for _, c := range []struct{ name, script, state string }{
+		{"storage", `for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { get: refuse });`, "live"},
+		{"a storage that is full", `Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };`, "live"},
+		{"talking to other tabs", `window.BroadcastChannel = class { constructor() { refuse(); } };`, "live"},
+		{"locks", `LockManager.prototype.request = refuse;`, "live"},
+		{"locks, later", `LockManager.prototype.request = async () => refuse();`, "live"},
+		{"the clipboard", `Clipboard.prototype.writeText = async () => refuse(); Document.prototype.execCommand = () => false;`, "live"},
+		{"the clipboard, at once", `Clipboard.prototype.writeText = refuse;`, "live"},
+		{"streams", `window.EventSource = class { constructor() { refuse(); } };`, "polling"},
+		{"letters of a text", `delete Intl.Segmenter;`, "live"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.do("DEL", key)
+			b.write("first")
+			p := newPage(t, visitor{hurried: true})
+			p.before(refuse + c.script)
+			p.navigate(b.URL())
+			p.awaitState(c.state)
+			p.awaitEntries("first")
+			p.sign("second")
+			p.awaitEntries("first", "second")
+			p.eval(`document.querySelector(".link").click()`)
+			b.write("third")
+			p.awaitEntries("first", "second", "third")
+		})
+	}
+}
+
+func TestAPageWithoutItsScriptSaysSo(t *testing.T) {
+	t.Parallel()
+	front := newProxy(t, newBook(t))
+	const stuck = `document.querySelector("#stuck")`
+	for name, script := range map[string]string{
+		"it does not arrive":                "",
+		"it does not run in an old browser": "let a = 1; a ?=?= 2;",
+		"it fails in an old browser":        "document.noSuchFunction();",
+	} {
+		t.Run(name, func(t *testing.T) {
+			front.serveScript(script)
+			p := newPage(t, visitor{})
+			p.expect("exception")
+			p.run(animation.Enable())
+			p.navigate(front.URL)
+			p.await("the message to be there, not shown yet", stuck+` && getComputedStyle(`+stuck+`).visibility === "hidden"`)
+			if wait := get[float64](p, stuck+`.getAnimations()[0].effect.getTiming().delay`); wait != 8000 {
+				t.Errorf("the message comes after %v ms", wait)
+			}
+			p.run(animation.SetPlaybackRate(100))
+			p.await("the message", `getComputedStyle(`+stuck+`).visibility === "visible"`)
+			front.serveScript("whole")
+			p.click("#stuck a")
+			p.awaitState("live")
+			p.await("the message to be gone", stuck+` === null`)
+		})
+	}
+}

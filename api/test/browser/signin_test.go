@@ -1,0 +1,72 @@
+package browser
+
+import (
+	"net/http"
+	"testing"
+)
+
+// loginPage answers as a proxy in front does to visitors who are not signed in.
+func loginPage(status int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte("<!doctype html><title>Sign in</title>"))
+	})
+}
+
+func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
+	t.Parallel()
+	b := newBook(t)
+	for name, login := range map[string]http.Handler{
+		"a page":                     loginPage(http.StatusOK),
+		"a page that says 403":       loginPage(http.StatusForbidden),
+		"a page that says 401":       loginPage(http.StatusUnauthorized),
+		"a redirect to another host": http.RedirectHandler("http://login.example/?from=guestbook", http.StatusFound),
+		"a redirect to another path": http.RedirectHandler("/login", http.StatusSeeOther),
+		"a status alone":             http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.do("DEL", key)
+			front := newProxy(t, b)
+			p := visit(t, front.URL+"/?a=b#e0", visitor{})
+			p.expect(outage)
+			p.expect("MIME type") // of the stream
+			p.awaitState("live")
+			front.serve(api, login)
+			p.sign("kept")
+			p.await("the visitor to be told", `/not signed in/.test(document.querySelector("#notice").textContent) && document.querySelector(".pending .note")?.textContent.startsWith("You are not signed in any more.")`)
+			p.write("a draft")
+			link := get[string](p, `document.querySelector("#notice a").href`)
+			if link != front.URL+"/?a=b" {
+				t.Errorf("the link leads to %s", link)
+			}
+			b.API.Stop() // ends the stream: the page asks for the book
+			p.awaitState("offline")
+			b.restart()
+			p.await("it to be told still", `document.querySelector("#notice a")`)
+
+			front.serve(api, nil) // signed in again
+			p.navigate(link)      // not by a click, because the page notices it as well, and takes the link away
+			p.awaitEntries("kept")
+			p.awaitDraft("a draft")
+			p.awaitText("#notice", "")
+			b.check("kept")
+		})
+	}
+}
+
+// A visitor who signs in again in another tab need not load this one again.
+func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
+	t.Parallel()
+	front := newProxy(t, newBook(t))
+	front.serve(api, loginPage(http.StatusOK))
+	p := visit(t, front.URL, visitor{hurried: true})
+	p.expect("MIME type")
+	p.await("the visitor to be told", `document.querySelector("#notice a") && document.querySelector("#state").textContent.startsWith("You are not signed in any more.")`)
+	p.sign("waits")
+	p.await("it to wait", `document.querySelector(".pending .note")?.textContent.startsWith("You are not signed in any more.")`)
+	front.serve(api, nil)
+	p.awaitEntries("waits")
+	p.awaitState("live")
+	p.awaitText("#notice", "")
+}

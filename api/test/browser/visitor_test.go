@@ -1,0 +1,236 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+
+	"guestbook/api/test/kit/localpod"
+)
+
+func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
+
+func (p *page) reload() { p.load(chromedp.Reload()) }
+
+// load loads a page, again if the network changed meanwhile.
+func (p *page) load(action chromedp.Action) {
+	p.t.Helper()
+	changes := func() int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return strings.Count(strings.Join(p.faults, "\n"), networkChanged)
+	}
+	p.awaitNil("the page to load", func() error {
+		before := changes()
+		ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
+		defer cancel()
+		err := chromedp.Run(ctx, action)
+		if changes() > before {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.requests = nil
+			return errors.New("the network changed")
+		}
+		return err
+	})
+}
+
+// await waits until an expression is true, for as long as a limit says that differs from the usual one.
+func (p *page) await(what, expression string, limit ...time.Duration) {
+	p.t.Helper()
+	p.awaitNil(what, func() error {
+		if !get[bool](p, "Boolean("+expression+")") {
+			return errors.New("not so")
+		}
+		return nil
+	}, limit...)
+}
+
+// awaitNil waits until the condition returns no error.
+func (p *page) awaitNil(what string, condition func() error, limit ...time.Duration) {
+	p.t.Helper()
+	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(60 * time.Millisecond) {
+		err := condition()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("waited for %s in vain: %v", what, err)
+		}
+	}
+}
+
+// awaitText waits until an element has exactly this text.
+func (p *page) awaitText(selector, text string) {
+	p.t.Helper()
+	p.await(selector+" to say "+text, fmt.Sprintf(`document.querySelector(%q)?.textContent === %s`, selector, inJS(text)))
+}
+
+// awaitDraft waits until this text is in the form.
+func (p *page) awaitDraft(text string) {
+	p.t.Helper()
+	p.await("the text in the form to be "+text, `document.querySelector("#text").value === `+inJS(text))
+}
+
+// awaitState waits until the page says that it is live, or something else.
+func (p *page) awaitState(state string) {
+	p.t.Helper()
+	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
+	if state == "live" { // the list is drawn with the next frame
+		p.await("the list to be shown", `document.querySelector("#state").textContent !== "Opening the book"`)
+	}
+}
+
+// entry is one of the page's list.
+type entry struct{ ID, Text, State, Note string }
+
+// entries returns the list, newest first.
+func (p *page) entries() []entry {
+	p.t.Helper()
+	return get[[]entry](p, `[...document.querySelectorAll("#entries > li")].map((li) => ({
+		ID: li.id,
+		Text: li.querySelector(".words").textContent,
+		State: li.classList.contains("failed") ? "failed" : li.classList.contains("pending") ? "pending" : "",
+		Note: li.querySelector(".note")?.textContent ?? "",
+	}))`)
+}
+
+// texts returns the list's texts, oldest first, with the states of those that are not in the book.
+func (p *page) texts() (texts []string) {
+	p.t.Helper()
+	for _, e := range slices.Backward(p.entries()) {
+		texts = append(texts, strings.TrimSpace(e.Text+" "+e.State))
+	}
+	return texts
+}
+
+// awaitEntries waits until the list is exactly this, oldest first, and all of it in the book.
+func (p *page) awaitEntries(texts ...string) {
+	p.t.Helper()
+	p.awaitNil("the list to be right", func() error {
+		if got := p.texts(); !slices.Equal(got, texts) {
+			return fmt.Errorf("%d entries, want %d: %.500q", len(got), len(texts), got)
+		}
+		return nil
+	})
+}
+
+// awaitNewest waits until the newest entry has this text, and is in the book.
+func (p *page) awaitNewest(text string) {
+	p.t.Helper()
+	p.awaitNil(text+" to be in the book", func() error {
+		if all := p.entries(); len(all) == 0 || all[0].Text != text || all[0].State != "" {
+			return fmt.Errorf("%d entries are %.1v", len(all), all)
+		}
+		return nil
+	})
+}
+
+// awaitFailure waits until the text stands in the list as not sent, and returns what the visitor is told.
+func (p *page) awaitFailure(text string) (note string) {
+	p.t.Helper()
+	p.awaitNil("the failure to be shown", func() error {
+		all := p.entries()
+		if len(all) == 0 || all[0].Text != text || all[0].State != "failed" {
+			return fmt.Errorf("entries are %+v", all)
+		}
+		note = all[0].Note
+		return nil
+	})
+	return note
+}
+
+// awaitSettled waits until nothing is on its way, and nothing has failed.
+func (p *page) awaitSettled() {
+	p.t.Helper()
+	p.await("all to be in the book", `document.querySelector(".pending, .failed") === null`)
+}
+
+// sign writes a text into the form and sends it.
+func (p *page) sign(text string) {
+	p.t.Helper()
+	p.write(text)
+	p.click("#post")
+}
+
+// write puts a text into the form.
+func (p *page) write(text string) {
+	p.t.Helper()
+	p.run(chromedp.Focus("#text", chromedp.ByQuery), input.InsertText(text))
+}
+
+func (p *page) click(selector string) {
+	p.t.Helper()
+	p.run(chromedp.Click(selector, chromedp.ByQuery))
+}
+
+// clickOnceThere waits for a button that the page may make anew at any moment, and presses it in the same step.
+func (p *page) clickOnceThere(selector string) {
+	p.t.Helper()
+	p.await(selector, fmt.Sprintf("(button => (button?.click(), button))(document.querySelector(%q))", selector))
+}
+
+func (p *page) press(key string, modifiers ...input.Modifier) {
+	p.t.Helper()
+	p.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
+}
+
+// controlEnter is the key that signs, as the browser tells of it.
+func controlEnter() *input.DispatchKeyEventParams {
+	return input.DispatchKeyEvent(input.KeyRawDown).WithKey("Enter").WithCode("Enter").WithWindowsVirtualKeyCode(13).WithModifiers(input.ModifierCtrl)
+}
+
+// focused waits until the element has the focus.
+func (p *page) focused(selector string) {
+	p.t.Helper()
+	p.await(selector+" to have the focus", fmt.Sprintf("document.activeElement.matches(%q)", selector))
+}
+
+// idempotencyKeys returns the keys under which the page has posted, each once.
+func (p *page) idempotencyKeys() (keys []string) {
+	for _, r := range p.posts() {
+		keys = append(keys, fmt.Sprint(r.header["Idempotency-Key"]))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
+
+func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
+
+// screenshot writes what is in sight to .build/screenshots.
+func (p *page) screenshot(name string) {
+	p.t.Helper()
+	root, err := localpod.Root()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	dir := filepath.Join(root, ".build", "screenshots")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		p.t.Fatal(err)
+	}
+	var png []byte
+	p.run(chromedp.CaptureScreenshot(&png))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// inJS returns a value as a JavaScript expression.
+func inJS(value any) string {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // of strings and slices of them
+	}
+	return string(b)
+}
