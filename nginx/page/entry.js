@@ -1,8 +1,8 @@
 // Entry shows an entry in the document: in the book, or on its way into it.
 
-import { announce } from "./announcer.js";
 import { element, focusOn } from "./dom.js";
 import { isFailed } from "./outbox.js";
+import { announce } from "./status.js";
 
 const COPIED_MS = 2000; // that "Copied" is shown
 

@@ -1,6 +1,5 @@
 // Page puts all together, and passes on the browser's events.
 
-import { announce } from "./announcer.js";
 import { Book } from "./book.js";
 import { Connection } from "./connection.js";
 import { byId, setText } from "./dom.js";
@@ -10,7 +9,7 @@ import { Outbox } from "./outbox.js";
 import { Own } from "./own.js";
 import { Reader } from "./reader.js";
 import { Server } from "./server.js";
-import { showAnswerer, showConnection, showNotice, showSignIn } from "./status.js";
+import { announce, showAnswerer, showConnection, showNotice, showSignIn } from "./status.js";
 import { HERE } from "./storage.js";
 
 const CHECK_INTERVAL_MS = 30_000; // between two readings of the entries in sight

@@ -1,7 +1,8 @@
-// Status shows how the page is connected, who answered, and what a visitor has to do.
+// Status shows how the page is connected, who answered, and what a visitor has to do. Screen readers hear of news from it.
 
 import { byId, element, setText } from "./dom.js";
 import { SIGN_IN } from "./server.js";
+import { beginning } from "./text.js";
 
 const STATES = {
   connecting: "Connecting",
@@ -11,20 +12,22 @@ const STATES = {
   offline: "Not connected",
 };
 const TROUBLE_MS = 4000; // until the page says that a connection is lost, because most are back by then
+const ANNOUNCEMENT_INTERVAL_MS = 5000;
+const SPOKEN_LETTERS = 80; // of an entry
 
-let timer = 0;
+let stateTimer = 0;
 
 // showConnection shows a state of the connection at once, and says in words a loss that lasts.
 export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;
   const say = () => {
-    timer = clearTimeout(timer);
+    stateTimer = clearTimeout(stateTimer);
     const { state } = status.dataset;
     setText(status, STATES[state]);
     status.classList.toggle("trouble", state === "reconnecting" || state === "offline");
   };
-  if (state !== "live" && status.textContent === STATES.live) timer ||= setTimeout(say, TROUBLE_MS);
+  if (state !== "live" && status.textContent === STATES.live) stateTimer ||= setTimeout(say, TROUBLE_MS);
   else say();
 }
 
@@ -53,4 +56,24 @@ export function showAnswerer(header) {
   byId("version").textContent = version ? `, version ${version}` : "";
   byId("answers").replaceChildren(...[...answers].sort().map(([who, count]) =>
     element("li", "", `${who.replace(" ", ", version ")}: ${count}`)));
+}
+
+const messages = new Set(); // not yet said
+let heard = []; // entries not yet counted
+let announcementTimer = 0;
+
+// announce makes screen readers say a message, and how many entries came. They hear one text in a while, with every message.
+export function announce(message, entries = []) {
+  if (message) messages.add(message);
+  heard.push(...entries);
+  if (!announcementTimer) sayNews();
+}
+
+function sayNews() {
+  if (heard.length === 1) messages.add(`New entry: ${beginning(heard[0].text, SPOKEN_LETTERS)}`);
+  else if (heard.length > 1) messages.add(`${heard.length} new entries.`);
+  byId("news").textContent = [...messages].join(" ");
+  announcementTimer = messages.size > 0 ? setTimeout(sayNews, ANNOUNCEMENT_INTERVAL_MS) : 0;
+  messages.clear();
+  heard = [];
 }

@@ -66,14 +66,14 @@ func newFirefox(t *testing.T, preferences map[string]any) *firefox {
 		_ = process.Wait()
 	})
 	f := &firefox{t: t}
-	f.awaitNil("Firefox to listen", func() error {
+	awaitNil(t, "Firefox to listen", func() error {
 		port, err := os.ReadFile(filepath.Join(profile, "MarionetteActivePort"))
 		if err != nil {
 			return err
 		}
 		f.conn, err = net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(port)))
 		return err
-	})
+	}, 2*waitLimit)
 	t.Cleanup(func() { f.conn.Close() })
 	f.in = bufio.NewReader(f.conn)
 	f.receive() // its greeting
@@ -136,30 +136,13 @@ func (f *firefox) eval(expression string, result any) {
 
 func (f *firefox) await(what, expression string) {
 	f.t.Helper()
-	f.awaitNil(what, func() error {
+	awaitNil(f.t, what, func() error {
 		var held bool
 		if f.eval("Boolean("+expression+")", &held); !held {
 			return errors.New("not so")
 		}
 		return nil
-	})
-}
-
-func (f *firefox) awaitNil(what string, condition func() error) {
-	f.t.Helper()
-	for deadline := time.Now().Add(2 * waitLimit); ; time.Sleep(60 * time.Millisecond) {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			var page string
-			if f.in != nil {
-				f.eval(`document.body.innerText`, &page)
-			}
-			f.t.Fatalf("waited for %s in vain: %v\n%s", what, err, page)
-		}
-	}
+	}, 2*waitLimit)
 }
 
 // open opens a page, and waits until it is live.

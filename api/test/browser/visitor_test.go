@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/input"
@@ -55,16 +56,21 @@ func (p *page) await(what, expression string, limit ...time.Duration) {
 	}, limit...)
 }
 
-// awaitNil waits until the condition returns no error.
 func (p *page) awaitNil(what string, condition func() error, limit ...time.Duration) {
 	p.t.Helper()
+	awaitNil(p.t, what, condition, limit...)
+}
+
+// awaitNil waits until the condition returns no error.
+func awaitNil(t *testing.T, what string, condition func() error, limit ...time.Duration) {
+	t.Helper()
 	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(60 * time.Millisecond) {
 		err := condition()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			p.t.Fatalf("waited for %s in vain: %v", what, err)
+			t.Fatalf("waited for %s in vain: %v", what, err)
 		}
 	}
 }
