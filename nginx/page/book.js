@@ -19,10 +19,6 @@ export class Book {
     return Math.max(this.last, lastOf(this.entries));
   }
 
-  find(id) {
-    return this.entries.find((entry) => entry.id === id);
-  }
-
   // add takes an entry that came after all that was read.
   add(entry) {
     const news = this.#merge([entry]);

@@ -32,25 +32,15 @@ export function setTabStop(li, isStop) {
   link.setAttribute("aria-hidden", !isStop);
 }
 
-async function copyLink(link) {
-  const address = location.origin + location.pathname + location.search + link.hash;
-  // Pages over plain http have no clipboard, and a browser may refuse it.
-  if (!await copyByClipboard(address) && !copyByField(address)) return;
+function copyLink(link) {
+  if (!copy(location.origin + location.pathname + location.search + link.hash)) return;
   link.dataset.said = "Copied";
   announce("The link is copied.");
   setTimeout(() => delete link.dataset.said, COPIED_MS);
 }
 
-async function copyByClipboard(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function copyByField(text) {
+// copy uses a field, because pages over plain http have no navigator.clipboard.
+function copy(text) {
   const field = element("textarea", "unseen", text);
   const focused = document.activeElement;
   document.body.append(field);

@@ -45,8 +45,7 @@ export class List {
   }
 
   // add shows entries that have come, soon: they may come in a burst. Without any it shows the book at once.
-  add(news) {
-    const entries = news.filter((entry) => !this.outbox.claims(entry));
+  add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
     if (entries.length === 0) this.show();
@@ -165,7 +164,11 @@ export class List {
     const added = [...wanted].filter(([key, { li }]) => this.#shown.get(key)?.li !== li);
     this.#shown = wanted;
     fold(added.map(([, shown]) => shown));
-    for (const [key, { li }] of added) if (this.#news.has(key)) markNew(li);
+    for (const [key, { li }] of added) {
+      if (!this.#news.has(key)) continue;
+      li.classList.add("new");
+      setTimeout(() => li.classList.remove("new"), NEW_MS);
+    }
     this.#news.clear();
     if (focused && !focused.isConnected) focusOn(ul.children[index] ?? ul.lastElementChild, false);
     if (!ul.contains(document.activeElement)) this.#setTabStop(ul.querySelector("li[id]"));
@@ -190,9 +193,4 @@ export class List {
     this.#tabStop = li;
     setTabStop(li, true);
   }
-}
-
-function markNew(li) {
-  li.classList.add("new");
-  setTimeout(() => li.classList.remove("new"), NEW_MS);
 }

@@ -9,7 +9,7 @@ import { Outbox } from "./outbox.js";
 import { Own } from "./own.js";
 import { Reader } from "./reader.js";
 import { Server } from "./server.js";
-import { announce, showAnswerer, showConnection, showNotice, showSignIn } from "./status.js";
+import { announce, showAnswerer, showConnection, showSignIn } from "./status.js";
 import { HERE } from "./storage.js";
 
 const CHECK_INTERVAL_MS = 30_000; // between two readings of the entries in sight
@@ -18,7 +18,7 @@ const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: 
 const book = new Book((news) => {
   outbox.look(news);
   const others = news.filter((entry) => !outbox.claims(entry));
-  list.add(news);
+  list.add(others);
   if (others.length > 0) announce("", others);
   showUnread(document.hidden ? unread + others.length : 0);
 });
@@ -56,6 +56,7 @@ function showUnread(count) {
   document.title = count === 0 ? "Guestbook" : `(${count}) Guestbook`;
 }
 
+const notice = byId("notice");
 let opened = ""; // the fragment of the address that openLink went to
 
 // openLink goes to the entry that the address names, once.
@@ -63,14 +64,14 @@ async function openLink() {
   const { hash } = location;
   if (!book.isRead || !/^#e\d+$/.test(hash) || opened === hash) return;
   opened = hash;
-  showNotice("Looking for the entry that this link leads to.");
+  setText(notice, "Looking for the entry that this link leads to.");
   try {
     const isFound = await list.goTo(Number(hash.slice(2)));
-    showNotice(isFound ? "" : "The entry that this link leads to is not in the book any more.");
-    if (!isFound) byId("notice").scrollIntoView({ block: "nearest" });
+    setText(notice, isFound ? "" : "The entry that this link leads to is not in the book any more.");
+    if (!isFound) notice.scrollIntoView({ block: "nearest" });
   } catch (failure) {
     opened = "";
-    showNotice(failure.message);
+    setText(notice, failure.message);
   }
 }
 
@@ -86,7 +87,7 @@ function reconnect() {
 
 window.addEventListener("hashchange", () => {
   opened = "";
-  showNotice("");
+  setText(notice, "");
   openLink();
 });
 

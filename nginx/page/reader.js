@@ -48,7 +48,7 @@ export class Reader {
   // find reads the part of the book around an entry, and resolves to whether the entry exists.
   async find(id) {
     const { book, server } = this;
-    if (book.find(id)) return true;
+    if (book.entries.some((entry) => entry.id === id)) return true;
     let older;
     try {
       older = await server.read({ before: id, limit: AROUND_LINK_ENTRIES });

@@ -42,7 +42,7 @@ const STATUS_TEXT = {
   507: "The guestbook is full.",
 };
 const UPDATING = "The guestbook is being updated.";
-export const SIGN_IN = "You are not signed in any more.";
+const SIGN_IN = "You are not signed in any more.";
 
 export class Server {
   answered = () => {}; // receives who answered

@@ -1,7 +1,6 @@
 // Status shows how the page is connected, who answered, and what a visitor has to do. Screen readers hear of news from it.
 
 import { byId, element, setText } from "./dom.js";
-import { SIGN_IN } from "./server.js";
 import { beginning } from "./text.js";
 
 const STATES = {
@@ -31,17 +30,8 @@ export function showConnection(state) {
   else say();
 }
 
-// showNotice says something about the page. The link, if there is one, loads the page again.
-export function showNotice(text, link = "") {
-  const notice = byId("notice");
-  notice.textContent = text;
-  if (link) notice.append(" ", Object.assign(element("a", "", link), { href: location.pathname + location.search }));
-}
-
 export function showSignIn(isNeeded) {
-  if (isNeeded === Boolean(byId("notice").querySelector("a"))) return;
-  if (isNeeded) showNotice(`${SIGN_IN} What you have written is kept.`, "Sign in again");
-  else showNotice("");
+  byId("signin").hidden = !isNeeded;
 }
 
 const answers = new Map(); // by who answered

@@ -34,22 +34,22 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			p.awaitState("live")
 			front.serve(api, login)
 			p.sign("kept")
-			p.await("the visitor to be told", `/not signed in/.test(document.querySelector("#notice").textContent) && document.querySelector(".pending .note")?.textContent.startsWith("You are not signed in any more.")`)
+			p.await("the visitor to be told", `/not signed in/.test(document.querySelector("#signin:not([hidden])")?.textContent) && document.querySelector(".pending .note")?.textContent.startsWith("You are not signed in any more.")`)
 			p.write("a draft")
-			link := get[string](p, `document.querySelector("#notice a").href`)
+			link := get[string](p, `document.querySelector("#signin a").href`)
 			if link != front.URL+"/?a=b" {
 				t.Errorf("the link leads to %s", link)
 			}
 			b.API.Stop() // ends the stream: the page asks for the book
 			p.awaitState("offline")
 			b.restart()
-			p.await("it to be told still", `document.querySelector("#notice a")`)
+			p.await("it to be told still", `document.querySelector("#signin:not([hidden]) a")`)
 
 			front.serve(api, nil) // signed in again
 			p.navigate(link)      // not by a click, because the page notices it as well, and takes the link away
 			p.awaitEntries("kept")
 			p.awaitDraft("a draft")
-			p.awaitText("#notice", "")
+			p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
 			b.check("kept")
 		})
 	}
@@ -62,11 +62,11 @@ func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	front.serve(api, loginPage(http.StatusOK))
 	p := visit(t, front.URL, visitor{hurried: true})
 	p.expect("MIME type")
-	p.await("the visitor to be told", `document.querySelector("#notice a") && document.querySelector("#state").textContent.startsWith("You are not signed in any more.")`)
+	p.await("the visitor to be told", `document.querySelector("#signin:not([hidden]) a") && document.querySelector("#state").textContent.startsWith("You are not signed in any more.")`)
 	p.sign("waits")
 	p.await("it to wait", `document.querySelector(".pending .note")?.textContent.startsWith("You are not signed in any more.")`)
 	front.serve(api, nil)
 	p.awaitEntries("waits")
 	p.awaitState("live")
-	p.awaitText("#notice", "")
+	p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
 }
