@@ -66,8 +66,10 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // the browser's locks may never answer
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
+    clearTimeout(this.#timer);
     let stream;
     try {
       stream = leaveRoom && this.server.follow(this.reader.book.last);

@@ -14,11 +14,12 @@ func TestThePageWorksWithoutWhatTheBrowserRefuses(t *testing.T) {
 	for _, c := range []struct{ name, script, state string }{
 		{"storage", `for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { get: refuse });`, "live"},
 		{"a storage that is full", `Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };`, "live"},
+		{"a storage that is null", `for (const name of ["localStorage", "sessionStorage"]) Object.defineProperty(window, name, { value: null });`, "live"},
 		{"talking to other tabs", `window.BroadcastChannel = class { constructor() { refuse(); } };`, "live"},
 		{"locks", `LockManager.prototype.request = refuse;`, "live"},
 		{"locks, later", `LockManager.prototype.request = async () => refuse();`, "live"},
-		{"the clipboard", `Clipboard.prototype.writeText = async () => refuse(); Document.prototype.execCommand = () => false;`, "live"},
-		{"the clipboard, at once", `Clipboard.prototype.writeText = refuse;`, "live"},
+		{"locks that never answer", `LockManager.prototype.request = () => new Promise(() => {});`, "polling"},
+		{"the clipboard", `Document.prototype.execCommand = () => false;`, "live"},
 		{"streams", `window.EventSource = class { constructor() { refuse(); } };`, "polling"},
 		{"letters of a text", `delete Intl.Segmenter;`, "live"},
 	} {
