@@ -35,25 +35,6 @@ func TestAFailureIsShownWithARetryUnderTheSameKey(t *testing.T) {
 	b.check("first", "second")
 }
 
-func TestAFailedEntryCanBeEditedOrDiscarded(t *testing.T) {
-	b, front, p := openBehindProxy(t)
-	front.refuse(http.StatusForbidden)
-	p.sign("thrown away")
-	p.awaitFailure("thrown away")
-	p.click(".failed .discard")
-	p.awaitEntries()
-	p.sign("with a mistkae")
-	p.awaitFailure("with a mistkae")
-	p.click(".failed .edit")
-	p.awaitEntries()
-	p.awaitDraft("with a mistkae")
-	p.focused("#text")
-	front.serve(posts, nil)
-	p.eval(signAll([]string{"without a mistake"}))
-	p.awaitEntries("without a mistake")
-	b.check("without a mistake")
-}
-
 // signAll returns a script that signs the book with each of many texts, a few milliseconds apart.
 func signAll(texts []string) string {
 	return `{
@@ -242,7 +223,9 @@ func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 		t.Error("the visitor was told to sign in")
 	}
 	p.clickOnceThere(".failed .edit")
+	p.awaitEntries()
 	p.awaitDraft("SELECT tea FROM menu")
+	p.focused("#text")
 	front.serve(posts, nil)
 	b.write("from elsewhere")
 	p.awaitEntries("from elsewhere")
