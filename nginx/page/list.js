@@ -17,7 +17,7 @@ export class List {
   #tabStop = null; // the entry whose link the Tab key reaches
   #timer = 0; // of the next drawing
   #isReading = false;
-  #failure = ""; // of the last reading, which then is not done again by itself
+  #failure = ""; // of the last reading, which waits until the guestbook is back
 
   // ul, older, state and fresh are elements; act has what an item's buttons do: retry, edit and discard.
   constructor({ ul, older, state, fresh }, reader, outbox, own, act) {
@@ -59,13 +59,20 @@ export class List {
   }
 
   #render() {
-    this.#timer = clearTimeout(this.#timer);
+    clearTimeout(this.#timer);
+    this.#timer = 0;
     if (this.book.entries.length > MOST_HELD_ENTRIES) {
       if (this.place.isAtTop) this.book.keepNewest(MOST_HELD_ENTRIES / 2);
       else this.book.keepOldest(MOST_HELD_ENTRIES);
     }
     this.place.keep(() => this.#draw());
     this.#summarize();
+  }
+
+  // retry reads again what could not be read.
+  retry() {
+    this.#failure = "";
+    this.show();
   }
 
   async loadOlder() {

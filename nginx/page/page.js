@@ -42,6 +42,7 @@ const connection = new Connection(reader, server, (state, failure) => {
   showConnection(state);
   if (state === "live" || state === "polling") {
     outbox.wake();
+    list.retry();
     openLink();
   } else if (failure && !book.isRead) {
     elements.state.className = "broken";

@@ -21,7 +21,8 @@ export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;
   const say = () => {
-    stateTimer = clearTimeout(stateTimer);
+    clearTimeout(stateTimer);
+    stateTimer = 0;
     const { state } = status.dataset;
     setText(status, STATES[state]);
     status.classList.toggle("trouble", state === "reconnecting" || state === "offline");

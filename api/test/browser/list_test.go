@@ -152,17 +152,25 @@ func TestOlderEntriesLoadAsOneScrollsAndOnlyWhatIsNewIsCounted(t *testing.T) {
 }
 
 func TestOlderEntriesThatCannotBeReadAreReadAtAnotherTry(t *testing.T) {
-	texts := numbered("entry", 130)
-	b, p := open(t, texts...)
-	p.expect(outage)
-	p.await("entries to scroll", `document.querySelectorAll("#entries > li").length > 20`)
-	b.kill()
-	p.eval(`scrollTo(0, document.body.scrollHeight)`)
-	p.awaitText("#older", "The guestbook is not available just now. Try again")
-	b.restart()
-	p.click("#older")
-	p.await("older entries", `document.querySelectorAll("#entries > li").length >= 100`)
-	p.awaitContiguous(texts, true)
+	t.Parallel()
+	for _, way := range []string{"by the button", "by itself, once the guestbook is back"} {
+		t.Run(way, func(t *testing.T) {
+			texts := numbered("entry", 130)
+			b := newBook(t, texts...)
+			p := b.visit(visitor{})
+			p.expect(outage)
+			p.await("entries to scroll", `document.querySelectorAll("#entries > li").length > 20`)
+			b.kill()
+			p.eval(`scrollTo(0, document.body.scrollHeight)`)
+			p.awaitText("#older", "The guestbook is not available just now. Try again")
+			b.restart()
+			if way == "by the button" {
+				p.clickOnceThere("#older")
+			}
+			p.await("older entries", `document.querySelectorAll("#entries > li").length >= 100`)
+			p.awaitContiguous(texts, true)
+		})
+	}
 }
 
 func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
