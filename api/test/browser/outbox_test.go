@@ -155,9 +155,8 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
-	b.resume()
+	b.resume() // the API may write what it had received
 	p.awaitState("live")
-	p.awaitEntries()
 }
 
 func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
