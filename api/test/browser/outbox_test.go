@@ -206,7 +206,12 @@ func TestARefusedEntryIsCertainlyNotInTheBook(t *testing.T) {
 
 // A firewall that takes a text for an attack answers with a page, as a proxy does if one has to sign in.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
-	b, front, p := openBehindProxy(t)
+	t.Parallel()
+	b := newBook(t)
+	front := newProxy(t, b)
+	p := visit(t, front.URL, visitor{}) // not hurried, because a request that takes too long may have been carried out
+	p.expect(outage)
+	p.awaitState("live")
 	p.eval(`globalThis.told = 0;
 		new MutationObserver(() => { told += document.querySelector("#signin:not([hidden])") ? 1 : 0; }).observe(document.querySelector("#signin"), { attributes: true })`)
 	front.serve(posts, loginPage(http.StatusForbidden))
