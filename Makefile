@@ -4,11 +4,13 @@ MASTER_PORT ?= 6379
 SLAVE_PORT  ?= 6380
 TAG         ?= v1
 LOAD        ?= kind load docker-image
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+DIST        ?= dist
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
 # gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
+registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
 	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
@@ -20,7 +22,7 @@ export GOBIN := $(CURDIR)/.build
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
 .PHONY: help run run-ha page quick test images push manifests e2e servers chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy test-long \
-	test-versions faults mutants soak conformance fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
+	test-versions faults mutants release release-push release-sign release-attach cluster e2e-short soak conformance fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
@@ -35,7 +37,8 @@ page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 quick: servers ## vet, and the tests that need no browser and no fault: in 20 s
 	go vet ./api/...
 	go test ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/kit/...
-test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
+test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
+	@command -v ssh-keygen >/dev/null || api/tools/install-programs.sh openssh-client
 	go vet ./...
 	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
@@ -53,13 +56,32 @@ push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=
 	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
 manifests: $(KUSTOMIZE) ## all-in-one/, k8s/ha/ and others with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
+e2e-short: ## those tests of make e2e that take a minute or two each
+	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestRolling|TestScaling|TestLosing|TestSlave|TestWrong|TestEviction|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
+cluster: ## a cluster of kind for make e2e
+	kind create cluster --wait 3m
 e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
+	@$(MAKE) --no-print-directory release VERSION=v1.0.0 REGISTRY= DIST=.build/release
 	$(LOAD) $(foreach i,$(IMAGES),$(call image,$i)) gb-load:v1 gb-php-standin:v1 gb-frontend-api:v2
 	@docker compose version >/dev/null 2>&1 || api/tools/install-programs.sh docker-compose
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") $(if $(SKIP),-skip "$(SKIP)") ./api/test/e2e
+
+## For a release, which is of the last commit and its tag:
+release: .build/crane .build/cyclonedx-gomod ## all files of it, in dist/: VERSION=v1.0.0 REGISTRY=ghcr.io/OWNER KEY=SSH-KEY; BASES=docker if Docker has the base images
+	@BASES='$(BASES)' COMPLETE='$(COMPLETE)' KEY='$(KEY)' BUILDER='$(BUILDER)' api/tools/release.sh '$(DIST)' '$(VERSION)' $(registry)
+release-push: .build/crane ## dist/'s images into REGISTRY, as REGISTRY_USER with REGISTRY_PASSWORD
+	$(if $(REGISTRY),,$(error Push where to? make release-push REGISTRY=ghcr.io/OWNER))
+	@$(if $(REGISTRY_USER),printenv REGISTRY_PASSWORD | .build/crane auth login --username '$(REGISTRY_USER)' --password-stdin $(firstword $(subst /, ,$(registry))))
+	@$(foreach i,$(IMAGES),rm -rf .build/push && mkdir -p .build/push && tar -x -f '$(DIST)/$i.oci.tar' -C .build/push && \
+		.build/crane push .build/push $(registry)/$i:$(VERSION) &&) true
+release-sign: .build/crane .build/cosign ## signs these images in REGISTRY and dist/SHA256SUMS, with cosign: COSIGN="--key FILE"
+	@$(foreach i,$(IMAGES),.build/cosign sign --yes $(COSIGN) $(registry)/$i@$$(.build/crane digest $(registry)/$i:$(VERSION)) &&) true
+	.build/cosign sign-blob --yes $(COSIGN) --bundle '$(DIST)/SHA256SUMS.sigstore.json' '$(DIST)/SHA256SUMS'
+release-attach: ## a release on GitHub with the files of dist/
+	gh release create '$(VERSION)' --verify-tag --title '$(VERSION)' --notes-file CHANGELOG.md '$(DIST)'/*
 
 ## More tests:
 test-long: servers chromium ## many visitors or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
@@ -100,6 +122,8 @@ lint: lint-manifests ## formatting, linters (building one takes longer than the 
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
+	go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	.build/actionlint
 	@rm -rf .build/page && go run ./api/tools/page .build/page
 	@diff -r .build/page/html nginx/html && diff .build/page/csp.conf nginx/csp.conf || { echo "run make page"; exit 1; }
 lint-manifests: $(KUSTOMIZE) ## shell scripts; what the manifests allow, their schemas and score, and whether what is made is up to date
@@ -124,6 +148,12 @@ chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/to
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
 .build/cyclonedx-gomod: Makefile
 	go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+	@touch $@
+.build/crane: Makefile # changes and copies container images without a container engine
+	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
+	@touch $@
+.build/cosign: Makefile
+	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 	@touch $@
 .build/go-licenses: Makefile
 	@# "go install" would ask for all versions, which not each module proxy has.

@@ -4,8 +4,9 @@
 // A command is in a fence ```sh, each a shell of its own; a fence ```text right after it is its output. Words after "sh" say
 // what a test does with it:
 //
-//	cluster     make e2e runs it, on a cluster. Without this word, or one of the next two, make test runs it
+//	cluster     make e2e runs it, on a cluster. Without this word, or one of the next three, make test runs it
 //	e2e         another test of make e2e runs it, in a state that it needs
+//	release     another test of make test runs it, in a folder with the files of a release
 //	by-hand     nobody runs it, since tests have not what it needs, or too little time
 //	background  it goes on until the document's end, as in a second terminal
 //	repeat      it shows a state: it is typed again until that is so

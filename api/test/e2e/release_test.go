@@ -1,0 +1,66 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"guestbook/api/test/kit/commands"
+)
+
+// The three commands of CHANGELOG.md bring the guestbook up from the bundle of a release, which "make e2e" has made.
+func TestAirGap(t *testing.T) {
+	blocks, err := commands.Read(root, "CHANGELOG.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := newNamespace(t, "restricted")
+	shell := n.shell()
+	shell.Dir = t.TempDir()
+	bundles, err := filepath.Glob(root + "/.build/release/*-airgap.tar")
+	if err != nil || len(bundles) != 1 {
+		t.Fatalf("the bundles are %q: run make e2e", bundles)
+	}
+	bundle, err := filepath.Abs(bundles[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))); err != nil {
+		t.Fatal(err)
+	}
+	// kind load image-archive FILE: by what loads images here.
+	shell.Preamble += `
+kind() { docker load --quiet --input "$3" | sed 's/^Loaded image: //' | xargs env $LOAD; }`
+
+	start, typed := time.Now(), 0
+	for _, b := range blocks {
+		if b.Is("e2e") {
+			out, err := shell.Run(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s%s(%.1f s)", b, out, time.Since(start).Seconds())
+			typed++
+		}
+	}
+	n.ready()
+	took := time.Since(start)
+	t.Logf("it is up after %.1f s", took.Seconds())
+	if typed != 3 || took > time.Minute {
+		t.Errorf("%d commands have brought it up after %v, want 3 within a minute", typed, took)
+	}
+	images := n.kubectl("get", "pods", "-o", "jsonpath={.items[*].spec['initContainers','containers'][*].image}")
+	t.Log(images)
+
+	cmd := exec.CommandContext(t.Context(), "make", "-s", "conformance", "URL=http://"+n.frontendAddress(), "ARGS=-key messages")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("make conformance: %v\n%s", err, out)
+	} else {
+		t.Logf("%s", out)
+	}
+}
