@@ -36,6 +36,12 @@ const standIn = `command_not_found_handle() {
 // mentioned are the files outside the repository that a block names.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
+// read and entered match a file and a folder of the working folder that a command reads or enters.
+var (
+	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
+	entered = regexp.MustCompile(`\(cd (\w+)`)
+)
+
 // built matches the folder of a program that was built here: there nothing would stand in for it.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
@@ -51,6 +57,16 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	for _, file := range mentioned.FindAllString(text, -1) {
 		text = strings.ReplaceAll(text, file, filepath.Join(dir, filepath.Base(file)))
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte("from before"), 0o600); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, file := range read.FindAllStringSubmatch(text, -1) {
+		if err := os.WriteFile(filepath.Join(dir, file[1]), []byte("from before"), 0o600); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, folder := range entered.FindAllStringSubmatch(text, -1) {
+		if err := os.Mkdir(filepath.Join(dir, folder[1]), 0o700); err != nil {
 			return nil, "", err
 		}
 	}
@@ -95,7 +111,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),
 	regexp.MustCompile(`^kubectl exec \S+ (-c \w+ )?-- redis-cli (-p \d+ |--raw )*(get|info|sentinel get-master-addr-by-name|sentinel ckquorum) `),
 	regexp.MustCompile(`^kubectl exec redis-move -- /move.sh check$`),
-	regexp.MustCompile(`^(cut|grep|openssl rand|sed s|sort|uniq)( |$)`),
+	regexp.MustCompile(`^(cat|cut|grep|openssl rand|sed s|sha256sum --check|sort|ssh-keygen -Y verify|uniq)( |$)`),
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
