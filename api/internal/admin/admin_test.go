@@ -136,7 +136,7 @@ func TestWrongUse(t *testing.T) {
 		"hide -name x 1":        {2, "see api -help"},
 		"hide -help":            {0, "api hide ID"},
 		"-help":                 {0, "api hide ID"},
-		"hide 1":                {1, "api: hide: 1: master EVAL: get a connection"},
+		"hide 1":                {1, "api: hide: 1: master EVAL: not sent"},
 		"export":                {1, "connection refused"},
 		"entries -key messages": {1, "connection refused"},
 	} {

@@ -27,7 +27,7 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write writes each entry as a line, and how many there are as the last line. All lines are ASCII, so that no shell, terminal or
+// write writes each entry as a line, and the number of entries as the last line. All lines are ASCII, so that no shell, terminal or
 // editor changes them.
 func (c *command) write(out *bufio.Writer) error {
 	entries, line := 0, []byte(nil)

@@ -3,7 +3,6 @@ package server_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,7 +16,6 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
@@ -31,8 +29,8 @@ func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
 }
 
-// newServerAt makes a server on the Redis at these ports.
-func newServerAt(t testing.TB, master, slave int) *server.Server {
+// newServerAt makes a server on the Redis at these ports. Port 1 leads to none.
+func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
 	log := slog.New(slog.DiscardHandler)
@@ -43,7 +41,11 @@ func newServerAt(t testing.TB, master, slave int) *server.Server {
 		Log: log, Metrics: metrics,
 	})
 	t.Cleanup(func() { redis.Close() })
-	return server.New(server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics})
+	o := server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics}
+	for _, c := range change {
+		c(&o)
+	}
+	return server.New(o)
 }
 
 func serve(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
@@ -93,44 +95,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// broken is a store that fails in a given way.
-type broken struct {
-	server.Store
-	err error
-}
-
-func (b broken) Get(context.Context, string, int) (string, error) { return "", b.err }
-func (b broken) Set(context.Context, string, string) error        { return b.err }
-
-func TestErrorsOfTheStore(t *testing.T) {
-	for _, c := range []struct {
-		err    error
-		status int
-	}{
-		{fmt.Errorf("master SET: %w", guestbook.ErrWrongType), http.StatusConflict},
-		{fmt.Errorf("master SET: %w", guestbook.ErrForbidden), http.StatusForbidden},
-		{fmt.Errorf("master SET: %w: connection refused", guestbook.ErrUnknown), http.StatusServiceUnavailable},
-		{fmt.Errorf("master SET: %w", guestbook.ErrFull), http.StatusInsufficientStorage},
-		{errors.New("connection refused"), http.StatusServiceUnavailable},
-	} {
-		s := server.New(server.Options{Store: broken{err: c.err}, RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
-		for _, query := range []string{"cmd=get&key=a", "cmd=set&key=a&value=b"} {
-			w := get(s, "/guestbook/?"+query)
-			if w.Code != c.status || strings.Contains(w.Body.String(), "refused") {
-				t.Errorf("%s: answers %d %s, want %d without the inner error", query, w.Code, w.Body, c.status)
-			}
-			if retry := w.Header().Get("Retry-After"); (retry != "") != (c.status == http.StatusServiceUnavailable) {
-				t.Errorf("%s: status %d with Retry-After %q", query, w.Code, retry)
-			}
-		}
-	}
-}
-
 func TestKeysThatAreNotAllowed(t *testing.T) {
-	s := server.New(server.Options{
-		Store: broken{err: errors.New("connection refused")}, AllowedKeys: []string{"messages", "other"},
-		RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-	})
+	s := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} })
 	for _, path := range []string{"?cmd=get&key=secret", "?cmd=set&key=secret&value=x", "entries?key=secret", "events?key=secret"} {
 		if w := get(s, "/guestbook/"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "ALLOWED_KEYS") {
 			t.Errorf("%s answers %d %s", path, w.Code, w.Body)
@@ -170,10 +136,7 @@ func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 }
 
 func TestEveryAnswerNamesTheVersion(t *testing.T) {
-	s := server.New(server.Options{
-		Store: broken{err: errors.New("connection refused")}, Version: "v1.2-3-gabc",
-		RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-	})
+	s := newServerAt(t, 1, 1, func(o *server.Options) { o.Version = "v1.2-3-gabc" })
 	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries?limit=x", "/guestbook/openapi.json", "/healthz", "/nothing"} {
 		if got := get(s, path).Header().Get("X-Guestbook-Version"); got != "v1.2-3-gabc" {
 			t.Errorf("%s names %q", path, got)

@@ -168,7 +168,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 			if _, err := s.Get(within(t, 20*time.Second), book, 1<<20); err == nil {
 				t.Error("a get succeeds")
 			}
-			api := server.New(server.Options{Store: s, RequestTimeout: time.Second, Metrics: s.metrics})
+			api := server.New(server.Options{Store: s.Store, RequestTimeout: time.Second, Metrics: s.metrics})
 			ready := httptest.NewRecorder()
 			api.ServeHTTP(ready, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 			if ready.Code != http.StatusServiceUnavailable {

@@ -243,7 +243,7 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	podtest.Do(t, master, "REPLICAOF", "127.0.0.1", "1")
 	for what, write := range map[string]func() error{
 		"set":         func() error { return s.Set(within(t, time.Second), book, "x") },
-		"keyed entry": func() error { _, err := s.Append(within(t, time.Second), book, "x", "k"); return err },
+		"keyed entry": func() error { _, _, err := s.Append(within(t, time.Second), book, "k", "x"); return err },
 	} {
 		if err := write(); err == nil || !strings.Contains(err.Error(), "READONLY") {
 			t.Errorf("%s: error %v, want READONLY", what, err)
@@ -257,7 +257,7 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	}
 	podtest.Do(t, master, "REPLICAOF", "NO", "ONE")
 	set(t, s, "after")
-	if _, err := s.Append(within(t, time.Second), book, "x", "k"); err != nil {
+	if _, _, err := s.Append(within(t, time.Second), book, "k", "x"); err != nil {
 		t.Error(err)
 	}
 }
@@ -270,7 +270,7 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
 	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", pod.Ports.Slave)
 	set(t, s, "after")
-	if _, err := s.Append(within(t, time.Second), book, "keyed", "k"); err != nil {
+	if _, _, err := s.Append(within(t, time.Second), book, "k", "keyed"); err != nil {
 		t.Error(err)
 	}
 	if got, err := redis.String(successor.Do("GET", "messages")); got != "after,keyed" {
