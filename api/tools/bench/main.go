@@ -1,5 +1,5 @@
-// Command bench measures the guestbook beside a plain way to write it and beside the least that stands behind nginx, all on
-// this machine; see the Makefile's target of that name. It prints ratios, which hold where times do not.
+// Command bench measures the guestbook beside a plain handler and beside a constant, which are in ./floor, all on this machine. It prints
+// ratios, because they hold on other machines and times do not. The Makefile's target bench builds and starts it.
 package main
 
 import (
@@ -19,7 +19,10 @@ func main() {
 	}
 }
 
-// section is a table: the first stack's figures, and its ratio to each of the others.
+// floor is the program of ./floor.
+const floor = ".build/floor"
+
+// section is a table of the first stack's figures, and its ratio to each of the others.
 type section struct {
 	title  string
 	stacks []*stack
@@ -31,16 +34,13 @@ func run() error {
 	rounds := flag.Int("rounds", 3, "runs of each, interleaved")
 	connections := flag.String("connections", "1 64", "numbers of connections")
 	only := flag.String("only", "", "measure only loads whose name contains this")
-	out := flag.String("out", ".build/bench.md", "where the tables are written as well")
-	api := flag.String("api", ".build/api", "the API's program")
-	floor := flag.String("floor", ".build/floor", "the floor's program")
 	base := flag.String("base", "", "another version of the API's program")
 	flag.Parse()
 
 	with := func(masterArgs, env []string) []*stack {
 		stacks := []*stack{
-			{name: "guestbook", program: *api, masterArgs: masterArgs, env: env},
-			{name: "plain handler", program: *floor, masterArgs: masterArgs},
+			{name: "guestbook", program: ".build/api", masterArgs: masterArgs, env: env},
+			{name: "plain handler", program: floor, masterArgs: masterArgs},
 		}
 		if *base != "" {
 			stacks = append(stacks, &stack{name: *base, program: *base, masterArgs: masterArgs, env: env})
@@ -49,7 +49,7 @@ func run() error {
 	}
 	memory, disk := []string{"--appendonly", "no"}, []string{"--appendonly", "yes", "--appendfsync", "always"}
 	sections := []section{
-		{"Redis in memory", append(with(memory, nil), &stack{name: "constant", program: *floor, env: []string{"FLOOR=constant"}}), false},
+		{"Redis in memory", append(with(memory, nil), &stack{name: "constant", program: floor, env: []string{"FLOOR=constant"}}), false},
 		{"Writes with appendfsync always, as in `k8s/`", with(disk, nil), true},
 		{"Writes that wait for a slave (REDIS_WAIT_SLAVES=1)", with(memory, []string{"REDIS_WAIT_SLAVES=1"}), true},
 	}
@@ -70,7 +70,7 @@ func run() error {
 			return err
 		}
 	}
-	return os.WriteFile(*out, []byte(table.String()), 0o644)
+	return os.WriteFile(".build/bench.md", []byte(table.String()), 0o644)
 }
 
 func (s section) measure(only string, connections []string, rounds, seconds int, print func(string, ...any)) error {
