@@ -215,22 +215,24 @@ func TestAnIdleTLSConnectionIsUsedAgain(t *testing.T) {
 	}
 }
 
-func TestARestartedTLSMasterIsUsedAtOnce(t *testing.T) {
+func TestARestartedMasterIsUsedAtOnce(t *testing.T) {
 	r := startSecureRedis(t)
-	s := open(t, r.Pod, func(o *store.Options) { r.overTLS(o); o.Password = secret })
-	for what, end := range map[string]func(*localpod.Process) error{
-		"killed": (*localpod.Process).Kill, "stopped": (*localpod.Process).Stop,
-	} {
-		set(t, s, "before")
-		if err := end(r.Master); err != nil {
-			t.Fatal(err)
+	for way, change := range map[string]func(*store.Options){"plain": func(*store.Options) {}, "over TLS": r.overTLS} {
+		s := open(t, r.Pod, change, func(o *store.Options) { o.Password = secret })
+		for what, end := range map[string]func(*localpod.Process) error{
+			"killed": (*localpod.Process).Kill, "stopped": (*localpod.Process).Stop,
+		} {
+			set(t, s, "before")
+			if err := end(r.Master); err != nil {
+				t.Fatal(err)
+			}
+			podtest.Start(t, r.Master)
+			if err := s.Set(within(t, 5*time.Second), book, "after"); err != nil {
+				t.Errorf("%s, %s and started again: %v", way, what, err)
+			}
 		}
-		podtest.Start(t, r.Master)
-		if err := s.Set(within(t, 5*time.Second), book, "after"); err != nil {
-			t.Errorf("%s and started again: %v", what, err)
+		if log := s.log.String(); log != "" {
+			t.Errorf("%s: nothing went wrong, but the log says %s", way, log)
 		}
-	}
-	if log := s.log.String(); log != "" {
-		t.Errorf("nothing went wrong, but the log says %s", log)
 	}
 }
