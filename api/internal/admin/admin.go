@@ -78,7 +78,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 
 // run reads the arguments of the command of that name, and calls its method.
 func (c *command) run(name string, args []string) (err error) {
-	command, ok := commands[name]
+	named, ok := commands[name]
 	if !ok {
 		return fmt.Errorf("there is no command %q: %w", name, errUsage)
 	}
@@ -101,7 +101,7 @@ func (c *command) run(name string, args []string) (err error) {
 		return err
 	case err != nil:
 		return fmt.Errorf("%s: %w: %w", name, err, errUsage)
-	case c.last < 0, len(words) < command.least, len(words) > command.most:
+	case c.last < 0, len(words) < named.least, len(words) > named.most:
 		return fmt.Errorf("%s: wrong arguments: %w", name, errUsage)
 	}
 	config, err := settings.Load()
@@ -112,7 +112,7 @@ func (c *command) run(name string, args []string) (err error) {
 	options := config.Redis(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	options.SlaveAddr, options.ReadTimeout = options.MasterAddr, timeout
 	c.store = store.New(options)
-	if err = command.run(c, words); err != nil {
+	if err = named.run(c, words); err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return errors.Join(err, c.store.Close())

@@ -140,7 +140,8 @@ func equalUnlessHidden(data []byte, text string) bool {
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {
-		n := entryLength(data)
+		rest, _, _ := bytes.Cut(data[1:], []byte(","))
+		n := 1 + len(rest)
 		last = Position{ID: offset, End: offset + int64(n)}
 		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // so that a book of nothing but commas costs little
 			if text := string(raw); !IsBlank(text) {
@@ -150,12 +151,4 @@ func Split(data []byte, offset int64) (entries []Entry, last Position) {
 		data, offset = data[n:], last.End
 	}
 	return entries, last
-}
-
-// entryLength returns the number of bytes of the first entry of data, its comma included. data is not empty.
-func entryLength(data []byte) int {
-	if next := bytes.IndexByte(data[1:], ','); next >= 0 {
-		return 1 + next
-	}
-	return len(data)
 }

@@ -82,18 +82,19 @@ func (s *Server) share(ctx context.Context, name string, read func(context.Conte
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
-	answer, err, _ := s.reads.Do(name, func() (any, error) {
+	shared, err, _ := s.reads.Do(name, func() (any, error) {
 		runtime.Gosched()    // goroutines that are about to call share take part
 		s.reads.Forget(name) // goroutines that call share from here on start another read
 		return read(ctx)
 	})
-	body, _ := answer.([]byte)
+	body, _ := shared.([]byte)
 	return body, err
 }
 
 // contentType is a header of all answers. Nothing changes it.
 var contentType = []string{"application/json"}
 
+// writeJSON answers a request with the body.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
 	// nginx writes its own date.

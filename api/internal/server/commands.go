@@ -40,6 +40,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	return a, err
 }
 
+// set stores the value under the key that the parameters name.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	if err := checkOrigin(r); err != nil {
 		return err
@@ -55,6 +56,7 @@ func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) er
 	return s.Store.Set(ctx, key, value)
 }
 
+// get returns the value of the key that the parameters name.
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	key, err := s.requiredKey(params)
 	if err != nil {

@@ -39,7 +39,7 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := checkOrigin(r); err != nil {
 		return nil, err
 	}
-	idempotencyKey, err := idempotencyKey(r.Header)
+	idempotencyKey, err := readIdempotencyKey(r.Header)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +62,9 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text.Text}), err
 }
 
-// idempotencyKey returns the value of the header Idempotency-Key, or "" if there is none. It accepts the value with quotes, as the
+// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if there is none. It accepts the value with quotes, as the
 // draft has it (draft-ietf-httpapi-idempotency-key-header), and without, as most clients send it.
-func idempotencyKey(header http.Header) (string, error) {
+func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
 		return "", nil
@@ -140,6 +140,7 @@ func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	return append(strconv.AppendInt(page, next, 10), '}')
 }
 
+// appendEntry appends an entry as JSON.
 func appendEntry(dst []byte, e guestbook.Entry) []byte {
 	dst = append(dst, `{"id": `...)
 	dst = strconv.AppendInt(dst, e.ID, 10)

@@ -38,16 +38,19 @@ func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) 
 
 const formType = "application/x-www-form-urlencoded"
 
+// mediaType returns the type of the request's body, in lower case.
 func mediaType(r *http.Request) string {
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow, but every body is read as UTF-8
-	return strings.ToLower(strings.TrimSpace(mediaType))
+	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow, but every body is read as UTF-8
+	return strings.ToLower(strings.TrimSpace(value))
 }
 
+// methodNotAllowed returns the error of a method other than those allowed, which it writes into the header Allow.
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
 }
 
+// readBody returns the request's body.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {

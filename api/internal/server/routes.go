@@ -56,8 +56,8 @@ func New(o Options) *Server {
 		}),
 	}
 	mux := http.NewServeMux()
-	for pattern, handler := range s.routes() {
-		mux.HandleFunc(pattern, handler)
+	for pattern, handle := range s.routes() {
+		mux.HandleFunc(pattern, handle)
 		if method, path, ok := strings.Cut(pattern, " "); ok { // all other methods
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
@@ -101,9 +101,12 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 	}
 }
 
+// openAPI describes routes.
+//
 //go:embed openapi.json
 var openAPI []byte
 
+// constant returns a handler that always answers the same.
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
 }

@@ -94,8 +94,8 @@ var expected = map[string]string{
 }
 
 // invalid returns the error of a variable whose value is not one of those expected.
-func invalid(name, expected string) error {
-	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
+func invalid(name, values string) error {
+	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
 // address returns host:port of a Redis: addr if it is set, or else the Service's host or the DNS name. Its error names the variable

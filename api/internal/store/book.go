@@ -147,11 +147,8 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 		data = data[:last]
 	}
 	if start > 0 { // most likely inside an entry
-		cut := bytes.IndexByte(data, ',')
-		if cut < 0 {
-			cut = len(data)
-		}
-		data, start = data[cut:], start+int64(cut)
+		inside, _, _ := bytes.Cut(data, []byte(","))
+		data, start = data[len(inside):], start+int64(len(inside))
 	}
 	return data, start, err
 }

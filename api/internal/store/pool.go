@@ -18,7 +18,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// The roles that an address is meant to lead to.
+// master and slave are the roles of a server, as an address is meant to lead to one.
 const master, slave = "master", "slave"
 
 const (

@@ -57,8 +57,8 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 	}
 	r.p99 = field(`99% +(\S+)`)
 	for _, n := range regexp.MustCompile(`(?:connect|read|write|timeout|responses:) (\d+)`).FindAllSubmatch(out, -1) {
-		count, _ := strconv.Atoi(string(n[1])) // these are digits
-		r.errors += count
+		failed, _ := strconv.Atoi(string(n[1])) // these are digits
+		r.errors += failed
 	}
 	r.cpu = spent / requests * 10_000
 	return r, nil

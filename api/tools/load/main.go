@@ -38,7 +38,7 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// A Report has the counts. FailedReads and FailedWrites map a reason to the number of its failures.
+// Report has the counts. FailedReads and FailedWrites map a reason to the number of its failures.
 type Report struct {
 	Reads, Writes int
 	Signed        int // of the writes
@@ -66,8 +66,8 @@ func main() {
 		return
 	}
 
-	writer := &writer{visitor: newVisitor(true)}
-	for writer.write() != nil { // readers need a first message
+	visitor := &writer{visitor: newVisitor(true)}
+	for visitor.write() != nil { // readers need a first message
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites = map[string]int{}
@@ -75,9 +75,9 @@ func main() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for pauseUnlessStopped() {
-			_ = writer.write() // it is counted
+			_ = visitor.write() // it is counted
 			if *sign {
-				writer.sign()
+				visitor.sign()
 			}
 		}
 	})
@@ -96,7 +96,7 @@ func main() {
 	stop := func(w io.Writer) {
 		close(stopped)
 		running.Wait()
-		counted.Lost = writer.missing()
+		counted.Lost = visitor.missing()
 		report(w)
 	}
 	if *period > 0 {
@@ -196,7 +196,7 @@ func watch(transport http.RoundTripper) {
 	}
 }
 
-// A writer writes m0, m1, …: each until it is acknowledged.
+// writer writes m0, m1 and so on, each until it is acknowledged.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
@@ -212,7 +212,7 @@ func (w *writer) write() error {
 	}
 	var err error
 	if *entries {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // it repeats what is not answered
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats a request that is not answered
 		_, err = w.visitor.Post(ctx, message)
 		cancel()
 	} else {
@@ -240,7 +240,7 @@ func (w *writer) write() error {
 // count as a failure. The visitor's Done counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // it repeats what is not answered
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered
 	defer cancel()
 	if _, err := w.visitor.Post(ctx, message); err != nil {
 		return

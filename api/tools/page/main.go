@@ -35,7 +35,7 @@ func write(folder string) error {
 	if err != nil {
 		return err
 	}
-	script, err := os.ReadFile(filepath.Join(sources, "controllers.js"))
+	old, err := os.ReadFile(filepath.Join(sources, "controllers.js"))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func write(folder string) error {
 		return err
 	}
 	for name, content := range map[string]string{
-		"html/index.html": document, "html/controllers.js": string(script), "csp.conf": policy,
+		"html/index.html": document, "html/controllers.js": string(old), "csp.conf": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {
 			return err
@@ -102,17 +102,17 @@ add_header Content-Security-Policy "default-src 'none'; script-src %s; style-src
 	return document, policy, nil
 }
 
-// replace replaces each match of the pattern by the text that make returns for its groups.
-func replace(pattern *regexp.Regexp, text string, make func(groups []string) string) string {
-	return pattern.ReplaceAllStringFunc(text, func(match string) string { return make(pattern.FindStringSubmatch(match)) })
+// replace replaces each match of the pattern by the text that with returns for its groups.
+func replace(pattern *regexp.Regexp, text string, with func(groups []string) string) string {
+	return pattern.ReplaceAllStringFunc(text, func(match string) string { return with(pattern.FindStringSubmatch(match)) })
 }
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
 // shortenNames replaces the names of a style's custom properties by short ones. No script uses these names.
-func shortenNames(style string) string {
+func shortenNames(css string) string {
 	short := map[string]string{}
-	return property.ReplaceAllStringFunc(style, func(name string) string {
+	return property.ReplaceAllStringFunc(css, func(name string) string {
 		if short[name] == "" {
 			short[name] = "--" + strconv.FormatInt(int64(len(short)+10), 36)
 		}
