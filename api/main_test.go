@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestMain lets the test's own program be the API, for tests of what a process does.
+// TestMain runs the API in place of the tests if TEST_RUNS_API is set, so that the test's program can be a process of the API.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_RUNS_API") != "" {
 		main()
@@ -50,7 +50,7 @@ func TestASignalEndsTheAPI(t *testing.T) {
 	}
 }
 
-// A terminal that closes does not end what nohup has started.
+// A terminal that closes does not end a program that nohup started.
 func TestNohup(t *testing.T) {
 	p, cmd := startProgram(t, podtest.Redis(t, localpod.Options{}), "nohup")
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -123,7 +123,7 @@ func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	}
 }
 
-// A client that has sent half a body does not make a pod's end look like a failure.
+// The end of a pod is no failure if a client has sent half a body.
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))
 	p.sendHalf(t)

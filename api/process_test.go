@@ -24,7 +24,7 @@ type process struct {
 	client  http.Client
 }
 
-// environment sets where the API listens and finds the pod's Redis.
+// environment sets the API's address and the addresses of the pod's Redis.
 func environment(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	t.Setenv("LISTEN_ADDR", "127.0.0.1:0")

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// wantSameCopy checks that the export of a book, its import as another book, and the export of that one lose nothing.
+// wantSameCopy exports a book, imports it as another book and exports the other book, and checks that no entry is lost or changed.
 func wantSameCopy(t *testing.T, pod *localpod.Pod, c redis.Conn, content string) {
 	t.Helper()
 	podtest.Do(t, c, "FLUSHALL")

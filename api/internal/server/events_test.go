@@ -47,7 +47,7 @@ func follow(t *testing.T, base, query, lastEventID string) *stream {
 	return f
 }
 
-// expect reads the next event, given by its lines.
+// expect reads the next event and compares its lines.
 func (f *stream) expect(want ...string) {
 	f.t.Helper()
 	var got []string
@@ -99,11 +99,11 @@ func TestEvents(t *testing.T) {
 		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
 	}
 
-	// An old page writes the whole book with its message at the end: no more than a new entry.
+	// An old page writes the whole book with its message at the end, which adds only an entry.
 	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
 	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
 
-	// Somebody rewrites it.
+	// A moderator rewrites the book.
 	podtest.Do(t, master, "SET", "messages", ",x")
 	live.expect("event: reset", "id: 0", "data: {}")
 	podtest.Do(t, master, "DEL", "messages")
@@ -224,7 +224,7 @@ func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
 	}
 }
 
-// What is read of a guestbook that is watched does not depend on its entries.
+// A poll reads as much of a guestbook with long entries as of one with short entries.
 func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	s, pod := newServer(t)
 	h := httptest.NewServer(s)
@@ -255,7 +255,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	}
 }
 
-// The page gives up a stream in which nothing comes.
+// The page closes a silent stream.
 func TestASilentStreamHasAHeartbeat(t *testing.T) {
 	_, base, _ := listen(t)
 	follow(t, base, "?after=-1", "").expect("event: heartbeat", "data: {}")

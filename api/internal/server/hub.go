@@ -48,7 +48,7 @@ type hub struct {
 	behind  *semaphore.Weighted // bytes being sent to viewers that are behind
 	slow    *semaphore.Weighted // viewers
 
-	mu     sync.Mutex        // guards what follows, and the topics
+	mu     sync.Mutex        // guards the fields below, and the topics
 	topics map[string]*topic // by key
 	users  int               // viewers of all topics
 }
@@ -112,7 +112,7 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	}
 }
 
-// drain ends all streams and lets none begin.
+// drain ends all streams, and makes subscribe refuse new ones.
 func (h *hub) drain() {
 	h.drained.Store(true)
 	h.mu.Lock()

@@ -59,7 +59,7 @@ func (s *switchboard) lead(to int) {
 	s.conns = nil
 }
 
-// Two slaves behind one address, of which one still has the guestbook as it was before somebody rewrote it.
+// Two slaves are behind one address, and one of them still has the guestbook from before a rewrite.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	ports := podtest.FreePorts(t)

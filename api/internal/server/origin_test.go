@@ -9,7 +9,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A proxy that names itself in Host says in X-Forwarded-Host what the visitor asked for, as Apache does. A page of another site
+// A proxy that names itself in Host, as Apache does, sends the visitor's Host in X-Forwarded-Host. A page of another site
 // cannot send that header.
 func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	s, _ := newServer(t)
@@ -27,7 +27,7 @@ func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	}
 }
 
-// One origin can be written in several ways; what differs in scheme, host or port is another.
+// One origin can be written in several ways. Origins differ by scheme, host or port.
 func TestWhichOriginsMayWrite(t *testing.T) {
 	s, _ := newServer(t)
 	for _, c := range []struct {
@@ -76,7 +76,7 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 	}
 }
 
-// What browsers and programs send with a write, and what of it is stored.
+// Browsers and programs send these headers with a write.
 func TestWhoMayWrite(t *testing.T) {
 	const (
 		safari  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.3 Safari/605.1.15"

@@ -22,14 +22,14 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newServer makes a server on a real Redis. What each command does is tested by the contract suite, through nginx.
+// newServer returns a server on a real Redis. The contract suite tests each command through nginx.
 func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	t.Helper()
 	pod := podtest.Redis(t, localpod.Options{})
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
 }
 
-// newServerAt makes a server on the Redis at these ports. Port 1 leads to none.
+// newServerAt returns a server on the Redis at these ports. Port 1 leads to none.
 func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
@@ -108,7 +108,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 }
 
-// What posts were answered is in Redis, too. A request that names such a key could make every later post fail.
+// Redis also holds the answers to posts. A request that names such a key could make every later post fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)

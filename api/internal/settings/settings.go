@@ -93,7 +93,7 @@ var expected = map[string]string{
 	"slog.Level": "debug, info, warn or error",
 }
 
-// invalid returns the error of a variable whose value is not one of those expected.
+// invalid returns the error of a variable that has another value than those expected.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }

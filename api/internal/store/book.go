@@ -102,9 +102,9 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns up to limit entries, oldest first: those before the entry whose id is before, or the book's last ones if before is
-// negative. older is the before of the next page, or -1 if there are no older entries. Page does not answer from a slave that has not
-// received the entry whose id is seen; a negative seen names none. ErrNoEntry means that no entry starts at before.
+// Page returns up to limit entries, oldest first: the entries before the id before, or the book's last entries if before is negative.
+// older is the before of the next page, or -1 if there are no older entries. Page does not answer from a slave that has not received
+// the entry with the id seen; a negative seen is no id. ErrNoEntry means that no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {

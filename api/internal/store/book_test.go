@@ -62,7 +62,7 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // also not that the script had to be loaded
+	if log := s.log.String(); log != "" { // nor that the script had to be loaded
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
@@ -121,7 +121,7 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
 
-// pages reads a whole book by pages of some size.
+// pages reads a whole book by pages of up to limit entries.
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
@@ -186,7 +186,7 @@ func TestPageBeforeWhatIsNoEntry(t *testing.T) {
 	}
 }
 
-// cutOff makes the slave keep what it has, whatever the master gets.
+// cutOff ends the slave's replication, so that it keeps its data.
 func cutOff(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
@@ -209,7 +209,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 		t.Errorf("the slave has %v, %v", got, err)
 	}
 	if got, _, err := s.Page(ctx, book, -1, posted, 10); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("whoever has seen the post reads %v, %v", got, err)
+		t.Errorf("after the post was seen: %v, %v", got, err)
 	}
 	if got, _, err := s.Page(ctx, book, posted, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("before the post: %v, %v", got, err)
@@ -255,7 +255,7 @@ func TestAfter(t *testing.T) {
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
 		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry as it was
-		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it does not reach so far
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it is too short
 	} {
 		set(t, s, c.content)
 		wantGet(t, s, c.content)

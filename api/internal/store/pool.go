@@ -123,7 +123,7 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 // discardConnections makes the next command resolve the address anew.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError returns what a command's error means, by mapError. It discards the open connections if the server is gone, loads its
+// handleError returns the meaning of a command's error, as mapError does. It discards the open connections if the server is gone, loads its
 // data, has become a slave or has lost its slaves, because the address may lead to another server by then. It keeps them if the
 // server did not answer within a timeout shorter than ReadTimeout, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
@@ -162,8 +162,8 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns why requests for the key would not be answered, or nil. It does not send PING, because a node of a cluster
-// answers that, and so does a Redis whose user may not read the key.
+// answers returns nil if the server answers requests for the key. It does not send PING, because a node of a cluster answers PING, and
+// so does a Redis whose user may not read the key.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {

@@ -134,7 +134,7 @@ func isEmpty(reply any) bool {
 	return reply == nil
 }
 
-// isAnswer reports whether err is nil or tells of the book itself, so that every server with the same data answers the same.
+// isAnswer reports whether err is nil or describes the book itself. Every server with the same data answers the same then.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -30,7 +30,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64, err error) {
 		err = guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client does whose post was not answered
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client repeats a post that was not answered
 			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
 		return id, err
@@ -170,7 +170,7 @@ func TestAnIdempotencyKeyIsKnownForADay(t *testing.T) {
 	}
 }
 
-// A failover to a machine whose clock is behind, or somebody who sets the clock, must not make a repeat a second entry.
+// A repeat must not become a second entry after a failover to a machine whose clock is behind, or after the clock was set.
 func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 	dir := t.TempDir()
 	library, offset := filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")

@@ -84,7 +84,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 	}
 }
 
-// refuseSecrets looks for passwords in everything that the program tells.
+// refuseSecrets looks for passwords in the log, the metrics and the answers.
 func refuseSecrets(t *testing.T, s fixture, answers string) {
 	t.Helper()
 	families, err := s.metrics.Gather()
@@ -102,7 +102,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
 	plain := podtest.New(t, localpod.Options{MasterArgs: []string{"--rename-command", "AUTH", ""}})
 	podtest.Start(t, plain.Master)
-	// other is a TLS server whose certificate differs from the usual one.
+	// other starts a TLS server with another certificate.
 	other := func(t *testing.T, expires time.Duration, more ...string) string {
 		ports, err := localpod.FreePorts()
 		if err != nil {

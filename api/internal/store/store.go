@@ -1,8 +1,8 @@
 // Package store keeps guestbooks in Redis: one string for each, written on the master and read from a slave. It sends only
 // commands that Redis 2.8 knows, unless a setting asks for more.
 //
-// The calls between its files run one way: book.go (what is done with a book) → store.go (which server is asked) → writer.go
-// (writes share a connection) → pool.go → connection.go → replies.go (what the words of Redis mean).
+// The calls between its files run one way: book.go (the methods for a book) → store.go (the choice of the server) → writer.go (writes
+// share a connection) → pool.go → connection.go → replies.go (the meaning of Redis's words).
 package store
 
 import (

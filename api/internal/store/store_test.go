@@ -60,7 +60,7 @@ func TestDeadlines(t *testing.T) {
 		}
 		defer p.Signal(syscall.SIGCONT)
 	}
-	// More requests than the pool has connections: those that wait for one keep to the deadline too.
+	// There are more requests than connections. A request that waits for a connection keeps to the deadline as well.
 	const deadline = 300 * time.Millisecond
 	ctx := within(t, deadline)
 	start := time.Now()
@@ -136,7 +136,7 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	if master, _ := s.Ping(within(t, time.Second), book); master != nil {
 		t.Errorf("writes find their way, but a ping says %v", master)
 	}
-	// A Redis that makes its first file does not end when it is told to.
+	// A Redis that writes its first file does not end on SIGTERM.
 	podtest.Await(t, pod.Master, func(context.Context) error {
 		info, err := redis.String(old.Do("INFO"))
 		synced := strings.Contains(info, "master_link_status:up") && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")

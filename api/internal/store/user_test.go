@@ -23,7 +23,7 @@ func openAsUser(t *testing.T) (fixture, *localpod.Pod) {
 	return open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret }), pod
 }
 
-// rules are the words of the user's line, and those that the comment gives reasons for.
+// rules returns the words of the user's line, and the words that the comment explains.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
@@ -115,7 +115,7 @@ func TestTheUserIsRefusedEverythingElse(t *testing.T) {
 	}
 }
 
-// A visitor who names a key that Redis keeps from the API must not make it take Redis for broken.
+// A visitor may name a key that Redis keeps from the API. The API must not take Redis for broken then.
 func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	s, _ := openAsUser(t)
 	set(t, s, ",a")
@@ -147,7 +147,7 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	}
 }
 
-// Without +eval entries are refused, in words that say so; everything else goes on.
+// Without +eval the store refuses entries with a reason, and does everything else.
 func TestAUserWhoMayRunNoScripts(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {

@@ -20,14 +20,14 @@ function request()
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded"}, "text=A+message+of+thirty+bytes....")
 end`
 
-// count gives each of wrk's threads an id and a counter.
+// count counts the requests of each of wrk's threads, which has an id.
 const count = `
 local n = 0
 local thread = 0
 function setup(t) t:set("id", thread); thread = thread + 1 end
 `
 
-// postOnce gives each post an idempotency key of its own.
+// postOnce makes each request a post with an idempotency key of its own.
 const postOnce = count + `
 function request()
   n = n + 1

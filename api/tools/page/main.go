@@ -132,7 +132,7 @@ func bundle(name string) (string, error) {
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}
-	if name == "early.js" { // a classic script, whose variable is the document's
+	if name == "early.js" { // a classic script, so that its variable is global
 		options.Bundle, options.Format, options.MinifyIdentifiers = false, api.FormatDefault, false
 	}
 	result := api.Build(options)
