@@ -72,6 +72,7 @@ func TestCommands(t *testing.T) {
 		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
 		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
 		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, HEAD, POST"},
+		{"HEAD", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, POST"},
 		{"POST", "/guestbook/events", "", 405, "use GET"},
 		{"DELETE", "/guestbook/openapi.json", "", 405, "use GET"},
 		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
