@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"guestbook/api/internal/admin"
 	"guestbook/api/internal/server"
@@ -37,11 +38,11 @@ func main() {
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// drainSignal drains the API, which serves on. "api drain" sends it.
+// drainSignal makes the API drain and serve on. "api drain" sends it.
 const drainSignal = syscall.SIGUSR1
 
-// run serves until a signal ends it, and returns the exit code: 0 if the requests under way were answered, 1 for an error or a
-// second signal, 2 for wrong arguments. Other arguments are an operator's commands. The log goes to stderr as JSON lines.
+// run serves until a signal ends it, unless the arguments are an operator's command. It returns the exit code: 0 if the requests under
+// way were answered, 1 for an error or a second signal, 2 for wrong arguments. It writes the log to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":
@@ -56,7 +57,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		return 0
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
-		_ = settings.Usage(stdout) // fails if nobody reads stdout
+		_ = settings.Usage(stdout) // its error means that nobody reads stdout
 		fmt.Fprintln(stdout, admin.Usage)
 		return 0
 	default:
@@ -77,7 +78,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// drain tells process 1, which in a container is the API, that its pod is leaving.
+// drain sends drainSignal to process 1, which in a container is the API.
 func drain() error {
 	self, err := os.Stat("/proc/self/exe")
 	if err != nil {
@@ -89,7 +90,7 @@ func drain() error {
 	return syscall.Kill(1, drainSignal)
 }
 
-// serve answers requests until a signal other than drainSignal, and then the requests under way.
+// serve answers requests until a signal other than drainSignal, and then finishes the requests under way.
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
 	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
@@ -145,12 +146,13 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	}
 }
 
+// newMetrics returns a registry with the metrics of the program and the process.
 func newMetrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
-	info := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	promauto.With(metrics).NewGauge(prometheus.GaugeOpts{
 		Name: "guestbook_build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
-	}, func() float64 { return 1 })
-	metrics.MustRegister(info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}).Set(1)
 	return metrics
 }

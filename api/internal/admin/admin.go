@@ -1,5 +1,5 @@
-// Package admin implements the operator's commands: entries, hide, export and import. They ask the master only, and take the
-// API's settings.
+// Package admin implements the operator's commands: entries, hide, export and import. They ask the master only, with the settings of
+// the API.
 package admin
 
 import (
@@ -33,21 +33,21 @@ An operator gives a command:
 
   -key KEY                     the guestbook; by default GUESTBOOK_KEY, or else messages`
 
-// timeout limits each exchange with Redis.
+// timeout bounds each call to the store.
 const timeout = 10 * time.Second
 
-// command is an operator's command at work.
+// command is a running command of an operator.
 type command struct {
 	store  *store.Store
 	key    string
-	last   int    // how many entries to list; zero lists all
+	last   int    // number of entries to list; zero: all
 	name   string // of an import
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer
 }
 
-// commands has each command with the least and the largest number of its arguments.
+// commands has the method of each command, and the bounds of the number of its arguments.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -76,8 +76,9 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
+// run reads the arguments of the command of that name, and calls its method.
 func (c *command) run(name string, args []string) (err error) {
-	command, ok := commands[name]
+	named, ok := commands[name]
 	if !ok {
 		return fmt.Errorf("there is no command %q: %w", name, errUsage)
 	}
@@ -100,7 +101,7 @@ func (c *command) run(name string, args []string) (err error) {
 		return err
 	case err != nil:
 		return fmt.Errorf("%s: %w: %w", name, err, errUsage)
-	case c.last < 0, len(words) < command.least, len(words) > command.most:
+	case c.last < 0, len(words) < named.least, len(words) > named.most:
 		return fmt.Errorf("%s: wrong arguments: %w", name, errUsage)
 	}
 	config, err := settings.Load()
@@ -111,13 +112,13 @@ func (c *command) run(name string, args []string) (err error) {
 	options := config.Redis(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	options.SlaveAddr, options.ReadTimeout = options.MasterAddr, timeout
 	c.store = store.New(options)
-	if err = command.run(c, words); err != nil {
+	if err = named.run(c, words); err != nil {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls do with each entry after the position that the guestbook had when each began, oldest first.
+// each calls do with the entries after the position, oldest first. It leaves out entries that are posted meanwhile.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -125,7 +126,7 @@ func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) er
 	for err == nil && at.End < end.End {
 		var entries []guestbook.Entry
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		entries, at, err = c.store.Since(ctx, c.key, at, end.End)
+		entries, at, err = c.store.After(ctx, c.key, at, end.End)
 		cancel()
 		if errors.Is(err, guestbook.ErrNoEntry) {
 			return errors.New("the guestbook was written anew meanwhile: start again")

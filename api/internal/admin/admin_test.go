@@ -28,7 +28,7 @@ func master(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, podtest.Dial(t, pod.Ports.Master)
 }
 
-// try runs a command, and gives what it printed and its exit code.
+// try runs a command, and returns its output and its exit code.
 func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -40,7 +40,7 @@ func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdo
 	return out.String(), errs.String(), command.ProcessState.ExitCode()
 }
 
-// run returns what a command prints that must succeed.
+// run runs a command that must succeed, and returns its output.
 func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	t.Helper()
 	out, errs, code := try(t, pod, strings.NewReader(stdin), args...)
@@ -50,7 +50,7 @@ func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	return out
 }
 
-// peak runs a command and returns the most memory that it had, in KB.
+// peak runs a command and returns its largest memory, in KB.
 func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 	t.Helper()
 	if err := command.Start(); err != nil {
@@ -136,7 +136,7 @@ func TestWrongUse(t *testing.T) {
 		"hide -name x 1":        {2, "see api -help"},
 		"hide -help":            {0, "api hide ID"},
 		"-help":                 {0, "api hide ID"},
-		"hide 1":                {1, "api: hide: 1: master EVAL: get a connection"},
+		"hide 1":                {1, "api: hide: 1: master EVAL: not sent"},
 		"export":                {1, "connection refused"},
 		"entries -key messages": {1, "connection refused"},
 	} {

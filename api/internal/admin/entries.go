@@ -28,11 +28,11 @@ func (c *command) entries([]string) error {
 	return c.each(first, c.print)
 }
 
-// formula matches a text that a spreadsheet runs.
+// formula matches a text that a spreadsheet would run.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print writes an entry as a line. Characters that move a terminal's cursor or turn its text around are escaped as in Go, so are
-// quotes, because a spreadsheet would join the lines between two of them. An apostrophe goes before a formula.
+// print writes an entry as a line. It escapes, as in Go, characters that move a terminal's cursor or turn its text around. It escapes
+// quotes, because a spreadsheet would join the lines between two of them. It puts an apostrophe before a formula.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])

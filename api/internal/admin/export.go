@@ -27,18 +27,18 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write writes each entry as a line, and how many there are as the last line. All lines are ASCII, so that no shell, terminal or
+// write writes each entry as a line, and the number of entries as the last line. All lines are ASCII, so that no shell, terminal or
 // editor changes them.
 func (c *command) write(out *bufio.Writer) error {
-	entries, line := 0, []byte(nil)
+	entries, buffer := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
-		line = appendJSON(append(line[:0], `{"text":"`...), entry.Text)
+		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
 		if !utf8.ValidString(entry.Text) { // JSON would lose some of it
-			line = append(line, `","bytes":"`...)
-			line = base64.StdEncoding.AppendEncode(line, []byte(entry.Text))
+			buffer = append(buffer, `","bytes":"`...)
+			buffer = base64.StdEncoding.AppendEncode(buffer, []byte(entry.Text))
 		}
-		_, err := out.Write(append(line, "\"}\n"...))
+		_, err := out.Write(append(buffer, "\"}\n"...))
 		return err
 	})
 	if err == nil {
@@ -51,15 +51,15 @@ func (c *command) write(out *bufio.Writer) error {
 }
 
 // appendJSON appends the text as the inside of a JSON string, in ASCII.
-func appendJSON(line []byte, text string) []byte {
+func appendJSON(dst []byte, text string) []byte {
 	for _, r := range text {
 		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {
-			line = append(line, byte(r))
+			dst = append(dst, byte(r))
 			continue
 		}
 		for _, unit := range utf16.Encode([]rune{r}) {
-			line = fmt.Appendf(line, `\u%04x`, unit)
+			dst = fmt.Appendf(dst, `\u%04x`, unit)
 		}
 	}
-	return line
+	return dst
 }

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	// maxChunkEntries and chunkBytes end a chunk, which is appended at once. Its last entry may exceed chunkBytes.
+	// maxChunkEntries and chunkBytes end a chunk of entries, which are appended at once. The last entry may exceed chunkBytes.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
-	// maxTextBytes is how long the text of an entry can be: old pages send up to 1 MiB.
+	// maxTextBytes is the length of the longest text of an entry, because old pages send up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes holds a text of maxTextBytes in its longest form: each byte as \ufffd, and all of them in base64.
+	// maxLineBytes is enough for a text of maxTextBytes in its longest form: each byte as \ufffd, and all of them in base64.
 	maxLineBytes = 8 << 20
 )
 
@@ -27,19 +27,19 @@ const (
 type line struct {
 	Text    string `json:"text"`
 	Bytes   []byte `json:"bytes"`   // the text in base64, if it is not valid UTF-8
-	Entries *int   `json:"entries"` // how many entries came before the end; nil for an entry
+	Entries *int   `json:"entries"` // number of entries before the end; nil: the line is an entry
 }
 
-// importing is an import at work.
+// importing is a running import.
 type importing struct {
 	*command
 	before       [sha256.Size]byte // the hash of all entries so far
 	bytes        int64             // of the texts of all entries so far
-	added, known int               // entries: appended, and found to be there
+	added, known int               // entries appended by this import, and by an earlier one
 }
 
-// load appends the entries of stdin, a chunk at a time. A chunk ends at the same entry whenever the same lines come again, so
-// that a repeat finds it by its idempotency key. Entries after the last whole chunk are appended only if all lines are right.
+// load appends the entries of stdin, a chunk at a time. The same lines always make the same chunks, so that a repeat finds each chunk by
+// its idempotency key. load appends the entries after the last whole chunk only if all lines are right.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -90,19 +90,19 @@ func (i *importing) read() error {
 	return i.append(chunk)
 }
 
-// append appends a chunk, unless an earlier import has: the idempotency key is made of all entries before the chunk. If the
-// earlier import appended fewer entries there, because its export was shorter, append looks for them and goes on behind them.
+// append appends a chunk, unless an earlier import has. Its idempotency key is made of all entries before the chunk. If the earlier
+// import appended fewer entries there, because its export was shorter, append finds those and goes on after them.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
-		known, err := i.appendAll(chunk, key)
+		known, err := i.appendOnce(key, chunk)
 		for fewer := 1; errors.Is(err, guestbook.ErrReused) && fewer < len(chunk); fewer++ {
 			n = fewer
-			known, err = i.appendAll(chunk[:n], key)
+			known, err = i.appendOnce(key, chunk[:n])
 		}
 		if errors.Is(err, guestbook.ErrReused) { // by an import of other entries
 			n = len(chunk)
-			known, err = i.appendAll(chunk, fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))))
+			known, err = i.appendOnce(fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))), chunk)
 		}
 		switch {
 		case err != nil:
@@ -120,13 +120,15 @@ func (i *importing) append(chunk []string) error {
 	return nil
 }
 
-func (i *importing) appendAll(texts []string, idempotencyKey string) (known bool, err error) {
+// appendOnce appends the texts under the idempotency key, and reports whether an earlier import has.
+func (i *importing) appendOnce(idempotencyKey string, texts []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return i.store.AppendAll(ctx, i.key, texts, idempotencyKey)
+	_, known, err = i.store.Append(ctx, i.key, idempotencyKey, texts...)
+	return known, err
 }
 
-// check reports an error if the book is too short to hold all entries: it has lost those of an earlier import.
+// check returns an error if the book is too short to hold all entries, because it has lost those of an earlier import.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -137,7 +139,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse reads a line. An empty line has neither a text nor an end.
+// parse returns the line of the text. An empty line has neither a text nor an end.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// lines is the export of a book with these entries.
+// lines returns the export of a book with these entries.
 func lines(texts ...string) string {
 	var all strings.Builder
 	for _, text := range texts {
@@ -194,7 +194,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 }
 
-// A line that was mended changes nothing of what came before it.
+// A mended line changes no entry before it.
 func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts := numbered(3_500)

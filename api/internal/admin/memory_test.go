@@ -26,7 +26,7 @@ func (r *repeated) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// stream is n bytes of the text, repeated, and an end.
+// stream returns n bytes of the repeated text, and an end.
 func stream(text string, n int, end string) io.Reader {
 	return io.MultiReader(io.LimitReader(&repeated{text: text}, int64(n)), strings.NewReader(end))
 }

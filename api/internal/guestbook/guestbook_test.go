@@ -35,9 +35,9 @@ func TestDecodingOldTexts(t *testing.T) {
 		{"100%25", "100%25"},
 		{"%25 off", "%25 off"},
 		{"a%20b", "a%20b"},
-		{"%2C", ","},       // ambiguous: it reads as an escape
-		{"%252C", "%2C"},   // likewise
-		{"%2525", "%25"},   // likewise
+		{"%2C", ","},     // ambiguous: it reads as an escape
+		{"%252C", "%2C"}, // only Encode makes these
+		{"%2525", "%25"},
 		{"%25%2C", "%25,"}, // "%25" is not before 2C here
 	} {
 		if got := Decode(c.stored); got != c.text {

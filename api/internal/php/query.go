@@ -1,5 +1,5 @@
-// Package php reads request parameters the way PHP does, because the clients of guestbook.php rely on it:
-// the stock page does not encode what it sends.
+// Package php reads request parameters as PHP does. The clients of guestbook.php rely on that, because the stock page does not encode
+// its parameters.
 package php
 
 import (
@@ -8,21 +8,20 @@ import (
 	"strings"
 )
 
-// maxVars is how many parameters are read, as PHP's max_input_vars; those after it are ignored.
+// maxVars is the number of parameters that are read, as PHP's max_input_vars. Further ones are ignored.
 const maxVars = 1000
 
-// Params are the parameters of one request. Of equal names the last counts.
+// Params has the parameters of one request. The last of several with the same name counts.
 type Params []Param
 
 // Param is one parameter as it was set.
 type Param struct {
 	Name, Text string
-	// Array says that the name was written with brackets, as in "cmd[]=x": PHP makes an array of it, and
-	// an array equals no text. Text is empty then.
+	// Array reports that the name has brackets, as in "cmd[]=x". PHP makes an array of it, which equals no text. Text is empty then.
 	Array bool
 }
 
-// Get gives the parameter of that name, and whether there is one.
+// Get returns the parameter of that name, and reports whether there is one.
 func (ps Params) Get(name string) (_ Param, ok bool) {
 	for _, p := range slices.Backward(ps) {
 		if p.Name == name {
@@ -32,16 +31,16 @@ func (ps Params) Get(name string) (_ Param, ok bool) {
 	return Param{}, false
 }
 
-// ParseQuery reads s, a query or a form body, as PHP's parse_str does
-// (main/php_variables.c: php_default_treat_data and php_register_variable_ex):
+// ParseQuery returns the parameters of s, a query or a form body, as PHP's parse_str does (main/php_variables.c:
+// php_default_treat_data and php_register_variable_ex):
 //
 //   - only "&" separates; ";" is an ordinary character
 //   - "+" is a space, a "%" without two hexadecimal digits stays as it is
-//   - the last of several equal names wins
+//   - the last of several equal names counts
 //   - in a name, leading spaces go, " " and "." become "_", and a NUL ends it
 //   - "name[…]" is an array, but an unclosed "[" becomes "_"
 //
-// It never fails: there is no query that PHP refuses.
+// It returns no error, because PHP accepts every query.
 func ParseQuery(s string) Params {
 	params := make(Params, 0, 4)
 	for vars := 0; s != "" && vars < maxVars; {
@@ -63,7 +62,7 @@ func ParseQuery(s string) Params {
 	return params
 }
 
-// variableName gives the name of the PHP variable that a parameter called name sets, and whether it is an array.
+// variableName returns the name of the PHP variable that a parameter called name sets, and reports whether it is an array.
 func variableName(name string) (_ string, array bool) {
 	name = strings.TrimLeft(name, " ")
 	name, _, _ = strings.Cut(name, "\x00")
@@ -74,10 +73,10 @@ func variableName(name string) (_ string, array bool) {
 	return mangle.Replace(base), bracket
 }
 
-// mangle replaces what the name of a PHP variable cannot hold.
+// mangle replaces the characters that the name of a PHP variable cannot have.
 var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
-// unescape decodes "+" and "%XX", and leaves every other byte as it is.
+// unescape decodes "+" and "%XX". Every other byte stays as it is.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, "+%") {
 		return s

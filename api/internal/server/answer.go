@@ -1,29 +1,32 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json/jsontext"
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"golang.org/x/sync/semaphore"
 )
 
-// answer is what a handler returns beside its error.
+// answer is a handler's result.
 type answer struct {
-	command string // labels the metrics; "invalid" until the command is known
-	status  int    // zero is 200
-	body    []byte // JSON, read by several requests at once
-	release func() // is called after body was written; may be nil
+	command string // labels the metrics; empty: "invalid"
+	status  int    // zero: 200
+	body    []byte // JSON, which several requests read at once
+	release func() // called after body was written; may be nil
 }
 
-// handler answers a request. It uses the store until the context ends, which is not the request's own.
+// handler answers a request. It uses the store until the context ends, which is not the request's context.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
-// respond returns a handler for net/http, which calls handle, writes what handle returns, and measures the time.
+// respond returns a handler for net/http, which calls handle, writes its answer or its error, and measures the time.
 func (s *Server) respond(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -39,17 +42,17 @@ func (s *Server) respond(handle handler) http.HandlerFunc {
 		} else {
 			writeJSON(w, status, a.body)
 		}
-		s.observe(a.command, status, time.Since(start))
+		s.observe(cmp.Or(a.command, "invalid"), status, time.Since(start))
 	}
 }
 
-// storeContext returns the context of what one request does with the store. It outlives a client that goes away, because
+// storeContext returns the context of all calls that one request makes to the store. It outlives a client that goes away, because
 // redigo closes a connection whose command is cancelled.
 func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls handle when the request's bytes fit below maxPendingBytes. A small request does not wait behind large ones.
+// reserve calls handle once the request's bytes fit into maxPendingBytes. A small request does not wait behind large ones.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
@@ -57,14 +60,14 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	}
 	if size > smallRequestBytes {
 		if err := acquire(ctx, s.pendingBytes, size); err != nil {
-			return answer{command: "invalid"}, err
+			return answer{}, err
 		}
 		defer s.pendingBytes.Release(size)
 	}
 	return handle(ctx, w, r)
 }
 
-// acquire takes n from the semaphore. It waits until the context ends.
+// acquire takes n from the semaphore. It blocks until there is as much, and returns an error if the context ends first.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -72,26 +75,26 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share lets callers with the same name share one read and its answer, which none of them may change. The read starts after
-// each of them has called, so that no answer is older than its question. It ends by the first caller's deadline. A caller that
-// has used up a tenth of its time already, such as one whose body came slowly, reads alone, so that no caller's deadline is
-// missed by more than that.
+// share returns the answer of read. Concurrent callers with the same name share one read and its answer, which they must not change.
+// The read starts after each of them has called, so that no answer is older than the call, and ends by the first caller's deadline.
+// A caller that has used up a tenth of its time already reads alone, so that no caller misses its deadline by more than a tenth.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
-	answer, err, _ := s.reads.Do(name, func() (any, error) {
+	shared, err, _ := s.reads.Do(name, func() (any, error) {
 		runtime.Gosched()    // goroutines that are about to call share take part
 		s.reads.Forget(name) // goroutines that call share from here on start another read
 		return read(ctx)
 	})
-	body, _ := answer.([]byte)
+	body, _ := shared.([]byte)
 	return body, err
 }
 
-// contentType is the header of all answers. It is never changed.
+// contentType is a header of all answers. Nothing changes it.
 var contentType = []string{"application/json"}
 
+// writeJSON answers a request with the body.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
 	// nginx writes its own date.
@@ -110,38 +113,23 @@ func appendJSONString(dst []byte, s string) []byte {
 	return dst
 }
 
-// newDurations returns the histogram of all requests.
-func newDurations() *prometheus.HistogramVec {
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+// newDurations returns the histogram of all requests. It has, at 0, each series that the alerts of k8s/monitoring read. Prometheus
+// sees no increase in a counter that appears with its first request, so the first refused post of a pod would fire no alert.
+func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
+	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",
 		Help:    "Time from a request's header to the end of its answer.",
 		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 	}, []string{"command", "status"})
-}
-
-// newLifetimes returns the histogram of all event streams, each of which lasts as long as its page is open.
-func newLifetimes() prometheus.Histogram {
-	return prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: "guestbook_event_stream_duration_seconds", Help: "Time from the beginning of an event stream to its end.",
-		Buckets: []float64{1, 10, 60, 600, 3600, 6 * 3600},
-	})
-}
-
-func (s *Server) observe(command string, status int, took time.Duration) {
-	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
-}
-
-// addSeries adds, at 0, each series that the alerts of k8s/monitoring read. Prometheus sees no increase in a counter that
-// appears with its first request, so the first refused post of a pod would fire no alert.
-func addSeries(durations *prometheus.HistogramVec) {
-	for command, statuses := range map[string][]int{
-		"get":     {http.StatusOK},
-		"entries": {http.StatusOK},
-		"set":     {http.StatusOK, http.StatusServiceUnavailable, http.StatusInsufficientStorage},
-		"post":    {http.StatusCreated, http.StatusServiceUnavailable, http.StatusInsufficientStorage},
-	} {
-		for _, status := range statuses {
-			durations.WithLabelValues(command, strconv.Itoa(status))
+	for command, statuses := range map[string]string{"get": "200", "entries": "200", "set": "200 503 507", "post": "201 503 507"} {
+		for status := range strings.FieldsSeq(statuses) {
+			durations.WithLabelValues(command, status)
 		}
 	}
+	return durations
+}
+
+// observe counts an answered request.
+func (s *Server) observe(command string, status int, took time.Duration) {
+	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
 }

@@ -23,7 +23,7 @@ func TestJSONStringKeepsOrdinaryText(t *testing.T) {
 	}
 }
 
-// The written text must be JSON, and mean what encoding/json makes of the same text.
+// encoding/json must read the text as its own JSON of the same text.
 func FuzzJSONString(f *testing.F) {
 	for _, s := range []string{"", `"\`, "\x00\x1f\x7f", "é😀\u2028", "\xff\xed\xa0\x80", "\xf0\x9f\x98", strings.Repeat("a", 100) + "\n"} {
 		f.Add([]byte(s))

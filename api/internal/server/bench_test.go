@@ -11,7 +11,7 @@ import (
 
 const message = ",A message of thirty bytes....."
 
-// nobody takes an answer and keeps nothing of it.
+// nobody is a client that discards its answer.
 type nobody struct{ header http.Header }
 
 func (n nobody) Header() http.Header         { return n.header }

@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// maxSharedBytes is the longest guestbook that concurrent requests share; maxGetBytes is the longest that get returns.
+	// maxSharedBytes is the length of the longest guestbook that concurrent requests share, maxGetBytes of the longest that get returns.
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
-	// maxLongReads is how many guestbooks longer than maxSharedBytes are read and sent at a time.
+	// maxLongReads bounds the guestbooks longer than maxSharedBytes that are read and sent at a time.
 	maxLongReads = 2
-	// maxPendingBytes bounds the queries and bodies of all requests under way that are longer than smallRequestBytes.
+	// maxPendingBytes bounds the queries and bodies of all requests under way. Those of up to smallRequestBytes do not count.
 	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 )
 
@@ -26,12 +26,12 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	cmd, ok := params.Get("cmd")
 	switch {
 	case err != nil:
-		return answer{command: "invalid"}, err
+		return answer{}, err
 	case !ok:
-		return answer{command: "invalid"}, &requestError{http.StatusBadRequest,
+		return answer{}, &requestError{http.StatusBadRequest,
 			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
 	case cmd.Text == "set" && r.Method == http.MethodHead:
-		return answer{command: "invalid"}, methodNotAllowed(w, "GET, POST") // HEAD reads
+		return answer{}, methodNotAllowed(w, "GET, POST") // HEAD reads
 	case cmd.Text == "set":
 		return answer{command: "set", body: updated}, s.set(ctx, r, params)
 	}
@@ -40,6 +40,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	return a, err
 }
 
+// set stores the value under the key that the parameters name.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	if err := checkOrigin(r); err != nil {
 		return err
@@ -55,6 +56,7 @@ func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) er
 	return s.Store.Set(ctx, key, value)
 }
 
+// get returns the value of the key that the parameters name.
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	key, err := s.requiredKey(params)
 	if err != nil {
@@ -69,7 +71,7 @@ func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	if !errors.Is(err, guestbook.ErrTooLong) {
 		return answer{body: body}, err
 	}
-	// A long guestbook counts until the client has it.
+	// A long guestbook counts until the client has received it.
 	if err := acquire(ctx, s.longReads, 1); err != nil {
 		return answer{}, err
 	}

@@ -18,7 +18,7 @@ const (
 
 	defaultPageEntries, maxPageEntries = 50, 500
 
-	maxID = 1 << 53 // JavaScript tells larger numbers no longer apart
+	maxID = 1 << 53 // JavaScript confuses larger numbers
 )
 
 // entries posts an entry or reads a page of them.
@@ -31,7 +31,7 @@ func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Req
 		body, err := s.postEntry(ctx, w, r)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
 	}
-	return answer{command: "invalid"}, methodNotAllowed(w, "GET, HEAD, POST")
+	return answer{}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
 // postEntry appends the entry that the body holds, and returns it as JSON.
@@ -39,7 +39,7 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := checkOrigin(r); err != nil {
 		return nil, err
 	}
-	idempotencyKey, err := idempotencyKey(r.Header)
+	idempotencyKey, err := readIdempotencyKey(r.Header)
 	if err != nil {
 		return nil, err
 	}
@@ -58,16 +58,13 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	case len(text.Text) > maxTextBytes:
 		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxTextBytes)}
 	}
-	entry, err := s.Store.Append(ctx, key, text.Text, idempotencyKey)
-	if err != nil {
-		return nil, err
-	}
-	return appendEntry(nil, entry), nil
+	id, _, err := s.Store.Append(ctx, key, idempotencyKey, text.Text)
+	return appendEntry(nil, guestbook.Entry{ID: id, Text: text.Text}), err
 }
 
-// idempotencyKey returns the value of the header of that name, "" if there is none. The draft wants the value in quotes
-// (draft-ietf-httpapi-idempotency-key-header); most clients leave them out.
-func idempotencyKey(header http.Header) (string, error) {
+// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if there is none. It accepts the value with quotes, as the
+// draft has it (draft-ietf-httpapi-idempotency-key-header), and without, as most clients send it.
+func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
 		return "", nil
@@ -88,68 +85,62 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 		return nil, err
 	}
 	before, seen, limit := int64(-1), int64(-1), int64(defaultPageEntries)
-	after := fromNow
+	after := fromEnd
 	if err := errors.Join(
 		number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID), number(query, "limit", &limit, 1, maxPageEntries),
 		number(query, "after", &after, -1, maxID),
 	); err != nil {
 		return nil, err
 	}
-	if after != fromNow {
+	if after != fromEnd {
 		return s.readEntriesAfter(ctx, key, after, int(limit))
 	}
 	read := func(ctx context.Context) ([]byte, error) {
 		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
-		return appendPage(nil, entries, older), err
+		return pageJSON(entries, "before", older), err
 	}
-	if before < 0 && seen < 0 { // every visitor asks for the newest page
+	if before < 0 && seen < 0 { // each visitor asks for the newest page
 		return s.share(ctx, fmt.Sprint("entries ", limit, " ", key), read)
 	}
 	return read(ctx)
 }
 
-// readEntriesAfter reads towards the end of the book, from the entry after the one with this id on; -1: from the first.
+// readEntriesAfter returns a page of the entries that follow the entry with this id, or of the first ones if after is -1.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
 	var entries []guestbook.Entry
-	position := guestbook.Position{ID: after, End: max(after, 0)} // before that entry, which is read and left out
+	position, next := guestbook.AfterEntry(after), int64(-1)
 	for more := true; more && len(entries) <= limit; {
-		news, last, err := s.Store.Since(ctx, key, position, 0)
+		news, last, err := s.Store.After(ctx, key, position, 0)
 		if err != nil {
 			return nil, err
 		}
-		for _, entry := range news {
-			if entry.ID > after {
-				entries = append(entries, entry)
-			}
-		}
+		entries = append(entries, news...)
 		more, position = last != position, last
 	}
 	if len(entries) > limit {
 		entries = entries[:limit]
-		return fmt.Appendf(appendEntries(nil, entries), `, "after": %d}`, entries[limit-1].ID), nil
+		next = entries[limit-1].ID
 	}
-	return append(appendEntries(nil, entries), `, "after": null}`...), nil
+	return pageJSON(entries, "after", next), nil
 }
 
-func appendPage(dst []byte, entries []guestbook.Entry, older int64) []byte {
-	dst = appendEntries(dst, entries)
-	if older >= 0 {
-		return fmt.Appendf(dst, `, "before": %d}`, older)
-	}
-	return append(dst, `, "before": null}`...)
-}
-
-func appendEntries(dst []byte, entries []guestbook.Entry) []byte {
-	dst = append(dst, `{"entries": [`...)
+// pageJSON returns the entries and the parameter of the next page, which is null if next is negative.
+func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
+	page := []byte(`{"entries": [`)
 	for i, entry := range entries {
 		if i > 0 {
-			dst = append(dst, ", "...)
+			page = append(page, ", "...)
 		}
-		dst = appendEntry(dst, entry)
+		page = appendEntry(page, entry)
 	}
-	return append(dst, ']')
+	page = append(page, `], "`+parameter+`": `...)
+	if next < 0 {
+		return append(page, "null}"...)
+	}
+	return append(strconv.AppendInt(page, next, 10), '}')
 }
 
+// appendEntry appends an entry as JSON.
 func appendEntry(dst []byte, e guestbook.Entry) []byte {
 	dst = append(dst, `{"id": `...)
 	dst = strconv.AppendInt(dst, e.ID, 10)

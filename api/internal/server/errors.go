@@ -8,7 +8,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// requestError is an error of the client.
+// requestError is a mistake of the client.
 type requestError struct {
 	status  int
 	message string // what is wrong and what to do
@@ -16,7 +16,7 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors maps the store's errors to a status and to advice, which follows the error's own words.
+// storeErrors has the status of each of the store's errors, and the advice that follows the error's own words.
 var storeErrors = []struct {
 	err    error
 	status int
@@ -32,7 +32,7 @@ var storeErrors = []struct {
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }
 
-// statusOf returns the status and the message with which an error is answered.
+// statusOf returns the status and the message of the answer to a request that failed with the error.
 func statusOf(err error) (status int, message string) {
 	if request := (*requestError)(nil); errors.As(err, &request) {
 		return request.status, request.message
@@ -48,7 +48,7 @@ func statusOf(err error) (status int, message string) {
 	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
 
-// writeError answers a request with an error, and returns the status.
+// writeError answers a request that failed, and returns the status.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
 	s.Log.Debug("request failed", "status", status, "error", err)

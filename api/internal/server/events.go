@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,29 +24,29 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// follow begins a stream, which goes on when the handler has returned, without net/http: that would keep its buffers and
-// two goroutines for each. The stream starts after the entry that the header Last-Event-ID or the parameter after names;
-// without them, at the end of the guestbook.
+// fromEnd is the value of the parameter after if a stream begins at the end of the guestbook.
+const fromEnd = int64(-2)
+
+// follow begins a stream after the entry that the header Last-Event-ID or the parameter after names, or else at the end of the
+// guestbook. The stream goes on after follow has returned, and without net/http, which would keep its buffers and two goroutines for
+// each stream.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	if r.Method != http.MethodGet {
-		return methodNotAllowed(w, "GET") // a HEAD: there is no end of the answer
+		return methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
-		params = append(params, php.Param{Name: "after", Text: id}) // a browser that comes back; its address still names where it began
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser reconnects, whose address still has the first after
+		params = append(params, php.Param{Name: "after", Text: id})
 	}
 	key, err := s.bookKey(params)
-	if err != nil {
+	after := fromEnd
+	if err := cmp.Or(err, number(params, "after", &after, -1, maxID)); err != nil {
 		return err
 	}
 	ctx, cancel := s.storeContext()
 	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {
-		return err
-	}
-	after := fromNow
-	if err := number(params, "after", &after, -1, maxID); err != nil {
 		return err
 	}
 	t, err := s.hub.subscribe(key, end)
@@ -57,55 +58,50 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		s.hub.unsubscribe(t, nil)
 		return err
 	}
-	if c, ok := conn.(interface{ SetWriteBuffer(bytes int) error }); ok {
-		_ = c.SetWriteBuffer(maxSendBufferBytes) // if it is closed, so says Write
-	}
+	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // if it is closed, Write returns the error
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
-	header.Set("X-Accel-Buffering", "no") // nginx passes every event on as it comes
-	header.Set("Connection", "close")     // which is how the stream ends
+	header.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
+	header.Set("Connection", "close")     // the end of the connection ends the stream
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
-	_ = header.Write(head)                  // to memory: it cannot fail
-	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream comes back after a second
+	_ = header.Write(head)                  // writing to memory does not fail
+	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream reconnects after a second
 	s.observe("events", http.StatusOK, time.Since(start))
 	go func() {
 		defer s.logPanic()
 		defer s.hub.unsubscribe(t, conn)
 		defer conn.Close()
-		at := t.now().to
-		if after != fromNow {
-			at = guestbook.Position{ID: after, End: max(after, 0)} // before that entry, which is read and not sent
+		position := t.latest().to
+		if after != fromEnd {
+			position = guestbook.AfterEntry(after)
 		}
 		t.add(conn)
-		_ = stream(conn, t, head.Bytes(), at) // the viewer has left, or comes back
+		_ = stream(conn, t, head.Bytes(), position) // the viewer has left, or reconnects
 		s.lifetimes.Observe(time.Since(start).Seconds())
 	}()
 	return nil
 }
 
-// fromNow is where a stream begins that does not say where.
-const fromNow = int64(-2)
-
-// stream sends the head, and then what comes after the place at, until either side closes the connection.
-func stream(conn net.Conn, t *topic, head []byte, at guestbook.Position) error {
+// stream sends the head, and then the events after the position, until either side closes the connection.
+func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // or when the topic changes from here on
-		to, n, err := t.send(conn, at)
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // poll sets it to an earlier time when the topic changes
+		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
 			sent = time.Now()
 		}
-		if to != at {
-			at = to
+		if to != position {
+			position = to
 			continue
 		}
-		// A viewer sends nothing: this waits.
+		// ReadFull blocks until the deadline, because a viewer sends nothing.
 		if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
@@ -118,9 +114,9 @@ func stream(conn net.Conn, t *topic, head []byte, at guestbook.Position) error {
 	}
 }
 
-// write sends a viewer the text, within sendTimeout.
+// write sends the text to a viewer, within sendTimeout.
 func (h *hub) write(viewer net.Conn, text []byte) error {
-	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // if it is closed, so says Write
+	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // if it is closed, Write returns the error
 	n, err := viewer.Write(text)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
 		return err
@@ -131,13 +127,13 @@ func (h *hub) write(viewer net.Conn, text []byte) error {
 	return err
 }
 
-// appendEvent writes an entry as a server-sent event.
+// appendEvent appends an entry as a server-sent event.
 func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// appendReset writes the event that says that the guestbook was rewritten: what was read of it is void. The stream goes on
-// at its end.
-func appendReset(dst []byte, lastID int64) []byte {
-	return fmt.Appendf(dst, "event: reset\nid: %d\ndata: {}\n\n", lastID)
+// resetEvent returns the event of a guestbook that was rewritten, so that its readers drop what they have read. The stream goes on at
+// the end of the guestbook, after the entry lastID.
+func resetEvent(lastID int64) []byte {
+	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

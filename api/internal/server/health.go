@@ -11,20 +11,19 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// probeTimeout is how long a probe waits for Redis. Kubernetes gives a probe a second by default.
+// probeTimeout bounds a probe's wait for Redis. Kubernetes waits for a probe for a second by default.
 const probeTimeout = 500 * time.Millisecond
 
-// Drain makes /readyz answer 503, and ends the event streams, so that their viewers go to another pod. Other requests are
-// answered as before.
+// Drain makes /readyz answer 503 and ends the event streams, so that new requests and the viewers go to another pod. The server
+// answers other requests as before.
 func (s *Server) Drain() { s.hub.drain() }
 
-// readyz reports whether requests should come here, and the state of master and slave. A pod that has reached Redis once
-// stays ready without it, because all pods would become unready together, and with them the page and the reads that a slave
-// still answers.
+// readyz reports whether this pod should get requests, and the state of master and slave. A pod that has reached Redis once stays
+// ready without it. Otherwise all pods would become unready together, and with them the page and the reads that a slave still answers.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // most requests name it
+	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // the key that most requests name
 	master, slave := s.Store.Ping(ctx, key)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
@@ -38,6 +37,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
 }
 
+// describe returns an error as JSON, or "up" for none.
 func describe(err error) []byte {
 	if err != nil {
 		return appendJSONString(nil, err.Error())

@@ -18,7 +18,7 @@ func object(node any) map[string]any {
 	return o
 }
 
-// resolved returns the node of a document with what each $ref names in place of it. The fields beside a $ref override.
+// resolved returns the node of a document, with each $ref replaced by the node that it names. Fields beside a $ref override.
 func resolved(t *testing.T, document, node any) any {
 	t.Helper()
 	switch node := node.(type) {
@@ -63,7 +63,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		}
 		switch path {
 		case "/":
-			continue // whatever is not described
+			continue // all other addresses
 		case "/guestbook/{$}":
 			path = "/guestbook/"
 		case "/guestbook.php/":

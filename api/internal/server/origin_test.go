@@ -1,35 +1,27 @@
-package server_test
+package server
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"guestbook/api/test/kit/podtest"
 )
 
-// A proxy that names itself in Host says in X-Forwarded-Host what the visitor asked for, as Apache does. A page of another site
+// A proxy that names itself in Host, as Apache does, sends the visitor's Host in X-Forwarded-Host. A page of another site
 // cannot send that header.
 func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
-	s, _ := newServer(t)
-	for forwarded, want := range map[string]int{
-		"gb.example": http.StatusCreated, "GB.example:80": http.StatusCreated, "gb.example, inner.example": http.StatusCreated,
-		"inner.example, gb.example": http.StatusForbidden, "gb.example:8080": http.StatusForbidden, "": http.StatusForbidden,
+	for forwarded, same := range map[string]bool{
+		"gb.example": true, "GB.example:80": true, "gb.example, inner.example": true,
+		"inner.example, gb.example": false, "gb.example:8080": false, "": false,
 	} {
-		r := httptest.NewRequest(http.MethodPost, "/guestbook/entries", strings.NewReader("text=x"))
-		r.Host, r.Header = "frontend", http.Header{
-			"Origin": {"http://gb.example"}, "X-Forwarded-Host": {forwarded}, "Content-Type": {"application/x-www-form-urlencoded"},
-		}
-		if w := serve(s, r); w.Code != want {
-			t.Errorf("%q: answered %d %s", forwarded, w.Code, w.Body)
+		r := &http.Request{Host: "frontend", Header: http.Header{"Origin": {"http://gb.example"}, "X-Forwarded-Host": {forwarded}}}
+		if err := checkOrigin(r); (err == nil) != same {
+			t.Errorf("%q: %v", forwarded, err)
 		}
 	}
 }
 
-// One origin can be written in several ways; what differs in scheme, host or port is another.
+// One origin can be written in several ways. Origins differ by scheme, host or port.
 func TestWhichOriginsMayWrite(t *testing.T) {
-	s, _ := newServer(t)
 	for _, c := range []struct {
 		origin, host, proto string
 		same                bool
@@ -62,21 +54,17 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 		{"null", "null", "http", false},
 		{"%%", "gb.example", "http", false},
 	} {
-		header := http.Header{"Origin": {c.origin}, "X-Forwarded-Proto": {c.proto}}
-		r := httptest.NewRequest(http.MethodPost, "/guestbook/entries", strings.NewReader("text=x"))
-		r.Host, r.Header = c.host, header
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		w := serve(s, r)
-		if want := map[bool]int{true: http.StatusCreated, false: http.StatusForbidden}[c.same]; w.Code != want {
-			t.Errorf("%+v: answered %d %s", c, w.Code, w.Body)
+		err := checkOrigin(&http.Request{Host: c.host, Header: http.Header{"Origin": {c.origin}, "X-Forwarded-Proto": {c.proto}}})
+		if (err == nil) != c.same {
+			t.Errorf("%+v: %v", c, err)
 		}
-		if says := w.Body.String(); !c.same && (!strings.Contains(says, c.origin) || !strings.Contains(says, c.host)) {
-			t.Errorf("%+v: the message does not name both: %s", c, says)
+		if err != nil && (!strings.Contains(err.Error(), c.origin) || !strings.Contains(err.Error(), c.host)) {
+			t.Errorf("%+v: the message does not name both: %v", c, err)
 		}
 	}
 }
 
-// What browsers and programs send with a write, and what of it is stored.
+// Browsers and programs send these headers with a write.
 func TestWhoMayWrite(t *testing.T) {
 	const (
 		safari  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.3 Safari/605.1.15"
@@ -85,8 +73,6 @@ func TestWhoMayWrite(t *testing.T) {
 		page    = "http://gb.example/"
 		other   = "http://other.example/"
 	)
-	s, pod := newServer(t)
-	master := podtest.Dial(t, pod.Ports.Master)
 	for _, c := range []struct {
 		name    string
 		headers string // "Name: value" by lines
@@ -135,49 +121,13 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an Origin of another and a Referer of this", "User-Agent: " + safari + "\nOrigin: null\nReferer: " + page, false},
 		{"an old Opera", "User-Agent: " + presto, false},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			header := http.Header{}
-			for line := range strings.Lines(c.headers) {
-				name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-				header.Set(name, value)
-			}
-			for _, method := range []string{http.MethodGet, http.MethodPost} {
-				podtest.Do(t, master, "DEL", "messages")
-				r := httptest.NewRequest(method, "/guestbook/?cmd=set&key=messages&value=,x", nil)
-				r.Host, r.Header = "gb.example", header
-				w := serve(s, r)
-				if want := map[bool]int{true: http.StatusOK, false: http.StatusForbidden}[c.written]; w.Code != want {
-					t.Errorf("a set by %s is answered %d %s, want %d", method, w.Code, w.Body, want)
-				}
-				if n := podtest.Do(t, master, "EXISTS", "messages"); (n == int64(1)) != c.written {
-					t.Errorf("after a set by %s there are %d books", method, n)
-				}
-			}
-			r := httptest.NewRequest(http.MethodPost, "/guestbook/entries", strings.NewReader(`{"text": "x"}`))
-			r.Host, r.Header = "gb.example", header.Clone()
-			r.Header.Set("Content-Type", "application/json")
-			w := serve(s, r)
-			if want := map[bool]int{true: http.StatusCreated, false: http.StatusForbidden}[c.written]; w.Code != want {
-				t.Errorf("a post is answered %d %s, want %d", w.Code, w.Body, want)
-			}
-		})
-	}
-}
-
-// HEAD reads. A set by HEAD would be a write that no client expects.
-func TestHeadDoesNotWrite(t *testing.T) {
-	s, pod := newServer(t)
-	master := podtest.Dial(t, pod.Ports.Master)
-	for _, path := range []string{"/guestbook", "/guestbook/", "/guestbook.php", "/guestbook.php/x"} {
-		w := serve(s, httptest.NewRequest(http.MethodHead, path+"?cmd=set&key=messages&value=,x", nil))
-		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, POST" {
-			t.Errorf("HEAD %s is answered %d, allowed %q", path, w.Code, w.Header().Get("Allow"))
+		header := http.Header{}
+		for line := range strings.Lines(c.headers) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			header.Set(name, value)
 		}
-		if n := podtest.Do(t, master, "EXISTS", "messages"); n != int64(0) {
-			t.Errorf("HEAD %s writes", path)
-		}
-		if w := serve(s, httptest.NewRequest(http.MethodHead, path+"?cmd=get&key=messages", nil)); w.Code != http.StatusOK {
-			t.Errorf("HEAD %s of a get is answered %d", path, w.Code)
+		if err := checkOrigin(&http.Request{Host: "gb.example", Header: header}); (err == nil) != c.written {
+			t.Errorf("%s: %v, want written %t", c.name, err, c.written)
 		}
 	}
 }

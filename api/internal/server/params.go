@@ -14,10 +14,10 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// maxBodyBytes is the longest body.
+// maxBodyBytes is the length of the longest body.
 const maxBodyBytes = 1 << 20
 
-// readParameters returns the parameters of the query and of a POST's form body. The query wins.
+// readParameters returns the parameters of the query and of a POST's form body. A parameter of the query overrides the body's.
 func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	switch r.Method {
@@ -38,16 +38,19 @@ func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) 
 
 const formType = "application/x-www-form-urlencoded"
 
+// mediaType returns the type of the request's body, in lower case.
 func mediaType(r *http.Request) string {
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow; every body is read as UTF-8
-	return strings.ToLower(strings.TrimSpace(mediaType))
+	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow, but every body is read as UTF-8
+	return strings.ToLower(strings.TrimSpace(value))
 }
 
+// methodNotAllowed returns the error of a method other than those allowed, which it writes into the header Allow.
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
 }
 
+// readBody returns the request's body.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
@@ -59,32 +62,34 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// requiredKey returns the key of the guestbook that a request must name. GUESTBOOK_KEY overrides it.
+// requiredKey returns the key of the guestbook that a request must name. GUESTBOOK_KEY overrides the request's key.
 func (s *Server) requiredKey(params php.Params) (string, error) {
 	if s.Key != "" {
 		return s.Key, nil
 	}
 	key, err := requiredText(params, "key")
-	if err != nil {
-		return "", err
-	}
-	return key, s.allow(key)
-}
-
-// allow returns nil if requests may name the key.
-func (s *Server) allow(key string) error {
 	switch {
+	case err != nil:
+		return "", err
 	case key == "":
-		return &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
+		return "", &requestError{http.StatusBadRequest, "key is empty: name a guestbook, such as key=messages"}
 	case len(s.AllowedKeys) > 0 && !slices.Contains(s.AllowedKeys, key):
-		return &requestError{http.StatusForbidden, "this key is not allowed here: use another, or have it added to ALLOWED_KEYS"}
+		return "", &requestError{http.StatusForbidden, "this key is not allowed here: use another, or have it added to ALLOWED_KEYS"}
 	case strings.HasPrefix(key, "{") && strings.Contains(key, "}:idempotency:"):
-		return &requestError{http.StatusForbidden, "this key is kept for what posts were answered: use another"}
+		return "", &requestError{http.StatusForbidden, "this key is kept for what posts were answered: use another"}
 	}
-	return nil
+	return key, nil
 }
 
-// requiredText returns the text of a parameter that a command needs.
+// bookKey returns the key of the guestbook that a request names, or DefaultKey if it names none.
+func (s *Server) bookKey(params php.Params) (string, error) {
+	if _, ok := params.Get("key"); !ok {
+		params = append(params, php.Param{Name: "key", Text: guestbook.DefaultKey})
+	}
+	return s.requiredKey(params)
+}
+
+// requiredText returns the text of a parameter, or an error if the request lacks it.
 func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params.Get(name)
 	switch {
@@ -119,7 +124,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number sets n to the whole number of that name in the query. It leaves n as it is if there is none.
+// number sets n to the whole number of that name in the query. It leaves n unchanged if the query has no such number.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query.Get(name)
 	if !ok {
@@ -130,12 +135,4 @@ func number(query php.Params, name string, n *int64, least, most int64) error {
 		return &requestError{http.StatusBadRequest, fmt.Sprintf("%s is %.40q: use a whole number, %d or more, at most %d", name, value.Text, least, most)}
 	}
 	return nil
-}
-
-// bookKey returns the key of the guestbook that a request names, or the usual key if it names none.
-func (s *Server) bookKey(params php.Params) (string, error) {
-	if _, ok := params.Get("key"); !ok && s.Key == "" {
-		return guestbook.DefaultKey, s.allow(guestbook.DefaultKey)
-	}
-	return s.requiredKey(params)
 }

@@ -2,7 +2,6 @@
 package server
 
 import (
-	"context"
 	_ "embed"
 	"log/slog"
 	"net/http"
@@ -11,31 +10,21 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
-	"guestbook/api/internal/guestbook"
+	"guestbook/api/internal/store"
 )
-
-// Store keeps guestbooks. Its methods return by the context's deadline.
-type Store interface {
-	Get(ctx context.Context, key string, limit int) (string, error) // "" if there is no such key
-	Set(ctx context.Context, key, value string) error
-	Append(ctx context.Context, key, text, idempotencyKey string) (guestbook.Entry, error)
-	Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error)
-	Since(ctx context.Context, key string, position guestbook.Position, upto int64) ([]guestbook.Entry, guestbook.Position, error)
-	End(ctx context.Context, key string) (guestbook.Position, error)
-	Ping(ctx context.Context, key string) (master, slave error)
-}
 
 // Options are what the server depends on.
 type Options struct {
-	Store          Store
-	Key            string        // of the only guestbook; "": each request names one
+	Store          *store.Store
+	Key            string        // of the only guestbook; empty: each request names one
 	AllowedKeys    []string      // that requests may name; empty: all
-	RequestTimeout time.Duration // of all that one request does with the store
-	Version        string        // is named in every answer
+	RequestTimeout time.Duration // of all calls that one request makes to the store
+	Version        string        // stands in every answer
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
 }
@@ -49,30 +38,41 @@ type Server struct {
 	longReads    *semaphore.Weighted // under way
 	hub          *hub
 	durations    *prometheus.HistogramVec
-	lifetimes    prometheus.Histogram // of event streams
-	reached      atomic.Bool          // is true once the master has answered, so that the settings are right
+	lifetimes    prometheus.Histogram // of event streams, each of which lasts as long as its page is open
+	reached      atomic.Bool          // true once the master has answered, which shows that the settings are right
 }
 
-// New returns a server.
+// New returns a server of the store. Its metrics are registered.
 func New(o Options) *Server {
 	s := &Server{
 		Options:      o,
 		pendingBytes: semaphore.NewWeighted(maxPendingBytes),
 		longReads:    semaphore.NewWeighted(maxLongReads),
 		hub:          newHub(o),
-		durations:    newDurations(),
-		lifetimes:    newLifetimes(),
+		durations:    newDurations(o.Metrics),
+		lifetimes: promauto.With(o.Metrics).NewHistogram(prometheus.HistogramOpts{
+			Name: "guestbook_event_stream_duration_seconds", Help: "Time from the beginning of an event stream to its end.",
+			Buckets: []float64{1, 10, 60, 600, 3600, 6 * 3600},
+		}),
 	}
-	o.Metrics.MustRegister(s.durations, s.lifetimes)
-	addSeries(s.durations)
 	mux := http.NewServeMux()
-	for pattern, handler := range s.routes() {
-		mux.HandleFunc(pattern, handler)
+	for pattern, handle := range s.routes() {
+		mux.HandleFunc(pattern, handle)
 		if method, path, ok := strings.Cut(pattern, " "); ok { // all other methods
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
-	s.Handler = nameVersion(o.Version, closeAfterChunks(mux))
+	version := []string{o.Version}
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["X-Guestbook-Version"] = version // so that a rollout can be watched
+		if len(r.TransferEncoding) > 0 {
+			// A request whose body came in chunks may have had a Content-Length as well, which net/http does not report (RFC 9112,
+			// 6.1). If a proxy in front believed that length, the next bytes on the connection could be half a body. nginx sends no
+			// chunks.
+			w.Header().Set("Connection", "close")
+		}
+		mux.ServeHTTP(w, r)
+	})
 	return s
 }
 
@@ -85,7 +85,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 		"/guestbook.php":  s.respond(s.phpCommand),
 		"/guestbook.php/": s.respond(s.phpCommand),
 
-		// These serve single entries: none is lost, none is stored twice.
+		// These serve single entries.
 		"/guestbook/entries":          s.respond(s.entries),
 		"GET /guestbook/events":       s.events,
 		"GET /guestbook/openapi.json": constant(openAPI),
@@ -101,30 +101,12 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 	}
 }
 
+// openAPI describes routes.
+//
 //go:embed openapi.json
 var openAPI []byte
 
+// constant returns a handler that always answers the same.
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
-}
-
-// nameVersion puts the version into each answer, so that a rollout can be watched.
-func nameVersion(version string, next http.Handler) http.Handler {
-	value := []string{version}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["X-Guestbook-Version"] = value
-		next.ServeHTTP(w, r)
-	})
-}
-
-// closeAfterChunks closes the connection after a request whose body came in chunks. Such a request may have had a
-// Content-Length as well, which net/http does not report (RFC 9112, 6.1). If a proxy in front believed that length, the next
-// bytes on the connection could be half a body. nginx sends no chunks.
-func closeAfterChunks(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.TransferEncoding) > 0 {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }

@@ -3,7 +3,6 @@ package server_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,22 +16,21 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/podtest"
 )
 
-// newServer makes a server on a real Redis. What each command does is tested by the contract suite, through nginx.
+// newServer returns a server on a real Redis. The contract suite tests each command through nginx.
 func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	t.Helper()
 	pod := podtest.Redis(t, localpod.Options{})
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
 }
 
-// newServerAt makes a server on the Redis at these ports.
-func newServerAt(t testing.TB, master, slave int) *server.Server {
+// newServerAt returns a server on the Redis at these ports. Port 1 leads to none.
+func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
 	log := slog.New(slog.DiscardHandler)
@@ -43,7 +41,11 @@ func newServerAt(t testing.TB, master, slave int) *server.Server {
 		Log: log, Metrics: metrics,
 	})
 	t.Cleanup(func() { redis.Close() })
-	return server.New(server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics})
+	o := server.Options{Store: redis, RequestTimeout: 2 * time.Second, Log: log, Metrics: metrics}
+	for _, c := range change {
+		c(&o)
+	}
+	return server.New(o)
 }
 
 func serve(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
@@ -65,13 +67,12 @@ func TestCommands(t *testing.T) {
 	}{
 		{"GET", "/guestbook/?cmd=set&key=messages&value=x", "", 200, `{"message": "Updated"}`},
 		{"POST", "/guestbook", "cmd=set&key=messages&value=x", 200, `{"message": "Updated"}`},
-		{"GET", "/guestbook.php/x?cmd=get&key=missing", "", 200, `{"data": ""}`},
 		{"GET", "/guestbook/", "", 400, "cmd is missing"},
 		{"GET", "/guestbook/?cmd=get", "", 400, "key is missing"},
-		{"GET", "/guestbook/?cmd=get&key=", "", 400, "key is empty"},
 		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
 		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
 		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, HEAD, POST"},
+		{"HEAD", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, POST"},
 		{"POST", "/guestbook/events", "", 405, "use GET"},
 		{"DELETE", "/guestbook/openapi.json", "", 405, "use GET"},
 		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
@@ -93,44 +94,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// broken is a store that fails in a given way.
-type broken struct {
-	server.Store
-	err error
-}
-
-func (b broken) Get(context.Context, string, int) (string, error) { return "", b.err }
-func (b broken) Set(context.Context, string, string) error        { return b.err }
-
-func TestErrorsOfTheStore(t *testing.T) {
-	for _, c := range []struct {
-		err    error
-		status int
-	}{
-		{fmt.Errorf("master SET: %w", guestbook.ErrWrongType), http.StatusConflict},
-		{fmt.Errorf("master SET: %w", guestbook.ErrForbidden), http.StatusForbidden},
-		{fmt.Errorf("master SET: %w: connection refused", guestbook.ErrUnknown), http.StatusServiceUnavailable},
-		{fmt.Errorf("master SET: %w", guestbook.ErrFull), http.StatusInsufficientStorage},
-		{errors.New("connection refused"), http.StatusServiceUnavailable},
-	} {
-		s := server.New(server.Options{Store: broken{err: c.err}, RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
-		for _, query := range []string{"cmd=get&key=a", "cmd=set&key=a&value=b"} {
-			w := get(s, "/guestbook/?"+query)
-			if w.Code != c.status || strings.Contains(w.Body.String(), "refused") {
-				t.Errorf("%s: answers %d %s, want %d without the inner error", query, w.Code, w.Body, c.status)
-			}
-			if retry := w.Header().Get("Retry-After"); (retry != "") != (c.status == http.StatusServiceUnavailable) {
-				t.Errorf("%s: status %d with Retry-After %q", query, w.Code, retry)
-			}
-		}
-	}
-}
-
 func TestKeysThatAreNotAllowed(t *testing.T) {
-	s := server.New(server.Options{
-		Store: broken{err: errors.New("connection refused")}, AllowedKeys: []string{"messages", "other"},
-		RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-	})
+	s := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} })
 	for _, path := range []string{"?cmd=get&key=secret", "?cmd=set&key=secret&value=x", "entries?key=secret", "events?key=secret"} {
 		if w := get(s, "/guestbook/"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "ALLOWED_KEYS") {
 			t.Errorf("%s answers %d %s", path, w.Code, w.Body)
@@ -144,7 +109,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 }
 
-// What posts were answered is in Redis, too. A request that names such a key could make every later post fail.
+// Redis also holds the answers to posts. A request that names such a key could make every later post fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -170,10 +135,7 @@ func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 }
 
 func TestEveryAnswerNamesTheVersion(t *testing.T) {
-	s := server.New(server.Options{
-		Store: broken{err: errors.New("connection refused")}, Version: "v1.2-3-gabc",
-		RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(),
-	})
+	s := newServerAt(t, 1, 1, func(o *server.Options) { o.Version = "v1.2-3-gabc" })
 	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries?limit=x", "/guestbook/openapi.json", "/healthz", "/nothing"} {
 		if got := get(s, path).Header().Get("X-Guestbook-Version"); got != "v1.2-3-gabc" {
 			t.Errorf("%s names %q", path, got)

@@ -69,7 +69,7 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A caller with little time left gets its error in time, and takes no time from the others, be it the first or not.
+// A caller with little time left gets its error in time, and takes no time from the others, even if it is the first.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

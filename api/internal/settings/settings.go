@@ -2,7 +2,6 @@
 package settings
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,11 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -26,7 +24,7 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Settings is the whole configuration. A variable that is set but empty counts as not set. No name ends in <SERVICE>_PORT,
+// Settings is the whole configuration. A variable that is set but empty counts as not set. No variable is called <SERVICE>_PORT,
 // because Kubernetes sets such variables in every pod, to the addresses of Services.
 type Settings struct {
 	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
@@ -47,12 +45,13 @@ type Settings struct {
 	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all keys in Redis"`
 	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil is no TLS
-	// RootCAs returns the authorities of REDIS_TLS_CA_FILE; nil: the file is not set.
+	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil: no TLS
+	// RootCAs reads REDIS_TLS_CA_FILE again, which changes when Redis's certificate is renewed. It returns the file's authorities, or
+	// those that it returned before if the file cannot be read. It is nil if no file is set.
 	RootCAs func() *x509.CertPool `ignored:"true"`
 }
 
-// RequestTimeout is the longest time of all that one request does with Redis.
+// RequestTimeout bounds the time of all calls that one request makes to Redis.
 const RequestTimeout = 2 * time.Second
 
 // Redis returns the store's options.
@@ -67,8 +66,8 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 	}
 }
 
-// Load reads the settings from the environment. An error is one line: the variable, its value (never a
-// password) and what was expected.
+// Load reads the settings from the environment. Its error is one line: the variable, its value, unless that is a password, and the
+// expected values.
 func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()
@@ -78,44 +77,49 @@ func Load() (*Settings, error) {
 		}
 		return nil, err
 	}
-	s.MasterAddr = s.address(s.MasterAddr, s.MasterHost, s.MasterServiceHost)
-	s.SlaveAddr = s.address(s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost)
 	for i, key := range s.AllowedKeys {
 		s.AllowedKeys[i] = strings.TrimSpace(key)
 	}
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	return &s, s.loadTLS()
+	var masterErr, slaveErr error
+	s.MasterAddr, masterErr = s.address("MASTER", s.MasterAddr, s.MasterHost, s.MasterServiceHost)
+	s.SlaveAddr, slaveErr = s.address("SLAVE", s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost)
+	return &s, cmp.Or(masterErr, slaveErr, s.check(), s.loadTLS())
 }
 
-// expected describes the texts that can be parsed as each type.
+// expected describes the values of each type.
 var expected = map[string]string{
 	"bool":       "true or false",
 	"int":        "a whole number",
 	"slog.Level": "debug, info, warn or error",
 }
 
-func invalid(name, expected string) error {
-	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), expected)
+// invalid returns the error of a variable that has another value than those expected.
+func invalid(name, values string) error {
+	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
-// address returns the host and port of a Redis: addr if it is set, otherwise the Service's host or its DNS name.
-func (s *Settings) address(addr, name, serviceHost string) string {
+// address returns host:port of a Redis: addr if it is set, or else the Service's host or the DNS name. Its error names the variable
+// from which the address comes. A manifest may set that to $(REDIS_LEADER_SERVICE_HOST), which Kubernetes does not replace if there is
+// no such Service yet.
+func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
+	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
 	case addr != "":
-		return addr
 	case s.GetHostsFrom == "env":
-		return net.JoinHostPort(serviceHost, "6379")
+		addr, variable = net.JoinHostPort(serviceHost, "6379"), "SERVICE_HOST"
+		want = "the host that Kubernetes sets if the Service exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns"
+	default:
+		addr, variable, want = net.JoinHostPort(name, "6379"), "HOST", "a DNS name"
 	}
-	return net.JoinHostPort(name, "6379")
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host == "" || strings.ContainsAny(host, " \t\n/@$") || !isPort(port) || port == "0" {
+		return "", invalid("REDIS_"+role+"_"+variable, want)
+	}
+	return addr, nil
 }
 
-// check refuses values that parse and make no sense.
+// check returns an error for values that parse and make no sense.
 func (s *Settings) check() error {
-	if err := cmp.Or(s.checkAddress("MASTER", s.MasterAddr), s.checkAddress("SLAVE", s.SlaveAddr)); err != nil {
-		return err
-	}
 	if strings.ContainsAny(s.Password, "\r\n") {
 		return errors.New("REDIS_PASSWORD: the Secret's password ends with a newline or has several lines: " +
 			"make it with kubectl create secret generic redis --from-literal=password=…, or with printf %s")
@@ -138,30 +142,13 @@ func (s *Settings) check() error {
 	return nil
 }
 
-// checkAddress refuses an address of Redis. Its error names the variable that the address comes from. A manifest may set
-// that to another Service's variable, such as $(REDIS_LEADER_SERVICE_HOST), which Kubernetes leaves as it is if there is no such
-// Service yet.
-func (s *Settings) checkAddress(role, addr string) error {
-	host, port, err := net.SplitHostPort(addr)
-	goodHost, goodPort := host != "" && !strings.ContainsAny(host, " \t\n/@$"), isPort(port) && port != "0"
-	if err == nil && goodHost && goodPort {
-		return nil
-	}
-	prefix, env := "REDIS_"+role+"_", s.GetHostsFrom == "env"
-	switch {
-	case os.Getenv(prefix+"ADDR") != "":
-		return invalid(prefix+"ADDR", "host:port, such as redis-master:6379")
-	case env:
-		return invalid(prefix+"SERVICE_HOST", "the host that Kubernetes sets if the Service exists before the container starts: create it and restart, or use GET_HOSTS_FROM=dns")
-	}
-	return invalid(prefix+"HOST", "a DNS name")
-}
-
+// isPort reports whether s is the number of a port.
 func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil
 }
 
+// loadTLS sets TLS and RootCAs from the variables REDIS_TLS….
 func (s *Settings) loadTLS() error {
 	if !s.UseTLS {
 		return nil
@@ -178,24 +165,16 @@ func (s *Settings) loadTLS() error {
 	if !roots.AppendCertsFromPEM(pem) {
 		return invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
 	}
-	s.RootCAs = rereads(s.TLSCAFile, pem, roots)
-	return nil
-}
-
-// rereads returns a function that reads the file again and returns its certificates, because the file changes when Redis's
-// certificate is renewed. While the file cannot be read or holds no certificate, the function returns those read before.
-func rereads(file string, pem []byte, roots *x509.CertPool) func() *x509.CertPool {
-	var mu sync.Mutex
-	return func() *x509.CertPool {
-		mu.Lock()
-		defer mu.Unlock()
-		if now, err := os.ReadFile(file); err == nil && !bytes.Equal(now, pem) {
-			if renewed := x509.NewCertPool(); renewed.AppendCertsFromPEM(now) {
-				pem, roots = now, renewed
-			}
+	var last atomic.Pointer[x509.CertPool]
+	last.Store(roots)
+	s.RootCAs = func() *x509.CertPool {
+		pem, err := os.ReadFile(s.TLSCAFile)
+		if renewed := x509.NewCertPool(); err == nil && renewed.AppendCertsFromPEM(pem) {
+			last.Store(renewed)
 		}
-		return roots
+		return last.Load()
 	}
+	return nil
 }
 
 // Usage writes the table of all settings.
@@ -206,20 +185,17 @@ func Usage(w io.Writer) error {
 	return errors.Join(err, table.Flush())
 }
 
-// unsetEmpty removes variables that are set but empty, because envconfig would prefer their emptiness to the default. It cuts
-// the newline that "echo" ends a value with, except a password's: Redis does not cut that.
+// unsetEmpty removes variables that are set but empty, because envconfig would use "" in place of the default. It cuts the newline
+// with which "echo" ends a value. It leaves the password's newline, because Redis does not cut that one either.
 func unsetEmpty() {
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
-		name := field.Tag.Get("envconfig")
-		value, ok := os.LookupEnv(name)
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
 		if name != "REDIS_PASSWORD" {
 			value = strings.TrimRight(value, "\r\n")
 		}
-		switch {
-		case value != "":
-			_ = os.Setenv(name, value) // it is set, so name and value are valid
-		case ok:
-			_ = os.Unsetenv(name)
+		_ = os.Unsetenv(name)
+		if value != "" {
+			_ = os.Setenv(name, value)
 		}
 	}
 }

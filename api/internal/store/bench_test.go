@@ -37,7 +37,7 @@ func BenchmarkLengthOfBook(b *testing.B) {
 		for i, size := range sizes { // in turn, so that both meet the same machine
 			key := fmt.Sprint(size)
 			start := time.Now()
-			if _, err := s.Append(ctx, key, "A message of thirty bytes.....", ""); err != nil {
+			if _, _, err := s.Append(ctx, key, "", "A message of thirty bytes....."); err != nil {
 				b.Fatal(err)
 			}
 			posted := time.Now()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,32 +32,37 @@ func TestAppend(t *testing.T) {
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 10*time.Second)
 	for _, c := range []struct {
-		text, key string
-		want      guestbook.Entry
-		err       error
-		after     string
+		key   string
+		texts []string
+		id    int64
+		known bool
+		err   error
+		after string
 	}{
-		{"first", "", guestbook.Entry{ID: 0, Text: "first"}, nil, ",first"},
-		{"a, b", "k1", guestbook.Entry{ID: 6, Text: "a, b"}, nil, ",first,a%2C b"},
-		{"a, b", "k1", guestbook.Entry{ID: 6, Text: "a, b"}, nil, ",first,a%2C b"},
-		{"other", "k1", guestbook.Entry{}, guestbook.ErrReused, ",first,a%2C b"},
-		{"a, b", "k2", guestbook.Entry{ID: 13, Text: "a, b"}, nil, ",first,a%2C b,a%2C b"},
+		{"", []string{"first"}, 0, false, nil, ",first"},
+		{"k1", []string{"a, b"}, 6, false, nil, ",first,a%2C b"},
+		{"k1", []string{"a, b"}, 6, true, nil, ",first,a%2C b"},
+		{"k1", []string{"other"}, 0, false, guestbook.ErrReused, ",first,a%2C b"},
+		{"k2", []string{"a, b"}, 13, false, nil, ",first,a%2C b,a%2C b"},
+		{"k3", []string{"x", "y, z"}, 20, false, nil, ",first,a%2C b,a%2C b,x,y%2C z"},
+		{"k3", []string{"x", "y, z"}, 20, true, nil, ",first,a%2C b,a%2C b,x,y%2C z"},
+		{"k3", []string{"x", "other"}, 0, false, guestbook.ErrReused, ",first,a%2C b,a%2C b,x,y%2C z"},
 	} {
-		got, err := s.Append(ctx, book, c.text, c.key)
-		if got != c.want || !errors.Is(err, c.err) {
-			t.Errorf("%q under %q gives %v, %v; want %v, %v", c.text, c.key, got, err, c.want, c.err)
+		id, known, err := s.Append(ctx, book, c.key, c.texts...)
+		if id != c.id || known != c.known || !errors.Is(err, c.err) {
+			t.Errorf("%q under %q returns %d, %t, %v; want %d, %t, %v", c.texts, c.key, id, known, err, c.id, c.known, c.err)
 		}
 		if got := value(t, master); got != c.after {
-			t.Errorf("after %q under %q the book is %q, want %q", c.text, c.key, got, c.after)
+			t.Errorf("after %q under %q the book is %q, want %q", c.texts, c.key, got, c.after)
 		}
 	}
 	podtest.Do(t, master, "RPUSH", "list", "a")
 	for _, key := range []string{"", "k3"} {
-		if _, err := s.Append(ctx, "list", "x", key); !errors.Is(err, guestbook.ErrWrongType) {
+		if _, _, err := s.Append(ctx, "list", key, "x"); !errors.Is(err, guestbook.ErrWrongType) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // also not that the script had to be loaded
+	if log := s.log.String(); log != "" { // nor that the script had to be loaded
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
@@ -70,8 +76,8 @@ func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 		{"a", "b}:idempotency:c"}, {"a}:idempotency:b", "c"}, {"a}", "b"}, {"a", "}b"}, {"a}:idempotency:}", "b"}, {"a", "b"},
 	} {
 		for range 2 { // posted, and repeated
-			if entry, err := s.Append(ctx, c.book, "same text", c.key); err != nil || entry.Text != "same text" {
-				t.Errorf("%q under %q: %v, %v", c.book, c.key, entry, err)
+			if _, _, err := s.Append(ctx, c.book, c.key, "same text"); err != nil {
+				t.Errorf("%q under %q: %v", c.book, c.key, err)
 			}
 		}
 	}
@@ -84,39 +90,16 @@ func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 	}
 }
 
-func TestAppendAll(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
-	ctx := within(t, 10*time.Second)
-	for _, c := range []struct {
-		texts []string
-		known bool
-		err   error
-	}{
-		{[]string{"a", "b, c"}, false, nil},
-		{[]string{"a", "b, c"}, true, nil},
-		{[]string{"a", "other"}, true, guestbook.ErrReused},
-	} {
-		known, err := s.AppendAll(ctx, book, c.texts, "k")
-		if !errors.Is(err, c.err) || err == nil && known != c.known {
-			t.Errorf("%q: known %t, %v; want %t, %v", c.texts, known, err, c.known, c.err)
-		}
-	}
-	if got := value(t, master); got != ",a,b%2C c" {
-		t.Errorf("the book is %q", got)
-	}
-}
-
 func TestAFullRedisLosesNothing(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 10*time.Second)
-	if _, err := s.Append(ctx, book, "kept", ""); err != nil {
+	if _, _, err := s.Append(ctx, book, "", "kept"); err != nil {
 		t.Fatal(err)
 	}
 	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", "1")
 	for _, key := range []string{"", "k"} {
-		if _, err := s.Append(ctx, book, "x", key); !errors.Is(err, guestbook.ErrFull) {
+		if _, _, err := s.Append(ctx, book, key, "x"); !errors.Is(err, guestbook.ErrFull) {
 			t.Errorf("out of memory: %v", err)
 		}
 	}
@@ -127,7 +110,7 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 	podtest.Do(t, master, "CONFIG", "SET", "proto-max-bulk-len", 1<<20)
 	podtest.Do(t, master, "SETRANGE", "long", 1<<20-1, "x")
 	for _, key := range []string{"", "k"} {
-		if _, err := s.Append(ctx, "long", "x", key); !errors.Is(err, guestbook.ErrFull) {
+		if _, _, err := s.Append(ctx, "long", key, "x"); !errors.Is(err, guestbook.ErrFull) {
 			t.Errorf("at the string's limit: %v", err)
 		}
 	}
@@ -138,7 +121,7 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
 
-// pages reads a whole book by pages of some size.
+// pages reads a whole book by pages of up to limit entries.
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
@@ -203,7 +186,7 @@ func TestPageBeforeWhatIsNoEntry(t *testing.T) {
 	}
 }
 
-// cutOff makes the slave keep what it has, whatever the master gets.
+// cutOff ends the slave's replication, so that it keeps its data.
 func cutOff(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
@@ -216,7 +199,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	wantGet(t, s, ",a")
 	cutOff(t, pod)
 	ctx := within(t, 10*time.Second)
-	posted, err := s.Append(ctx, book, "mine", "")
+	posted, _, err := s.Append(ctx, book, "", "mine")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,18 +208,18 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	if got, _, err := s.Page(ctx, book, -1, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("the slave has %v, %v", got, err)
 	}
-	if got, _, err := s.Page(ctx, book, -1, posted.ID, 10); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("whoever has seen the post reads %v, %v", got, err)
+	if got, _, err := s.Page(ctx, book, -1, posted, 10); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("after the post was seen: %v, %v", got, err)
 	}
-	if got, _, err := s.Page(ctx, book, posted.ID, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
+	if got, _, err := s.Page(ctx, book, posted, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("before the post: %v, %v", got, err)
 	}
-	if got, last, err := s.Since(ctx, book, guestbook.Position{ID: posted.ID, End: posted.ID}, -1); err != nil || len(got) != 1 || last.ID != posted.ID {
-		t.Errorf("since the post: %v, %v, %v", got, last, err)
+	if got, last, err := s.After(ctx, book, guestbook.AfterEntry(posted), -1); err != nil || len(got) > 0 || last.ID != posted {
+		t.Errorf("after the post: %v, %v, %v", got, last, err)
 	}
 }
 
-func TestSince(t *testing.T) {
+func TestAfter(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	long := strings.Repeat("x", 100_000)
@@ -260,24 +243,25 @@ func TestSince(t *testing.T) {
 		{",a,", position(0, 2, ",a"), -1, nil, position(2, 3, ",a,"), nil},
 		{"," + long + ",b", position(0, 100_001, long[:64]), -1, []guestbook.Entry{entry(100_001, "b")}, position(100_001, 100_003, long[:62]+",b"), nil},
 		{",a," + long, position(0, 2, ",a"), -1, []guestbook.Entry{entry(2, long)}, position(2, 100_003, long[:64]), nil},
-		// A position whose tail is not known.
-		{",a,b", position(2, 2, ""), -1, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
-		{",a,b", position(0, 0, ""), 4, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
-		{"", position(0, 0, ""), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
-		{",a,b", position(1, 1, ""), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		{",a,b", position(9, 9, ""), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
+		{",a,b", guestbook.AfterEntry(-1), -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
+		{",a,b", guestbook.AfterEntry(2), -1, nil, position(2, 4, ",a,b"), nil},
+		{",a,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
+		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // it was hidden since
+		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
+		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
+		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		// Rewritten books, and the ends of the new ones.
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
 		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry as it was
-		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it does not reach so far
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it is too short
 	} {
 		set(t, s, c.content)
 		wantGet(t, s, c.content)
-		got, last, err := s.Since(within(t, 5*time.Second), book, c.position, c.upto)
-		if !errors.Is(err, c.err) || !reflect.DeepEqual(got, c.want) || last != c.last {
-			t.Errorf("%.20q since %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.position, got, last, err, c.want, c.last, c.err)
+		got, last, err := s.After(within(t, 5*time.Second), book, c.position, c.upto)
+		if !errors.Is(err, c.err) || !slices.Equal(got, c.want) || last != c.last {
+			t.Errorf("%.20q after %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.position, got, last, err, c.want, c.last, c.err)
 		}
 		end, err := s.End(within(t, 5*time.Second), book)
 		_, want := guestbook.Split([]byte(c.content), 0)
@@ -288,7 +272,7 @@ func TestSince(t *testing.T) {
 }
 
 // Many entries at once are read in several steps, none cut.
-func TestSinceInSteps(t *testing.T) {
+func TestAfterInSteps(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	var content strings.Builder
@@ -302,9 +286,9 @@ func TestSinceInSteps(t *testing.T) {
 	var got []guestbook.Entry
 	position := guestbook.Start
 	for position != end {
-		entries, last, err := s.Since(within(t, 5*time.Second), book, position, -1)
+		entries, last, err := s.After(within(t, 5*time.Second), book, position, -1)
 		if err != nil || last == position {
-			t.Fatalf("since %v: to %v, %v", position, last, err)
+			t.Fatalf("after %v: to %v, %v", position, last, err)
 		}
 		got, position = append(got, entries...), last
 	}

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// The words are those that the servers named have answered with, or that their sources have.
+// The servers named have replied with these words, or have them in their sources.
 func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {

@@ -18,19 +18,23 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// The roles that an address is meant to lead to.
+// master and slave are the roles of a server, as an address is meant to lead to one.
 const master, slave = "master", "slave"
 
-// failureMemory is how long a server that failed is asked after the other one, so that reads need not wait for it.
-const failureMemory = time.Second
+const (
+	// failureMemory is how long reads ask a server that failed only after the other one, so that they need not wait for it.
+	failureMemory = time.Second
+	// idleTime is the pause after which a connection is tried with PING before it is used. A server takes longer to stop and start.
+	idleTime = 10 * time.Millisecond
+)
 
 // pool has the connections to the server at one address.
 type pool struct {
 	*redis.Pool
-	role                string
-	options             Options
-	failures            *eventLog
-	discarded, failedAt atomic.Int64 // uptimes: of connections dialed before the first, none is used again
+	role, addr            string
+	options               Options
+	failures              *eventLog
+	discardedAt, failedAt atomic.Int64 // uptimes; connections dialed before discardedAt are not used again
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
@@ -44,7 +48,7 @@ var started = time.Now()
 func newPool(role, addr string, o Options) *pool {
 	label, metrics := prometheus.Labels{"role": role}, promauto.With(o.Metrics)
 	p := &pool{
-		role: role, options: o,
+		role: role, addr: addr, options: o,
 		failures: newEventLog(o.Log, role, addr, "redis does not answer", "redis answers again"),
 		durations: metrics.NewHistogram(prometheus.HistogramOpts{
 			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
@@ -58,11 +62,11 @@ func newPool(role, addr string, o Options) *pool {
 	}
 	p.failedAt.Store(-int64(failureMemory))
 	p.Pool = &redis.Pool{
-		MaxActive:    o.PoolSize,
-		MaxIdle:      o.PoolSize, // with fewer, connections would be closed and opened all the time
-		Wait:         true,
-		DialContext:  func(ctx context.Context) (redis.Conn, error) { return dial(ctx, role, addr, o, &p.discarded) },
-		TestOnBorrow: func(c redis.Conn, lastUsed time.Time) error { return c.(*connection).borrow(lastUsed) },
+		MaxActive:           o.PoolSize,
+		MaxIdle:             o.PoolSize, // with fewer, connections would be closed and opened all the time
+		Wait:                true,
+		DialContext:         p.dial,
+		TestOnBorrowContext: p.test,
 	}
 	metrics.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "guestbook_redis_pool_connections", ConstLabels: label, Help: "Open connections.",
@@ -87,40 +91,41 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a connection over which the server has answered just now. It dials again if the server has closed the
-// connections, as it does when it stops. The caller closes the connection.
+// get returns a connection over which the server has answered just now. The caller closes it.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
-	for {
-		c, err := p.GetContext(ctx)
-		if err == nil {
-			timeout := p.replyTimeout(ctx)
-			if _, err = redis.DoWithTimeout(c, timeout, ping); err == nil {
-				return c, nil
-			}
-			late := errors.Is(err, os.ErrDeadlineExceeded)
-			if !late || timeout == p.options.ReadTimeout { // a shorter timeout says nothing about the server
-				p.discardConnections()
-			}
-			if c.Close(); !late {
-				continue
-			}
-		}
-		return c, fmt.Errorf("%w: %w", errNoConnection, err)
+	c, err := p.GetContext(ctx)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errNotSent, err)
 	}
+	return c, err
 }
 
-// replyTimeout returns how long to wait for an answer: ReadTimeout, or less if the context ends before.
+// test returns nil if the pool can lend the connection. The pool closes every other connection and tries the next one, or
+// dials. test sends PING over a connection that was idle, because a server that stops closes its connections.
+func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
+	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
+		return err
+	}
+	timeout := p.replyTimeout(ctx)
+	_, err := redis.DoWithTimeout(c, timeout, "PING")
+	if err = p.handleError(err, timeout); errors.Is(err, guestbook.ErrUnknown) {
+		return err
+	}
+	return nil // a server that refuses PING is there, and refuses the command with more words
+}
+
+// replyTimeout returns ReadTimeout, or the time until the context's deadline if that is shorter.
 func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
 	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
 }
 
 // discardConnections makes the next command resolve the address anew.
-func (p *pool) discardConnections() { p.discarded.Store(uptime()) }
+func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError returns the error of a command with its meaning. The address may lead to another server by now if the server is
-// gone, loads its data, has become a slave or has lost its slaves: then handleError discards the open connections. No answer
-// within a timeout shorter than usual says nothing about the server.
+// handleError returns the meaning of a command's error, as mapError does. It discards the open connections if the server is gone, loads its
+// data, has become a slave or has lost its slaves, because the address may lead to another server by then. It keeps them if the
+// server did not answer within a timeout shorter than ReadTimeout, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
@@ -157,8 +162,8 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns why requests for the key would not be answered, or nil. It does not send PING, because a node of a cluster
-// answers that, and so does a Redis whose user may not read the key.
+// answers returns nil if the server answers requests for the key. It does not send PING, because a node of a cluster answers PING, and
+// so does a Redis whose user may not read the key.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {

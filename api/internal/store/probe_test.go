@@ -25,7 +25,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// readinessProbe gives the slaves' probe as their manifest has it, for a slave on a port of its own.
+// readinessProbe returns the probe of the slaves' manifest, for a slave on the port.
 func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	t.Helper()
 	root, err := localpod.Root()
@@ -71,7 +71,7 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster is a master whose copy of its data no slave can use. It counts the slaves that were sent it and have gone.
+// badMaster starts a master whose copy no slave can use. sent counts the slaves that received the copy and left.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,15 +111,15 @@ func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	return listener.Addr().(*net.TCPAddr).Port, sent
 }
 
-// The slaves' probe and the store tell in the same way which slave may be read. The old page takes an empty book from
-// any other, and then overwrites the real one.
+// The slaves' probe and the store agree which slave may be read. The old page would take the empty book of any other slave for the
+// real one, and overwrite that.
 func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Slave)
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	ready := readinessProbe(t, pod.Ports.Slave)
 	fields := regexp.MustCompile("(master_link_status|master_link_down_since_seconds|slave_repl_offset|repl_backlog_active):[^\r]*")
-	// check gives what the slave holds.
+	// check returns the slave's book.
 	check := func(situation string, want bool) string {
 		t.Helper()
 		info, _ := redis.String(slave.Do("INFO", "replication"))
@@ -190,7 +190,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	followMaster()
 	check("in sync again", true)
 	podtest.Kill(t, pod.Master)
-	// A newer master's: the slave drops what it had before it finds that it cannot read this.
+	// The slave drops its data before it finds that it cannot read the copy of a newer master.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

@@ -11,10 +11,10 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// This file has all that the store knows of the words in which Redis tells its states and errors. They are the same in
-// Redis 2.8 to 8.0 and in Valkey 9.1 unless a line says otherwise.
+// This file holds every word of Redis that the store reads. The words are the same in Redis 2.8 to 8.0 and in Valkey 9.1 unless a
+// line says otherwise.
 
-// Codes with which error replies begin, where more than a refusal follows from them.
+// An error reply begins with a code. The store acts on these.
 const (
 	codeLoading  = "LOADING"             // it reads its data in
 	codeReadOnly = "READONLY"            // it is a slave, and refuses writes
@@ -24,7 +24,7 @@ const (
 	codeUnknown  = "ERR unknown command" // disabled or renamed, or the server is no Redis
 )
 
-// advice says what is wrong and what to do if an error reply begins with one of the codes. The first that fits counts.
+// advice has, for the codes with which an error reply may begin, what is wrong and what to do. The first match counts.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second before 6.0
@@ -44,17 +44,20 @@ var advice = []struct{ codes, reason string }{
 	{codeNoSlaves, "Redis takes no messages while too few slaves are in sync"},
 }
 
-// writesOnly are the codes with which Redis refuses what it would store, and nothing else.
+// writesOnly matches the errors with which Redis refuses writes and no reads.
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
-// inScript is what Redis 6.0 puts before the code of an error inside a script: ERR Error running script (call to f_0ae…):
-// @user_script:4: @user_script: 4: -READONLY You can't write …; only the last part where the script goes on.
+// inScript matches the words that Redis 6.0 puts before the code of an error inside a script: ERR Error running script (call to
+// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write …; only the last part stands there if the script goes on.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript is how ACL forbids something inside a script: in 7.2 and later; and before.
+// noPermInScript matches the error by which ACL forbids something inside a script: since 7.2, and before.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// mapError returns the meaning of an error with which Redis replied, and every other error as it is.
+// firstWords matches at most ten words, up to a quotation, which may be an argument of the command.
+var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
+
+// mapError returns one of the guestbook's errors for an error with which Redis replied. It returns every other error unchanged.
 func mapError(err error) error {
 	reply := redis.Error("")
 	if !errors.As(err, &reply) {
@@ -71,33 +74,19 @@ func mapError(err error) error {
 	case begins(codeNoPerm) && strings.Contains(text, " key"): // not: "to run the 'get' command"
 		return guestbook.ErrForbidden
 	}
-	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text), Err: redis.Error(firstWords(text))}
+	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {
 		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
-			refused.Reason, refused.Err = a.reason, redis.Error(firstLine(text))
+			// The arguments of an unknown command follow it, the password among them.
+			text, _, _ = strings.Cut(text, ", with args")
+			text, _, _ = strings.Cut(text, "\n")
+			refused.Reason, refused.Err = a.reason, redis.Error(text)
 			return refused
 		}
 	}
-	refused.Reason = "Redis answers with an error that the guestbook does not know: " + firstWords(text)
+	text = strings.ToValidUTF8(firstWords.FindString(text), "")
+	refused.Reason, refused.Err = "Redis answers with an error that the guestbook does not know: "+text, redis.Error(text)
 	return refused
-}
-
-// firstLine returns an error's text without the arguments of the command, the password among them, which the error of an
-// unknown command goes on with.
-func firstLine(text string) string {
-	text, _, _ = strings.Cut(text, ", with args")
-	text, _, _ = strings.Cut(text, "\n")
-	return text
-}
-
-// firstWords returns at most ten words of an error that the store does not know, up to the first quotation, which may be an
-// argument of the command.
-func firstWords(text string) string {
-	if quotation := strings.IndexAny(text, "'\"`\n"); quotation >= 0 {
-		text = text[:quotation]
-	}
-	words := strings.Fields(text)
-	return strings.ToValidUTF8(strings.Join(words[:min(len(words), 10)], " "), "")
 }
 
 // isReply reports whether err is an error with which Redis replied and which begins with the code.
@@ -113,26 +102,26 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced are the fields by which a slave whose link to its master is down tells that it does not hold its data:
-// there was never a link (-1 seconds; in 6.0, whose clock begins in 1970, a number of ten digits), or it has dropped what it
-// had for a copy that did not arrive (no offset, which is written as 1, and no backlog: in 8 and Valkey an offset may be 1).
+// unsynced matches the fields of a slave that does not hold its master's data, if its link to the master is down. Either there was
+// never a link: -1 seconds, or in 6.0, whose clock begins in 1970, a number of ten digits. Or the slave has dropped its data for a
+// copy that did not arrive: no offset, which is written as 1, and no backlog (in 8 and Valkey an offset may be 1).
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced takes a server's answer to INFO replication. It returns why the server must not be read: a slave that was never in
-// sync answers as if every guestbook were empty.
+// synced returns nil if the server with this reply to INFO replication may be read. A slave that was never in sync may not, because
+// it answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
-		return nil // a managed Redis, which looks after its slaves itself
+		return nil // a managed Redis: its provider keeps the slaves in sync
 	case err == nil && strings.Contains(info, roleSlave) && !strings.Contains(info, linkUp) && unsynced.MatchString(info):
 		return errUnsynced
 	}
 	return err
 }
 
-// isEmpty reports whether a Redis without the guestbook would reply the same.
+// isEmpty reports whether a Redis that lacks the guestbook would send the same reply.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -145,7 +134,7 @@ func isEmpty(reply any) bool {
 	return reply == nil
 }
 
-// isAnswer reports whether err is nil or an answer about the book itself, which every server with the same data gives.
+// isAnswer reports whether err is nil or describes the book itself. Every server with the same data answers the same then.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -147,7 +147,7 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 					c.change(o)
 				}
 			})
-			api := server.New(server.Options{Store: s, RequestTimeout: 5 * time.Second, Log: discard, Metrics: s.metrics})
+			api := server.New(server.Options{Store: s.Store, RequestTimeout: 5 * time.Second, Log: discard, Metrics: s.metrics})
 			ask := func(path string) (int, string) {
 				w := httptest.NewRecorder()
 				api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

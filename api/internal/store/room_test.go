@@ -28,12 +28,12 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl", "--appendfsync", "no"}})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 2*time.Minute)
-	post := func(i int) (entry guestbook.Entry, err error) {
+	post := func(i int) (id int64, err error) {
 		err = guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client does whose post was not answered
-			entry, err = s.Append(ctx, book, fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)), fmt.Sprint("key ", i))
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client repeats a post that was not answered
+			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
-		return entry, err
+		return id, err
 	}
 	var next atomic.Int64
 	postMany := func(upto int64) (lastErr error) {
@@ -69,8 +69,8 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 		limit(-less)
 	}
 	for i := posts - 500; i < posts; i++ {
-		if entry, err := post(i); err != nil || content[entry.ID+1:entry.ID+7] != fmt.Sprintf("%06d", i) {
-			t.Fatalf("the repeat of post %d is answered %v, %v", i, entry.ID, err)
+		if id, err := post(i); err != nil || content[id+1:id+7] != fmt.Sprintf("%06d", i) {
+			t.Fatalf("the repeat of post %d is answered %v, %v", i, id, err)
 		}
 	}
 	if got := value(t, master); got != content {
@@ -90,14 +90,13 @@ func TestABookNeverExpires(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 10*time.Second)
-	_, keyed := s.Append(ctx, "keyed", "a", "k")
-	_, plain := s.Append(ctx, "plain", "a", "")
+	_, _, keyed := s.Append(ctx, "keyed", "k", "a")
+	_, _, plain := s.Append(ctx, "plain", "", "a")
 	_, hidden := s.Hide(ctx, "plain", 0)
-	_, all := s.AppendAll(ctx, "all", []string{"a"}, "k")
-	if err := errors.Join(keyed, plain, hidden, all, s.Set(ctx, "set", "a")); err != nil {
+	if err := errors.Join(keyed, plain, hidden, s.Set(ctx, "set", "a")); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"keyed", "plain", "all", "set"} {
+	for _, key := range []string{"keyed", "plain", "set"} {
 		if ttl := podtest.Do(t, master, "TTL", key).(int64); ttl != -1 {
 			t.Errorf("%s expires in %d s", key, ttl)
 		}
@@ -110,7 +109,7 @@ func TestABookNeverExpires(t *testing.T) {
 		}
 		podtest.Do(t, master, "CONFIG", "SET", "maxmemory", 0)
 	}
-	for _, key := range []string{"keyed", "plain", "all", "set"} {
+	for _, key := range []string{"keyed", "plain", "set"} {
 		if podtest.Do(t, master, "EXISTS", key).(int64) != 1 {
 			t.Errorf("%s was evicted", key)
 		}
@@ -129,7 +128,7 @@ func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 	for i := range 600 {
 		group.Go(func() {
 			text := fmt.Sprint("text ", i%20, " ", i%3 == 0)
-			entry, err := s.Append(ctx, book, text, fmt.Sprint("key ", i%20))
+			id, _, err := s.Append(ctx, book, fmt.Sprint("key ", i%20), text)
 			mu.Lock()
 			defer mu.Unlock()
 			if errors.Is(err, guestbook.ErrReused) {
@@ -141,7 +140,7 @@ func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 			if ids[text] == nil {
 				ids[text] = map[int64]bool{}
 			}
-			ids[text][entry.ID] = true
+			ids[text][id] = true
 		})
 	}
 	group.Wait()
@@ -159,7 +158,7 @@ func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 func TestAnIdempotencyKeyIsKnownForADay(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
-	if _, err := s.Append(within(t, 10*time.Second), book, "a", "k"); err != nil {
+	if _, _, err := s.Append(within(t, 10*time.Second), book, "k", "a"); err != nil {
 		t.Fatal(err)
 	}
 	records, err := redis.Strings(master.Do("KEYS", "{messages}:idempotency:*"))
@@ -171,7 +170,7 @@ func TestAnIdempotencyKeyIsKnownForADay(t *testing.T) {
 	}
 }
 
-// A failover to a machine whose clock is behind, or somebody who sets the clock, must not make a repeat a second entry.
+// A repeat must not become a second entry after a failover to a machine whose clock is behind, or after the clock was set.
 func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 	dir := t.TempDir()
 	library, offset := filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")
@@ -196,7 +195,7 @@ func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{Programs: dir})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 10*time.Second)
-	first, err := s.Append(ctx, book, "once", "k")
+	first, _, err := s.Append(ctx, book, "k", "once")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +208,7 @@ func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 			}
 			return nil
 		})
-		if again, err := s.Append(ctx, book, "once", "k"); err != nil || again != first {
+		if again, _, err := s.Append(ctx, book, "k", "once"); err != nil || again != first {
 			t.Errorf("the repeat after %d minutes is answered %v, %v; the first was %v", minutes, again, err, first)
 		}
 	}

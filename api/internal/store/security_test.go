@@ -84,7 +84,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 	}
 }
 
-// refuseSecrets looks for passwords in everything that the program tells.
+// refuseSecrets looks for passwords in the log, the metrics and the answers.
 func refuseSecrets(t *testing.T, s fixture, answers string) {
 	t.Helper()
 	families, err := s.metrics.Gather()
@@ -102,7 +102,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
 	plain := podtest.New(t, localpod.Options{MasterArgs: []string{"--rename-command", "AUTH", ""}})
 	podtest.Start(t, plain.Master)
-	// other is a TLS server whose certificate differs from the usual one.
+	// other starts a TLS server with another certificate.
 	other := func(t *testing.T, expires time.Duration, more ...string) string {
 		ports, err := localpod.FreePorts()
 		if err != nil {
@@ -168,7 +168,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 			if _, err := s.Get(within(t, 20*time.Second), book, 1<<20); err == nil {
 				t.Error("a get succeeds")
 			}
-			api := server.New(server.Options{Store: s, RequestTimeout: time.Second, Metrics: s.metrics})
+			api := server.New(server.Options{Store: s.Store, RequestTimeout: time.Second, Metrics: s.metrics})
 			ready := httptest.NewRecorder()
 			api.ServeHTTP(ready, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 			if ready.Code != http.StatusServiceUnavailable {
@@ -215,22 +215,24 @@ func TestAnIdleTLSConnectionIsUsedAgain(t *testing.T) {
 	}
 }
 
-func TestARestartedTLSMasterIsUsedAtOnce(t *testing.T) {
+func TestARestartedMasterIsUsedAtOnce(t *testing.T) {
 	r := startSecureRedis(t)
-	s := open(t, r.Pod, func(o *store.Options) { r.overTLS(o); o.Password = secret })
-	for what, end := range map[string]func(*localpod.Process) error{
-		"killed": (*localpod.Process).Kill, "stopped": (*localpod.Process).Stop,
-	} {
-		set(t, s, "before")
-		if err := end(r.Master); err != nil {
-			t.Fatal(err)
+	for way, change := range map[string]func(*store.Options){"plain": func(*store.Options) {}, "over TLS": r.overTLS} {
+		s := open(t, r.Pod, change, func(o *store.Options) { o.Password = secret })
+		for what, end := range map[string]func(*localpod.Process) error{
+			"killed": (*localpod.Process).Kill, "stopped": (*localpod.Process).Stop,
+		} {
+			set(t, s, "before")
+			if err := end(r.Master); err != nil {
+				t.Fatal(err)
+			}
+			podtest.Start(t, r.Master)
+			if err := s.Set(within(t, 5*time.Second), book, "after"); err != nil {
+				t.Errorf("%s, %s and started again: %v", way, what, err)
+			}
 		}
-		podtest.Start(t, r.Master)
-		if err := s.Set(within(t, 5*time.Second), book, "after"); err != nil {
-			t.Errorf("%s and started again: %v", what, err)
+		if log := s.log.String(); log != "" {
+			t.Errorf("%s: nothing went wrong, but the log says %s", way, log)
 		}
-	}
-	if log := s.log.String(); log != "" {
-		t.Errorf("nothing went wrong, but the log says %s", log)
 	}
 }

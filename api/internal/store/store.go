@@ -1,8 +1,8 @@
 // Package store keeps guestbooks in Redis: one string for each, written on the master and read from a slave. It sends only
 // commands that Redis 2.8 knows, unless a setting asks for more.
 //
-// The calls between its files run one way: book.go (what is done with a book) → store.go (which server is asked) → writer.go
-// (writes share a connection) → pool.go → connection.go → replies.go (what the words of Redis mean).
+// The calls between its files run one way: book.go (the methods for a book) → store.go (the choice of the server) → writer.go (writes
+// share a connection) → pool.go → connection.go → replies.go (the meaning of Redis's words).
 package store
 
 import (
@@ -23,7 +23,7 @@ import (
 // Options say where Redis is and how long to wait for it.
 type Options struct {
 	MasterAddr, SlaveAddr string // host:port
-	Username, Password    string // of both; "": none
+	Username, Password    string // of both; empty: none
 	Database              int
 	PoolSize              int           // most connections to each
 	WaitSlaves            int           // slaves that must have a write before it is acknowledged
@@ -62,22 +62,22 @@ func New(o Options) *Store {
 	return s
 }
 
-// Close ends the writer and closes all idle connections. No method may be called after it.
+// Close ends the writer and closes all idle connections. No method may be called after Close.
 func (s *Store) Close() error {
 	s.writer.close()
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write runs a command on the master. A server that replies READONLY has become a slave, and the connections to it are
-// closed by then, so write sends the command again, to the server that the master's address leads to now. If that server is
-// a slave as well, write tries the slaves' address, because the two may have swapped roles. With WaitSlaves, write repeats until
-// the context's deadline what certainly was not stored, because another server may be about to take the master's place.
+// write runs a command on the master. If the server replies READONLY, it has become a slave and its connections are closed by
+// then, so write sends the command again, to the server that the master's address leads to now. If that server is a slave as well,
+// write tries the slaves' address, because the two may have swapped roles. With WaitSlaves, write repeats a command that certainly
+// was not stored until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
 		reply, err = s.writer.do(ctx, command, args...)
 	}
-	for s.waitSlaves > 0 && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves) || errors.Is(err, errNoConnection)) && pause(ctx) {
+	for s.waitSlaves > 0 && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves) || errors.Is(err, errNotSent)) && pause(ctx) {
 		reply, err = s.writer.do(ctx, command, args...)
 	}
 	if isReply(err, codeReadOnly) && s.waitSlaves == 0 && s.slave.hasRole(ctx, roleMaster) {
@@ -100,7 +100,7 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error
 	}
 }
 
-// pause waits before another try and reports whether there is time for it.
+// pause blocks for the time between two tries, and reports false if the context ends first.
 func pause(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -111,7 +111,7 @@ func pause(ctx context.Context) bool {
 }
 
 // readOnce asks the slave, and then the master if the slave fails or does not hold the entry asked for, which it may not have
-// received yet. It asks a slave that has just failed after the master.
+// received yet. It asks a slave that failed recently after the master.
 func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) error) error {
 	servers := [2]*pool{s.slave, s.master}
 	if s.slave.failedRecently() {
@@ -119,12 +119,12 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	}
 	// A silent server takes all connections of its pool. A caller that waits for one must have time left to ask the other server.
 	deadline, _ := ctx.Deadline()
-	firstCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
+	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()
-	contexts := [2]context.Context{firstCtx, ctx}
 	var failures []error
 	for i, server := range servers {
-		err := ask(contexts[i], server)
+		err := ask(askCtx, server)
+		askCtx = ctx
 		switch {
 		case !isAnswer(err):
 			failures = append(failures, err)
@@ -141,8 +141,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping returns for master and slave why they cannot be asked for the key now, or nil. For a master that can be read it also
-// returns why the last write was refused.
+// Ping returns, for master and slave, the error with which requests for the key would fail now. masterErr is also the error of the
+// last write, if the master refused it and can be read.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

@@ -1,11 +1,9 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,105 +11,12 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/goleak"
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/podtest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var discard = slog.New(slog.DiscardHandler)
-
-// fixture is a store with what it tells.
-type fixture struct {
-	*store.Store
-	metrics *prometheus.Registry
-	log     *lockedBuffer
-}
-
-func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixture {
-	t.Helper()
-	f := fixture{metrics: prometheus.NewRegistry(), log: new(lockedBuffer)}
-	o := store.Options{
-		MasterAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
-		SlaveAddr:   fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
-		PoolSize:    4,
-		DialTimeout: 500 * time.Millisecond, ReadTimeout: time.Second, WriteTimeout: 500 * time.Millisecond,
-		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Metrics: f.metrics,
-	}
-	for _, c := range change {
-		c(&o)
-	}
-	f.Store = store.New(o)
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return f
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// within is a context that ends after d.
-func within(t testing.TB, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func set(t *testing.T, s fixture, value string) {
-	t.Helper()
-	if err := s.Set(within(t, 2*time.Second), "messages", value); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// wantGet waits until the store reads the value: a slave follows its master with some delay.
-func wantGet(t *testing.T, s fixture, want string) {
-	t.Helper()
-	var got string
-	var err error
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		if got, err = s.Get(within(t, 2*time.Second), "messages", 1<<20); err == nil && got == want {
-			return
-		}
-	}
-	t.Fatalf("got %.100q, %v, want %.100q", got, err, want)
-}
-
-// connectionsOpened is how many connections a Redis has accepted since it was started.
-func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
-	t.Helper()
-	info, err := redis.String(c.Do("INFO", "stats"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, info, _ = strings.Cut(info, "total_connections_received:")
-	if _, err := fmt.Sscan(info, &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
@@ -129,22 +34,6 @@ func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
 	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
 		t.Errorf("%v reads from the master", n)
 	}
-}
-
-// metric is the value of a metric, that of the master where there is one for each role.
-func metric(t *testing.T, s fixture, name string) float64 {
-	t.Helper()
-	families, err := s.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetCounter().GetValue() + f.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	t.Fatalf("no metric %s", name)
-	return 0
 }
 
 func TestWrongType(t *testing.T) {
@@ -171,7 +60,7 @@ func TestDeadlines(t *testing.T) {
 		}
 		defer p.Signal(syscall.SIGCONT)
 	}
-	// More requests than the pool has connections: those that wait for one keep to the deadline too.
+	// There are more requests than connections. A request that waits for a connection keeps to the deadline as well.
 	const deadline = 300 * time.Millisecond
 	ctx := within(t, deadline)
 	start := time.Now()
@@ -201,39 +90,6 @@ func TestDeadlines(t *testing.T) {
 	wantGet(t, s, "z")
 }
 
-func TestThePoolNeverOpensMoreThanItsMaximum(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	master := podtest.Dial(t, pod.Ports.Master)
-	before := connectionsOpened(t, master)
-	var done sync.WaitGroup
-	for range 50 {
-		done.Go(func() {
-			for range 20 {
-				if err := s.Set(within(t, 5*time.Second), "messages", "x"); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	done.Wait()
-	if opened := connectionsOpened(t, master) - before; opened > 4 {
-		t.Errorf("opened %d connections, the pool's maximum is 4", opened)
-	}
-}
-
-func TestARestartedMasterIsUsedAtOnce(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	set(t, s, "before")
-	podtest.Kill(t, pod.Master)
-	podtest.Start(t, pod.Master)
-	set(t, s, "after")
-	if log := s.log.String(); log != "" {
-		t.Errorf("nothing went wrong, but the log says %s", log)
-	}
-}
-
 // A managed Redis, or a Service, turns the address over to another server; until then writes are refused.
 func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
@@ -243,7 +99,7 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	podtest.Do(t, master, "REPLICAOF", "127.0.0.1", "1")
 	for what, write := range map[string]func() error{
 		"set":         func() error { return s.Set(within(t, time.Second), book, "x") },
-		"keyed entry": func() error { _, err := s.Append(within(t, time.Second), book, "x", "k"); return err },
+		"keyed entry": func() error { _, _, err := s.Append(within(t, time.Second), book, "k", "x"); return err },
 	} {
 		if err := write(); err == nil || !strings.Contains(err.Error(), "READONLY") {
 			t.Errorf("%s: error %v, want READONLY", what, err)
@@ -257,7 +113,7 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	}
 	podtest.Do(t, master, "REPLICAOF", "NO", "ONE")
 	set(t, s, "after")
-	if _, err := s.Append(within(t, time.Second), book, "x", "k"); err != nil {
+	if _, _, err := s.Append(within(t, time.Second), book, "k", "x"); err != nil {
 		t.Error(err)
 	}
 }
@@ -270,7 +126,7 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
 	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", pod.Ports.Slave)
 	set(t, s, "after")
-	if _, err := s.Append(within(t, time.Second), book, "keyed", "k"); err != nil {
+	if _, _, err := s.Append(within(t, time.Second), book, "k", "keyed"); err != nil {
 		t.Error(err)
 	}
 	if got, err := redis.String(successor.Do("GET", "messages")); got != "after,keyed" {
@@ -280,7 +136,7 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	if master, _ := s.Ping(within(t, time.Second), book); master != nil {
 		t.Errorf("writes find their way, but a ping says %v", master)
 	}
-	// A Redis that makes its first file does not end when it is told to.
+	// A Redis that writes its first file does not end on SIGTERM.
 	podtest.Await(t, pod.Master, func(context.Context) error {
 		info, err := redis.String(old.Do("INFO"))
 		synced := strings.Contains(info, "master_link_status:up") && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
@@ -291,7 +147,7 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	})
 }
 
-func TestTroubleIsLoggedOnceAndWithoutThePassword(t *testing.T) {
+func TestAFailureIsLoggedOnceAndWithoutThePassword(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Master)
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "ACL", "SETUSER", "api", "on", ">right", "+@all", "~*")
@@ -325,8 +181,7 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// A slave that says nothing takes its readers' connections for a while. Those who wait for one must not wait until it
-// is too late to ask the master.
+// A silent slave holds its readers' connections for a while. A reader that waits for one must keep time to ask the master.
 func TestManyReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

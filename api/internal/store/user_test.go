@@ -23,7 +23,7 @@ func openAsUser(t *testing.T) (fixture, *localpod.Pod) {
 	return open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret }), pod
 }
 
-// rules are the words of the user's line, and those that the comment gives reasons for.
+// rules returns the words of the user's line, and the words that the comment explains.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
@@ -60,17 +60,16 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 	master, slave := s.Ping(ctx, book)
 	setErr := s.Set(ctx, book, ",a")
 	wantGet(t, s, ",a")
-	_, appendErr := s.Append(ctx, book, "b", "")
-	_, onceErr := s.Append(ctx, book, "c", "k")
-	_, againErr := s.Append(ctx, book, "c", "k")
+	_, _, appendErr := s.Append(ctx, book, "", "b")
+	_, _, onceErr := s.Append(ctx, book, "k", "c")
+	_, _, againErr := s.Append(ctx, book, "k", "c")
 	wantGet(t, s, ",a,b,c")
 	_, hideErr := s.Hide(ctx, book, 0)
-	_, importErr := s.AppendAll(ctx, book, []string{"d"}, "import")
 	_, _, pageErr := s.Page(ctx, book, -1, -1, 10)
 	_, _, beforeErr := s.Page(ctx, book, 2, -1, 10)
-	_, _, sinceErr := s.Since(ctx, book, guestbook.Start, -1)
+	_, _, afterErr := s.After(ctx, book, guestbook.Start, -1)
 	_, endErr := s.End(ctx, book)
-	if err := errors.Join(master, slave, setErr, appendErr, onceErr, againErr, pageErr, beforeErr, sinceErr, endErr, hideErr, importErr); err != nil {
+	if err := errors.Join(master, slave, setErr, appendErr, onceErr, againErr, pageErr, beforeErr, afterErr, endErr, hideErr); err != nil {
 		t.Error(err)
 	}
 
@@ -116,7 +115,7 @@ func TestTheUserIsRefusedEverythingElse(t *testing.T) {
 	}
 }
 
-// A visitor who names a key that Redis keeps from the API must not make it take Redis for broken.
+// A visitor may name a key that Redis keeps from the API. The API must not take Redis for broken then.
 func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	s, _ := openAsUser(t)
 	set(t, s, ",a")
@@ -125,13 +124,13 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"get":                     func() error { _, err := s.Get(ctx, "secret", 1<<20); return err },
 		"set":                     func() error { return s.Set(ctx, "secret", "x") },
-		"append":                  func() error { _, err := s.Append(ctx, "secret", "x", ""); return err },
-		"append with key":         func() error { _, err := s.Append(ctx, "secret", "x", "k"); return err },
+		"append":                  func() error { _, _, err := s.Append(ctx, "secret", "", "x"); return err },
+		"append with key":         func() error { _, _, err := s.Append(ctx, "secret", "k", "x"); return err },
 		"page":                    func() error { _, _, err := s.Page(ctx, "secret", -1, -1, 10); return err },
 		"page before":             func() error { _, _, err := s.Page(ctx, "secret", 5, -1, 10); return err },
-		"since":                   func() error { _, _, err := s.Since(ctx, "secret", guestbook.Start, -1); return err },
+		"after":                   func() error { _, _, err := s.After(ctx, "secret", guestbook.Start, -1); return err },
 		"end":                     func() error { _, err := s.End(ctx, "secret"); return err },
-		"a key that begins alike": func() error { _, err := s.Append(ctx, "messages2", "x", "k"); return err },
+		"a key that begins alike": func() error { _, _, err := s.Append(ctx, "messages2", "k", "x"); return err },
 	} {
 		if err := call(); !errors.Is(err, guestbook.ErrForbidden) {
 			t.Errorf("%s: %v", name, err)
@@ -148,7 +147,7 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	}
 }
 
-// Without +eval entries are refused, in words that say so; everything else goes on.
+// Without +eval the store refuses entries with a reason, and does everything else.
 func TestAUserWhoMayRunNoScripts(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {
@@ -158,7 +157,7 @@ func TestAUserWhoMayRunNoScripts(t *testing.T) {
 	ctx := within(t, 10*time.Second)
 	set(t, s, ",a")
 	wantGet(t, s, ",a")
-	_, keyed := s.Append(ctx, book, "x", "k")
+	_, _, keyed := s.Append(ctx, book, "k", "x")
 	_, _, page := s.Page(ctx, book, -1, -1, 10)
 	for what, err := range map[string]error{"a keyed entry": keyed, "a page": page} {
 		refused := (*guestbook.RefusedError)(nil)

@@ -21,7 +21,7 @@ func TestWaitSlaves(t *testing.T) {
 	set := func(ctx context.Context) error { return s.Set(ctx, "old", ",value") }
 	post := func(key string) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := s.Append(ctx, book, "text", key)
+			_, _, err := s.Append(ctx, book, key, "text")
 			return err
 		}
 	}

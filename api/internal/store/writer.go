@@ -3,8 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -14,19 +14,17 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-const (
-	// maxBatchBytes and maxBatchCommands bound how much the writer sends at once, because Redis answers nobody else meanwhile.
-	maxBatchBytes, maxBatchCommands = 64 << 10, 64
-)
+// maxBatchBytes and maxBatchCommands bound a batch, because Redis answers no other connection while it runs one.
+const maxBatchBytes, maxBatchCommands = 64 << 10, 64
 
-// writer sends all writes to the master over one connection at a time: while it waits for the answers to one batch, the next
-// commands queue up for the next batch. So a hundred visitors cost hardly more round trips than one.
+// writer sends all writes to the master in batches over one connection. While Redis answers one batch, further commands queue up for
+// the next, so that a hundred visitors cost hardly more round trips than one.
 type writer struct {
 	master      *pool
 	waitSlaves  int
 	queue       chan *write
 	stop        context.CancelFunc
-	stopped     chan struct{} // closed when run has returned
+	running     sync.WaitGroup
 	unconfirmed prometheus.Counter
 }
 
@@ -36,31 +34,29 @@ type write struct {
 	args    []any
 	reply   any
 	err     error
-	done    chan struct{} // closed when reply and err are there
+	done    chan struct{} // closed when reply and err are set
 }
-
-var errNotSent = errors.New("not sent in time")
 
 func newWriter(master *pool, o Options) *writer {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &writer{
-		master: master, waitSlaves: o.WaitSlaves, queue: make(chan *write), stop: stop, stopped: make(chan struct{}),
+		master: master, waitSlaves: o.WaitSlaves, queue: make(chan *write), stop: stop,
 		unconfirmed: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
 			Name: "guestbook_redis_unconfirmed_total",
 			Help: "Writes that too few slaves confirmed in time.",
 		}),
 	}
-	go w.run(ctx)
+	w.running.Go(func() { w.run(ctx) })
 	return w
 }
 
 func (w *writer) close() {
 	w.stop()
-	<-w.stopped
+	w.running.Wait()
 }
 
-// do queues one command and returns its reply. If the context ends before the writer has taken the command, nothing was
-// stored; if it ends later, the error is ErrUnknown.
+// do queues one command and blocks until it is answered. If the context ends before the writer has taken the command, do returns
+// errNotSent and nothing was stored. If the context ends later, do returns ErrUnknown.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -80,7 +76,6 @@ func (w *writer) do(ctx context.Context, command string, args ...any) (reply any
 
 // run sends what is in the queue until the writer is closed.
 func (w *writer) run(ctx context.Context) {
-	defer close(w.stopped)
 	for {
 		select {
 		case <-ctx.Done():
@@ -91,11 +86,11 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send sends a batch that begins with first, and gives each command its answer.
+// send sends a batch that begins with first, and hands each command its answer.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
-	conn, err := w.master.get(ctx) // before more commands are taken, because those in the queue count as not sent
+	conn, err := w.master.get(ctx) // first of all, because a command that is still in the queue was certainly not sent
 	batch := w.take(first)
 	if err == nil {
 		w.exchange(conn, batch)
@@ -107,7 +102,7 @@ func (w *writer) send(ctx context.Context, first *write) {
 	}
 }
 
-// take returns the batch that begins with first and goes on with the commands that wait in the queue now.
+// take returns a batch: first, and the commands that wait in the queue now.
 func (w *writer) take(first *write) []*write {
 	batch, size := []*write{first}, first.size()
 	for size < maxBatchBytes && len(batch) < maxBatchCommands {
@@ -121,7 +116,7 @@ func (w *writer) take(first *write) []*write {
 	return batch
 }
 
-// size returns about how many bytes the command has.
+// size returns the number of bytes of the command's texts.
 func (w *write) size() (size int) {
 	for _, arg := range w.args {
 		text, _ := arg.(string)
@@ -130,7 +125,8 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch, with WAIT behind it if slaves must have it, and receives the answers.
+// exchange sends the batch and receives its answers. With WaitSlaves it sends WAIT behind the batch, and marks each write as
+// unconfirmed if too few slaves have it.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	for _, one := range batch {

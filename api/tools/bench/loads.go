@@ -8,8 +8,8 @@ type load struct {
 	writes  bool
 	entries int    // in the book before each run
 	path    string // with its query
-	script  string // for wrk, where a request is more than its address
-	size    int    // of the answer in bytes: what the floor answers with
+	script  string // for wrk, if a request has more than its address
+	size    int    // of the floor's answer in bytes
 }
 
 const message = ",A message of thirty bytes....."
@@ -20,21 +20,22 @@ function request()
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded"}, "text=A+message+of+thirty+bytes....")
 end`
 
-// postOnce gives each post an idempotency key of its own.
-const postOnce = `
+// count counts the requests of each of wrk's threads, which has an id.
+const count = `
 local n = 0
 local thread = 0
 function setup(t) t:set("id", thread); thread = thread + 1 end
+`
+
+// postOnce makes each request a post with an idempotency key of its own.
+const postOnce = count + `
 function request()
   n = n + 1
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded", ["Idempotency-Key"] = id .. "-" .. n .. "-" .. run}, "text=A+message+of+thirty+bytes....")
 end`
 
-// mixed is 95 reads of the newest page and 5 posts in a hundred.
-const mixed = `
-local n = 0
-local thread = 0
-function setup(t) t:set("id", thread); thread = thread + 1 end
+// mixed makes 95 of a hundred requests a read of the newest page, and 5 a post.
+const mixed = count + `
 function request()
   n = n + 1
   if n % 20 ~= 0 then return wrk.format("GET") end

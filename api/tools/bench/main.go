@@ -1,5 +1,5 @@
-// Command bench measures the guestbook beside a plain way to write it and beside the least that stands behind nginx, all on
-// this machine; see the Makefile's target of that name. It prints ratios, which hold where times do not.
+// Command bench measures the guestbook beside a plain handler and beside a constant, which are in ./floor, all on this machine. It prints
+// ratios, because they hold on other machines and times do not. The Makefile's target bench builds and starts it.
 package main
 
 import (
@@ -19,7 +19,10 @@ func main() {
 	}
 }
 
-// section is a table: the first stack's figures, and its ratio to each of the others.
+// floor is the program of ./floor.
+const floor = ".build/floor"
+
+// section is a table of the first stack's figures, and its ratio to each of the others.
 type section struct {
 	title  string
 	stacks []*stack
@@ -31,16 +34,13 @@ func run() error {
 	rounds := flag.Int("rounds", 3, "runs of each, interleaved")
 	connections := flag.String("connections", "1 64", "numbers of connections")
 	only := flag.String("only", "", "measure only loads whose name contains this")
-	out := flag.String("out", ".build/bench.md", "where the tables are written as well")
-	api := flag.String("api", ".build/api", "the API's program")
-	floor := flag.String("floor", ".build/floor", "the floor's program")
 	base := flag.String("base", "", "another version of the API's program")
 	flag.Parse()
 
 	with := func(masterArgs, env []string) []*stack {
 		stacks := []*stack{
-			{name: "guestbook", program: *api, masterArgs: masterArgs, env: env},
-			{name: "plain handler", program: *floor, masterArgs: masterArgs},
+			{name: "guestbook", program: ".build/api", masterArgs: masterArgs, env: env},
+			{name: "plain handler", program: floor, masterArgs: masterArgs},
 		}
 		if *base != "" {
 			stacks = append(stacks, &stack{name: *base, program: *base, masterArgs: masterArgs, env: env})
@@ -49,34 +49,34 @@ func run() error {
 	}
 	memory, disk := []string{"--appendonly", "no"}, []string{"--appendonly", "yes", "--appendfsync", "always"}
 	sections := []section{
-		{"Redis in memory", append(with(memory, nil), &stack{name: "constant", program: *floor, env: []string{"FLOOR=constant"}}), false},
+		{"Redis in memory", append(with(memory, nil), &stack{name: "constant", program: floor, env: []string{"FLOOR=constant"}}), false},
 		{"Writes with appendfsync always, as in `k8s/`", with(disk, nil), true},
 		{"Writes that wait for a slave (REDIS_WAIT_SLAVES=1)", with(memory, []string{"REDIS_WAIT_SLAVES=1"}), true},
 	}
 	table := new(strings.Builder)
-	print := func(format string, args ...any) {
+	report := func(format string, args ...any) {
 		fmt.Printf(format, args...)
 		fmt.Fprintf(table, format, args...)
 	}
-	print("Measured with %d processors, %s, on %s. Medians of %d runs of %d s, interleaved. All servers share one processor, wrk has another. CPU is seconds of "+
+	report("Measured with %d processors, %s, on %s. Medians of %d runs of %d s, interleaved. All servers share one processor, wrk has another. CPU is seconds of "+
 		"processor time of all servers for 10,000 requests; a ratio above 1 says that the guestbook is faster.\n", runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly), *rounds, *seconds)
 	for _, s := range sections {
-		print("\n%s:\n\n| Load | Connections | Requests/s | p99 | Errors | CPU |", s.title)
+		report("\n%s:\n\n| Load | Connections | Requests/s | p99 | Errors | CPU |", s.title)
 		for _, other := range s.stacks[1:] {
-			print(" to the %s; by CPU |", other.name)
+			report(" to the %s; by CPU |", other.name)
 		}
-		print("\n|---|--:|--:|--:|--:|--:|%s\n", strings.Repeat("--:|", len(s.stacks)-1))
-		if err := s.measure(*only, strings.Fields(*connections), *rounds, *seconds, print); err != nil {
+		report("\n|---|--:|--:|--:|--:|--:|%s\n", strings.Repeat("--:|", len(s.stacks)-1))
+		if err := s.measure(*only, strings.Fields(*connections), *rounds, *seconds, report); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(*out, []byte(table.String()), 0o644)
+	return os.WriteFile(".build/bench.md", []byte(table.String()), 0o644)
 }
 
-func (s section) measure(only string, connections []string, rounds, seconds int, print func(string, ...any)) error {
-	for _, stack := range s.stacks {
-		defer stack.stop()
-		if err := stack.start(context.Background()); err != nil {
+func (s section) measure(only string, connections []string, rounds, seconds int, report func(string, ...any)) error {
+	for _, one := range s.stacks {
+		defer one.stop()
+		if err := one.start(context.Background()); err != nil {
 			return err
 		}
 	}
@@ -87,21 +87,21 @@ func (s section) measure(only string, connections []string, rounds, seconds int,
 		for _, c := range connections {
 			results := make([][]result, len(s.stacks))
 			for range rounds {
-				for i, stack := range s.stacks {
-					r, err := stack.measure(l, c, seconds)
+				for i, one := range s.stacks {
+					r, err := one.measure(l, c, seconds)
 					if err != nil {
-						return fmt.Errorf("%s, %s connections, %s: %w", l.name, c, stack.name, err)
+						return fmt.Errorf("%s, %s connections, %s: %w", l.name, c, one.name, err)
 					}
 					results[i] = append(results[i], r)
 				}
 			}
 			ours := median(results[0])
-			print("| %s | %s | %.0f | %s | %d | %.2f |", l.name, c, ours.perSecond, ours.p99, ours.errors, ours.cpu)
+			report("| %s | %s | %.0f | %s | %d | %.2f |", l.name, c, ours.perSecond, ours.p99, ours.errors, ours.cpu)
 			for _, other := range results[1:] {
 				m := median(other)
-				print(" **%.2f**; %.2f |", ours.perSecond/m.perSecond, m.cpu/ours.cpu)
+				report(" **%.2f**; %.2f |", ours.perSecond/m.perSecond, m.cpu/ours.cpu)
 			}
-			print("\n")
+			report("\n")
 		}
 	}
 	return nil

@@ -9,9 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// result is what one run measured.
+// result has the figures of one run.
 type result struct {
 	perSecond float64
 	p99       string
@@ -19,21 +20,18 @@ type result struct {
 	cpu       float64 // seconds of processor time for 10,000 requests
 }
 
-var runs int
-
-// measure lets wrk run once.
+// measure runs wrk once.
 func (s *stack) measure(l load, connections string, seconds int) (r result, err error) {
-	runs++
 	if err := s.fill(l.entries); err != nil {
 		return r, err
 	}
 	url := s.pod.URL() + l.path
-	if slices.Contains(s.env, "FLOOR=constant") { // which takes the size of its answer from the end of the address
+	if slices.Contains(s.env, "FLOOR=constant") { // the floor takes the size of its answer from the end of the address
 		l.script = strings.ReplaceAll(l.script, `"/guestbook/entries"`, "nil")
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
 	script := s.dir + "/wrk.lua"
-	if err := os.WriteFile(script, fmt.Appendf(nil, "run = %q\n%s", strconv.Itoa(runs), l.script), 0o600); err != nil {
+	if err := os.WriteFile(script, fmt.Appendf(nil, "run = %q\n%s", time.Now().Format(time.RFC3339Nano), l.script), 0o600); err != nil {
 		return r, err
 	}
 	before := s.cpu()
@@ -52,17 +50,15 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 		}
 		return ""
 	}
-	requests, err := strconv.ParseFloat(field(`(\d+) requests in`), 64)
-	if err != nil {
-		return r, fmt.Errorf("wrk says %s", out)
-	}
-	if r.perSecond, err = strconv.ParseFloat(field(`Requests/sec: +([\d.]+)`), 64); err != nil {
+	requests, requestsErr := strconv.ParseFloat(field(`(\d+) requests in`), 64)
+	r.perSecond, err = strconv.ParseFloat(field(`Requests/sec: +([\d.]+)`), 64)
+	if requestsErr != nil || err != nil {
 		return r, fmt.Errorf("wrk says %s", out)
 	}
 	r.p99 = field(`99% +(\S+)`)
 	for _, n := range regexp.MustCompile(`(?:connect|read|write|timeout|responses:) (\d+)`).FindAllSubmatch(out, -1) {
-		count, _ := strconv.Atoi(string(n[1])) // these are digits
-		r.errors += count
+		failed, _ := strconv.Atoi(string(n[1])) // these are digits
+		r.errors += failed
 	}
 	r.cpu = spent / requests * 10_000
 	return r, nil

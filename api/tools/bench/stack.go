@@ -25,7 +25,7 @@ type stack struct {
 	master redis.Conn
 }
 
-// start starts the stack's processes on one processor, so that Go makes one thread for it. wrk has the other.
+// start starts the stack's processes on one processor, so that Go makes one thread for it. wrk runs on the other.
 func (s *stack) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "guestbook-bench-"); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (s *stack) stop() {
 	os.RemoveAll(s.dir)
 }
 
-// pin keeps this process, and all that it starts from then on, on one processor.
+// pin keeps this process and its later children on one processor.
 func pin(processor string) error {
 	out, err := exec.Command("taskset", "-a", "-p", "-c", processor, strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
@@ -76,7 +76,7 @@ func pin(processor string) error {
 	return nil
 }
 
-// fill makes a book of so many entries all that Redis holds.
+// fill replaces all keys of Redis by a book of so many entries.
 func (s *stack) fill(entries int) error {
 	_, err := s.master.Do("FLUSHALL")
 	if err == nil {

@@ -1,9 +1,9 @@
-// Command load visits a guestbook steadily, as old pages do, and counts what it gets.
+// Command load visits a guestbook steadily, as old pages do, and counts the answers.
 //
 //	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys] [-sign]   run until /stop, serving on port 8000:
-//	    GET /report   what was counted so far
-//	    GET /begin    the same, and what is away is counted anew
-//	    GET /stop     stop writing, look for every message that was acknowledged, report
+//	    GET /report   returns the counts
+//	    GET /begin    returns them, and begins to count Away anew
+//	    GET /stop     stops writing, looks for every message that was acknowledged, and returns the counts
 //	load -for D [-entries] …                                 run for so long, print the report; exit 1 if something failed
 //	load -dial HOST:PORT                                     exit 0 if it accepts a connection within 3 s
 package main
@@ -27,18 +27,18 @@ import (
 
 var (
 	address = flag.String("url", "http://frontend", "the guestbook")
-	readers = flag.Int("readers", 4, "how many read side by side, every other one over a new connection each time")
-	viewers = flag.Int("viewers", 0, "how many follow the book's events")
+	readers = flag.Int("readers", 4, "number of concurrent readers, of which every other one opens a connection for each request")
+	viewers = flag.Int("viewers", 0, "number of viewers of the book's events")
 	pause   = flag.Duration("pause", 20*time.Millisecond, "after each request")
 	book    = flag.String("key", "messages", "of the list; empty: requests name no key, as the leader and follower edition's page")
 	keys    = flag.Bool("keys", false, "write each message under a key of its own, not all in one list: a lost one stays lost")
 	entries = flag.Bool("entries", false, "post single entries and read pages, as the page does")
-	sign    = flag.Bool("sign", false, "sign as the page does, too, where a pod knows that")
+	sign    = flag.Bool("sign", false, "sign as the page does as well, if a pod knows that")
 	period  = flag.Duration("for", 0, "how long to run; 0: until /stop")
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// A Report is what the tests read. Failed maps a reason to how often it occurred.
+// Report has the counts. FailedReads and FailedWrites map a reason to the number of its failures.
 type Report struct {
 	Reads, Writes int
 	Signed        int // of the writes
@@ -46,9 +46,9 @@ type Report struct {
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds: the longest time that a request took
 	Away          float64       // seconds: the longest time between two writes that succeeded, since /begin
-	Lost          []string      // acknowledged, but not there after /stop
-	Streams       int           // of events, that began
-	LongestGap    time.Duration // that a viewer was without
+	Lost          []string      // messages that were acknowledged and are missing after /stop
+	Streams       int           // streams of events that began
+	LongestGap    time.Duration // the longest time of a viewer without a stream
 }
 
 var (
@@ -60,16 +60,14 @@ var (
 func main() {
 	flag.Parse()
 	if *dial != "" {
-		c, err := net.DialTimeout("tcp", *dial, 3*time.Second)
-		if err != nil {
+		if _, err := net.DialTimeout("tcp", *dial, 3*time.Second); err != nil {
 			log.Fatal(err)
 		}
-		c.Close()
 		return
 	}
 
-	writer := &writer{visitor: newVisitor(true)}
-	for writer.write() != nil { // readers need a first message
+	visitor := &writer{visitor: newVisitor(true)}
+	for visitor.write() != nil { // readers need a first message
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites = map[string]int{}
@@ -77,9 +75,9 @@ func main() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for pauseUnlessStopped() {
-			_ = writer.write() // it is counted
+			_ = visitor.write() // it is counted
 			if *sign {
-				writer.sign()
+				visitor.sign()
 			}
 		}
 	})
@@ -95,12 +93,15 @@ func main() {
 	for range *viewers {
 		go watch(newVisitor(false).Client.Transport)
 	}
-	if *period > 0 {
-		time.Sleep(*period)
+	stop := func(w io.Writer) {
 		close(stopped)
 		running.Wait()
-		counted.Lost = writer.missing()
-		report(os.Stdout)
+		counted.Lost = visitor.missing()
+		report(w)
+	}
+	if *period > 0 {
+		time.Sleep(*period)
+		stop(os.Stdout)
 		if len(counted.FailedReads)+len(counted.FailedWrites)+len(counted.Lost) > 0 {
 			os.Exit(1)
 		}
@@ -113,12 +114,7 @@ func main() {
 		defer mu.Unlock()
 		counted.Away = 0
 	})
-	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) {
-		close(stopped)
-		running.Wait()
-		counted.Lost = writer.missing()
-		report(w)
-	})
+	http.HandleFunc("/stop", func(w http.ResponseWriter, _ *http.Request) { stop(w) })
 	log.Fatal(http.ListenAndServe(":8000", nil))
 }
 
@@ -137,8 +133,8 @@ func pauseUnlessStopped() bool {
 	}
 }
 
-// newVisitor makes a visitor who gives a busy network time to send again what it has dropped: a question to DNS goes out
-// again after 5 s, the first packet of a connection after 1, 3 and 7 s. Once it is connected, the guestbook has 5 s to answer.
+// newVisitor returns a visitor that waits for a busy network, which sends dropped packets again: a question to DNS after 5 s, the first
+// packet of a connection after 1, 3 and 7 s. Once it is connected, the guestbook has 5 s to answer.
 func newVisitor(keepAlive bool) *visitors.Visitor {
 	dialer := net.Dialer{Timeout: 12 * time.Second}
 	return &visitors.Visitor{
@@ -161,15 +157,14 @@ func newVisitor(keepAlive bool) *visitors.Visitor {
 }
 
 func read(v *visitors.Visitor) {
-	var data string
 	var err error
 	if *entries {
 		_, err = v.Page(context.Background(), -1)
 	} else {
-		data, err = v.Get(context.Background(), *book)
-	}
-	if err == nil && !*entries && !strings.HasPrefix(data, ",m0") {
-		err = fmt.Errorf("the messages are gone: %.40q", data)
+		var data string
+		if data, err = v.Get(context.Background(), *book); err == nil && !strings.HasPrefix(data, ",m0") {
+			err = fmt.Errorf("the messages are gone: %.40q", data)
+		}
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -180,10 +175,10 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
-// watch follows the book, over a new connection whenever a stream has ended.
+// watch follows the book, and opens a new stream when one ends.
 func watch(transport http.RoundTripper) {
 	client := &http.Client{Transport: transport} // without a limit of time
-	var ended time.Time
+	ended := time.Now()
 	for pauseUnlessStopped() {
 		response, err := client.Get(*address + "/guestbook/events")
 		if err != nil {
@@ -192,9 +187,7 @@ func watch(transport http.RoundTripper) {
 		if response.StatusCode == http.StatusOK {
 			mu.Lock()
 			counted.Streams++
-			if !ended.IsZero() {
-				counted.LongestGap = max(counted.LongestGap, time.Since(ended))
-			}
+			counted.LongestGap = max(counted.LongestGap, time.Since(ended))
 			mu.Unlock()
 			_, _ = io.Copy(io.Discard, response.Body) // it ends with the pod
 			ended = time.Now()
@@ -203,11 +196,11 @@ func watch(transport http.RoundTripper) {
 	}
 }
 
-// A writer writes m0, m1, …: each until it is acknowledged.
+// writer writes m0, m1 and so on, each until it is acknowledged.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
-	last         time.Time // when one was
+	last         time.Time // of an acknowledgement
 	list         string
 }
 
@@ -219,7 +212,7 @@ func (w *writer) write() error {
 	}
 	var err error
 	if *entries {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // it repeats what is not answered
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats a request that is not answered
 		_, err = w.visitor.Post(ctx, message)
 		cancel()
 	} else {
@@ -243,11 +236,11 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign posts the next message as the page does, between two lists of an old page. An old pod does not know such posts: 404. What
-// else fails is counted where it is sent.
+// sign posts the next message as the page does, between two lists of an old page. An old pod answers such posts with 404, which does not
+// count as a failure. The visitor's Done counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // it repeats what is not answered
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered
 	defer cancel()
 	if _, err := w.visitor.Post(ctx, message); err != nil {
 		return
@@ -260,35 +253,23 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing names the acknowledged messages that the guestbook has not. Slaves get a minute to catch up with a new master.
+// missing returns the acknowledged messages that the guestbook lacks. Slaves have a minute to catch up with a new master.
 func (w *writer) missing() (missing []string) {
-	deadline := time.Now().Add(time.Minute)
-	has := func(key, want string) bool {
-		for {
-			if got, err := w.visitor.Get(context.Background(), key); err == nil && strings.HasPrefix(got, want) {
-				return true
-			} else if time.Now().After(deadline) {
-				return false
-			}
-			time.Sleep(*pause)
-		}
-	}
-	if *entries { // others may have signed between
-		book, _ := w.visitor.Get(context.Background(), *book) // if it fails, all are missing
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
+		missing = nil
+		list, err := w.visitor.Get(context.Background(), *book)
 		for i := range w.acknowledged {
-			if !strings.Contains(book+",", fmt.Sprintf(",m%d,", i)) {
-				missing = append(missing, fmt.Sprintf("m%d", i))
+			message := fmt.Sprintf("m%d", i)
+			if *keys && i > 0 {
+				list, err = w.visitor.Get(context.Background(), message)
+				list = "," + list
+			}
+			if err != nil || !strings.Contains(list+",", ","+message+",") {
+				missing = append(missing, message)
 			}
 		}
-		return missing
-	}
-	if !has(*book, w.list) {
-		missing = append(missing, "the list")
-	}
-	for i := 1; *keys && i < w.acknowledged; i++ {
-		if key := fmt.Sprintf("m%d", i); !has(key, key) {
-			missing = append(missing, key)
+		if len(missing) == 0 || time.Now().After(deadline) {
+			return missing
 		}
 	}
-	return missing
 }

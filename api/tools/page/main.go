@@ -1,6 +1,6 @@
-// The program page makes the guestbook's page, nginx/html/index.html, of its sources in nginx/page: one document with the
-// style and the script in it, bundled and minified. Beside it comes csp.conf, which nginx.conf includes: it lets browsers run
-// these scripts and no others.
+// Command page makes the guestbook's page, nginx/html/index.html, from its sources in nginx/page. The page is one document with the
+// style and the script in it, bundled and minified. nginx.conf includes the file csp.conf, which page writes beside it, so that
+// browsers run these scripts and no others.
 //
 //	page FOLDER
 package main
@@ -9,7 +9,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,23 +23,19 @@ import (
 const sources = "nginx/page"
 
 func main() {
-	flag.Parse()
-	if err := write(flag.Arg(0)); err != nil {
+	if err := write(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// write makes the page in a folder, which holds what nginx/ does: html/ and csp.conf.
+// write makes the page in a folder, as html/ and csp.conf, as nginx/ has them.
 func write(folder string) error {
-	if folder == "" {
-		return errors.New("name the folder to write to: nginx")
-	}
 	document, policy, err := page()
 	if err != nil {
 		return err
 	}
-	script, err := os.ReadFile(filepath.Join(sources, "controllers.js"))
+	old, err := os.ReadFile(filepath.Join(sources, "controllers.js"))
 	if err != nil {
 		return err
 	}
@@ -48,7 +43,7 @@ func write(folder string) error {
 		return err
 	}
 	for name, content := range map[string]string{
-		"html/index.html": document, "html/controllers.js": string(script), "csp.conf": policy,
+		"html/index.html": document, "html/controllers.js": string(old), "csp.conf": policy,
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {
 			return err
@@ -57,7 +52,7 @@ func write(folder string) error {
 	return nil
 }
 
-// inAddress writes a picture so that it can stand in an attribute.
+// inAddress replaces the characters of a picture that cannot stand in an attribute.
 var inAddress = strings.NewReplacer(`"`, "'", "#", "%23", "<", "%3C", ">", "%3E", "\n", "", "  ", "")
 
 var (
@@ -68,7 +63,7 @@ var (
 	script  = regexp.MustCompile(`<script( type="module")? src="([^"]+)"></script>`)
 )
 
-// page makes the document and the nginx configuration that allows its style and its scripts.
+// page returns the document, and the nginx configuration that allows its style and its scripts.
 func page() (document, policy string, err error) {
 	source, err := os.ReadFile(filepath.Join(sources, "index.html"))
 	if err != nil {
@@ -107,17 +102,17 @@ add_header Content-Security-Policy "default-src 'none'; script-src %s; style-src
 	return document, policy, nil
 }
 
-// replace replaces each match by what is made of its groups.
-func replace(pattern *regexp.Regexp, text string, make func(groups []string) string) string {
-	return pattern.ReplaceAllStringFunc(text, func(match string) string { return make(pattern.FindStringSubmatch(match)) })
+// replace replaces each match of the pattern by the text that with returns for its groups.
+func replace(pattern *regexp.Regexp, text string, with func(groups []string) string) string {
+	return pattern.ReplaceAllStringFunc(text, func(match string) string { return with(pattern.FindStringSubmatch(match)) })
 }
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames gives a style's custom properties short names. No script uses them.
-func shortenNames(style string) string {
+// shortenNames replaces the names of a style's custom properties by short ones. No script uses these names.
+func shortenNames(css string) string {
 	short := map[string]string{}
-	return property.ReplaceAllStringFunc(style, func(name string) string {
+	return property.ReplaceAllStringFunc(css, func(name string) string {
 		if short[name] == "" {
 			short[name] = "--" + strconv.FormatInt(int64(len(short)+10), 36)
 		}
@@ -125,19 +120,19 @@ func shortenNames(style string) string {
 	})
 }
 
-// bundle gives a style or a script with all that it imports, minified, as it can stand in a document.
+// bundle returns a style or a script with its imports, minified so that it can stand in a document.
 func bundle(name string) (string, error) {
 	options := api.BuildOptions{
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// docs/proxies-and-browsers.md names these.
+		// docs/proxies-and-browsers.md names these browsers.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// Chrome 90 has it but for a case that is not in the page.
+		// Chrome 90 lacks optional chaining only in a case that the page does not have.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}
-	if name == "early.js" { // a classic script, whose variable is the document's
+	if name == "early.js" { // a classic script, so that its variable is global
 		options.Bundle, options.Format, options.MinifyIdentifiers = false, api.FormatDefault, false
 	}
 	result := api.Build(options)

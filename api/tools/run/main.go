@@ -1,7 +1,8 @@
-// Command run runs the whole pod on this machine until Ctrl-C; see the Makefile's target of that name.
+// Command run runs the whole pod on this machine until Ctrl-C. The Makefile's target run builds and starts it.
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -12,7 +13,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 
 	"guestbook/api/test/kit/localpod"
@@ -30,7 +30,7 @@ func run() (err error) {
 	defer cancel()
 	var o localpod.Options
 	dir := flag.String("dir", ".data", "folder for data and logs")
-	verbose := flag.Bool("verbose", false, "show the logs, too")
+	verbose := flag.Bool("verbose", false, "show the logs as well")
 	three := flag.Bool("ha", false, "three Redis with sentinels and proxies, as in k8s/ha/, in place of master and slave")
 	flag.StringVar(&o.APIBinary, "api", ".build/api", "the API's program")
 	flag.IntVar(&o.Ports.Nginx, "port", 8000, "nginx's port")
@@ -68,10 +68,9 @@ func run() (err error) {
   nginx   port %-5d  the page, and the way to the API
 
 `, logs, o.Ports.Master, *dir, o.Ports.Slave, o.Ports.API, o.Ports.Nginx)
-	if err := pod.Start(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil // Ctrl-C
-		}
+	if err := pod.Start(ctx); ctx.Err() != nil {
+		return nil // Ctrl-C
+	} else if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, pod.Stop()) }()
@@ -83,7 +82,7 @@ func run() (err error) {
 	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
 }
 
-// runHA runs the pod with three Redis. Any of these may be killed.
+// runHA runs the pod with three Redis, any of which may be killed.
 func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	ha, err := localpod.NewHA(localpod.HAOptions{Dir: o.Dir, Net: "127.6.37", Port: o.Ports.Master, Output: o.Output})
 	if err != nil {
@@ -99,10 +98,9 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	fmt.Printf("Starting three Redis at %s, %s and %s, a sentinel beside each, and two proxies; logs are in %s/.\n", ha.Addr(0), ha.Addr(1), ha.Addr(2), logs)
 	defer func() { err = errors.Join(err, pod.Stop(), ha.Stop()) }()
 	for _, start := range []func(context.Context) error{ha.Start, pod.API.Start, pod.Nginx.Start} {
-		if err := start(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil // Ctrl-C
-			}
+		if err := start(ctx); ctx.Err() != nil {
+			return nil // Ctrl-C
+		} else if err != nil {
 			return err
 		}
 	}
@@ -110,7 +108,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	return wait(ctx, pod.Nginx, pod.API)
 }
 
-// wait returns after Ctrl-C, or with an error when one of the processes has ended.
+// wait blocks until Ctrl-C, or returns an error when one of the processes ends.
 func wait(ctx context.Context, processes ...*localpod.Process) error {
 	ended := make(chan *localpod.Process, len(processes))
 	for _, p := range processes {
@@ -128,7 +126,7 @@ func wait(ctx context.Context, processes ...*localpod.Process) error {
 	}
 }
 
-// lockFolder takes the folder for this process, until the file that it returns is closed: two would write the same files.
+// lockFolder locks the folder until the file that it returns is closed, because two processes would write the same files.
 func lockFolder(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -143,7 +141,7 @@ func lockFolder(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// checkPorts says plainly which port is taken, before anything is started.
+// checkPorts returns an error that names each port that is taken.
 func checkPorts(ports localpod.Ports) error {
 	var taken []error
 	for _, p := range []struct {
@@ -155,19 +153,17 @@ func checkPorts(ports localpod.Ports) error {
 			taken = append(taken, fmt.Errorf("port %d is taken (%w): stop what uses it, or choose another with make run %s=…", p.port, err, p.variable))
 			continue
 		}
-		if err := listener.Close(); err != nil {
-			return err
-		}
+		_ = listener.Close() // it has no connections
 	}
 	return errors.Join(taken...)
 }
 
-// logTo gives each process a writer to a new file in the folder, and to standard output, too, where that is asked for.
+// logTo returns the writer of each process to a new file in the folder. If show is set, the lines go to standard output as well, each
+// after the name of the process.
 func logTo(folder string, show bool) (func(process string) io.Writer, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
 	files := map[string]io.Writer{}
 	for _, process := range []string{"master", "slave", "api", "nginx", "single", "redis-0", "redis-1", "redis-2", "sentinel-0", "sentinel-1", "sentinel-2", "proxy-0", "proxy-1"} {
 		file, err := os.Create(filepath.Join(folder, process+".log"))
@@ -176,32 +172,15 @@ func logTo(folder string, show bool) (func(process string) io.Writer, error) {
 		}
 		files[process] = file
 		if show {
-			files[process] = io.MultiWriter(file, &lines{mu: &mu, prefix: fmt.Sprintf("%-10s | ", process)})
+			reader, writer := io.Pipe()
+			files[process] = io.MultiWriter(file, writer)
+			go func() {
+				lines := bufio.NewReader(reader)
+				for line, err := lines.ReadString('\n'); err == nil; line, err = lines.ReadString('\n') {
+					fmt.Printf("%-10s | %s", process, line)
+				}
+			}()
 		}
 	}
 	return func(process string) io.Writer { return files[process] }, nil
-}
-
-// lines writes to standard output, each line after the prefix.
-type lines struct {
-	mu     *sync.Mutex
-	prefix string
-	inLine bool // the prefix of this one is written
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]byte, 0, len(b)+len(l.prefix))
-	for _, c := range b {
-		if !l.inLine {
-			out = append(out, l.prefix...)
-		}
-		out = append(out, c)
-		l.inLine = c != '\n'
-	}
-	if _, err := os.Stdout.Write(out); err != nil {
-		return 0, err
-	}
-	return len(b), nil
 }

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// output collects what a process writes.
+// output collects the output of a process.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -60,7 +60,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// checkout copies what "make run" needs of the repository to a folder.
+// checkout copies the files that "make run" needs to a folder.
 func checkout(t *testing.T, folder string) {
 	t.Helper()
 	root, err := localpod.Root()
@@ -112,7 +112,7 @@ func serves(t *testing.T, out *output) {
 	}
 }
 
-// stop is Ctrl-C.
+// stop ends the command as Ctrl-C does.
 func stop(t *testing.T, cmd *exec.Cmd, out *output) {
 	t.Helper()
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {

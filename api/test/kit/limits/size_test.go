@@ -14,8 +14,8 @@ import (
 
 // The code grows by a decision only, which is a larger number here. Lines are counted that are neither blank nor comments.
 const (
-	maxAPILines   = 2690 // of Go in api/, without tests and tools
-	maxToolsLines = 1156 // of Go in api/tools/
+	maxAPILines   = 2554 // of Go in api/, without tests and tools
+	maxToolsLines = 979  // of Go in api/tools/
 	maxLuaLines   = 40
 	maxFileLines  = 200 // of one file of the API
 )

@@ -196,26 +196,6 @@ func (p *Pod) redisReady(port int) error {
 	return err
 }
 
-// NewerRedis starts a redis-server alone and returns a connection to it, and what stops it.
-func NewerRedis() (c redis.Conn, stop func(), err error) {
-	dir, err := os.MkdirTemp("", "guestbook-redis-")
-	if err != nil {
-		return nil, nil, err
-	}
-	ports, err := FreePorts()
-	if err != nil {
-		return nil, nil, err
-	}
-	p, err := New(Options{Dir: dir, Ports: ports, Output: func(string) io.Writer { return io.Discard }})
-	if err == nil {
-		err = p.Master.Start(context.Background())
-	}
-	if err == nil {
-		c, err = p.dial(ports.Master)
-	}
-	return c, func() { _ = p.Master.Stop(); _ = os.RemoveAll(dir) }, err
-}
-
 func (p *Pod) dial(port int) (redis.Conn, error) {
 	return DialOwn(port, redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }

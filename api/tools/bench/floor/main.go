@@ -1,5 +1,5 @@
-// Command floor is what the guestbook is measured beside. With FLOOR=constant it is the least that can stand behind nginx, a
-// handler that writes a constant. Otherwise it is the plain way to write a guestbook: each request is one command of redigo.
+// Command floor is the measure of the guestbook's speed. With FLOOR=constant it is the least that can stand behind nginx, a handler
+// that writes a constant. Otherwise it is the plain way to write a guestbook, in which each request is one command of redigo.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	log.Fatal(server.ListenAndServe())
 }
 
-// constant writes as many bytes as the end of the query says.
+// constant writes the number of bytes at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
 	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a probe
 	w.Header().Set("Content-Type", "application/json")

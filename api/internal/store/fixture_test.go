@@ -1,0 +1,138 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"guestbook/api/internal/store"
+	"guestbook/api/test/kit/localpod"
+)
+
+// TestMain fails if a test has left a goroutine behind.
+func TestMain(m *testing.M) {
+	before, code := runtime.NumGoroutine(), m.Run()
+	for until := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(until) {
+			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
+			os.Exit(1)
+		}
+	}
+	os.Exit(code)
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+// fixture is a store with its log and its metrics.
+type fixture struct {
+	*store.Store
+	metrics *prometheus.Registry
+	log     *lockedBuffer
+}
+
+func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixture {
+	t.Helper()
+	f := fixture{metrics: prometheus.NewRegistry(), log: new(lockedBuffer)}
+	o := store.Options{
+		MasterAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
+		SlaveAddr:   fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
+		PoolSize:    4,
+		DialTimeout: 500 * time.Millisecond, ReadTimeout: time.Second, WriteTimeout: 500 * time.Millisecond,
+		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Metrics: f.metrics,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	f.Store = store.New(o)
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// within returns a context that ends after d.
+func within(t testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func set(t *testing.T, s fixture, value string) {
+	t.Helper()
+	if err := s.Set(within(t, 2*time.Second), "messages", value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantGet waits until the store reads the value, because a slave follows its master with some delay.
+func wantGet(t *testing.T, s fixture, want string) {
+	t.Helper()
+	var got string
+	var err error
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if got, err = s.Get(within(t, 2*time.Second), "messages", 1<<20); err == nil && got == want {
+			return
+		}
+	}
+	t.Fatalf("got %.100q, %v, want %.100q", got, err, want)
+}
+
+// connectionsOpened returns the number of connections that a Redis has accepted since its start.
+func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
+	t.Helper()
+	info, err := redis.String(c.Do("INFO", "stats"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, info, _ = strings.Cut(info, "total_connections_received:")
+	if _, err := fmt.Sscan(info, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// metric returns the value of a metric, and the master's if each role has one.
+func metric(t *testing.T, s fixture, name string) float64 {
+	t.Helper()
+	families, err := s.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue() + f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
