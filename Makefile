@@ -88,7 +88,6 @@ release-attach: ## a release on GitHub with the files of dist/
 test-long: servers chromium ## many visitors or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/internal/admin
-	go test -tags=long -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults
 	go test -tags=long -p=1 -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ViewersThat|ContractOnARM64)' ./api/test/conformance ./api/test/contract
 test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)

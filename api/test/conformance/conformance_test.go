@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -43,9 +43,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
 	program := filepath.Join(t.TempDir(), "phpstandin")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../e2e/phpstandin").CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
+	must.Run(t, exec.CommandContext(t.Context(), "go", "build", "-o", program, "../e2e/phpstandin"))
 	for list, edition := range map[string]string{"php-a": "master-slave", "php-b": "replica", "php-c": "leader-follower"} {
 		t.Run(list, func(t *testing.T) {
 			const book = `,say "hi",a\nb,é`
@@ -57,10 +55,8 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 			for _, role := range []string{"MASTER", "SLAVE", "LEADER", "FOLLOWER"} {
 				standIn.Env = append(standIn.Env, "REDIS_"+role+"_SERVICE_HOST=127.0.0.1")
 			}
-			if err := standIn.Start(); err != nil {
-				t.Fatal(err)
-			}
-			podtest.Await(t, pod.Master, func(context.Context) error {
+			must.OK(t, standIn.Start())
+			must.Await(t, "the stand-in listens", 20*time.Second, func() error {
 				c, err := net.Dial("tcp", address)
 				if err == nil {
 					c.Close()
@@ -90,10 +86,7 @@ func TestCurl(t *testing.T) {
 		received = append(received, fmt.Sprintf("%s %s %v %q %v", r.Method, r.RequestURI, r.Header, body, err))
 	}))
 	defer server.Close()
-	base, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := must.Get(url.Parse(server.URL))(t)
 	b := &book{ctx: t.Context(), base: base, key: "a'b c", path: "/guestbook.php", client: newClient()}
 	for _, g := range groups() {
 		for _, r := range g.rows {
@@ -127,10 +120,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
+			listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 			defer listener.Close()
 			go func() {
 				for {
@@ -166,9 +156,7 @@ func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")
 	for row, want := range map[string]int{"origin//env tells nothing": 1, "php/no such row": 2} {
-		if err := os.WriteFile(wrong, []byte(row+" # reason"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Write(t, wrong, row+" # reason")
 		if code, said, _ := try(t, "-url", pod.URL(), "-profiles", "php,origin", "-known", wrong); code != want || !strings.Contains(said, row) {
 			t.Errorf("%s is known: exits with %d: %s", row, code, said)
 		}

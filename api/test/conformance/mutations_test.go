@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -266,10 +267,7 @@ func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadClose
 func TestMutations(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	podtest.Await(t, pod.Slave, pod.Synced)
-	guestbook, err := url.Parse(pod.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
+	guestbook := must.Get(url.Parse(pod.URL()))(t)
 	several := make(chan bool, 8)
 	var trying sync.WaitGroup
 	for _, m := range append(mutations, mutation{name: "none"}) {

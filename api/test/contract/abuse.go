@@ -17,18 +17,17 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// probe is what no ordinary client sends.
+// probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses of all the answers that come, nothing for none at all. A | separates what is
-	// as good; servers' versions differ.
+	// nginx and api are the statuses of all answers. A | separates alternatives, because versions of servers differ.
 	nginx, api string
 }
 
 const unsent = "not sent there"
 
 const (
-	// smuggled is a whole request, which must not be taken for one where it is something else.
+	// smuggled is a request that is sent as a part of another, and must not be carried out.
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -37,7 +36,7 @@ const (
 )
 
 var probes = []probe{
-	// What is no HTTP.
+	// Not HTTP.
 	{"1 MiB of random bytes", random(1 << 20), "400|", "400|"},
 	{"1 MiB of one letter", strings.Repeat("a", 1<<20), "414|400|", "400|431|"},
 	{"a TLS greeting", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + random(150), "400", "400|"},
@@ -118,7 +117,7 @@ var probes = []probe{
 	{"100,000 chunks of a byte", post + chunked + "\r\n" + strings.Repeat("1\r\na\r\n", 100_000) + "0\r\n\r\n", "200|400|413", "200|400"},
 }
 
-// Nothing of the API but the guestbook is found through nginx, however an address is written.
+// hidden are addresses under which nginx must not answer with the API's metrics.
 var hidden = []string{
 	"/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
@@ -137,8 +136,7 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
-// Abuse sends every probe to nginx and straight to the API, host:port each. Nothing may be written, and whoever comes
-// next is served.
+// Abuse sends every probe to nginx and to the API, host:port each. They must write nothing, and serve the next client.
 func Abuse(t *testing.T, nginx, api string, master Redis) {
 	var probing sync.WaitGroup
 	free := make(chan bool, 16)
@@ -175,12 +173,11 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 	}
 	probing.Wait()
 	if n, err := redis.Int(master.Do("DEL", "smuggled")); err != nil || n != 0 {
-		t.Errorf("a smuggled request was carried out (%v): one of those that are answered more often than they should", err)
+		t.Errorf("a smuggled request was carried out (%v): look for a probe with too many answers", err)
 	}
 }
 
-// exchangeRaw sends bytes on a connection of their own and gives the statuses of the answers, and all that came. It stops
-// waiting when nothing has come for a while.
+// exchangeRaw sends bytes on a new connection, and returns the answers' statuses and bytes. It ends once no byte comes for a while.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)

@@ -18,17 +18,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
-// anyUser is a user that no image knows.
+// anyUser is a user that no image has.
 const anyUser = 12345
 
 func TestNginxListensOnWhatThereIs(t *testing.T) {
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct{ name, network, answer string }{
 		{"IPv4 and IPv6", "both", "127.0.0.1 ::1"},
 		{"no IPv4 address", "ipv6", "::1"},
@@ -40,9 +36,9 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			self := exec.CommandContext(ctx, "/proc/self/exe")
-			self.Env = append(os.Environ(), "GUESTBOOK_TEST=inside", "NETWORK="+c.network, "NGINX="+filepath.Join(root, "nginx"))
+			self.Env = append(os.Environ(), "GUESTBOOK_TEST=inside", "NETWORK="+c.network, "NGINX="+filepath.Join(must.Root(t), "nginx"))
 			self.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
-			if os.Getuid() != 0 { // root of a world of its own
+			if os.Getuid() != 0 { // become root of a new user namespace
 				self.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 				self.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 				self.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
@@ -57,8 +53,8 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 	}
 }
 
-// serveInside runs start.sh in this network as it is in the container: on a root that cannot be written, as any user. It
-// prints the addresses at which nginx answers.
+// serveInside runs start.sh in this network as the container does: on a read-only root, as any user. It prints the addresses
+// at which nginx answers.
 func serveInside() error {
 	network := os.Getenv("NETWORK")
 	conf := "/proc/sys/net/ipv6/conf/"
@@ -120,7 +116,7 @@ func serveInside() error {
 	return nil
 }
 
-// answering gives the addresses at which the page is served.
+// answering returns the addresses at which nginx serves the page.
 func answering() (addresses []string) {
 	for _, ip := range []string{"127.0.0.1", "::1"} {
 		response, err := http.Get("http://" + net.JoinHostPort(ip, "80") + "/")
@@ -132,13 +128,13 @@ func answering() (addresses []string) {
 	return addresses
 }
 
-// mapped tells whether anyUser exists here: not in a world with one user.
+// mapped reports whether anyUser exists here. In a namespace with one user it does not.
 func mapped() bool {
 	users, _ := os.ReadFile("/proc/self/uid_map")
 	return len(strings.Fields(string(users))) == 3 && strings.Fields(string(users))[2] != "1"
 }
 
-// raiseLoopback makes 127.0.0.1 and ::1 work, or ::1 only.
+// raiseLoopback enables 127.0.0.1 and ::1, or only ::1.
 func raiseLoopback(ipv6Only bool) error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
@@ -160,8 +156,7 @@ func raiseLoopback(ipv6Only bool) error {
 	return unix.IoctlIfreq(s, unix.SIOCSIFADDR, lo)
 }
 
-// execWithoutIPv6 becomes start.sh, in a kernel that says of IPv6 sockets what one says that was built, or started,
-// without: it does not know this family of addresses.
+// execWithoutIPv6 becomes start.sh under a filter that refuses IPv6 sockets with the error of a kernel without IPv6.
 func execWithoutIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
-// The API as its image for linux/arm64 has it, on an emulated processor.
+// TestContractOnARM64 runs the API of the image for linux/arm64 on an emulated processor.
 func TestContractOnARM64(t *testing.T) {
 	emulator, err := exec.LookPath("qemu-aarch64-static")
 	if err != nil {
@@ -23,14 +24,10 @@ func TestContractOnARM64(t *testing.T) {
 	for name, value := range map[string]string{"GOOS": "linux", "GOARCH": "arm64", "CGO_ENABLED": "0"} {
 		t.Setenv(name, value)
 	}
-	if err := localpod.Build(t.Context(), filepath.Join(dir, "api"), "-trimpath", "-ldflags", "-s -w"); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, localpod.Build(t.Context(), filepath.Join(dir, "api"), "-trimpath", "-ldflags", "-s -w"))
 	script := fmt.Sprintf("#!/bin/sh\nexec %s %s/api\n", emulator, dir)
 	emulated := filepath.Join(dir, "emulated")
-	if err := os.WriteFile(emulated, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(emulated, []byte(script), 0o755))
 	pod, master := podtest.Pod(t, localpod.Options{APIBinary: emulated})
 	podtest.Await(t, pod.Slave, pod.Synced)
 	Run(t, pod.URL(), master)

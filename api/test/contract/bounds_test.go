@@ -16,33 +16,18 @@ import (
 
 	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
-
-// figure is a bound, as it is set in the manifest or in nginx.conf.
-func figure(t *testing.T, name string) int64 {
-	t.Helper()
-	figures, err := limits.Read(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if figures[name] == 0 {
-		t.Fatalf("there is no figure %s", name)
-	}
-	return figures[name]
-}
 
 // hold opens n connections to nginx, sends each the text, and keeps them open until the test ends.
 func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
 	for i := range conns {
-		c, err := net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 		t.Cleanup(func() { c.Close() })
-		_ = c.(*net.TCPConn).SetReadBuffer(4096) // what it takes of an answer
+		_ = c.(*net.TCPConn).SetReadBuffer(4096) // how much of an answer it takes
 		conns[i] = c
 	}
 	sendAll(conns, text)
@@ -61,15 +46,11 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel is how many bytes the kernel holds of a process's connections: those that it has accepted on its own port, and those that it
-// has opened to another.
+// kernel returns how many bytes the kernel holds of a process's connections: those accepted on its own port and those opened to
+// the other port.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
-	table, err := os.ReadFile("/proc/net/tcp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(table)) {
+	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
@@ -82,14 +63,11 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 	return bytes
 }
 
-// files is how many bytes the files have that nginx's processes have open, those that have no name any more included.
+// files returns the size of the files that nginx's processes have open. A deleted file counts until it is closed.
 func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	t.Helper()
 	for _, pid := range pod.Nginx.Children() {
-		open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
-		if err != nil {
-			t.Fatal(err)
-		}
+		open := must.Get(filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)))(t)
 		for _, name := range open {
 			if target, _ := os.Readlink(name); !strings.Contains(target, "client_body") && !strings.Contains(target, "/proxy/") {
 				continue
@@ -102,9 +80,9 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	return bytes
 }
 
-// Clients that send as much of headers as they can, and then nothing.
+// Clients send as many headers as nginx takes, and then nothing.
 func TestHeadersThatDoNotEnd(t *testing.T) {
-	limit := figure(t, "frontend nginx resources limits memory")
+	limit := limits.Figure(t, "frontend nginx resources limits memory")
 	for _, c := range []struct{ name, text string }{
 		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
 		{"a request line of 256 KB", "GET /guestbook/?" + strings.Repeat("a", 256<<10-20)},
@@ -113,19 +91,19 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
 			hold(t, pod, 420, c.text)
-			// 10,000 viewers take the rest.
+			// The other half is for 10,000 viewers.
 			if took := pod.Nginx.Usage().Peak; took > limit/2 {
 				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
 			}
-			expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
+			expect(t, pod.URL()+readPath, 200, "")
 		})
 	}
 }
 
-// Large requests that do not end are so many at a time. Others are served.
+// Nginx keeps a bounded number of large requests that do not end, and serves others.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-	most := figure(t, "nginx http limit_conn")
+	most := limits.Figure(t, "nginx http limit_conn")
 	for _, c := range []struct{ name, head, body string }{
 		{"of 1 MiB", post + "Content-Length: 1048576\r\n\r\n", strings.Repeat("a", 1<<20-10)},
 		{"of 20 KB", post + "Content-Length: 20000\r\n\r\n", strings.Repeat("a", 19_000)},
@@ -155,10 +133,10 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 			if took := files(t, pod); took > most<<20 {
 				t.Errorf("%d MB are on disk", took>>20)
 			}
-			if took, limit := pod.Nginx.Usage().Peak, figure(t, "frontend nginx resources limits memory"); took > limit/2 {
+			if took, limit := pod.Nginx.Usage().Peak, limits.Figure(t, "frontend nginx resources limits memory"); took > limit/2 {
 				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
 			}
-			expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, "")
+			expect(t, pod.URL()+readPath, 200, "")
 			response, body := send(t, pod, post+length("text=small")+"text=small")
 			if response.StatusCode != 201 {
 				t.Errorf("a small post is answered %d %s", response.StatusCode, body)
@@ -167,13 +145,11 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Viewers that read nothing, of a book that is as long as JSON can make it, before they came and while they are there.
+// Viewers read nothing of a book whose JSON is as long as it can be.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // without the detector of races, which takes memory itself
-	if err := localpod.Build(t.Context(), binary); err != nil {
-		t.Fatal(err)
-	}
+	binary := filepath.Join(t.TempDir(), "api") // without the race detector, which takes memory itself
+	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {
 		name, before string
@@ -184,7 +160,7 @@ func TestViewersThatReadNothing(t *testing.T) {
 		{"long entries that come", ",x", 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", figure(t, "GOMEMLIMIT"))}})
+			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}})
 			podtest.Do(t, master, "SET", key, c.before)
 			hold(t, pod, viewers, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
 			var nginx, api int64
@@ -197,10 +173,10 @@ func TestViewersThatReadNothing(t *testing.T) {
 				time.Sleep(200 * time.Millisecond)
 			}
 			t.Logf("nginx %d MB, API %d MB", nginx>>20, api>>20)
-			if limit := figure(t, "frontend nginx resources limits memory") / 2; nginx > limit {
+			if limit := limits.Figure(t, "frontend nginx resources limits memory") / 2; nginx > limit {
 				t.Errorf("nginx takes %d MB, want at most %d", nginx>>20, limit>>20)
 			}
-			if limit := figure(t, "frontend api resources limits memory"); api > limit {
+			if limit := limits.Figure(t, "frontend api resources limits memory"); api > limit {
 				t.Errorf("the API takes %d MB, its container may have %d", api>>20, limit>>20)
 			}
 			expect(t, pod.URL()+"/guestbook/entries?limit=1&before=0", 200, "")

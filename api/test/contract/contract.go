@@ -3,7 +3,7 @@ package contract
 
 import (
 	"encoding/json"
-	"io"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // Redis runs a command on the master.
@@ -28,20 +28,14 @@ const (
 	old     = ",first,second" // a guestbook that the original page has written
 )
 
-var client = &http.Client{Timeout: 10 * time.Second}
-
 // Run runs the conformance program on the guestbook at base, such as http://127.0.0.1:8000, whose master is redis, and what
 // only Redis can show. It overwrites the key messages.
 func Run(t *testing.T, base string, master Redis) {
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
 	program := exec.CommandContext(t.Context(), "go", "run", "./api/test/conformance", "-url", base, "-key", key, "-profiles", "php,entries,live,concurrent,limits,origin")
-	program.Dir = root
-	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // it runs here, wherever the guestbook does
+	program.Dir = must.Root(t)
+	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // the program runs here, and the guestbook maybe elsewhere
 	if report, err := program.CombinedOutput(); err != nil {
 		t.Errorf("conformance: %v\n%s", err, report)
 	}
@@ -50,12 +44,8 @@ func Run(t *testing.T, base string, master Redis) {
 	}
 
 	// A key that holds another type.
-	if _, err := master.Do("DEL", key); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := master.Do("RPUSH", key, "a"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(master.Do("DEL", key))(t)
+	must.Get(master.Do("RPUSH", key, "a"))(t)
 	checkError(t, awaitGet(t, base, http.StatusConflict, ""))
 	var every strings.Builder
 	for c := range 256 {
@@ -67,51 +57,41 @@ func Run(t *testing.T, base string, master Redis) {
 	}
 }
 
-// awaitGet waits until a get of the key is answered so, and returns the answer; "" is any body. A slave follows its master with
-// some delay.
-func awaitGet(t *testing.T, base string, status int, want string) string {
+// awaitGet waits until a get of the key is answered so, because a slave follows its master with a delay, and returns the body.
+// The body "" stands for any.
+func awaitGet(t *testing.T, base string, status int, want string) (body string) {
 	t.Helper()
-	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		response, body := ask(t, base+"/guestbook/?cmd=get&key="+key)
-		if response.StatusCode == status && (want == "" || body == want) {
-			checkHeader(t, response)
-			return body
+	must.Await(t, "the answer to get", 5*time.Second, func() error {
+		var response *http.Response
+		if response, body = must.Fetch(t, base+"/guestbook/?cmd=get&key="+key); response.StatusCode != status || want != "" && body != want {
+			return fmt.Errorf("%d %.200s, want %d %s", response.StatusCode, body, status, want)
 		}
-		if time.Since(start) > 5*time.Second {
-			t.Fatalf("get answers %d %.200s, want %d %s", response.StatusCode, body, status, want)
-		}
-	}
-}
-
-// ask requests a path and gives the answer's status and body.
-func ask(t *testing.T, url string) (*http.Response, string) {
-	t.Helper()
-	response, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(body)
+		checkHeader(t, response)
+		return nil
+	})
+	return body
 }
 
 func expect(t *testing.T, url string, status int, body string) {
 	t.Helper()
-	if response, got := ask(t, url); response.StatusCode != status || body != "" && got != body {
+	if response, got := must.Fetch(t, url); response.StatusCode != status || body != "" && got != body {
 		t.Errorf("%s answers %d %q, want %d %q", url, response.StatusCode, got, status, body)
+	}
+}
+
+// checkHeaders expects each of these headers once, with exactly this value.
+func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
+	t.Helper()
+	for name, value := range want {
+		if got := header.Values(name); len(got) != 1 || got[0] != value {
+			t.Errorf("%s is %q, want exactly %s", name, got, value)
+		}
 	}
 }
 
 func checkHeader(t *testing.T, response *http.Response) {
 	t.Helper()
-	for name, want := range map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
-		if got := response.Header.Values(name); len(got) != 1 || got[0] != want {
-			t.Errorf("%s is %q, want exactly %s", name, got, want)
-		}
-	}
+	checkHeaders(t, response.Header, map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 }
 
 func checkError(t *testing.T, body string) {
@@ -124,9 +104,7 @@ func checkError(t *testing.T, body string) {
 
 func put(t *testing.T, master Redis, text string) {
 	t.Helper()
-	if _, err := master.Do("SET", key, text); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(master.Do("SET", key, text))(t)
 }
 
 // held returns the text on the master.

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,97 +10,68 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
-	"guestbook/api/test/kit/visitors"
 )
 
-// The whole contract, and entries and events, as the user of redis-user.conf and over TLS.
-func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
-	const name, password = "redis.example", `hunter2 "\$x'`
-	authority := podtest.NewAuthority(t)
-	ports, err := localpod.FreePorts()
-	if err != nil {
-		t.Fatal(err)
+// name is the name in the certificates of Redis.
+const name = "redis.example"
+
+// overTLS returns the settings of an API that reaches Redis over TLS and trusts the authorities of a file.
+func overTLS(ports localpod.Ports, file string) []string {
+	return []string{
+		"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,
+		fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", ports.Master), fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", ports.Slave),
 	}
+}
+
+// The API keeps the whole contract as the user of redis-user.conf and over TLS.
+func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
+	const password = `hunter2 "\$x'`
+	authority := podtest.NewAuthority(t)
+	ports := podtest.FreePorts(t)
 	secured := func(port int) []string {
 		return append(authority.Issue(t, name, time.Now().Add(time.Hour), port), podtest.User(t, password)...)
 	}
 	pod, master := podtest.Pod(t, localpod.Options{
 		MasterArgs: secured(ports.Master),
 		SlaveArgs:  secured(ports.Slave),
-		APIEnv: []string{
-			"REDIS_USERNAME=api", "REDIS_PASSWORD=" + password,
-			"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + authority.File, "REDIS_TLS_SERVER_NAME=" + name,
-			fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", ports.Master),
-			fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", ports.Slave),
-		},
+		APIEnv:     append(overTLS(ports, authority.File), "REDIS_USERNAME=api", "REDIS_PASSWORD="+password),
 	})
 	podtest.Await(t, pod.Slave, pod.Synced)
-	podtest.Await(t, pod.API, func(context.Context) error {
-		if _, body := ask(t, pod.APIURL()+"/readyz"); body != `{"ready":true,"draining":false,"master":"up","slave":"up"}` {
-			return errors.New(body)
-		}
-		return nil
+	must.Hold(t, "the API reaches both Redis", 20*time.Second, func() bool {
+		_, body := must.Fetch(t, pod.APIURL()+"/readyz")
+		return body == `{"ready":true,"draining":false,"master":"up","slave":"up"}`
 	})
 	Run(t, pod.URL(), master)
 	expect(t, pod.URL()+"/guestbook/?cmd=get&key=secret", 403, "")
 
-	put(t, master, "")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	v := visitors.Visitor{Base: pod.URL(), Client: visitors.NewClient(1)}
-	defer v.Client.CloseIdleConnections()
-	if _, err := v.Post(ctx, "first"); err != nil {
-		t.Fatal(err)
-	}
-	if err := v.Watch(ctx, -1, func(_ int64, text string) bool {
-		if text != "first" {
-			t.Errorf("watching, got %q", text)
-		}
-		return false
-	}); err != nil {
-		t.Error(err)
-	}
-	if _, metrics := ask(t, pod.APIURL()+"/metrics"); strings.Contains(metrics, "hunter2") {
-		t.Error("the metrics tell the password")
-	}
-	if strings.Contains(pod.API.Tail(), "hunter2") {
-		t.Error("the log tells the password")
+	if _, metrics := must.Fetch(t, pod.APIURL()+"/metrics"); strings.Contains(metrics+pod.API.Tail(), "hunter2") {
+		t.Error("the metrics or the log tell the password")
 	}
 }
 
-// Redis gets a certificate of another authority, and the file of authorities the other's certificate. The API reads the file
-// again, and needs no restart.
+// Redis gets a certificate of another authority. The API reads the changed file of authorities without a restart.
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
-	const name = "redis.example"
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
-	ports, err := localpod.FreePorts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ports := podtest.FreePorts(t)
 	issue := func(by *podtest.Authority, port int) []string {
 		return by.Issue(t, name, time.Now().Add(time.Hour), port)
 	}
 	master, slave := issue(old, ports.Master), issue(old, ports.Slave)
-	// As in a Secret's volume: the file is a link to one in a folder that is replaced.
+	// The file is a link, as in a Secret's volume.
 	volume := t.TempDir()
 	file := filepath.Join(volume, "ca.crt")
 	point := func(to string) {
 		t.Helper()
-		if err := errors.Join(os.Symlink(to, file+".new"), os.Rename(file+".new", file)); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, errors.Join(os.Symlink(to, file+".new"), os.Rename(file+".new", file)))
 	}
 	point(old.File)
 	pod, _ := podtest.Pod(t, localpod.Options{
 		MasterArgs: master, SlaveArgs: slave,
-		APIEnv: []string{
-			"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,
-			fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", ports.Master),
-			fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", ports.Slave),
-		},
+		APIEnv: overTLS(ports, file),
 	})
-	write := pod.URL() + "/guestbook/?" + writeQuery
+	write := pod.URL() + writePath
 	expect(t, write, 200, updated)
 	restart := func(by *podtest.Authority) {
 		t.Helper()
@@ -112,9 +82,7 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 		}{{pod.Master, ports.Master, master}, {pod.Slave, ports.Slave, slave}} {
 			for i, file := range issue(by, server.port) {
 				if strings.HasPrefix(filepath.Base(file), "tls.") {
-					if err := os.Rename(file, server.args[i]); err != nil {
-						t.Fatal(err)
-					}
+					must.OK(t, os.Rename(file, server.args[i]))
 				}
 			}
 			podtest.Kill(t, server.Process)
@@ -126,13 +94,11 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	expect(t, write, 503, "")
 	point(renewed.File)
 	expect(t, write, 200, updated)
-	expect(t, pod.URL()+"/guestbook/?"+readQuery, 200, `{"data": ",x"}`)
+	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 
-	// A file that is empty, or away, for a moment: who was trusted still is.
+	// While the file is empty or away, the API trusts the last authority.
 	nothing := filepath.Join(volume, "empty")
-	if err := os.WriteFile(nothing, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(nothing, nil, 0o600))
 	for _, to := range []string{nothing, filepath.Join(volume, "nowhere")} {
 		point(to)
 		restart(renewed)

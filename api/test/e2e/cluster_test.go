@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 const (
@@ -83,10 +85,7 @@ func program() string {
 
 func (n namespace) kubectl(args ...string) string {
 	n.Helper()
-	out, err := n.try("", args...)
-	if err != nil {
-		n.Fatal(err)
-	}
+	out := must.Get(n.try("", args...))(n)
 	return out
 }
 
@@ -94,13 +93,8 @@ func (n namespace) kubectl(args ...string) string {
 func (n namespace) background(args ...string) io.Reader {
 	n.Helper()
 	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		n.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		n.Fatal(err)
-	}
+	out := must.Get(cmd.StdoutPipe())(n)
+	must.OK(n, cmd.Start())
 	n.Cleanup(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -111,10 +105,7 @@ func (n namespace) background(args ...string) io.Reader {
 // create creates one object and returns its name.
 func (n namespace) create(object string) string {
 	n.Helper()
-	out, err := n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}")
-	if err != nil {
-		n.Fatal(err)
-	}
+	out := must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 	return out
 }
 
@@ -166,10 +157,7 @@ func (n namespace) logged(pod, container, text string) bool {
 // read returns a file of the repository.
 func (n namespace) read(path ...string) string {
 	n.Helper()
-	content, err := os.ReadFile(filepath.Join(path...))
-	if err != nil {
-		n.Fatal(err)
-	}
+	content := must.Get(os.ReadFile(filepath.Join(path...)))(n)
 	return string(content)
 }
 

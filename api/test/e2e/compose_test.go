@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 // Without a cluster: what compose.yaml starts, on the images of "make images". Any one container may be lost.
@@ -25,10 +27,7 @@ func TestCompose(t *testing.T) {
 	if exec.Command("docker", "compose", "version").Run() != nil {
 		compose = []string{"docker-compose"}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	listener.Close()
 	command := func(program string, args ...string) string {
@@ -96,9 +95,7 @@ func TestCompose(t *testing.T) {
 				if err == nil {
 					err = syscall.Kill(pid, syscall.SIGKILL)
 				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, err)
 			},
 			"killed and up":  func() { docker("kill", container()); up() },
 			"removed and up": func() { docker("rm", "--force", container()); up() },

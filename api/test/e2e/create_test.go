@@ -16,6 +16,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/contract"
+	"guestbook/api/test/kit/must"
 )
 
 // What the README says first: kubectl create, a guestbook that keeps to the contract, kubectl delete.
@@ -33,18 +34,12 @@ func TestCreate(t *testing.T) {
 			n.ready()
 
 			base := "http://" + n.frontendAddress()
-			response, err := http.Get(base)
-			if err != nil {
-				t.Fatal(err)
-			}
+			response := must.Get(http.Get(base))(t)
 			defer response.Body.Close()
 			if page, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(page), "<title>Guestbook</title>") {
 				t.Errorf("the page is %.200q (%v)", page, err)
 			}
-			master, err := redis.Dial("tcp", n.forward("deployment/redis-master", "6379"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			master := must.Get(redis.Dial("tcp", n.forward("deployment/redis-master", "6379")))(t)
 			defer master.Close()
 			contract.Run(t, base, master)
 			n.bare()
@@ -60,10 +55,7 @@ func TestCreate(t *testing.T) {
 // The API server takes k8s/ with each component that its Kustomization offers.
 func TestComponents(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	folders, err := os.ReadDir(manifests + "/components")
-	if err != nil {
-		t.Fatal(err)
-	}
+	folders := must.Get(os.ReadDir(manifests + "/components"))(t)
 	for _, folder := range folders {
 		rendered := n.kubectl("kustomize", n.kustomization(folder.Name()))
 		if _, err := n.try(rendered, "create", "--dry-run=server", "-f", "-"); err != nil {
@@ -91,15 +83,10 @@ func (n namespace) bare() {
 // envManifests is a folder of the manifests with GET_HOSTS_FROM=env.
 func envManifests(n namespace) string {
 	dir := n.TempDir()
-	files, err := filepath.Glob(manifests + "/*.yaml")
-	if err != nil {
-		n.Fatal(err)
-	}
+	files := must.Get(filepath.Glob(manifests + "/*.yaml"))(n)
 	for _, file := range files {
 		env := strings.ReplaceAll(n.read(file), "value: dns", "value: env")
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(env), 0o600); err != nil {
-			n.Fatal(err)
-		}
+		must.Write(n, filepath.Join(dir, filepath.Base(file)), env)
 	}
 	return dir
 }

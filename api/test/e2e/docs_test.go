@@ -13,16 +13,14 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/commands"
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
 )
 
 // A reader types the commands of README or of the tutorial in an empty namespace, and those of the other documents beside a guestbook
 // that runs. The output is the one in the document.
 func TestDocuments(t *testing.T) {
-	files, err := commands.Documents(root)
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
 	for _, file := range first {
 		t.Run(file, func(t *testing.T) {
@@ -44,10 +42,7 @@ func TestDocuments(t *testing.T) {
 // onCluster lists a document's commands that are for a cluster.
 func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	t.Helper()
-	all, err := commands.Read(root, file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := must.Get(commands.Read(root, file))(t)
 	for _, b := range all {
 		if b.Is("cluster") {
 			blocks = append(blocks, b)
@@ -60,18 +55,10 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
-	if err := os.WriteFile(config, []byte(n.kubectl("config", "view", "--raw", "--flatten", "--minify")), 0o600); err != nil {
-		n.Fatal(err)
-	}
+	must.Write(n, config, n.kubectl("config", "view", "--raw", "--flatten", "--minify"))
 	namespace{T: n.T}.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
-	ports, err := localpod.FreePorts()
-	if err != nil {
-		n.Fatal(err)
-	}
-	directory, err := filepath.Abs(root)
-	if err != nil {
-		n.Fatal(err)
-	}
+	ports := podtest.FreePorts(n)
+	directory := must.Get(filepath.Abs(root))(n)
 	load := os.Getenv("LOAD")
 	if load == "" {
 		load = "kind load docker-image"
@@ -112,10 +99,7 @@ func (n namespace) follow(shell *commands.Shell, file string) {
 			isLinked = false
 		}
 		start := time.Now()
-		output, err := shell.Run(n.Context(), b)
-		if err != nil {
-			n.Fatal(err)
-		}
+		output := must.Get(shell.Run(n.Context(), b))(n)
 		n.Logf("%s%s(%.1f s)", b, output, time.Since(start).Seconds())
 	}
 }

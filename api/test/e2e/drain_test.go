@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 // An end is when a deleted pod's containers ended.
@@ -74,15 +76,11 @@ func (n namespace) ends() func() map[string]end {
 func TestFiftyPodsLeave(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(manifests)); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.CopyFS(dir, os.DirFS(manifests)))
 	deployment := filepath.Join(dir, "frontend-deployment.yaml")
 	// Requests so small that twenty pods fit.
 	text := strings.NewReplacer("replicas: 3", "replicas: 20", "cpu: 75m", "cpu: 10m", "cpu: 25m", "cpu: 10m", "memory: 68Mi", "memory: 32Mi").Replace(n.read(deployment))
-	if err := errors.Join(os.WriteFile(deployment, []byte(text), 0o600), os.Remove(filepath.Join(dir, "frontend-hpa.yaml"))); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, errors.Join(os.WriteFile(deployment, []byte(text), 0o600), os.Remove(filepath.Join(dir, "frontend-hpa.yaml"))))
 	n.kubectl("create", "-f", dir)
 	n.ready()
 	load := n.startLoad("-viewers=100", "-pause=50ms")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 func TestRollingRestart(t *testing.T) {
@@ -214,9 +216,7 @@ func TestAForwardOutlivesASlowVisitor(t *testing.T) {
 		if err != nil {
 			t.Fatalf("before half of %s: %v", name, err)
 		}
-		if _, err := slow.Write([]byte(half)); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(slow.Write([]byte(half)))(t)
 		start := time.Now()
 		_ = slow.SetReadDeadline(start.Add(time.Minute))
 		said, err := io.ReadAll(slow)

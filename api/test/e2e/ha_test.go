@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/must"
 )
 
 const threeRedis = "app=redis,role=ha"
@@ -89,9 +90,7 @@ func (n namespace) run(commands string) {
 	cmd.Env = append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
 	out, err := cmd.CombinedOutput()
 	n.Log(string(out))
-	if err != nil {
-		n.Fatal(err)
-	}
+	must.OK(n, err)
 }
 
 // master is the pod of redis-ha that a majority of the sentinels calls the master, "" if none.

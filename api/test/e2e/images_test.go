@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 // docker runs docker for at most five minutes, and returns all that it says.
@@ -35,9 +37,7 @@ func TestImagesOfAStrictCheckout(t *testing.T) {
 		} {
 			t.Run(folder+" "+name, func(t *testing.T) {
 				checkout := filepath.Join(t.TempDir(), folder)
-				if err := os.CopyFS(checkout, os.DirFS(filepath.Join(root, folder))); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, os.CopyFS(checkout, os.DirFS(filepath.Join(root, folder))))
 				if err := filepath.WalkDir(checkout, func(path string, entry os.DirEntry, err error) error {
 					if err != nil {
 						return err

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 // Two guestbooks in one namespace: what is posted to one is in that one alone.
@@ -23,10 +25,7 @@ func TestTwoGuestbooks(t *testing.T) {
 	const entries = 8
 	for i := range entries {
 		for _, base := range []string{first, second} {
-			response, err := http.PostForm(base+"/guestbook/entries", url.Values{"text": {fmt.Sprintf("%s %d", base, i)}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			response := must.Get(http.PostForm(base+"/guestbook/entries", url.Values{"text": {fmt.Sprintf("%s %d", base, i)}}))(t)
 			response.Body.Close()
 			if response.StatusCode != http.StatusCreated {
 				t.Fatalf("a post is answered %s", response.Status)
@@ -36,10 +35,7 @@ func TestTwoGuestbooks(t *testing.T) {
 	for _, base := range []string{first, second} {
 		var body string
 		n.await("all entries are read from "+base, 20*time.Second, func() bool {
-			response, err := http.Get(base + "/guestbook/?cmd=get&key=messages")
-			if err != nil {
-				t.Fatal(err)
-			}
+			response := must.Get(http.Get(base + "/guestbook/?cmd=get&key=messages"))(t)
 			defer response.Body.Close()
 			text, _ := io.ReadAll(response.Body)
 			body = string(text)

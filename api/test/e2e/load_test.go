@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 // A load is a pod of the program load, which visits the guestbook. See api/tools/load.
@@ -53,10 +55,7 @@ func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
 	l.Helper()
-	r, err := l.get(path)
-	if err != nil {
-		l.Fatal(err)
-	}
+	r := must.Get(l.get(path))(l)
 	return r
 }
 
@@ -74,10 +73,7 @@ func (l load) more() {
 // reasons that begin with the one given.
 func (l load) stop(allowed string) report {
 	l.Helper()
-	r, err := l.get("stop")
-	if err != nil {
-		l.Fatal(err)
-	}
+	r := must.Get(l.get("stop"))(l)
 	l.Logf("%d reads, %d writes, the slowest took %.1f s; failed: reads %v, writes %v; lost: %v", r.Reads, r.Writes, r.Slowest, r.FailedReads, r.FailedWrites, r.Lost)
 	if len(r.FailedReads) > 0 {
 		l.Error("reads failed")

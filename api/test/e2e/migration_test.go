@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/must"
 )
 
 // An edition is a published PHP guestbook: the roles of its Redis, how its page names the book, and what replaces it.
@@ -56,9 +57,7 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 // migrate returns how often visitors have signed.
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) int64 {
 	n := newNamespace(t, "privileged")
-	if _, err := n.try(e.manifests(n, mode), "create", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
 	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // a book of a length that old pages can still send
 	others := func() string {                                  // what the migration leaves as it is
@@ -109,9 +108,7 @@ func (e edition) manifests(n namespace, mode string) string {
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
 		"Edition": e.name, "Master": e.master, "Roles": []string{e.master, e.slave}, "Mode": mode,
 	})
-	if err != nil {
-		n.Fatal(err)
-	}
+	must.OK(n, err)
 	return manifests.String()
 }
 
@@ -121,10 +118,7 @@ func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
 	for _, file := range []string{"docs/migrate.md", "docs/operate.md"} {
-		blocks, err := commands.Read(root, file)
-		if err != nil {
-			n.Fatal(err)
-		}
+		blocks := must.Get(commands.Read(root, file))(n)
 		for _, b := range blocks {
 			found = found || b.Is("e2e") && strings.Contains("\n"+b.Text, "\n"+command+"\n")
 		}
@@ -147,9 +141,7 @@ func (n namespace) documented(command string, oldnew ...string) string {
 func (n namespace) kustomization(components ...string) string {
 	n.Helper()
 	dir := n.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(manifests)); err != nil {
-		n.Fatal(err)
-	}
+	must.OK(n, os.CopyFS(dir, os.DirFS(manifests)))
 	file := filepath.Join(dir, "Kustomization")
 	text := n.read(file)
 	for _, component := range components {
@@ -159,9 +151,7 @@ func (n namespace) kustomization(components ...string) string {
 		}
 		text = strings.Replace(text, "# "+line, line, 1)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		n.Fatal(err)
-	}
+	must.Write(n, file, text)
 	return dir
 }
 
@@ -213,9 +203,7 @@ func (n namespace) readyFrontends() map[string]string {
 			Status   struct{ ContainerStatuses []struct{ Ready bool } }
 		}
 	}
-	if err := json.Unmarshal([]byte(n.kubectl("get", "pods", "-l", frontend, "-o", "json")), &list); err != nil {
-		n.Fatal(err)
-	}
+	must.OK(n, json.Unmarshal([]byte(n.kubectl("get", "pods", "-l", frontend, "-o", "json")), &list))
 	ready := map[string]string{}
 	for _, pod := range list.Items {
 		waiting := func(c struct{ Ready bool }) bool { return !c.Ready }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/promtest"
 )
 
@@ -28,9 +29,7 @@ func TestMonitoring(t *testing.T) {
 	if err := json.Unmarshal(out, &module); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	for _, kind := range []string{"podmonitors", "prometheusrules"} {
 		if _, err := cluster.try("", "get", "crd", kind+".monitoring.coreos.com"); err != nil {
 			file := filepath.Join(module.Dir, "example/prometheus-operator-crd/monitoring.coreos.com_"+kind+".yaml")
@@ -52,9 +51,7 @@ func TestMonitoring(t *testing.T) {
 			PodMetricsEndpoints []struct{ Port, Path string }
 		}
 	}
-	if err := json.Unmarshal([]byte(n.kubectl("get", "podmonitor", "frontend", "-o", "json")), &monitor); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal([]byte(n.kubectl("get", "podmonitor", "frontend", "-o", "json")), &monitor))
 	var selector []string
 	for name, value := range monitor.Spec.Selector.MatchLabels {
 		selector = append(selector, name+"="+value)

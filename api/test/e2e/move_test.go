@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/must"
 )
 
 // The book of each edition moves from its Redis to the one here, and one of them on to three, as the documents say. Visitors read
@@ -41,9 +42,7 @@ var forOthers = map[string][]string{
 
 func (e edition) move(t *testing.T) {
 	n := newNamespace(t, "privileged")
-	if _, err := n.try(e.manifests(n, "dns"), "create", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(n.try(e.manifests(n, "dns"), "create", "-f", "-"))(t)
 	n.ready()
 	key := e.key
 	if key == "" {
@@ -59,10 +58,7 @@ func (e edition) move(t *testing.T) {
 	load := n.startLoad("-key="+e.key, "-entries")
 
 	shell, typed := n.shell(), 0
-	blocks, err := commands.Read(root, "docs/migrate.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	blocks := must.Get(commands.Read(root, "docs/migrate.md"))(t)
 	section := slices.IndexFunc(blocks, func(b commands.Block) bool { return strings.HasPrefix(b.Text, "kubectl expose service redis-leader ") })
 	for _, b := range blocks[section:] {
 		if first, _, _ := strings.Cut(b.Text, "\n"); slices.Contains(forOthers[e.name], first) {
@@ -71,10 +67,7 @@ func (e edition) move(t *testing.T) {
 		typed++
 		load.begin()
 		start := time.Now()
-		output, err := shell.Run(t.Context(), b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		output := must.Get(shell.Run(t.Context(), b))(t)
 		load.more()
 		t.Logf("%s%s(%.1f s; writes were away for %.1f s)", b, output, time.Since(start).Seconds(), load.report().Away)
 	}
@@ -99,10 +92,7 @@ func (e edition) move(t *testing.T) {
 		redis = n.names("pods", threeRedis)
 	}
 	// The book is too long for load to look for its messages as an old page would.
-	r, err := load.get("stop")
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(load.get("stop"))(t)
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
 		t.Error("some have failed")

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"guestbook/api/test/kit/must"
 )
 
 // A visitor watches the foot of the page, which says who answered last, while the frontend is scaled and renewed.
@@ -24,9 +26,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 	defer cancel()
 	run := func(actions ...chromedp.Action) {
 		t.Helper()
-		if err := chromedp.Run(page, actions...); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, chromedp.Run(page, actions...))
 	}
 	// Loaded once, and never again.
 	run(chromedp.Navigate(url), chromedp.WaitVisible("#answerer", chromedp.ByQuery), chromedp.Evaluate("globalThis.loaded = true", nil))

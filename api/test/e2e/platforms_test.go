@@ -17,25 +17,21 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/test/kit/must"
 )
 
 // signs posts an entry and reads it back.
 func signs(t *testing.T, base string) {
 	t.Helper()
 	text := fmt.Sprint("entry ", time.Now().UnixNano())
-	response, err := http.PostForm(base+"/guestbook/entries", url.Values{"text": {text}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(http.PostForm(base+"/guestbook/entries", url.Values{"text": {text}}))(t)
 	response.Body.Close()
 	if response.StatusCode != http.StatusCreated {
 		t.Fatalf("a post is answered %s", response.Status)
 	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		response, err := http.Get(base + "/guestbook/?cmd=get&key=messages")
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := must.Get(http.Get(base + "/guestbook/?cmd=get&key=messages"))(t)
 		body, _ := io.ReadAll(response.Body)
 		response.Body.Close()
 		if strings.Contains(string(body), text) {
@@ -122,10 +118,7 @@ func (n namespace) filled(text string) string {
 				}
 			}
 		}
-		out, err := yaml.Marshal(o)
-		if err != nil {
-			n.Fatal(err)
-		}
+		out := must.Get(yaml.Marshal(o))(n)
 		all.WriteString(string(out) + "---\n")
 	}
 }
@@ -134,9 +127,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
 	policy := strings.ReplaceAll(usersPolicy, "NAME", n.name)
-	if _, err := n.try(policy, "create", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(n.try(policy, "create", "-f", "-"))(t)
 	t.Cleanup(func() { n.try(policy, "delete", "-f", "-") })
 	const pod = `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other"}, "spec": {"containers": [{"name": "c", "image": "c:1",
 		"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}],
@@ -146,13 +137,9 @@ func TestUsersOfTheNamespace(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), "a user of another range")
 	})
 
-	if _, err := n.try(n.filled(n.kubectl("kustomize", manifests)), "apply", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(n.try(n.filled(n.kubectl("kustomize", manifests)), "apply", "-f", "-"))(t)
 	n.happened("a user of another range")
-	if _, err := n.try(n.filled(n.kubectl("kustomize", n.kustomization("openshift"))), "apply", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(n.try(n.filled(n.kubectl("kustomize", n.kustomization("openshift"))), "apply", "-f", "-"))(t)
 	n.ready()
 	signs(t, "http://"+n.frontendAddress())
 }
@@ -269,9 +256,7 @@ func TestExternalRedis(t *testing.T) {
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=secret")
 	rendered := n.kubectl("kustomize", n.kustomization("external-redis", "load-balancer"))
 	rendered = strings.NewReplacer("guestbook.redis.example.com", "elsewhere", "guestbook-ro.redis.example.com", "elsewhere", `value: "true"`, `value: "false"`).Replace(rendered)
-	if _, err := n.try(rendered, "apply", "-f", "-"); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(n.try(rendered, "apply", "-f", "-"))(t)
 	n.ready()
 	if deployments := n.names("deployments", ""); len(deployments) != 1 {
 		t.Errorf("the Deployments are %q", deployments)
@@ -297,15 +282,11 @@ func TestMastersFolder(t *testing.T) {
 		}
 	}
 	n := namespace{T: t}
-	if err := yaml.Unmarshal([]byte(n.read(manifests, "redis-master-deployment.yaml")), &master); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, yaml.Unmarshal([]byte(n.read(manifests, "redis-master-deployment.yaml")), &master))
 	container := master.Spec.Template.Spec.Containers[0]
 	noLocks := filepath.Join(t.TempDir(), "no-locks.json")
 	profile := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["flock"], "action": "SCMP_ACT_ERRNO", "errnoRet": 37}]}`
-	if err := os.WriteFile(noLocks, []byte(profile), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Write(t, noLocks, profile)
 	for _, c := range []struct {
 		name string
 		mode os.FileMode
@@ -318,27 +299,15 @@ func TestMastersFolder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.Chmod(dir, c.mode); err != nil {
-				t.Fatal(err)
-			}
-			lock, err := os.Create(filepath.Join(dir, "lock"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, os.Chmod(dir, c.mode))
+			lock := must.Get(os.Create(filepath.Join(dir, "lock")))(t)
 			defer lock.Close()
-			if err := os.Chmod(lock.Name(), c.mode&0o666); err != nil {
-				t.Fatal(err)
-			}
-			if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, os.Chmod(lock.Name(), c.mode&0o666))
+			must.OK(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 			args := append([]string{"run", "--detach", "--user", "999", "--volume", dir + ":/data"}, c.args...)
 			args = append(args, "--entrypoint", container.Command[0], container.Image)
 			args = append(args, container.Command[1:]...)
-			id, err := exec.Command("docker", args...).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
+			id := must.Get(exec.Command("docker", args...).Output())(t)
 			docker := func(args ...string) string {
 				out, _ := exec.Command("docker", append(args, strings.TrimSpace(string(id)))...).CombinedOutput()
 				return string(out)

@@ -28,27 +28,19 @@ const pool = 64
 const crowd = 200
 
 var abuse = []fault{
-	{
-		name: "2,000 slow clients for 12 s", bound: "nothing fails, ordinary visitors hardly notice; nginx and the API take less than 150 MB more each",
-		setup: setup{slaves: 2}, keeps: keptByNginx,
-		inject: slowClients,
-	},
-	{
-		name: "10 × the connections of the pool", bound: "all are served; Redis sees no more connections than the pool may have",
-		setup: setup{direct: true}, keeps: 10 * pool,
-		inject: func(r *rig) {
+	{name: "2,000 slow clients for 12 s", bound: "nothing fails, ordinary visitors hardly notice; nginx and the API take less than 150 MB more each",
+		setup: setup{slaves: 2}, keeps: keptByNginx, inject: slowClients},
+	{name: "10 × the connections of the pool", bound: "all are served; Redis sees no more connections than the pool may have",
+		setup: setup{direct: true}, keeps: 10 * pool, inject: func(r *rig) {
 			ctx, cancel := context.WithTimeout(context.Background(), scaled(3*time.Second))
 			defer cancel()
 			watching := r.countConnections(ctx)
 			r.crowd(ctx, 10*pool, 0)
 			<-ctx.Done()
 			<-watching
-		},
-	},
-	{
-		name: fmt.Sprint(crowd, " visitors when the master is back after 3 s"), bound: "reads go on; Redis sees no more connections than the pool may have",
-		setup: setup{direct: true}, keeps: keptByNginx, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: fmt.Sprint(crowd, " visitors when the master is back after 3 s"), bound: "reads go on; Redis sees no more connections than the pool may have",
+		setup: setup{direct: true}, keeps: keptByNginx, writes: unavailable, inject: func(r *rig) {
 			r.crowd(r.load.reading, crowd, 200*time.Millisecond)
 			time.Sleep(scaled(time.Second))
 			podtest.Kill(r, r.pods[0].Master)
@@ -58,12 +50,9 @@ var abuse = []fault{
 			defer cancel()
 			r.ended = time.Now()
 			<-r.countConnections(ctx)
-		},
-	},
-	{
-		name: "malformed requests, header bombs, request smuggling", bound: "refused with 4xx or closed, none carried out; nothing else fails",
-		setup: setup{slaves: 2}, keeps: keptByNginx,
-		inject: func(r *rig) {
+		}},
+	{name: "malformed requests, header bombs, request smuggling", bound: "refused with 4xx or closed, none carried out; nothing else fails",
+		setup: setup{slaves: 2}, keeps: keptByNginx, inject: func(r *rig) {
 			master := podtest.Dial(r, r.masterPort)
 			pod := r.pods[0]
 			before := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children())
@@ -71,8 +60,7 @@ var abuse = []fault{
 			if now := fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children()); now != before {
 				r.Errorf("the processes of the API and of nginx are %s, they were %s", now, before)
 			}
-		},
-	},
+		}},
 }
 
 // crowd adds visitors who each set and get a book of their own until ctx ends.

@@ -13,55 +13,33 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
-
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
-// buildWithClock builds an API whose wall clock is an hour behind once the file that CLOCK_BACK names is there, as if somebody
-// had set it back. No time namespace covers this clock, and a Go program asks no library for it.
+// buildWithClock builds an API whose wall clock goes back by an hour once the file CLOCK_BACK exists. It changes Go's package time,
+// because no namespace covers this clock and a Go program asks no library for it.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(root, ".build", "clock") // always the same, so that Go compiles everything with it only once
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	output, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// A copy, because Go takes no overlay of a library among its modules, where it keeps other versions of itself.
+	dir := filepath.Join(must.Root(t), ".build", "clock") // the same each time, so that Go compiles everything with it only once
+	must.OK(t, os.MkdirAll(dir, 0o755))
+	// A copy, because Go takes no overlay of a library in the folder of modules, where it keeps other versions of itself.
 	goroot := filepath.Join(dir, "goroot")
-	version, err := exec.Command("go", "env", "GOVERSION").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != string(version) {
-		copied := fmt.Sprintf("rm -rf '%[2]s' && cp -r '%[1]s' '%[2]s' && chmod -R u+w '%[2]s'", strings.TrimSpace(string(output)), goroot)
-		if out, err := exec.Command("sh", "-c", copied).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "version"), version, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
+	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
+		must.Run(t, exec.Command("sh", "-c", fmt.Sprintf(`rm -rf '%[1]s' && cp -r "$(go env GOROOT)" '%[1]s' && chmod -R u+w '%[1]s'`, goroot)))
+		must.Write(t, filepath.Join(dir, "version"), version)
 	}
 	t.Setenv("GOROOT", goroot)
 	t.Setenv("GOTOOLCHAIN", "local")
 	t.Setenv("PATH", filepath.Join(goroot, "bin")+":"+os.Getenv("PATH"))
 	original := filepath.Join(goroot, "src", "time", "time.go")
-	source, err := os.ReadFile(original)
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := must.Read(t, original)
 	const now = "sec, nsec, mono := runtimeNow()\n"
-	if strings.Count(string(source), now) != 1 {
+	if strings.Count(source, now) != 1 {
 		t.Skipf("%s reads the clock in another way", original)
 	}
-	changed := strings.Replace(string(source), now, now+"\tsec -= setBack\n", 1) + `
+	changed := strings.Replace(source, now, now+"\tsec -= setBack\n", 1) + `
 var setBack int64 // a race does no harm here
 
 func init() {
@@ -78,19 +56,12 @@ func init() {
 }
 `
 	changed = strings.Replace(changed, "import (\n", "import (\n\t\"syscall\"\n", 1)
-	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {original: filepath.Join(dir, "time.go")}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	overlay := must.Get(json.Marshal(map[string]map[string]string{"Replace": {original: filepath.Join(dir, "time.go")}}))(t)
 	for name, text := range map[string]string{"time.go": changed, "overlay.json": string(overlay)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		must.Write(t, filepath.Join(dir, name), text)
 	}
 	binary = filepath.Join(dir, "api")
-	if err := localpod.Build(t.Context(), binary, "-overlay", filepath.Join(dir, "overlay.json")); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, localpod.Build(t.Context(), binary, "-overlay", filepath.Join(dir, "overlay.json")))
 	return binary
 }
 
@@ -98,25 +69,13 @@ func init() {
 func clockSetBack(r *rig) {
 	const reset = `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 0}`
 	r.toxic(r.slaveProxy, scaled(500*time.Millisecond), reset)
-	if err := os.WriteFile(r.clock, nil, 0o600); err != nil {
-		r.Fatal(err)
-	}
+	must.OK(r, os.WriteFile(r.clock, nil, 0o600))
 	r.ended = time.Now()
-	for behind := time.Duration(0); behind < 59*time.Minute; {
-		response, err := http.Get(r.pods[0].APIURL() + "/metrics") // its answer has the date, which others leave to nginx
-		if err != nil {
-			r.Fatal(err)
-		}
-		response.Body.Close()
-		date, err := http.ParseTime(response.Header.Get("Date"))
-		if err != nil {
-			r.Fatal(err)
-		}
-		if behind = time.Since(date); time.Since(r.ended) > 5*time.Second {
-			r.Fatalf("the API's clock is %s behind", behind)
-		}
-	}
-	// By then the slave is asked again.
+	must.Hold(r, "the API's clock is behind", 5*time.Second, func() bool {
+		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // nginx sets the Date of other answers
+		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
+	})
+	// After this time the API asks the slave again.
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))
@@ -128,34 +87,17 @@ func clockSetBack(r *rig) {
 	r.addNote("of %d requests afterwards %v were read from the master, %d connections were made to the slaves", reads, fell, dialed)
 }
 
-// fallbacks is how many reads the API has had from the master.
-func (r *rig) fallbacks() (n int) {
+// fallbacks returns how many reads the API has sent to the master.
+func (r *rig) fallbacks() int {
 	r.Helper()
-	text, err := metricsOf(r.pods[0])
-	if err != nil {
-		r.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(text, "\nguestbook_redis_fallbacks_total ")
-	if _, err := fmt.Sscan(rest, &n); err != nil {
-		r.Fatal(err)
-	}
-	return n
+	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials is how many connections the slaves have seen.
+// dials returns how many connections the slaves have seen.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {
-		info, err := redis.String(r.redis(pod.Ports.Slave, "INFO", "stats"), nil)
-		if err != nil {
-			r.Fatal(err)
-		}
-		var n int
-		_, rest, _ := strings.Cut(info, "total_connections_received:")
-		if _, err := fmt.Sscan(rest, &n); err != nil {
-			r.Fatal(err)
-		}
-		sum += n
+		sum += r.info(pod.Ports.Slave, "stats", "total_connections_received")
 	}
 	return sum
 }

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,12 +15,14 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/test/kit/history"
+	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/visitors"
 )
 
 const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
+	toHide           = "to be hidden, entry "
 	// waitLimit is how long a writer repeats an entry, and a viewer waits for one, before the test gives up.
 	waitLimit = 30 * time.Second
 )
@@ -27,8 +30,8 @@ const (
 // pace is the time between the requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load is visitors of every kind at work: writers who repeat what was not answered, one who cannot, an old page that writes a book of
-// its own, readers old and new, and viewers of the stream.
+// load is visitors of every kind at work: writers that repeat unanswered posts, a writer that does not, an operator that hides, an
+// old page that writes a book of its own, readers old and new, and viewers of the stream.
 type load struct {
 	base    string
 	client  *http.Client
@@ -38,15 +41,14 @@ type load struct {
 	giveUp context.CancelFunc
 	writing, others sync.WaitGroup
 
-	history history.Log // of the writes
+	history history.Log
 
 	mu       sync.Mutex
 	requests []visitors.Request
 	last     int64 // the highest id that was acknowledged
 	watched  [viewers][]guestbook.Entry
-	shorter  int             // reads by old pages of a book that the same page had seen longer
-	rollback bool            // readers may see what nobody acknowledges and what goes again
-	problems map[string]bool // what must never happen
+	rollback bool            // readers may see entries that nobody acknowledges and that vanish again
+	problems map[string]bool // what happened and never must
 }
 
 // newLoad prepares visitors of the guestbook at base; none is started.
@@ -69,6 +71,7 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 		l.writing.Go(func() { l.write(patient, w) })
 	}
 	l.writing.Go(l.writeOnce)
+	l.writing.Go(func() { l.hide(patient, r.pods[0].API) })
 	l.writing.Go(func() { l.setAgainAndAgain(patient) })
 	l.others.Go(func() { l.get(getKey) })
 	for _, withSeen := range []bool{false, true} {
@@ -80,11 +83,15 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 	return l
 }
 
-// visitor is one whose requests are recorded.
+// visitor returns a visitor whose requests are recorded.
 func (l *load) visitor() *visitors.Visitor {
 	return &visitors.Visitor{Base: l.base, Client: l.client, Done: func(r visitors.Request) {
-		if r.Write.Book != "" {
-			l.history.Add(r.Write, r.Start, r.Start.Add(r.Took))
+		read, reads := r.History.(history.Read)
+		if reads && read.Book == book && len(read.Entries) == 0 && (read.Whole == nil || *read.Whole == "") {
+			l.problem("%s: the book is empty", r.What)
+		}
+		if r.History != nil && (!reads || read.Book == book && !l.rollback) {
+			l.history.Add(r.History, r.Start, r.Start.Add(r.Took))
 		}
 		l.mu.Lock()
 		defer l.mu.Unlock()
@@ -157,52 +164,53 @@ func (l *load) setAgainAndAgain(ctx context.Context) {
 	}
 }
 
-// get reads the whole book again and again. It may be shorter than before, on a slave that is behind, but never
-// another one, nor empty.
-func (l *load) get(key string) {
+// hide posts entries, and hides each with the operator's command until that succeeds.
+func (l *load) hide(ctx context.Context, api *localpod.Process) {
 	v := l.visitor()
-	longest := ""
-	for pause(l.reading) {
-		data, err := v.Get(context.Background(), key)
-		switch {
-		case err != nil || key == legacyBook:
-		case data == "" && longest != "":
-			l.problem("get: the book is empty after it was not")
-		case strings.HasPrefix(data, longest), l.rollback && data[0] == ',':
-			longest = data
-		case strings.HasPrefix(longest, data):
-			l.mu.Lock()
-			l.shorter++
-			l.mu.Unlock()
-		default:
-			l.problem("get: a book of %d bytes is no continuation of one of %d bytes", len(data), len(longest))
+	for i := 0; pause(l.posting); i++ {
+		text := fmt.Sprint(toHide, i)
+		id, err := v.Post(ctx, text)
+		if err != nil {
+			l.problem("the entry %q: %v", text, err)
+			return
+		}
+		for outcome := history.Unknown; outcome == history.Unknown; {
+			start := time.Now()
+			said, err := api.Command(ctx, "hide", fmt.Sprint(id)).CombinedOutput()
+			if err == nil {
+				outcome = history.Stored
+			} else if bytes.Contains(said, []byte(guestbook.ErrNoEntry.Error())) || ctx.Err() != nil {
+				l.problem("entry %d cannot be hidden: %s, %v", id, said, err)
+				return
+			}
+			l.history.Add(history.Write{Book: book, Hide: true, ID: id, Outcome: outcome}, start, time.Now())
+			for range 10 {
+				pause(ctx)
+			}
 		}
 	}
 }
 
-// page reads the newest page again and again. With withSeen it names the last entry that it has seen, and then must never
-// get an older page.
+// get reads the whole book again and again.
+func (l *load) get(key string) {
+	for v := l.visitor(); pause(l.reading); {
+		_, _ = v.Get(context.Background(), key)
+	}
+}
+
+// page reads the newest page again and again. With withSeen it names an entry that it has seen, or that a writer has told it of.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
-	for seen := int64(-1); pause(l.reading); {
-		ask := int64(-1)
-		if withSeen {
-			ask = seen
+	seen, told := int64(-1), int64(-1)
+	for i := 1; pause(l.reading); i++ {
+		if withSeen && i%25 == 0 { // half a second later, each slave in sync has what was told
+			l.mu.Lock()
+			seen, told = max(seen, told), l.last
+			l.mu.Unlock()
 		}
-		entries, err := v.Page(context.Background(), ask)
-		if err != nil {
-			continue
-		}
-		last := int64(-1)
-		if len(entries) > 0 {
-			last = entries[len(entries)-1].ID
-		}
-		if last < ask && !l.rollback || last < 0 && seen >= 0 {
-			l.problem("page: the last entry is %d after %d was seen", last, seen)
-		}
-		seen = max(seen, last)
-		if l.rollback {
-			seen = last
+		entries, err := v.Page(context.Background(), seen)
+		if err == nil && withSeen && len(entries) > 0 {
+			seen = max(seen, entries[len(entries)-1].ID)
 		}
 	}
 }
@@ -220,7 +228,7 @@ func (l *load) watch(viewer int) {
 	}
 }
 
-// done is how many requests have ended.
+// done returns how many requests have ended.
 func (l *load) done() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,15 +271,17 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check returns why no order of the writes explains the answers and what is stored now. Pictures of that go to .build. It also
+// check returns why no order of the requests explains the answers and what is stored now. Its pictures go to .build. It also
 // compares what every viewer got with what is stored.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
 	}
+	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // some saw an entry before it was hidden
 	entries, _ := guestbook.Split([]byte(stored), 0)
+	entries = slices.DeleteFunc(entries, hides)
 	for _, had := range l.watched {
-		if !slices.Equal(had, entries) {
+		if had = slices.DeleteFunc(had, hides); !slices.Equal(had, entries) {
 			i := 0
 			for i < min(len(had), len(entries)) && had[i] == entries[i] {
 				i++

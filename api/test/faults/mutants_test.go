@@ -4,13 +4,13 @@ package faults
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // mutant is the API with one mistake, and the fault under which the checks must find it.
@@ -41,6 +41,10 @@ var mutants = []mutant{
 		"none, for 10 s"},
 	{"an id is where the entry ends", store + "append.lua", "(length - #ARGV[1])", "length",
 		"none, for 10 s"},
+	{"hide blanks another entry, as if ids had moved", store + "hide.lua", "local start = tonumber(ARGV[1])", "local start = redis.call('GET', KEYS[1]):find(',', 2, true) - 1",
+		"none, for 10 s"},
+	{"a page is older than what was seen", store + "book.go", "if before < 0 && start+int64(len(data)) <= seen {", "if false {",
+		"both slaves cut off from the master for 3 s"},
 }
 
 // TestMutants shows that the checks find mistakes: each mutant is found in its row.
@@ -68,31 +72,15 @@ func TestMutants(t *testing.T) {
 // build compiles the API with the mistake.
 func (m mutant) build(t *testing.T) (binary string) {
 	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, m.file)
-	source, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Count(string(source), m.right) == 0 {
+	file := filepath.Join(must.Root(t), m.file)
+	source := must.Read(t, file)
+	if !strings.Contains(source, m.right) {
 		t.Fatalf("%s has no %q", m.file, m.right)
 	}
 	dir := t.TempDir()
 	changed, overlay, binary := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "api")
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {file: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{changed: strings.Replace(string(source), m.right, m.wrong, 1), overlay: string(replace)} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := localpod.Build(t.Context(), binary, "-overlay", overlay); err != nil {
-		t.Fatal(err)
-	}
+	must.Write(t, changed, strings.Replace(source, m.right, m.wrong, 1))
+	must.Write(t, overlay, string(must.Get(json.Marshal(map[string]map[string]string{"Replace": {file: changed}}))(t)))
+	must.OK(t, localpod.Build(t.Context(), binary, "-overlay", overlay))
 	return binary
 }

@@ -7,82 +7,55 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 const inTime = "reads go on; every request is answered in time"
 
 // Faults on the way between the API and the master.
 var networkFaults = []fault{
-	{
-		name: "master 500 ms away for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+	{name: "master 500 ms away for 3 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "latency", "stream": "downstream", "attributes": {"latency": 500}`)
-		},
-	},
-	{
-		name: "1 KB/s to and from the master for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "1 KB/s to and from the master for 3 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "bandwidth", "stream": "downstream", "attributes": {"rate": 1}`,
 				`"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 1}`)
-		},
-	},
-	{
-		name: "connections to the master end in mid-reply for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "connections to the master end in mid-reply for 3 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			// The greeting is "+PONG\r\n"; what follows is cut after its third byte.
 			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 10}`)
-		},
-	},
-	{
-		name: "connections to the master are reset for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "connections to the master are reset for 3 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 20}`)
-		},
-	},
-	{
-		name: "replies of the master vanish for 5 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "replies of the master vanish for 5 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.toxic(r.masterProxy, scaled(5*time.Second), `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`)
-		},
-	},
-	{
-		name: "the way to the master swallows everything for 5 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "the way to the master swallows everything for 5 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.toxic(r.masterProxy, scaled(5*time.Second), `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`,
 				`"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}`)
-		},
-	},
-	{
-		name: "master refuses connections for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "master refuses connections for 3 s", bound: inTime,
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.masterProxy.Stop()
 			time.Sleep(scaled(3 * time.Second))
-			if err := r.masterProxy.Start(); err != nil {
-				r.Fatal(err)
-			}
-		},
-	},
-	{
-		name: "the way to the slaves swallows everything for 5 s; 100 more visitors", bound: "nothing fails",
-		setup: setup{slaves: 2}, keeps: keptByNginx,
-		inject: func(r *rig) {
+			must.OK(r, r.masterProxy.Start())
+		}},
+	{name: "the way to the slaves swallows everything for 5 s; 100 more visitors", bound: "nothing fails",
+		setup: setup{slaves: 2}, keeps: keptByNginx, inject: func(r *rig) {
 			r.crowd(r.load.reading, 100, 100*time.Millisecond)
 			time.Sleep(scaled(time.Second))
 			r.toxic(r.slaveProxy, scaled(5*time.Second), `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`)
-		},
-	},
-	{
-		name: "the master's name does not resolve when the API starts", bound: "reads go on; writes are refused in time; not ready, and says why",
-		setup: setup{notReady: true, apiEnv: []string{"REDIS_MASTER_ADDR=nowhere.invalid:6379"}}, writes: unavailable,
-		instead: withoutMasterName,
-	},
+		}},
+	{name: "the master's name does not resolve when the API starts", bound: "reads go on; writes are refused in time; not ready, and says why",
+		setup: setup{notReady: true, apiEnv: []string{"REDIS_MASTER_ADDR=nowhere.invalid:6379"}}, writes: unavailable, instead: withoutMasterName},
 }
 
 func withoutMasterName(r *rig) {
@@ -97,10 +70,7 @@ func withoutMasterName(r *rig) {
 			l.problem("set is answered with %v, want 503", err)
 		}
 	}
-	response, err := http.Get(r.pods[0].APIURL() + "/readyz")
-	if err != nil {
-		r.Fatal(err)
-	}
+	response := must.Get(http.Get(r.pods[0].APIURL() + "/readyz"))(r)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "nowhere.invalid") {

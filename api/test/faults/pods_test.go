@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -13,60 +14,35 @@ import (
 const keptByNginx = 512
 
 var podFaults = []fault{
-	{
-		name: "one of two pods stops as Kubernetes stops it", bound: "nothing fails",
-		setup:    setup{pods: 2, slaves: 2},
-		measured: 1, keeps: keptByNginx, // the other pod now serves all
-		inject: func(r *rig) {
+	{name: "one of two pods stops as Kubernetes stops it", bound: "nothing fails",
+		// The other pod serves all then.
+		setup: setup{pods: 2, slaves: 2}, measured: 1, keeps: keptByNginx, inject: func(r *rig) {
 			pod := r.pods[0]
-			// The API drains at once. The Service hears of it a little later; nginx, whose preStop hook waits for that, stops
-			// last but one, and the API after it.
-			if err := pod.API.Signal(syscall.SIGUSR1); err != nil { // as "api drain" does
-				r.Fatal(err)
-			}
+			// The API drains at once, as by "api drain". The Service learns of it later. Then nginx stops, and the API after it.
+			must.OK(r, pod.API.Signal(syscall.SIGUSR1))
 			time.Sleep(500 * time.Millisecond)
 			r.frontend.to(addr(r.pods[1].Ports.Nginx))
 			time.Sleep(500 * time.Millisecond)
-			if err := pod.Nginx.Stop(); err != nil {
-				r.Error(err)
-			}
-			if err := pod.API.Stop(); err != nil {
-				r.Error(err)
-			}
-		},
-	},
-	{
-		name: "API killed, and started again at once", bound: "what is in flight or comes before the API is back gets 503, and a repeat is safe",
-		setup: setup{slaves: 2}, reads: unavailable, writes: unavailable,
-		inject: func(r *rig) {
+			podtest.Stop(r, pod.Nginx, pod.API)
+		}},
+	{name: "API killed, and started again at once", bound: "what is in flight or comes before the API is back gets 503, and a repeat is safe",
+		setup: setup{slaves: 2}, reads: unavailable, writes: unavailable, inject: func(r *rig) {
 			for range 3 {
 				podtest.Kill(r, r.pods[0].API)
 				podtest.Start(r, r.pods[0].API)
 				time.Sleep(scaled(time.Second))
 			}
-		},
-	},
-	{
-		name: "nginx reloads its configuration, 3 times", bound: "nothing fails",
-		setup: setup{slaves: 2}, keeps: keptByNginx,
-		inject: func(r *rig) {
+		}},
+	{name: "nginx reloads its configuration, 3 times", bound: "nothing fails",
+		setup: setup{slaves: 2}, keeps: keptByNginx, inject: func(r *rig) {
 			for range 3 {
-				if err := r.pods[0].Nginx.Signal(syscall.SIGHUP); err != nil {
-					r.Fatal(err)
-				}
+				must.OK(r, r.pods[0].Nginx.Signal(syscall.SIGHUP))
 				time.Sleep(scaled(2 * time.Second))
 			}
-		},
-	},
-	{
-		name: "one of two nginx stops (SIGQUIT)", bound: "nothing fails",
-		setup:    setup{pods: 2, slaves: 2},
-		measured: 1, keeps: keptByNginx,
-		inject: func(r *rig) {
+		}},
+	{name: "one of two nginx stops (SIGQUIT)", bound: "nothing fails",
+		setup: setup{pods: 2, slaves: 2}, measured: 1, keeps: keptByNginx, inject: func(r *rig) {
 			r.frontend.to(addr(r.pods[1].Ports.Nginx))
-			if err := r.pods[0].Nginx.Stop(); err != nil {
-				r.Error(err)
-			}
-		},
-	},
+			podtest.Stop(r, r.pods[0].Nginx)
+		}},
 }

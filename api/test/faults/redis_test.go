@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,72 +13,51 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
-
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
 var unavailable = []int{503}
 
 var redisFaults = []fault{
-	{
-		name: "master killed, back after 5 s", bound: "reads go on; writes are refused in time",
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+	{name: "master killed, back after 5 s", bound: "reads go on; writes are refused in time",
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			podtest.Kill(r, r.pods[0].Master)
 			time.Sleep(scaled(5 * time.Second))
 			podtest.Start(r, r.pods[0].Master)
-		},
-	},
-	{
-		name: "master stopped (SIGSTOP) for 10 s", bound: "reads go on; every request is answered in time",
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
-			r.signal(syscall.SIGSTOP)
+		}},
+	{name: "master stopped (SIGSTOP) for 10 s", bound: "reads go on; every request is answered in time",
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
+			must.OK(r, r.pods[0].Master.Signal(syscall.SIGSTOP))
 			time.Sleep(scaled(10 * time.Second))
-			r.signal(syscall.SIGCONT)
-		},
-	},
-	{
-		name: "one of two slaves killed, back after 3 s", bound: "nothing fails",
-		setup: setup{slaves: 2},
-		inject: func(r *rig) {
+			must.OK(r, r.pods[0].Master.Signal(syscall.SIGCONT))
+		}},
+	{name: "one of two slaves killed, back after 3 s", bound: "nothing fails",
+		setup: setup{slaves: 2}, inject: func(r *rig) {
 			podtest.Kill(r, r.pods[1].Slave)
 			time.Sleep(time.Second) // until the Service leaves it out
 			r.slaves.to(addr(r.pods[0].Ports.Slave))
 			time.Sleep(scaled(2 * time.Second))
 			r.slaveBack(1)
-		},
-	},
-	{
-		name: "both slaves killed, back after 3 s", bound: "nothing fails",
-		setup: setup{slaves: 2},
-		inject: func(r *rig) {
-			podtest.Kill(r, r.pods[0].Slave)
-			podtest.Kill(r, r.pods[1].Slave)
+		}},
+	{name: "both slaves killed, back after 3 s", bound: "nothing fails",
+		setup: setup{slaves: 2}, inject: func(r *rig) {
+			podtest.Kill(r, r.pods[0].Slave, r.pods[1].Slave)
 			time.Sleep(time.Second)
 			r.slaves.to()
 			time.Sleep(scaled(2 * time.Second))
 			r.slaveBack(0)
 			r.slaveBack(1)
-		},
-	},
-	{
-		name: "a slave emptied, in sync after 5 s", bound: "nothing fails; no empty book is read",
-		setup: setup{slaves: 2},
-		inject: func(r *rig) {
+		}},
+	{name: "a slave emptied, in sync after 5 s", bound: "nothing fails; no empty book is read",
+		setup: setup{slaves: 2}, inject: func(r *rig) {
 			r.redis(r.pods[0].Ports.Master, "CONFIG", "SET", "repl-diskless-sync-delay", int(scaled(5*time.Second).Seconds()+1))
 			podtest.Kill(r, r.pods[1].Slave)
-			if err := os.Remove(filepath.Join(r.dirs[1], "slave", "dump.rdb")); err != nil {
-				r.Fatal(err)
-			}
+			must.OK(r, os.Remove(filepath.Join(r.dirs[1], "slave", "dump.rdb")))
 			r.slaveBack(1)
-		},
-	},
-	{
-		name: "both slaves cut off from the master for 3 s", bound: "nothing fails; nobody reads less than he has seen",
-		setup: setup{slaves: 2},
-		inject: func(r *rig) {
+		}},
+	{name: "both slaves cut off from the master for 3 s", bound: "nothing fails; nobody reads less than he has seen",
+		setup: setup{slaves: 2}, inject: func(r *rig) {
 			for _, pod := range r.pods {
 				r.redis(pod.Ports.Slave, "REPLICAOF", "127.0.0.1", 1)
 			}
@@ -88,36 +66,24 @@ var redisFaults = []fault{
 				r.redis(pod.Ports.Slave, "REPLICAOF", "127.0.0.1", r.masterPort)
 				podtest.Await(r, pod.Slave, pod.Synced)
 			}
-		},
-	},
-	{
-		name: "master and slave swap roles, the address follows after 1 s", bound: "reads go on; writes resume without a restart",
-		setup: setup{slaves: 2}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "master and slave swap roles, the address follows after 1 s", bound: "reads go on; writes resume without a restart",
+		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.swapRoles()
 			time.Sleep(scaled(time.Second))
 			r.master.to(addr(r.pods[0].Ports.Slave))
 			r.slaves.to(addr(r.pods[0].Ports.Master), addr(r.pods[1].Ports.Slave))
-		},
-	},
-	{
-		name: "master and slave swap roles, the addresses stay", bound: "reads go on; writes resume without a restart",
-		writes: unavailable,
-		inject: (*rig).swapRoles,
-	},
-	{
-		name: "master out of memory for 3 s", bound: "reads go on; writes get 507",
-		setup: setup{slaves: 2}, writes: []int{507},
-		inject: func(r *rig) {
+		}},
+	{name: "master and slave swap roles, the addresses stay", bound: "reads go on; writes resume without a restart",
+		writes: unavailable, inject: (*rig).swapRoles},
+	{name: "master out of memory for 3 s", bound: "reads go on; writes get 507",
+		setup: setup{slaves: 2}, writes: []int{507}, inject: func(r *rig) {
 			r.redis(r.pods[0].Ports.Master, "CONFIG", "SET", "maxmemory", 1)
 			time.Sleep(scaled(3 * time.Second))
 			r.redis(r.pods[0].Ports.Master, "CONFIG", "SET", "maxmemory", 0)
-		},
-	},
-	{
-		name: "master's disk full: it ends, and is back after 2 s with room", bound: "reads go on; writes are refused in time",
-		setup: setup{slaves: 2, masterDisk: "1m"}, writes: unavailable,
-		inject: func(r *rig) {
+		}},
+	{name: "master's disk full: it ends, and is back after 2 s with room", bound: "reads go on; writes are refused in time",
+		setup: setup{slaves: 2, masterDisk: "1m"}, writes: unavailable, inject: func(r *rig) {
 			filler := filepath.Join(r.dirs[0], "master", "filler")
 			if err := os.WriteFile(filler, make([]byte, 2<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 				r.Fatalf("the disk is not full: %v", err)
@@ -128,23 +94,12 @@ var redisFaults = []fault{
 				r.Fatal("the master goes on without a disk")
 			}
 			time.Sleep(scaled(2 * time.Second))
-			if err := os.Remove(filler); err != nil {
-				r.Fatal(err)
-			}
+			must.OK(r, os.Remove(filler))
 			podtest.Start(r, r.pods[0].Master)
-		},
-	},
+		}},
 }
 
-func (r *rig) signal(s syscall.Signal) {
-	r.Helper()
-	if err := r.pods[0].Master.Signal(s); err != nil {
-		r.Fatal(err)
-	}
-}
-
-// slaveBack starts a slave with nothing, puts it at once behind the slaves' address, as a Service without readiness
-// does, and waits until it is in sync.
+// slaveBack starts an empty slave behind the slaves' address, as a Service without readiness does, and waits until it is in sync.
 func (r *rig) slaveBack(i int) {
 	r.Helper()
 	podtest.Start(r, r.pods[i].Slave)
@@ -152,24 +107,20 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the master and the master its slave, in the way of an orderly failover: writes wait
-// until the slave has all.
+// swapRoles makes the first slave the master and the master its slave. As in an orderly failover, writes wait until the slave has
+// all.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	// Redis 6.0 cannot make writes wait. It refuses them for want of memory, in scripts as well; for want of slaves it does not.
+	// Redis 6.0 cannot make writes wait. For want of memory it refuses them in scripts as well.
 	limitMemory := func(bytes int) { podtest.Do(r, before, "CONFIG", "SET", "maxmemory", bytes) }
 	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
 		limitMemory(1)
 	}
-	podtest.Await(r, r.pods[0].Slave, func(context.Context) error {
-		if a, b := offset(r, before), offset(r, next); a != b {
-			return fmt.Errorf("the slave is at %s of %s", b, a)
-		}
-		return nil
-	})
+	const offset = "master_repl_offset" // of the replication stream
+	must.Hold(r, "the slave has all", waitLimit, func() bool { return r.info(oldPort, "replication", offset) == r.info(newPort, "replication", offset) })
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
 	if cannotPause != nil {
@@ -180,19 +131,7 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// offset is how much of the replication stream a Redis has.
-func offset(t testing.TB, c redis.Conn) string {
-	t.Helper()
-	info, err := redis.String(c.Do("INFO", "replication"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(info, "master_repl_offset:")
-	number, _, _ := strings.Cut(rest, "\r")
-	return number
-}
-
-// otherVersions has a row for each other Redis: PROGRAMS names the folders of their programs.
+// otherVersions returns rows for each other Redis in the folders of PROGRAMS.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
@@ -223,9 +162,7 @@ func otherVersions(t *testing.T) (faults []fault) {
 // mount puts a small disk at a folder until the test ends.
 func mount(t *testing.T, dir, size string) {
 	t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.MkdirAll(dir, 0o755))
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("a small disk cannot be mounted here (are you root?): %v", err)
 	}

@@ -12,14 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/localpod"
 )
 
 // String is the row in one line.
 func (r row) String() string {
-	return fmt.Sprintf("%d requests, failed: %s, slowest %s, writes again after %s, goroutines %d → %d, files %d → %d, memory %d → %d MB, at most %s MB, %d shorter reads, hiccup %s; %s; alerts: %s",
+	return fmt.Sprintf("%d requests, failed: %s, slowest %s, writes again after %s, goroutines %d → %d, files %d → %d, memory %d → %d MB, at most %s MB, hiccup %s; %s; alerts: %s",
 		r.requests, r.failures(), seconds(r.slowest), seconds(r.recovery), r.before.goroutines, r.after.goroutines,
-		r.before.files, r.after.files, r.before.memory>>20, r.after.memory>>20, r.peaks(), r.shorter, r.hiccup.Round(time.Millisecond), strings.Join(r.notes, "; "), strings.Join(r.alerts, ", "))
+		r.before.files, r.after.files, r.before.memory>>20, r.after.memory>>20, r.peaks(), r.hiccup.Round(time.Millisecond), strings.Join(r.notes, "; "), strings.Join(r.alerts, ", "))
 }
 
 func (r row) failures() string {
@@ -58,7 +59,7 @@ func publish(t *testing.T, rows []row) {
 	var b strings.Builder
 	var names, most []string
 	for _, m := range measuredMemory {
-		names, most = append(names, m.name), append(most, fmt.Sprint(limit(t, m.limit)>>20))
+		names, most = append(names, m.name), append(most, fmt.Sprint(limits.Figure(t, m.limit)>>20))
 	}
 	fmt.Fprintf(&b, "| Fault | What must hold | Holds | Requests | Failed | Slowest | Writes again after | Goroutines | Open files | MB of %s; may be %s | Alerts: Guestbook… |\n",
 		strings.Join(names, ", "), strings.Join(most, ", "))

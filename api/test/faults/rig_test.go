@@ -4,13 +4,10 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,10 +17,11 @@ import (
 
 	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
-// setup says how a rig differs from one pod with one slave, Redis behind proxies.
+// setup is how a rig differs from one pod with one slave, with Redis behind proxies.
 type setup struct {
 	pods, slaves int  // of 2
 	direct       bool // the API reaches Redis without proxies: its connections can be counted
@@ -39,11 +37,11 @@ type setup struct {
 	password     string // of those
 }
 
-// rig is what a fault happens to:
+// rig is the system under a fault:
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
-// where frontend, master and slaves are services.
+// frontend, master and slaves are services.
 type rig struct {
 	*testing.T
 	pods                    [2]*localpod.Pod // the second runs as far as the setup says, on the first one's master
@@ -57,8 +55,8 @@ type rig struct {
 
 	load           *load
 	started, ended time.Time // the fault
-	notes          []string  // what is worth telling besides
-	slower         []string  // what took too long
+	notes          []string  // for the table
+	slower         []string  // the bounds of time that were exceeded
 }
 
 func (r *rig) slow(format string, args ...any) {
@@ -73,8 +71,7 @@ func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
 	r := &rig{T: t, slaves: newService(t)}
 	o := localpod.Options{MasterArgs: s.masterArgs, Programs: s.programs, APIBinary: s.apiBinary}
-	// As in the manifest.
-	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limit(t, "GOMEMLIMIT"))}, s.apiEnv...)
+	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}, s.apiEnv...)
 	if s.clock {
 		o.APIBinary = buildWithClock(t)
 		r.clock = filepath.Join(t.TempDir(), "back")
@@ -140,7 +137,7 @@ func newRig(t *testing.T, s setup) *rig {
 	return r
 }
 
-// startRedis starts master and slaves, and waits until these are in sync.
+// startRedis starts master and slaves, and waits until the slaves are in sync.
 func (r *rig) startRedis(s setup) {
 	r.Helper()
 	podtest.Start(r, r.pods[0].Master)
@@ -154,41 +151,30 @@ func (r *rig) startRedis(s setup) {
 	r.redis(r.masterPort, "SET", book, ",the first")
 	// For up to a second after its first sync, a slave does not get what is new.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
-		podtest.Await(r, pod.Slave, func(context.Context) error {
-			if r.book(pod.Ports.Slave, book) == "" {
-				return errors.New("a slave is behind")
-			}
-			return nil
-		})
+		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
 }
 
 func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *service) *toxiproxy.Proxy {
 	t.Helper()
 	proxy := toxiproxy.NewProxy(server, name, "127.0.0.1:0", to.addr())
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, proxy.Start())
 	t.Cleanup(proxy.Stop)
 	return proxy
 }
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic makes the way through a proxy bad for some time: each is what toxiproxy calls a toxic, as JSON.
+// toxic adds toxiproxy's toxics, as JSON, to a proxy for some time.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {
 		toxic = fmt.Sprintf(`{"name": "bad%d", %s}`, i, toxic)
-		if _, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
-			r.Fatal(err)
-		}
+		must.Get(proxy.Toxics.AddToxicJson(strings.NewReader(toxic)))(r)
 	}
 	time.Sleep(d)
 	for i := range toxics {
-		if err := proxy.Toxics.RemoveToxic(context.Background(), fmt.Sprintf("bad%d", i)); err != nil {
-			r.Fatal(err)
-		}
+		must.OK(r, proxy.Toxics.RemoveToxic(context.Background(), fmt.Sprintf("bad%d", i)))
 	}
 }
 
@@ -200,100 +186,79 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage is what a process holds.
+// usage is what an API holds.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
-// usage asks an API what it holds.
 func (r *rig) usage(pod *localpod.Pod) usage {
 	r.Helper()
-	u, err := usageOf(pod)
-	if err != nil {
-		r.Fatal(err)
-	}
-	return u
+	figure := metrics(r, pod.APIURL())
+	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metricsOf asks an API for its metrics.
-func metricsOf(pod *localpod.Pod) (string, error) {
-	response, err := (&http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}).Get(pod.APIURL() + "/metrics")
-	if err != nil {
-		return "", err
+// metrics returns a function that returns the metrics of a server by name.
+func metrics(t testing.TB, url string) func(name string) int {
+	t.Helper()
+	_, text := must.Fetch(t, url+"/metrics")
+	return func(name string) int {
+		t.Helper()
+		return number(t, text, "\n"+name+" ")
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return string(body), err
 }
 
-func usageOf(pod *localpod.Pod) (u usage, err error) {
-	metrics, err := metricsOf(pod)
-	if err != nil {
-		return u, err
-	}
-	for name, value := range map[string]*int{"go_goroutines": &u.goroutines, "process_open_fds": &u.files, "process_resident_memory_bytes": &u.memory} {
-		_, rest, ok := strings.Cut(metrics, "\n"+name+" ")
-		if !ok {
-			return u, errors.New("no metric " + name)
-		}
-		number, _, _ := strings.Cut(rest, "\n")
-		f, err := strconv.ParseFloat(number, 64)
-		if err != nil {
-			return u, err
-		}
-		*value = int(f)
-	}
-	return u, nil
+// info returns a number of the INFO of the Redis at a port.
+func (r *rig) info(port int, section, name string) int {
+	r.Helper()
+	return number(r, must.Get(redis.String(r.redis(port, "INFO", section), nil))(r), name+":")
 }
 
-// book is what the Redis at a port holds.
+// number returns the number after a name in a text.
+func number(t testing.TB, text, name string) int {
+	t.Helper()
+	var n float64
+	_, rest, _ := strings.Cut(text, name)
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatalf("there is no %q: %v", name, err)
+	}
+	return int(n)
+}
+
+// book returns what the Redis at a port holds.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
 	c := podtest.Dial(r, port)
 	defer c.Close()
-	value, err := redis.String(c.Do("GET", key))
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		r.Fatal(err)
+	if value := podtest.Do(r, c, "GET", key); value != nil {
+		return string(value.([]byte))
 	}
+	return ""
+}
+
+// stored returns what the master holds.
+func (r *rig) stored(key string) string {
+	r.Helper()
+	if r.ha == nil {
+		return r.book(r.masterPort, key)
+	}
+	value, _ := redis.String(r.ha.do("GET", key), nil)
 	return value
 }
 
-// hiccup measures the longest time by which this machine lets a sleeper oversleep: what it adds to every time that
-// is measured on it.
-type hiccup struct {
-	stop, ended chan struct{}
-	worst       chan time.Duration
-}
-
-func newHiccup() *hiccup {
-	h := &hiccup{make(chan struct{}), make(chan struct{}), make(chan time.Duration)}
+// measureHiccups measures the longest time, in nanoseconds, by which this machine lets a sleeper oversleep: the machine adds it to
+// every measured time.
+func measureHiccups(t *testing.T) *atomic.Int64 {
+	const nap = 5 * time.Millisecond
+	var worst atomic.Int64
 	go func() {
-		defer close(h.ended)
-		var worst time.Duration
-		for {
-			const nap = 5 * time.Millisecond
+		for t.Context().Err() == nil {
 			start := time.Now()
-			select {
-			case <-h.stop:
-				h.worst <- worst
-				return
-			case <-time.After(nap):
-				worst = max(worst, time.Since(start)-nap)
-			}
+			time.Sleep(nap)
+			worst.Store(max(worst.Load(), int64(time.Since(start)-nap)))
 		}
 	}()
-	return h
+	return &worst
 }
 
-// end gives the worst hiccup, 0 if it was ended before.
-func (h *hiccup) end() time.Duration {
-	select {
-	case h.stop <- struct{}{}:
-		return <-h.worst
-	case <-h.ended:
-		return 0
-	}
-}
-
-// measuredMemory are the processes whose memory is measured, and where their limits are.
+// measuredMemory are the processes whose memory is measured, and the figures of their limits.
 var measuredMemory = []struct {
 	name, limit string
 	process     func(*localpod.Pod) *localpod.Process
@@ -303,17 +268,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// limit is a figure of the guestbook.
-func limit(t *testing.T, name string) int64 {
-	t.Helper()
-	figures, err := limits.Read(nil)
-	if err != nil || figures[name] == 0 {
-		t.Fatalf("no limit %q: %v", name, err)
-	}
-	return figures[name]
-}
-
-// peaks are the most memory that one of the measured processes took since it was started last, in either pod.
+// peaks returns the most memory of each measured process, in either pod, since its last start.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

@@ -7,89 +7,86 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
-// service stands for a Service of Kubernetes: each new connection goes to one of the backends, in turn. Connections
-// that are open stay where they are when the backends change.
-type service struct {
-	listener net.Listener
-
-	mu       sync.Mutex
-	backends []string
-	next     int
-	open     map[net.Conn]bool
+// connections are the open connections of a relay. Its zero value is ready for use.
+type connections struct {
+	mu     sync.Mutex
+	open   map[net.Conn]bool
+	closed bool
 }
 
-func newService(t *testing.T, backends ...string) *service {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// join copies between a connection and a new one to the address until either ends. If may is not nil, each piece waits for it.
+func (c *connections) join(from net.Conn, addr string, may func() bool) {
+	to, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatal(err)
+		reset(from)
+		return
 	}
-	s := &service{listener: listener, backends: backends, open: map[net.Conn]bool{}}
-	var running sync.WaitGroup
-	running.Go(func() {
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		if c.open == nil {
+			c.open = map[net.Conn]bool{}
+		}
+		c.open[from], c.open[to] = true, true
+	}
+	c.mu.Unlock()
+	ended := make(chan struct{}, 2)
+	for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			if may == nil {
+				_, _ = io.Copy(way[1], way[0])
+				return
+			}
+			piece := make([]byte, 64<<10)
+			for {
+				n, err := way[0].Read(piece)
+				if !may() || n == 0 && err != nil {
+					return
+				}
+				if _, writeErr := way[1].Write(piece[:n]); writeErr != nil || err != nil {
+					return
+				}
+			}
+		}()
+	}
+	if !closed {
+		<-ended
+	}
+	from.Close()
+	to.Close()
+	<-ended
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, from)
+	delete(c.open, to)
+}
+
+func (c *connections) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for conn := range c.open {
+		conn.Close()
+	}
+}
+
+// accept serves the connections to a listener until the test ends.
+func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
+	go func() {
 		for {
-			client, err := listener.Accept()
+			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			running.Go(func() { s.forward(client) })
+			go serve(conn)
 		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		s.mu.Lock()
-		for c := range s.open {
-			c.Close()
-		}
-		s.open = nil
-		s.mu.Unlock()
-		running.Wait()
-	})
-	return s
-}
-
-func (s *service) addr() string { return s.listener.Addr().String() }
-
-// to changes the backends for the connections to come.
-func (s *service) to(backends ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.backends = backends
-}
-
-func (s *service) forward(client net.Conn) {
-	defer client.Close()
-	s.mu.Lock()
-	if len(s.backends) == 0 {
-		s.mu.Unlock()
-		reset(client)
-		return
-	}
-	s.next++
-	addr := s.backends[s.next%len(s.backends)]
-	s.mu.Unlock()
-	backend, err := net.Dial("tcp", addr)
-	if err != nil {
-		reset(client)
-		return
-	}
-	defer backend.Close()
-	if !s.keep(client, backend) {
-		return
-	}
-	defer s.drop(client, backend)
-	ended := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{client, backend}, {backend, client}} {
-		go func() {
-			_, _ = io.Copy(way[1], way[0])
-			ended <- struct{}{}
-		}()
-	}
-	<-ended
-	client.Close()
-	backend.Close()
-	<-ended
+	}()
+	t.Cleanup(func() { listener.Close() })
 }
 
 // reset closes the connection as a host does on which nothing listens.
@@ -98,21 +95,38 @@ func reset(c net.Conn) {
 	c.Close()
 }
 
-func (s *service) keep(conns ...net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range conns {
-		if s.open != nil {
-			s.open[c] = true
-		}
-	}
-	return s.open != nil
+// service stands for a Service of Kubernetes. Each new connection goes to the next backend. Open connections stay where they are
+// when the backends change.
+type service struct {
+	connections
+	listener net.Listener
+	backends []string
+	next     int
 }
 
-func (s *service) drop(conns ...net.Conn) {
+func newService(t testing.TB, backends ...string) *service {
+	s := &service{listener: must.Get(net.Listen("tcp", "127.0.0.1:0"))(t), backends: backends}
+	t.Cleanup(s.close)
+	accept(t, s.listener, func(client net.Conn) {
+		s.mu.Lock()
+		if len(s.backends) == 0 {
+			s.mu.Unlock()
+			reset(client)
+			return
+		}
+		s.next++
+		backend := s.backends[s.next%len(s.backends)]
+		s.mu.Unlock()
+		s.join(client, backend, nil)
+	})
+	return s
+}
+
+func (s *service) addr() string { return s.listener.Addr().String() }
+
+// to changes the backends of the connections to come.
+func (s *service) to(backends ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range conns {
-		delete(s.open, c)
-	}
+	s.backends = backends
 }

@@ -8,23 +8,18 @@ import (
 	"path/filepath"
 	"testing"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // Git on Windows ends lines with two characters, unless .gitattributes says otherwise. Shells and images cannot read them.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := must.Root(t)
 	dir := t.TempDir()
 	git := func(args ...string) {
 		t.Helper()
 		cmd := exec.Command("git", append([]string{"-c", "user.name=test", "-c", "user.email=test@example.com"}, args...)...)
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, out)
-		}
+		must.Run(t, cmd)
 	}
 	original, checkout := filepath.Join(dir, "original"), filepath.Join(dir, "checkout")
 	git("init", "-q", original)
@@ -34,7 +29,7 @@ func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	git("-c", "core.autocrlf=true", "clone", "-q", original, checkout)
 
 	files := 0
-	err = filepath.WalkDir(checkout, func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(checkout, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			if entry.Name() == ".git" {
 				return fs.SkipDir

@@ -9,6 +9,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 	"go.yaml.in/yaml/v3"
 
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -16,9 +17,7 @@ import (
 func composed(t *testing.T) object {
 	t.Helper()
 	var file object
-	if err := yaml.Unmarshal([]byte(read(t, files(t, "compose.yaml")[0])), &file); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, yaml.Unmarshal([]byte(read(t, files(t, "compose.yaml")[0])), &file))
 	return sub(file, "services")
 }
 
@@ -86,10 +85,7 @@ func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
 				s.start(t)
 				s.ask(t, password, "PING")
 				c := podtest.Dial(t, s.port, redis.DialPassword(password))
-				var err error
-				if got[i], err = redis.StringMap(c.Do("CONFIG", "GET", "*")); err != nil {
-					t.Fatal(err)
-				}
+				got[i] = must.Get(redis.StringMap(c.Do("CONFIG", "GET", "*")))(t)
 				maps.DeleteFunc(got[i], func(name, _ string) bool { return name == "port" || name == "dir" })
 			}
 			if len(got[0]) < 100 {

@@ -16,7 +16,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // objects maps Kind/name to the object.
@@ -70,23 +70,16 @@ func base(t *testing.T) string {
 // built is what kustomize makes of k8s/ with these texts in its Kustomization replaced.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := must.Root(t)
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join(root, "k8s"))); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, "k8s"))))
 	file := filepath.Join(dir, "Kustomization")
 	old := read(t, file)
 	text := strings.NewReplacer(oldnew...).Replace(old)
 	if len(oldnew) > 0 && text == old {
 		t.Fatalf("the Kustomization has no %q", oldnew)
 	}
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Write(t, file, text)
 	cmd := exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -286,24 +279,17 @@ func TestReplacements(t *testing.T) {
 
 // Where a cluster reaches one registry only, no image may come from elsewhere.
 func TestManifestsOfARegistry(t *testing.T) {
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := must.Root(t)
 	const registry = "registry.example.com:5000/me"
 	for _, from := range []string{registry, ""} {
 		dir := t.TempDir()
 		cmd := exec.Command("make", "-s", "manifests", "REGISTRY="+from, "TAG=v9", "MANIFESTS="+dir)
 		cmd.Dir, cmd.Env = root, slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+		must.Run(t, cmd)
 		images := map[string]bool{}
 		made, err := filepath.Glob(dir + "/*.yaml")
 		folders, err2 := filepath.Glob(dir + "/*/*.yaml")
-		if err := errors.Join(err, err2); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, errors.Join(err, err2))
 		for _, file := range append(made, folders...) {
 			for _, o := range objects(t, read(t, file)) {
 				for _, spec := range podSpecs(o) {

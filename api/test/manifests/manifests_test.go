@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // object is a YAML mapping.
@@ -155,10 +155,7 @@ func list(node any) (objects []object) {
 // files gives the files of the repository that match the patterns.
 func files(t *testing.T, patterns ...string) (names []string) {
 	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := must.Root(t)
 	for _, pattern := range patterns {
 		matches, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil || len(matches) == 0 {
@@ -171,10 +168,7 @@ func files(t *testing.T, patterns ...string) (names []string) {
 
 func read(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Get(os.ReadFile(file))(t)
 	return string(text)
 }
 
@@ -255,9 +249,7 @@ func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 				t.Fatalf("the manifest has no %q to change", c.old)
 			}
 			found, _, err := excess([]byte(bad))
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			if !slices.ContainsFunc(found, func(e string) bool { return strings.HasPrefix(e, c.want) }) {
 				t.Errorf("found %q, want %q", found, c.want)
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 	"guestbook/api/test/kit/promtest"
 )
@@ -38,13 +39,8 @@ func alerts(t *testing.T) (names []string) {
 func TestAlerts(t *testing.T) {
 	dir := t.TempDir()
 	promtest.Rules(t, filepath.Join(dir, "rules.yml"), 1)
-	cases, err := os.ReadFile("alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "alerts.yml"), cases, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	cases := must.Get(os.ReadFile("alerts.yml"))(t)
+	must.OK(t, os.WriteFile(filepath.Join(dir, "alerts.yml"), cases, 0o644))
 	if out, err := exec.Command("promtool", "test", "rules", filepath.Join(dir, "alerts.yml")).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -72,10 +68,7 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	client := http.Client{Timeout: 10 * time.Second}
 	visit := func() {
 		for _, path := range []string{"/guestbook/?cmd=get&key=messages", "/guestbook/entries", "/guestbook/?cmd=set&key=messages&value=,a"} {
-			response, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", pod.Ports.Nginx, path))
-			if err != nil {
-				t.Fatal(err)
-			}
+			response := must.Get(client.Get(fmt.Sprintf("http://127.0.0.1:%d%s", pod.Ports.Nginx, path)))(t)
 			response.Body.Close()
 		}
 	}
@@ -113,10 +106,7 @@ func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
 		}
 	}
 	wait("the pod is scraped", func() bool { return len(prometheus.Query(t, "guestbook_build_info")) == 1 })
-	response, err := http.PostForm(pod.URL()+"/guestbook/entries", url.Values{"text": {"x"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(http.PostForm(pod.URL()+"/guestbook/entries", url.Values{"text": {"x"}}))(t)
 	response.Body.Close()
 	if response.StatusCode != http.StatusInsufficientStorage {
 		t.Fatalf("a post is answered %s", response.Status)
@@ -127,15 +117,9 @@ func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
 // Every selector of an alert that names commands and statuses finds them on a pod that nobody has visited.
 func TestSeriesThatAlertsReadAreThereFromTheStart(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
-	response, err := http.Get(pod.APIURL() + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(http.Get(pod.APIURL() + "/metrics"))(t)
 	defer response.Body.Close()
-	metrics, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics := must.Get(io.ReadAll(response.Body))(t)
 	for _, series := range []string{
 		`guestbook_redis_errors_total{role="master"} 0`, "guestbook_redis_fallbacks_total 0", "guestbook_redis_unconfirmed_total 0",
 		`guestbook_http_request_duration_seconds_count{command="set",status="503"} 0`,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -40,16 +41,11 @@ func newMove(t *testing.T, master int, env ...string) *server {
 // what that answers.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
-	program, err := exec.LookPath("redis-cli")
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := must.Get(exec.LookPath("redis-cli"))(t)
 	bin := t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\ncase \" $* \" in *' -h '*) exec %[1]s \"$@\" ;; esac\n%[1]s -p %[2]d \"$@\" | %[3]s\n",
 		program, s.port, strings.Join(append(filter, "cat"), " | "))
-	if err := os.WriteFile(filepath.Join(bin, "redis-cli"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(filepath.Join(bin, "redis-cli"), []byte(script), 0o755))
 	s.ask(t, "", "PING")
 	cmd := exec.CommandContext(t.Context(), files(t, "redis-slave/move.sh")[0], what)
 	cmd.Env = append(slices.Clone(s.Env), "PATH="+bin+":"+os.Getenv("PATH"))
@@ -69,17 +65,13 @@ func TestTheBookMoves(t *testing.T) {
 	}
 	move := newMove(t, source.port)
 	for range 2 {
-		if _, err := move.move(t, "check"); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(move.move(t, "check"))(t)
 	}
 	if answer := source.ask(t, "", "SET", "guestbook", ",later"); answer != "OK" {
 		t.Fatal(answer)
 	}
 	for range 2 { // typed again, as after a line that failed
-		if _, err := move.move(t, "freeze"); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(move.move(t, "freeze"))(t)
 	}
 	for _, write := range [][]any{
 		{"SET", "messages", "x"},
@@ -115,9 +107,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 	source.ask(t, "", "SET", "messages", ",hello")
 	move := newMove(t, source.port)
 	for _, what := range []string{"freeze", "thaw"} {
-		if _, err := move.move(t, what); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(move.move(t, what))(t)
 	}
 	source.ask(t, "", "SET", "messages", ",hello,again")
 	// Where the copy is not what it should be, freeze takes itself back, with the settings as they were.

@@ -18,6 +18,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -59,18 +60,11 @@ func newMaster(t *testing.T, env ...string) *server {
 
 func newServer(t *testing.T, port int, env []string, command ...string) *server {
 	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := must.Get(exec.LookPath("redis-server"))(t)
 	bin, dir := t.TempDir(), t.TempDir()
 	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --bind 127.0.0.1 --port %d --repl-diskless-sync-delay 0\n", program, port)
-	if err := os.WriteFile(filepath.Join(bin, "redis-server"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // another user may come to it
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(filepath.Join(bin, "redis-server"), []byte(script), 0o755))
+	must.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
 	s := &server{Cmd: exec.Command(command[0], command[1:]...), port: port, end: make(chan error, 1)}
 	s.Dir, s.Stdout, s.Stderr = dir, s, s
 	s.Env = append(os.Environ(), append(env, "PATH="+bin+":"+os.Getenv("PATH"))...)
@@ -80,9 +74,7 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 // start starts it for the rest of the test.
 func (s *server) start(t *testing.T) *server {
 	t.Helper()
-	if err := s.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Start())
 	ended := make(chan struct{})
 	go func() {
 		s.end <- s.Wait()
@@ -161,9 +153,7 @@ func (s *server) try(command string, args ...any) error {
 // stop stops it as Kubernetes does.
 func (s *server) stop(t *testing.T) {
 	t.Helper()
-	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Process.Signal(syscall.SIGTERM))
 	select {
 	case err := <-s.end:
 		s.end <- err
@@ -216,9 +206,7 @@ func TestAPassword(t *testing.T) {
 func scriptsOfHA(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
-	if err := localpod.WriteScripts(folder, nil); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, localpod.WriteScripts(folder, nil))
 	return folder
 }
 
@@ -244,14 +232,9 @@ func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 
 func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	master := newMaster(t)
-	lock, err := os.Create(filepath.Join(master.Dir, "lock"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	lock := must.Get(os.Create(filepath.Join(master.Dir, "lock")))(t)
 	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 	master.start(t)
 	await(t, "line", func(context.Context) error {
 		if said := master.said(); !strings.Contains(said, master.Dir+"/lock") || !strings.HasSuffix(said, "\n") {
@@ -289,9 +272,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.start(t)
 			if c.lock {
-				if err := errors.Join(os.WriteFile(s.Dir+"/lock", nil, 0o600), os.Chmod(s.Dir+"/lock", 0o400)); err != nil {
-					t.Fatal(err)
-				}
+				must.OK(t, errors.Join(os.WriteFile(s.Dir+"/lock", nil, 0o600), os.Chmod(s.Dir+"/lock", 0o400)))
 			}
 			user := os.Getuid()
 			if user == 0 {

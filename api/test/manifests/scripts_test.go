@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // documents maps the YAML files that are applied to a cluster, and compose.yaml, to their documents.
@@ -25,9 +26,7 @@ func documents(t *testing.T) map[string][]string {
 			}
 			return err
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 	}
 	compose := files(t, "compose.yaml")[0]
 	found[compose] = []string{read(t, compose)}
@@ -108,13 +107,9 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 // The scripts of the made ConfigMap are those in the folder, byte for byte.
 func TestTheScriptsAreInTheirConfigMap(t *testing.T) {
 	var made struct{ Data map[string]string }
-	if err := yaml.Unmarshal([]byte(read(t, files(t, "k8s/ha/redis-ha-scripts.yaml")[0])), &made); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, yaml.Unmarshal([]byte(read(t, files(t, "k8s/ha/redis-ha-scripts.yaml")[0])), &made))
 	folder := t.TempDir()
-	if err := localpod.WriteScripts(folder, nil); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, localpod.WriteScripts(folder, nil))
 	want := map[string]string{}
 	for _, file := range files(t, "k8s/ha/scripts/*") {
 		want[filepath.Base(file)] = read(t, filepath.Join(folder, filepath.Base(file)))

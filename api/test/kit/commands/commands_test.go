@@ -1,23 +1,19 @@
 package commands
 
 import (
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 func TestRead(t *testing.T) {
 	root := t.TempDir()
 	text := "Do:\n\n```sh cluster\nkubectl get pods\n```\n\n```text\nNAME\n```\n\n* or\n\n  ```sh\n  a \\\n    b\n  ```\n\nIt is\n\n```text\nno output\n```\n"
-	if err := os.WriteFile(filepath.Join(root, "a.md"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	blocks, err := Read(root, "a.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.Write(t, filepath.Join(root, "a.md"), text)
+	blocks := must.Get(Read(root, "a.md"))(t)
 	want := []Block{
 		{File: "a.md", Line: 3, Words: []string{"cluster"}, Text: "kubectl get pods\n", Output: "NAME\n"},
 		{File: "a.md", Line: 13, Words: []string{}, Text: "a \\\n  b\n"},

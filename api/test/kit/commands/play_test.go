@@ -3,6 +3,8 @@ package commands
 import (
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 // What documents once said, and what they may say.
@@ -34,9 +36,7 @@ kubectl replace -f c.yaml`, "kubectl replace -f c.yaml"},
 		{"a program that is not known", "kubectl get a\nmc mirror --remove a b", "mc mirror"},
 	} {
 		plays, faults, err := Fail(t.Context(), Block{File: c.name, Text: c.block + "\n"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if plays == 0 || (c.fault == "") != (len(faults) == 0) || c.fault != "" && !strings.Contains(faults[0], c.fault) {
 			t.Errorf("%s: %d plays, faults %q, want %q", c.name, plays, faults, c.fault)
 		}
@@ -66,10 +66,7 @@ func TestVague(t *testing.T) {
 		"kubectl annotate --overwrite storageclass NAME a=true":                     false,
 		"kubectl label namespace NAMESPACE pod-security.kubernetes.io/enforce=base": false,
 	} {
-		calls, err := Calls(t.Context(), Block{Text: command + "\n"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		calls := must.Get(Calls(t.Context(), Block{Text: command + "\n"}))(t)
 		if got := calls[0].Vague(); (got != "") != vague {
 			t.Errorf("%s: %q", command, got)
 		}

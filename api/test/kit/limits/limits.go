@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -29,10 +30,10 @@ import (
 //	frontend api resources limits memory              a number in a manifest, after the container; likewise master, slave, scaler
 type Figures map[string]int64
 
-// Files are what the figures are read from, by name.
+// Files are texts by the names of their files.
 type Files map[string]string
 
-// Read reads all figures. Files take the place of those of the repository.
+// Read reads all figures. Changed files replace those of the repository.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -71,7 +72,17 @@ func Read(changed Files) (Figures, error) {
 	return f, err
 }
 
-// units are those of nginx, Kubernetes, Redis and Go.
+// Figure returns one figure of the repository.
+func Figure(t testing.TB, name string) int64 {
+	t.Helper()
+	figures, err := Read(nil)
+	if err != nil || figures[name] == 0 {
+		t.Fatalf("there is no figure %q: %v", name, err)
+	}
+	return figures[name]
+}
+
+// units are the units of nginx, Kubernetes, Redis and Go.
 var units = map[string]int64{
 	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "MiB": 1 << 20, "mb": 1 << 20,
 	"ms": int64(time.Millisecond), "s": int64(time.Second),
@@ -79,7 +90,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put takes the text for a figure if it is one.
+// put stores the text if it is a figure.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
@@ -91,7 +102,7 @@ func (f Figures) put(name, text string) {
 	}
 }
 
-// constants reads the constants of a Go file, and the fields and the timeouts that are given as one.
+// constants reads the constants of a Go file, and the constant fields and timeouts.
 func (f Figures) constants(pkg, text string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
 	if err != nil {
@@ -171,8 +182,7 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest reads every number of a manifest, under the names of what it is in; an item of a list is called by its name, or else
-// by its place.
+// manifest reads every number of a manifest. A figure's name is its path, in which an item of a list has its name or its index.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {

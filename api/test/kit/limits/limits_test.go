@@ -2,32 +2,30 @@ package limits
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
-// What things cost, in bytes: measured, rounded up. docs/guarantees.md says how.
+// Costs in bytes, measured and rounded up. docs/guarantees.md says how they were measured.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
-	// nginx's connections cost something even while nobody uses them.
+	// An idle connection of nginx costs memory.
 	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20 // client-output-buffer-limit of the master
-	socket                                   = 4 << 10  // in the kernel, which counts it as the container's
+	socket                                   = 4 << 10  // in the kernel, which counts it for the container
 	// A slow viewer's buffers in the kernel are full: nginx's two connections, the API's one.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
-	// messageCopies is how many times a request's bytes are held: as they came, parsed, and on their way to Redis.
+	// messageCopies counts the copies of a request's bytes: as received, parsed, and on the way to Redis.
 	messageCopies = 3
-	// readCopies, of a long book: its text, and that as JSON, which takes up to six bytes for one, twice while it grows.
+	// readCopies counts the copies of a long book: its text, and JSON of up to six bytes for one, twice while the buffer grows.
 	readCopies = 1 + 2*6
-	// visitors are who must find room beside the viewers, with a connection to nginx and one to the API each.
+	// visitors come beside the viewers. Each has a connection to nginx and one to the API.
 	visitors = 2000
 )
 
@@ -83,7 +81,7 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	// What viewers wait for: texts of their own, and those that topics sent lately, as JSON and the longest twice while it grows.
+	// waiting is what viewers have still to get: their own texts, and the texts that topics sent lately.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
@@ -103,26 +101,10 @@ func contradictions(f Figures) (found []string) {
 }
 
 func TestTheFiguresGoTogether(t *testing.T) {
-	figures, err := Read(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	figures := must.Get(Read(nil))(t)
 	for _, c := range contradictions(figures) {
 		t.Error(c)
 	}
-}
-
-func file(t *testing.T, name string) string {
-	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
@@ -173,7 +155,7 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 		{scaler, "maxReplicas: 10", "maxReplicas: 200", "more connections than Redis"},
 		{nginx, "proxy_send_timeout 5s;", "", "there is no figure nginx http server proxy_send_timeout"},
 	} {
-		text := file(t, c.file)
+		text := must.Read(t, must.Root(t), c.file)
 		changed := strings.Replace(text, c.old, c.new, 1)
 		if changed == text {
 			t.Errorf("%s has no %q to change", c.file, c.old)
@@ -189,13 +171,10 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 	}
 }
 
-// Whoever adds a bound says in the table what happens beyond it.
+// docs/guarantees.md says of each bound what happens beyond it.
 func TestEveryBoundIsInTheTable(t *testing.T) {
-	figures, err := Read(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	table := file(t, "docs/guarantees.md")
+	figures := must.Get(Read(nil))(t)
+	table := must.Read(t, must.Root(t), "docs/guarantees.md")
 	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|server\.slowAfter|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes|limit_conn)|.*(sizeLimit|ephemeral-storage))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]

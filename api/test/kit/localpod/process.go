@@ -86,7 +86,14 @@ func (p *Process) environment() []string {
 	return append(os.Environ(), p.env...)
 }
 
-// Await waits until the condition holds, the process ends or the context does.
+// Command returns a command of the process's program, in its environment.
+func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
+	command := exec.CommandContext(ctx, p.path, args...)
+	command.Env = p.environment()
+	return command
+}
+
+// Await waits until the condition returns nil, the process ends or the context does.
 func (p *Process) Await(ctx context.Context, condition func(context.Context) error) error {
 	for {
 		err := condition(ctx)

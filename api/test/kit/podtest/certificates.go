@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"guestbook/api/test/kit/must"
 )
 
 // Authority signs the certificates of a test's servers.
@@ -24,7 +26,7 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority makes an authority that nobody else trusts.
+// NewAuthority returns a new authority.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{File: filepath.Join(t.TempDir(), "ca.crt"), key: newKey(t), cert: &x509.Certificate{
@@ -32,43 +34,31 @@ func NewAuthority(t testing.TB) *Authority {
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}}
-	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
+	der := must.Get(x509.CreateCertificate(rand.Reader, a.cert, a.cert, a.key.Public(), a.key))(t)
+	a.cert = must.Get(x509.ParseCertificate(der))(t)
 	writePEM(t, a.File, "CERTIFICATE", der)
 	return a
 }
 
-// Issue makes a certificate for a server of that name, and gives the arguments with which a redis-server uses it on a
-// port of its own.
+// Issue makes a certificate for a server of that name, and returns the arguments with which a redis-server uses it on the port.
 func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int) []string {
 	t.Helper()
 	dir, key := t.TempDir(), newKey(t)
 	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+	der := must.Get(x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		SerialNumber: big.NewInt(2), NotBefore: expires.Add(-24 * time.Hour), NotAfter: expires,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}, a.cert, key.Public(), a.key))(t)
 	writePEM(t, certFile, "CERTIFICATE", der)
-	if der, err = x509.MarshalECPrivateKey(key); err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, keyFile, "EC PRIVATE KEY", der)
+	writePEM(t, keyFile, "EC PRIVATE KEY", must.Get(x509.MarshalECPrivateKey(key))(t))
 	return []string{
 		"--tls-port", strconv.Itoa(port), "--tls-cert-file", certFile, "--tls-key-file", keyFile,
 		"--tls-ca-cert-file", a.File, "--tls-auth-clients", "no",
 	}
 }
 
-// Trust is what a client uses who trusts this authority and expects a server of that name.
+// Trust returns the settings of a client that trusts this authority and expects a server of that name.
 func (a *Authority) Trust(name string) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.cert)
@@ -77,16 +67,10 @@ func (a *Authority) Trust(name string) *tls.Config {
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	return must.Get(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
 }
 
 func writePEM(t testing.TB, file, kind string, der []byte) {
 	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 }

@@ -1,4 +1,4 @@
-// Package podtest gives tests a local pod of their own.
+// Package podtest starts a local pod for a test.
 package podtest
 
 import (
@@ -15,14 +15,14 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // apiBinary is the API that Main has built.
 var apiBinary string
 
-// Main builds the API once for all tests of a package, with the given flags of go build, and runs them. It returns
-// the exit code. Where the variable API_COVERAGE names a folder, each API that a test starts writes there which of its code
-// has run.
+// Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If API_COVERAGE
+// names a folder, each API writes there which of its code has run.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	if err != nil {
@@ -45,15 +45,12 @@ func Main(m *testing.M, flags ...string) int {
 	return m.Run()
 }
 
-// Command returns an operator's command, run by the API that Main has built, as in the pod's container.
+// Command returns an operator's command, as in the container of the pod's API.
 func Command(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
-	command := exec.CommandContext(t.Context(), apiBinary, args...)
-	command.Env = append(os.Environ(), fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", pod.Ports.Master))
-	return command
+	return pod.API.Command(t.Context(), args...)
 }
 
-// Pod starts a whole pod, with the API that Main has built, and gives a connection to its master. A data race in the
-// API fails the test.
+// Pod starts a whole pod with the API of Main, and returns a connection to its master. A data race in the API fails the test.
 func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	pod := New(t, o)
@@ -62,17 +59,13 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 			t.Errorf("the API's last words:\n%s", tail)
 		}
 	})
-	if err := pod.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, pod.Start(t.Context()))
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New prepares a pod on free ports, unless o names some, and in a folder of its own, that is stopped when the test
-// ends. Nothing runs yet.
+// New prepares a pod that the test's end stops. Its ports are free ones and its folder is new unless o names them.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
-	var err error
 	if o.Ports == (localpod.Ports{}) {
 		o.Ports = FreePorts(t)
 	}
@@ -85,10 +78,7 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
-	pod, err := localpod.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pod := must.Get(localpod.New(o))(t)
 	t.Cleanup(func() {
 		if err := pod.Stop(); err != nil {
 			t.Error(err)
@@ -97,61 +87,59 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	return pod
 }
 
-// FreePorts gives ports that nothing listens on.
+// FreePorts returns ports that nothing listens on.
 func FreePorts(t testing.TB) localpod.Ports {
 	t.Helper()
-	ports, err := localpod.FreePorts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ports := must.Get(localpod.FreePorts())(t)
 	return ports
 }
 
-// Redis starts the pod's master and slave alone, and waits until they are in sync.
+// Redis starts only the pod's master and slave, and waits until they are in sync.
 func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := New(t, o)
-	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
-		Start(t, p)
-	}
+	Start(t, pod.Master, pod.Slave)
 	Await(t, pod.Slave, pod.Synced)
 	return pod
 }
 
-// Start starts one process.
-func Start(t testing.TB, p *localpod.Process) {
+// Start starts processes one after the other.
+func Start(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
-	if err := p.Start(context.Background()); err != nil {
-		t.Fatal(err)
+	for _, p := range processes {
+		must.OK(t, p.Start(context.Background()))
 	}
 }
 
-// Kill ends one process at once.
-func Kill(t testing.TB, p *localpod.Process) {
+// Kill ends processes at once.
+func Kill(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
-	if err := p.Kill(); err != nil {
-		t.Fatal(err)
+	for _, p := range processes {
+		must.OK(t, p.Kill())
 	}
 }
 
-// Await waits until the condition holds; the test fails if the process ends or 20 s pass before.
+// Stop stops processes in good order, one after the other.
+func Stop(t testing.TB, processes ...*localpod.Process) {
+	t.Helper()
+	for _, p := range processes {
+		must.OK(t, p.Stop())
+	}
+}
+
+// Await waits until the condition returns nil. The test fails if the process ends, or after 20 s.
 func Await(t testing.TB, p *localpod.Process, condition func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := p.Await(ctx, condition); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, p.Await(ctx, condition))
 }
 
 // Dial connects to the Redis on a port of 127.0.0.1.
 func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 	t.Helper()
 	const timeout = 10 * time.Second
-	c, err := localpod.DialOwn(port, append(options, redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(localpod.DialOwn(port, append(options, redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))...))(t)
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -159,9 +147,6 @@ func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 // Do runs a command that must succeed.
 func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 	t.Helper()
-	reply, err := c.Do(command, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	reply := must.Get(c.Do(command, args...))(t)
 	return reply
 }

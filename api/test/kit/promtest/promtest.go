@@ -1,4 +1,4 @@
-// Package promtest gives tests a Prometheus of their own, with the rules of k8s/monitoring.
+// Package promtest starts a Prometheus for a test, with the rules of k8s/monitoring.
 package promtest
 
 import (
@@ -22,38 +22,23 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // timeout is how long each of the programs may take to start, and to answer.
 const timeout = 30 * time.Second
 
-// Manifest reads a manifest of k8s/monitoring into what is pointed to.
+// Manifest decodes a manifest of k8s/monitoring.
 func Manifest(t testing.TB, name string, into any) {
 	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(root, "k8s/monitoring", name))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var content any
-	if err := yaml.Unmarshal(text, &content); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	asJSON, err := json.Marshal(content)
-	if err == nil {
-		err = json.Unmarshal(asJSON, into)
-	}
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
+	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/monitoring", name)), &content))
+	must.OK(t, json.Unmarshal(must.Get(json.Marshal(content))(t), into))
 }
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerts to a file, as Prometheus reads them. Their minutes are as many times shorter as speed says.
+// Rules writes the alerts to a file that Prometheus reads. It divides their minutes by speed.
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
@@ -63,26 +48,21 @@ func Rules(t testing.TB, file string, speed float64) {
 		n, _ := strconv.Atoi(string(part[2])) // they are digits
 		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
 	})
-	if err := os.WriteFile(file, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(file, text, 0o644))
 }
 
-// Prometheus is one that runs.
+// Prometheus is a running server.
 type Prometheus struct{ url string }
 
-// Target gives the address, host:port, of what is scraped now; "" for nothing.
+// Target returns the host:port that is scraped now, or "" for none.
 type Target func() string
 
-// Start runs a Prometheus, and an exporter for the Redis at a port, until the test ends. It scrapes this and the APIs every
-// 15 s, divided by speed; so are the alerts' times. It takes some seconds until it begins to, and so targets may change.
+// Start runs a Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs every 15 s divided
+// by speed; the alerts' times are divided as well.
 func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
 	t.Helper()
 	dir := t.TempDir()
-	ports, err := localpod.FreePorts()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ports := must.Get(localpod.FreePorts())(t)
 	exporter, server := addr(ports.API), addr(ports.Nginx)
 	targets := http.NewServeMux()
 	targets.HandleFunc("/redis", func(w http.ResponseWriter, r *http.Request) {
@@ -104,28 +84,18 @@ scrape_configs:
 		})
 		config += fmt.Sprintf(`  - {job_name: "%[1]d/frontend", metrics_path: /%[1]d, static_configs: [{targets: ["%[2]s"], labels: {pod: frontend-%[1]d}}]}`+"\n", i, address)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.Write(t, filepath.Join(dir, "prometheus.yml"), config)
 	run(t, "prometheus-redis-exporter", "-redis.addr", "", "-web.listen-address", exporter)
 	run(t, "prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
-	for until := time.Now().Add(timeout); !answers(p.url + "/-/ready"); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("Prometheus does not answer")
-		}
-	}
-	// Up or not, but asked for.
-	for until := time.Now().Add(timeout); len(p.Query(t, "up")) <= len(apis); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("Prometheus does not scrape")
-		}
-	}
+	must.Hold(t, "Prometheus answers", timeout, func() bool { return answers(p.url + "/-/ready") })
+	// up is 0 for a target that does not answer.
+	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
-// forward answers with what the target does.
+// forward answers as the target does.
 func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
 	address := target()
 	if address == "" {
@@ -148,7 +118,7 @@ func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
 	_, _ = io.Copy(w, response.Body) // what is cut off Prometheus notices
 }
 
-// once keeps no connection: what holds too many is what the tests look for.
+// once keeps no connection open, because tests count connections.
 var once = &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
@@ -177,19 +147,16 @@ func run(t testing.TB, name string, args ...string) {
 	})
 }
 
-// Series is one of the answers to a query: its labels, and its value.
+// Series is one result of a query.
 type Series struct {
 	Metric map[string]string
 	Value  [2]any // a time and a text
 }
 
-// Query asks for what holds now.
+// Query returns the present results of an expression.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
-	response, err := once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}}))(t)
 	defer response.Body.Close()
 	var answer struct {
 		Error string
@@ -201,7 +168,7 @@ func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	return answer.Data.Result
 }
 
-// Fired gives the names of the alerts that have fired since then.
+// Fired returns the names of the alerts that have fired since then.
 func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	t.Helper()
 	query := fmt.Sprintf(`group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[%dms]))`, max(time.Since(since).Milliseconds(), 1))
@@ -212,21 +179,19 @@ func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	return names
 }
 
-// Panel is one of the dashboard's.
+// Panel is one panel of the dashboard.
 type Panel struct {
 	Title, Description string
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels are those of the dashboard of k8s/monitoring. Their rates are over the window.
+// Panels returns the panels of k8s/monitoring's dashboard. Their rates are over the window.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }
 	Manifest(t, "guestbook-dashboard.yaml", &config)
 	var dashboard struct{ Panels []Panel }
 	text := strings.ReplaceAll(config.Data["guestbook.json"], "$__rate_interval", window)
-	if err := json.Unmarshal([]byte(text), &dashboard); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal([]byte(text), &dashboard))
 	return dashboard.Panels
 }

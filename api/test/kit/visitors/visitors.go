@@ -1,4 +1,4 @@
-// Package visitors has clients that use a guestbook as people do: they post, repeat what was not answered, read and watch.
+// Package visitors implements clients of a guestbook that post, repeat unanswered posts, read and watch.
 package visitors
 
 import (
@@ -21,13 +21,13 @@ import (
 	"guestbook/api/test/kit/history"
 )
 
-// Visitor speaks with the guestbook at Base, such as http://127.0.0.1:8000.
+// Visitor is a client of the guestbook at Base, such as http://127.0.0.1:8000.
 type Visitor struct {
 	Base   string
 	Client *http.Client
 	// Repeated counts the posts that were sent again.
 	Repeated int
-	// Done, where set, is told of every request that ended, streams excepted.
+	// Done, if not nil, is called after every request but streams.
 	Done func(Request)
 }
 
@@ -37,12 +37,13 @@ type Request struct {
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error         // there is no answer, or not all of it
-	Write  history.Write // what it would write, and what the answer says of that
+	Err    error // no answer, or only a part of it
+	// History is a history.Write, or the history.Read of an answer, or nil.
+	History any
 }
 
-// outcome returns what an answer says of a write.
-func outcome(status int, body string, err error) history.Outcome {
+// Outcome returns what an answer says of a write.
+func Outcome(status int, body string, err error) history.Outcome {
 	switch {
 	case err != nil:
 		return history.Unknown
@@ -60,7 +61,7 @@ type Entry struct {
 	Text string
 }
 
-// NewClient makes a client that keeps enough connections open for that many requests at a time.
+// NewClient returns a client that keeps that many connections open.
 func NewClient(connections int) *http.Client {
 	return &http.Client{
 		Timeout:   15 * time.Second,
@@ -68,7 +69,7 @@ func NewClient(connections int) *http.Client {
 	}
 }
 
-// Post posts an entry, and repeats it under the same key until it is answered with success or refused, or ctx ends.
+// Post posts an entry, and repeats the post under the same key until it succeeds, is refused, or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	key := rand.Text()
 	for {
@@ -89,7 +90,7 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	}
 }
 
-// PostOnce posts an entry without a key, so that it cannot be repeated. ok says whether it was acknowledged.
+// PostOnce posts an entry once, without a key, and reports whether the post was acknowledged.
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	status, body, err := v.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, "")
 	var entry Entry
@@ -128,7 +129,7 @@ func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, an
 	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), answer)
 }
 
-// Page reads the newest page of the book, which must not be older than the entry seen; -1: whatever there is.
+// Page reads the newest page of the book, with the entry seen or a newer one on it. -1 asks for any page.
 func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
@@ -140,7 +141,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	return answer.Entries, err
 }
 
-// get reads JSON. An answer with another status than 200 is an error whose text begins with the status.
+// get reads JSON. If the status is not 200, the error begins with the status.
 func (v *Visitor) get(ctx context.Context, what, path string, answer any) error {
 	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
 	switch {
@@ -159,27 +160,45 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 	start := time.Now()
 	status, body, err := v.exchange(ctx, method, path, form, idempotencyKey)
 	if write := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &write) && write.Op == "write" {
-		// The server closed the idle connection while this was being sent, as it may at any time: a client repeats it
-		// (RFC 9112, 9.3.1). net/http does so by itself where the request fits into its buffer of 4 KB.
+		// The server closed the idle connection meanwhile, and a client repeats the request then (RFC 9112, 9.3.1). net/http does
+		// so only if the request fits into its buffer of 4 KB.
 		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
 	}
 	if v.Done != nil {
 		done := Request{What: what, Start: start, Took: time.Since(start), Status: status, Err: err}
-		switch what {
-		case "post":
-			var entry Entry
-			_ = json.Unmarshal([]byte(body), &entry) // of another answer than an entry, the id does not count
-			done.Write = history.Write{Book: guestbook.DefaultKey, Text: form.Get("text"), Key: idempotencyKey, Outcome: outcome(status, body, err), ID: entry.ID}
-		case "set":
-			_, query, _ := strings.Cut(path, "?")
-			params := php.ParseQuery(query)
-			key, _ := params.Get("key")
-			value, _ := params.Get("value")
-			done.Write = history.Write{Book: key.Text, Set: true, Text: value.Text, Outcome: outcome(status, body, err)}
-		}
+		done.History = v.history(what, path, form.Get("text"), idempotencyKey, Outcome(status, body, err), body)
 		v.Done(done)
 	}
 	return status, body, err
+}
+
+// history returns what a history needs to know of a request and its answer.
+func (v *Visitor) history(what, path, text, idempotencyKey string, outcome history.Outcome, body string) any {
+	_, query, _ := strings.Cut(path, "?")
+	params := php.ParseQuery(query)
+	key, _ := params.Get("key")
+	var answer struct {
+		ID      int64
+		Entries []guestbook.Entry
+		Data    string
+	}
+	_ = json.Unmarshal([]byte(body), &answer) // an error has none of these
+	switch {
+	case what == "post":
+		return history.Write{Book: guestbook.DefaultKey, Text: text, Key: idempotencyKey, Outcome: outcome, ID: answer.ID}
+	case what == "set":
+		value, _ := params.Get("value")
+		return history.Write{Book: key.Text, Set: true, Text: value.Text, Outcome: outcome}
+	case outcome != history.Stored:
+		return nil
+	case what == "get":
+		return history.Read{Book: key.Text, Seen: -1, Whole: &answer.Data}
+	}
+	read := history.Read{Book: guestbook.DefaultKey, Seen: -1, Entries: answer.Entries}
+	if seen, ok := params.Get("seen"); ok {
+		read.Seen, _ = strconv.ParseInt(seen.Text, 10, 64) // it is a number
+	}
+	return read
 }
 
 func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
@@ -202,9 +221,8 @@ func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Va
 	return response.StatusCode, string(body), err
 }
 
-// Watch follows the book's entries from after the one with the id on (-1: from the first) and gives each to seen,
-// until that says false or ctx ends. When the stream ends it goes on where it was, as a browser does. A reset
-// is an error.
+// Watch calls seen with each entry after the id, or with all for -1, until seen returns false or ctx ends. After a lost stream it
+// goes on where it was, as a browser does. A reset is an error.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
 		last, done, err := v.watchOnce(ctx, after, seen)

@@ -1,0 +1,244 @@
+//go:build faults
+
+package faults
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/kit/history"
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
+)
+
+// large are faults by too many bytes or viewers, and by a clock.
+var large = []fault{
+	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
+		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
+		writes: []int{503, 507}, instead: func(r *rig) { setAtOnce(r, 300) }},
+	{name: "60 sets of 1 MiB at once, 6 MB/s to the master", bound: "every one is answered in time; where it says that nothing was stored, nothing was",
+		setup: setup{}, writes: unavailable, instead: func(r *rig) {
+			const slow = `{"name": "slow", "type": "bandwidth", "stream": "upstream", "attributes": {"rate": 6000}}`
+			must.Get(r.masterProxy.Toxics.AddToxicJson(strings.NewReader(slow)))(r)
+			setAtOnce(r, 60)
+		}},
+	{name: "as many viewers as may be", bound: "nothing fails; the next viewer is told so, until one leaves",
+		setup: setup{slaves: 2}, keeps: keptByNginx, inject: allViewers},
+	{name: "a book of 90 MB, 4 slow readers, for 5 s", bound: "nothing else fails; who asks for it is told to read pages",
+		setup: setup{slaves: 2}, keeps: keptByNginx, prepare: func(r *rig) { makeLongBook(r, 90) },
+		inject: func(r *rig) { longBook(r, 90, http.StatusRequestEntityTooLarge, "read it by pages") }},
+	{name: "a book of 3 MB, 4 slow readers, for 5 s", bound: "nothing else fails; who asks for it gets it, or is told to try again",
+		setup: setup{slaves: 2}, keeps: keptByNginx, prepare: func(r *rig) { makeLongBook(r, 3) },
+		inject: func(r *rig) { longBook(r, 3, http.StatusServiceUnavailable, "try again") }},
+	{name: "the API's clock set back by an hour, just when its connections to the slaves failed", bound: "nothing fails; connections are used again, and the slaves are",
+		setup: setup{slaves: 2, clock: true}, inject: clockSetBack},
+	{name: "posts with an Idempotency-Key until a master of 20 MB is full", bound: "80 % of the memory is messages by then",
+		setup: setup{direct: true, masterArgs: append([]string{"--maxmemory", "20mb"}, policy()...)}, writes: []int{507, 503}, instead: untilFull},
+}
+
+// send posts a form in two pieces, records the request, and returns what the answer says of the write.
+func (l *load) send(client *http.Client, what, path, head, text, key string) (outcome history.Outcome, status int) {
+	q, err := http.NewRequest(http.MethodPost, l.base+path, io.MultiReader(strings.NewReader(head), strings.NewReader(text)))
+	if err != nil {
+		l.problem("%v", err)
+		return history.Unknown, 0
+	}
+	q.ContentLength = int64(len(head) + len(text))
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if key != "" {
+		q.Header.Set("Idempotency-Key", key)
+	}
+	done := visitors.Request{What: what, Start: time.Now()}
+	response, err := client.Do(q)
+	var body []byte
+	if done.Err = err; err == nil {
+		done.Status = response.StatusCode
+		body, done.Err = io.ReadAll(response.Body)
+		response.Body.Close()
+	}
+	done.Took = time.Since(done.Start)
+	l.mu.Lock()
+	l.requests = append(l.requests, done)
+	l.mu.Unlock()
+	if outcome = visitors.Outcome(done.Status, string(body), done.Err); outcome == history.Unknown && !bytes.Contains(body, []byte("did not answer in time")) {
+		l.problem("a %s is answered %d %.200s, %v", what, done.Status, body, done.Err)
+	}
+	return outcome, done.Status
+}
+
+// setAtOnce writes n books of a mebibyte each at once, straight to the API, and compares the answers with what is stored.
+func setAtOnce(r *rig, n int) {
+	l := newLoad(r.pods[0].APIURL())
+	r.load = l
+	text := strings.Repeat("x", 1<<20-100)
+	client := visitors.NewClient(n)
+	defer client.CloseIdleConnections()
+	said := make([]history.Outcome, n)
+	var count [3]atomic.Int64
+	var asking sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range n {
+		asking.Go(func() {
+			<-begin
+			said[i], _ = l.send(client, "set", "/guestbook/", fmt.Sprintf("cmd=set&key=large-%d&value=", i), text, "")
+			count[said[i]].Add(1)
+		})
+	}
+	close(begin)
+	asking.Wait()
+	r.addNote("%d stored, %d not, %d unknown", count[history.Stored].Load(), count[history.Refused].Load(), count[history.Unknown].Load())
+	master := podtest.Dial(r, r.masterPort)
+	holds := func() (lengths []int) {
+		for i := range n {
+			lengths = append(lengths, must.Get(redis.Int(master.Do("STRLEN", fmt.Sprint("large-", i))))(r))
+		}
+		return lengths
+	}
+	lengths := holds()
+	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // what is on its way still arrives
+		last = lengths
+		time.Sleep(time.Second)
+	}
+	for i, length := range lengths {
+		if said[i] == history.Stored && length != len(text) || said[i] == history.Refused && length != 0 {
+			l.problem("a set is answered %d, and %d bytes are stored", said[i], length)
+		}
+	}
+}
+
+// policy returns the setting of the manifest's master that says what gives way.
+func policy() []string {
+	root, _ := localpod.Root()
+	manifest, _ := os.ReadFile(filepath.Join(root, "k8s", "redis-master-deployment.yaml"))
+	setting := regexp.MustCompile(`(--maxmemory-policy), ([\w-]+)`).FindStringSubmatch(string(manifest))
+	return setting[1:]
+}
+
+func untilFull(r *rig) {
+	const writers = 100
+	l := newLoad(r.pods[0].APIURL())
+	r.load = l
+	client := visitors.NewClient(writers)
+	defer client.CloseIdleConnections()
+	post := func(n int) (status int) {
+		for until := time.Now().Add(waitLimit); ; { // on a busy machine Redis may not answer in time
+			_, status = l.send(client, "post", "/guestbook/entries", "text=", fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
+			if status != http.StatusServiceUnavailable || time.Now().After(until) {
+				return status
+			}
+		}
+	}
+	// While a buffer is large for a moment, a post may be refused though records can still give way. So the master is full once
+	// none of a thousand posts is stored.
+	stored := int64(0)
+	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
+		var created, other atomic.Int64
+		var group sync.WaitGroup
+		for w := range writers {
+			group.Go(func() {
+				for i := w; i < 1000; i += writers {
+					switch post(from + i) {
+					case http.StatusCreated:
+						created.Add(1)
+					case http.StatusInsufficientStorage:
+					default:
+						other.Add(1)
+					}
+				}
+			})
+		}
+		group.Wait()
+		if other.Load() > 0 || from > 200_000 {
+			r.Fatalf("%d of %d posts are answered neither 201 nor 507", other.Load(), from)
+		}
+		storedNow = created.Load()
+		stored += storedNow
+	}
+	share := 100 * float64(r.redis(r.masterPort, "MEMORY", "USAGE", book).(int64)) / float64(r.info(r.masterPort, "memory", "used_memory_dataset"))
+	r.addNote("%d posts of 400 bytes, then %.0f %% of the data is messages", stored, share)
+	if share < 80 {
+		l.problem("%.0f %% of the memory is messages", share)
+	}
+}
+
+// makeLongBook makes a book of some megabytes.
+func makeLongBook(r *rig, megabytes int) {
+	master := podtest.Dial(r, r.masterPort)
+	piece := strings.Repeat(","+strings.Repeat("x", 999), 1000) // entries
+	for range megabytes {
+		podtest.Do(r, master, "APPEND", "long", piece)
+	}
+	for _, pod := range r.pods {
+		slave := podtest.Dial(r, pod.Ports.Slave)
+		must.Hold(r, "the slave has the book", waitLimit, func() bool { return podtest.Do(r, slave, "STRLEN", "long") == int64(megabytes*len(piece)) })
+	}
+}
+
+// longBook has slow readers of that book, and others that ask for it.
+func longBook(r *rig, megabytes int, status int, words string) {
+	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
+	defer cancel()
+	var readers sync.WaitGroup
+	for i := range 4 {
+		// Two come through nginx, which keeps the answer on its disk.
+		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				beSlow(ctx, to, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
+			}
+		})
+	}
+	var got, refused atomic.Int64
+	var mu sync.Mutex
+	var slowest time.Duration
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				start := time.Now()
+				response, err := r.load.client.Get(r.load.base + "/guestbook/?cmd=get&key=long")
+				if err != nil {
+					r.load.problem("get of the long book: %v", err)
+					return
+				}
+				body, err := io.ReadAll(response.Body)
+				response.Body.Close()
+				mu.Lock()
+				slowest = max(slowest, time.Since(start))
+				mu.Unlock()
+				switch {
+				case err == nil && response.StatusCode == http.StatusOK && len(body) == megabytes*1_000_000+len(`{"data": ""}`):
+					got.Add(1)
+				case err == nil && response.StatusCode == status && strings.Contains(string(body), words):
+					refused.Add(1)
+				default:
+					r.load.problem("get of the long book is answered %d %.100s…, %v", response.StatusCode, body, err)
+				}
+				time.Sleep(pace)
+			}
+		})
+	}
+	readers.Wait()
+	if slowest > deadline {
+		r.slow("a get of the long book took %s", slowest)
+	}
+	if status == http.StatusRequestEntityTooLarge && got.Load() > 0 {
+		r.load.problem("the long book is answered")
+	}
+	r.addNote("%d gets of it, %d refused, slowest %s; 99 %% of ordinary requests within %d ms", got.Load()+refused.Load(), refused.Load(),
+		seconds(slowest), r.load.p99(r.started, time.Now()).Milliseconds())
+}

@@ -1,0 +1,82 @@
+//go:build faults
+
+package faults
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+)
+
+// cuttable are relays through which the three, and the proxies, reach each other, until one of the three is cut off.
+type cuttable struct {
+	connections
+	port int
+	net  string
+
+	off     int // counted from 1; 0: none
+	changed *sync.Cond
+}
+
+// relay makes the relays of one of the three: to its Redis and to its sentinel.
+func (c *cuttable) relay(r *rig) func(addr string) (string, error) {
+	c.changed = sync.NewCond(&c.mu)
+	n := 0
+	r.Cleanup(func() {
+		c.close()
+		c.changed.Broadcast()
+	})
+	return func(host string) (string, error) {
+		n++
+		node := n
+		relay := fmt.Sprintf("%s.%d", c.net, 20+n)
+		for _, port := range []int{c.port, c.port + 1} {
+			listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", relay, port))
+			if err != nil {
+				return "", err
+			}
+			accept(r, listener, func(from net.Conn) { c.forward(from, node, fmt.Sprintf("%s:%d", host, port)) })
+		}
+		return relay, nil
+	}
+}
+
+// wait blocks while nothing from the source may reach the node. It returns false at the end of the test.
+func (c *cuttable) wait(source string, node int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.closed && c.blocked(source, node) {
+		c.changed.Wait()
+	}
+	return !c.closed
+}
+
+// blocked reports whether a node is out of reach. Only the first proxy, its pod and the test reach the node that is cut off, and
+// that node reaches no other.
+func (c *cuttable) blocked(source string, node int) bool {
+	last, inside := strings.CutPrefix(source, c.net+".")
+	if c.off == 0 || !inside || last == "11" {
+		return false
+	}
+	return (node == c.off) != (last == fmt.Sprint(c.off))
+}
+
+func (c *cuttable) forward(from net.Conn, node int, addr string) {
+	source, _, _ := net.SplitHostPort(from.RemoteAddr().String())
+	if c.wait(source, node) {
+		c.join(from, addr, func() bool { return c.wait(source, node) })
+	}
+	from.Close()
+}
+
+// cutOff swallows what goes between one of the three and the others.
+func (c *cuttable) cutOff(i int) { c.set(i + 1) }
+func (c *cuttable) heal()        { c.set(0) }
+
+func (c *cuttable) set(off int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.off = off
+	c.changed.Broadcast()
+}

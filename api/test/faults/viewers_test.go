@@ -1,0 +1,122 @@
+//go:build faults
+
+package faults
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"guestbook/api/test/kit/limits"
+	"guestbook/api/test/kit/must"
+)
+
+// allViewers opens streams of a book that others only watch until the API refuses more, while visitors come and go.
+func allViewers(r *rig) {
+	const watched = "watched"
+	const request = "GET /guestbook/events?key=" + watched + " HTTP/1.1\r\nHost: x\r\n\r\n"
+	most := int(limits.Figure(r, "server.maxViewers")) - viewers
+	open := func() (net.Conn, string, error) {
+		c, err := net.Dial("tcp", addr(r.pods[0].Ports.Nginx))
+		if err != nil {
+			return nil, "", err
+		}
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // if it is closed, so says Write
+		head := make([]byte, 4096)
+		n := 0
+		if _, err = io.WriteString(c, request); err == nil {
+			n, err = c.Read(head)
+		}
+		return c, string(head[:n]), err
+	}
+	conns := make([]net.Conn, most)
+	defer func() {
+		for _, c := range conns {
+			if c != nil {
+				c.Close()
+			}
+		}
+	}()
+	each := func(do func(viewer int)) { // 16 at a time
+		var doing sync.WaitGroup
+		for part := range 16 {
+			doing.Go(func() {
+				for i := part; i < most; i += 16 {
+					do(i)
+				}
+			})
+		}
+		doing.Wait()
+	}
+	each(func(i int) {
+		c, head, err := open()
+		if conns[i] = c; err != nil || !strings.HasPrefix(head, "HTTP/1.1 200") {
+			r.load.problem("viewer %d is answered %.300q, %v", i, head, err)
+		}
+	})
+	opened := time.Since(r.started)
+	c, head, err := open()
+	if err != nil || !strings.HasPrefix(head, "HTTP/1.1 503") || !strings.Contains(head, "too many are watching") {
+		r.load.problem("one viewer too many is answered %.300q, %v", head, err)
+	}
+	if c != nil {
+		c.Close()
+	}
+	var want strings.Builder
+	for began, i := time.Now(), 0; time.Since(began) < scaled(5*time.Second); i++ {
+		if response, _ := must.Fetch(r, r.load.base+"/"); response.StatusCode != http.StatusOK {
+			r.load.problem("the page is answered %s", response.Status)
+		}
+		r.redis(r.masterPort, "APPEND", watched, fmt.Sprint(",", i))
+		fmt.Fprint(&want, i, " ")
+		time.Sleep(500 * time.Millisecond)
+	}
+	r.redis(r.masterPort, "APPEND", watched, ",the last")
+	want.WriteString("the last ")
+	texts := regexp.MustCompile(`"text": "([^"]*)"`)
+	var without atomic.Int64
+	each(func(i int) {
+		if conns[i] == nil {
+			return
+		}
+		_ = conns[i].SetDeadline(time.Now().Add(10 * time.Second))
+		var all bytes.Buffer
+		buffer := make([]byte, 4096)
+		for err := error(nil); err == nil && !bytes.Contains(all.Bytes(), []byte("the last")); {
+			var n int
+			n, err = conns[i].Read(buffer)
+			all.Write(buffer[:n])
+		}
+		got := ""
+		for _, text := range texts.FindAllSubmatch(all.Bytes(), -1) {
+			got += string(text[1]) + " "
+		}
+		if got != want.String() {
+			without.Add(1)
+		}
+	})
+	if n := without.Load(); n > 0 {
+		r.load.problem("%d viewers of %d did not get each entry once and in order", n, most)
+	}
+	conns[0].Close()
+	must.Await(r, "the next viewer is let in after one has left", 5*time.Second, func() error {
+		c, head, err := open()
+		if c != nil {
+			c.Close()
+		}
+		if err == nil && !strings.HasPrefix(head, "HTTP/1.1 200") {
+			err = errors.New(head)
+		}
+		return err
+	})
+	p99 := r.load.p99(r.started, time.Now())
+	r.addNote("%d viewers and %d of another book, opened in %s; 99 %% of ordinary requests within %d ms", most, viewers, opened.Round(time.Second), p99.Milliseconds())
+}

@@ -1,0 +1,180 @@
+package history
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"github.com/anishathalye/porcupine"
+
+	"guestbook/api/internal/guestbook"
+)
+
+// entry is one entry of a book and all before it; nil is none.
+type entry struct {
+	before         *entry
+	id, end        int64
+	raw, text, key string // raw is the text as the book has it
+}
+
+// hidden is the id of a hidden entry, and those hidden before.
+type hidden struct {
+	before *hidden
+	id     int64
+}
+
+// state is a state of a book in the model.
+type state struct {
+	last   *entry
+	hidden *hidden
+	hash   uint64 // the sum of the entries' hashes
+}
+
+func hash(id int64, raw string) uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, id, raw)
+	return h.Sum64()
+}
+
+func (s state) end() int64 {
+	if s.last == nil {
+		return 0
+	}
+	return s.last.end
+}
+
+// append returns the state after an entry was added as it stands in the book.
+func (s state) append(raw, text, key string) state {
+	id := s.end()
+	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
+}
+
+// value returns the state after a book was set. Its entries have no keys.
+func value(text string) (s state) {
+	for text != "" {
+		n := strings.IndexByte(text[1:], ',') + 1
+		if n == 0 {
+			n = len(text)
+		}
+		s, text = s.append(text[:n], guestbook.Decode(strings.TrimPrefix(text[:n], ",")), ""), text[n:]
+	}
+	return s
+}
+
+// blanked returns an entry as it stands in the book once it is hidden.
+func blanked(raw string) string { return "," + strings.Repeat(" ", len(raw)-1) }
+
+func (s state) hides(id int64) bool {
+	for h := s.hidden; h != nil; h = h.before {
+		if h.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// hide returns the state after an entry was hidden. It is not ok if no entry starts at the id.
+func (s state) hide(id int64) (_ state, ok bool) {
+	for e := s.last; e != nil && e.id >= id; e = e.before {
+		if e.id == id && !s.hides(id) {
+			return state{s.last, &hidden{s.hidden, id}, s.hash - hash(id, e.raw) + hash(id, blanked(e.raw))}, true
+		} else if e.id == id {
+			return s, true
+		}
+	}
+	return s, false
+}
+
+// shows reports whether the book's newest entries are those of a page.
+func (s state) shows(page []guestbook.Entry) bool {
+	e := s.last
+	for i := len(page); ; i-- {
+		for e != nil && (s.hides(e.id) || guestbook.IsBlank(e.text)) {
+			e = e.before
+		}
+		if i == 0 {
+			return len(page) > 0 || e == nil
+		}
+		if e == nil || e.id != page[i-1].ID || e.text != page[i-1].Text {
+			return false
+		}
+		e = e.before
+	}
+}
+
+// model says what a request does to a book:
+//
+//   - A post adds its text at the end, and its id is where the book ended before.
+//   - A post under a key that the book has an entry of adds nothing, and its id is that entry's.
+//   - A set replaces the book, and with it all keys that later repeats could be known by.
+//   - A hide blanks the entry at its id. All other entries stay where they are.
+//   - A refused write does nothing. An unknown one does what it says at any time after it was sent, perhaps after the end.
+//   - A page shows the newest entries that are not blank, of a book that has the entry seen. A get shows the whole book.
+func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
+	whole := map[*string]uint64{} // the hashes of books that were read
+	return porcupine.Model{
+		Init: func() any { return state{} },
+		Step: func(before, input, _ any) (bool, any) {
+			s := before.(state)
+			if r, ok := input.(Read); ok {
+				if r.Whole == nil {
+					return s.end() > r.Seen && s.shows(r.Entries), s
+				} else if int64(len(*r.Whole)) != s.end() {
+					return false, s
+				}
+				want, known := whole[r.Whole]
+				if !known {
+					want = value(*r.Whole).hash
+					whole[r.Whole] = want
+				}
+				return s.hash == want, s
+			}
+			w := input.(Write)
+			switch {
+			case w.Set:
+				return true, value(w.Text)
+			case w.Hide:
+				next, ok := s.hide(w.ID)
+				return ok || w.Outcome != Stored, next
+			case w.Key != "" && l.keys[w.Key] > 1:
+				for known := s.last; known != nil; known = known.before {
+					if known.key == w.Key {
+						return w.Outcome != Stored || known.id == w.ID && known.text == w.Text, s
+					}
+				}
+			}
+			raw := guestbook.Encode(w.Text)
+			next := s.append(raw, w.Text, w.Key)
+			// No entry leaves a book that all only post to. This spares the search most of its wrong ways.
+			there := !onlyPosts
+			if !there && next.end() <= int64(len(atEnd)) {
+				held := atEnd[s.end():next.end()]
+				there = held == raw || held == blanked(raw)
+			}
+			return there && (w.Outcome != Stored || s.end() == w.ID), next
+		},
+		Equal: func(a, b any) bool {
+			return a.(state).hash == b.(state).hash && a.(state).end() == b.(state).end()
+		},
+		DescribeOperation: func(input, _ any) string {
+			r, ok := input.(Read)
+			switch w, _ := input.(Write); {
+			case ok && r.Whole != nil:
+				return fmt.Sprintf("the book has %d bytes", len(*r.Whole))
+			case ok:
+				return fmt.Sprintf("after %d was seen, a page of %d entries up to %.40q", r.Seen, len(r.Entries), r.newest())
+			case w.Hide:
+				return fmt.Sprintf("hide %d: %s", w.ID, []string{"unknown", "hidden"}[w.Outcome])
+			default:
+				outcome := []string{"unknown", fmt.Sprintf("stored at %d", w.ID), "nothing was stored"}[w.Outcome]
+				return fmt.Sprintf("%.40q key %.8q: %s", w.Text, w.Key, outcome)
+			}
+		},
+		DescribeState: func(s any) string {
+			if e := s.(state).last; e != nil {
+				return fmt.Sprintf("%d bytes, the last entry %.40q", e.end, e.text)
+			}
+			return "empty"
+		},
+	}
+}
