@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,28 +12,9 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// logged is the output of a process.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-// since returns what was written after the first skipped bytes.
-func (l *logged) since(skipped int) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()[skipped:]
-}
-
 // The access log has one line for a request: a short JSON object of printable ASCII.
 func TestTheAccessLog(t *testing.T) {
-	output := &logged{}
+	output := &localpod.Output{}
 	pod, _ := podtest.Pod(t, localpod.Options{Output: func(process string) io.Writer {
 		if process == "nginx" {
 			return output
@@ -45,10 +25,10 @@ func TestTheAccessLog(t *testing.T) {
 	check := func(name, raw, method, path string, status int) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
-			before := len(output.since(0))
+			before := len(output.String())
 			send(t, pod, raw)
-			must.Hold(t, "a line is logged", 20*time.Second, func() bool { return strings.HasSuffix(output.since(before), "\n") })
-			text := strings.TrimSuffix(output.since(before), "\n")
+			must.Hold(t, "a line is logged", 20*time.Second, func() bool { return strings.HasSuffix(output.String()[before:], "\n") })
+			text := strings.TrimSuffix(output.String()[before:], "\n")
 			var line struct {
 				Method, Path, Agent, Forwarded string
 				Status                         int

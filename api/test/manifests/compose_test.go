@@ -17,7 +17,7 @@ import (
 func composed(t *testing.T) object {
 	t.Helper()
 	var file object
-	must.OK(t, yaml.Unmarshal([]byte(read(t, files(t, "compose.yaml")[0])), &file))
+	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "compose.yaml")), &file))
 	return sub(file, "services")
 }
 
@@ -54,26 +54,23 @@ func TestComposeIsLikeTheCluster(t *testing.T) {
 func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
 	const password = `Pa ss"\w$o'rd`
 	services, manifests := composed(t), objects(t, base(t))
-	words := func(command any) (words []string) {
+	split := func(command any) (split []string) {
 		if text, ok := command.(string); ok {
-			for _, word := range strings.Fields(text) {
-				words = append(words, strings.Trim(word, `"`))
-			}
-			return words
+			return strings.Fields(strings.ReplaceAll(text, `"`, ""))
 		}
-		for _, word := range command.([]any) {
-			words = append(words, strings.ReplaceAll(fmt.Sprint(word), "$$", "$"))
+		for _, word := range words(command) {
+			split = append(split, strings.ReplaceAll(word, "$$", "$"))
 		}
-		return words
+		return split
 	}
 	env := []string{
 		"REDIS_PASSWORD=" + password, "REDISCLI_AUTH=" + password,
 		"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=1",
 	}
 	start := func(command ...string) *server { return newServer(t, podtest.FreePorts(t).Slave, env, command...) }
-	slave := func(args any) *server { return start(append(files(t, "redis-slave/run.sh"), words(args)...)...) }
+	slave := func(args any) *server { return start(append([]string{script(t, "run.sh")}, split(args)...)...) }
 	for name, pair := range map[string][2]*server{
-		"master": {newMaster(t, env...), start(words(sub(services, "redis-master")["command"])...)},
+		"master": {newMaster(t, env...), start(split(sub(services, "redis-master")["command"])...)},
 		"slave": {
 			slave(list(podSpecs(manifests["Deployment/redis-slave"])[0]["containers"])[0]["args"]),
 			slave(sub(services, "redis-slave")["command"]),

@@ -4,43 +4,90 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
-// A container engine may refuse a name without a registry, as CRI-O does.
-func TestImagesNameTheirRegistry(t *testing.T) {
-	names := map[string][]string{} // of images, in each file
+// Images have a version, and a registry because an engine such as CRI-O may refuse a name without one. Our own have no root.
+func TestImages(t *testing.T) {
+	total := 0
+	check := func(file, image string) {
+		total++
+		if registry, _, _ := strings.Cut(image, "/"); !strings.Contains(registry, ".") {
+			t.Errorf("%s: the image %s has no registry: docker.io/…", file, image)
+		}
+		if !pinned(image) {
+			t.Errorf("%s: the image %s may change", file, image)
+		}
+	}
 	for _, file := range withPods(t) {
-		for _, o := range objects(t, read(t, file)) {
-			for _, spec := range podSpecs(o) {
-				for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
-					names[file] = append(names[file], fmt.Sprint(container["image"]))
-				}
+		for _, o := range objects(t, must.Read(t, file)) {
+			for _, container := range containers(o) {
+				check(file, fmt.Sprint(container["image"]))
 			}
+		}
+	}
+	for _, file := range files(t, "compose.yaml", "k8s/components/*/Kustomization") {
+		for _, match := range regexp.MustCompile(`(?m)^ *image: (\S+)$`).FindAllStringSubmatch(must.Read(t, file), -1) {
+			check(file, match[1])
 		}
 	}
 	for _, file := range files(t, "*/Dockerfile") {
-		d := parseDockerfile(read(t, file))
-		names[file] = slices.DeleteFunc(d.from, func(name string) bool { return name == "scratch" || slices.Contains(d.stages, name) })
-	}
-	image := regexp.MustCompile(`(?m)^ *image: (\S+)$`)
-	for _, file := range files(t, "compose.yaml", "k8s/components/*/Kustomization") {
-		for _, match := range image.FindAllStringSubmatch(read(t, file), -1) {
-			names[file] = append(names[file], match[1])
-		}
-	}
-	total := 0
-	for file, images := range names {
-		for _, name := range images {
-			registry, _, _ := strings.Cut(name, "/")
-			if !strings.Contains(registry, ".") {
-				t.Errorf("%s: the image %s has no registry: docker.io/…", file, name)
+		d := parseDockerfile(must.Read(t, file))
+		for _, image := range d.from {
+			if image != "scratch" && !slices.Contains(d.stages, image) {
+				check(file, image)
 			}
-			total++
+		}
+		user, _, _ := strings.Cut(d.user, ":")
+		if n, err := strconv.Atoi(user); err != nil || n == 0 {
+			t.Errorf("%s: the user is %q, want a number other than root's", file, d.user)
 		}
 	}
 	if total < 20 {
 		t.Errorf("only %d images were found", total)
+	}
+	for image, want := range map[string]bool{"registry:5000/nginx@sha256:0123": true, "registry:5000/me/api:v1": true, "registry:5000/nginx": false} {
+		if pinned(image) != want {
+			t.Errorf("%s counts as pinned: %v", image, !want)
+		}
+	}
+}
+
+// dockerfile is the part of an image's recipe that is checked here.
+type dockerfile struct {
+	from         []string // base images and earlier stages, without AS
+	stages       []string
+	copied, user string // of the last stage
+}
+
+func parseDockerfile(text string) (d dockerfile) {
+	for line := range strings.Lines(text) {
+		words := slices.DeleteFunc(strings.Fields(line), func(w string) bool { return strings.HasPrefix(w, "--platform") })
+		if len(words) < 2 {
+			continue
+		}
+		switch words[0] {
+		case "FROM":
+			d.from, d.copied, d.user = append(d.from, words[1]), "", ""
+			if len(words) == 4 {
+				d.stages = append(d.stages, words[3])
+			}
+		case "COPY", "ADD":
+			d.copied += words[len(words)-1] + " "
+		case "USER":
+			d.user = words[1]
+		}
+	}
+	return d
+}
+
+func TestTheAPIsImageHoldsTheBinaryAndCertificates(t *testing.T) {
+	d := parseDockerfile(must.Read(t, must.Root(t), "api/Dockerfile"))
+	if last := d.from[len(d.from)-1]; last != "scratch" || d.copied != "/etc/ssl/certs/ /api " {
+		t.Errorf("it is made from %s, with %s", last, d.copied)
 	}
 }

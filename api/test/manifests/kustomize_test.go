@@ -1,96 +1,18 @@
 package manifests
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"go.yaml.in/yaml/v3"
-
 	"guestbook/api/test/kit/must"
 )
-
-// objects maps Kind/name to the object.
-func objects(t *testing.T, manifest string) map[string]object {
-	t.Helper()
-	found := map[string]object{}
-	documents := yaml.NewDecoder(strings.NewReader(manifest))
-	for {
-		var o object
-		if err := documents.Decode(&o); errors.Is(err, io.EOF) {
-			return found
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if o != nil {
-			found[fmt.Sprintf("%v/%v", o["kind"], sub(o, "metadata")["name"])] = o
-		}
-	}
-}
-
-func keys[V any](m map[string]V) (keys []string) {
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// same compares two maps item by item.
-func same[V any](t *testing.T, got, want map[string]V) {
-	t.Helper()
-	all := append(keys(got), keys(want)...)
-	slices.Sort(all)
-	for _, key := range slices.Compact(all) {
-		if !reflect.DeepEqual(got[key], want[key]) {
-			t.Errorf("%s is\n%v, want\n%v", key, got[key], want[key])
-		}
-	}
-}
-
-// base is all of k8s/*.yaml.
-func base(t *testing.T) string {
-	t.Helper()
-	var all strings.Builder
-	for _, file := range files(t, "k8s/*.yaml") {
-		all.WriteString(read(t, file) + "---\n")
-	}
-	return all.String()
-}
-
-// built is what kustomize makes of k8s/ with these texts in its Kustomization replaced.
-func built(t *testing.T, oldnew ...string) string {
-	t.Helper()
-	root := must.Root(t)
-	dir := t.TempDir()
-	must.OK(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, "k8s"))))
-	file := filepath.Join(dir, "Kustomization")
-	old := read(t, file)
-	text := strings.NewReplacer(oldnew...).Replace(old)
-	if len(oldnew) > 0 && text == old {
-		t.Fatalf("the Kustomization has no %q", oldnew)
-	}
-	must.Write(t, file, text)
-	cmd := exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if errors.Is(err, os.ErrNotExist) {
-		t.Fatal("this test needs kustomize: run it with make test, which installs it")
-	} else if err != nil {
-		t.Fatalf("%v: %s", err, stderr.String())
-	}
-	return string(out)
-}
 
 func TestKustomizationIsTheFolder(t *testing.T) {
 	same(t, objects(t, built(t)), objects(t, base(t)))
@@ -99,11 +21,9 @@ func TestKustomizationIsTheFolder(t *testing.T) {
 func TestEveryImageCanBeRenamed(t *testing.T) {
 	const renamed = "registry.example.com/me/renamed"
 	for _, o := range objects(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: ")) {
-		for _, spec := range podSpecs(o) {
-			for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
-				if container["image"] != renamed+":v9" {
-					t.Errorf("the Kustomization does not name the image %v", container["image"])
-				}
+		for _, container := range containers(o) {
+			if container["image"] != renamed+":v9" {
+				t.Errorf("the Kustomization does not name the image %v", container["image"])
 			}
 		}
 	}
@@ -220,45 +140,6 @@ func TestComponentsForClusters(t *testing.T) {
 	}
 }
 
-// flatten puts each value of an object under its path; an item of a list is called by its name, or else by its place.
-func flatten(into map[string]string, path string, node any) {
-	switch node := node.(type) {
-	case map[string]object:
-		for key, o := range node {
-			flatten(into, key, o)
-		}
-	case object:
-		for key, child := range node {
-			flatten(into, path+" "+key, child)
-		}
-	case []any:
-		for i, child := range node {
-			item := fmt.Sprint(i)
-			if o, ok := child.(object); ok && o["name"] != nil {
-				item = fmt.Sprint(o["name"])
-			}
-			flatten(into, path+" "+item, child)
-		}
-	default:
-		into[path] = fmt.Sprint(node)
-	}
-}
-
-// settings takes the API's environment out of the Deployment.
-func settings(deployment object) map[string]any {
-	env := map[string]any{}
-	for _, container := range list(podSpecs(deployment)[0]["initContainers"]) {
-		if container["name"] != "api" {
-			continue
-		}
-		for _, v := range list(container["env"]) {
-			env[fmt.Sprint(v["name"])] = v["value"]
-		}
-		delete(container, "env")
-	}
-	return env
-}
-
 // A file for "kubectl replace" holds only objects that every PHP guestbook has, and sets GET_HOSTS_FROM in one place.
 func TestReplacements(t *testing.T) {
 	for file, want := range map[string][]string{
@@ -267,7 +148,7 @@ func TestReplacements(t *testing.T) {
 		"all-in-one/frontend-replica.yaml":         {"Deployment/frontend"},
 		"all-in-one/frontend-leader-follower.yaml": {"Deployment/frontend"},
 	} {
-		text := read(t, files(t, file)[0])
+		text := must.Read(t, must.Root(t), file)
 		if got := keys(objects(t, text)); !slices.Equal(got, want) {
 			t.Errorf("%s holds %v, want %v", file, got, want)
 		}
@@ -291,11 +172,9 @@ func TestManifestsOfARegistry(t *testing.T) {
 		folders, err2 := filepath.Glob(dir + "/*/*.yaml")
 		must.OK(t, errors.Join(err, err2))
 		for _, file := range append(made, folders...) {
-			for _, o := range objects(t, read(t, file)) {
-				for _, spec := range podSpecs(o) {
-					for _, container := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
-						images[fmt.Sprint(container["image"])] = true
-					}
+			for _, o := range objects(t, must.Read(t, file)) {
+				for _, container := range containers(o) {
+					images[fmt.Sprint(container["image"])] = true
 				}
 			}
 		}
@@ -321,7 +200,7 @@ func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 		"all-in-one/solo.yaml":                 {"frontend"},
 		"all-in-one/guestbook-all-in-one.yaml": {"frontend", "redis-master", "redis-slave", "guestbook-default-deny"},
 	} {
-		found := objects(t, read(t, files(t, file)[0]))
+		found := inFile(t, file)
 		for _, name := range want {
 			if _, ok := found["NetworkPolicy/"+name]; !ok {
 				t.Errorf("%s has no NetworkPolicy %s", file, name)

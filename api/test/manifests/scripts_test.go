@@ -22,14 +22,14 @@ func documents(t *testing.T) map[string][]string {
 	for _, folder := range []string{"k8s", "all-in-one"} {
 		err := filepath.WalkDir(files(t, folder)[0], func(path string, entry fs.DirEntry, err error) error {
 			if name := entry.Name(); err == nil && (filepath.Ext(name) == ".yaml" || name == "Kustomization") {
-				found[path] = strings.Split(read(t, path), "\n---\n")
+				found[path] = strings.Split(must.Read(t, path), "\n---\n")
 			}
 			return err
 		})
 		must.OK(t, err)
 	}
 	compose := files(t, "compose.yaml")[0]
-	found[compose] = []string{read(t, compose)}
+	found[compose] = []string{must.Read(t, compose)}
 	if len(found) < 30 {
 		t.Fatalf("only %d files", len(found))
 	}
@@ -107,12 +107,12 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 // The scripts of the made ConfigMap are those in the folder, byte for byte.
 func TestTheScriptsAreInTheirConfigMap(t *testing.T) {
 	var made struct{ Data map[string]string }
-	must.OK(t, yaml.Unmarshal([]byte(read(t, files(t, "k8s/ha/redis-ha-scripts.yaml")[0])), &made))
+	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/ha/redis-ha-scripts.yaml")), &made))
 	folder := t.TempDir()
 	must.OK(t, localpod.WriteScripts(folder, nil))
 	want := map[string]string{}
 	for _, file := range files(t, "k8s/ha/scripts/*") {
-		want[filepath.Base(file)] = read(t, filepath.Join(folder, filepath.Base(file)))
+		want[filepath.Base(file)] = must.Read(t, filepath.Join(folder, filepath.Base(file)))
 	}
 	if !slices.Contains(keys(want), "haproxy.cfg") {
 		t.Errorf("the scripts are %q", keys(want))

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -9,9 +8,10 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"guestbook/api/test/kit/localpod"
 )
 
 // A Shell runs the commands of one document.
@@ -25,22 +25,9 @@ type Shell struct {
 
 // A background command, as a reader has it in another terminal.
 type background struct {
-	cmd    *exec.Cmd
-	ended  chan error
-	mu     sync.Mutex
-	output bytes.Buffer
-}
-
-func (b *background) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.output.Write(p)
-}
-
-func (b *background) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.output.String()
+	localpod.Output
+	cmd   *exec.Cmd
+	ended chan error
 }
 
 // Run runs a block as its words say, and returns its output, and how that is not what the document says.
@@ -99,7 +86,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}
-	started.cmd.Stdout, started.cmd.Stderr = started, started
+	started.cmd.Stdout, started.cmd.Stderr = &started.Output, &started.Output
 	if err := started.cmd.Start(); err != nil {
 		return err
 	}

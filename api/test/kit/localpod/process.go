@@ -21,20 +21,20 @@ const (
 	pollInterval = 10 * time.Millisecond
 )
 
-// Process is a program of the pod, which can be started and stopped again and again.
+// Process is a program of the pod. It can be started and stopped again and again.
 type Process struct {
 	name, path string
-	programs   string // a folder that is looked through before PATH
+	programs   string // a folder that is searched before PATH
 	dir        string // the folder that it runs in; "": this process's
 	args, env  []string
 	changing   sync.Mutex // env
-	group      bool       // has helpers, which are killed with it, and asks others before it is ready
+	group      bool       // of processes that are killed together, and wait for others until they are ready
 	stop       os.Signal  // asks it to end in good order
 	ready      func(context.Context) error
 	out        io.Writer
 
 	cmd   *exec.Cmd
-	tail  *tail
+	tail  *Output
 	ended chan struct{} // closed when the process has ended
 }
 
@@ -44,12 +44,13 @@ func (p *Process) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.tail = &tail{next: p.out}
+	p.tail = &Output{most: 2000}
 	p.cmd = exec.Command(path, p.args...)
 	p.cmd.Dir = p.dir
 	p.cmd.Env = p.environment()
-	p.cmd.Stdout, p.cmd.Stderr = p.tail, p.tail
-	// In a group of its own it does not get Ctrl-C. The program that started it does, and stops the processes in order.
+	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
+	p.cmd.Stderr = p.cmd.Stdout
+	// A group of its own gets no Ctrl-C. The starting program does, and stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -73,7 +74,7 @@ func (p *Process) Start(ctx context.Context) error {
 	return nil
 }
 
-// Setenv changes the process's environment from its next start on.
+// Setenv adds to the process's environment from its next start on.
 func (p *Process) Setenv(variables ...string) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
@@ -113,10 +114,10 @@ func (p *Process) Await(ctx context.Context, condition func(context.Context) err
 // Ended is closed when the process that was started last has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Name is what the process is in the pod.
+// Name returns the process's name in the pod.
 func (p *Process) Name() string { return p.name }
 
-// Tail is the last that the process printed.
+// Tail returns the end of what the process has printed.
 func (p *Process) Tail() string {
 	if p.tail == nil {
 		return "" // never started
@@ -124,13 +125,13 @@ func (p *Process) Tail() string {
 	return p.tail.String()
 }
 
-// Pid is the number of the process that was started last.
+// Pid returns the number of the process that was started last.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Signal sends a signal to the process.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Stop asks the process to end and waits until it has. One that does not in time is killed, which is an error.
+// Stop asks the process to end and waits for that. After stopTimeout it kills the process and returns an error.
 func (p *Process) Stop() error { return p.end(p.stop) }
 
 // Kill ends the process at once.
@@ -154,8 +155,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find looks a program up in the folder, if there is one, in PATH, and where Debian keeps servers, which an ordinary
-// user's PATH leaves out.
+// find searches a program in the folder if there is one, or else in PATH and in /usr/sbin, where Debian keeps servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))
@@ -169,26 +169,25 @@ func find(folder, program string) (string, error) {
 	return path, err
 }
 
-// tail passes on what is written, and keeps the end of it.
-type tail struct {
-	next io.Writer
+// Output collects what programs print. Its zero value is ready for use, by several at once.
+type Output struct {
 	mu   sync.Mutex
-	last bytes.Buffer
+	text bytes.Buffer
+	most int // how many bytes at the end are kept; 0 keeps all
 }
 
-func (t *tail) Write(b []byte) (int, error) {
-	const kept = 2000
-	t.mu.Lock()
-	t.last.Write(b)
-	if extra := t.last.Len() - kept; extra > 0 {
-		t.last.Next(extra)
+func (o *Output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(b)
+	if extra := o.text.Len() - o.most; o.most > 0 && extra > 0 {
+		o.text.Next(extra)
 	}
-	t.mu.Unlock()
-	return t.next.Write(b)
+	return len(b), nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.last.String()
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }

@@ -6,20 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/kit/must"
 )
-
-// object is a YAML mapping.
-type object = map[string]any
 
 // excess lists what the pods in a manifest may do, or leave open, beyond what the guestbook needs; and counts the pods.
 func excess(manifest []byte) (found []string, pods int, err error) {
@@ -36,24 +32,6 @@ func excess(manifest []byte) (found []string, pods int, err error) {
 			pods++
 		}
 	}
-}
-
-// podSpecs finds the specifications of pods, in whatever kind of object they are: all that has containers.
-func podSpecs(node any) (specs []object) {
-	switch node := node.(type) {
-	case []any:
-		for _, n := range node {
-			specs = append(specs, podSpecs(n)...)
-		}
-	case object:
-		if list(node["containers"]) != nil {
-			return []object{node}
-		}
-		for _, n := range node {
-			specs = append(specs, podSpecs(n)...)
-		}
-	}
-	return specs
 }
 
 func podExcess(spec object) (found []string) {
@@ -136,52 +114,10 @@ func pinned(image string) bool {
 	return ok && tag != "" && tag != "latest"
 }
 
-func sub(o object, field string) object {
-	value, _ := o[field].(object)
-	return value
-}
-
-// list gives the objects of a YAML sequence.
-func list(node any) (objects []object) {
-	nodes, _ := node.([]any)
-	for _, n := range nodes {
-		if o, ok := n.(object); ok {
-			objects = append(objects, o)
-		}
-	}
-	return objects
-}
-
-// files gives the files of the repository that match the patterns.
-func files(t *testing.T, patterns ...string) (names []string) {
-	t.Helper()
-	root := must.Root(t)
-	for _, pattern := range patterns {
-		matches, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil || len(matches) == 0 {
-			t.Fatalf("no %s: %v", pattern, err)
-		}
-		names = append(names, matches...)
-	}
-	return names
-}
-
-func read(t *testing.T, file string) string {
-	t.Helper()
-	text := must.Get(os.ReadFile(file))(t)
-	return string(text)
-}
-
-// withPods gives the files that have pods.
-func withPods(t *testing.T) []string {
-	t.Helper()
-	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
-}
-
 func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 	pods := map[string]int{}
 	for _, file := range withPods(t) {
-		found, n, err := excess([]byte(read(t, file)))
+		found, n, err := excess([]byte(must.Read(t, file)))
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
@@ -200,7 +136,7 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 // be too long for a process; those that read such variables can be told not to. A pod that is not ready must not hold up a drain.
 func TestPodsStartAndLeaveEverywhere(t *testing.T) {
 	for _, file := range withPods(t) {
-		for _, o := range objects(t, read(t, file)) {
+		for _, o := range objects(t, must.Read(t, file)) {
 			for _, spec := range podSpecs(o) {
 				if sub(spec, "nodeSelector")["kubernetes.io/os"] != "linux" {
 					t.Errorf("%s: a node of Windows may get the pod", file)
@@ -219,7 +155,7 @@ func TestPodsStartAndLeaveEverywhere(t *testing.T) {
 
 func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 	const drop = "              drop: [ALL]\n"
-	good := read(t, files(t, "k8s/frontend-deployment.yaml")[0])
+	good := must.Read(t, must.Root(t), "k8s/frontend-deployment.yaml")
 	for _, c := range []struct{ name, old, new, want string }{
 		{"a capability", drop, drop + "              add: [NET_BIND_SERVICE]\n", "container api: it has the capabilities [NET_BIND_SERVICE]"},
 		{"not all capabilities dropped", drop, "              drop: [NET_RAW]\n", "container api: it keeps capabilities"},
@@ -257,58 +193,23 @@ func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 	}
 }
 
-func TestAnImageOfADigestIsPinned(t *testing.T) {
-	if !pinned("registry:5000/nginx@sha256:0123") || !pinned("registry:5000/me/api:v1") {
-		t.Error("an image with a digest or a version counts as not pinned")
+// A backup that hangs fails visibly, and does not keep the next one from starting.
+func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
+	const night = 24 * time.Hour
+	job := sub(inFile(t, "k8s/backup/guestbook-backup-cronjob.yaml")["CronJob/guestbook-backup"], "spec")
+	if job["schedule"] != "0 3 * * *" {
+		t.Errorf("the schedule is %v, want one a night", job["schedule"])
 	}
-}
-
-// dockerfile is what matters here of an image's recipe.
-type dockerfile struct {
-	from         []string // base images and earlier stages, without AS
-	stages       []string
-	copied, user string // of the last stage
-}
-
-func parseDockerfile(text string) (d dockerfile) {
-	for line := range strings.Lines(text) {
-		words := slices.DeleteFunc(strings.Fields(line), func(w string) bool { return strings.HasPrefix(w, "--platform") })
-		if len(words) < 2 {
-			continue
-		}
-		switch words[0] {
-		case "FROM":
-			d.from, d.copied, d.user = append(d.from, words[1]), "", ""
-			if len(words) == 4 {
-				d.stages = append(d.stages, words[3])
-			}
-		case "COPY", "ADD":
-			d.copied += words[len(words)-1] + " "
-		case "USER":
-			d.user = words[1]
-		}
+	seconds := func(name string, spec object) time.Duration {
+		n, _ := spec[name].(int)
+		return time.Duration(n) * time.Second
 	}
-	return d
-}
-
-func TestImagesArePinnedAndNotRoot(t *testing.T) {
-	for _, file := range files(t, "*/Dockerfile") {
-		d := parseDockerfile(read(t, file))
-		for _, image := range d.from {
-			if image != "scratch" && !slices.Contains(d.stages, image) && !pinned(image) {
-				t.Errorf("%s: the image %s may change", file, image)
-			}
-		}
-		user, _, _ := strings.Cut(d.user, ":")
-		if n, err := strconv.Atoi(user); err != nil || n == 0 {
-			t.Errorf("%s: the user is %q, want a number other than root's", file, d.user)
-		}
+	start, end := seconds("startingDeadlineSeconds", job), seconds("activeDeadlineSeconds", sub(sub(job, "jobTemplate"), "spec"))
+	if start <= 0 || end <= 0 || start+end >= night {
+		t.Errorf("it may start within %s and take %s, want both to be bounded, and to end before the next", start, end)
 	}
-}
-
-func TestTheAPIsImageHoldsTheBinaryAndCertificates(t *testing.T) {
-	d := parseDockerfile(read(t, files(t, "api/Dockerfile")[0]))
-	if last := d.from[len(d.from)-1]; last != "scratch" || d.copied != "/etc/ssl/certs/ /api " {
-		t.Errorf("it is made from %s, with %s", last, d.copied)
+	// A job whose pod is stuck on a node that is gone does not end at its deadline.
+	if job["concurrencyPolicy"] != "Replace" {
+		t.Errorf("concurrencyPolicy is %v: one that hangs keeps all later ones from starting", job["concurrencyPolicy"])
 	}
 }

@@ -1,0 +1,205 @@
+package manifests
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
+)
+
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
+
+// object is a YAML mapping.
+type object = map[string]any
+
+// objects maps Kind/name to the object.
+func objects(t *testing.T, manifest string) map[string]object {
+	t.Helper()
+	found := map[string]object{}
+	documents := yaml.NewDecoder(strings.NewReader(manifest))
+	for {
+		var o object
+		if err := documents.Decode(&o); errors.Is(err, io.EOF) {
+			return found
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if o != nil {
+			found[fmt.Sprintf("%v/%v", o["kind"], sub(o, "metadata")["name"])] = o
+		}
+	}
+}
+
+func keys[V any](m map[string]V) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// inFile returns the objects of a file.
+func inFile(t *testing.T, name string) map[string]object {
+	t.Helper()
+	return objects(t, must.Read(t, must.Root(t), name))
+}
+
+// same compares two maps item by item.
+func same[V any](t *testing.T, got, want map[string]V) {
+	t.Helper()
+	all := append(keys(got), keys(want)...)
+	slices.Sort(all)
+	for _, key := range slices.Compact(all) {
+		if !reflect.DeepEqual(got[key], want[key]) {
+			t.Errorf("%s is\n%v, want\n%v", key, got[key], want[key])
+		}
+	}
+}
+
+// base is all of k8s/*.yaml.
+func base(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, file := range files(t, "k8s/*.yaml") {
+		all.WriteString(must.Read(t, file) + "---\n")
+	}
+	return all.String()
+}
+
+// built is what kustomize makes of k8s/ with these texts in its Kustomization replaced.
+func built(t *testing.T, oldnew ...string) string {
+	t.Helper()
+	root := must.Root(t)
+	dir := t.TempDir()
+	must.OK(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, "k8s"))))
+	file := filepath.Join(dir, "Kustomization")
+	old := must.Read(t, file)
+	text := strings.NewReplacer(oldnew...).Replace(old)
+	if len(oldnew) > 0 && text == old {
+		t.Fatalf("the Kustomization has no %q", oldnew)
+	}
+	must.Write(t, file, text)
+	cmd := exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if errors.Is(err, os.ErrNotExist) {
+		t.Fatal("this test needs kustomize: run it with make test, which installs it")
+	} else if err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	return string(out)
+}
+
+// podSpecs finds the specifications of pods, in whatever kind of object they are: all that has containers.
+func podSpecs(node any) (specs []object) {
+	switch node := node.(type) {
+	case []any:
+		for _, n := range node {
+			specs = append(specs, podSpecs(n)...)
+		}
+	case object:
+		if list(node["containers"]) != nil {
+			return []object{node}
+		}
+		for _, n := range node {
+			specs = append(specs, podSpecs(n)...)
+		}
+	}
+	return specs
+}
+
+// containers returns the containers of an object's pods.
+func containers(o object) (all []object) {
+	for _, spec := range podSpecs(o) {
+		all = slices.Concat(all, list(spec["initContainers"]), list(spec["containers"]))
+	}
+	return all
+}
+
+func sub(o object, field string) object {
+	value, _ := o[field].(object)
+	return value
+}
+
+// list gives the objects of a YAML sequence.
+func list(node any) (objects []object) {
+	nodes, _ := node.([]any)
+	for _, n := range nodes {
+		if o, ok := n.(object); ok {
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+// files gives the files of the repository that match the patterns.
+func files(t *testing.T, patterns ...string) (names []string) {
+	t.Helper()
+	root := must.Root(t)
+	for _, pattern := range patterns {
+		matches, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(matches) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		names = append(names, matches...)
+	}
+	return names
+}
+
+// withPods gives the files that have pods.
+func withPods(t *testing.T) []string {
+	t.Helper()
+	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
+}
+
+// flatten puts each value of an object under its path; an item of a list is called by its name, or else by its place.
+func flatten(into map[string]string, path string, node any) {
+	switch node := node.(type) {
+	case map[string]object:
+		for key, o := range node {
+			flatten(into, key, o)
+		}
+	case object:
+		for key, child := range node {
+			flatten(into, path+" "+key, child)
+		}
+	case []any:
+		for i, child := range node {
+			item := fmt.Sprint(i)
+			if o, ok := child.(object); ok && o["name"] != nil {
+				item = fmt.Sprint(o["name"])
+			}
+			flatten(into, path+" "+item, child)
+		}
+	default:
+		into[path] = fmt.Sprint(node)
+	}
+}
+
+// settings takes the API's environment out of the Deployment.
+func settings(deployment object) map[string]any {
+	env := map[string]any{}
+	for _, container := range list(podSpecs(deployment)[0]["initContainers"]) {
+		if container["name"] != "api" {
+			continue
+		}
+		for _, v := range list(container["env"]) {
+			env[fmt.Sprint(v["name"])] = v["value"]
+		}
+		delete(container, "env")
+	}
+	return env
+}

@@ -1,0 +1,147 @@
+package manifests
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
+)
+
+// server is a run of a container's start script, on a port of this machine.
+type server struct {
+	*exec.Cmd
+	port   int
+	output localpod.Output
+	ended  chan struct{}
+}
+
+// said returns what the server has written.
+func (s *server) said() string { return s.output.String() }
+
+// script returns the path of a script of the slave's image.
+func script(t *testing.T, name string) string {
+	return filepath.Join(must.Root(t), "redis-slave", name)
+}
+
+// newMaster prepares the script of redis-master's manifest.
+func newMaster(t *testing.T, env ...string) *server {
+	t.Helper()
+	master := containers(inFile(t, "k8s/redis-master-deployment.yaml")["Deployment/redis-master"])[0]
+	return newServer(t, podtest.FreePorts(t).Master, env, words(master["command"], master["args"])...)
+}
+
+// words returns the words of a container's command.
+func words(parts ...any) (words []string) {
+	for _, part := range parts {
+		for _, word := range part.([]any) {
+			words = append(words, fmt.Sprint(word))
+		}
+	}
+	return words
+}
+
+func newServer(t *testing.T, port int, env []string, command ...string) *server {
+	t.Helper()
+	program := must.Get(exec.LookPath("redis-server"))(t)
+	bin, dir := t.TempDir(), t.TempDir()
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\" --bind 127.0.0.1 --port %d --repl-diskless-sync-delay 0\n", program, port)
+	must.OK(t, os.WriteFile(filepath.Join(bin, "redis-server"), []byte(script), 0o755))
+	must.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
+	s := &server{Cmd: exec.Command(command[0], command[1:]...), port: port, ended: make(chan struct{})}
+	s.Dir, s.Stdout, s.Stderr = dir, &s.output, &s.output
+	s.Env = append(os.Environ(), append(env, "PATH="+bin+":"+os.Getenv("PATH"))...)
+	return s
+}
+
+// start starts the server for the rest of the test.
+func (s *server) start(t *testing.T) *server {
+	t.Helper()
+	must.OK(t, s.Start())
+	go func() {
+		_ = s.Wait() // how it ended is in s.ProcessState
+		close(s.ended)
+	}()
+	t.Cleanup(func() {
+		// A Redis that writes its first file forgets that it is to end.
+		for tries := 0; ; tries++ {
+			if _ = s.Process.Signal(syscall.SIGTERM); tries == 20 {
+				t.Errorf("it does not end: %v", s.Process.Kill())
+			}
+			select {
+			case <-s.ended:
+				if t.Failed() {
+					t.Log(s.said())
+				}
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	})
+	return s
+}
+
+// refuses starts the server, and expects it to fail with one line that holds each of these texts.
+func (s *server) refuses(t *testing.T, texts ...string) {
+	t.Helper()
+	s.start(t)
+	if s.wait(t); s.ProcessState.Success() {
+		t.Error("it ends with 0")
+	}
+	line, ok := strings.CutSuffix(s.said(), "\n")
+	if !ok || strings.Contains(line, "\n") {
+		t.Errorf("it says %q, want one line", s.said())
+	}
+	for _, text := range texts {
+		if !strings.Contains(line, text) {
+			t.Errorf("it says %q, without %q", line, text)
+		}
+	}
+}
+
+// ask sends a command with a password, until there is an answer.
+func (s *server) ask(t *testing.T, password, command string, args ...any) (answer string) {
+	t.Helper()
+	must.Await(t, "an answer to "+command, 20*time.Second, func() (err error) {
+		answer, err = redis.String(s.send(password, command, args...))
+		return err
+	})
+	return answer
+}
+
+// send sends a command once.
+func (s *server) send(password, command string, args ...any) (any, error) {
+	c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword(password), redis.DialReadTimeout(20*time.Second))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Do(command, args...)
+}
+
+// stop stops it as Kubernetes does.
+func (s *server) stop(t *testing.T) {
+	t.Helper()
+	must.OK(t, s.Process.Signal(syscall.SIGTERM))
+	s.wait(t)
+}
+
+// wait waits until it has ended.
+func (s *server) wait(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not end")
+	}
+}
