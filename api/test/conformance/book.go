@@ -33,8 +33,8 @@ type book struct {
 	words int
 }
 
-// patience is how long a slave may take to show what was written.
-const patience = 3 * time.Second
+// maxLag is how long a slave may take to show what was written.
+const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
 

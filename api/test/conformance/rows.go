@@ -204,7 +204,7 @@ func expects(want string, right func(answer) bool) keeps {
 			if err != nil || right(a) {
 				return err
 			}
-			if !b.old(a) || time.Since(start) > patience {
+			if !b.old(a) || time.Since(start) > maxLag {
 				return &difference{a.String(), want}
 			}
 		}

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e runs the guestbook on a real cluster: the one of kubectl's current context, which must have the images
-// that "make e2e" builds. Each test has a namespace of its own.
+// Package e2e tests the guestbook on the cluster of kubectl's current context, which must have the images of "make e2e". Each test
+// has a namespace of its own.
 package e2e
 
 import (
@@ -9,9 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ type namespace struct {
 	name string
 }
 
-// newNamespace makes a namespace that enforces a Pod Security level and goes away after the test.
+// newNamespace makes a namespace that enforces a Pod Security level. The test's end deletes the namespace.
 func newNamespace(t *testing.T, level string) namespace {
 	t.Helper()
 	n := namespace{T: t}
@@ -75,7 +76,7 @@ func (n namespace) try(stdin string, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// program is kubectl.
+// program returns the name of kubectl.
 func program() string {
 	if kubectl := os.Getenv("KUBECTL"); kubectl != "" {
 		return kubectl
@@ -89,7 +90,7 @@ func (n namespace) kubectl(args ...string) string {
 	return out
 }
 
-// background starts kubectl in the namespace for the rest of the test, and gives what it writes.
+// background starts kubectl in the namespace for the rest of the test, and returns its output.
 func (n namespace) background(args ...string) io.Reader {
 	n.Helper()
 	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
@@ -109,14 +110,16 @@ func (n namespace) create(object string) string {
 	return out
 }
 
-// await polls until a condition holds.
+// await polls until a condition holds, with pauses that spare a small machine.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
-	for deadline := time.Now().Add(limit); !condition(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			n.Fatalf("after %v still not: %s", limit, what)
+	must.Hold(n, what, limit, func() bool {
+		holds := condition()
+		if !holds {
+			time.Sleep(200 * time.Millisecond)
 		}
-	}
+		return holds
+	})
 }
 
 // ready waits until all Deployments are rolled out and no old pod is left.
@@ -136,13 +139,13 @@ func (n namespace) names(kind, selector string) []string {
 	return strings.Fields(n.kubectl("get", kind, "-l", selector, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}"))
 }
 
-// isReady tells whether a pod is ready.
+// isReady reports whether a pod is ready.
 func (n namespace) isReady(pod string) bool {
 	n.Helper()
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 }
 
-// logged tells whether a container has logged a line with a text in it.
+// logged reports whether a container has logged a line with a text in it.
 func (n namespace) logged(pod, container, text string) bool {
 	out, _ := n.try("", "logs", pod, "-c", container) // fails while the container is being made
 	for line := range strings.Lines(out) {
@@ -154,16 +157,51 @@ func (n namespace) logged(pod, container, text string) bool {
 	return false
 }
 
-// read returns a file of the repository.
-func (n namespace) read(path ...string) string {
+// ended waits until a pod has ended, and reports whether it has succeeded.
+func (n namespace) ended(pod string) (succeeded bool) {
 	n.Helper()
-	content := must.Get(os.ReadFile(filepath.Join(path...)))(n)
-	return string(content)
+	var phase string
+	n.await(pod+" has ended", time.Minute, func() bool {
+		phase = n.kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}")
+		return phase == "Succeeded" || phase == "Failed"
+	})
+	return phase == "Succeeded"
+}
+
+// evict evicts a pod. An error that names the disruption budget means that the budget refuses.
+func (n namespace) evict(pod string) error {
+	_, err := n.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod),
+		"create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
+	return err
+}
+
+// shellOut runs a command of a document in this namespace, and returns what the command prints.
+func (n namespace) shellOut(command string) string {
+	n.Helper()
+	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
+	return must.Run(n, cmd)
+}
+
+// post posts an entry.
+func post(t *testing.T, base, text string) {
+	t.Helper()
+	response, _ := must.Do(t, http.MethodPost, base+"/guestbook/entries", strings.NewReader(url.Values{"text": {text}}.Encode()), "Content-Type", "application/x-www-form-urlencoded")
+	if response.StatusCode != http.StatusCreated {
+		t.Fatalf("a post is answered %s", response.Status)
+	}
+}
+
+// book returns the answer to an old page.
+func book(t *testing.T, base string) string {
+	t.Helper()
+	_, body := must.Fetch(t, base+"/guestbook/?cmd=get&key=messages")
+	return body
 }
 
 // pod creates a pod that runs the program load.
 func (n namespace) pod(name string, args ...string) {
 	n.Helper()
 	quoted, _ := json.Marshal(args)
-	n.create(strings.NewReplacer("NAME", name, "ARGS", string(quoted)).Replace(n.read("testdata", "load.yaml")))
+	n.create(strings.NewReplacer("NAME", name, "ARGS", string(quoted)).Replace(must.Read(n, "testdata", "load.yaml")))
 }

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// What the README says first: kubectl create, a guestbook that keeps to the contract, kubectl delete.
+// kubectl creates a guestbook that keeps the contract, and deletes it.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
@@ -34,10 +33,8 @@ func TestCreate(t *testing.T) {
 			n.ready()
 
 			base := "http://" + n.frontendAddress()
-			response := must.Get(http.Get(base))(t)
-			defer response.Body.Close()
-			if page, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(page), "<title>Guestbook</title>") {
-				t.Errorf("the page is %.200q (%v)", page, err)
+			if _, page := must.Fetch(t, base); !strings.Contains(page, "<title>Guestbook</title>") {
+				t.Errorf("the page is %.200q", page)
 			}
 			master := must.Get(redis.Dial("tcp", n.forward("deployment/redis-master", "6379")))(t)
 			defer master.Close()
@@ -64,7 +61,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// bare checks what an intruder finds in a pod: no shell in the API's container, and no token for Kubernetes anywhere.
+// bare expects no shell in the API's container, and no token for Kubernetes in any.
 func (n namespace) bare() {
 	n.Helper()
 	fails := func(with, deployment, container string, command ...string) {
@@ -80,18 +77,18 @@ func (n namespace) bare() {
 	}
 }
 
-// envManifests is a folder of the manifests with GET_HOSTS_FROM=env.
+// envManifests returns a folder of the manifests with GET_HOSTS_FROM=env.
 func envManifests(n namespace) string {
 	dir := n.TempDir()
 	files := must.Get(filepath.Glob(manifests + "/*.yaml"))(n)
 	for _, file := range files {
-		env := strings.ReplaceAll(n.read(file), "value: dns", "value: env")
+		env := strings.ReplaceAll(must.Read(n, file), "value: dns", "value: env")
 		must.Write(n, filepath.Join(dir, filepath.Base(file)), env)
 	}
 	return dir
 }
 
-// frontendAddress is where the Service frontend is reached from here: a node's port, where nodes can be reached.
+// frontendAddress returns an address of the Service frontend: a node's port if this machine reaches a node.
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
@@ -106,7 +103,7 @@ func (n namespace) frontendAddress() string {
 	return n.forward("service/frontend", "80")
 }
 
-// forward forwards a local port for the rest of the test, and tells its address.
+// forward forwards a local port for the rest of the test, and returns its address.
 func (n namespace) forward(target, port string) string {
 	n.Helper()
 	out := n.background("port-forward", target, ":"+port)

@@ -17,17 +17,17 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A reader types the commands of README or of the tutorial in an empty namespace, and those of the other documents beside a guestbook
-// that runs. The output is the one in the document.
+// The commands of README and the tutorial, and of the other documents with a running guestbook, print what the documents say.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
-	for _, file := range first {
-		t.Run(file, func(t *testing.T) {
-			n := newNamespace(t, "restricted")
-			n.follow(n.shell(), file)
-		})
-	}
+	t.Run("tutorial", func(t *testing.T) {
+		n := newNamespace(t, "restricted")
+		shell := n.shell()
+		for _, file := range first {
+			n.follow(shell, file)
+		}
+	})
 	t.Run("others", func(t *testing.T) {
 		n := newGuestbook(t)
 		shell := n.shell()
@@ -39,7 +39,7 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// onCluster lists a document's commands that are for a cluster.
+// onCluster returns a document's commands for a cluster.
 func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	t.Helper()
 	all := must.Get(commands.Read(root, file))(t)
@@ -51,7 +51,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	return blocks
 }
 
-// shell is a terminal of somebody whose kubectl uses this namespace, and to whom other ports are free.
+// shell returns a reader's shell, whose kubectl uses this namespace and whose ports are free ones.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
@@ -81,23 +81,10 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is in the tutorial where a reader types the commands of another document.
-const moveLink = "(high-availability.md#moving-there)"
-
 // follow types the commands of a document.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
-	text, err := os.ReadFile(filepath.Join(root, file))
-	if err != nil {
-		n.Fatal(err)
-	}
-	before, _, isLinked := strings.Cut(string(text), moveLink)
 	for _, b := range onCluster(n.T, file) {
-		if isLinked && b.Line > strings.Count(before, "\n") {
-			there, _, _ := n.moves()
-			n.run(there)
-			isLinked = false
-		}
 		start := time.Now()
 		output := must.Get(shell.Run(n.Context(), b))(n)
 		n.Logf("%s%s(%.1f s)", b, output, time.Since(start).Seconds())

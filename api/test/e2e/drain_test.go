@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ import (
 // An end is when a deleted pod's containers ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends watches the frontend's pods for the rest of the test, and tells of those that have ended.
+// ends watches the frontend's pods for the rest of the test, and returns a function that returns the ended ones.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", "json")
@@ -64,22 +65,18 @@ func (n namespace) ends() func() map[string]end {
 	return func() map[string]end {
 		mu.Lock()
 		defer mu.Unlock()
-		copied := map[string]end{}
-		for name, e := range ended {
-			copied[name] = e
-		}
-		return copied
+		return maps.Clone(ended)
 	}
 }
 
-// Fifty pods go, five at a time, while visitors come and 100 watch: nobody notices.
+// Fifty pods leave, five at a time, while visitors come and 100 watch. No visitor notices.
 func TestFiftyPodsLeave(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	dir := t.TempDir()
 	must.OK(t, os.CopyFS(dir, os.DirFS(manifests)))
 	deployment := filepath.Join(dir, "frontend-deployment.yaml")
-	// Requests so small that twenty pods fit.
-	text := strings.NewReplacer("replicas: 3", "replicas: 20", "cpu: 75m", "cpu: 10m", "cpu: 25m", "cpu: 10m", "memory: 68Mi", "memory: 32Mi").Replace(n.read(deployment))
+	// With smaller requests, twenty pods fit.
+	text := strings.NewReplacer("replicas: 3", "replicas: 20", "cpu: 75m", "cpu: 10m", "cpu: 25m", "cpu: 10m", "memory: 68Mi", "memory: 32Mi").Replace(must.Read(n, deployment))
 	must.OK(t, errors.Join(os.WriteFile(deployment, []byte(text), 0o600), os.Remove(filepath.Join(dir, "frontend-hpa.yaml"))))
 	n.kubectl("create", "-f", dir)
 	n.ready()

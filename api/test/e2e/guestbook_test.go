@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +54,7 @@ func TestLosingTheMaster(t *testing.T) {
 	}
 }
 
-// restarts tells the frontend's pods and how often their containers were restarted.
+// restarts returns the frontend's pods and how often their containers were restarted.
 func (n namespace) restarts() string {
 	n.Helper()
 	return n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}; {end}`)
@@ -145,9 +144,8 @@ func TestEvictionKeepsTheBudget(t *testing.T) {
 	load := n.startLoad()
 	refused := 0
 	for _, pod := range n.names("pods", frontend) {
-		eviction := fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod)
 		n.await("eviction of "+pod, time.Minute, func() bool {
-			_, err := n.try(eviction, "create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
+			err := n.evict(pod)
 			if err != nil && strings.Contains(err.Error(), "disruption budget") {
 				refused++
 				return false
@@ -173,13 +171,9 @@ func TestNetworkPolicies(t *testing.T) {
 		dialled++
 		pod := fmt.Sprintf("dial-%d", dialled)
 		n.pod(pod, "-dial", address)
-		var phase string
-		n.await(pod+" has ended", time.Minute, func() bool {
-			phase = n.kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}")
-			return phase == "Succeeded" || phase == "Failed"
-		})
-		t.Logf("a foreign pod dials %s: %s", address, phase)
-		return phase == "Succeeded"
+		reached := n.ended(pod)
+		t.Logf("a foreign pod dials %s: %v", address, reached)
+		return reached
 	}
 	ip := func(selector string) string {
 		return n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[0].status.podIP}")
@@ -204,7 +198,7 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 }
 
-// Whoever has one forward for the page keeps it when nginx gives up a visitor who is too slow.
+// A forward stays open when nginx closes the connection of a slow visitor.
 func TestAForwardOutlivesASlowVisitor(t *testing.T) {
 	n := newGuestbook(t)
 	address := n.forward("service/frontend", "80")
@@ -222,10 +216,6 @@ func TestAForwardOutlivesASlowVisitor(t *testing.T) {
 		said, err := io.ReadAll(slow)
 		t.Logf("half of %s: answered %.40q after %s, %v", name, said, time.Since(start), err)
 		slow.Close()
-		response, err := http.Get("http://" + address + "/nginx-health")
-		if err != nil {
-			t.Fatalf("after half of %s: %v", name, err)
-		}
-		response.Body.Close()
+		must.Fetch(t, "http://"+address+"/nginx-health")
 	}
 }

@@ -3,20 +3,17 @@
 package e2e
 
 import (
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"guestbook/api/test/kit/commands"
-	"guestbook/api/test/kit/must"
 )
 
 const threeRedis = "app=redis,role=ha"
 
-// A guestbook moves from k8s/ to k8s/ha/ as the docs tell it, loses its master with its disk there, and moves back, under
-// load: nothing that was acknowledged is lost, and no read fails.
+// Under load, a guestbook moves from k8s/ to k8s/ha/ by the documents' commands, loses its master and its disk, and moves back. No
+// acknowledged entry is lost, and no read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
@@ -27,7 +24,7 @@ func TestHighAvailability(t *testing.T) {
 
 	there, back, watch := n.moves()
 	load.begin()
-	n.run(there)
+	t.Log(n.shellOut(there))
 	load.more()
 	t.Logf("the move there: writes were away for %.1f s", load.report().Away)
 
@@ -55,7 +52,7 @@ func TestHighAvailability(t *testing.T) {
 		}
 	}
 	n.healthy()
-	n.run(watch)
+	t.Log(n.shellOut(watch))
 
 	load.begin()
 	n.kubectl("rollout", "restart", "statefulset/redis-ha", "deployment/redis-proxy")
@@ -65,14 +62,14 @@ func TestHighAvailability(t *testing.T) {
 	t.Logf("all restarted: writes were away for %.1f s at most", load.report().Away)
 
 	load.begin()
-	n.run(back)
+	t.Log(n.shellOut(back))
 	n.ready()
 	load.more()
 	t.Logf("the move back: writes were away for %.1f s", load.report().Away)
 	load.stop("503 ")
 }
 
-// moves are the commands of docs/high-availability.md that move a guestbook there, back, and watch it meanwhile.
+// moves returns the commands of docs/high-availability.md that move a guestbook there and back, and that watch it meanwhile.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")
@@ -82,18 +79,7 @@ func (n namespace) moves() (there, back, watch string) {
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }
 
-// run runs documented commands.
-func (n namespace) run(commands string) {
-	n.Helper()
-	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+commands)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
-	out, err := cmd.CombinedOutput()
-	n.Log(string(out))
-	must.OK(n, err)
-}
-
-// master is the pod of redis-ha that a majority of the sentinels calls the master, "" if none.
+// master returns the pod that a majority of the sentinels calls the master, or "".
 func (n namespace) master() string {
 	votes := map[string]int{}
 	for _, pod := range n.names("pods", threeRedis) {

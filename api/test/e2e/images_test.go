@@ -8,8 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/kit/must"
 )
@@ -79,5 +82,66 @@ func TestAPIImageTakesAModuleProxy(t *testing.T) {
 	out, err := docker(t, "build", "-f", "api/Dockerfile", "--build-arg", "GOPROXY="+proxy, ".")
 	if err == nil || !strings.Contains(out, proxy) {
 		t.Errorf("a build with a proxy that is not there ends with %v: %s", err, out)
+	}
+}
+
+// The master's container names what is wrong with its data folder.
+func TestMastersFolder(t *testing.T) {
+	var master struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Image   string
+						Command []string
+					}
+				}
+			}
+		}
+	}
+	n := namespace{T: t}
+	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, manifests, "redis-master-deployment.yaml")), &master))
+	container := master.Spec.Template.Spec.Containers[0]
+	noLocks := filepath.Join(t.TempDir(), "no-locks.json")
+	profile := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["flock"], "action": "SCMP_ACT_ERRNO", "errnoRet": 37}]}`
+	must.Write(t, noLocks, profile)
+	for _, c := range []struct {
+		name string
+		mode os.FileMode
+		args []string
+		want string
+	}{
+		{"no locks", 0o777, []string{"--security-opt", "seccomp=" + noLocks}, "cannot lock /data/lock (flock:"},
+		{"not writable", 0o755, nil, "user 999 cannot write to /data"},
+		{"locked", 0o777, nil, "waiting for /data/lock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			must.OK(t, os.Chmod(dir, c.mode))
+			lock := must.Get(os.Create(filepath.Join(dir, "lock")))(t)
+			defer lock.Close()
+			must.OK(t, os.Chmod(lock.Name(), c.mode&0o666))
+			must.OK(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+			args := append([]string{"run", "--detach", "--user", "999", "--volume", dir + ":/data"}, c.args...)
+			args = append(args, "--entrypoint", container.Command[0], container.Image)
+			args = append(args, container.Command[1:]...)
+			id := must.Get(exec.Command("docker", args...).Output())(t)
+			docker := func(args ...string) string {
+				out, _ := exec.Command("docker", append(args, strings.TrimSpace(string(id)))...).CombinedOutput()
+				return string(out)
+			}
+			t.Cleanup(func() { docker("rm", "--force") })
+			var said string
+			n.await("it says why it does not start", time.Minute, func() bool {
+				said = docker("logs")
+				return said != ""
+			})
+			if !strings.HasPrefix(said, c.want) || strings.Count(said, "\n") != 1 {
+				t.Errorf("it says %q, want one line %q", said, c.want)
+			}
+			if c.name != "locked" {
+				n.await("it has ended", time.Minute, func() bool { return strings.Contains(docker("inspect", "--format={{.State.Status}}"), "exited") })
+			}
+		})
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +19,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is a published PHP guestbook: the roles of its Redis, how its page names the book, and what replaces it.
+// An edition is a published PHP guestbook: the roles of its Redis, its page's key, and the manifest that replaces it.
 type edition struct {
 	name, master, slave string
 	key                 string
@@ -33,8 +32,8 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// A user of the PHP frontend replaces it, and goes back. Its pods do not meet the Pod Security level restricted. Old pages write
-// all the time, and visitors of the new pods sign as the page does.
+// A user replaces the PHP frontend and goes back, while old pages write and visitors of the new pods sign as the page does. PHP's
+// pods do not meet the Pod Security level restricted.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	var signed atomic.Int64
 	t.Cleanup(func() {
@@ -98,7 +97,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 	return int64(r.Signed)
 }
 
-// manifests is what runs before the migration.
+// manifests returns the edition's manifests.
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
@@ -112,8 +111,8 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command as docs/migrate.md or docs/operate.md has it, but for the replaced texts, and gives what it prints.
-// A command that is not there fails the test.
+// documented runs a command of docs/migrate.md or docs/operate.md with some texts replaced, and returns its output. The test fails
+// if neither has the command.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
@@ -126,24 +125,16 @@ func (n namespace) documented(command string, oldnew ...string) string {
 	if !found {
 		n.Errorf("neither docs/migrate.md nor docs/operate.md says, for tests of e2e, %q", command)
 	}
-	command = strings.NewReplacer(oldnew...).Replace(command)
-	cmd := exec.Command("sh", "-c", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		n.Fatalf("%s: %v\n%s", command, err, out)
-	}
-	return string(out)
+	return n.shellOut(strings.NewReplacer(oldnew...).Replace(command))
 }
 
-// kustomization is a copy of k8s/ with these components.
+// kustomization returns a copy of k8s/ with these components.
 func (n namespace) kustomization(components ...string) string {
 	n.Helper()
 	dir := n.TempDir()
 	must.OK(n, os.CopyFS(dir, os.DirFS(manifests)))
 	file := filepath.Join(dir, "Kustomization")
-	text := n.read(file)
+	text := must.Read(n, file)
 	for _, component := range components {
 		line := "- components/" + component + "\n"
 		if !strings.Contains(text, "# "+line) {

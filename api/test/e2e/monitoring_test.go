@@ -16,11 +16,11 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// operator is where the schemas of Prometheus's operator are: its Go module.
+// operator is the Go module with the schemas of Prometheus's operator.
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
-// A Prometheus on this machine scrapes the pods that the PodMonitor selects, at the port that it names; and of the pods in the
-// cluster only that of a Prometheus may.
+// A Prometheus on this machine scrapes the pods and the port that the PodMonitor selects. In the cluster, only a Prometheus's pod
+// reaches them.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}
@@ -71,7 +71,7 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Who is not that Prometheus, or the exporter, cannot be there.
+	// Only that Prometheus and the exporter reach these ports.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.kubectl("get", "pods", "-l", "app=redis,role=proxy", "-o", "jsonpath={.items[0].status.podIP}")
 	masterPod := n.kubectl("get", "pods", "-l", master, "-o", "jsonpath={.items[0].status.podIP}")
@@ -91,14 +91,9 @@ func TestMonitoring(t *testing.T) {
 	} {
 		pod := name + "-" + n.name
 		args := fmt.Sprintf(`["-dial", %q]`, net.JoinHostPort(c.host, c.port))
-		c.from.create(strings.NewReplacer("{run: NAME}", strings.ReplaceAll(c.labels, "NAME", pod), "NAME", pod, "ARGS", args).Replace(n.read("testdata", "load.yaml")))
+		c.from.create(strings.NewReplacer("{run: NAME}", strings.ReplaceAll(c.labels, "NAME", pod), "NAME", pod, "ARGS", args).Replace(must.Read(t, "testdata", "load.yaml")))
 		t.Cleanup(func() { c.from.try("", "delete", "pod", pod, "--wait=false") })
-		var phase string
-		c.from.await(pod+" has ended", time.Minute, func() bool {
-			phase = c.from.kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}")
-			return phase == "Succeeded" || phase == "Failed"
-		})
-		if reached := phase == "Succeeded"; reached && !c.reaches {
+		if reached := c.from.ended(pod); reached && !c.reaches {
 			t.Logf("%s: this cluster's network does not enforce NetworkPolicies", name)
 		} else if reached != c.reaches {
 			t.Errorf("%s: it reaches %s", name, map[bool]string{true: "", false: "nothing"}[reached])

@@ -85,7 +85,7 @@ func (e edition) move(t *testing.T) {
 	if e.name == "master-slave" {
 		there, _, _ := n.moves()
 		load.begin()
-		n.run(there)
+		t.Log(n.shellOut(there))
 		load.more()
 		t.Logf("the move to three: writes were away for %.1f s", load.report().Away)
 		n.healthy()

@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +14,10 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A visitor watches the foot of the page, which says who answered last, while the frontend is scaled and renewed.
+// The page's foot names the pod and the version that answered last, while the frontend is renewed.
 func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 	n := newGuestbook(t)
-	node := strings.Fields(n.kubectl("get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`))[0]
-	url := "http://" + net.JoinHostPort(node, n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}"))
+	url := "http://" + n.frontendAddress()
 	allocator, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox)...)
 	defer end()
 	page, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
@@ -28,7 +26,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 		t.Helper()
 		must.OK(t, chromedp.Run(page, actions...))
 	}
-	// Loaded once, and never again.
+	// The page is loaded once.
 	run(chromedp.Navigate(url), chromedp.WaitVisible("#answerer", chromedp.ByQuery), chromedp.Evaluate("globalThis.loaded = true", nil))
 	signed := 0
 	sign := func() (pod, version string) {

@@ -6,13 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,21 +19,8 @@ import (
 func signs(t *testing.T, base string) {
 	t.Helper()
 	text := fmt.Sprint("entry ", time.Now().UnixNano())
-	response := must.Get(http.PostForm(base+"/guestbook/entries", url.Values{"text": {text}}))(t)
-	response.Body.Close()
-	if response.StatusCode != http.StatusCreated {
-		t.Fatalf("a post is answered %s", response.Status)
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		response := must.Get(http.Get(base + "/guestbook/?cmd=get&key=messages"))(t)
-		body, _ := io.ReadAll(response.Body)
-		response.Body.Close()
-		if strings.Contains(string(body), text) {
-			return
-		} else if time.Now().After(deadline) {
-			t.Fatalf("what was posted is not read: %s", body)
-		}
-	}
+	post(t, base, text)
+	must.Hold(t, "the entry is read", 20*time.Second, func() bool { return strings.Contains(book(t, base), text) })
 }
 
 // happened waits for an event with these words.
@@ -50,8 +31,7 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// Where limits.cpu is counted, a container without such a limit is refused; where a small one is the default, one that
-// requests more.
+// A quota of limits.cpu refuses a container without such a limit. A small default limit refuses a container that requests more.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -68,7 +48,7 @@ func TestQuota(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// A policy that, as OpenShift, refuses pods of other users than those of the namespace's range.
+// usersPolicy refuses pods of users outside of the namespace's range, as OpenShift does.
 const usersPolicy = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -96,8 +76,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
 `
 
-// filled gives the manifests with the namespace's user and group where a pod names none, which OpenShift does when the pod is
-// created.
+// filled returns the manifests with the namespace's user and group in each pod that names none, as OpenShift sets them.
 func (n namespace) filled(text string) string {
 	n.Helper()
 	var all strings.Builder
@@ -144,7 +123,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// What is applied again and again must not take back what the autoscaler did. No pod is started here.
+// Repeated kubectl apply must keep the autoscaler's figure. No pod is started here.
 func TestTheAutoscalersFigureStays(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -183,7 +162,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// A cluster may have no default StorageClass: the master waits for its disk, and the README says how to see that.
+// Without a default StorageClass the master waits for its disk, and the documents say how to see that.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
@@ -202,7 +181,7 @@ func TestNoDefaultStorageClass(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Pods that wait for Redis serve nobody: whoever drains their node need not wait for them.
+// Pods that wait for Redis serve nobody, so a drain of their node need not wait for them.
 func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -213,19 +192,14 @@ func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 		running := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].status.containerStatuses[*].ready}")
 		return running == "true true true" // nginx
 	})
-	evict := func() error {
-		_, err := n.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pods[0]),
-			"create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pods[0]+"/eviction", "-f", "-")
-		return err
-	}
 	const policy = `--patch={"spec": {"unhealthyPodEvictionPolicy": "%s"}}`
 	n.kubectl("patch", "poddisruptionbudget", "frontend", fmt.Sprintf(policy, "IfHealthyBudget"))
 	n.await("the budget refuses", 30*time.Second, func() bool {
-		err := evict()
+		err := n.evict(pods[0])
 		return err != nil && strings.Contains(err.Error(), "disruption budget")
 	})
 	n.kubectl("apply", "-f", manifests+"/frontend-pdb.yaml")
-	if err := evict(); err != nil {
+	if err := n.evict(pods[0]); err != nil {
 		t.Error(err)
 	}
 }
@@ -241,7 +215,7 @@ func TestSolo(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Redis is in another namespace, as far as this guestbook knows on another continent.
+// Redis is not the guestbook's own.
 func TestExternalRedis(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -267,63 +241,24 @@ func TestExternalRedis(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// What the master says of a data folder that it cannot use, in a container of its own.
-func TestMastersFolder(t *testing.T) {
-	var master struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Containers []struct {
-						Image   string
-						Command []string
-					}
-				}
-			}
+// An entry of one of two guestbooks in a namespace is in that one alone.
+func TestTwoGuestbooks(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t, "restricted")
+	n.kubectl("apply", "-k", manifests)
+	n.kubectl("apply", "-k", n.kustomization("instance"))
+	n.ready()
+	bases := []string{"http://" + n.forward("service/frontend", "80"), "http://" + n.forward("service/frontend-second", "80")}
+	const entries = 8
+	for i := range entries {
+		for _, base := range bases {
+			post(t, base, fmt.Sprintf("%s %d", base, i))
 		}
 	}
-	n := namespace{T: t}
-	must.OK(t, yaml.Unmarshal([]byte(n.read(manifests, "redis-master-deployment.yaml")), &master))
-	container := master.Spec.Template.Spec.Containers[0]
-	noLocks := filepath.Join(t.TempDir(), "no-locks.json")
-	profile := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["flock"], "action": "SCMP_ACT_ERRNO", "errnoRet": 37}]}`
-	must.Write(t, noLocks, profile)
-	for _, c := range []struct {
-		name string
-		mode os.FileMode
-		args []string
-		want string
-	}{
-		{"no locks", 0o777, []string{"--security-opt", "seccomp=" + noLocks}, "cannot lock /data/lock (flock:"},
-		{"not writable", 0o755, nil, "user 999 cannot write to /data"},
-		{"locked", 0o777, nil, "waiting for /data/lock"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			must.OK(t, os.Chmod(dir, c.mode))
-			lock := must.Get(os.Create(filepath.Join(dir, "lock")))(t)
-			defer lock.Close()
-			must.OK(t, os.Chmod(lock.Name(), c.mode&0o666))
-			must.OK(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
-			args := append([]string{"run", "--detach", "--user", "999", "--volume", dir + ":/data"}, c.args...)
-			args = append(args, "--entrypoint", container.Command[0], container.Image)
-			args = append(args, container.Command[1:]...)
-			id := must.Get(exec.Command("docker", args...).Output())(t)
-			docker := func(args ...string) string {
-				out, _ := exec.Command("docker", append(args, strings.TrimSpace(string(id)))...).CombinedOutput()
-				return string(out)
-			}
-			t.Cleanup(func() { docker("rm", "--force") })
-			var said string
-			n.await("it says why it does not start", time.Minute, func() bool {
-				said = docker("logs")
-				return said != ""
-			})
-			if !strings.HasPrefix(said, c.want) || strings.Count(said, "\n") != 1 {
-				t.Errorf("it says %q, want one line %q", said, c.want)
-			}
-			if c.name != "locked" {
-				n.await("it has ended", time.Minute, func() bool { return strings.Contains(docker("inspect", "--format={{.State.Status}}"), "exited") })
-			}
-		})
+	for i, base := range bases {
+		n.await("all entries are read from "+base, 20*time.Second, func() bool { return strings.Count(book(t, base), base+" ") == entries })
+		if held := book(t, base); strings.Contains(held, bases[1-i]+" ") {
+			t.Errorf("%s has entries of the other: %s", base, held)
+		}
 	}
 }
