@@ -27,8 +27,8 @@ type book struct {
 
 	mu    sync.Mutex
 	asked []request       // by the row under way
-	holds *string         // what the book is seen to hold; nil if that is not known
-	past  map[string]bool // what it has held, and a slave may still show
+	holds *string         // the book's text; nil if unknown
+	past  map[string]bool // earlier texts, which a slave may still show
 	lag   time.Duration   // of the slaves, on average
 	words int
 }
@@ -38,7 +38,7 @@ const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
 
-// ask finds out what the guestbook speaks, and how to put back what the book holds.
+// ask finds the guestbook's profiles, and how to restore its books.
 func (b *book) ask() error {
 	php := "no address answers ?cmd=get with data:"
 	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
@@ -81,14 +81,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// A saved is what a book held, and the set that puts it back.
+// A saved is a book's answer, and the set that restores it.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the set that puts back what the book holds that a query reads. An answer of guestbook.php does not tell a
-// backslash from an escape: the right text is the one that makes the book answer the same again.
+// save finds the set that restores the book that a query reads. guestbook.php's answer does not distinguish a backslash from
+// an escape, so the right text is the one after whose set the answer is the same.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -111,7 +111,7 @@ func (b *book) save(query string) error {
 	return nil
 }
 
-// restore puts back what has changed.
+// restore restores the books that have changed.
 func (b *book) restore() error {
 	for _, s := range b.saved {
 		a, err := b.send(s.request)
@@ -168,12 +168,12 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows an earlier state of the book, as a slave may.
+// old reports whether an answer shows an earlier state of the book, because a slave may lag.
 func (b *book) old(a answer) bool {
 	return slices.ContainsFunc(a.data(), func(text string) bool { return b.past[text] && (b.holds == nil || text != *b.holds) })
 }
 
-// A difference is what came and what was expected instead.
+// A difference is the answer and the expectation.
 type difference struct{ came, expected string }
 
 func (d *difference) Error() string { return d.came + ", expected " + d.expected }

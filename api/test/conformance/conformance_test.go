@@ -38,7 +38,7 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// The stand-ins fail exactly what is listed, in less time than a reader waits, and their books are left as they were.
+// The stand-ins fail exactly the listed rows, and their books stay as they were.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -75,7 +75,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 	}
 }
 
-// Each row's request is sent alike by the program and by the command that the report has.
+// The program and the report's curl command send the same request.
 func TestCurl(t *testing.T) {
 	var received []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// A server that is wrong in any way ends the program neither late nor with success.
+// No wrong server makes the program hang or succeed.
 func TestServersThatAreNoGuestbook(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for name, answer := range map[string]string{
@@ -151,7 +151,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// A listed row that passes makes the run fail, a name that no row has ends it, and each report tells of every row.
+// A listed row that passes fails the run, an unknown name ends it, and each report has every row.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

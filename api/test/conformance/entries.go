@@ -189,7 +189,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages expects the texts of a page of a book, and where it goes on.
+// pages expects the texts of a page of a book, and its before.
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -200,10 +200,10 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows opens a stream of a book, does something, and expects these events, each once, and no others.
+// follows opens a stream of a book, calls do, and expects these events, each once and in order, and no others.
 func follows(text string, do func(*book) error, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
-		time.Sleep(300*time.Millisecond + 2*b.lag) // what the text replaced would come as a reset
+		time.Sleep(300*time.Millisecond + 2*b.lag) // so that the replaced text causes no reset in the stream
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 		defer cancel()
 		response, err := b.open(ctx, r)
@@ -239,7 +239,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 				}
 				name, id = "", ""
 			}
-			if len(got) == len(want) && quiet == nil { // wait a little for what should not come
+			if len(got) == len(want) && quiet == nil { // no other event may come soon
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}
@@ -250,7 +250,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 	})
 }
 
-// crowd has 500 visitors sign at once: each posts an entry or, if there are none, does as the original page does.
+// crowd has 500 visitors sign at once. Each posts an entry, or sets the whole book if there are no entries.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

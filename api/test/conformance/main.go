@@ -1,7 +1,5 @@
-// Command conformance reports what the guestbook at a URL keeps of what clients of guestbook.php, and of the entries and
-// events here, rely on. It needs nothing but that URL. docs/http.md says how to read its report.
-//
-// It exits with 0 if every row passes or fails as expected, 1 if one does not, and 2 if it could not ask.
+// Command conformance reports which of the things that clients rely on the guestbook at a URL keeps. docs/http.md says
+// how to read the report.
 package main
 
 import (

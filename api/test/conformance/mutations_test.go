@@ -23,8 +23,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation makes a right guestbook wrong in one thing. The first of rows names that, and must fail; the others, patterns of
-// path.Match, may fail with it.
+// A mutation breaks one thing of a guestbook. The first of rows must fail; the others, patterns of path.Match, may fail with
+// it.
 type mutation struct {
 	name     string
 	rows     []string
@@ -157,7 +157,7 @@ func whenURL(pattern string, change func(*http.Response, string) string) func(*h
 	}
 }
 
-// answers gives another answer.
+// answers replaces the answer.
 func answers(status int, body string) func(*http.Response, string) string {
 	return func(r *http.Response, _ string) string {
 		r.StatusCode = status
@@ -208,7 +208,7 @@ func statused(address string, from, to int) func(*http.Response, string) string 
 	})
 }
 
-// proxy passes requests on to the guestbook, and mutates.
+// proxy returns a proxy to the guestbook that mutates.
 func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		FlushInterval: -1,

@@ -18,7 +18,7 @@ type result struct {
 	Seconds            float64
 }
 
-// Outcome is one word: kept, known, BROKEN, or PASSES although it is known to fail.
+// Outcome returns kept, known, BROKEN, or PASSES for a row that is known to fail.
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -31,7 +31,7 @@ func (r result) Outcome() string {
 	return "kept"
 }
 
-// Details tell what was asked, what came and what was expected, and why it matters.
+// Details returns the requests, the answer, the expectation, and why the row matters.
 func (r result) Details() []string {
 	if r.Err == nil {
 		return []string{"came      what was expected: take the row off the list of -known"}
@@ -74,7 +74,7 @@ type report struct {
 	Verbose bool
 }
 
-// Code is the program's exit code.
+// Code returns the program's exit code.
 func (r report) Code() int {
 	if !r.has("php") && !r.has("entries") || r.Count("", "BROKEN")+r.Count("", "PASSES") > 0 || len(r.Results) == 0 {
 		return 1
@@ -92,7 +92,7 @@ func (r report) Count(profile, outcome string) (n int) {
 	return n
 }
 
-// Missing says why no row of a profile was tried.
+// Missing returns why no row of a profile was tried.
 func (r report) Missing(profile string) string {
 	if r.left[profile] {
 		return "it is left out"
@@ -103,7 +103,7 @@ func (r report) Missing(profile string) string {
 func (r report) Profiles() []string { return profiles }
 func (r report) Notes() []string    { return r.notes }
 
-// formats are the reports: for a person; in version 13 of the Test Anything Protocol; as the XML of JUnit.
+// formats are the reports' templates: for a person, in version 13 of the Test Anything Protocol, and in JUnit's XML.
 var formats = map[string]string{
 	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
 {{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}

@@ -14,8 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// A request is sent byte for byte as it is written, but that KEY stands for the key of the book under test and, in
-// Referer, BASE for its URL.
+// A request is sent byte for byte, with the book's key for KEY and, in Referer, the URL for BASE.
 type request struct {
 	method, path, query, body string // path is where the book answers commands if it is ""
 	header                    http.Header
@@ -77,7 +76,7 @@ func (e entry) String() string {
 	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
 }
 
-// An answer is what came, but for what follows after maxBody bytes, and for streams.
+// An answer is a response with up to maxBody bytes, or a stream's head.
 type answer struct {
 	status int
 	header http.Header

@@ -253,7 +253,7 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged expects that the book then holds what it held, if the request could be taken for a write.
+// unchanged expects that the book holds the same text afterwards, if the request may be a write.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds

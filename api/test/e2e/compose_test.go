@@ -59,7 +59,7 @@ func TestCompose(t *testing.T) {
 			return err.Error()
 		}
 		defer response.Body.Close()
-		text, _ := io.ReadAll(response.Body) // what is missing is seen in the text
+		text, _ := io.ReadAll(response.Body) // the text shows what is missing
 		return response.Status + string(text)
 	}
 	const book = "/guestbook/?cmd=get&key=messages"

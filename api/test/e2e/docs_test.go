@@ -66,7 +66,7 @@ func (n namespace) shell() *commands.Shell {
 	environment := []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + load}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name != "KUBECONFIG" && name != "LOAD" && !strings.HasPrefix(name, "M") {
-			environment = append(environment, variable) // not what make tells a make below it
+			environment = append(environment, variable) // no variable of the make that runs this test
 		}
 	}
 	shell := &commands.Shell{

@@ -24,7 +24,7 @@ func TestRollingRestart(t *testing.T) {
 
 func TestScaling(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale, too
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale as well
 	load := n.startLoad()
 	for _, replicas := range []string{"10", "2"} {
 		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)

@@ -28,8 +28,7 @@ func docker(t *testing.T, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// In a checkout under a strict umask only its owner may read the files; in an unpacked archive no file may be executed. The images'
-// users, which are others, must be able to.
+// The images' users must read the files of a checkout under a strict umask, and execute those of an unpacked archive.
 func TestImagesOfAStrictCheckout(t *testing.T) {
 	for name, modes := range map[string]struct{ folder, program, file os.FileMode }{
 		"umask 077": {0o700, 0o700, 0o600}, "umask 027": {0o750, 0o750, 0o640}, "archive": {0o755, 0o644, 0o644},
@@ -76,7 +75,7 @@ func TestImagesOfAStrictCheckout(t *testing.T) {
 	}
 }
 
-// Modules come from where the builder says.
+// A build takes modules from the builder's proxy.
 func TestAPIImageTakesAModuleProxy(t *testing.T) {
 	const proxy = "http://127.0.0.1:9/modules"
 	out, err := docker(t, "build", "-f", "api/Dockerfile", "--build-arg", "GOPROXY="+proxy, ".")

@@ -17,7 +17,7 @@ type load struct {
 	namespace
 }
 
-// A report is what it has counted; Failed maps a reason to how often it occurred.
+// A report has the counts of a load. Failed maps reasons to counts.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
@@ -50,7 +50,7 @@ func (l load) get(path string) (r report, err error) {
 
 func (l load) report() report { return l.ask("report") }
 
-// begin begins to count anew for how long writes are away.
+// begin restarts the count of the time that writes are away.
 func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
@@ -69,8 +69,8 @@ func (l load) more() {
 	})
 }
 
-// stop ends the visits, and the test unless every acknowledged message is there. Reads never may fail; writes only for
-// reasons that begin with the one given.
+// stop ends the visits, and fails unless every acknowledged message is there. No read may fail. Writes may fail for reasons
+// that begin with allowed.
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)
@@ -89,7 +89,7 @@ func (l load) stop(allowed string) report {
 	return r
 }
 
-// failedWrites is how many writes have failed so far.
+// failedWrites returns how many writes have failed so far.
 func (l load) failedWrites() (sum int) {
 	l.Helper()
 	for _, count := range slices.Collect(maps.Values(l.report().FailedWrites)) {

@@ -59,7 +59,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
 	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // a book of a length that old pages can still send
-	others := func() string {                                  // what the migration leaves as it is
+	others := func() string {                                  // returns the objects that the migration must not change
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
 			n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec}")
@@ -75,7 +75,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 	}
 	load.everyPodHasTheBook(e.key, "nginx")
 	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale, too
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale as well
 	if mode == "dns" {
 		n.kubectl("apply", "-k", n.kustomization(e.component))
 		n.kubectl("delete", "horizontalpodautoscaler", "frontend")

@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The book of each edition moves from its Redis to the one here, and one of them on to three, as the documents say. Visitors read
-// and sign meanwhile: no read fails, every byte is there, and so is what was acknowledged.
+// The book of each edition moves to the Redis here, and one of them on to three, by the documents' commands. Meanwhile
+// visitors read and sign. No read fails, and no byte and no acknowledged entry is lost.
 func TestTheBookMovesToTheRedisHere(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name, func(t *testing.T) { e.move(t) })
@@ -48,7 +48,7 @@ func (e edition) move(t *testing.T) {
 	if key == "" {
 		key = "guestbook"
 	}
-	// Entries as long as old and new pages can show, and whatever bytes there may be.
+	// The book has entries of any bytes, as long as pages can show.
 	book := strings.Repeat(",hello from before \xff\x00 \"all\"\r\n of you", 300_000)[:10<<20]
 	if out, err := n.try(book, "exec", "-i", "service/redis-"+e.master, "--", "redis-cli", "-x", "set", key); err != nil || out != "OK" {
 		t.Fatal(out, err)
@@ -91,7 +91,7 @@ func (e edition) move(t *testing.T) {
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
-	// The book is too long for load to look for its messages as an old page would.
+	// The book is too long for load to search its messages as an old page would.
 	r := must.Get(load.get("stop"))(t)
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
@@ -100,7 +100,7 @@ func (e edition) move(t *testing.T) {
 	n.hasTheBook(redis, key, book, r.Writes)
 }
 
-// hasTheBook looks in each Redis for the book, which may have more at its end, and for as many messages as visitors know of.
+// hasTheBook expects in each Redis the book, and after it as many messages as visitors know of.
 func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
 	for _, pod := range redis {

@@ -21,10 +21,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections to Redis's master, and to the slaves, an API opens at most.
+// pool is the largest number of an API's connections to the master, and to the slaves.
 const pool = 64
 
-// crowd is how many visitors come beside those of load.
+// crowd is the number of visitors beside those of load.
 const crowd = 200
 
 var abuse = []fault{
@@ -114,7 +114,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// slowClients has clients who send headers or bodies byte by byte, and some who never read what they asked for.
+// slowClients has clients that send headers or bodies byte by byte, and clients that never read their answer.
 func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000
@@ -127,7 +127,7 @@ func slowClients(r *rig) {
 	be := func(n int, head string, drip, read bool) {
 		for i := range n {
 			clients.Go(func() {
-				// They come within four seconds: this is about slow clients, not about many at the same time.
+				// They come within four seconds, so that they are slow and not a rush.
 				select {
 				case <-ctx.Done():
 				case <-time.After(4 * time.Second * time.Duration(i) / time.Duration(n)):
@@ -141,7 +141,7 @@ func slowClients(r *rig) {
 		}
 	}
 	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true, true)
-	// What a body holds until its last byte comes is what nginx must keep.
+	// Nginx must keep the body until its last byte comes.
 	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true, true)
 	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
 
@@ -165,7 +165,7 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow is one slow client, until the server or ctx ends it.
+// beSlow is one slow client. It ends when the server or ctx does.
 func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -199,7 +199,7 @@ func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	}
 }
 
-// p99 is what 99 % of the requests that ended between two times took at most.
+// p99 returns the longest time of 99 % of the successful requests that ended between two times.
 func (l *load) p99(from, to time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// watch is a Prometheus with the alerts of k8s/monitoring, which follows one rig after the other.
+// watch is a Prometheus with the alerts of k8s/monitoring. It follows one rig after the other.
 type watch struct {
 	prometheus *promtest.Prometheus
 	master     atomic.Pointer[string] // its address
@@ -28,7 +28,7 @@ func newWatch(t *testing.T) *watch {
 	return w
 }
 
-// follow has Prometheus scrape the rig, and waits until it does: before, an alert may fire because nothing was scraped.
+// follow has Prometheus scrape the rig, and waits until it does so that no alert fires for want of a scrape.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {

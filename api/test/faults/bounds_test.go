@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits until the API holds about what it held before, or has had its time.
+// settled waits up to ten seconds until the API holds about as much as before.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -24,7 +24,7 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	}
 }
 
-// checkBounds compares the requests with the bounds. Times may be longer by what the machine adds.
+// checkBounds compares the requests with the bounds. It allows for the time that the machine adds.
 func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))
@@ -66,7 +66,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
-			continue // what was seen is not there any more
+			continue // the entry seen has vanished
 		}
 		if !slices.Contains(allowed, status) {
 			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
@@ -105,7 +105,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway notes for how long writes were away, and whether that was too long.
+// checkAway notes how long writes were away, and compares that with the bound.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

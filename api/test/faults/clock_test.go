@@ -23,7 +23,7 @@ func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // the same each time, so that Go compiles everything with it only once
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// A copy, because Go takes no overlay of a library in the folder of modules, where it keeps other versions of itself.
+	// Go takes no overlay of a library in the folder of modules, so this copies the library.
 	goroot := filepath.Join(dir, "goroot")
 	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
 	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {

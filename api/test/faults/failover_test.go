@@ -18,7 +18,7 @@ import (
 // quoted is a password that settings must quote.
 const quoted = "Pa ss\"\\w$o'rd"
 
-// writesBack is for how long writes may be away while another Redis becomes the master.
+// writesBack limits how long writes are away while another Redis becomes the master.
 const writesBack = 5 * time.Second
 
 var haFaults = []fault{
@@ -137,7 +137,7 @@ var haFaults = []fault{
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// Until the master notices that it has no slaves, those beside it read what it alone has.
+		// Until the master notices that it has no slaves, its neighbours read entries that only it has.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()

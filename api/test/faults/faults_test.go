@@ -18,11 +18,11 @@ import (
 const (
 	warmUp = 1500 * time.Millisecond // before each fault
 	after  = 2 * time.Second
-	// deadline is by when the API answers, whatever Redis does: settings.RequestTimeout and some grace.
+	// deadline limits the API's answers: settings.RequestTimeout and some grace.
 	deadline = 2500 * time.Millisecond
-	// recovered is how long after a fault writes must succeed again.
+	// recovered limits the time after a fault until writes succeed.
 	recovered = time.Second
-	// slack is by how much the goroutines and files of an API may differ from before: its connections come and go.
+	// slack is by how many goroutines and files an API may differ from before, because its connections come and go.
 	slack = 30
 )
 
@@ -30,22 +30,22 @@ const (
 type fault struct {
 	name, bound string
 	setup       setup
-	// prepare, where there is one, is done before the visitors come.
+	// prepare, if not nil, runs before the visitors come.
 	prepare func(*rig)
-	// inject makes the fault, and returns when it is over.
+	// inject makes the fault, and returns when the fault is over.
 	inject func(*rig)
-	// instead is done in place of load and inject.
+	// instead, if not nil, replaces load and inject.
 	instead func(*rig)
-	// reads and writes are the statuses with which these may fail until the fault is over.
+	// reads and writes are the statuses with which reads and writes may fail until the fault is over.
 	reads, writes []int
-	// keeps is by how much more than slack the API may hold afterwards, by design.
+	// keeps is by how much more than slack the API may hold afterwards.
 	keeps int
-	// away is for how long writes may be away, at one time or, with awayInAll, in sum.
+	// away limits how long writes are away at one time, or with awayInAll in sum.
 	away      time.Duration
 	awayInAll bool
-	// measured is the pod whose API is measured: 0 or 1.
+	// measured is the index of the pod whose API is measured.
 	measured int
-	// rollback: readers may see what nobody acknowledges and what goes again.
+	// rollback means that readers may see entries that nobody acknowledges and that vanish again.
 	rollback bool
 }
 
@@ -67,7 +67,7 @@ type row struct {
 	alerts        []string // that have fired
 }
 
-// quiet is what the faults are compared with.
+// quiet is a row without a fault.
 var quiet = []fault{{
 	name: "none, for 10 s", bound: "nothing fails, no alert fires", setup: setup{slaves: 2},
 	inject: func(*rig) { time.Sleep(scaled(10 * time.Second)) },
@@ -103,7 +103,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// scaled is how long a fault lasts that is of length d when not shortened.
+// scaled returns the length of a fault that lasts d unless it is shortened.
 func scaled(d time.Duration) time.Duration {
 	if scale, err := strconv.ParseFloat(os.Getenv("FAULT_SCALE"), 64); err == nil {
 		return time.Duration(float64(d) * scale)

@@ -121,7 +121,7 @@ func setAtOnce(r *rig, n int) {
 	}
 }
 
-// policy returns the setting of the manifest's master that says what gives way.
+// policy returns the maxmemory-policy of the manifest's master.
 func policy() []string {
 	root, _ := localpod.Root()
 	manifest, _ := os.ReadFile(filepath.Join(root, "k8s", "redis-master-deployment.yaml"))
@@ -143,8 +143,8 @@ func untilFull(r *rig) {
 			}
 		}
 	}
-	// While a buffer is large for a moment, a post may be refused though records can still give way. So the master is full once
-	// none of a thousand posts is stored.
+	// A post may be refused while a buffer is large for a moment. So the master counts as full once none of a thousand posts
+	// is stored.
 	stored := int64(0)
 	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
 		var created, other atomic.Int64

@@ -23,7 +23,7 @@ const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
 	toHide           = "to be hidden, entry "
-	// waitLimit is how long a writer repeats an entry, and a viewer waits for one, before the test gives up.
+	// waitLimit limits how long a writer repeats an entry, and how long a viewer waits for one.
 	waitLimit = 30 * time.Second
 )
 
@@ -59,7 +59,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. Old pages read the book getKey. With rollback readers may see what nobody acknowledges.
+// startLoad starts the visitors. Old pages read the book getKey. With rollback, readers may see unacknowledged entries.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -203,7 +203,7 @@ func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // half a second later, each slave in sync has what was told
+		if withSeen && i%25 == 0 { // half a second later, each slave in sync has that entry
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// mutant is the API with one mistake, and the fault under which the checks must find it.
+// mutant is the API with one mistake, and the fault under which the checks find the mistake.
 type mutant struct{ name, file, right, wrong, fault string }
 
 const store = "api/internal/store/"

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// cuttable are relays through which the three, and the proxies, reach each other, until one of the three is cut off.
+// cuttable relays connections among the three and the proxies, until it cuts one of the three off.
 type cuttable struct {
 	connections
 	port int
@@ -70,7 +70,7 @@ func (c *cuttable) forward(from net.Conn, node int, addr string) {
 	from.Close()
 }
 
-// cutOff swallows what goes between one of the three and the others.
+// cutOff holds back all bytes between one of the three and the others.
 func (c *cuttable) cutOff(i int) { c.set(i + 1) }
 func (c *cuttable) heal()        { c.set(0) }
 

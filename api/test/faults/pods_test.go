@@ -10,7 +10,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// keptByNginx is how many connections to the API nginx may keep open: 256 for each of two workers.
+// keptByNginx is the number of connections to the API that nginx may keep open: 256 for each of two workers.
 const keptByNginx = 512
 
 var podFaults = []fault{

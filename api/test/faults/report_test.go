@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// String is the row in one line.
+// String returns the row in one line.
 func (r row) String() string {
 	return fmt.Sprintf("%d requests, failed: %s, slowest %s, writes again after %s, goroutines %d → %d, files %d → %d, memory %d → %d MB, at most %s MB, hiccup %s; %s; alerts: %s",
 		r.requests, r.failures(), seconds(r.slowest), seconds(r.recovery), r.before.goroutines, r.after.goroutines,
@@ -38,7 +38,7 @@ func (r row) failures() string {
 	return strings.Join(parts, ", ")
 }
 
-// peaks is the most memory that API, nginx and master took, in MB.
+// peaks returns the most memory of API, nginx and master, in MB.
 func (r row) peaks() string {
 	var parts []string
 	for _, bytes := range r.memory {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestSoak has visitors at work for SOAK and tells what the API comes to hold more of, per minute.
+// TestSoak has visitors at work for the time SOAK, and reports what the API holds more of each minute.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
@@ -52,14 +52,14 @@ func TestSoak(t *testing.T) {
 	} {
 		perMinute := slope(at, held, what.value)
 		t.Logf("%s: %.1f %s at first, %.1f at last, %+.2f a minute", what.name, what.value(held[0]), what.unit, what.value(held[len(held)-1]), perMinute)
-		// In a short soak, noise has a slope too.
+		// In a short soak, noise has a slope as well.
 		if perMinute > what.most && length >= 5*time.Minute {
 			t.Errorf("the API comes to hold more and more %s", what.name)
 		}
 	}
 }
 
-// slope is by how much a value grows per minute, by least squares.
+// slope returns by how much a value grows per minute, by least squares.
 func slope(at []time.Duration, held []usage, value func(usage) float64) float64 {
 	n, x, y, xx, xy := float64(len(at)), 0.0, 0.0, 0.0, 0.0
 	for i := range at {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// composed gives the services of compose.yaml.
+// composed returns the services of compose.yaml.
 func composed(t *testing.T) object {
 	t.Helper()
 	var file object
@@ -21,7 +21,7 @@ func composed(t *testing.T) object {
 	return sub(file, "services")
 }
 
-// The containers of compose.yaml are those of k8s/: the same images and memory.
+// The containers of compose.yaml have the images and the memory of k8s/.
 func TestComposeIsLikeTheCluster(t *testing.T) {
 	services, manifests := composed(t), objects(t, base(t))
 	for service, container := range map[string]object{
@@ -50,7 +50,7 @@ func TestComposeIsLikeTheCluster(t *testing.T) {
 	}
 }
 
-// Redis is started as compose.yaml does and as the manifest does, on this machine, and says the same of itself.
+// Redis has the same settings by compose.yaml as by the manifest.
 func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
 	const password = `Pa ss"\w$o'rd`
 	services, manifests := composed(t), objects(t, base(t))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// selectors gives what an object selects pods by, wherever in it.
+// selectors returns the selectors of pods in an object.
 func selectors(node any) (found []object) {
 	switch node := node.(type) {
 	case []any:
@@ -86,7 +86,7 @@ func TestTwoGuestbooksInANamespace(t *testing.T) {
 		if first[name] != nil {
 			t.Errorf("both have a %s", name)
 		}
-		// A claim has no selector, and an autoscaler names what it scales.
+		// A claim has no selector, and an autoscaler names its target.
 		if kind := fmt.Sprint(o["kind"]); own[name] == 0 && kind != "PersistentVolumeClaim" && kind != "HorizontalPodAutoscaler" {
 			t.Errorf("%s selects no pod of its own", name)
 		}

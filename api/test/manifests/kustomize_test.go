@@ -29,7 +29,7 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// These components replace the frontend of a PHP guestbook beside that one's Redis and Service, and change its settings.
+// These components replace a PHP guestbook's frontend beside its Redis and Service, and change its settings.
 func TestComponentsForPHPGuestbooks(t *testing.T) {
 	changes := map[string]map[string]string{ // settings that it adds or, where empty, takes away
 		"existing": {},
@@ -69,7 +69,7 @@ func TestComponentsForPHPGuestbooks(t *testing.T) {
 	}
 }
 
-// These components are for some clusters. They change nothing but what is listed.
+// These components are for some clusters. They change only the listed values.
 func TestComponentsForClusters(t *testing.T) {
 	changes := map[string][]string{
 		"openshift": {
@@ -158,7 +158,7 @@ func TestReplacements(t *testing.T) {
 	}
 }
 
-// Where a cluster reaches one registry only, no image may come from elsewhere.
+// If a cluster reaches only one registry, all images come from there.
 func TestManifestsOfARegistry(t *testing.T) {
 	root := must.Root(t)
 	const registry = "registry.example.com:5000/me"
@@ -194,7 +194,8 @@ func TestManifestsOfARegistry(t *testing.T) {
 	}
 }
 
-// SECURITY.md promises it. The files for a frontend alone cannot have one, because "kubectl replace" needs what is there already.
+// SECURITY.md promises these policies. The files for a frontend alone have none, because "kubectl replace" needs existing
+// objects.
 func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 	for file, want := range map[string][]string{
 		"all-in-one/solo.yaml":                 {"frontend"},

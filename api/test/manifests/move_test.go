@@ -21,7 +21,7 @@ func newSource(t *testing.T, args ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
 }
 
-// newMove starts what the pod redis-move runs, as a slave of a master of this machine.
+// newMove starts the server of the pod redis-move as a slave of a master of this machine.
 func newMove(t *testing.T, master int, env ...string) *server {
 	t.Helper()
 	pod := containers(inFile(t, "k8s/move/redis-move-pod.yaml")["Pod/redis-move"])[0]
@@ -33,8 +33,7 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs move.sh in the pod redis-move, whose Redis is at the port that redis-cli asks by itself. Before it comes a filter of
-// what that answers.
+// move runs move.sh in the pod redis-move. The filter changes what its redis-cli prints.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -50,8 +49,8 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	return string(out), err
 }
 
-// The book of another Redis goes to redis-master's disk. From the moment at which it is whole there, the other one takes nothing
-// more, so that nothing is lost.
+// The book of another Redis moves to redis-master's disk. Once the copy is whole, the other Redis refuses writes, so that none
+// is lost.
 func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")

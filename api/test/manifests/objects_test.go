@@ -68,7 +68,7 @@ func same[V any](t *testing.T, got, want map[string]V) {
 	}
 }
 
-// base is all of k8s/*.yaml.
+// base returns all of k8s/*.yaml.
 func base(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -78,7 +78,7 @@ func base(t *testing.T) string {
 	return all.String()
 }
 
-// built is what kustomize makes of k8s/ with these texts in its Kustomization replaced.
+// built returns what kustomize makes of k8s/ with these texts of its Kustomization replaced.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	root := must.Root(t)
@@ -103,7 +103,7 @@ func built(t *testing.T, oldnew ...string) string {
 	return string(out)
 }
 
-// podSpecs finds the specifications of pods, in whatever kind of object they are: all that has containers.
+// podSpecs returns every object with containers below a node.
 func podSpecs(node any) (specs []object) {
 	switch node := node.(type) {
 	case []any:
@@ -134,7 +134,7 @@ func sub(o object, field string) object {
 	return value
 }
 
-// list gives the objects of a YAML sequence.
+// list returns the objects of a YAML sequence.
 func list(node any) (objects []object) {
 	nodes, _ := node.([]any)
 	for _, n := range nodes {
@@ -145,7 +145,7 @@ func list(node any) (objects []object) {
 	return objects
 }
 
-// files gives the files of the repository that match the patterns.
+// files returns the files of the repository that match the patterns.
 func files(t *testing.T, patterns ...string) (names []string) {
 	t.Helper()
 	root := must.Root(t)
@@ -159,7 +159,7 @@ func files(t *testing.T, patterns ...string) (names []string) {
 	return names
 }
 
-// withPods gives the files that have pods.
+// withPods returns the files that have pods.
 func withPods(t *testing.T) []string {
 	t.Helper()
 	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
@@ -189,7 +189,7 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// settings takes the API's environment out of the Deployment.
+// settings removes the API's environment from the Deployment and returns it.
 func settings(deployment object) map[string]any {
 	env := map[string]any{}
 	for _, container := range list(podSpecs(deployment)[0]["initContainers"]) {

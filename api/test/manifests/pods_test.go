@@ -1,4 +1,4 @@
-// Package manifests checks what the manifests allow the guestbook's pods, and what its images are made of.
+// Package manifests checks the rights of the guestbook's pods, its images, and its scripts.
 package manifests
 
 import (
@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// excess lists what the pods in a manifest may do, or leave open, beyond what the guestbook needs; and counts the pods.
+// excess returns what the pods of a manifest may do beyond the guestbook's needs, and counts the pods.
 func excess(manifest []byte) (found []string, pods int, err error) {
 	documents := yaml.NewDecoder(bytes.NewReader(manifest))
 	for {
@@ -66,7 +66,7 @@ func podExcess(spec object) (found []string) {
 	return found
 }
 
-// containerExcess is given the settings that the container has from its pod, where it has none of its own.
+// containerExcess takes the pod's settings for those that the container lacks.
 func containerExcess(container, pod object) (found []string) {
 	own := sub(container, "securityContext")
 	inherited := func(field string) any {
@@ -105,7 +105,7 @@ func containerExcess(container, pod object) (found []string) {
 	return found
 }
 
-// pinned says whether an image's name has a digest, or a tag other than latest.
+// pinned reports whether an image's name has a digest, or a tag other than latest.
 func pinned(image string) bool {
 	if strings.Contains(image, "@sha256:") {
 		return true
@@ -132,8 +132,8 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 	}
 }
 
-// A pod must not land on a node of Windows, and must start where a namespace has thousands of Services, whose variables would
-// be too long for a process; those that read such variables can be told not to. A pod that is not ready must not hold up a drain.
+// A pod gets no node of Windows, and starts in a namespace of thousands of Services, whose variables would be too long for a
+// process. A pod that is not ready does not hold up a drain.
 func TestPodsStartAndLeaveEverywhere(t *testing.T) {
 	for _, file := range withPods(t) {
 		for _, o := range objects(t, must.Read(t, file)) {

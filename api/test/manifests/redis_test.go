@@ -49,7 +49,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// "echo" ends a password with a newline, on Windows with two characters. redis-cli would send it so, other clients would not.
+// "echo" ends a password with a newline, on Windows with two characters. Only redis-cli would send the newline.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {

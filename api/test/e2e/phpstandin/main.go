@@ -77,7 +77,7 @@ func apache(w http.ResponseWriter, status int, title, text string) {
 	fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>%d %[2]s</title>\n</head><body>\n<h1>%[2]s</h1>\n<p>%[3]s</p>\n</body></html>\n", status, title, text)
 }
 
-// guestbook answers as the script does. It knows only the query, whatever the method and the body are.
+// guestbook answers as the script does. It reads only the query.
 func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	cmd, ok := params.Get("cmd")

@@ -2,16 +2,16 @@
 // would.
 //
 // A command is in a fence ```sh, each a shell of its own; a fence ```text right after it is its output. Words after "sh" say
-// what a test does with it:
+// how tests treat it:
 //
 //	cluster     make e2e runs it, on a cluster. Without this word, or one of the next three, make test runs it
 //	e2e         another test of make e2e runs it, in a state that it needs
 //	release     another test of make test runs it, in a folder with the files of a release
-//	by-hand     nobody runs it, since tests have not what it needs, or too little time
-//	background  it goes on until the document's end, as in a second terminal
-//	repeat      it shows a state: it is typed again until that is so
+//	by-hand     no test runs it, because tests lack its needs or its time
+//	background  it runs until the document's end, as in a second terminal
+//	repeat      it is typed again until its output is right
 //	fails       its exit code is not 0
-//	figures     its numbers are aside
+//	figures     its numbers may differ
 package commands
 
 import (
@@ -29,13 +29,13 @@ type Block struct {
 	Line   int
 	Words  []string // those after "sh"
 	Text   string
-	Output string // what the document promises; empty: nothing
+	Output string // as the document promises it; "" promises nothing
 }
 
-// Is says whether the fence bears a word.
+// Is reports whether the fence has a word.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 
-// promised is what the block's output must match from its beginning.
+// promised returns the pattern with which the block's output must begin.
 func (b Block) promised() string {
 	if b.Is("figures") {
 		return promises(b.Output, asideOrFigure)
@@ -104,15 +104,15 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// What of an output is aside: "…", what Kubernetes adds to the name of a Deployment's pod, percentages, and ages; or all figures,
-// too.
+// aside matches the changing parts of an output: "…", the suffix of a Deployment's pod, percentages, and ages. asideOrFigure
+// also matches all numbers.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises is the pattern of an output: the words of each line, whatever is between them, and anything in place of the excepted.
-// "…" alone on a line is any number of lines.
+// promises returns the pattern of an output: the words of each line with any space between them, and any text for what except
+// matches. "…" alone on a line stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

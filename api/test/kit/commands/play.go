@@ -15,13 +15,13 @@ import (
 // A Call is a command that a block runs.
 type Call struct {
 	Args  []string
-	Input string // what a pipe or a file brings it
+	Input string // from a pipe or a file
 }
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn takes the place of every program: it writes its arguments and its input down, prints a word, and fails if it is the
-// command with the number $FAILS.
+// standIn stands for every program. It writes down its arguments and input, prints a word, and fails if it is command number
+// $FAILS.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -33,7 +33,7 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned are the files outside the repository that a block names.
+// mentioned matches files outside of the repository.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
 // read and entered match a file and a folder of the working folder that a command reads or enters.
@@ -42,11 +42,11 @@ var (
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder of a program that was built here: there nothing would stand in for it.
+// built matches the folder of a built program, for which no stand-in would run.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
-// play types a block, line by line, into a shell of which no command does anything, and returns those that ran. The command with
-// the number fails; 0: none. damaged is a file that was there before, and that the block has overwritten.
+// play types a block into a shell in which standIn runs for each command, and returns the commands that ran. Command number
+// fails fails; 0 is none. damaged is a file that existed before and that the block has overwritten.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -104,8 +104,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	return ran, damaged, nil
 }
 
-// harmless are the commands that neither delete nor overwrite anything: those that only read, and those that only add. Every
-// other command may.
+// harmless matches the commands that only read or add. Every other command may delete or overwrite.
 var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),
@@ -115,8 +114,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. kubectl does neither with an empty input, and goes on
-// as if all were well if it is to replace.
+// overwrites reports whether a command may delete or overwrite something. kubectl does neither with an empty input.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -124,8 +122,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block as often as it has commands. Each time another command fails. It returns how often that was, and of each
-// failure the first command that deletes or overwrites something after it.
+// Fail plays a block once for each of its commands, which fails that time. It returns how often it played, and for each
+// failure the first later command that deletes or overwrites something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -148,13 +146,13 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 	return len(all), faults, nil
 }
 
-// precise are the selectors that choose nothing but the guestbook's.
+// precise are selectors of the guestbook's objects alone.
 var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
 
-// verbs are the commands of kubectl that have two words.
+// verbs are kubectl's commands of two words.
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague says how a command may change what is others': it chooses all of a kind, or by labels that others have, too.
+// Vague returns how a command may change objects of others: it chooses all of a kind, or by labels that others may have.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// What documents once said, and what they may say.
+// TestFail has commands that documents once had, and ones that they may have.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string

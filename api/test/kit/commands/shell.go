@@ -18,8 +18,8 @@ import (
 type Shell struct {
 	Dir      string            // the repository
 	Env      []string          // all of the environment
-	Preamble string            // comes before each block: functions in place of what a test has not
-	Replace  *strings.Replacer // of what a reader has and a test has not, such as ports; nil: nothing
+	Preamble string            // precedes each block: functions for programs that a test lacks
+	Replace  *strings.Replacer // of a reader's values by a test's, such as ports; nil replaces nothing
 	running  map[string]*background
 }
 
@@ -30,7 +30,7 @@ type background struct {
 	ended chan error
 }
 
-// Run runs a block as its words say, and returns its output, and how that is not what the document says.
+// Run runs a block as its words say, and returns its output. An error says how the output differs from the document.
 func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -74,7 +74,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	if s.Replace != nil {
 		text = s.Replace.Replace(text)
 	}
-	// Where its output is no terminal, curl shows how far it is.
+	// curl shows its progress unless its output is a terminal.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, s.Env, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -82,7 +82,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a command and waits for what it promises. A reader who types it again has seen the first one end.
+// start starts a command and waits for its promised output. It ends an earlier run of the command first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}

@@ -142,8 +142,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether an unknown write may be the reason of what the book holds at the end. One that left no trace may
-// take effect after the end, and need not be looked at. That holds if the visitors of one book all post, or all set.
+// leavesTrace reports whether the book at the end may show an unknown write. A write without a trace may take effect after the
+// end, and is left out. That holds if all visitors of a book post, or all set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {

@@ -22,12 +22,12 @@ import (
 
 // Figures are bounds by name: numbers, bytes, or nanoseconds.
 //
-//	server.maxBodyBytes                               a constant, or a field that is set to one, of the package server; likewise
+//	server.maxBodyBytes                               a constant, or a field that is set to a constant, of the packages server,
 //	                                                  store, settings, main
 //	main.WithTimeout                                  the timeout of a context in main.go
 //	GOMEMLIMIT                                        a variable of the API's container
 //	nginx events worker_connections                   a directive, after the blocks that it is in
-//	frontend api resources limits memory              a number in a manifest, after the container; likewise master, slave, scaler
+//	frontend api resources limits memory              a number in a manifest: of frontend, master, slave or scaler
 type Figures map[string]int64
 
 // Files are texts by the names of their files.

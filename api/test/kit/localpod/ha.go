@@ -16,8 +16,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// HA is what k8s/ha/ has, as local processes with the scripts from there: three Redis with a sentinel each, and two proxies
-// that lead to the master. Each has a loopback address of its own instead of a name.
+// HA runs k8s/ha/ as local processes with its scripts: three Redis with a sentinel each, and two proxies that lead to the
+// master. Each has a loopback address of its own instead of a name.
 type HA struct {
 	Redis, Sentinels [3]*Process
 	Proxies          [2]*Process
@@ -28,7 +28,7 @@ type HA struct {
 	nodes  []string // the addresses by which the three know each other
 }
 
-// HAOptions say how an HA differs from the usual one.
+// HAOptions is how an HA differs from the usual one.
 type HAOptions struct {
 	Dir      string // data and scripts; must exist
 	Net      string // the first three numbers of the addresses: 127.6.37
@@ -36,9 +36,9 @@ type HAOptions struct {
 	Programs string // a folder whose redis-server comes before that of PATH
 	Password string // of all; empty: none
 	Output   func(process string) io.Writer
-	// Relay, where set, is given the address at which one of the three listens, and says by which the others know it.
+	// Relay, if not nil, gets the address of one of the three, and returns the address by which the others know it.
 	Relay func(addr string) (string, error)
-	// Edit, where set, changes a script.
+	// Edit, if not nil, changes a script.
 	Edit func(text string) string
 }
 
@@ -91,13 +91,13 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
-		// No protection: with their own addresses, the others are no local clients to it.
+		// Protection is off, because the others' addresses are not local clients to this server.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// WriteScripts writes the files of k8s/ha/scripts/ to a folder, as edit, where there is one, changes them.
+// WriteScripts writes the files of k8s/ha/scripts/ to a folder. If edit is not nil, it changes each.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
@@ -130,16 +130,16 @@ func (h *HA) nodeEnv(i int) []string {
 	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
 
-// Disk is the folder of one of the three.
+// Disk returns the data folder of one of the three.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
 
-// Addr is where one of the three listens.
+// Addr returns the address of one of the three.
 func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port) }
 
-// ProxyAddr is where a proxy listens.
+// ProxyAddr returns the address of a proxy.
 func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
 
-// Start starts all, and lets the first of the three take over, unless there is a master already from an earlier time.
+// Start starts all. Unless there is a master from an earlier time, the first of the three takes over.
 func (h *HA) Start(ctx context.Context) error {
 	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
 	fresh := err != nil
@@ -186,10 +186,10 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// SetPassword changes the password with which an HA asks, but not those of its processes.
+// SetPassword changes the password that this HA sends. It does not change its processes' password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
-// Run runs a script as one of the three's containers does, with these lines on its standard input.
+// Run runs a script in the environment of one of the three, with these lines on its standard input.
 func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
 	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")
@@ -199,7 +199,7 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master is which of the three is the master, as the sentinels say, that is there and has the others as slaves: -1, if none.
+// Master returns which of the three a majority of the sentinels calls the master, or -1 if that one is no master.
 func (h *HA) Master() int {
 	for i := range h.nodes {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
@@ -209,7 +209,7 @@ func (h *HA) Master() int {
 	return -1
 }
 
-// Healthy says whether there is a master with two slaves in sync, and all sentinels know that.
+// Healthy returns nil if there is a master with two slaves in sync, and all sentinels know the master.
 func (h *HA) Healthy(context.Context) error {
 	master := h.Master()
 	if master < 0 {
@@ -243,7 +243,7 @@ func (h *HA) Healthy(context.Context) error {
 	return nil
 }
 
-// named is how many sentinels say that this one is the master.
+// named returns how many sentinels call one of the three the master.
 func (h *HA) named(i int) (n int) {
 	for j := range h.nodes {
 		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
@@ -272,7 +272,7 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 	return c.Do(command, args...)
 }
 
-// Dial connects to one of the servers, of which each answer may take as long as the timeout.
+// Dial connects to one of the servers. The timeout limits each answer.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
 	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))

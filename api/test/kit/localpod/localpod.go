@@ -1,5 +1,5 @@
-// Package localpod runs the whole pod as local processes: a Redis master and a slave, the API, and nginx with
-// the image's own configuration and page. `make run` shows it, the tests test it.
+// Package localpod runs the whole pod as local processes: a Redis master and a slave, the API, and nginx with the image's
+// configuration and page. `make run` uses it, and so do the tests.
 package localpod
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Ports are where the pod's processes listen, on 127.0.0.1.
+// Ports are the processes' ports on 127.0.0.1.
 type Ports struct{ Nginx, API, Master, Slave int }
 
-// Pod is the four processes, in the order in which data flows from the page.
+// Pod is the four processes, from the page to the data.
 type Pod struct {
 	Nginx, API, Slave, Master *Process
 	Ports                     Ports
@@ -32,7 +32,7 @@ type Pod struct {
 	password string
 }
 
-// Options say how a pod differs from the usual one.
+// Options is how a pod differs from the usual one.
 type Options struct {
 	Dir        string // data, configuration and temporary files; must exist
 	Ports      Ports
@@ -42,8 +42,8 @@ type Options struct {
 	SlaveArgs  []string                       // added to the slave's arguments
 	Password   string                         // of master and slave; empty: none
 	Programs   string                         // a folder whose redis-server comes before that of PATH
-	Output     func(process string) io.Writer // where a process's output goes
-	// MasterProxy and SlaveProxy, where set, are given the address of master or slave and say where the API reaches it.
+	Output     func(process string) io.Writer // receives a process's output
+	// MasterProxy and SlaveProxy, if not nil, get the address of master or slave, and return the address for the API.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
@@ -109,8 +109,8 @@ func New(o Options) (*Pod, error) {
 	return p, nil
 }
 
-// adaptNginx writes the image's nginx.conf with this pod's ports and its own temporary folder, and links the page beside it.
-// nginx is started in that folder. All paths are relative to it, because nginx takes a "$" in a path for a variable.
+// adaptNginx writes the image's nginx.conf with this pod's ports and temporary folder, and links the page beside it. Paths are
+// relative to the folder in which nginx starts, because nginx takes a "$" in a path for a variable.
 func adaptNginx(root string, o Options) error {
 	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
 	if err != nil {
@@ -138,8 +138,8 @@ func adaptNginx(root string, o Options) error {
 	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
 }
 
-// Start starts all four, and returns when the page is served and the guestbook answers. It does not wait for
-// the slave's first sync: until then, the master answers.
+// Start starts all four, and returns when nginx serves the page and the API answers. It does not wait for the slave's first
+// sync, because the master answers until then.
 func (p *Pod) Start(ctx context.Context) error {
 	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
 		if err := process.Start(ctx); err != nil {
@@ -154,10 +154,10 @@ func (p *Pod) Stop() error {
 	return errors.Join(p.Nginx.Stop(), p.API.Stop(), p.Slave.Stop(), p.Master.Stop())
 }
 
-// URL is the page's address.
+// URL returns the page's address.
 func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
 
-// APIURL is where the API is reached without nginx.
+// APIURL returns the API's address.
 func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
 func (p *Pod) masterReady(context.Context) error { return p.redisReady(p.Ports.Master) }
@@ -166,7 +166,7 @@ func (p *Pod) slaveReady(context.Context) error  { return p.redisReady(p.Ports.S
 func (p *Pod) apiReady(ctx context.Context) error   { return get(ctx, p.APIURL()+"/readyz") }
 func (p *Pod) nginxReady(ctx context.Context) error { return get(ctx, p.URL()+"/nginx-health") }
 
-// Synced says whether the slave holds what the master holds: nil, or why not.
+// Synced returns nil if the slave is in sync with the master.
 func (p *Pod) Synced(context.Context) error {
 	c, err := p.dial(p.Ports.Slave)
 	if err != nil {
@@ -218,7 +218,7 @@ func get(ctx context.Context, url string) error {
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// Root finds the repository that the working directory is in.
+// Root returns the repository's folder, which the working directory is in.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
@@ -248,8 +248,8 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
-// FreePorts gives ports that nothing listened on a moment ago. They are below those that the system gives to outgoing
-// connections, any of which could take one before it is listened on.
+// FreePorts returns ports on which nothing listens. They are below the ports of outgoing connections, any of which could take
+// one.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
@@ -264,7 +264,7 @@ func FreePorts() (Ports, error) {
 		if err != nil {
 			return Ports{}, err
 		}
-		defer listener.Close() // not before all are found, so that each is another
+		defer listener.Close() // after all are found, so that they differ
 	}
 	return ports, nil
 }

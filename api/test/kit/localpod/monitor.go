@@ -14,10 +14,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// own has the local addresses of the tests' own connections to Redis.
+// own holds the local addresses of the tests' own connections to Redis.
 var own sync.Map
 
-// DialOwn opens a connection whose commands are those of a test, and not of the API.
+// DialOwn opens a connection whose commands count as a test's, not as the API's.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -31,8 +31,8 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 // monitored is a line of MONITOR: when, the database, the client ("lua" for a script's commands), and the words.
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands writes every form of a command that the API sends to the Redis at the port to a file in the folder
-// REDIS_COMMANDS, until the Redis ends. A form is the command's name, how many words follow it, and those that may be options.
+// recordCommands writes each form of a command that the API sends to the Redis at the port to a file in the folder
+// REDIS_COMMANDS. A form is a command's name, the number of its words, and the words that may be options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {

@@ -4,5 +4,5 @@ package localpod
 
 import "syscall"
 
-// endWithParent does nothing where the kernel cannot do it.
+// endWithParent does nothing on a kernel that cannot do it.
 func endWithParent(*syscall.SysProcAttr) {}

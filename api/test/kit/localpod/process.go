@@ -111,7 +111,7 @@ func (p *Process) Await(ctx context.Context, condition func(context.Context) err
 	}
 }
 
-// Ended is closed when the process that was started last has ended.
+// Ended returns a channel that closes when the last started process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Name returns the process's name in the pod.

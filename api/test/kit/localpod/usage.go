@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Usage is what a process and its children take.
+// Usage is the consumption of a process and its children.
 type Usage struct {
 	CPU    float64 // seconds so far
 	Memory int64   // resident bytes now
 	Peak   int64   // the most that they were
 }
 
-// Usage reads that from /proc. It is zero where there is none, and for a process that has ended.
+// Usage reads /proc. It returns zero without /proc, and for a process that has ended.
 func (p *Process) Usage() (u Usage) {
 	const cpu, memory = 11, 21 // utime, stime and rss in proc(5), counted from the field after the program's name
 	for _, pid := range append(p.Children(), p.Pid()) {
@@ -39,7 +39,7 @@ func (p *Process) Usage() (u Usage) {
 	return u
 }
 
-// Children are the processes that it has started, such as nginx's workers.
+// Children returns the processes that it has started, such as nginx's workers.
 func (p *Process) Children() (children []int) {
 	list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", p.Pid()))
 	for _, child := range strings.Fields(string(list)) {

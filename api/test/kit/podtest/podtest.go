@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// apiBinary is the API that Main has built.
+// apiBinary is the API of Main.
 var apiBinary string
 
 // Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If API_COVERAGE

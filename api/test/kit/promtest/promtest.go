@@ -25,7 +25,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// timeout is how long each of the programs may take to start, and to answer.
+// timeout limits the start of each program, and each answer.
 const timeout = 30 * time.Second
 
 // Manifest decodes a manifest of k8s/monitoring.
@@ -115,7 +115,7 @@ func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
 	defer response.Body.Close()
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body) // what is cut off Prometheus notices
+	_, _ = io.Copy(w, response.Body) // Prometheus notices a cut answer
 }
 
 // once keeps no connection open, because tests count connections.
