@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -13,35 +12,24 @@ import (
 
 const inTime = "reads go on; every request is answered in time"
 
-// Faults on the way between the API and the master.
+// toMaster is a fault by toxics on the way to the master.
+func toMaster(name string, d time.Duration, toxics ...string) fault {
+	return fault{name: name, bound: inTime, setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) { r.toxic(r.masterProxy, scaled(d), toxics...) }}
+}
+
+// vanish is a toxic that holds back what the server sends.
+const vanish = `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`
+
+// networkFaults are faults between the API and the master.
 var networkFaults = []fault{
-	{name: "master 500 ms away for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
-			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "latency", "stream": "downstream", "attributes": {"latency": 500}`)
-		}},
-	{name: "1 KB/s to and from the master for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
-			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "bandwidth", "stream": "downstream", "attributes": {"rate": 1}`,
-				`"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 1}`)
-		}},
-	{name: "connections to the master end in mid-reply for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
-			// The greeting is "+PONG\r\n"; what follows is cut after its third byte.
-			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 10}`)
-		}},
-	{name: "connections to the master are reset for 3 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
-			r.toxic(r.masterProxy, scaled(3*time.Second), `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 20}`)
-		}},
-	{name: "replies of the master vanish for 5 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
-			r.toxic(r.masterProxy, scaled(5*time.Second), `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`)
-		}},
-	{name: "the way to the master swallows everything for 5 s", bound: inTime,
-		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
-			r.toxic(r.masterProxy, scaled(5*time.Second), `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`,
-				`"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}`)
-		}},
+	toMaster("master 500 ms away for 3 s", 3*time.Second, `"type": "latency", "stream": "downstream", "attributes": {"latency": 500}`),
+	toMaster("1 KB/s to and from the master for 3 s", 3*time.Second, `"type": "bandwidth", "stream": "downstream", "attributes": {"rate": 1}`,
+		`"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 1}`),
+	// The greeting is "+PONG\r\n"; the next reply ends after its third byte.
+	toMaster("connections to the master end in mid-reply for 3 s", 3*time.Second, `"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 10}`),
+	toMaster("connections to the master are reset for 3 s", 3*time.Second, `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 20}`),
+	toMaster("replies of the master vanish for 5 s", 5*time.Second, vanish),
+	toMaster("the way to the master swallows everything for 5 s", 5*time.Second, vanish, `"type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}`),
 	{name: "master refuses connections for 3 s", bound: inTime,
 		setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) {
 			r.masterProxy.Stop()
@@ -52,7 +40,7 @@ var networkFaults = []fault{
 		setup: setup{slaves: 2}, keeps: keptByNginx, inject: func(r *rig) {
 			r.crowd(r.load.reading, 100, 100*time.Millisecond)
 			time.Sleep(scaled(time.Second))
-			r.toxic(r.slaveProxy, scaled(5*time.Second), `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`)
+			r.toxic(r.slaveProxy, scaled(5*time.Second), vanish)
 		}},
 	{name: "the master's name does not resolve when the API starts", bound: "reads go on; writes are refused in time; not ready, and says why",
 		setup: setup{notReady: true, apiEnv: []string{"REDIS_MASTER_ADDR=nowhere.invalid:6379"}}, writes: unavailable, instead: withoutMasterName},
@@ -70,10 +58,8 @@ func withoutMasterName(r *rig) {
 			l.problem("set is answered with %v, want 503", err)
 		}
 	}
-	response := must.Get(http.Get(r.pods[0].APIURL() + "/readyz"))(r)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "nowhere.invalid") {
-		l.problem("/readyz is answered %d %s, %v", response.StatusCode, body, err)
+	response, body := must.Fetch(r, r.pods[0].APIURL()+"/readyz")
+	if response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "nowhere.invalid") {
+		l.problem("/readyz is answered %d %s", response.StatusCode, body)
 	}
 }
