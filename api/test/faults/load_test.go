@@ -71,7 +71,9 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 		l.writing.Go(func() { l.write(patient, w) })
 	}
 	l.writing.Go(l.writeOnce)
-	l.writing.Go(func() { l.hide(patient, r.pods[0].API) })
+	if !r.setup.cannotHide {
+		l.writing.Go(func() { l.hide(patient, r.pods[0].API) })
+	}
 	l.writing.Go(func() { l.setAgainAndAgain(patient) })
 	l.others.Go(func() { l.get(getKey) })
 	for _, withSeen := range []bool{false, true} {

@@ -35,6 +35,7 @@ type setup struct {
 	ha           bool   // three Redis and what k8s/ha/ has besides, in place of master and slaves
 	cut          bool   // and the ways between them can be cut
 	password     string // of those
+	cannotHide   bool   // the operator's commands, which ask the master's address only, do not reach the master
 }
 
 // rig is the system under a fault:
@@ -44,6 +45,7 @@ type setup struct {
 // frontend, master and slaves are services.
 type rig struct {
 	*testing.T
+	setup                   setup
 	pods                    [2]*localpod.Pod // the second runs as far as the setup says, on the first one's master
 	frontend                *service
 	master, slaves          *service
@@ -69,7 +71,7 @@ func (r *rig) addNote(format string, args ...any) {
 
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
-	r := &rig{T: t, slaves: newService(t)}
+	r := &rig{T: t, setup: s, slaves: newService(t)}
 	o := localpod.Options{MasterArgs: s.masterArgs, Programs: s.programs, APIBinary: s.apiBinary}
 	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}, s.apiEnv...)
 	if s.clock {
