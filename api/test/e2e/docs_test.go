@@ -17,17 +17,17 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The commands of README and the tutorial, and of the other documents with a running guestbook, print what the documents say.
+// The commands of README and of the tutorial, each in an empty namespace, and of the other documents beside a running guestbook print
+// what the documents say.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
-	t.Run("tutorial", func(t *testing.T) {
-		n := newNamespace(t, "restricted")
-		shell := n.shell()
-		for _, file := range first {
-			n.follow(shell, file)
-		}
-	})
+	for _, file := range first {
+		t.Run(file, func(t *testing.T) {
+			n := newNamespace(t, "restricted")
+			n.follow(n.shell(), file)
+		})
+	}
 	t.Run("others", func(t *testing.T) {
 		n := newGuestbook(t)
 		shell := n.shell()
@@ -55,7 +55,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
-	must.Write(n, config, n.kubectl("config", "view", "--raw", "--flatten", "--minify"))
+	must.OK(n, os.WriteFile(config, []byte(n.kubectl("config", "view", "--raw", "--flatten", "--minify")), 0o600))
 	namespace{T: n.T}.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
 	ports := podtest.FreePorts(n)
 	directory := must.Get(filepath.Abs(root))(n)
@@ -66,7 +66,7 @@ func (n namespace) shell() *commands.Shell {
 	environment := []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + load}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name != "KUBECONFIG" && name != "LOAD" && !strings.HasPrefix(name, "M") {
-			environment = append(environment, variable) // no variable of the make that runs this test
+			environment = append(environment, variable) // not what make tells a make below it
 		}
 	}
 	shell := &commands.Shell{
@@ -81,10 +81,20 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
+// moveLink is in the tutorial where a reader types the commands of another document.
+const moveLink = "(high-availability.md#moving-there)"
+
 // follow types the commands of a document.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
+	text := must.Read(n, root, file)
+	before, _, isLinked := strings.Cut(text, moveLink)
 	for _, b := range onCluster(n.T, file) {
+		if isLinked && b.Line > strings.Count(before, "\n") {
+			there, _, _ := n.moves()
+			n.Log(n.shellOut(there))
+			isLinked = false
+		}
 		start := time.Now()
 		output := must.Get(shell.Run(n.Context(), b))(n)
 		n.Logf("%s%s(%.1f s)", b, output, time.Since(start).Seconds())
