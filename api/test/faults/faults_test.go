@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 	var rows []row
 	t.Cleanup(func() { publish(t, rows) })
 	alarms = newWatch(t)
-	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, large, haFaults) {
+	for _, f := range slices.Concat(quiet, redisFaults, otherVersions(t), networkFaults, podFaults, abuse, sizes, haFaults) {
 		t.Run(f.name, func(t *testing.T) {
 			result := row{fault: f, problems: []string{"it did not come to an end"}}
 			defer func() { rows = append(rows, result) }()

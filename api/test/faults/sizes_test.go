@@ -26,8 +26,8 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// large are faults by too many bytes or viewers, and by a clock.
-var large = []fault{
+// sizes are faults by too many bytes or viewers, and by a clock.
+var sizes = []fault{
 	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
 		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
 		writes: []int{503, 507}, instead: func(r *rig) { setAtOnce(r, 300) }},
