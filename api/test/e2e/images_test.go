@@ -86,17 +86,14 @@ func TestAPIImageTakesAModuleProxy(t *testing.T) {
 
 // The master's container names what is wrong with its data folder.
 func TestMastersFolder(t *testing.T) {
-	var master struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Containers []struct {
-						Image   string
-						Command []string
-					}
-				}
-			}
+	type pod struct {
+		Containers []struct {
+			Image   string
+			Command []string
 		}
+	}
+	var master struct {
+		Spec struct{ Template struct{ Spec pod } }
 	}
 	n := namespace{T: t}
 	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, manifests, "redis-master-deployment.yaml")), &master))

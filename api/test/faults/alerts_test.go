@@ -5,8 +5,8 @@ package faults
 import (
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/promtest"
 )
 
@@ -42,9 +42,5 @@ func (w *watch) follow(r *rig) {
 	if r.ha == nil || r.ha.password == "" { // the exporter has no password
 		query += ` or absent(redis_up == 1) or ALERTS{alertname="GuestbookNoRedisFigures",alertstate="firing"}`
 	}
-	for until := time.Now().Add(waitLimit); len(w.prometheus.Query(r, query)) > 0; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(until) {
-			r.Fatal("Prometheus does not scrape the rig")
-		}
-	}
+	must.Hold(r, "Prometheus scrapes the rig", waitLimit, func() bool { return len(w.prometheus.Query(r, query)) == 0 })
 }

@@ -16,10 +16,10 @@ func TestSoak(t *testing.T) {
 	}
 	pace *= 10 // a history of a hundred thousand writes takes too long to check
 	r := newRig(t, setup{slaves: 2})
-	// Old pages read the short book: the other grows, and with it what one answer takes.
+	// Old pages read the short book, because answers of the growing one grow.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
-	time.Sleep(length / 5) // until caches and pools are what they will be
+	time.Sleep(length / 5) // until caches and pools are full
 
 	var at []time.Duration
 	var held []usage
@@ -41,20 +41,17 @@ func TestSoak(t *testing.T) {
 	for p := range l.problems {
 		t.Error(p)
 	}
-	for _, what := range []struct {
-		name, unit string
-		most       float64 // per minute
-		value      func(usage) float64
-	}{
-		{"memory", "MB", 5, func(u usage) float64 { return float64(u.memory) / (1 << 20) }},
-		{"open files", "", 5, func(u usage) float64 { return float64(u.files) }},
-		{"goroutines", "", 5, func(u usage) float64 { return float64(u.goroutines) }},
+	const most = 5 // MB, files or goroutines per minute
+	for name, value := range map[string]func(usage) float64{
+		"MB":         func(u usage) float64 { return float64(u.memory) / (1 << 20) },
+		"open files": func(u usage) float64 { return float64(u.files) },
+		"goroutines": func(u usage) float64 { return float64(u.goroutines) },
 	} {
-		perMinute := slope(at, held, what.value)
-		t.Logf("%s: %.1f %s at first, %.1f at last, %+.2f a minute", what.name, what.value(held[0]), what.unit, what.value(held[len(held)-1]), perMinute)
+		perMinute := slope(at, held, value)
+		t.Logf("%s: %.1f at first, %.1f at last, %+.2f a minute", name, value(held[0]), value(held[len(held)-1]), perMinute)
 		// In a short soak, noise has a slope as well.
-		if perMinute > what.most && length >= 5*time.Minute {
-			t.Errorf("the API comes to hold more and more %s", what.name)
+		if perMinute > most && length >= 5*time.Minute {
+			t.Errorf("the API comes to hold more and more %s", name)
 		}
 	}
 }
