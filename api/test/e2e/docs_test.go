@@ -55,7 +55,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
-	must.OK(n, os.WriteFile(config, []byte(n.kubectl("config", "view", "--raw", "--flatten", "--minify")), 0o600))
+	must.Write(n, config, n.kubectl("config", "view", "--raw", "--flatten", "--minify"))
 	namespace{T: n.T}.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
 	ports := podtest.FreePorts(n)
 	directory := must.Get(filepath.Abs(root))(n)

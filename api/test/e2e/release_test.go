@@ -10,14 +10,12 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/must"
 )
 
 // The three commands of CHANGELOG.md bring the guestbook up from the bundle of a release, which "make e2e" has made.
 func TestAirGap(t *testing.T) {
-	blocks, err := commands.Read(root, "CHANGELOG.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	blocks := must.Get(commands.Read(root, "CHANGELOG.md"))(t)
 	n := newNamespace(t, "restricted")
 	shell := n.shell()
 	shell.Dir = t.TempDir()
@@ -25,13 +23,8 @@ func TestAirGap(t *testing.T) {
 	if err != nil || len(bundles) != 1 {
 		t.Fatalf("the bundles are %q: run make e2e", bundles)
 	}
-	bundle, err := filepath.Abs(bundles[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))); err != nil {
-		t.Fatal(err)
-	}
+	bundle := must.Get(filepath.Abs(bundles[0]))(t)
+	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
 	// kind load image-archive FILE: by what loads images here.
 	shell.Preamble += `
 kind() { docker load --quiet --input "$3" | sed 's/^Loaded image: //' | xargs env $LOAD; }`
@@ -39,10 +32,7 @@ kind() { docker load --quiet --input "$3" | sed 's/^Loaded image: //' | xargs en
 	start, typed := time.Now(), 0
 	for _, b := range blocks {
 		if b.Is("e2e") {
-			out, err := shell.Run(t.Context(), b)
-			if err != nil {
-				t.Fatal(err)
-			}
+			out := must.Get(shell.Run(t.Context(), b))(t)
 			t.Logf("%s%s(%.1f s)", b, out, time.Since(start).Seconds())
 			typed++
 		}

@@ -1,20 +1,11 @@
 package manifests
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"debug/elf"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"maps"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -24,278 +15,8 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/commands"
-	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/must"
 )
-
-// The commit that the tests release, years ago, so that the day of the build would be seen.
-const releasedOn = "2021-02-03T04:05:06Z"
-
-// execute runs a program and returns its standard output. It ends the test if the program fails.
-func execute(t *testing.T, dir string, env []string, args ...string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	var stderr bytes.Buffer
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), env...), &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%q: %v\n%s%s", args, err, out, stderr.String())
-	}
-	return string(out)
-}
-
-// A publisher has a registry of base images, the repository as one commit, and an SSH key.
-type publisher struct {
-	dir, root, registry string
-}
-
-// newPublisher returns a publisher whose registry has a base image for each platform given.
-func newPublisher(t *testing.T, platforms ...string) publisher {
-	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := publisher{dir: t.TempDir(), root: root}
-	execute(t, root, nil, "make", "-s", ".build/crane", ".build/cyclonedx-gomod")
-	p.serve(t)
-	layer := filepath.Join(p.dir, "layer.tar")
-	execute(t, root, nil, "tar", "-cf", layer, "LICENSE")
-	for _, base := range []string{"library/nginx:1.30-alpine", "valkey/valkey:9.1-alpine", "library/haproxy:3.2-alpine"} {
-		index := []string{"index", "append", "-t", p.registry + "/" + base}
-		for _, platform := range platforms {
-			image := p.registry + "/" + platform + "/" + base
-			p.crane(t, "append", "--oci-empty-base", "-f", layer, "-t", image)
-			p.crane(t, "mutate", image, "-t", image, "--set-platform", platform, "--entrypoint", "/base", "--cmd", "base")
-			index = append(index, "-m", image)
-		}
-		p.crane(t, index...)
-	}
-	of := []string{"git", "--git-dir", filepath.Join(p.dir, "repository"), "--work-tree", root, "-c", "user.name=a", "-c", "user.email=a@example.com"}
-	execute(t, root, nil, "git", "init", "-q", "--bare", filepath.Join(p.dir, "repository"))
-	execute(t, root, nil, append(of, "add", "-A")...)
-	day := []string{"GIT_AUTHOR_DATE=" + releasedOn, "GIT_COMMITTER_DATE=" + releasedOn}
-	execute(t, root, day, append(of, "commit", "-qm", "a release")...)
-	execute(t, p.dir, nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key")
-	return p
-}
-
-// serve starts the publisher's registry on a free port.
-func (p *publisher) serve(t *testing.T) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(p.root, ".build/crane"), "registry", "serve", "--address", "127.0.0.1:0")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	var said []byte
-	for port := regexp.MustCompile(`serving on port (\d+)\n`); p.registry == ""; {
-		more := make([]byte, 200)
-		n, err := stderr.Read(more)
-		if said = append(said, more[:n]...); err != nil {
-			t.Fatalf("the registry says %q: %v", said, err)
-		}
-		if match := port.FindSubmatch(said); match != nil {
-			p.registry = "127.0.0.1:" + string(match[1])
-		}
-	}
-	go func() { _, _ = io.Copy(io.Discard, stderr) }()
-}
-
-func (p *publisher) crane(t *testing.T, args ...string) string {
-	t.Helper()
-	return strings.TrimSpace(execute(t, p.dir, nil, append([]string{filepath.Join(p.root, ".build/crane")}, args...)...))
-}
-
-// checkout returns a clone of the repository below the publisher's folder, made under a umask.
-func (p *publisher) checkout(t *testing.T, name, umask string) string {
-	t.Helper()
-	dir := filepath.Join(p.dir, name)
-	execute(t, p.dir, nil, "sh", "-ec", "umask "+umask+"; git clone -q repository "+dir+"; mkdir "+dir+"/.build; cp -p "+p.root+"/.build/crane "+p.root+"/.build/cyclonedx-gomod "+dir+"/.build; touch "+dir+"/.build/*")
-	return dir
-}
-
-// release makes a release in a checkout, and returns what make says.
-func (p *publisher) release(t *testing.T, dir string, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "make", append([]string{"-s", "release", "VERSION=v1.0.0", "REGISTRY=ghcr.io/Owner", "BASES=" + p.registry}, args...)...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-// documented returns the command of CHANGELOG.md in which the words are.
-func (p *publisher) documented(t *testing.T, words string) []commands.Block {
-	t.Helper()
-	blocks, err := commands.Read(p.root, "CHANGELOG.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks = slices.DeleteFunc(blocks, func(b commands.Block) bool { return !b.Is("release") || !strings.Contains(b.Text, words) })
-	if len(blocks) != 1 {
-		t.Fatalf("%d commands say %q", len(blocks), words)
-	}
-	return blocks
-}
-
-// folder maps the names of the files in a folder to their content.
-func folder(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			found[path] = read(t, filepath.Join(dir, path))
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
-// archived maps the entries of a tar archive to their content. All must be of the commit's time, of root and readable to everybody.
-func archived(t *testing.T, archive string) map[string]string {
-	t.Helper()
-	day, err := time.Parse(time.RFC3339, releasedOn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]string{}
-	for r := tar.NewReader(strings.NewReader(archive)); ; {
-		header, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return found
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if !header.ModTime.Equal(day) || header.Uid != 0 || header.Gid != 0 || header.Uname+header.Gname != "" || header.Mode != 0o644 && header.Mode != 0o755 {
-			t.Errorf("%s has the time %v, user %d %q, group %d %q and mode %o", header.Name, header.ModTime, header.Uid, header.Uname, header.Gid, header.Gname, header.Mode)
-		}
-		content, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[header.Name] = string(content)
-	}
-}
-
-// A reference is how an OCI document names another one.
-type reference struct {
-	Digest      string
-	Size        int64
-	Platform    struct{ Architecture string }
-	Annotations map[string]string
-}
-
-// An ociImage is one platform's image of an archive.
-type ociImage struct {
-	size   int64    // of the compressed layers
-	layers []string // as they are in the archive
-	config struct {
-		Config struct {
-			User            string
-			Entrypoint, Cmd []string
-			ExposedPorts    map[string]any
-		}
-	}
-}
-
-// ociImages returns the digest of an OCI archive's index, and the image of each architecture.
-func ociImages(t *testing.T, archive string) (digest string, images map[string]ociImage) {
-	t.Helper()
-	entries := archived(t, archive)
-	decode := func(ref reference, into any) {
-		t.Helper()
-		blob := entries["blobs/sha256/"+strings.TrimPrefix(ref.Digest, "sha256:")]
-		if sum := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(blob))); sum != ref.Digest {
-			t.Fatalf("the blob %s has the digest %s", ref.Digest, sum)
-		}
-		if err := json.Unmarshal([]byte(blob), into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var top, index struct{ Manifests []reference }
-	if err := json.Unmarshal([]byte(entries["index.json"]), &top); err != nil || len(top.Manifests) != 1 {
-		t.Fatalf("index.json is %s: %v", entries["index.json"], err)
-	}
-	if name := top.Manifests[0].Annotations["org.opencontainers.image.ref.name"]; !strings.HasPrefix(name, "ghcr.io/owner/gb-") || !strings.HasSuffix(name, ":v1.0.0") {
-		t.Errorf("the image is called %q", name)
-	}
-	decode(top.Manifests[0], &index)
-	images = map[string]ociImage{}
-	for _, m := range index.Manifests {
-		var manifest struct {
-			Config reference
-			Layers []reference
-		}
-		decode(m, &manifest)
-		var image ociImage
-		decode(manifest.Config, &image.config)
-		for _, layer := range manifest.Layers {
-			image.size += layer.Size
-			image.layers = append(image.layers, entries["blobs/sha256/"+strings.TrimPrefix(layer.Digest, "sha256:")])
-		}
-		images[m.Platform.Architecture] = image
-	}
-	return top.Manifests[0].Digest, images
-}
-
-// unpacked returns the entries of an image's last layer.
-func (i ociImage) unpacked(t *testing.T) map[string]string {
-	t.Helper()
-	unzipped, err := gzip.NewReader(strings.NewReader(i.layers[len(i.layers)-1]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	layer, err := io.ReadAll(unzipped)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return archived(t, string(layer))
-}
-
-// idle starts an API, and returns how long it takes to get ready and the memory that is resident then.
-func idle(t *testing.T, program string, master int) (ready time.Duration, bytes int) {
-	t.Helper()
-	port := podtest.FreePorts(t).API
-	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Env = []string{fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", master), fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", master), fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", port)}
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
-	for {
-		response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", port))
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Since(start) > 10*time.Second {
-			t.Fatalf("the API is not ready: %v", err)
-		}
-		time.Sleep(500 * time.Microsecond)
-	}
-	ready = time.Since(start)
-	_, resident, _ := strings.Cut(read(t, fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)), "VmRSS:")
-	if _, err := fmt.Sscanf(resident, "%d kB", &bytes); err != nil {
-		t.Fatal(err)
-	}
-	return ready, bytes * 1024
-}
 
 func TestRelease(t *testing.T) {
 	p := newPublisher(t, "linux/amd64", "linux/arm64")
@@ -357,7 +78,7 @@ func TestRelease(t *testing.T) {
 				t.Logf("%s for %s: %.2f MB compressed", name, architecture, float64(image.size)/1e6)
 				entries := image.unpacked(t)
 				for entry, from := range want.files {
-					if content, ok := entries[entry]; !ok || from != "" && content != read(t, files(t, from)[0]) {
+					if content, ok := entries[entry]; !ok || from != "" && content != must.Read(t, files(t, from)[0]) {
 						t.Errorf("%s for %s: %s is missing or another", name, architecture, entry)
 					}
 				}
@@ -367,7 +88,7 @@ func TestRelease(t *testing.T) {
 					}
 				}
 				// What the Dockerfile says last is what the image does.
-				config, dockerfile := image.config.Config, read(t, files(t, want.dockerfile)[0])
+				config, dockerfile := image.config.Config, must.Read(t, files(t, want.dockerfile)[0])
 				for line, value := range map[string]any{"USER ": config.User, "ENTRYPOINT ": config.Entrypoint, "CMD ": config.Cmd} {
 					match := regexp.MustCompile(`(?m)^` + line + `(.*)$`).FindStringSubmatch(dockerfile)
 					said := fmt.Sprint(value)
@@ -437,120 +158,20 @@ func TestRelease(t *testing.T) {
 			// All else is as it was.
 			want := map[string]object{}
 			for _, file := range files(t, of) {
-				maps.Copy(want, objects(t, image.ReplaceAllString(read(t, file), "${1}any")))
+				maps.Copy(want, objects(t, image.ReplaceAllString(must.Read(t, file), "${1}any")))
 			}
 			same(t, objects(t, image.ReplaceAllString(dist[name], "${1}any")), want)
 		}
 	})
 
-	t.Run("bundle", func(t *testing.T) {
-		bundle := archived(t, dist["guestbook-v1.0.0-airgap.tar"])
-		if want := []string{"guestbook.yaml", "images-linux-amd64.tar", "images-linux-arm64.tar"}; !slices.Equal(keys(bundle), want) {
-			t.Fatalf("it holds %q, want %q", keys(bundle), want)
-		}
-		needed := map[string]bool{}
-		for _, o := range objects(t, bundle["guestbook.yaml"]) {
-			for _, spec := range podSpecs(o) {
-				for _, c := range slices.Concat(list(spec["initContainers"]), list(spec["containers"])) {
-					needed[fmt.Sprint(c["image"])] = true
-				}
-			}
-		}
-		for _, architecture := range []string{"amd64", "arm64"} {
-			entries := archived(t, bundle["images-linux-"+architecture+".tar"])
-			var held []struct {
-				Config   string
-				RepoTags []string
-				Layers   []string
-			}
-			if err := json.Unmarshal([]byte(entries["manifest.json"]), &held); err != nil {
-				t.Fatal(err)
-			}
-			tags := map[string]bool{}
-			for _, image := range held {
-				tags[image.RepoTags[0]] = true
-				if !strings.Contains(entries[image.Config], `"architecture":"`+architecture+`"`) {
-					t.Errorf("%s is not for %s", image.RepoTags, architecture)
-				}
-				for _, layer := range image.Layers {
-					if entries[layer] == "" {
-						t.Errorf("%s lacks %s", image.RepoTags, layer)
-					}
-				}
-			}
-			if !maps.Equal(tags, needed) || len(tags) != 4 {
-				t.Errorf("for %s it holds %q, want %q", architecture, keys(tags), keys(needed))
-			}
-		}
-	})
+	t.Run("bundle", func(t *testing.T) { checkBundle(t, dist["guestbook-v1.0.0-airgap.tar"]) })
 
-	t.Run("provenance and modules", func(t *testing.T) {
-		var statement struct {
-			Type    string `json:"_type"`
-			Subject []struct {
-				Name   string
-				Digest map[string]string
-			}
-			PredicateType string
-			Predicate     struct {
-				BuildDefinition struct {
-					ResolvedDependencies []struct {
-						URI    string
-						Digest map[string]string
-					}
-				}
-				RunDetails struct{ Builder struct{ ID string } }
-			}
-		}
-		if err := json.Unmarshal([]byte(dist["provenance.json"]), &statement); err != nil {
-			t.Fatal(err)
-		}
-		if statement.Type != "https://in-toto.io/Statement/v1" || statement.PredicateType != "https://slsa.dev/provenance/v1" || statement.Predicate.RunDetails.Builder.ID == "" {
-			t.Errorf("it is %+v", statement)
-		}
-		sums := map[string]string{}
-		for _, subject := range statement.Subject {
-			sums[subject.Name] = subject.Digest["sha256"]
-		}
-		for name, content := range dist {
-			sum := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
-			if !slices.Contains([]string{"provenance.json", "SHA256SUMS", "SHA256SUMS.sig"}, name) && sums[name] != sum {
-				t.Errorf("its digest of %s is %s, want %s", name, sums[name], sum)
-			}
-		}
-		materials := map[string]string{}
-		for _, m := range statement.Predicate.BuildDefinition.ResolvedDependencies {
-			for _, digest := range m.Digest {
-				materials[m.URI] = digest
-			}
-		}
-		commit := strings.TrimSpace(execute(t, first, nil, "git", "rev-parse", "HEAD"))
-		base := strings.TrimPrefix(p.crane(t, "digest", "--platform", "linux/arm64", p.registry+"/library/nginx:1.30-alpine"), "sha256:")
-		if materials["git+HEAD"] != commit || materials["oci://docker.io/library/nginx:1.30-alpine?platform=linux/arm64"] != base {
-			t.Errorf("the materials are %q, want the commit %s and nginx %s", materials, commit, base)
-		}
-		var sbom struct {
-			Components []struct{ Name, Version string }
-		}
-		if err := json.Unmarshal([]byte(dist["sbom.cdx.json"]), &sbom); err != nil {
-			t.Fatal(err)
-		}
-		modules := map[string]string{}
-		for _, c := range sbom.Components {
-			modules[c.Name] = c.Version
-		}
-		redigo := regexp.MustCompile(`github.com/gomodule/redigo (\S+)`).FindStringSubmatch(read(t, files(t, "go.mod")[0]))[1]
-		if modules["github.com/gomodule/redigo"] != redigo || modules["std"] == "" {
-			t.Errorf("the modules are %q", modules)
-		}
-	})
+	t.Run("provenance and modules", func(t *testing.T) { p.checkProvenance(t, first, dist) })
 
 	t.Run("a changed byte is refused", func(t *testing.T) {
 		blocks := slices.Concat(p.documented(t, "sha256sum --check --ignore-missing"), p.documented(t, "ssh-keygen"))
 		download := filepath.Join(p.dir, "download")
-		if err := os.CopyFS(download, os.DirFS(filepath.Join(first, "dist"))); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, os.CopyFS(download, os.DirFS(filepath.Join(first, "dist"))))
 		execute(t, p.dir, nil, "cp", "key.pub", filepath.Join(download, "release.pub"))
 		shell := &commands.Shell{Dir: download, Env: os.Environ()}
 		check := func() (failed []string) {
@@ -568,15 +189,11 @@ func TestRelease(t *testing.T) {
 			path := filepath.Join(download, name)
 			changed := []byte(content)
 			changed[len(changed)/2] ^= 1
-			if err := os.WriteFile(path, changed, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, os.WriteFile(path, changed, 0o600))
 			if check() == nil {
 				t.Errorf("a changed %s is not refused", name)
 			}
-			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			must.Write(t, path, content)
 		}
 	})
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"guestbook/api/test/kit/must"
 )
 
 // The workflows type nothing but targets of the Makefile, which people can type as well; and all that .ci/run types. Their actions
@@ -23,9 +25,7 @@ func TestWorkflows(t *testing.T) {
 				Steps    []struct{ Uses, Run string }
 			}
 		}
-		if err := yaml.Unmarshal([]byte(read(t, file)), &workflow); err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, yaml.Unmarshal([]byte(must.Read(t, file)), &workflow))
 		for _, job := range workflow.Jobs {
 			for _, step := range job.Steps {
 				if _, commit, _ := strings.Cut(step.Uses, "@"); step.Uses != "" && !regexp.MustCompile(`^[0-9a-f]{40}$`).MatchString(commit) {
@@ -51,13 +51,13 @@ func TestWorkflows(t *testing.T) {
 			}
 		}
 	}
-	makefile := read(t, files(t, "Makefile")[0])
+	makefile := must.Read(t, files(t, "Makefile")[0])
 	for name := range typed {
 		if !regexp.MustCompile(`(?m)^` + name + `:`).MatchString(makefile) {
 			t.Errorf("the workflows name make %s", name)
 		}
 	}
-	for _, match := range target.FindAllStringSubmatch(read(t, files(t, ".ci/run")[0]), -1) {
+	for _, match := range target.FindAllStringSubmatch(must.Read(t, files(t, ".ci/run")[0]), -1) {
 		if !typed[match[1]] {
 			t.Errorf("the workflows lack make %s of .ci/run; they have %s", match[1], fmt.Sprint(slices.Sorted(maps.Keys(typed))))
 		}

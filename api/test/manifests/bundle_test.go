@@ -1,0 +1,145 @@
+package manifests
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
+)
+
+// idle starts an API, and returns how long it takes to get ready and the memory that is resident then.
+func idle(t *testing.T, program string, master int) (ready time.Duration, bytes int) {
+	t.Helper()
+	port := podtest.FreePorts(t).API
+	cmd := exec.CommandContext(t.Context(), program)
+	cmd.Env = []string{fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", master), fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", master), fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", port)}
+	start := time.Now()
+	must.OK(t, cmd.Start())
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	for {
+		response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", port))
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("the API is not ready: %v", err)
+		}
+		time.Sleep(500 * time.Microsecond)
+	}
+	ready = time.Since(start)
+	_, resident, _ := strings.Cut(must.Read(t, fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)), "VmRSS:")
+	must.Get(fmt.Sscanf(resident, "%d kB", &bytes))(t)
+	return ready, bytes * 1024
+}
+
+// checkBundle expects the images of guestbook.yaml for each platform in an archive.
+func checkBundle(t *testing.T, archive string) {
+	bundle := archived(t, archive)
+	if want := []string{"guestbook.yaml", "images-linux-amd64.tar", "images-linux-arm64.tar"}; !slices.Equal(keys(bundle), want) {
+		t.Fatalf("it holds %q, want %q", keys(bundle), want)
+	}
+	needed := map[string]bool{}
+	for _, o := range objects(t, bundle["guestbook.yaml"]) {
+		for _, c := range containers(o) {
+			needed[fmt.Sprint(c["image"])] = true
+		}
+	}
+	for _, architecture := range []string{"amd64", "arm64"} {
+		entries := archived(t, bundle["images-linux-"+architecture+".tar"])
+		var held []struct {
+			Config   string
+			RepoTags []string
+			Layers   []string
+		}
+		must.OK(t, json.Unmarshal([]byte(entries["manifest.json"]), &held))
+		tags := map[string]bool{}
+		for _, image := range held {
+			tags[image.RepoTags[0]] = true
+			if !strings.Contains(entries[image.Config], `"architecture":"`+architecture+`"`) {
+				t.Errorf("%s is not for %s", image.RepoTags, architecture)
+			}
+			for _, layer := range image.Layers {
+				if entries[layer] == "" {
+					t.Errorf("%s lacks %s", image.RepoTags, layer)
+				}
+			}
+		}
+		if !maps.Equal(tags, needed) || len(tags) != 4 {
+			t.Errorf("for %s it holds %q, want %q", architecture, keys(tags), keys(needed))
+		}
+	}
+}
+
+// checkProvenance compares provenance and list of modules with the released files and their sources.
+func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]string) {
+	var statement struct {
+		Type    string `json:"_type"`
+		Subject []struct {
+			Name   string
+			Digest map[string]string
+		}
+		PredicateType string
+		Predicate     struct {
+			BuildDefinition struct {
+				ResolvedDependencies []struct {
+					URI    string
+					Digest map[string]string
+				}
+			}
+			RunDetails struct{ Builder struct{ ID string } }
+		}
+	}
+	must.OK(t, json.Unmarshal([]byte(dist["provenance.json"]), &statement))
+	if statement.Type != "https://in-toto.io/Statement/v1" || statement.PredicateType != "https://slsa.dev/provenance/v1" || statement.Predicate.RunDetails.Builder.ID == "" {
+		t.Errorf("it is %+v", statement)
+	}
+	sums := map[string]string{}
+	for _, subject := range statement.Subject {
+		sums[subject.Name] = subject.Digest["sha256"]
+	}
+	for name, content := range dist {
+		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+		if !slices.Contains([]string{"provenance.json", "SHA256SUMS", "SHA256SUMS.sig"}, name) && sums[name] != sum {
+			t.Errorf("its digest of %s is %s, want %s", name, sums[name], sum)
+		}
+	}
+	materials := map[string]string{}
+	for _, m := range statement.Predicate.BuildDefinition.ResolvedDependencies {
+		for _, digest := range m.Digest {
+			materials[m.URI] = digest
+		}
+	}
+	commit := strings.TrimSpace(execute(t, first, nil, "git", "rev-parse", "HEAD"))
+	base := strings.TrimPrefix(p.crane(t, "digest", "--platform", "linux/arm64", p.registry+"/library/nginx:1.30-alpine"), "sha256:")
+	if materials["git+HEAD"] != commit || materials["oci://docker.io/library/nginx:1.30-alpine?platform=linux/arm64"] != base {
+		t.Errorf("the materials are %q, want the commit %s and nginx %s", materials, commit, base)
+	}
+	var sbom struct {
+		Components []struct{ Name, Version string }
+	}
+	must.OK(t, json.Unmarshal([]byte(dist["sbom.cdx.json"]), &sbom))
+	modules := map[string]string{}
+	for _, c := range sbom.Components {
+		modules[c.Name] = c.Version
+	}
+	redigo := regexp.MustCompile(`github.com/gomodule/redigo (\S+)`).FindStringSubmatch(must.Read(t, files(t, "go.mod")[0]))[1]
+	if modules["github.com/gomodule/redigo"] != redigo || modules["std"] == "" {
+		t.Errorf("the modules are %q", modules)
+	}
+}
