@@ -69,7 +69,7 @@ set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the se
 # same fails unless the books have the same length here and there.
 same() {
   for key in messages guestbook; do
-    [ "$(there strlen $key)" = "$(here strlen $key)" ] || die "$key has another length here than at $host: begin again with \"move.sh check\""
+    [ "$(there strlen $key)" = "$(here strlen $key)" ] || die "$key is not the same here as at $host: begin again with \"move.sh check\""
   done
 }
 
