@@ -8,7 +8,7 @@
 #
 #   GET_HOSTS_FROM   means the same as for run.sh
 #
-# It works with masters of Redis 2.8 and later. If it fails, it prints the reason, and the master goes on as before.
+# move.sh works with masters of Redis 2.8 and later. If it fails, it prints the reason, and the master goes on as before.
 set -eu
 
 die() {
@@ -62,7 +62,7 @@ copied() {
   done
 }
 
-# setting NAME prints a setting of the master. set_to NAME VALUE changes it.
+# setting NAME prints a setting of the master. set_to NAME VALUE changes a setting of the master.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 

@@ -46,8 +46,8 @@ row() {
   label=${version%%[ /]*} # "Redis server v=7.0.15 sha=…", "nginx version: nginx/1.30.6"
   version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
   [ -n "$version" ] || { echo "$path does not print its version" >>"$failures"; red=1; version='?'; }
-  # A start script records that the tests used the program. It has a folder of its own, so that PATH holds no other program of its
-  # folder, such as another Go.
+  # A start script records that the tests used the program. The start script has a folder of its own, so that PATH gets no other
+  # program of the tested folder, such as another Go.
   rm -rf "${tmp:?}/bin"; mkdir "$tmp/bin"
   printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
   chmod +x "$tmp/bin/$program"

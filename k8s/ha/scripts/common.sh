@@ -43,9 +43,9 @@ copies() {
   say "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…"
   exit 1
 }
-# An empty password means none, but redis-cli would send it.
+# redis-cli would send an empty password, so an empty variable is unset.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
-# quote puts the password on its input into double quotes, as settings and redis-cli need it. It prints nothing if there is none.
+# quote puts the password on its input into double quotes, as settings and redis-cli need it. An empty input prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
 # enter changes into the folder of the data, or exits if Redis cannot write there.

@@ -1,4 +1,4 @@
-# Makes SINGLE the master again. SINGLE becomes a slave first, and then writes wait until it has all of them.
+# Makes SINGLE the master again. SINGLE becomes a slave first, and then writes wait until SINGLE has all that the master has.
 . "${0%/*}/common.sh"
 master=$(named 2)
 case " $HOSTS " in *" ${master:-?} "*) ;; *) say "no two sentinels name one of the three as the master: try again when they do"; exit 1 ;; esac

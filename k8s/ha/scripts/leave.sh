@@ -3,8 +3,8 @@
 # masterauth may be newer than the password in this container's environment.
 REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 [ "$(redis "$LOCAL" role | head -n 1)" = master ] && [ "$(named 2)" = "$ME" ] || exit 0
-# await_copies MS waits until the slaves have all that this master has. It publishes first, because WAIT covers only what its own
-# connection has sent.
+# await_copies MS waits until the slaves have all that this master has. await_copies sends PUBLISH first, because WAIT covers only
+# commands of its own connection.
 await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
@@ -16,7 +16,7 @@ await_copies 5000
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do
-  # This pod's sentinel is stopping as well.
+  # This pod's sentinel is not asked, because it stops with the pod.
   [ "$host" != "$ME" ] && sentinel "$host" sentinel failover guestbook | grep -qx OK && break
 done
 next=
@@ -26,8 +26,8 @@ for _ in $(seq 50); do
     [ -n "$next" ] || [ "$other" = "$ME" ] || [ "$(redis "$other" role | head -n 1)" != master ] || next=$other
   done
   [ -n "$next" ] || continue
-  # The next master takes writes once the third Redis follows it, and the API repeats a refused write for two seconds only. The
-  # sentinels tell the third Redis after a second or two, so this script does.
+  # The next master takes writes once the third Redis follows it, and the API repeats a refused write for two seconds only. This
+  # script redirects the third Redis, because the sentinels do so only after a second or two.
   for other in $HOSTS; do [ "$other" = "$next" ] || redis "$other" replicaof "$next" "$PORT"; done
   case $(redis "$LOCAL" info) in
     # Redis ignores SIGTERM while it writes its new copy of the book to its disk.

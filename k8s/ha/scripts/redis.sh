@@ -3,7 +3,8 @@
 trap exit TERM
 enter
 # The sentinels name the master, so that servers that start together find the previous one. The file "copied" records that this
-# disk holds a copy of the book. Without it this Redis never becomes the master, because the others would copy an empty book.
+# disk holds a copy of the book. Without that file, this Redis never becomes the master, because the others would copy an empty
+# book.
 said=
 until
   ask
@@ -29,8 +30,8 @@ priority=100
 [ -z "$follow" ] || priority=0
 # This loop records when the first copy is complete, and makes this Redis follow the master if no sentinel does.
 (
-  # The loop runs often until the copy is complete, because this slave then confirms writes and the sentinels must be able to
-  # choose it.
+  # The loop runs often until the copy is complete. From then on this slave confirms writes, so the sentinels must be able to make
+  # it the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
     # After 30 s without a master, the copy on this disk is better than nothing.

@@ -1,8 +1,8 @@
 . "${0%/*}/common.sh"
 trap exit TERM
 enter
-# The sentinel writes into its file which servers it watches and which sentinels it knows. This script keeps those lines and
-# writes the others anew.
+# The sentinel writes into its file which servers it watches and which sentinels it knows. This script keeps the lines about both,
+# and writes all others anew.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
 # myid is made from the name, so that a sentinel that lost its disk does not count as a further one in the majority.
 # down-after-milliseconds is long at first, because the master may start a little later than the sentinels.
@@ -41,8 +41,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # A sentinel ignores slaves that lost the master earlier than 10 × down-after before it noticed. A sentinel that noticed late
-    # would never find a good slave, so down-after grows with the master's silence. It becomes short again once the master has
-    # answered within the last second.
+    # would never find a good slave, so down-after grows with the master's silence. down-after becomes short again once the master
+    # has answered within the last second.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
@@ -50,8 +50,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # This sentinel may keep a master that the others have given up, if a failover ended during the next one. It then forgets that
-    # master and asks the others.
+    # This sentinel may keep a master that the others have given up, if a failover ended during the next one. The script then
+    # makes it forget that master and ask the others.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)

@@ -2,7 +2,7 @@
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# FIRST is what each check sends first. It states the password's length, so that the password may have any characters.
+# FIRST is what each check sends first. FIRST states the password's length, so that the password may have any characters.
 first=PING
 [ -z "${REDIS_PASSWORD:-}" ] || first=$(printf "*2\\r\n\$4\\r\nAUTH\\r\n\$%s\\r\n%s" "$(printf %s "$REDIS_PASSWORD" | wc -c)" "$REDIS_PASSWORD")
 FIRST=$(printf '%s\r\n.' "$first")

@@ -1,4 +1,4 @@
-# Makes this Redis the master in place of SINGLE. Writes wait until it has all of them.
+# Makes this Redis the master in place of SINGLE. Writes wait until this Redis has all that SINGLE has.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
 tries=30

@@ -1,9 +1,9 @@
-# Makes the three and their sentinels accept the password on standard input as well, and use it among themselves, until they
-# restart with it.
+# Makes the three and their sentinels accept the password on standard input as well, and use that password among themselves. A
+# restart reads the password from the Secret again.
 . "${0%/*}/common.sh"
 new=$(head -n 1 | tr -d '\r' | quote)
 if [ -z "$password" ] || [ -z "$new" ]; then say "set a first password by the Secret redis, and write the new one to standard input"; exit 1; fi
-# tell HOST PORT sends the commands on its input. It fails unless each is answered with OK.
+# tell HOST PORT sends the commands on its input. tell fails unless each command is answered with OK.
 tell() {
   ! timeout 5 redis-cli -h "$1" -p "$2" 2>&1 | grep -vx OK || { say "$1:$2 answers with this error: restart it, and run this again"; exit 1; }
 }
