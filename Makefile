@@ -31,7 +31,7 @@ help: ## prints this list
 ## For a start:
 run: servers page ## runs the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
 	@$(START) -dir .data
-run-ha: servers haproxy page ## runs it with three Redis, any of which may die: docs/ha.md
+run-ha: servers haproxy page ## runs it with three Redis, any of which may die: docs/high-availability.md
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx

@@ -16,7 +16,7 @@ until
   esac
 do
   reason="the sentinels name ${master:-nobody}, and the book $([ -e copied ] && echo is || echo is not) on this disk"
-  case $asked in *refuses*) reason="other sentinels do not take this one's password: give it the Secret redis that they have; docs/ha.md describes how to change it" ;; esac
+  case $asked in *refuses*) reason="other sentinels do not take this one's password: give it the Secret redis that they have; docs/high-availability.md describes how to change it" ;; esac
   [ "$reason" = "$said" ] || say "waiting: $reason"
   said=$reason
   sleep 0.5
