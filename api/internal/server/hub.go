@@ -41,7 +41,7 @@ const (
 	maxBehindBytes = 1 << 20
 )
 
-// hub has a topic for each guestbook that has viewers.
+// hub holds a topic for each guestbook that has viewers.
 type hub struct {
 	Options
 	drained atomic.Bool
@@ -59,7 +59,7 @@ type topic struct {
 	key     string
 	stop    context.CancelFunc
 	users   int
-	viewers map[net.Conn]struct{} // those that poll wakes
+	viewers map[net.Conn]struct{} // the viewers that poll wakes
 	last    step
 }
 
