@@ -93,7 +93,7 @@ func IsBlank(text string) bool {
 // Position is a place in a guestbook: after an entry.
 type Position struct {
 	ID, End int64 // the offsets at which the entry starts and ends; -1 and 0: before the first
-	// Preceding has the bytes before End, which differ in a book that was rewritten. It is empty if they are unknown.
+	// Preceding has the bytes before End, which differ in a book that was rewritten. It is empty if these bytes are unknown.
 	Preceding string
 }
 

@@ -143,8 +143,8 @@ func (o Options) logPanic() {
 	}
 }
 
-// poll wakes the viewers if the guestbook has changed. It returns the number of bytes that all topics send if each sends as many. If
-// Redis does not answer, poll sends nothing; the next poll catches up.
+// poll wakes the viewers if the guestbook has changed. It returns the number of bytes that all topics would send if each sent as
+// many as this one. If Redis does not answer, poll sends nothing; the next poll catches up.
 func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
 	before := t.latest().to
