@@ -9,8 +9,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
-# gb-frontend-api:v1, or with a registry: registry.example.com/me/gb-frontend-api:v1
+# registry is REGISTRY in lower case, because registries refuse upper case.
 registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
+# image adds the registry and the tag to a name: gb-frontend-api:v1, or registry.example.com/me/gb-frontend-api:v1.
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
 	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
@@ -24,44 +25,44 @@ export GOTOOLCHAIN := auto
 .PHONY: help run run-ha page quick test images push manifests e2e servers chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy test-long \
 	test-versions faults mutants release release-push release-sign release-attach cluster e2e-short soak conformance fuzz bench bench-compare profile lint lint-manifests all-in-one licences sbom vulncheck .build/api-linked
 
-help: ## this list
+help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
 
 ## For a start:
-run: servers page ## the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
+run: servers page ## runs the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
 	@$(START) -dir .data
-run-ha: servers haproxy page ## the same with three Redis, of which any may die: docs/high-availability.md
+run-ha: servers haproxy page ## runs it with three Redis, any of which may die: docs/high-availability.md
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
-quick: servers ## vet, and the tests that need no browser and no fault: in 20 s
+quick: servers ## runs vet, and in 20 s the tests that need no browser and no fault
 	go vet ./api/...
 	go test ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/kit/...
-test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
+test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## runs vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	@command -v ssh-keygen >/dev/null || api/tools/install-programs.sh openssh-client
 	go vet ./...
-	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # which code of the API has run as a program. -count=1, as Go does not see that a page or a program has changed
+	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # the folders record which code of the API ran as a program, and which commands Redis got; -count=1, because Go does not see that a page or a program has changed
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@grep -qhs ^persist .build/commands/* || { echo "the tests have recorded no commands"; exit 1; }
 	@! grep -hvxEf api/tools/redis-2.8-commands .build/commands/* || { echo "Does Redis 2.8 know these commands? Then add them to api/tools/redis-2.8-commands"; exit 1; }
 	@go tool covdata textfmt -i .build/coverage -o .build/programs.out && sed 1d .build/programs.out >>.build/cover.out && go tool cover -func=.build/cover.out | tail -1
 
 ## For a cluster:
-images: ## the three container images
+images: ## builds the three container images
 	docker build -f api/Dockerfile --build-arg VERSION=$(VERSION) -t $(call image,gb-frontend-api) .
 	docker build -t $(call image,gb-frontend-nginx) nginx
 	docker build -t $(call image,gb-redis-slave) redis-slave
-push: images ## the same, into a registry: REGISTRY=registry.example.com/me TAG=v2
-	$(if $(REGISTRY),,$(error Push where to? make push REGISTRY=registry.example.com/me TAG=v2))
+push: images ## builds them and pushes them to a registry: REGISTRY=registry.example.com/me TAG=v2
+	$(if $(REGISTRY),,$(error REGISTRY is not set: make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
 	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
-manifests: $(KUSTOMIZE) ## all-in-one/, k8s/ha/ and others with these images, in .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
+manifests: $(KUSTOMIZE) ## writes all-in-one/, k8s/ha/ and others with these images to .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
-e2e-short: ## those tests of make e2e that take a minute or two each
+e2e-short: ## runs the tests of make e2e that take a minute or two each
 	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestRolling|TestScaling|TestLosing|TestSlave|TestWrong|TestEviction|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
-cluster: ## a cluster of kind for make e2e
+cluster: ## creates a cluster of kind for make e2e
 	kind create cluster --wait 3m
-e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; LOAD="minikube image load" if that is not kind
+e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; set LOAD="minikube image load" if it is not kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
@@ -70,55 +71,55 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 	@docker compose version >/dev/null 2>&1 || api/tools/install-programs.sh docker-compose
 	LOAD='$(LOAD)' go test -tags e2e -count 1 -timeout 45m -v $(if $(RUN),-run "$(RUN)") $(if $(SKIP),-skip "$(SKIP)") ./api/test/e2e
 
-## For a release, which is of the last commit and its tag:
-release: .build/crane .build/cyclonedx-gomod ## all files of it, in dist/: VERSION=v1.0.0 REGISTRY=ghcr.io/OWNER KEY=SSH-KEY; BASES=docker if Docker has the base images
+## For a release of the last commit and its tag:
+release: .build/crane .build/cyclonedx-gomod ## writes all files of a release to dist/: VERSION=v1.0.0 REGISTRY=ghcr.io/OWNER KEY=SSH-KEY; BASES=docker if Docker has the base images
 	@BASES='$(BASES)' COMPLETE='$(COMPLETE)' KEY='$(KEY)' BUILDER='$(BUILDER)' api/tools/release.sh '$(DIST)' '$(VERSION)' $(registry)
-release-push: .build/crane ## dist/'s images into REGISTRY, as REGISTRY_USER with REGISTRY_PASSWORD
-	$(if $(REGISTRY),,$(error Push where to? make release-push REGISTRY=ghcr.io/OWNER))
+release-push: .build/crane ## pushes dist/'s images to REGISTRY, as REGISTRY_USER with REGISTRY_PASSWORD
+	$(if $(REGISTRY),,$(error REGISTRY is not set: make release-push REGISTRY=ghcr.io/OWNER))
 	@$(if $(REGISTRY_USER),printenv REGISTRY_PASSWORD | .build/crane auth login --username '$(REGISTRY_USER)' --password-stdin $(firstword $(subst /, ,$(registry))))
 	@$(foreach i,$(IMAGES),rm -rf .build/push && mkdir -p .build/push && tar -x -f '$(DIST)/$i.oci.tar' -C .build/push && \
 		.build/crane push .build/push $(registry)/$i:$(VERSION) &&) true
-release-sign: .build/crane .build/cosign ## signs these images in REGISTRY and dist/SHA256SUMS, with cosign: COSIGN="--key FILE"
+release-sign: .build/crane .build/cosign ## signs dist/'s images in REGISTRY and dist/SHA256SUMS, with cosign: COSIGN="--key FILE"
 	@$(foreach i,$(IMAGES),.build/cosign sign --yes $(COSIGN) $(registry)/$i@$$(.build/crane digest $(registry)/$i:$(VERSION)) &&) true
 	.build/cosign sign-blob --yes $(COSIGN) --bundle '$(DIST)/SHA256SUMS.sigstore.json' '$(DIST)/SHA256SUMS'
-release-attach: ## a release on GitHub with the files of dist/
+release-attach: ## makes a release on GitHub with the files of dist/
 	gh release create '$(VERSION)' --verify-tag --title '$(VERSION)' --notes-file CHANGELOG.md '$(DIST)'/*
 
 ## More tests:
-test-long: servers chromium ## many visitors or entries; proxies that hold streams back; old browsers; the contract suite on an emulated arm64; SKIP=ARM64
+test-long: servers chromium ## tests many visitors or entries, proxies that hold streams back, old browsers, and the contract on an emulated arm64; SKIP=ARM64
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|BrowsersThatLack|HiddenEntries|AMillion)' ./api/test/browser ./api/internal/admin
 	go test -tags=long -p=1 -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ViewersThat|ContractOnARM64)' ./api/test/conformance ./api/test/contract
-test-versions: servers ## contract suite and store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
+test-versions: servers ## runs the contract suite and the store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
-faults: servers prometheus prometheus-redis-exporter haproxy ## one fault after the other under load, as a table; FAULT_SCALE=0.3 shortens them
+faults: servers prometheus prometheus-redis-exporter haproxy ## injects one fault after the other under load, and prints a table; FAULT_SCALE=0.3 shortens the faults
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
-mutants: servers prometheus prometheus-redis-exporter haproxy ## shows that the checks of make faults find mistakes: the API with one at a time
+mutants: servers prometheus prometheus-redis-exporter haproxy ## runs the API with one mistake at a time, and fails unless the checks of make faults find it
 	FAULT_SCALE=0.6 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
-soak: servers ## steady load, and what grows meanwhile; SOAK=10m is how long
+soak: servers ## runs a steady load, and prints how much grows; SOAK=10m is how long
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
-conformance: ## what any guestbook keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
+conformance: ## tests which rules any guestbook keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
 	@CGO_ENABLED=0 go build -trimpath -o .build/ ./api/test/conformance && .build/conformance -url $(or $(URL),http://127.0.0.1:$(PORT)) $(ARGS)
-fuzz: ## each fuzzer; FUZZTIME=60s is how long
+fuzz: ## runs each fuzzer; FUZZTIME=60s is how long
 	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString internal/admin/ExportAndImport,\
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
-## What it costs:
-bench: servers wrk chromium ## requests/s beside a plain handler and beside a constant; BENCH="-only get -base ANOTHER-API"
+## Measurements:
+bench: servers wrk chromium ## measures requests/s beside a plain handler and beside a constant; BENCH="-only get -base ANOTHER-API"
 	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench/floor
 	go run ./api/tools/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
 	rm -rf .build/before && mkdir -p .build/before && git archive $(or $(BASE),HEAD~1) nginx/html | tar -x -C .build/before
 	PAGE_BEFORE=$(CURDIR)/.build/before/nginx/html go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser
-bench-compare: servers ## the Go benchmarks of two commits: BASE=HEAD~1 and what is here; COUNT=6 runs
+bench-compare: servers ## compares the Go benchmarks of BASE=HEAD~1 and of the working tree; COUNT=6 runs
 	@api/tools/bench-compare.sh $(or $(BASE),HEAD~1) $(or $(COUNT),6)
-profile: servers ## CPU and allocation profiles of handler and store under load, in .build/
+profile: servers ## writes CPU and allocation profiles of handler and store under load to .build/
 	go test -run=NONE -bench=. -cpuprofile=.build/cpu.prof -memprofile=.build/mem.prof -o .build/server.test ./api/internal/server
 	go tool pprof -top .build/cpu.prof | head -25
 	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
 
 ## Upkeep:
-lint: lint-manifests ## formatting, linters (building one takes longer than the tests) and the manifests; the page is of its sources
+lint: lint-manifests ## checks formatting, Go (building the linter takes longer than the tests), the manifests, and that the page is of its sources
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
@@ -126,25 +127,25 @@ lint: lint-manifests ## formatting, linters (building one takes longer than the 
 	.build/actionlint
 	@rm -rf .build/page && go run ./api/tools/page .build/page
 	@diff -r .build/page/html nginx/html && diff .build/page/csp.conf nginx/csp.conf || { echo "run make page"; exit 1; }
-lint-manifests: $(KUSTOMIZE) ## shell scripts; what the manifests allow, their schemas and score, and whether what is made is up to date
+lint-manifests: $(KUSTOMIZE) ## checks shell scripts, the manifests' rights, schemas and score, and that generated files are up to date
 	@api/tools/lint-manifests.sh
 all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
 	@api/tools/all-in-one.sh .
-licences: .build/go-licenses ## the API's modules and their licences; fails on an unknown or copyleft one
-	@# Without GOROOT it takes the standard library for modules without a licence. Its log is long.
+licences: .build/go-licenses ## lists the API's modules and their licences; fails on an unknown or copyleft one
+	@# go-licenses needs GOROOT, because otherwise it takes the standard library for modules without a licence. Its log is long.
 	@export GOROOT="$$(go env GOROOT)"; .build/go-licenses report ./api --ignore guestbook 2>.build/licences.log && \
 		.build/go-licenses check ./api --ignore guestbook --disallowed_types forbidden,restricted,reciprocal,unknown 2>.build/licences.log || \
 		{ grep -v 'non-Go code\|^/' .build/licences.log; exit 1; }
-sbom: .build/api-linked .build/cyclonedx-gomod ## the API's modules as CycloneDX, in .build/sbom.json
+sbom: .build/api-linked .build/cyclonedx-gomod ## writes the API's modules as CycloneDX to .build/sbom.json
 	@.build/cyclonedx-gomod bin -json -licenses -assert-licenses -std -version '$(VERSION)' -output .build/sbom.json $< 2>.build/sbom.log || \
 		{ cat .build/sbom.log; exit 1; }
 	@echo .build/sbom.json
-vulncheck: ## known vulnerabilities in what the API uses; needs vuln.go.dev, or GOVULNDB
+vulncheck: ## looks for known vulnerabilities in the API's modules; needs vuln.go.dev, or GOVULNDB
 	@api/tools/vulncheck.sh
 
 servers: ; @mkdir -p .build && api/tools/install-programs.sh redis-server nginx
 chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
-.build/api-linked: # the API as its image has it
+.build/api-linked: # builds the API as its image does
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
 .build/cyclonedx-gomod: Makefile
 	go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
@@ -156,12 +157,12 @@ chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/to
 	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 	@touch $@
 .build/go-licenses: Makefile
-	@# "go install" would ask for all versions, which not each module proxy has.
+	@# "go install" would ask for the list of versions, which some module proxies lack.
 	@rm -rf .build/licenses && mkdir -p .build/licenses
 	cd .build/licenses && go mod init licenses && go mod edit -require=github.com/google/go-licenses/v2@v2.0.1 && \
 		go build -mod=mod -o ../go-licenses github.com/google/go-licenses/v2
 	@touch $@
-$(AXE): Makefile # looks for accessibility faults in the page
+$(AXE): Makefile # axe-core finds accessibility faults in the page
 	@api/tools/install-programs.sh npm
 	npm install --silent --no-audit --no-fund --ignore-scripts --prefix .build axe-core@4.14.1
 	@echo '29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c  $@' | sha256sum --check --quiet

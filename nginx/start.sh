@@ -1,10 +1,10 @@
 #!/bin/sh
-# Starts nginx, which then listens on IPv4, and on IPv6 where this kernel has it.
+# Starts nginx, which listens on IPv4, and on IPv6 if this kernel has it.
 
-# html/ is found beside the configuration, whichever prefix this nginx was built with.
+# -p makes nginx find html/ beside its configuration, whatever prefix it was built with.
 nginx="nginx -p /etc/nginx"
 
-# nginx ends where it cannot open an address. A test of its configuration opens all, and so tells.
+# nginx exits if it cannot open an address. A test of its configuration opens all of them, and so fails without IPv6.
 echo 'listen [::]:80 sndbuf=32k rcvbuf=32k;' >/tmp/listen-ipv6.conf
 $nginx -t -q 2>/dev/null || rm /tmp/listen-ipv6.conf
 

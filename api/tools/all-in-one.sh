@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes what is made from k8s/ below a folder: the files of all-in-one/, and the ConfigMap of the scripts of k8s/ha/.
+# Writes the files that are made from k8s/ below a folder: all-in-one/, and the ConfigMap of k8s/ha/scripts/.
 #
 #   all-in-one.sh FOLDER
 set -eu
@@ -12,7 +12,7 @@ mkdir -p "$1/all-in-one" "$1/k8s/ha"
   echo 'metadata:'
   echo '  name: redis-ha-scripts'
   echo '  annotations:'
-  echo '    # Flux would put in what it takes for its own variables.'
+  echo '    # Flux would replace the variables of the scripts by its own.'
   echo '    kustomize.toolkit.fluxcd.io/substitute: disabled'
   echo 'data:'
   for file in k8s/ha/scripts/*; do
@@ -22,7 +22,8 @@ mkdir -p "$1/all-in-one" "$1/k8s/ha"
 } >"$1/k8s/ha/redis-ha-scripts.yaml"
 set -- "$1/all-in-one"
 
-# one_file FILE…: these in one. Services come first: their variables are only in containers that start later.
+# one_file FILE… prints the files as one. Services come first, because a container has only the variables of Services that exist
+# when it starts.
 one_file() {
   echo '# Made by "make all-in-one" from k8s/: edit the files there.'
   for file; do case $file in *-service.yaml) echo ---; cat "$file" ;; esac; done
@@ -40,11 +41,11 @@ one_file k8s/frontend-deployment.yaml k8s/frontend-service.yaml >"$1/frontend.ya
   echo '# Made by "make all-in-one" from k8s/ and k8s/components/canary, where the reasons are.'
   api/tools/kustomized.sh k8s "components: [../../k8s/components/canary]"
 } >"$1/frontend-canary.yaml"
-# The editions of the PHP guestbook that k8s/ does not serve without a component.
+# k8s/ serves these editions of the PHP guestbook only with a component.
 for edition in replica leader-follower; do
   {
     echo "# Made by \"make all-in-one\" from k8s/frontend-deployment.yaml and k8s/components/$edition, where the reasons are."
-    echo '# For "kubectl replace -f" where the PHP frontend of this edition runs.'
+    echo '# "kubectl replace -f" applies it to a cluster that runs the PHP frontend of this edition.'
     api/tools/kustomized.sh k8s/frontend-deployment.yaml "components: [../../k8s/components/$edition]"
   } >"$1/frontend-$edition.yaml"
 done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs those of the named Debian packages whose program, which has the same name, this machine lacks.
+# Installs each named Debian package unless this machine has its program, which has the same name.
 #
 #   install-programs.sh PACKAGE…
 set -eu
@@ -8,16 +8,16 @@ missing=
 for program; do command -v "$program" >/dev/null || missing="$missing $program"; done
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
-  echo "install these first:$missing" >&2
+  echo "this machine has no apt-get: install these programs first:$missing" >&2
   exit 1
 fi
 echo "installing$missing with apt-get"
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 $sudo apt-get update -qq
-# shellcheck disable=SC2086 # one argument for each package
+# shellcheck disable=SC2086 # each package is one argument
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-# Debian starts a server that it installs; its port is needed here.
+# Debian starts a server that it installs. The server is stopped here, because its port is needed.
 for server in nginx redis-server prometheus prometheus-redis-exporter haproxy; do
   case "$missing" in
     *$server*) $sudo systemctl disable --now $server >/dev/null 2>&1 || $sudo service $server stop >/dev/null 2>&1 || true ;;

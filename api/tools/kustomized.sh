@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints what kustomize makes of a file or folder of manifests; make installs kustomize in .build/.
+# Prints a file or folder of manifests as kustomize builds it. make installs kustomize in .build/.
 #
-#   kustomized.sh RESOURCE [LINE…]   each LINE is one more of kustomization.yaml; to it, the repository is ../..
+#   kustomized.sh RESOURCE [LINE…]   adds each LINE to kustomization.yaml, from which the repository is ../..
 set -eu
 cd "$(dirname "$0")/../.."
 rm -rf .build/overlay

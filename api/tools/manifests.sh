@@ -1,7 +1,7 @@
 #!/bin/sh
-# Writes all-in-one/, and the folders of k8s/ that are created beside it, with the images of a registry to a folder.
+# Writes all-in-one/ and the optional folders of k8s/ to a folder, with the images of a registry.
 #
-#   manifests.sh FOLDER REGISTRY TAG IMAGE…   REGISTRY may be empty: the images are on the nodes; an IMAGE with a tag keeps it
+#   manifests.sh FOLDER REGISTRY TAG IMAGE…   an empty REGISTRY keeps the names of images on the nodes; an IMAGE with a tag keeps it
 set -eu
 cd "$(dirname "$0")/../.."
 out=$1 registry=$2 tag=$3

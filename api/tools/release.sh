@@ -165,7 +165,7 @@ for arch in amd64 arm64; do
 done
 pack "$bundle" "$dist/guestbook-$version-airgap.tar"
 
-# What the programs are made of, who made the files from what, and their checksums.
+# The next commands write the parts of the programs, the provenance of the files, and their checksums.
 quiet "$cyclonedx" bin -json -noserial -notimestamp -licenses -assert-licenses -std -version "$version" -output "$dist/sbom.cdx.json" \
   "$dist/api-linux-amd64"
 cd "$dist"

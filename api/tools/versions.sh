@@ -1,10 +1,10 @@
 #!/bin/sh
 # Runs the contract suite and the store's tests with each version of redis-server and nginx, and prints a table.
 #
-#   versions.sh [FOLDER…]   each folder's programs come first in PATH; without any, those of PATH are tested
+#   versions.sh [FOLDER…]   puts each folder's programs first in PATH; without a folder, tests the programs of PATH
 #
-# Fails when a test does, when none was run, and when the program of a folder was not the one that they started. What went
-# wrong goes to standard error.
+# Fails if a test does, if no test ran, or if the tests did not start the folder's program. The output of failed tests goes to
+# standard error.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d)
@@ -14,7 +14,7 @@ red=0
 failures=$tmp/failures
 : >"$failures"
 
-# tests PACKAGE: "ok" or "failed", with the number of tests; what went wrong goes to $failures.
+# tests PACKAGE sets result to "ok" or "failed" with the number of tests, and appends the output of failed tests to $failures.
 tests() {
   : >"$tmp/used"
   PATH="$tmp/bin:$PATH" go test -count=1 -v "$1" >"$tmp/out" 2>&1
@@ -32,21 +32,22 @@ tests() {
   {
     echo "=== $1 with $label $version: $passed passed, go test ended with $status"
     grep -qx "$program" "$tmp/used" || echo "the tests did not start $path"
-    # Without what passed.
+    # awk drops the output of tests that passed.
     awk '/^=== / || /^ +--- PASS/ {next} /^--- PASS/ {held = ""; next} {held = held $0 "\n"}
       /^--- FAIL/ {printf "%s", held; held = ""} END {printf "%s", held}' "$tmp/out"
   } >>"$failures"
 }
 
-# row PATH: the tests with this program, as a line of the table.
+# row PATH tests with this program, and prints a line of the table.
 row() {
   path=$1
   program=$(basename "$path")
   version=$("$path" -v 2>&1)
   label=${version%%[ /]*} # "Redis server v=7.0.15 sha=…", "nginx version: nginx/1.30.6"
   version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
-  [ -n "$version" ] || { echo "$path does not tell its version" >>"$failures"; red=1; version='?'; }
-  # A start script notes that it was used. Other programs of the folder, and other folders' Go, stay out of the way.
+  [ -n "$version" ] || { echo "$path does not print its version" >>"$failures"; red=1; version='?'; }
+  # A start script records that the tests used the program. The start script has a folder of its own, so that PATH gets no other
+  # program of the tested folder, such as another Go.
   rm -rf "${tmp:?}/bin"; mkdir "$tmp/bin"
   printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
   chmod +x "$tmp/bin/$program"
@@ -73,7 +74,7 @@ for folder; do
   for p in redis-server nginx; do
     [ ! -x "$folder/$p" ] || { found=1; row "$folder/$p"; }
   done
-  # Redis 5 and 6 can refuse the scripts that older versions refuse.
+  # REDIS_RULES makes Redis 5 and 6 refuse the scripts that older versions refuse.
   case $("$folder/redis-server" -v 2>/dev/null) in *v=[56].*) REDIS_RULES=2.8 row "$folder/redis-server" ;; esac
   [ -n "$found" ] || { echo "$folder has neither redis-server nor nginx" >>"$failures"; red=1; }
 done

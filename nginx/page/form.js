@@ -4,7 +4,7 @@ import { byId, element } from "./dom.js";
 import { HERE, store, stored } from "./storage.js";
 import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./text.js";
 
-const COUNTED_BYTES = 400; // left for the text, from which on the page tells how many
+const COUNTED_BYTES = 400; // left for the text, from which on the page shows the number
 const DOUBLE_CLICK_MS = 1000;
 const COMPOSITION_MS = 1000; // in which Ctrl+Enter ends the composing of a letter
 const DRAFT = `guestbook draft ${HERE}`;

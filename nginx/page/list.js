@@ -44,7 +44,7 @@ export class List {
     });
   }
 
-  // add shows entries that have come, soon: they may come in a burst. Without any it shows the book at once.
+  // add shows new entries after a moment, because they may come in a burst. Without entries, add shows the book at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -130,7 +130,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // No event comes if the reader has scrolled as far as the list was just held back.
+    // No scroll event comes if the reader has scrolled exactly as far as the list was held back, so #look runs here.
     requestAnimationFrame(() => this.#look());
   }
 

@@ -110,7 +110,7 @@ export class Outbox {
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the server does not say whose the copy is, it is this item: to the reader it is the same.
+      // If the server does not say whose the copy is, the copy counts as this item, because a reader sees no difference.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

@@ -1,6 +1,6 @@
 // Place keeps what is being read where it is, to the pixel, while entries come into the list or leave it.
 
-const SEEN_ENTRIES = 30; // any of which may be left to hold on to
+const SEEN_ENTRIES = 30; // remembered, because some of them may leave the list
 
 export class Place {
   #kept = null; // { seen, tops, scrollY } until the reader scrolls, so that roundings do not add up

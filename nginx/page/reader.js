@@ -63,7 +63,7 @@ export class Reader {
     return true;
   }
 
-  // check reads the entries in sight again, and drops those that the operator has hidden since.
+  // check reads the entries in sight again, and drops entries that the operator has hidden since.
   async check(shown) {
     const { book } = this;
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;

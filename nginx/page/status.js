@@ -53,7 +53,8 @@ const messages = new Set(); // not yet said
 let heard = []; // entries not yet counted
 let announcementTimer = 0;
 
-// announce makes screen readers say a message, and how many entries came. They hear one text in a while, with every message.
+// announce makes screen readers say a message, and how many entries came. Screen readers hear one text in a while, which contains
+// all messages since the last.
 export function announce(message, entries = []) {
   if (message) messages.add(message);
   heard.push(...entries);

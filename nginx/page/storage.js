@@ -9,7 +9,7 @@ export function addressOf(path) {
 // HERE is the page's folder, because one host may have several guestbooks.
 export const HERE = addressOf(".").pathname;
 
-// store keeps a value under a name, or removes the name if the value is "". It reports whether that worked.
+// store keeps a value under a name, or removes the name if the value is "". store reports whether the browser allowed that.
 export function store(name, value, storage = "localStorage") {
   try {
     if (value === "") window[storage].removeItem(name);

@@ -47,7 +47,7 @@ type command struct {
 	stderr io.Writer
 }
 
-// commands has the method of each command, and the bounds of the number of its arguments.
+// commands maps the name of each command to its method and the bounds of the number of its arguments.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int

@@ -1,8 +1,8 @@
 // Package guestbook is the domain: it defines guestbooks and entries, and imports neither the store nor the server.
 //
 // A guestbook is one string, an append-only log. An entry is a comma followed by its text. The first entry starts at offset 0, even
-// in a value that was set without a leading comma. Two kinds of entries are not shown: old pages leave some without text, and an
-// operator blanks those that he hides.
+// in a value that was set without a leading comma. Entries without text, which old pages leave, and entries that an operator has
+// blanked are not shown.
 package guestbook
 
 import (
@@ -31,7 +31,7 @@ var (
 
 // RefusedError means that Redis answered with an error, so that nothing was stored.
 type RefusedError struct {
-	Reason     string // what is wrong and what to do
+	Reason     string // says what is wrong and what to do
 	WritesOnly bool   // reads go on
 	Err        error  // in the words of Redis
 }
@@ -93,7 +93,7 @@ func IsBlank(text string) bool {
 // Position is a place in a guestbook: after an entry.
 type Position struct {
 	ID, End int64 // the offsets at which the entry starts and ends; -1 and 0: before the first
-	// Preceding has the bytes before End, which differ in a book that was rewritten. It is empty if they are unknown.
+	// Preceding has the bytes before End, which differ in a book that was rewritten. It is empty if these bytes are unknown.
 	Preceding string
 }
 

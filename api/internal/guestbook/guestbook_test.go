@@ -29,7 +29,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// What pages that know no encoding have stored.
+// Pages that know no encoding have stored these texts.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},

@@ -11,7 +11,7 @@ import (
 // maxVars is the number of parameters that are read, as PHP's max_input_vars. Further ones are ignored.
 const maxVars = 1000
 
-// Params has the parameters of one request. The last of several with the same name counts.
+// Params holds the parameters of one request. The last of several with the same name counts.
 type Params []Param
 
 // Param is one parameter as it was set.

@@ -67,7 +67,7 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire takes n from the semaphore. It blocks until there is as much, and returns an error if the context ends first.
+// acquire takes n from the semaphore. It blocks until the semaphore has n, and returns an error if the context ends first.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -113,8 +113,9 @@ func appendJSONString(dst []byte, s string) []byte {
 	return dst
 }
 
-// newDurations returns the histogram of all requests. It has, at 0, each series that the alerts of k8s/monitoring read. Prometheus
-// sees no increase in a counter that appears with its first request, so the first refused post of a pod would fire no alert.
+// newDurations returns the histogram of all requests. It contains each series that the alerts of k8s/monitoring read, with the
+// count 0. Otherwise the first refused post of a pod would fire no alert, because Prometheus sees no increase in a counter that
+// appears with its first request.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

@@ -14,7 +14,8 @@ const (
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
 	// maxLongReads bounds the guestbooks longer than maxSharedBytes that are read and sent at a time.
 	maxLongReads = 2
-	// maxPendingBytes bounds the queries and bodies of all requests under way. Those of up to smallRequestBytes do not count.
+	// maxPendingBytes bounds the queries and bodies of all requests under way. Queries and bodies of up to smallRequestBytes do not
+	// count.
 	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 )
 

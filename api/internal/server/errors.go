@@ -11,12 +11,12 @@ import (
 // requestError is a mistake of the client.
 type requestError struct {
 	status  int
-	message string // what is wrong and what to do
+	message string // says what is wrong and what to do
 }
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors has the status of each of the store's errors, and the advice that follows the error's own words.
+// storeErrors maps each of the store's errors to a status, and to advice that follows the error's own words.
 var storeErrors = []struct {
 	err    error
 	status int

@@ -41,7 +41,7 @@ const (
 	maxBehindBytes = 1 << 20
 )
 
-// hub has a topic for each guestbook that has viewers.
+// hub holds a topic for each guestbook that has viewers.
 type hub struct {
 	Options
 	drained atomic.Bool
@@ -59,7 +59,7 @@ type topic struct {
 	key     string
 	stop    context.CancelFunc
 	users   int
-	viewers map[net.Conn]struct{} // those that poll wakes
+	viewers map[net.Conn]struct{} // the viewers that poll wakes
 	last    step
 }
 
@@ -143,8 +143,8 @@ func (o Options) logPanic() {
 	}
 }
 
-// poll wakes the viewers if the guestbook has changed. It returns the number of bytes that all topics send if each sends as many. If
-// Redis does not answer, poll sends nothing; the next poll catches up.
+// poll wakes the viewers if the guestbook has changed. It returns the number of bytes that all topics would send if each sent as
+// many as this one. If Redis does not answer, poll sends nothing; the next poll catches up.
 func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
 	before := t.latest().to

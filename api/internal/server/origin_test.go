@@ -95,7 +95,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"behind TLS that nobody tells of", "User-Agent: " + safari + "\nReferer: https://gb.example/a/b", true},
 		{"behind a proxy with another Host", "User-Agent: " + safari + "\nReferer: http://gb.proxy/\nX-Forwarded-Host: gb.proxy", true},
 
-		// What is opened, or might be.
+		// Visitors open these addresses, or a page prefetches them.
 		{"an address that was typed", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\nSec-Fetch-User: ?1", false},
 		{"the same as a program would", "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate", false},
 		{"a link or form of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: navigate\nReferer: " + page, false},

@@ -46,8 +46,8 @@ type Settings struct {
 	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil: no TLS
-	// RootCAs reads REDIS_TLS_CA_FILE again, which changes when Redis's certificate is renewed. It returns the file's authorities, or
-	// those that it returned before if the file cannot be read. It is nil if no file is set.
+	// RootCAs reads REDIS_TLS_CA_FILE again, which changes when Redis's certificate is renewed. It returns the file's authorities,
+	// or the previous ones if the file cannot be read. It is nil if no file is set.
 	RootCAs func() *x509.CertPool `ignored:"true"`
 }
 

@@ -122,7 +122,7 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 		{map[string]string{"REDIS_USERNAME": "api"}, `REDIS_USERNAME="api": expected REDIS_PASSWORD to be set with it`},
 		{map[string]string{"GET_HOSTS_FROM": "env"}, `REDIS_MASTER_SERVICE_HOST="": expected the host that Kubernetes sets`},
 		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11"}, `REDIS_SLAVE_SERVICE_HOST="": expected the host that Kubernetes sets`},
-		// What Kubernetes leaves of a reference to the variable of a Service that does not exist yet.
+		// Kubernetes leaves this of a reference to the variable of a Service that does not exist yet.
 		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "$(REDIS_LEADER_SERVICE_HOST)"}, `REDIS_MASTER_SERVICE_HOST="$(REDIS_LEADER_SERVICE_HOST)": expected the host that Kubernetes sets`},
 		{map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "messages"}, `ALLOWED_KEYS="messages": expected no other key than GUESTBOOK_KEY="guestbook"`},
 		{map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook,messages"}, `ALLOWED_KEYS="guestbook,messages": expected no other key`},

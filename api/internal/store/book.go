@@ -55,7 +55,7 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 
 // Append adds entries to the book, all or none, in time that does not depend on the book's length, and returns the id of the first
 // entry. A repeat under the same idempotency key adds nothing, returns the same id and reports that it is known; with other texts
-// it returns ErrReused. Without an idempotency key, which is "", every call adds its entries.
+// it returns ErrReused. If idempotencyKey is "", every call adds its entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {

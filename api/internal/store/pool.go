@@ -28,7 +28,7 @@ const (
 	idleTime = 10 * time.Millisecond
 )
 
-// pool has the connections to the server at one address.
+// pool holds the connections to the server at one address.
 type pool struct {
 	*redis.Pool
 	role, addr            string

@@ -24,7 +24,7 @@ const (
 	codeUnknown  = "ERR unknown command" // disabled or renamed, or the server is no Redis
 )
 
-// advice has, for the codes with which an error reply may begin, what is wrong and what to do. The first match counts.
+// advice maps the codes with which an error reply may begin to what is wrong and what to do. The first match counts.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second before 6.0

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// What a Redis that was reached does not do for any request is named in the answer, in /readyz and once in the log.
+// The answer, /readyz and one line of the log name the reason if a reachable Redis refuses every request.
 func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		what       string

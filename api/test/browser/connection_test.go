@@ -69,7 +69,7 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	if said := get[[]string](p, "said"); len(said) != 1 || said[0] != "Live" {
 		t.Errorf("the page said %q", said)
 	}
-	// One that stays away is told, wherever one has scrolled to.
+	// The page shows an outage that lasts, even to a visitor who has scrolled down.
 	if err := b.API.Stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	p.awaitContiguous(texts, false)
-	// What comes meanwhile is counted, and not shown there.
+	// The page counts new entries meanwhile, and does not show them there.
 	b.write("new")
 	p.awaitFresh("1 new entry")
 	p.awaitContiguous(texts, false)
@@ -136,7 +136,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// What ingress-nginx makes of an Ingress's path, its rewrite-target, and its permanent-redirect.
+	// ingress-nginx makes these locations of an Ingress's path, its rewrite-target, and its permanent-redirect.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

@@ -186,7 +186,7 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 		}
 	}
 	p.awaitContiguous(texts, true)
-	// What was let go can be read again.
+	// Entries that the list has removed can be read again.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	p.awaitNil("older entries", func() error {

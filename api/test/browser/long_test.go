@@ -58,8 +58,8 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	}
 }
 
-// Browsers that docs/proxies-and-browsers.md names lack some functions of newer ones. This test removes one by one those that the
-// page has a way around, and then with them all that came later.
+// Browsers that docs/proxies-and-browsers.md names lack some functions of newer ones. This test removes one by one the functions
+// that the page can do without, and then with them all later ones.
 func TestBrowsersThatLackAFunction(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

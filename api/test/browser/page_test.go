@@ -18,7 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// visitor says how a visitor's browser is.
+// visitor is the state of a visitor's browser.
 type visitor struct {
 	width, height int64 // 1000 × 700 unless said
 	phone         bool
@@ -26,12 +26,12 @@ type visitor struct {
 	hurried bool
 }
 
-// page is a visitor's page. Whatever goes wrong in it fails the test: exceptions, errors on the console, violations of the
-// content security policy, dialogs.
+// page is a visitor's page. These faults in it fail the test: exceptions, errors on the console, violations of the content security
+// policy, dialogs.
 type page struct {
 	t    *testing.T
 	ctx  context.Context
-	tabs protocol.BrowserContextID // what tabs of one browser share
+	tabs protocol.BrowserContextID // is the same for tabs of one browser
 	*record
 }
 
@@ -156,7 +156,7 @@ func theme(colors string) chromedp.Action {
 // in returns the page as used by a subtest.
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record} }
 
-// expect says that faults with this text in them are none.
+// expect makes the test ignore faults with this text in them.
 func (p *page) expect(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,7 +34,7 @@ type proxy struct {
 	answers []answer
 }
 
-// What a rule may answer instead of the pod.
+// A rule may answer these instead of the pod.
 const (
 	document = "the page's document"
 	api      = "all paths of the API"
@@ -138,7 +138,7 @@ func (f *proxy) answerAs(answerer string) {
 	f.headers["X-Answered-By"] = answerer
 }
 
-// serveScript gives the page another script, or "" none, or "whole" its own again.
+// serveScript serves another script to the page, none if it is "", or its own again if it is "whole".
 func (f *proxy) serveScript(script string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

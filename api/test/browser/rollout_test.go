@@ -55,7 +55,7 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	if n := loads.Load(); n != 2 {
 		t.Errorf("the page was loaded %d times", n)
 	}
-	front.serve(document, nil) // a new pod has the document, too
+	front.serve(document, nil) // a new pod also has the document
 	p.reload()
 	p.awaitState("live")
 }

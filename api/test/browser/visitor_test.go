@@ -110,7 +110,7 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the list's texts, oldest first, with the states of those that are not in the book.
+// texts returns the list's texts, oldest first, with the states of entries that are not in the book.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {
@@ -141,7 +141,7 @@ func (p *page) awaitNewest(text string) {
 	})
 }
 
-// awaitFailure waits until the text stands in the list as not sent, and returns what the visitor is told.
+// awaitFailure waits until the text stands in the list as not sent, and returns the note that the visitor sees.
 func (p *page) awaitFailure(text string) (note string) {
 	p.t.Helper()
 	p.awaitNil("the failure to be shown", func() error {

@@ -250,7 +250,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 	})
 }
 
-// crowd has 500 visitors sign at once. Each posts an entry, or sets the whole book if there are no entries.
+// crowd makes 500 visitors sign at once. Each posts an entry, or sets the whole book if there are no entries.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

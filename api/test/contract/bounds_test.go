@@ -34,7 +34,7 @@ func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	return conns
 }
 
-// sendAll sends each connection the text. What nginx does not take within a second stays unsent.
+// sendAll sends each connection the text. Bytes that nginx does not accept within a second stay unsent.
 func sendAll(conns []net.Conn, text string) {
 	var sending sync.WaitGroup
 	for _, c := range conns {

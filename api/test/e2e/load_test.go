@@ -17,7 +17,7 @@ type load struct {
 	namespace
 }
 
-// A report has the counts of a load. Failed maps reasons to counts.
+// A report holds the counts of a load. Failed maps reasons to counts.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int

@@ -40,7 +40,7 @@ func TestQuota(t *testing.T) {
 	n.happened("must specify limits.cpu for: api,nginx")
 	n.create(`{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
 		"spec": {"limits": [{"type": "Container", "default": {"cpu": "50m", "memory": "32Mi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}]}}`)
-	n.kubectl("rollout", "restart", "deployment/redis-master") // what tries at once, instead of after a while
+	n.kubectl("rollout", "restart", "deployment/redis-master") // tries at once, instead of after a while
 	n.happened("must be less than or equal to cpu limit of 50m")
 
 	n.kubectl("apply", "-k", n.kustomization("quota"))

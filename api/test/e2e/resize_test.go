@@ -13,7 +13,7 @@ import (
 // and no request fails.
 func TestResize(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale, too
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also scale
 	load := n.startLoad()
 	pods := n.names("pods", frontend)
 	for _, size := range []struct{ cpu, memory string }{{"150m", "768Mi"}, {"25m", "512Mi"}} {

@@ -114,7 +114,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// slowClients has clients that send headers or bodies byte by byte, and clients that never read their answer.
+// slowClients starts clients that send headers or bodies byte by byte, and clients that never read their answer.
 func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000

@@ -28,7 +28,7 @@ func newWatch(t *testing.T) *watch {
 	return w
 }
 
-// follow has Prometheus scrape the rig, and waits until it does so that no alert fires for want of a scrape.
+// follow makes Prometheus scrape the rig and waits until it does, so that no alert fires for want of a scrape.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {

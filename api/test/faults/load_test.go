@@ -48,7 +48,7 @@ type load struct {
 	last     int64 // the highest id that was acknowledged
 	watched  [viewers][]guestbook.Entry
 	rollback bool            // readers may see entries that nobody acknowledges and that vanish again
-	problems map[string]bool // what happened and never must
+	problems map[string]bool // violations of rules that always hold
 }
 
 // newLoad prepares visitors of the guestbook at base; none is started.
@@ -200,7 +200,7 @@ func (l *load) get(key string) {
 	}
 }
 
-// page reads the newest page again and again. With withSeen it names an entry that it has seen, or that a writer has told it of.
+// page reads the newest page again and again. With withSeen it names an entry that it has seen, or that a writer has posted.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)

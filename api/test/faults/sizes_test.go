@@ -110,7 +110,7 @@ func setAtOnce(r *rig, n int) {
 		return lengths
 	}
 	lengths := holds()
-	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // what is on its way still arrives
+	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // bytes on their way still arrive
 		last = lengths
 		time.Sleep(time.Second)
 	}
@@ -189,7 +189,7 @@ func makeLongBook(r *rig, megabytes int) {
 	}
 }
 
-// longBook has slow readers of that book, and others that ask for it.
+// longBook starts slow readers of that book, and others that ask for it.
 func longBook(r *rig, megabytes int, status int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()

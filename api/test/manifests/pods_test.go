@@ -66,7 +66,7 @@ func podExcess(spec object) (found []string) {
 	return found
 }
 
-// containerExcess takes the pod's settings for those that the container lacks.
+// containerExcess uses the pod's settings if the container lacks its own.
 func containerExcess(container, pod object) (found []string) {
 	own := sub(container, "securityContext")
 	inherited := func(field string) any {

@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The commit that the tests release, years ago, so that the day of the build would be seen.
+// releasedOn is the time of the commit that the tests release. It is years ago, so that the day of the build would show.
 const releasedOn = "2021-02-03T04:05:06Z"
 
 // execute runs a program and returns its standard output. It ends the test if the program fails.
@@ -39,7 +39,7 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher has a registry of base images, the repository as one commit, and an SSH key.
+// A publisher holds a registry of base images, the repository as one commit, and an SSH key.
 type publisher struct {
 	dir, root, registry string
 }

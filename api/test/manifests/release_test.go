@@ -87,7 +87,7 @@ func TestRelease(t *testing.T) {
 						t.Errorf("%s for %s has %s as well", name, architecture, entry)
 					}
 				}
-				// What the Dockerfile says last is what the image does.
+				// The image does what the Dockerfile says last.
 				config, dockerfile := image.config.Config, must.Read(t, files(t, want.dockerfile)[0])
 				for line, value := range map[string]any{"USER ": config.User, "ENTRYPOINT ": config.Entrypoint, "CMD ": config.Cmd} {
 					match := regexp.MustCompile(`(?m)^` + line + `(.*)$`).FindStringSubmatch(dockerfile)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// result has the figures of one run.
+// result holds the figures of one run.
 type result struct {
 	perSecond float64
 	p99       string

@@ -38,7 +38,7 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// Report has the counts. FailedReads and FailedWrites map a reason to the number of its failures.
+// Report holds the counts. FailedReads and FailedWrites map a reason to the number of its failures.
 type Report struct {
 	Reads, Writes int
 	Signed        int // of the writes

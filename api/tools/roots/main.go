@@ -1,5 +1,5 @@
-// Command roots prints the public certificate authorities of Mozilla's list as PEM, for the API's image. It leaves out those that Mozilla
-// trusts until a day only, because PEM cannot say so.
+// Command roots prints the public certificate authorities of Mozilla's list as PEM, for the API's image. It leaves out authorities
+// that Mozilla trusts only until some day, because PEM cannot express that.
 package main
 
 import (

@@ -1,9 +1,9 @@
-# HOSTS are the three, ME is this one's name among them. SINGLE is the Redis from which the book moves here, and back.
+# HOSTS has the names of the three servers, and ME is this one's. SINGLE is the Redis from which the book moves here, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
-# redis HOST COMMAND… and sentinel HOST COMMAND… ask one server, for two seconds at most.
+# redis HOST COMMAND… and sentinel HOST COMMAND… ask one server, for at most two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# ask sets asked: for each sentinel that answers, whom it calls the master, "none", or "refuses" if its password is another.
+# ask sets asked to one word for each sentinel that answers: the name of its master, "none", or "refuses" if its password differs.
 ask() {
   asked=$(
     for host in $HOSTS; do
@@ -17,7 +17,7 @@ ask() {
     wait
   )
 }
-# most N prints whom at least N of the asked name. named N asks first.
+# most N prints each name that at least N words of asked have. named N asks first.
 most() {
   for host in $HOSTS none; do
     count=0
@@ -26,7 +26,8 @@ most() {
   done
 }
 named() { ask; most "$1"; }
-# version HOST prints Redis 7.0.15 or Valkey 9.1.2. Valkey names the Redis that it is like, too. own prints this image's.
+# version HOST prints "Redis 7.0.15" or "Valkey 9.1.2". Valkey also reports a version of Redis, which sort and tail drop. own
+# prints this image's version.
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
 # copies READER HOST reports whether a server of the version READER can read what HOST writes.
@@ -42,27 +43,28 @@ copies() {
   say "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…"
   exit 1
 }
-# An empty one is none; redis-cli would send it.
+# redis-cli would send an empty password, so an empty variable is unset.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
-# quote puts a password into double quotes, as settings and redis-cli want it, and prints nothing if there is none.
+# quote puts the password on its input into double quotes, as settings and redis-cli need it. An empty input prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
-# enter: into the folder of the data.
+# enter changes into the folder of the data, or exits if Redis cannot write there.
 enter() {
   cd "$DATA" && [ -w . ] && return
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"
   exit 1
 }
 # settings DOWN_AFTER prints how a sentinel watches the master, as arguments of "sentinel set" or lines of its file.
-# down-after-milliseconds: for how long the master must be silent.
-# failover-timeout: an attempt that fails is repeated after twice this.
+# down-after-milliseconds is how long the master must be silent.
+# failover-timeout: a sentinel repeats a failed attempt after twice this time.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"
   echo "parallel-syncs guestbook 2"
   [ -z "$password" ] || printf '%s\n' "auth-pass guestbook $password"
 }
-# watch HOST: this pod's sentinel watches HOST as the master. Through standard input, because arguments show in a process list.
+# watch HOST makes this pod's sentinel watch HOST as the master. The commands go through standard input, because arguments show in
+# a process list.
 watch() {
   {
     echo "sentinel monitor guestbook $1 $PORT 2"

@@ -1,9 +1,10 @@
 . "${0%/*}/common.sh"
-# Process 1 ignores a signal that it has no handler for.
+# Process 1 ignores a signal unless it has a handler for it.
 trap exit TERM
 enter
-# The sentinels say who is the master, so that all who start together find the one that was. The file "copied" says that
-# this disk holds a copy of the book. Without it this one must never be the master: the others would copy the emptiness.
+# The sentinels name the master, so that servers that start together find the previous one. The file "copied" records that this
+# disk holds a copy of the book. Without that file, this Redis never becomes the master, because the others would copy an empty
+# book.
 said=
 until
   ask
@@ -15,7 +16,7 @@ until
   esac
 do
   reason="the sentinels name ${master:-nobody}, and the book $([ -e copied ] && echo is || echo is not) on this disk"
-  case $asked in *refuses*) reason="other sentinels do not take this one's password: give it the Secret redis that they have; docs/high-availability.md tells how to change it" ;; esac
+  case $asked in *refuses*) reason="other sentinels do not take this one's password: give it the Secret redis that they have; docs/high-availability.md describes how to change it" ;; esac
   [ "$reason" = "$said" ] || say "waiting: $reason"
   said=$reason
   sleep 0.5
@@ -24,15 +25,16 @@ done
 say "the master is $master"
 follow="replicaof $master $PORT"
 [ "$master" != "$ME" ] || follow=
-# 0: no sentinel makes this one the master. A slave that has just started may lack what the master has.
+# Priority 0 keeps the sentinels from making this Redis the master, because a slave that has just started may lack writes.
 priority=100
 [ -z "$follow" ] || priority=0
-# Besides: notes when the first copy is complete, and follows the master where no sentinel has told it to.
+# This loop records when the first copy is complete, and makes this Redis follow the master if no sentinel does.
 (
-  # Often until the copy is complete: from then on this one confirms writes, so the sentinels must be able to choose it.
+  # The loop runs often until the copy is complete. From then on this slave confirms writes, so the sentinels must be able to make
+  # it the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # With no master to be had for 30 s, what is on this disk is better than nothing.
+    # After 30 s without a master, the copy on this disk is better than nothing.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)
@@ -51,11 +53,12 @@ priority=100
     esac
   done
 ) >/dev/null 2>&1 &
-# The settings come on standard input ("-"), so that the password shows in no process list.
-# appendfsync: a write is answered once it is on the disk. maxmemory…: as redis-master's.
-# replica-announce-ip: by its name, for its address is another after each restart.
-# min-replicas…: a master that has had no slave for 3 s refuses writes: the others may have chosen another.
-# repl-timeout: a master whose node has died says no goodbye. It pings more often than that, and so does redis-master.
+# Redis reads its settings from standard input ("-"), so that the password shows in no process list.
+# appendfsync: Redis answers a write once it is on the disk.
+# maxmemory…: k8s/redis-master-deployment.yaml has the reasons.
+# replica-announce-ip: Redis announces its name, because its address changes at each restart.
+# min-replicas…: a master without a slave for 3 s refuses writes, because the others may have chosen another master.
+# repl-timeout: a master whose node has died does not close its connections. A master pings its slaves more often than this.
 exec redis-server - <<CONF
 bind $BIND
 port $PORT

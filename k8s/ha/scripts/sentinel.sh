@@ -1,10 +1,11 @@
 . "${0%/*}/common.sh"
 trap exit TERM
 enter
-# The sentinel writes into its file what it learns: whom it watches, and who else does. All else is written anew.
+# The sentinel writes into its file which servers it watches and which sentinels it knows. This script keeps the lines about both,
+# and writes all others anew.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
-# myid: made from the name, so that one whose disk was lost does not count as one more, of whom a majority is needed.
-# down-after…: long at first, because all may have been started together, and the master be a little slower.
+# myid is made from the name, so that a sentinel that lost its disk does not count as a further one in the majority.
+# down-after-milliseconds is long at first, because the master may start a little later than the sentinels.
 after=15000
 umask 077
 cat >sentinel.new <<CONF
@@ -23,10 +24,11 @@ $(echo "$learnt" | grep -v ' monitor ')
 CONF
 mv sentinel.new sentinel.conf
 field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
-# Besides: asks the others for the master while this one knows none, and sets for how long the master must be silent.
+# This loop asks the others for the master while this sentinel knows none, and sets down-after-milliseconds.
 (
-  # info-period: the sentinel looks at each Redis every second, not every ten, to choose one that has just become a slave.
-  # tilt-period: after a pause of itself it trusts its own eyes again after 5 s, not after 30.
+  # info-period: the sentinel asks each Redis every second instead of every ten, so that it can choose one that has just become a
+  # slave.
+  # tilt-period: the sentinel acts again 5 s after a pause of its own, instead of 30 s.
   until sentinel "$LOCAL" sentinel debug info-period 1000 tilt-period 5000 | grep -qx OK; do sleep 0.2 && kill -0 $$ || exit; done
   turn=0 wrong=0
   while sleep 1 && kill -0 $$; do
@@ -38,9 +40,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       [ -z "$master" ] || { watch "$master"; after=1500; }
       continue
     fi
-    # A slave counts as bad if it lost the master more than (time since this sentinel noticed) + 10 × down-after ago. One that
-    # noticed late would find none good, ever: down-after follows the time. It is short again once the master has answered
-    # within the last second.
+    # A sentinel ignores slaves that lost the master earlier than 10 × down-after before it noticed. A sentinel that noticed late
+    # would never find a good slave, so down-after grows with the master's silence. down-after becomes short again once the master
+    # has answered within the last second.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
@@ -48,8 +50,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # A failover that ends while the next one is under way may leave this sentinel with a master that the others have given
-    # up. It forgets that master then, and asks the others again.
+    # This sentinel may keep a master that the others have given up, if a failover ended during the next one. The script then
+    # makes it forget that master and ask the others.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)

@@ -2,18 +2,18 @@
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# FIRST is what each check sends first. The lengths in it allow a password of any characters.
+# FIRST is what each check sends first. FIRST states the password's length, so that the password may have any characters.
 first=PING
 [ -z "${REDIS_PASSWORD:-}" ] || first=$(printf "*2\\r\n\$4\\r\nAUTH\\r\n\$%s\\r\n%s" "$(printf %s "$REDIS_PASSWORD" | wc -c)" "$REDIS_PASSWORD")
 FIRST=$(printf '%s\r\n.' "$first")
 export FIRST="${FIRST%.}"
-# HAProxy does not look names up in the domain that this pod is in, so they are completed here.
+# HAProxy does not search the pod's DNS domain, so the names are completed here.
 domain=${DOMAIN-$(sed -n 's/^search \([^ ]*\).*/.\1/p' /etc/resolv.conf)}
-# shellcheck disable=SC2086 # one argument for each
+# shellcheck disable=SC2086 # each name is one argument
 set -- $HOSTS $SINGLE
 export NAME_0="$1" NAME_1="$2" NAME_2="$3"
 export HOST_0="$1$domain" HOST_1="$2$domain" HOST_2="$3$domain" HOST_SINGLE="$4$domain"
-# Both kinds of addresses where there are both.
+# HAProxy listens on both kinds of addresses if the kernel has both.
 any='*'
 [ ! -e /proc/net/if_inet6 ] || any=::
 export LISTEN="${LISTEN:-$any}" HEALTH="${HEALTH:-$any}:8404"

@@ -1,4 +1,4 @@
-# Makes this one the master in place of SINGLE: writes wait until it has all of them.
+# Makes this Redis the master in place of SINGLE. Writes wait until this Redis has all that SINGLE has.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
 tries=30
@@ -11,7 +11,7 @@ done
 redis "$SINGLE" failover to "$ME" "$PORT" timeout 5000 | grep -x OK || { say "$SINGLE does not hand over"; exit 1; }
 until [ "$(redis "$LOCAL" role | head -n 1)" = master ]; do
   redis "$SINGLE" info replication | grep -qx master_failover_state:no-failover && [ "$(redis "$SINGLE" role | head -n 1)" = master ] &&
-    { say "it did not get all in time, and $SINGLE goes on"; exit 1; }
+    { say "$ME did not get all writes in time, and $SINGLE stays the master: try again when fewer visitors write"; exit 1; }
   sleep 0.1
 done
 watch "$ME"

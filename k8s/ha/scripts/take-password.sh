@@ -1,11 +1,11 @@
-# Lets the three and their sentinels take the password on standard input, too, and use it among themselves, until they are
-# started anew with it.
+# Makes the three and their sentinels accept the password on standard input as well, and use that password among themselves. A
+# restart reads the password from the Secret again.
 . "${0%/*}/common.sh"
 new=$(head -n 1 | tr -d '\r' | quote)
-if [ -z "$password" ] || [ -z "$new" ]; then say "there must be a password already, and the new one on standard input"; exit 1; fi
-# tell HOST PORT reads commands. Each must be answered with OK.
+if [ -z "$password" ] || [ -z "$new" ]; then say "set a first password by the Secret redis, and write the new one to standard input"; exit 1; fi
+# tell HOST PORT sends the commands on its input. tell fails unless each command is answered with OK.
 tell() {
-  ! timeout 5 redis-cli -h "$1" -p "$2" 2>&1 | grep -vx OK || { say "$1:$2 says so. Start it anew, and run this again"; exit 1; }
+  ! timeout 5 redis-cli -h "$1" -p "$2" 2>&1 | grep -vx OK || { say "$1:$2 answers with this error: restart it, and run this again"; exit 1; }
 }
 for host in $HOSTS; do
   for port in "$PORT" "$SENTINEL_PORT"; do printf '%s\n' "acl setuser default >$new" | tell "$host" "$port"; done

@@ -106,7 +106,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first may tell what the book held before
+			onlyPosts = onlyPosts && (first || !request.Set) // the first may show the book's earlier text
 			first = false
 			// A refused write is left out: if its text is stored all the same, nothing explains that.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {

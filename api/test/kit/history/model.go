@@ -102,7 +102,7 @@ func (s state) shows(page []guestbook.Entry) bool {
 	}
 }
 
-// model says what a request does to a book:
+// model returns the effect of each request on a book:
 //
 //   - A post adds its text at the end, and its id is where the book ended before.
 //   - A post under a key that the book has an entry of adds nothing, and its id is that entry's.

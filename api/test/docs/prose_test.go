@@ -1,0 +1,278 @@
+package docs
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A phrase is what a pattern finds, and what to write instead.
+type phrase struct {
+	pattern *regexp.Regexp
+	instead string
+}
+
+// start matches the beginning of a sentence.
+const start = `(?:^|[.!?:)] |[*-] )`
+
+var phrases = []phrase{
+	{regexp.MustCompile(`(?i)\bwhom?ever\b|\bwhosoever\b`), "name the actor: a client, a caller, nginx"},
+	{regexp.MustCompile(`(?i)\bthat which\b|\bthose (?:that|who|which)\b|\b(?:the|that) ones? there\b`), "repeat the noun"},
+	{regexp.MustCompile(start + `(?:The )?(?:One|That one|The ones?) (?:that|who|which|whose)\b`), "repeat the noun"},
+	{regexp.MustCompile(start + `(?:What|Whatever|Who|Whom|Whose|Where|Wherever|Whether|Which)\b(?:[^.?!]|[.?!]\S)*(?:[.!:;] |[.!:;]?$)`), "begin with the thing that acts; if, unless or when for a condition"},
+	{regexp.MustCompile(`^(?:what|whom?) .*`), "begin with a noun or a verb"},
+	{regexp.MustCompile(`, too(?:[.,;:)]|$)`), "also, before the verb"},
+	{regexp.MustCompile(`(?i)\blikewise\b`), "repeat what is alike"},
+	{regexp.MustCompile(`\b(?:says?|tells?) (?:of \w+ )?whether\b`), "reports whether"},
+	{regexp.MustCompile(`\btells? (?:how|what|which|who|why|the whole)\b`), "describes, returns"},
+	{regexp.MustCompile(`\b(?:is|are|was|were) told\b`), "the actor and a verb of Go or HTTP: nginx sends, the client learns"},
+	{regexp.MustCompile(`\bpass(?:es|ed)? over\b`), "skips, ignores"},
+	{regexp.MustCompile(`\b(?:to|can|could|may|might) be had\b`), "exists"},
+	{regexp.MustCompile(start + `Gives\b`), "returns, prints, sets"},
+	{regexp.MustCompile(`, for (?:it|they|he|she|that one|nobody|there) (?:is|are|was|were|has|had|would|may|must|can|could|does|did)\b`), "because"},
+}
+
+// docVerbs are the verbs that a doc comment does not begin with.
+var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are told|knows|wants|passes over)\b`)
+
+// A passage is a paragraph of a document or adjacent lines of a comment.
+type passage struct {
+	file  string
+	lines []string
+	first int
+}
+
+// text joins the lines of the passage.
+func (p passage) text() string { return strings.Join(p.lines, " ") }
+
+// at returns the place of a byte of the text.
+func (p passage) at(offset int) string {
+	line := p.first
+	for _, l := range p.lines {
+		if offset -= len(l) + 1; offset < 0 {
+			break
+		}
+		line++
+	}
+	return fmt.Sprintf("%s:%d", p.file, line)
+}
+
+// The comments and the documents name the thing that acts, and use the words of Go and HTTP.
+func TestProse(t *testing.T) {
+	read := 0
+	for _, file := range sources(t) {
+		content, err := os.ReadFile(filepath.Join(repository(t), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		passages, faults := proseOf(file, string(content))
+		for _, p := range passages {
+			read++
+			faults = append(faults, p.faults()...)
+		}
+		for _, fault := range faults {
+			t.Error(fault)
+		}
+	}
+	if read < 2000 {
+		t.Errorf("only %d passages were read", read)
+	}
+}
+
+// The lint finds each kind of phrase, and none in plain prose.
+func TestProseIsJudged(t *testing.T) {
+	for _, c := range []struct {
+		file, content string
+		faults        int
+	}{
+		{"a.md", "Whoever asks joins the next\nexchange. What is written stays; those\nthat read it see it, too.", 4},
+		{"a.md", "## What it costs\n\nWhat makes `index.html`? What does it cost? A caller joins the next exchange.\n\n```\n# Whoever\n```", 0},
+		{"a.md", "| Fault | What must hold |\n|---|---|\n| none | likewise |", 1},
+		{"a.sh", "#!/bin/sh\n# Where there is none,\n# it is told so.\necho '# no comment: whoever'", 2},
+		{"a.yaml", "a: # what is kept\n  # One that ends is restarted.\n  description: Gives a list, for it is short", 4},
+		{"a.js", "/* tells whether it is\n * to be had */\nf() // passes over the rest", 3},
+		{"a.go", "// Package a is short.\npackage a\n\n// F returns.\nfunc F() {}\n\n// A T is a type.\ntype T int", 0},
+		{"a.go", "// All of a.\npackage a\n\n// Returns.\nfunc F() {}\n\n// T gives one.\ntype T int", 3},
+		{"a.go", "package a\n\n// The tests run.\nfunc TestF() {}\n\n// All of them.\nconst (\n\t// What A is.\n\tA = 1\n)", 2},
+	} {
+		passages, faults := proseOf(c.file, c.content)
+		for _, p := range passages {
+			faults = append(faults, p.faults()...)
+		}
+		if len(faults) != c.faults {
+			t.Errorf("%q has %d faults instead of %d: %s", c.content, len(faults), c.faults, strings.Join(faults, "; "))
+		}
+	}
+}
+
+// faults returns the phrases to be written otherwise.
+func (p passage) faults() (faults []string) {
+	text := p.text()
+	for _, phrase := range phrases {
+		for _, at := range phrase.pattern.FindAllStringIndex(text, -1) {
+			faults = append(faults, fmt.Sprintf("%s: %q: write %s", p.at(at[0]), text[at[0]:min(at[1], at[0]+40)], phrase.instead))
+		}
+	}
+	return faults
+}
+
+// sources returns the files that people write.
+func sources(t *testing.T) (files []string) {
+	t.Helper()
+	root := repository(t)
+	made := []string{"all-in-one", "docs/results", "nginx/html", "k8s/ha/redis-ha-scripts.yaml", "nginx/csp.conf"}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		hidden := strings.HasPrefix(name, ".") && name != "." && !slices.Contains([]string{".ci", ".github"}, strings.Split(name, "/")[0])
+		switch {
+		case slices.Contains(made, name) || hidden && entry.IsDir():
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+		case !entry.IsDir():
+			files = append(files, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// comments maps the end of a file's name to the sign that begins a comment.
+var comments = map[string]*regexp.Regexp{
+	".js":   regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/)?$`),
+	".css":  regexp.MustCompile(`(?:^|\s)(?:/\*|\*) (.*?)(?: \*/.*)?$`),
+	".c":    regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/)?$`),
+	".lua":  regexp.MustCompile(`(?:^|\s)-- (.*)$`),
+	".md":   regexp.MustCompile(`^(.+)$`),
+	".json": regexp.MustCompile(`"(?:summary|description)": "(.*?)"`),
+}
+
+// hash begins a comment in YAML, shell, nginx's and other settings. A summary or a description is read as well.
+var hash = regexp.MustCompile(`(?:(?:^|[\s@])##? |^\s*"?(?:summary|description)"?: "?)(.*?)"?,?$`)
+
+// proseOf returns the prose of a file.
+func proseOf(file, content string) (passages []passage, faults []string) {
+	ending := filepath.Ext(file)
+	if ending == ".go" {
+		return goProse(file, content)
+	}
+	sign, known := comments[ending]
+	switch {
+	case known:
+	case slices.Contains([]string{".yaml", ".yml", ".sh", ".conf", ".cfg", ""}, ending) && !strings.HasPrefix(content, "MIT") && file != "LICENSE":
+		sign = hash
+	default:
+		return nil, nil
+	}
+	if ending == ".md" {
+		// A fence is blank here, so that the numbers of lines stay.
+		content = fenced.ReplaceAllStringFunc(content, func(block string) string { return strings.Repeat("\n", strings.Count(block, "\n")) })
+	}
+	return collect(file, strings.Split(content, "\n"), 1, sign), nil
+}
+
+// newPassage begins a passage of its own within a comment or a paragraph.
+var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
+
+// collect returns the passages among lines, the first of which has the number first.
+func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
+	fresh := true
+	for i, line := range lines {
+		match := sign.FindStringSubmatchIndex(line)
+		if match == nil || strings.TrimSpace(line[match[2]:match[3]]) == "" {
+			fresh = true
+			continue
+		}
+		text, trailing := strings.TrimSpace(line[match[2]:match[3]]), strings.TrimSpace(line[:match[0]]) != ""
+		indented := sign != comments[".md"] && strings.HasPrefix(line[match[2]:], "  ")
+		if fresh || trailing || indented || newPassage.MatchString(text) {
+			passages = append(passages, passage{file: file, first: first + i})
+		}
+		last := &passages[len(passages)-1]
+		last.lines = append(last.lines, text)
+		fresh = trailing
+	}
+	return passages
+}
+
+// slashes begins a comment of Go, but no directive.
+var slashes = regexp.MustCompile(`^(?://|/\*)\s(.*)$`)
+
+// goProse returns the comments of a Go file, and the faults of its doc comments.
+func goProse(file, content string) (passages []passage, faults []string) {
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, content, parser.ParseComments)
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	for _, group := range parsed.Comments {
+		var lines []string
+		for _, comment := range group.List {
+			lines = append(lines, strings.Split(comment.Text, "\n")...)
+		}
+		passages = append(passages, collect(file, lines, set.Position(group.Pos()).Line, slashes)...)
+	}
+	check := func(doc *ast.CommentGroup, name string) {
+		if doc == nil || strings.TrimSpace(doc.Text()) == "" {
+			return
+		}
+		at := fmt.Sprintf("%s:%d", file, set.Position(doc.Pos()).Line)
+		rest, found := strings.CutPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(doc.Text(), "A "), "An "), "The "), name)
+		if !found || regexp.MustCompile(`^\w`).MatchString(rest) {
+			faults = append(faults, at+": write a doc comment that begins with "+name)
+		} else if verb := docVerbs.FindString(strings.TrimSpace(rest)); verb != "" {
+			faults = append(faults, fmt.Sprintf("%s: %q: write returns, reports whether, holds, or what it does", at, name+" "+verb))
+		}
+	}
+	name := strings.TrimSuffix(parsed.Name.Name, "_test")
+	if parsed.Doc != nil && name != "main" && !strings.HasPrefix(parsed.Doc.Text(), "Package "+name+" ") {
+		faults = append(faults, fmt.Sprintf("%s:%d: write Package %s …", file, set.Position(parsed.Doc.Pos()).Line, name))
+	}
+	for _, declaration := range parsed.Decls {
+		switch d := declaration.(type) {
+		case *ast.FuncDecl:
+			// A test's comment is the behaviour that it specifies.
+			if !regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[A-Z])`).MatchString(d.Name.Name) {
+				check(d.Doc, d.Name.Name)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch s := spec.(type) {
+				case *ast.TypeSpec:
+					check(docOf(d, s.Doc), s.Name.Name)
+				case *ast.ValueSpec:
+					if len(s.Names) == 1 {
+						check(docOf(d, s.Doc), s.Names[0].Name)
+					}
+				}
+			}
+		}
+	}
+	return passages, faults
+}
+
+// docOf returns the comment of one declaration. A comment above parentheses is that of all in them.
+func docOf(d *ast.GenDecl, own *ast.CommentGroup) *ast.CommentGroup {
+	if d.Lparen.IsValid() {
+		return own
+	}
+	return d.Doc
+}
