@@ -55,7 +55,7 @@ priority=100
 ) >/dev/null 2>&1 &
 # Redis reads its settings from standard input ("-"), so that the password shows in no process list.
 # appendfsync: Redis answers a write once it is on the disk.
-# maxmemory…: k8s/redis-master-deployment.yaml has the reasons.
+# maxmemory…, client-output-buffer-limit: k8s/redis-master-deployment.yaml has the reasons.
 # replica-announce-ip: Redis announces its name, because its address changes at each restart.
 # min-replicas…: a master without a slave for 3 s refuses writes, because the others may have chosen another master.
 # repl-timeout: a master whose node has died does not close its connections. A master pings its slaves more often than this.
@@ -70,6 +70,7 @@ save ""
 maxmemory 100mb
 maxmemory-policy volatile-ttl
 maxmemory-clients 64mb
+client-output-buffer-limit slave 64mb 64mb 0
 replica-announce-ip $ME
 replica-priority $priority
 min-replicas-to-write 1

@@ -19,7 +19,7 @@ const (
 	maxLuaLines   = 40
 	maxFileLines  = 200 // of one file of the API
 	// These count all lines of tests, and of what is below api/test/.
-	maxTestLines     = 23_300
+	maxTestLines     = 23_600
 	maxTestFileLines = 300
 )
 
