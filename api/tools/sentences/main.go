@@ -53,7 +53,8 @@ func main() {
 	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
 }
 
-// prose returns the comments of a file, or a document without its fences. A blank line ends a comment or an item of a list.
+// prose returns the comments of a file, or a document without its fences. A comment beside code comes with its line. A blank line
+// ends a comment or an item of a list.
 func prose(path, text string) string {
 	pattern, ok := comment[filepath.Ext(path)]
 	if !ok {
@@ -62,10 +63,12 @@ func prose(path, text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(fence.ReplaceAllString(text, "")) {
 		match := pattern.FindStringSubmatch(strings.TrimRight(line, "\n"))
-		if match == nil || strings.TrimSpace(match[1]) != "" {
+		switch {
+		case match == nil:
 			b.WriteString("\n\n")
-		}
-		if match != nil {
+		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // a comment beside code, which is half of what it says
+			b.WriteString("\n\n" + line)
+		default:
 			b.WriteString(match[2] + "\n")
 		}
 	}

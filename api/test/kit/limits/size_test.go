@@ -15,7 +15,7 @@ import (
 // The code grows by a decision only, which is a larger number here. Lines are counted that are neither blank nor comments.
 const (
 	maxAPILines      = 2554 // of Go in api/, without tests and tools
-	maxToolsLines    = 979  // of Go in api/tools/
+	maxToolsLines    = 981  // of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // of one file of the API
 	maxTestLines     = 23_600 // of Go in tests and in api/test/, blank lines and comments included
