@@ -11,7 +11,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Git on Windows ends lines with two characters, unless .gitattributes says otherwise. Shells and images cannot read them.
+// Without .gitattributes, Git on Windows would end lines with CR LF, which breaks shell scripts in images. A clone with
+// core.autocrlf=true must have the same bytes as the repository.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	root := must.Root(t)
 	dir := t.TempDir()

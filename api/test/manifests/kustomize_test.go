@@ -29,9 +29,10 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// These components replace a PHP guestbook's frontend beside its Redis and Service, and change its settings.
+// With one of these components, kustomize renders only the frontend, which replaces the frontend of a PHP guestbook. The Redis and
+// the Service of the PHP guestbook stay.
 func TestComponentsForPHPGuestbooks(t *testing.T) {
-	changes := map[string]map[string]string{ // settings that it adds or, where empty, takes away
+	changes := map[string]map[string]string{ // for each component, the settings that it adds, or removes if the value is ""
 		"existing": {},
 		"replica": {
 			"REDIS_SLAVE_HOST":         "redis-replica",
@@ -69,7 +70,7 @@ func TestComponentsForPHPGuestbooks(t *testing.T) {
 	}
 }
 
-// These components are for some clusters. They change only the listed values.
+// Each component for a kind of cluster changes only the values listed in this test.
 func TestComponentsForClusters(t *testing.T) {
 	changes := map[string][]string{
 		"openshift": {
@@ -140,7 +141,7 @@ func TestComponentsForClusters(t *testing.T) {
 	}
 }
 
-// A file for "kubectl replace" holds only objects that every PHP guestbook has, and sets GET_HOSTS_FROM in one place.
+// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. It sets GET_HOSTS_FROM in exactly one line.
 func TestReplacements(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},
@@ -158,7 +159,7 @@ func TestReplacements(t *testing.T) {
 	}
 }
 
-// If a cluster reaches only one registry, all images come from there.
+// "make manifests REGISTRY=…" renders manifests in which every image comes from the given registry.
 func TestManifestsOfARegistry(t *testing.T) {
 	root := must.Root(t)
 	const registry = "registry.example.com:5000/me"
@@ -194,8 +195,8 @@ func TestManifestsOfARegistry(t *testing.T) {
 	}
 }
 
-// SECURITY.md promises these policies. The files for a frontend alone have none, because "kubectl replace" needs existing
-// objects.
+// SECURITY.md promises the NetworkPolicies listed in this test. The manifests that replace only a frontend have no NetworkPolicy,
+// because "kubectl replace" fails if an object does not exist yet.
 func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 	for file, want := range map[string][]string{
 		"all-in-one/solo.yaml":                 {"frontend"},

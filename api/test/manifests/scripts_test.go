@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// documents maps the YAML files that are applied to a cluster, and compose.yaml, to their documents.
+// documents returns a map from the path of each YAML file in k8s/ and all-in-one/, and of compose.yaml, to its YAML documents.
 func documents(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -36,7 +36,7 @@ func documents(t *testing.T) map[string][]string {
 	return found
 }
 
-// programs lists the texts below a YAML node that have more than ten lines, other than YAML and JSON.
+// programs returns the strings below a YAML node that have more than ten lines and are neither YAML nor JSON.
 func programs(node any) (found []string) {
 	switch node := node.(type) {
 	case []any:
@@ -60,7 +60,8 @@ func programs(node any) (found []string) {
 	return found
 }
 
-// A program is a file that a linter reads. The ConfigMap that is made from such files is the one exception.
+// Manifests contain no script of more than ten lines, because a linter reads scripts only from files. The exception is the
+// ConfigMap redis-ha-scripts, which is generated from such files.
 func TestNoManifestHoldsAProgram(t *testing.T) {
 	for file, texts := range documents(t) {
 		for _, text := range texts {
@@ -79,7 +80,8 @@ func TestNoManifestHoldsAProgram(t *testing.T) {
 	}
 }
 
-// Flux replaces what looks like its variables, of which it knows none here, in each object that does not forbid that.
+// Flux replaces every "${NAME}" in a manifest, unless the object has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled.
+// Every object that contains such a text must have this annotation.
 func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	const annotation = "kustomize.toolkit.fluxcd.io/substitute"
 	forbidden := 0
@@ -104,7 +106,7 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	}
 }
 
-// The scripts of the made ConfigMap are those in the folder, byte for byte.
+// The generated ConfigMap k8s/ha/redis-ha-scripts.yaml contains the files of k8s/ha/scripts/, byte for byte.
 func TestTheScriptsAreInTheirConfigMap(t *testing.T) {
 	var made struct{ Data map[string]string }
 	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/ha/redis-ha-scripts.yaml")), &made))

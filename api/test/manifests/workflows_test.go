@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The workflows type nothing but targets of the Makefile, which people can type as well; and all that .ci/run types. Their actions
-// are named by commits, because a tag can be moved.
+// The GitHub workflows run only make targets, which developers can also run. They run every target that .ci/run runs. Actions
+// are pinned to a commit, because somebody can move a tag to another commit.
 func TestWorkflows(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^ *make ([a-z0-9-]+)`)
 	typed := map[string]bool{}
