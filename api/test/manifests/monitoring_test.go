@@ -73,7 +73,7 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 // The alert GuestbookWritesRefused fires after a single refused post, even if no post came before.
 func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
 	start := time.Now()
-	pod, prometheus := watched(t, "--maxmemory", "100kb", "--maxmemory-policy", "volatile-ttl") // an empty Redis already uses more memory, so that it refuses every write
+	pod, prometheus := watched(t, "--maxmemory", "100kb", "--maxmemory-policy", "volatile-ttl") // even an empty Redis uses more than 100 kB
 	must.Hold(t, "the pod is scraped", 30*time.Second, func() bool { return len(prometheus.Query(t, "guestbook_build_info")) == 1 })
 	response, _ := must.Do(t, http.MethodPost, pod.URL()+"/guestbook/entries", strings.NewReader("text=x"), "Content-Type", "application/x-www-form-urlencoded")
 	if response.StatusCode != http.StatusInsufficientStorage {
