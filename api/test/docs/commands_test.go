@@ -120,8 +120,8 @@ func documents(t *testing.T) map[string][]commands.Block {
 	return read
 }
 
-// environment returns the environment variables for a document's commands. It omits the variables of make, because the make that
-// runs this test would otherwise affect a make in a document.
+// environment returns the environment variables for a document's commands. The variables of make are
+// missing, because the make that runs this test would otherwise affect a make in a document.
 func environment(more ...string) []string {
 	return append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS")

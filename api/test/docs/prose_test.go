@@ -50,10 +50,10 @@ type passage struct {
 	first int
 }
 
-// text returns the lines of the passage, joined by blanks.
+// text returns the lines of the passage, joined by spaces.
 func (p passage) text() string { return strings.Join(p.lines, " ") }
 
-// at returns the file and the line in which the byte at an offset of the text is.
+// at returns the file name and the line number of the byte at an offset of the text.
 func (p passage) at(offset int) string {
 	line := p.first
 	for _, l := range p.lines {
@@ -65,7 +65,7 @@ func (p passage) at(offset int) string {
 	return fmt.Sprintf("%s:%d", p.file, line)
 }
 
-// No comment and no document contains an unclear phrase.
+// No comment and no document contains a phrase that the variable phrases lists.
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
@@ -87,7 +87,7 @@ func TestProse(t *testing.T) {
 	}
 }
 
-// The functions of this file find each kind of unclear phrase, and find nothing in clear sentences.
+// The check of prose finds each kind of unclear phrase, and accepts clear sentences.
 func TestProseIsJudged(t *testing.T) {
 	for _, c := range []struct {
 		file, content string
@@ -155,7 +155,7 @@ func sources(t *testing.T) (files []string) {
 	return files
 }
 
-// comments maps the extension of a file to a pattern for lines with a comment. Its group is the text of the comment.
+// comments maps the extension of a file to a pattern for lines with a comment. The group of each pattern matches the comment's text.
 var comments = map[string]*regexp.Regexp{
 	".js":   regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/)?$`),
 	".css":  regexp.MustCompile(`(?:^|\s)(?:/\*|\*) (.*?)(?: \*/.*)?$`),
@@ -192,7 +192,7 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 // newPassage matches a line that begins a new passage, such as an item of a list.
 var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
 
-// collect returns the passages in the lines of a file. The number of the first line is first.
+// collect returns the passages in the lines of a file. The parameter first is the number of the first line.
 func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
 	fresh := true
 	for i, line := range lines {
@@ -269,8 +269,8 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	return passages, faults
 }
 
-// docOf returns the doc comment of one declaration. In a group in parentheses, this is the comment above the declaration itself, not
-// the comment above the group.
+// docOf returns the doc comment of one declaration. If the declaration is in a group with parentheses, a comment above the group does
+// not count.
 func docOf(d *ast.GenDecl, own *ast.CommentGroup) *ast.CommentGroup {
 	if d.Lparen.IsValid() {
 		return own

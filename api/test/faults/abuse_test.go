@@ -84,7 +84,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 }
 
 // countConnections counts the clients of the master and of the slave until ctx ends, and adds a problem if there are more than
-// pool. It does not count replication and its own connection.
+// pool. countConnections ignores the connections of replication and its own connection.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	var most [2]int
@@ -166,8 +166,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends head and, if drip is true, one more byte each second. If read is false, beSlow never reads the answer. It returns
-// when the server closes the connection or ctx ends.
+// beSlow sends head and, if drip is true, one more byte each second. If read is false, beSlow never reads the answer. beSlow returns
+// when ctx ends or when the server closes the connection.
 func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -63,7 +63,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// The slave must not answer because it lacks the entry. The master has the entry but does not answer.
+			// The slave lacks the entry, so the slave must not answer. The master has the entry but is unavailable.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {

@@ -185,7 +185,7 @@ var haFaults = []fault{
 }
 
 // handOver returns a test case that restarts the master of k8s/ha/ three times, each time after the planned promotion of a slave.
-// The test case runs the Redis in the folder programs.
+// The parameter programs is the folder of the redis-server to run.
 func handOver(name, programs string) fault {
 	return fault{
 		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",

@@ -42,7 +42,7 @@ type fault struct {
 	reads, writes []int
 	// keeps is how many goroutines and open files the API may have after the fault in addition to slack.
 	keeps int
-	// away is the longest time for which writes may fail without a break. With awayInAll, it limits the sum of such times.
+	// away is the longest time for which writes may fail without a break. If awayInAll is true, away limits the sum of these times.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.
@@ -51,7 +51,7 @@ type fault struct {
 	rollback bool
 }
 
-// row is the outcome of one fault.
+// row is the outcome of one test case, and one row of the table in .build/faults.md.
 type row struct {
 	fault
 	requests      int

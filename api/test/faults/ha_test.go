@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Its Service redis-slave lists only ready Redis.
+// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach only ready Redis, as in Kubernetes.
 type ha struct {
 	*localpod.HA
 	r        *rig
@@ -71,7 +71,7 @@ func newHA(r *rig, s setup) *ha {
 }
 
 // masterAddr returns the address at which the next pod finds the master: the Service redis-master. In a test that cuts connections,
-// each pod has a proxy of its own instead.
+// each frontend pod connects to a HAProxy of its own instead.
 func (h *ha) masterAddr(string) (string, error) {
 	if h.port == 0 {
 		return h.proxies.addr(), nil
@@ -80,8 +80,8 @@ func (h *ha) masterAddr(string) (string, error) {
 	return h.ProxyAddr(h.pods - 1), nil
 }
 
-// watchReadiness probes each Redis and directs readers to the ready ones, as the kubelet and the Service redis-slave do. The period
-// and the timeout of the probe are those of the manifest.
+// watchReadiness probes each Redis and directs readers to the ready Redis, as the kubelet and the Service redis-slave do. The period
+// and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
 	ready := [3]bool{}
@@ -139,7 +139,8 @@ func (h *ha) lose(machine bool) int {
 	return m
 }
 
-// restart runs leave.sh on Redis i, and then restarts Redis i and its sentinel, as Kubernetes does when it replaces the pod.
+// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod: the preStop hook leave.sh first has another
+// Redis promoted if Redis i is the master.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))

@@ -31,7 +31,7 @@ const (
 var pace = 20 * time.Millisecond
 
 // load simulates visitors that use the guestbook at the same time. Writers repeat each post until it succeeds, and one more writer
-// never repeats a post. An operator hides entries. An old page replaces its own book. Others read books, pages and event streams.
+// never repeats a post. An operator hides entries. An old page overwrites a book of its own. Other visitors read books, pages and events.
 type load struct {
 	base    string
 	client  *http.Client
@@ -205,7 +205,7 @@ func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // every half second; the id named is then half a second old, so that each slave in sync has its entry
+		if withSeen && i%25 == 0 { // every half second, so that the next request names an id that is half a second old and that each slave in sync has
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()
@@ -273,8 +273,8 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check returns an error if no order of the requests explains all answers and the stored books. A picture of the history is then in
-// .build. check also adds a problem for each viewer that did not receive exactly the stored entries.
+// check returns an error if no order of the requests explains all answers and the stored books, and draws these requests in .build.
+// check also adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))

@@ -42,7 +42,7 @@ func (c *cuttable) relay(r *rig) func(addr string) (string, error) {
 	}
 }
 
-// wait blocks while the connection from the address source to the node is cut. It returns false at the end of the test.
+// wait blocks while the connection from the address source to the node is cut. At the end of the test, wait returns false.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,7 +23,7 @@ import (
 
 // setup holds the options of newRig. The zero value means one pod, one slave, and toxiproxy between the API and Redis.
 type setup struct {
-	pods, slaves int  // how many of the two pods and of the two slaves run; 0 means 1
+	pods, slaves int  // number of pods and number of slaves, at most 2 each; 0 means 1
 	direct       bool // the API reaches Redis without toxiproxy, so that the connections of the API can be counted
 	masterArgs   []string
 	apiEnv       []string
@@ -42,7 +42,7 @@ type setup struct {
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
-// In this picture frontend, master and slaves each stand for a Service of Kubernetes.
+// The fields frontend, master and slaves stand for Kubernetes Services.
 type rig struct {
 	*testing.T
 	setup                   setup
@@ -167,7 +167,7 @@ func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *servic
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic adds faults, which toxiproxy calls toxics and reads as JSON, to a proxy for the duration d.
+// toxic adds toxics to a proxy for the duration d. A toxic is a network fault of toxiproxy, described in JSON.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {
@@ -197,7 +197,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics fetches /metrics from a server. The function returned maps the name of a metric to its value.
+// metrics fetches /metrics from a server. It returns a function that returns the value of the metric with a given name.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")
@@ -245,8 +245,8 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups sleeps again and again, and records by how many nanoseconds at most a sleep took too long. A busy machine may add
-// this delay to every measured time.
+// measureHiccups sleeps again and again, and records the longest delay of a sleep in nanoseconds. A busy machine may add this delay
+// to every measured time.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64

@@ -18,8 +18,8 @@ type connections struct {
 	closed bool
 }
 
-// join dials addr, and copies bytes between the two connections until either ends. If may is not nil, join calls may before it
-// writes what it has read. If may returns false, the copying ends.
+// join dials addr, and copies bytes between the two connections until either ends. If the function may is not nil, join calls the
+// function before each write, and stops when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *connections) close() {
 	}
 }
 
-// accept calls serve for each connection to the listener until the test ends.
+// accept accepts connections from the listener until the test ends, and calls the function serve for each connection.
 func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	go func() {
 		for {
@@ -125,7 +125,7 @@ func newService(t testing.TB, backends ...string) *service {
 
 func (s *service) addr() string { return s.listener.Addr().String() }
 
-// to replaces the list of backends. Only new connections use the new list.
+// to replaces the list of backends of the service. Only new connections use the new list.
 func (s *service) to(backends ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

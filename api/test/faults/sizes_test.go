@@ -51,7 +51,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: append([]string{"--maxmemory", "20mb"}, policy()...)}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// send sends a POST whose body is head and text, records the request, and returns the outcome of the write and the HTTP status.
+// send posts a form whose body is head and text, records the request, and returns the outcome of the write and the HTTP status.
 func (l *load) send(client *http.Client, what, path, head, text, key string) (outcome history.Outcome, status int) {
 	q, err := http.NewRequest(http.MethodPost, l.base+path, io.MultiReader(strings.NewReader(head), strings.NewReader(text)))
 	if err != nil {
@@ -191,7 +191,7 @@ func makeLongBook(r *rig, megabytes int) {
 }
 
 // longBook sends `get` for the key `long` from four clients that never read the answer, and from four ordinary clients. The
-// ordinary clients must receive the whole book, or the status and the words given.
+// ordinary clients must receive the whole book, or an error with the given status and words.
 func longBook(r *rig, megabytes int, status int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()

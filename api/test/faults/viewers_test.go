@@ -45,7 +45,7 @@ func allViewers(r *rig) {
 			}
 		}
 	}()
-	each := func(do func(viewer int)) { // calls do for each viewer, 16 at a time
+	each := func(do func(viewer int)) { // handles 16 viewers at a time
 		var doing sync.WaitGroup
 		for part := range 16 {
 			doing.Go(func() {

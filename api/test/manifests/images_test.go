@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The name of every image has a version. It also has a registry, because CRI-O may refuse the name of an image without a registry.
+// The name of every image includes a version and a registry, because CRI-O may refuse the name of an image without a registry.
 // The images of the guestbook do not run as root.
 func TestImages(t *testing.T) {
 	total := 0

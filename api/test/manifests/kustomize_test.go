@@ -29,8 +29,8 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// With one of these components, kustomize renders only the frontend, which replaces the frontend of a PHP guestbook. The Redis and
-// the Service of the PHP guestbook stay.
+// With the component existing, replica or leader-follower, kustomize renders only the frontend, which replaces the frontend of a PHP
+// guestbook. The Redis and the Service of the PHP guestbook stay.
 func TestComponentsForPHPGuestbooks(t *testing.T) {
 	changes := map[string]map[string]string{ // for each component, the settings that it adds, or removes if the value is ""
 		"existing": {},
@@ -70,7 +70,7 @@ func TestComponentsForPHPGuestbooks(t *testing.T) {
 	}
 }
 
-// Each component for a kind of cluster changes only the values listed in this test.
+// The components for OpenShift, quotas, meshes and other clusters change only the values listed in this test.
 func TestComponentsForClusters(t *testing.T) {
 	changes := map[string][]string{
 		"openshift": {
@@ -141,7 +141,7 @@ func TestComponentsForClusters(t *testing.T) {
 	}
 }
 
-// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. It sets GET_HOSTS_FROM in exactly one line.
+// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. Such a manifest sets GET_HOSTS_FROM once.
 func TestReplacements(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},

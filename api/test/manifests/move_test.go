@@ -33,8 +33,8 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs `move.sh check`, `move.sh freeze` or `move.sh thaw` as in the pod redis-move. The command filter changes the output of
-// redis-cli in move.sh.
+// move runs `move.sh check`, `move.sh freeze` or `move.sh thaw` as in the pod redis-move. The command filter changes the output
+// of redis-cli in move.sh.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -80,7 +80,7 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
-	// The source is empty after a restart. The copy must then keep its book.
+	// The Redis from which the book was copied is empty after a restart. The copy must keep the book.
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")

@@ -50,7 +50,7 @@ func keys[V any](m map[string]V) (keys []string) {
 	return keys
 }
 
-// inFile returns the Kubernetes objects in a file of the repository, by "Kind/name".
+// inFile returns a map from "Kind/name" to each Kubernetes object in a file of the repository.
 func inFile(t *testing.T, name string) map[string]object {
 	t.Helper()
 	return objects(t, must.Read(t, must.Root(t), name))
@@ -78,7 +78,8 @@ func base(t *testing.T) string {
 	return all.String()
 }
 
-// built returns the output of `kustomize build` for a copy of k8s/. The pairs oldnew first replace texts in its Kustomization.
+// built returns the output of `kustomize build` for a copy of k8s/. Before, built replaces texts in the file Kustomization:
+// oldnew lists each old text, followed by its new text.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	root := must.Root(t)
@@ -166,7 +167,7 @@ func withPods(t *testing.T) []string {
 }
 
 // flatten adds each scalar below a YAML node to the map into, under its path: the keys that lead to the scalar, separated by blanks.
-// In the path, an item of a list appears by its field name, or by its index if it has no name.
+// In such a path, an item of a list appears by the value of its field name, or by its index if the item has no such field.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:

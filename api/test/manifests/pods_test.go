@@ -133,8 +133,8 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 	}
 }
 
-// Pods run only on Linux nodes. They start even in a namespace with thousands of Services, because no environment variables are
-// set for Services. The drain of a node does not wait for a pod that is not ready.
+// Pods run only on Linux nodes. Pods start even in a namespace with thousands of Services, because the manifests disable the environment
+// variables for Services. The drain of a node does not wait for a pod that is not ready.
 func TestPodsStartAndLeaveEverywhere(t *testing.T) {
 	for _, file := range withPods(t) {
 		for _, o := range objects(t, must.Read(t, file)) {
@@ -209,7 +209,7 @@ func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	if start <= 0 || end <= 0 || start+end >= night {
 		t.Errorf("it may start within %s and take %s, want both to be bounded, and to end before the next", start, end)
 	}
-	// If the node of a backup's pod is lost, its Job does not end at its deadline. The CronJob must then replace this Job.
+	// If the node of a backup's pod is lost, the Job does not end at its deadline. The CronJob must replace this Job at the next backup.
 	if job["concurrencyPolicy"] != "Replace" {
 		t.Errorf("concurrencyPolicy is %v: one that hangs keeps all later ones from starting", job["concurrencyPolicy"])
 	}

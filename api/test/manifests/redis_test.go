@@ -124,8 +124,8 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// A Redis cannot replicate from a newer Redis, and Valkey cannot replicate from a Redis later than 7.2. The scripts of k8s/ha/
-// then refuse to copy the book.
+// A Redis cannot replicate from a newer Redis, and Valkey cannot replicate from a Redis later than 7.2. In both cases, the
+// scripts of k8s/ha/ refuse to copy the book.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

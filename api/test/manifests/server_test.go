@@ -41,7 +41,7 @@ func newMaster(t *testing.T, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Master, env, words(master["command"], master["args"])...)
 }
 
-// words joins the command and the args of a container to one list of strings.
+// words joins the command and the args of a container into one list of strings.
 func words(parts ...any) (words []string) {
 	for _, part := range parts {
 		for _, word := range part.([]any) {
@@ -91,7 +91,7 @@ func (s *server) start(t *testing.T) *server {
 	return s
 }
 
-// refuses starts the server. The test fails unless the server exits with an error and prints one line that contains all texts.
+// refuses starts the server. The test fails unless the server exits with an error and prints one line that contains all given texts.
 func (s *server) refuses(t *testing.T, texts ...string) {
 	t.Helper()
 	s.start(t)

@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The GitHub workflows run only make targets, which developers can also run. They run every target that .ci/run runs. Actions
-// are pinned to a commit, because somebody can move a tag to another commit.
+// The GitHub workflows run only make targets, which developers can also run, and run every target that .ci/run runs. Each action is
+// pinned to a commit, because somebody can move a tag to another commit.
 func TestWorkflows(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^ *make ([a-z0-9-]+)`)
 	typed := map[string]bool{}
