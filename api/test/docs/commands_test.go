@@ -29,7 +29,7 @@ func TestCommands(t *testing.T) {
 	}
 	t.Cleanup(shell.Close)
 	root := repository(t)
-	files, err := commands.Documents(root) // README.md comes first
+	files, err := commands.Documents(root) // commands.Documents returns README.md first
 	if err != nil {
 		t.Fatal(err)
 	}

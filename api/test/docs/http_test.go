@@ -40,7 +40,7 @@ func TestHTTP(t *testing.T) {
 		if name, _, _ := strings.Cut(path, "{"); !strings.Contains(document, strings.TrimSuffix(name, "/")) {
 			t.Errorf("docs/http.md does not name %s", path)
 		}
-		if ref := methods["$ref"]; ref != nil { // "#/components/pathItems/…"
+		if ref := methods["$ref"]; ref != nil { // the reference is such as "#/components/pathItems/…"
 			methods = description.Components.PathItems[strings.Trim(filepath.Base(string(ref)), `"`)]
 		}
 		for method, raw := range methods {

@@ -29,7 +29,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If a method of namespace fails, it ends the test.
+// A namespace is the Kubernetes namespace of one test. If a method of namespace fails, the method ends the test.
 type namespace struct {
 	*testing.T
 	name string
@@ -110,7 +110,7 @@ func (n namespace) create(object string) string {
 	return out
 }
 
-// await polls until the condition is true. It pauses between two polls, so that a small machine is not overloaded.
+// await polls until the condition is true. Between two polls, await pauses, so that a small machine is not overloaded.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
 	must.Hold(n, what, limit, func() bool {

@@ -90,7 +90,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return run("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { run("restart", service) },
-			// The kernel kills a container in this way if memory is short. Docker then restarts the container.
+			// If memory is short, the kernel kills a container with SIGKILL. Docker then restarts the container.
 			"killed by the kernel": func() {
 				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
 				if err == nil {

@@ -67,7 +67,7 @@ func (n namespace) shell() *commands.Shell {
 	environment := []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + load}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name != "KUBECONFIG" && name != "LOAD" && !strings.HasPrefix(name, "M") {
-			environment = append(environment, variable) // all except MAKEFLAGS and similar ones, which affect make
+			environment = append(environment, variable) // skips MAKEFLAGS and similar variables, which affect make
 		}
 	}
 	shell := &commands.Shell{

@@ -28,7 +28,7 @@ func docker(t *testing.T, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Images work even if they are built from a checkout whose files only the owner may read, or from an archive without executable bits.
+// The images of nginx and of the slave work even if a checkout is readable only by its owner, or if an archive has no executable bits.
 func TestImagesOfAStrictCheckout(t *testing.T) {
 	for name, modes := range map[string]struct{ folder, program, file os.FileMode }{
 		"umask 077": {0o700, 0o700, 0o600}, "umask 027": {0o750, 0o750, 0o640}, "archive": {0o755, 0o644, 0o644},
@@ -84,7 +84,7 @@ func TestAPIImageTakesAModuleProxy(t *testing.T) {
 	}
 }
 
-// If the container of redis-master cannot use its data folder, it prints the reason in one line.
+// If redis-master cannot use its data folder, its container prints the reason in one line.
 func TestMastersFolder(t *testing.T) {
 	type pod struct {
 		Containers []struct {

@@ -20,7 +20,7 @@ import (
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
 // A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. Within the cluster, the NetworkPolicies
-// allow only the pods of Prometheus and of the Redis exporter to connect to the ports for metrics.
+// allow only Prometheus to connect to the ports for metrics, and allow the Redis exporter to connect to Redis.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}
@@ -71,7 +71,7 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Only the pods of Prometheus and of the Redis exporter may connect to the ports below.
+	// Pods with the labels of Prometheus or of the Redis exporter may connect. A pod with other labels must not connect.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.kubectl("get", "pods", "-l", "app=redis,role=proxy", "-o", "jsonpath={.items[0].status.podIP}")
 	masterPod := n.kubectl("get", "pods", "-l", master, "-o", "jsonpath={.items[0].status.podIP}")

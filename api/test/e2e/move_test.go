@@ -100,7 +100,7 @@ func (e edition) move(t *testing.T) {
 	n.hasTheBook(redis, key, book, r.Writes)
 }
 
-// hasTheBook waits until the key in each Redis holds the book, followed by the given number of messages.
+// hasTheBook waits until the key in each Redis holds the book, followed by the messages m0, m1 and so on up to the given number.
 func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
 	for _, pod := range redis {

@@ -77,8 +77,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
 `
 
-// filled sets the user and the group of the namespace in each Deployment of the manifests that names no user or no group, as OpenShift
-// does.
+// filled adds the user and the group of the namespace to each Deployment that sets no user or no group. OpenShift does the same.
 func (n namespace) filled(text string) string {
 	n.Helper()
 	var all strings.Builder
@@ -195,7 +194,7 @@ func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	n.await("all pods run, not ready", time.Minute, func() bool {
 		pods = n.names("pods", frontend)
 		running := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].status.containerStatuses[*].ready}")
-		return running == "true true true" // nginx
+		return running == "true true true" // the container nginx is ready in three pods
 	})
 	const policy = `--patch={"spec": {"unhealthyPodEvictionPolicy": "%s"}}`
 	n.kubectl("patch", "poddisruptionbudget", "frontend", fmt.Sprintf(policy, "IfHealthyBudget"))
@@ -214,7 +213,7 @@ func TestSolo(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
 	n.ready()
-	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // Deployment, ReplicaSet, Pod, Service, NetworkPolicy
+	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // five objects: a Deployment, a ReplicaSet, a Pod, a Service and a NetworkPolicy
 		t.Errorf("there are\n%s", made)
 	}
 	signs(t, "http://"+n.frontendAddress())

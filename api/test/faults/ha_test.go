@@ -139,8 +139,8 @@ func (h *ha) lose(machine bool) int {
 	return m
 }
 
-// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod: the preStop hook leave.sh first has another
-// Redis promoted if Redis i is the master.
+// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod: if Redis i is the master, the preStop
+// hook leave.sh first makes the sentinels promote another Redis.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))

@@ -205,7 +205,7 @@ func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // every half second, so that the next request names an id that is half a second old and that each slave in sync has
+		if withSeen && i%25 == 0 { // every half second, name an entry that is half a second old, because each slave in sync has it by then
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()

@@ -141,7 +141,7 @@ func otherVersions(t *testing.T) (faults []fault) {
 			continue // the folder holds other programs
 		}
 		version, err := exec.Command(server, "--version").Output()
-		words := strings.Fields(string(version)) // Redis server v=6.0.16 …
+		words := strings.Fields(string(version)) // the output is such as: Redis server v=6.0.16 …
 		if err != nil || len(words) < 3 {
 			t.Fatalf("%s --version: %q, %v", server, version, err)
 		}

@@ -42,7 +42,7 @@ func TestSoak(t *testing.T) {
 	for p := range l.problems {
 		t.Error(p)
 	}
-	const most = 5 // MB, files or goroutines per minute
+	const most = 5 // the largest growth in MB, files or goroutines per minute
 	for name, value := range map[string]func(usage) float64{
 		"MB":         func(u usage) float64 { return float64(u.memory) / (1 << 20) },
 		"open files": func(u usage) float64 { return float64(u.files) },

@@ -1,5 +1,5 @@
 // Command phpstandin replaces the PHP frontend in tests. Its answers to /guestbook.php equal, byte for byte, the answers of Apache 2.4
-// with PHP 8.2 and Predis. It uses the same Redis Services as the PHP frontend. After SIGTERM, phpstandin serves for five more seconds.
+// with PHP 8.2 and Predis. The Redis Services are those of the PHP frontend. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -58,7 +58,7 @@ func main() {
 		apache(w, 404, "Not Found", "The requested URL was not found on this server.")
 	})
 	server := &http.Server{Addr: *listen, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // Apache's LimitRequestLine
+		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // the default of Apache's LimitRequestLine
 			apache(w, 414, "Request-URI Too Long", "The requested URL's length exceeds the capacity\nlimit for this server.<br />\n")
 			return
 		}
@@ -77,7 +77,7 @@ func apache(w http.ResponseWriter, status int, title, text string) {
 	fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>%d %[2]s</title>\n</head><body>\n<h1>%[2]s</h1>\n<p>%[3]s</p>\n</body></html>\n", status, title, text)
 }
 
-// guestbook answers as guestbook.php does. It reads parameters only from the query of the URL.
+// guestbook answers as guestbook.php does, and reads parameters only from the query of the URL.
 func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	cmd, ok := params.Get("cmd")
