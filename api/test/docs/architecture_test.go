@@ -48,8 +48,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether a folder contains a file called name, a Go file declares an identifier called name, or another file contains the
-// text name. The path of the folder or file is path.
+// has reports whether the folder path contains the file name, the Go file path declares name, or another file contains the text name.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(repository(t), path)

@@ -128,8 +128,7 @@ func environment(more ...string) []string {
 	}), more...)
 }
 
-// copyOfRepository copies the repository to a temporary folder. The commands run there, so that they do not disturb a guestbook
-// that runs in the repository.
+// copyOfRepository copies the repository to a temporary folder, because a guestbook may be running in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	from, to := repository(t), t.TempDir()

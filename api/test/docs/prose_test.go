@@ -269,8 +269,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	return passages, faults
 }
 
-// docOf returns the doc comment of one declaration. If the declaration is in a group with parentheses, a comment above the group does
-// not count.
+// docOf returns the doc comment of one declaration. A comment above a group with parentheses does not count.
 func docOf(d *ast.GenDecl, own *ast.CommentGroup) *ast.CommentGroup {
 	if d.Lparen.IsValid() {
 		return own

@@ -20,8 +20,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Docker Compose starts the guestbook with compose.yaml and the images of "make images". If any one container is lost, the guestbook
-// answers again within ten seconds and no entry is lost.
+// Docker Compose starts the guestbook. If any one container is lost, the guestbook answers again within ten seconds, with all entries.
 func TestCompose(t *testing.T) {
 	n := namespace{T: t}
 	compose := []string{"docker", "compose"}

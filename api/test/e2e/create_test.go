@@ -18,8 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Each of four ways to create the guestbook with kubectl yields a guestbook that passes the tests of api/test/contract. "kubectl delete"
-// then deletes every object.
+// Four ways to create the guestbook with kubectl pass the tests of api/test/contract. "kubectl delete" then deletes every object.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
@@ -62,8 +61,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// bare fails the test if the container api has a shell, or if another container has a service account token or a writable root
-// filesystem.
+// bare fails the test if the container api has a shell, or if another container has a Kubernetes token or a writable root filesystem.
 func (n namespace) bare() {
 	n.Helper()
 	fails := func(with, deployment, container string, command ...string) {
@@ -90,8 +88,7 @@ func envManifests(n namespace) string {
 	return dir
 }
 
-// frontendAddress returns host and port of the Service frontend: the node port if this machine can connect to a node, or else a
-// forwarded local port.
+// frontendAddress returns host and port of the Service frontend: a node port if this machine reaches a node, or a forwarded port.
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")

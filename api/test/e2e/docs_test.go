@@ -51,8 +51,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	return blocks
 }
 
-// shell returns a shell for the commands of a document. In this shell, kubectl uses the namespace of the test, and free local ports
-// replace the ports in the documents.
+// shell returns a shell for a document. Its kubectl uses the namespace of the test, and free local ports replace those of the document.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")

@@ -69,8 +69,7 @@ func (n namespace) ends() func() map[string]end {
 	}
 }
 
-// The test deletes 50 frontend pods, five at a time, while visitors read and write and 100 viewers receive events. No request fails, and
-// no viewer is without a stream for more than two seconds.
+// While visitors read and write, 50 frontend pods are deleted, five at a time. No request fails, and viewers reconnect within 2 s.
 func TestFiftyPodsLeave(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	dir := t.TempDir()

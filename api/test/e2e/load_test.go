@@ -69,8 +69,7 @@ func (l load) more() {
 	})
 }
 
-// stop stops the visitors. The test fails if a read failed, if an acknowledged message is missing, or if a write failed for a reason
-// that does not begin with allowed.
+// stop stops the visitors. The test fails if a read failed, a message is lost, or a write failed for a reason without the prefix allowed.
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)

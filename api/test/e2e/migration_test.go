@@ -19,8 +19,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is one of three published versions of the PHP guestbook. The versions differ in the names of the Redis roles, in the Redis
-// key of the book, and in the manifest that replaces the PHP frontend.
+// An edition is one of three published PHP guestbooks, which differ in the roles of their Redis and in the Redis key of the book.
 type edition struct {
 	name, master, slave string
 	key                 string
@@ -33,8 +32,7 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// The commands of docs/migrate.md replace the PHP frontend and later restore it, while old pages and new pages write. No request fails,
-// and no message is lost.
+// The commands of docs/migrate.md replace and restore the PHP frontend while old and new pages write. No request fails, no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	var signed atomic.Int64
 	t.Cleanup(func() {

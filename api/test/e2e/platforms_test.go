@@ -124,8 +124,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// With the component gitops, kubectl, Argo CD and Flux keep the number of replicas that the autoscaler has set. The quota of this test
-// allows no pods, because no pod is needed.
+// With the component gitops, kubectl, Argo CD and Flux keep the number of replicas that the autoscaler has set.
 func TestTheAutoscalersFigureStays(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -164,8 +163,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master's PersistentVolumeClaim stays pending. The commands in the documents show the reason, and
-// set a default StorageClass.
+// Without a default StorageClass, the disk of the master is missing. Commands in the documents show the reason and set a StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
@@ -184,8 +182,7 @@ func TestNoDefaultStorageClass(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// While Redis is missing, no frontend pod is ready. The PodDisruptionBudget then allows the eviction of these pods, so that they do not
-// delay the drain of a node.
+// Without Redis no frontend pod is ready. The PodDisruptionBudget allows the eviction of such pods, so that a drain does not wait.
 func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// The CPU and memory of running frontend pods are increased and then decreased while visitors read and write. No container restarts,
-// and no request fails.
+// The CPU and memory of running pods grow and shrink while visitors read and write. No container restarts, and no request fails.
 func TestResize(t *testing.T) {
 	n := newGuestbook(t)
 	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods

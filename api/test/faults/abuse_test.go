@@ -83,8 +83,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts the clients of the master and of the slave until ctx ends, and adds a problem if there are more than
-// pool. countConnections ignores the connections of replication and its own connection.
+// countConnections counts clients of the master and of the slave until ctx ends, without replication. More than pool are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	var most [2]int

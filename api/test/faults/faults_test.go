@@ -23,8 +23,7 @@ const (
 	deadline = 2500 * time.Millisecond
 	// recovered is the longest time from the end of a fault until a write succeeds.
 	recovered = time.Second
-	// slack is how many more goroutines, and how many more open files, the API may have after a fault than before. Connections open
-	// and close all the time, so the two numbers are never exactly equal.
+	// slack is how many more goroutines or files the API may have after a fault, because connections open and close all the time.
 	slack = 30
 )
 

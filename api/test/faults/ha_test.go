@@ -41,7 +41,7 @@ func newHA(r *rig, s setup) *ha {
 		h.port, h.net = o.Port, o.Net
 		o.Relay = h.relay(r)
 		o.Edit = func(text string) string {
-			// Each process connects from an address of its own, so that the relays can tell which process has opened a connection.
+			// Each process connects from an address of its own, so that the relays recognize the process by its address.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
 			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)
@@ -70,8 +70,7 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address at which the next pod finds the master: the Service redis-master. In a test that cuts connections,
-// each frontend pod connects to a HAProxy of its own instead.
+// masterAddr returns the address of the Service redis-master, or of one HAProxy for each frontend pod if the test cuts connections.
 func (h *ha) masterAddr(string) (string, error) {
 	if h.port == 0 {
 		return h.proxies.addr(), nil

@@ -52,8 +52,7 @@ func (c *cuttable) wait(source string, node int) bool {
 	return !c.closed
 }
 
-// blocked reports whether the connection from the address source to the node is cut. The node that is cut off cannot reach another
-// node, and only the first proxy, the pod behind this proxy and the test can reach the node that is cut off.
+// blocked reports whether the connection from source to node is cut. Only the first proxy, its pod and the test reach a cut-off node.
 func (c *cuttable) blocked(source string, node int) bool {
 	last, inside := strings.CutPrefix(source, c.net+".")
 	if c.off == 0 || !inside || last == "11" {

@@ -99,8 +99,7 @@ var redisFaults = []fault{
 		}},
 }
 
-// slaveBack starts slave i, directs readers to both slaves at once, and waits until slave i is in sync. Readers therefore reach a
-// slave before its first sync, as they do behind a Service without a readiness probe.
+// slaveBack starts slave i, sends readers to slave i even before its first sync, and waits until slave i is in sync.
 func (r *rig) slaveBack(i int) {
 	r.Helper()
 	podtest.Start(r, r.pods[i].Slave)
@@ -108,8 +107,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the master, and the master its slave. Writes wait until the slave has received every write, as
-// in a planned failover.
+// swapRoles makes the first slave the master and the master its slave. Writes wait until the slave has received every write.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave

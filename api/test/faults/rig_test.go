@@ -245,8 +245,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups sleeps again and again, and records the longest delay of a sleep in nanoseconds. A busy machine may add this delay
-// to every measured time.
+// measureHiccups records the longest delay of a sleep in nanoseconds. A busy machine may add this delay to every measured time.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64

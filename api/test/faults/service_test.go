@@ -96,8 +96,7 @@ func reset(c net.Conn) {
 	c.Close()
 }
 
-// service stands for a Service of Kubernetes. Each new connection goes to the next backend. Open connections keep their backend
-// when the list of backends changes.
+// service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections keep their backend.
 type service struct {
 	connections
 	listener net.Listener

@@ -144,8 +144,7 @@ func untilFull(r *rig) {
 			}
 		}
 	}
-	// A large buffer in Redis may cause a 507 for a moment. The master is therefore full only when all of a thousand posts are
-	// refused.
+	// A large buffer in Redis may cause a 507 for a moment, so the master counts as full once all of a thousand posts are refused.
 	stored := int64(0)
 	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
 		var created, other atomic.Int64

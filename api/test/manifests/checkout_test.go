@@ -11,8 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Without .gitattributes, Git on Windows would end lines with CR LF, which breaks shell scripts in images. A clone with
-// core.autocrlf=true must have the same bytes as the repository.
+// Without .gitattributes, a clone on Windows (core.autocrlf=true) would end lines with CR LF, which breaks shell scripts in images.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	root := must.Root(t)
 	dir := t.TempDir()

@@ -11,8 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The name of every image includes a version and a registry, because CRI-O may refuse the name of an image without a registry.
-// The images of the guestbook do not run as root.
+// Image names have a version, and a registry because CRI-O may refuse a name without a registry. No image of the guestbook runs as root.
 func TestImages(t *testing.T) {
 	total := 0
 	check := func(file, image string) {

@@ -25,8 +25,7 @@ func selectors(node any) (found []object) {
 	return found
 }
 
-// selects reports whether a selector matches the labels of a pod. The selector is a map of labels, as in a Service, or has the
-// fields matchLabels and matchExpressions.
+// selects reports whether a selector matches labels. A selector is a map of labels, or has matchLabels and matchExpressions.
 func selects(selector, labels object) bool {
 	for name, value := range selector {
 		switch name {

@@ -29,8 +29,7 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// With the component existing, replica or leader-follower, kustomize renders only the frontend, which replaces the frontend of a PHP
-// guestbook. The Redis and the Service of the PHP guestbook stay.
+// With the component existing, replica or leader-follower, kustomize renders only a frontend, which replaces that of a PHP guestbook.
 func TestComponentsForPHPGuestbooks(t *testing.T) {
 	changes := map[string]map[string]string{ // for each component, the settings that it adds, or removes if the value is ""
 		"existing": {},
@@ -195,8 +194,7 @@ func TestManifestsOfARegistry(t *testing.T) {
 	}
 }
 
-// SECURITY.md promises the NetworkPolicies listed in this test. The manifests that replace only a frontend have no NetworkPolicy,
-// because "kubectl replace" fails if an object does not exist yet.
+// SECURITY.md promises NetworkPolicies for a new guestbook. A manifest for "kubectl replace" has none, because it must not add objects.
 func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 	for file, want := range map[string][]string{
 		"all-in-one/solo.yaml":                 {"frontend"},

@@ -33,8 +33,7 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs `move.sh check`, `move.sh freeze` or `move.sh thaw` as in the pod redis-move. The command filter changes the output
-// of redis-cli in move.sh.
+// move runs move.sh with "check", "freeze" or "thaw". The command filter changes the output of redis-cli in move.sh.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -50,8 +49,7 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	return string(out), err
 }
 
-// move.sh copies a book from another Redis to the disk of redis-master. After `move.sh freeze`, the other Redis refuses writes, so
-// that no write is missing in the copy.
+// move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the other Redis refuses writes, so that none is lost.
 func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")

@@ -78,8 +78,7 @@ func base(t *testing.T) string {
 	return all.String()
 }
 
-// built returns the output of `kustomize build` for a copy of k8s/. Before, built replaces texts in the file Kustomization:
-// oldnew lists each old text, followed by its new text.
+// built replaces texts in a copy of k8s/Kustomization (oldnew: an old text, its new text, …), and returns the output of kustomize.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	root := must.Root(t)

@@ -66,8 +66,7 @@ func podExcess(spec object) (found []string) {
 	return found
 }
 
-// containerExcess returns the rights of a container that the guestbook does not need. A setting that the container lacks is
-// inherited from the securityContext of the pod.
+// containerExcess returns unneeded rights of a container. Settings that the container lacks are inherited from the pod.
 func containerExcess(container, pod object) (found []string) {
 	own := sub(container, "securityContext")
 	inherited := func(field string) any {

@@ -23,8 +23,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// releasedOn is the time of the commit that the tests release. This time is years ago, so that a test can find
-// the current date in a released file.
+// releasedOn is the time of the released commit. It is years ago, so that a test can find the current date in a released file.
 const releasedOn = "2021-02-03T04:05:06Z"
 
 // execute runs a program and returns its standard output. If the program fails, execute ends the test.
@@ -40,8 +39,7 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher is the environment in which the tests make a release: a folder with a Git repository of one commit and an SSH key,
-// and a registry with base images.
+// A publisher is a folder with a Git repository of one commit and an SSH key, and a registry with base images.
 type publisher struct {
 	dir, root, registry string
 }

@@ -49,8 +49,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// A password made with "echo" ends with a newline, or on Windows with CR LF. The start scripts refuse such a password, because
-// redis-cli would send the newline and other clients would not.
+// The start scripts refuse a password with a newline, as made with "echo", because only redis-cli would send the newline to Redis.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {
@@ -124,8 +123,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// A Redis cannot replicate from a newer Redis, and Valkey cannot replicate from a Redis later than 7.2. In both cases, the
-// scripts of k8s/ha/ refuse to copy the book.
+// The scripts of k8s/ha/ refuse to copy a newer Redis, or with Valkey a Redis later than 7.2, because the replication would fail.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

@@ -60,8 +60,7 @@ func programs(node any) (found []string) {
 	return found
 }
 
-// Manifests contain no script of more than ten lines, because a linter reads scripts only from files. The exception is the
-// ConfigMap redis-ha-scripts, which is generated from such files.
+// No manifest contains a script of more than ten lines, except the generated ConfigMap redis-ha-scripts, because linters read files.
 func TestNoManifestHoldsAProgram(t *testing.T) {
 	for file, texts := range documents(t) {
 		for _, text := range texts {

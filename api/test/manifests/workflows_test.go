@@ -13,8 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The GitHub workflows run only make targets, which developers can also run, and run every target that .ci/run runs. Each action is
-// pinned to a commit, because somebody can move a tag to another commit.
+// The workflows run only make targets, and every target of .ci/run. Actions are pinned to commits, because a tag can be moved.
 func TestWorkflows(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^ *make ([a-z0-9-]+)`)
 	typed := map[string]bool{}
