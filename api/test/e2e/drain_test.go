@@ -20,7 +20,7 @@ import (
 // An end holds the time at which a pod was deleted, and the times at which its containers nginx and api ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends watches the frontend pods until the test ends. It returns a function that maps the name of each ended pod to its times.
+// ends watches the frontend pods until the test ends. ends returns a function that maps the name of each ended pod to its times.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", "json")

@@ -71,7 +71,7 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Pods with the labels of Prometheus or of the Redis exporter may connect. A pod with other labels must not connect.
+	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods with other labels must not reach Redis or /metrics.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.kubectl("get", "pods", "-l", "app=redis,role=proxy", "-o", "jsonpath={.items[0].status.podIP}")
 	masterPod := n.kubectl("get", "pods", "-l", master, "-o", "jsonpath={.items[0].status.podIP}")

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestSoak simulates visitors for the time SOAK. It fails if the memory, the files or the goroutines of the API grow without end.
+// TestSoak simulates visitors for the time SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {

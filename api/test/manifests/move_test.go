@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newSource starts the Redis from which a test copies a book. This Redis saves nothing to its disk.
+// newSource starts the Redis from which a test copies a book. The Redis from newSource saves nothing to its disk.
 func newSource(t *testing.T, args ...string) *server {
 	t.Helper()
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 // object is a YAML mapping, such as a Kubernetes object or a part of one.
 type object = map[string]any
 
-// objects parses a manifest. It returns a map from "Kind/name" to the Kubernetes object.
+// objects parses a manifest, and returns a map from "Kind/name" to the Kubernetes object.
 func objects(t *testing.T, manifest string) map[string]object {
 	t.Helper()
 	found := map[string]object{}

@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// releasedOn is the time of the released commit. It is years ago, so that a test can find the current date in a released file.
+// releasedOn is the time of the released commit. This time is years ago, so that a test can find the current date in a released file.
 const releasedOn = "2021-02-03T04:05:06Z"
 
 // execute runs a program and returns its standard output. If the program fails, execute ends the test.

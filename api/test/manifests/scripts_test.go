@@ -79,8 +79,8 @@ func TestNoManifestHoldsAProgram(t *testing.T) {
 	}
 }
 
-// Flux replaces every "${NAME}" in a manifest, unless the object has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled.
-// Every object that contains such a text must have this annotation.
+// Each object with a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Without the annotation,
+// Flux would replace the text.
 func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	const annotation = "kustomize.toolkit.fluxcd.io/substitute"
 	forbidden := 0
