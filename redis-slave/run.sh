@@ -2,7 +2,7 @@
 # This script starts a Redis slave of the guestbook's master.
 #
 #   GET_HOSTS_FROM   is "env" if the master's address is in REDIS_MASTER_SERVICE_HOST and REDIS_MASTER_SERVICE_PORT, which
-#                    Kubernetes sets for the Service redis-master. With any other value, the address is redis-master:6379.
+#                    Kubernetes sets for the Service redis-master. Otherwise, the address is redis-master:6379.
 #   REDIS_PASSWORD   is the slave's own password, and the password that the slave sends to the master. An empty
 #                    REDIS_PASSWORD means no password.
 #
@@ -12,16 +12,16 @@ set -eu
 host=redis-master
 port=6379
 if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
-  # run.sh exits if the Service redis-master does not exist yet. Kubernetes sets the Service's variables when it next restarts the
-  # container.
+  # run.sh exits if the Service redis-master does not exist yet. When Kubernetes restarts the container after the Service has been
+  # created, it sets the Service's variables.
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else
-  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler, stopping the
-  # container would take the whole grace period.
+  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler for SIGTERM, stopping
+  # the container would take the whole grace period.
   trap exit TERM INT
-  # redis-server exits at once if the master's name does not resolve. run.sh waits for the name, so that Kubernetes does not
-  # restart the container again and again.
+  # redis-server exits at once if the master's name does not resolve. run.sh waits until the master's name resolves, so that
+  # Kubernetes does not restart the container again and again.
   until getent hosts "$host" >/dev/null; do
     echo "run.sh: waiting for the name $host to resolve"
     sleep 1

@@ -12,11 +12,11 @@ await_copies() {
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
 }
 # The first wait takes up to five seconds, because a slave that is loading the messages acknowledges nothing for about a second.
-# This master still accepts writes during the first wait.
+# During the first wait, this master still accepts writes.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. CLIENT PAUSE would only delay writes, and the API would not know their outcome when the sentinels close the
-# connections.
+# accepts it. CLIENT PAUSE would only delay the writes, and the API would not know the outcome of a delayed write when the
+# sentinels close its connection.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do

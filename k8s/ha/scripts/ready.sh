@@ -3,8 +3,8 @@
 info=$(redis "$LOCAL" info replication)
 has() { echo "$info" | grep -Eqx "$1"; }
 if has role:master; then
-  # A master without a slave is not ready, because clients must not read a write that no slave has. Such a write is lost if this
-  # master fails, or if the sentinels have already chosen another master.
+  # A master without a slave is not ready, because clients must not read a write that no slave has. A write that no slave has is
+  # lost if this master fails, or if the sentinels have already chosen another master.
   has 'min_slaves_good_slaves:[1-9].*' && [ "$(sentinel "$LOCAL" sentinel get-master-addr-by-name guestbook | head -n 1)" = "$ME" ]
   exit
 fi

@@ -4,7 +4,7 @@ trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
 # records that this disk holds a copy of the messages. Without the file "copied", this Redis never becomes the master, because the
-# other Redis would replicate its empty data.
+# other two Redis would replicate the empty data.
 said=
 until
   ask
@@ -33,11 +33,11 @@ priority=100
 # also makes this Redis a slave of the current master.
 (
   # The loop runs five times a second until the copy is complete. A slave with a complete copy acknowledges writes, so the loop
-  # then allows the sentinels to make this slave the master.
+  # raises its replica-priority from 0, and the sentinels may make this slave the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # After 30 s without replication, the loop allows the sentinels to make this Redis the master if this disk holds an older
-    # copy, because old messages are better than none.
+    # If this Redis has not replicated for 30 s but has an older copy on its disk, the loop also raises replica-priority, because
+    # old messages are better than none.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)
@@ -58,7 +58,7 @@ priority=100
 ) >/dev/null 2>&1 &
 # Redis reads its settings from standard input ("-"), so that no process list shows the password.
 # appendfsync: Redis acknowledges a write only after the write is on the disk.
-# maxmemory…, client-output-buffer-limit: k8s/redis-master-deployment.yaml explains these settings.
+# maxmemory…, client-output-buffer-limit: k8s/redis-master-deployment.yaml explains the memory settings of Redis.
 # replica-announce-ip: Redis announces its DNS name to the master and to the sentinels, because the pod's address changes at each
 # restart.
 # min-replicas…: a master that has had no slave for 3 s refuses writes, because the sentinels may have chosen another master.

@@ -24,8 +24,8 @@ $(echo "$learnt" | grep -v ' monitor ')
 CONF
 mv sentinel.new sentinel.conf
 field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
-# If this sentinel has no master, the loop below asks the other sentinels for the master. The loop also adjusts
-# down-after-milliseconds.
+# If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
+# loop adjusts down-after-milliseconds.
 (
   # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that a failover can choose a
   # Redis that has just become a slave.
@@ -42,7 +42,7 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. A sentinel that noticed the loss late would find no usable slave, so the loop raises
+    # noticed the loss. A sentinel that noticed the master's loss late would find no usable slave, so the loop raises
     # down-after-milliseconds while the master is down. The loop lowers down-after-milliseconds again when the master has replied
     # within the last second.
     new=$after
@@ -52,8 +52,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # If a failover ended during the next failover, this sentinel may keep a master that the other sentinels have replaced. The
-    # loop then removes that master from this sentinel, and asks the other sentinels for the current master.
+    # If a failover ended during the next failover, this sentinel may keep a master that the other sentinels have replaced. If the
+    # other sentinels name another master, the loop removes the old master from this sentinel, and asks the other sentinels for
+    # the current master.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)
