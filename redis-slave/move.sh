@@ -16,14 +16,14 @@ die() {
   echo "move.sh: $*" >&2
   exit 1
 }
-# The function here sends a command to this slave and prints the reply. With -e, redis-cli fails if the reply is an error.
+# "here COMMAND…" sends a command to this slave and prints the reply. With -e, redis-cli fails if the reply is an error.
 here() { timeout 5 redis-cli -e "$@" 2>&1 | tr -d '\r'; }
-# The function there sends a command to this slave's master and prints the reply.
+# "there COMMAND…" sends a command to this slave's master and prints the reply.
 there() { timeout 5 redis-cli -e -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'; }
-# The function of INFO NAME prints the field NAME of INFO, which is the output of Redis's command INFO.
+# "of INFO NAME" prints the field NAME of INFO, which is the output of Redis's command INFO.
 of() { printf '%s\n' "$1" | sed -n "s/^$2://p"; }
-# The function later A B reports whether version A is later than version B, by their first two numbers. An empty version counts as
-# 0.0, because Redis reports no valkey_version.
+# "later A B" reports whether version A is later than version B, by their first two numbers. An empty version counts as 0.0,
+# because Redis reports no valkey_version.
 later() { ! printf '%s\n' "${1:-0.0}" "${2:-0.0}" | cut -d . -f 1,2 | sort -c -t . -k 1,1n -k 2,2n 2>/dev/null; }
 
 host=redis-master port=6379
@@ -64,8 +64,7 @@ copied() {
   done
 }
 
-# The function setting NAME prints the master's setting NAME. The function set_to NAME VALUE changes the master's setting NAME to
-# VALUE.
+# "setting NAME" prints the master's setting NAME. "set_to NAME VALUE" changes the master's setting NAME to VALUE.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 
