@@ -4,7 +4,7 @@ export class Book {
   entries = []; // oldest first
   before; // older entries have ids below this one; null if there are none, undefined until a page was read
   isBehind = false; // whether the guestbook has newer entries than this range
-  last = -1; // id of the newest entry that the server sent; an entry that the visitor posted counts only once it is read
+  last = -1; // id of the newest entry that the page has read; an entry that the visitor posted counts only once it is read
 
   // Book calls changed after each change, with an array of the entries that are new, which may be empty.
   constructor(changed = () => {}) {
@@ -32,7 +32,8 @@ export class Book {
     this.changed([]);
   }
 
-  // take merges a page of the newest entries. The page replaces the range if instead is true, or if the page does not continue the range.
+  // take merges a page of the newest entries into the range. If instead is true, or if entries are missing between the range and the
+  // page, the page replaces the range.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -81,7 +82,8 @@ export class Book {
     this.changed([]);
   }
 
-  // #merge inserts entries into the range, and returns the new entries. If the range is behind, #merge inserts none, to avoid a gap.
+  // #merge inserts entries into the range, and returns the new entries. If isBehind is true, #merge inserts nothing, because newer
+  // entries would leave a gap in the range.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -91,8 +93,8 @@ export class Book {
     return news;
   }
 
-  // #continues reports whether no entry is missing between the range and a page, and the texts in both are the same. A page may end
-  // before the range does, if the server read the page from a Redis slave that lags behind.
+  // #continues reports whether no entry is missing between the range and a page, and entries in both have the same text. A page may
+  // lack the last entries of the range, if the server read the page from a Redis slave that lags behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

@@ -1,5 +1,5 @@
-// Connection keeps a Book up to date with the server. A Connection is in one state at a time. Each state is a method, which also
-// enters the next state.
+// Connection keeps a Book up to date with the server. A Connection is in one state at a time. Each state is a method,
+// which also decides on the next state.
 //
 //   #read     reads the newest entries from the server.
 //   #follow   receives new entries from the event stream.
@@ -40,7 +40,7 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter ends the present state and calls the method of the next state, with a function that reports whether that state is present.
+  // #enter ends the present state and calls the method of the next state. isPresent reports whether a state is still the present one.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -107,7 +107,8 @@ export class Connection {
       this.#failures = 0;
       this.#enter(this.#retry); // #retry waits, because all open pages get "reset" at the same moment
     });
-    // EventSource's own retry is not used, because it would resume even if the guestbook was rewritten, and ends at any status but 200.
+    // The page does not use EventSource's own retry. EventSource would resume the stream even if the guestbook was rewritten, and
+    // EventSource gives up after any status other than 200.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
       else if (this.#failures > 0) this.tell("polling"); // each retry reads the new entries

@@ -51,7 +51,7 @@ function copy(text) {
   return isCopied;
 }
 
-// showItem renders an item of the Outbox. The argument shown is the result of the last call for the same item. act is an object with
+// showItem renders an item of the Outbox. The argument shown is showItem's last result for the same item. act is an object with
 // the functions of the item's buttons: retry, edit and discard.
 export function showItem(item, shown = { li: entryElement(item.text), text: item.text }, act) {
   const { li } = shown;
@@ -76,7 +76,7 @@ export function showItem(item, shown = { li: entryElement(item.text), text: item
   return shown;
 }
 
-// fold adds a button "Show all" to each entry that is too tall. style.css shortens such an entry, so that it does not fill the page.
+// fold adds a button "Show all" to each tall entry. style.css shortens tall entries, so that one entry does not fill the page.
 export function fold(all) {
   const tall = all.map(({ li }) => li.querySelector(".words"))
     .filter((words) => !words.nextElementSibling?.matches(".more") && words.scrollHeight > words.clientHeight + 2);

@@ -76,7 +76,7 @@ export class Form {
     this.#field.focus();
   }
 
-  // #showDraft stores the draft, and shows about how many more letters fit. The number is a guess, because a letter may have several bytes.
+  // #showDraft stores the draft, and shows about how many more letters fit. The number is a guess, because letters differ in bytes.
   #showDraft() {
     store(DRAFT, this.#field.value, "sessionStorage");
     const text = withName(this.#field.value.trim(), this.#name.value);

@@ -1,4 +1,4 @@
-// List renders the unsent entries of the Outbox and, below them, the entries of the Book. The newest entries are first.
+// List renders the unsent entries of the Outbox, and below them the entries of the Book, newest first.
 
 import { focusOn, setText } from "./dom.js";
 import { fold, setTabStop, showEntry, showItem, unfold, walk } from "./entry.js";
@@ -24,7 +24,7 @@ export class List {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // A screen reader can press the button "Older entries" while the button is out of sight, so the page scrolls to it.
+      // A screen reader can press the button "Older entries" while the button is out of sight, so the page scrolls to the button.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -44,7 +44,7 @@ export class List {
     });
   }
 
-  // add renders new entries after DRAW_INTERVAL_MS, because entries may arrive in a burst. If entries is empty, add renders at once.
+  // add renders new entries after DRAW_INTERVAL_MS, because entries may arrive in a burst. If the array is empty, add renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -114,7 +114,7 @@ export class List {
     return this.book.entries.filter(({ id }) => ids.includes(`e${id}`));
   }
 
-  // #read calls read, unless another read is running. If read fails, the list shows the failure's message.
+  // #read calls the function read, unless another read is running. If read fails, the list shows the failure's message.
   async #read(read) {
     if (this.#isReading) return;
     this.#isReading = true;

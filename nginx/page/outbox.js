@@ -1,11 +1,11 @@
-// Outbox holds items: entries that the server has not confirmed yet. localStorage keeps each item under a name of its own, for
-// reloads and for other tabs. An item has one of five states.
+// Outbox holds items: entries that the server has not confirmed yet. localStorage keeps each item under a name of its own, so
+// that an item survives a reload and other tabs see the item. An item has one of five states.
 //
 //   sending   The page is waiting for the response to a POST of the item.
-//   held      The item is certainly not in the guestbook. The page retries by itself.
-//   unsure    The item may be in the guestbook, because no response arrived. The page retries by itself, with the same key.
-//   refused   The item is certainly not in the guestbook. The visitor decides whether to retry.
-//   lost      The item may be in the guestbook. The visitor decides whether to retry.
+//   held      The item is certainly not in the guestbook, and the page retries the POST by itself.
+//   unsure    The item may be in the guestbook, and the page retries the POST by itself, with the same key.
+//   refused   The item is certainly not in the guestbook, and the visitor decides whether to retry.
+//   lost      The item may be in the guestbook, and the visitor decides whether to retry.
 
 import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
@@ -20,13 +20,13 @@ export function isFailed({ state }) {
 export class Outbox {
   items = new Map(); // items by key, in the order in which the visitor signed
 
-  // own remembers the entries that were sent from this browser. Outbox calls changed after each change, and tell with each message.
+  // own remembers the entries of this browser. Outbox calls changed after each change of an item, and tell with messages for the visitor.
   constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
     Object.assign(this, { book, server, own, prefix, changed, tell });
   }
 
   sign(text) {
-    // An entry counts as a copy of the item only if its id is above after. null, before the first read, means that no entry counts.
+    // An entry counts as a copy of the item only if the entry's id is above after. If after is null, no entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -76,7 +76,7 @@ export class Outbox {
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look retries an item if a new entry may be a copy of the item, because the server's response shows whether it is.
+  // look retries an item if a new entry may be a copy of the item. The server's response then shows whether the new entry is the item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -110,7 +110,7 @@ export class Outbox {
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the POST fails, a copy in the Book counts as the item, because a reader sees no difference.
+      // If the POST of an item fails, a copy in the Book counts as the item, because readers see no difference between the two.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

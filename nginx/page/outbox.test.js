@@ -18,7 +18,7 @@ function outboxOf(prefix) {
       if (state !== states[states.length - 1]) states.push(state);
     },
   });
-  // run signs a text and returns the item's states. A mock server answers each POST with the next of posts, then 201, and reads with read.
+  // run signs a text and returns the item's states. The mock server answers POSTs with the elements of posts, then 201.
   const run = async (text, posts, read = [200, pageOf(null)]) => {
     states.length = 0;
     answerWith((_, { method }) => {

@@ -15,9 +15,10 @@ const UPDATE_TRIES = 15; // tries for a POST that seems to reach only pods of th
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
   wait = 0; // least time before the next try, in milliseconds
-  tries = USUAL_TRIES; // how often the page tries the request in all
-  // details may have these fields. passing means that another try may succeed, and certain that the server did not carry out the
-  // request. old means that a pod of the PHP guestbook answered, and away that the visitor has to sign in. status is the HTTP status.
+  tries = USUAL_TRIES; // how often the page tries the request in all.
+  // The field passing means that another try may succeed, and certain means that the server did not carry out the request. The field
+  // old means that a pod of the PHP guestbook answered, and away means that the visitor has to sign in. The field status is the HTTP
+  // status of the response.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
@@ -50,7 +51,7 @@ export class Server {
 
   // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The page's fields
   // before and after are the ids for reading the next older or newer page, or null at an end of the guestbook. A page is at least as
-  // recent as the entry with the id seen. If the guestbook ends before that id, read fails with status 400.
+  // recent as the entry with the id seen. If the guestbook ends before the id seen, read fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -62,14 +63,15 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // an older pod ignores after
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // an older pod ignores the parameter
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
     return { entries, before: all.length > limit ? entries[0].id : null, after: null, old: true };
   }
 
-  // post adds an entry, and resolves to the entry as the guestbook has it. The server remembers the key, so that a retry adds nothing.
+  // post adds an entry, and resolves to the entry as the guestbook has it. The server remembers the key of a POST, so that a retry with
+  // the same key adds no second entry.
   async post({ key, text }, cancel) {
     const init = { method: "POST", body: new URLSearchParams({ text }), headers: { "Idempotency-Key": key } };
     const reply = await this.#ask("guestbook/entries", init, cancel);
@@ -77,7 +79,7 @@ export class Server {
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
     // The page posts no entry to a pod of the PHP guestbook, because such a pod rewrites the whole guestbook, and may lose entries of
-    // other visitors. A firewall or another proxy may send the same response as such a pod. A read shows which of them responded.
+    // other visitors. A firewall may send the same response as a pod of the PHP guestbook, so a read shows which of the two responded.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });
@@ -87,7 +89,7 @@ export class Server {
     throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow opens the event stream of the entries after an id. The id -1 starts the stream at the first entry.
+  // follow opens the event stream of the entries after an id. With the id -1, the stream starts at the first entry.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
@@ -141,7 +143,7 @@ function failureOf({ status, answer, wait }) {
   return new Failure(message, { passing, certain: status === 507 || (status >= 400 && status < 500), status, wait });
 }
 
-// isOldPods reports whether a pod of the PHP guestbook may have responded, which runs during a rollout and has no /guestbook/entries.
+// isOldPods reports whether the response may come from a pod of the PHP guestbook, which does not know the path /guestbook/entries.
 function isOldPods({ status, answer, away }) {
   return !away && (status === 404 || status === 405 || (status < 300 && answer === null));
 }

@@ -16,7 +16,7 @@ const SPOKEN_LETTERS = 80; // how much of an entry a screen reader reads aloud
 
 let stateTimer = 0;
 
-// showConnection changes the colour of the dot at once. The words change only after TROUBLE_MS if the connection is lost.
+// showConnection changes the dot's colour at once. If the connection is lost, showConnection changes the words after TROUBLE_MS.
 export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;
@@ -35,7 +35,7 @@ export function showSignIn(isNeeded) {
   byId("signin").hidden = !isNeeded;
 }
 
-const answers = new Map(); // number of responses, by their X-Answered-By header
+const answers = new Map(); // number of responses by the value of X-Answered-By
 
 // showAnswerer shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and rollouts.
 export function showAnswerer(header) {
@@ -53,8 +53,8 @@ const messages = new Set(); // messages that are not announced yet
 let heard = []; // new entries that are not announced yet
 let announcementTimer = 0;
 
-// announce makes screen readers read a message and the number of new entries. At most one announcement is made every
-// ANNOUNCEMENT_INTERVAL_MS, and contains all messages since the last announcement.
+// announce makes screen readers read a message and the number of new entries. Screen readers get one announcement
+// per ANNOUNCEMENT_INTERVAL_MS, with all messages since the last announcement.
 export function announce(message, entries = []) {
   if (message) messages.add(message);
   heard.push(...entries);

@@ -6,7 +6,7 @@ export function addressOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
-// HERE is the path of the page's folder. Names of stored values contain HERE, because one host may have several guestbooks.
+// HERE is the URL path of the page's folder. Names of stored values contain HERE, because one host may have several guestbooks.
 export const HERE = addressOf(".").pathname;
 
 // store saves a value under a name, or removes the name if the value is "". store reports whether the browser allowed the change.
@@ -29,7 +29,7 @@ export function stored(storage = "localStorage") {
   }
 }
 
-// newKey returns a random key. newKey does not use crypto.randomUUID, because pages over plain http do not have that function.
+// newKey returns a random key for an entry. newKey does not use crypto.randomUUID, because pages over plain http do not have that function.
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }

@@ -27,7 +27,7 @@ var guests = []string{
 	"We came for one night and stayed for four. Thank you for the maps, the jam, and for not telling anyone about the cove.\nInes, Tom and a very tired dog",
 }
 
-// checkAccessibility runs axe-core in the page. The test fails if axe-core reports a violation.
+// checkAccessibility runs axe-core in the page, and fails the test if axe-core reports a violation.
 func (p *page) checkAccessibility(axe string) {
 	p.t.Helper()
 	p.eval(axe)
@@ -116,7 +116,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// The proxy past always answers as a pod of the PHP guestbook, because a new pod would write the waiting entry before it is discarded.
+	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry before the test discards the entry.
 	past := newProxy(t, b)
 	past.serve(api, oldPod(t, b))
 	old := visit(t, past.URL, visitor{hurried: true})

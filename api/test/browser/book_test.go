@@ -39,7 +39,7 @@ func newBook(t *testing.T, texts ...string) *book {
 	return b
 }
 
-// open starts a guestbook with these entries, and opens the guestbook's page. The test then runs in parallel with other tests.
+// open starts a guestbook with these entries, and opens the guestbook's page. open makes the test run in parallel with others.
 func open(t *testing.T, texts ...string) (*book, *page) {
 	t.Helper()
 	t.Parallel()
@@ -47,7 +47,7 @@ func open(t *testing.T, texts ...string) (*book, *page) {
 	return b, b.visit(visitor{})
 }
 
-// openBehindProxy does the same as open, with a proxy between the page and the pod. The page's timers run ten times as fast.
+// openBehindProxy does the same as open, with a proxy between the page and the pod, and makes the page's timers run ten times as fast.
 func openBehindProxy(t *testing.T, texts ...string) (*book, *proxy, *page) {
 	t.Helper()
 	t.Parallel()
@@ -120,13 +120,13 @@ func (b *book) hide(id string) {
 	}
 }
 
-// hang suspends the API's process, which then keeps its connections open but does not answer. resume continues the process.
+// hang suspends the API's process, which then keeps its connections open but does not answer. resume continues the API's process.
 func (b *book) hang() {
 	b.t.Helper()
 	if err := b.API.Signal(syscall.SIGSTOP); err != nil {
 		b.t.Fatal(err)
 	}
-	b.t.Cleanup(b.resume) // a suspended API could not be stopped
+	b.t.Cleanup(b.resume) // a suspended API would ignore the signal to stop
 }
 
 func (b *book) resume() {
@@ -166,8 +166,8 @@ func (b *book) awaitStreams(p *page, want int) {
 	})
 }
 
-// plainHTTP returns a plain-HTTP URL whose host is not localhost. On such a page, Chromium lacks some functions, such as
-// navigator.clipboard. Most guestbooks are visited over plain HTTP.
+// plainHTTP returns a plain-HTTP URL whose host is not localhost. On a page over plain HTTP, Chromium lacks
+// some functions, such as navigator.clipboard. Most guestbooks are visited over plain HTTP.
 func (b *book) plainHTTP() string {
 	return fmt.Sprintf("http://guestbook.example:%d", b.Ports.Nginx)
 }
@@ -199,7 +199,7 @@ func offset(texts []string) (n int) {
 	return n
 }
 
-// rootFile returns the text of a file. The path is relative to the repository's root.
+// rootFile returns the text of the file at this path below the repository's root.
 func rootFile(t *testing.T, path ...string) string {
 	t.Helper()
 	root, err := localpod.Root()

@@ -147,7 +147,7 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 		return blank;
 	})()`)
 	for c := range rune(unicode.MaxRune + 1) {
-		// The slice blank is in ascending order.
+		// The slice blank has its characters in ascending order.
 		if _, found := slices.BinarySearch(blank, c); (c < 0xd800 || c > 0xdfff) && found != isBlank(c) {
 			t.Errorf("U+%04X is blank to the page: %v", c, found)
 		}
@@ -184,7 +184,7 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 	}
 }
 
-// isBlank reports whether a character is invisible by Go's tables, as Default_Ignorable_Code_Point is derived in Unicode's
+// isBlank reports whether a character is invisible by Go's Unicode tables. Default_Ignorable_Code_Point is derived as in Unicode's
 // DerivedCoreProperties.txt.
 func isBlank(c rune) bool {
 	ignorable := unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Cf, unicode.Variation_Selector) &&

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// firefox is a running Firefox, which a test controls by the Marionette protocol. Each message is its length, a colon, and JSON.
+// firefox is a running Firefox, which a test controls by Marionette. A Marionette message is a length, a colon, and JSON.
 type firefox struct {
 	t    *testing.T
 	conn net.Conn
@@ -195,14 +195,14 @@ func TestFirefoxAtAnAddressWithCredentials(t *testing.T) {
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
-	// Firefox keeps no page with a Web Lock in its back/forward cache. At guestbook.example, a page over plain HTTP has no Web Lock.
+	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP has no Web Lock.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, map[string]any{"network.dns.localDomains": "guestbook.example"})
 	f.open(front.URL)
 	front.refuse(http.StatusServiceUnavailable)
 	f.sign("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
-	// Firefox keeps no page with an open stream in that cache either, so the event pagehide makes the page close its stream.
+	// Firefox keeps no page with an open event stream in its back/forward cache. The event pagehide makes the page close its event stream.
 	f.eval(`(document.body.dataset.visit = "first", dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })))`, nil)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", map[string]any{}, &first)

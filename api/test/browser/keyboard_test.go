@@ -50,7 +50,8 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	p.press(kb.Tab)
 	p.focused("#entries > li:nth-child(2) > a")
 
-	// Older entries load only by a key press while their button has the focus. The focus then moves to the first loaded entry.
+	// While the button "Older entries" has the focus, older entries load only when a key is pressed. The key press also moves the
+	// focus to the first loaded entry.
 	for range 2 {
 		loaded := get[int](p, `document.querySelectorAll("#entries > li").length`)
 		p.press(kb.Tab)

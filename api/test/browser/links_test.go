@@ -57,11 +57,11 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	p.awaitContiguous(texts, false)
-	// Far from the newest entries, the page counts new entries but does not show them.
+	// While the list shows old entries, the page counts new entries but does not show new entries.
 	b.write("new")
 	p.awaitFresh("1 new entry")
 	p.awaitContiguous(texts, false)
-	// From the old entry, the visitor can scroll up to newer entries.
+	// From the linked entry, the visitor can scroll up to newer entries.
 	p.await("newer entries", fmt.Sprintf(`new Promise((done) => {
 		document.querySelector("#entries > li:nth-child(15)").scrollIntoView({ block: "start" });
 		requestAnimationFrame(() => done(Number(document.querySelector("#entries > li").id.slice(1)) > %d));

@@ -45,7 +45,7 @@ func (p *page) checkPlace(was mark) {
 	}
 }
 
-// scrollInto scrolls down to the nth entry, and waits until the page loads no more entries.
+// scrollInto scrolls down to the nth entry, and waits until the page has loaded the entries near the nth entry.
 func (p *page) scrollInto(n int) {
 	p.t.Helper()
 	p.await("the entry to be there", fmt.Sprintf(`(() => {
@@ -53,7 +53,7 @@ func (p *page) scrollInto(n int) {
 		(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
 		return all.length > %[1]d;
 	})()`, n))
-	// Older entries load when the end of the list is near the window. Loading is over when two frames pass without a change.
+	// Older entries load when the end of the list is near the window. No more entries load if two frames pass without a change.
 	p.await("no more to load", `new Promise((done) => {
 		const count = () => document.querySelectorAll("#entries > li, .busy").length;
 		const before = count();
@@ -66,7 +66,7 @@ func (p *page) awaitFresh(text string) {
 	p.awaitText("#fresh:not([hidden])", text)
 }
 
-// awaitContiguous waits until the list shows some of these texts without a gap. If newest is true, the last text must be shown.
+// awaitContiguous waits until the list shows a part of texts without a gap. If newest is true, the part must end with the last text.
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	p.awaitNil("the list to have nothing missing", func() error {

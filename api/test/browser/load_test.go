@@ -39,7 +39,7 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 		return nil
 	})
 	t.Logf("%.1f KB in %d requests: %v", total/1000, len(names), names)
-	// The two requests are for the document and for the entries. The event stream does not count.
+	// The two requests are for the document and for the entries. The request for the event stream does not count, because it never ends.
 	if total > 16_000 || len(names) != 2 {
 		t.Errorf("%.0f bytes in %d requests: %v", total, len(names), names)
 	}

@@ -43,7 +43,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
-	// The list has no gap either while the visitor scrolls up again.
+	// The list also has no gap after the visitor has scrolled up again.
 	for range 120 {
 		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()
@@ -58,8 +58,8 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	}
 }
 
-// Some browsers in docs/proxies-and-browsers.md lack functions of newer browsers. The test removes each function in the list around
-// on its own, and then all functions in the lists around and later together.
+// Some browsers in docs/proxies-and-browsers.md lack functions of newer browsers. The test removes single functions,
+// and all functions in the slices around and later together, and expects the page to work.
 func TestBrowsersThatLackAFunction(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -100,8 +100,8 @@ func TestBrowsersThatLackAFunction(t *testing.T) {
 	}
 }
 
-// An open page removes a hidden entry within half a minute after the entry came into sight, and removes no other entry. Pages that
-// visitors open later do not show the hidden entry.
+// An open page removes a hidden entry within half a minute after the entry came into sight, and removes no other entry. A page that
+// is opened later does not show the hidden entry.
 func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	texts := numbered("entry", 120)
 	b, ada := open(t, texts...)

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// waitLimit is how long a test waits for a condition before the test fails. It is long, because the machine may be slow.
+// waitLimit is how long a test waits for a condition before the test fails. The limit is long, because the machine may be slow.
 const waitLimit = 20 * time.Second
 
 // chromium is the one browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
@@ -52,7 +52,7 @@ func startChromium(profile string) (stop func(), err error) {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(waitLimit),
 		chromedp.Flag("remote-debugging-port", "0"),
-		// Without this flag, Chromium would start a spare process for each page, which takes long.
+		// By default, Chromium starts a spare process for each page, which takes long.
 		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
 		// Chromium resolves all names that end with .example to this machine.
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),

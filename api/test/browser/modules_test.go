@@ -53,7 +53,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// modules serves the page's modules, and a nearly empty document that loads no module.
+// modules serves the page's JavaScript modules, and a nearly empty document that loads no module.
 func modules(t *testing.T) (url string) {
 	t.Helper()
 	files := http.FileServer(http.Dir(sources(t)))

@@ -15,7 +15,7 @@ import (
 )
 
 // lures are pages of another site, or URLs, that make the browser request the URL SET, which would rewrite the guestbook. REDIRECT
-// is a URL of the other site that leads to SET by two redirects.
+// is a URL of the other site that redirects to another URL there, which redirects to the URL SET.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},
@@ -127,7 +127,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 				})
 			}
 
-			// The page of the PHP guestbook sends this request to write.
+			// The page of the PHP guestbook writes by a GET request to guestbook.php.
 			p.navigate(front.URL)
 			status := get[int](p, `new Promise((done) => {
 				const request = new XMLHttpRequest();
@@ -143,7 +143,8 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	}
 }
 
-// awaitRefusal waits up to a second for a request to the guestbook. The test fails if the guestbook did not refuse the request.
+// awaitRefusal waits up to a second for a request to the guestbook. awaitRefusal fails the test if the
+// guestbook accepted the request.
 func awaitRefusal(ctx context.Context, t *testing.T, front *proxy) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

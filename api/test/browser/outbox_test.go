@@ -161,14 +161,14 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 
 func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b, front, p := openBehindProxy(t)
-	// All POSTs of the page fail, and then an entry with the same text is in the guestbook.
+	// If all POSTs of an entry fail, but an entry with the same text appears in the guestbook, the page shows the entry as sent.
 	front.refuse(http.StatusServiceUnavailable)
 	p.sign("came through")
 	p.awaitFailure("came through")
 	b.write("came through")
 	p.awaitEntries("came through")
 
-	// An entry with the same text that was in the guestbook before counts as another entry.
+	// An entry that was in the guestbook before the visitor signed the same text counts as another entry.
 	p.sign("came through")
 	p.awaitFailure("came through")
 	p.sign("another")
@@ -176,7 +176,7 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("another")
 	p.awaitEntries("came through", "another", "came through failed")
 
-	// If the server answers the retry, the server adds the visitor's entry, because the copy is somebody else's entry.
+	// If the server answers the visitor's retry, the server adds the entry, because the entry with the same text is somebody else's.
 	front.serve(posts, nil)
 	p.click(".failed .retry")
 	p.awaitEntries("came through", "another", "came through")

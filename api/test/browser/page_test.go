@@ -20,9 +20,9 @@ import (
 
 // A visitor describes the browser of a visitor.
 type visitor struct {
-	width, height int64 // of the window in pixels; zero means 1000 × 700
+	width, height int64 // of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers run ten times as fast, so that the page gives up in seconds. The test ignores failed requests.
+	// hurried makes the page's timers run ten times as fast, so that the page gives up in seconds. Requests of a hurried page may fail.
 	hurried bool
 }
 
@@ -63,10 +63,10 @@ const hurry = `{
 }`
 
 const (
-	// outage begins the browser's console message about a failed request, as while the guestbook is unavailable.
+	// outage begins the browser's console message about a failed request, for example while the guestbook is unavailable.
 	outage = "Failed to load resource: "
 	// networkChanged is in the console message if Chromium aborts a request because the machine has got or lost a network interface.
-	// This happens whenever a container starts or stops.
+	// A network interface appears or disappears whenever a container starts or stops.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
@@ -122,7 +122,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		}
 	})
 	chromedp.ListenTarget(ctx, p.watch)
-	// The first Run has no deadline, because the end of its context would close the page.
+	// The first call of chromedp.Run has no deadline, because a deadline would close the page.
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func (p *page) sent(method, text string) (requests []request) {
 	return requests
 }
 
-// run performs actions in the page. The test fails if an action fails or takes longer than waitLimit.
+// run performs actions in the page. run fails the test if an action fails or takes longer than waitLimit.
 func (p *page) run(actions ...chromedp.Action) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitLimit)

@@ -21,7 +21,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	p.awaitState("live")
 	for _, text := range numbered("entry", 3) {
 		b.write(text)
-		// On an idle machine, the event arrives within 0.2 s. A page without a working stream would read the entry after 15 s.
+		// On an idle machine, the event arrives within 0.2 s. A page whose event stream is silent would read the entry after 15 s.
 		p.await("the entry", `document.querySelector("#entries > li .words")?.textContent === `+inJS(text), 10*time.Second)
 	}
 	if n := len(p.streams()); n != 1 {
@@ -30,7 +30,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 }
 
 // The page notices event streams that deliver nothing, because a proxy buffers the events or a connection has frozen. The test opens
-// three such streams at once, because the page needs a while to notice each of the streams.
+// three silent streams at once, because a page needs a while to notice a silent stream.
 func TestStreamsThatStaySilent(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -124,7 +124,7 @@ func newRelay(t *testing.T, b *book) *relay {
 	return r
 }
 
-// pass copies data between two connections until frozen is closed. After that, pass does not even forward the end of a connection.
+// pass copies data between two connections until frozen is closed. Then pass does not even forward the end of a connection.
 func pass(from, to net.Conn, frozen <-chan struct{}) {
 	buffer := make([]byte, 32<<10)
 	for {

@@ -42,7 +42,7 @@ const (
 	posts    = "all posts"
 )
 
-// An answer is a request, with the status of its response.
+// An answer is a request and the status of the response.
 type answer struct {
 	method, path string
 	status       int
@@ -51,7 +51,7 @@ type answer struct {
 // newProxy starts a proxy that listens at http://127.0.0.1.
 func newProxy(t *testing.T, b *book) *proxy { return newProxyAt(t, b, "http", "127.0.0.1") }
 
-// newProxyAt starts a proxy with this scheme and host name in its URL. The name must resolve to this machine.
+// newProxyAt starts a proxy with this scheme and host name in its URL. The host name must resolve to this machine.
 func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	t.Helper()
 	nginx, err := url.Parse(b.URL())
@@ -138,7 +138,7 @@ func (f *proxy) answerAs(answerer string) {
 	f.headers["X-Answered-By"] = answerer
 }
 
-// serveScript replaces the page's script. The value "" removes the script, and the value "whole" restores the page's own script.
+// serveScript replaces the page's script. The argument "" removes the script, and the argument "whole" restores the page's script.
 func (f *proxy) serveScript(script string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -181,15 +181,15 @@ func replaceScript(r *http.Response, script string) error {
 	r.Body = io.NopCloser(bytes.NewReader(text))
 	r.ContentLength = int64(len(text))
 	r.Header.Set("Content-Length", strconv.Itoa(len(text)))
-	// The Content-Security-Policy allows only the page's own script. With an ETag, the browser would reuse the document in its cache.
+	// The Content-Security-Policy allows only the page's own script. With an ETag, the browser would reuse its cached document.
 	for _, name := range []string{"Content-Security-Policy", "ETag", "Last-Modified"} {
 		r.Header.Del(name)
 	}
 	return nil
 }
 
-// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. That nginx has these locations
-// and otherwise nginx's default configuration. In locations, POD stands for the pod's address.
+// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has
+// these locations and otherwise nginx's default configuration. In locations, POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")

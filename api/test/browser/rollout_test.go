@@ -16,7 +16,7 @@ import (
 // oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php with the commands get and set, and nothing else.
 func oldPod(t *testing.T, b *book) http.Handler {
 	master := podtest.Dial(t, b.Ports.Master)
-	requests := make(chan struct{}, 1) // a Redis connection serves one request at a time
+	requests := make(chan struct{}, 1) // the Redis connection serves one request at a time
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/guestbook.php" {
 			http.Error(w, "<h1>Not Found</h1>", http.StatusNotFound)
@@ -61,7 +61,7 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 }
 
 // A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write meanwhile. So the page
-// reads from such a pod, but an entry of the visitor waits until a new pod answers.
+// reads from a pod of the PHP guestbook, but a visitor's entry waits until a new pod answers.
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

@@ -45,7 +45,7 @@ func (p *page) load(action chromedp.Action) {
 	})
 }
 
-// await waits until a JavaScript expression is true. The test fails after the limit or, without a limit, after waitLimit.
+// await waits until a JavaScript expression is true. await fails the test after the limit or, without a limit, after waitLimit.
 func (p *page) await(what, expression string, limit ...time.Duration) {
 	p.t.Helper()
 	p.awaitNil(what, func() error {
@@ -61,7 +61,7 @@ func (p *page) awaitNil(what string, condition func() error, limit ...time.Durat
 	awaitNil(p.t, what, condition, limit...)
 }
 
-// awaitNil calls condition until condition returns nil. The test fails after the limit or, without a limit, after waitLimit.
+// awaitNil calls condition until condition returns nil. awaitNil fails the test after the limit, which is waitLimit by default.
 func awaitNil(t *testing.T, what string, condition func() error, limit ...time.Duration) {
 	t.Helper()
 	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(60 * time.Millisecond) {
@@ -110,7 +110,7 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the texts that the page shows, oldest first. The state follows the text of an entry that is not in the guestbook.
+// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, texts adds the entry's state.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {
@@ -236,7 +236,7 @@ func (p *page) screenshot(name string) {
 func inJS(value any) string {
 	b, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // every value in the tests can be encoded
+		panic(err) // the tests pass only values that JSON can represent
 	}
 	return string(b)
 }
