@@ -13,8 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -248,6 +250,26 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
+var (
+	reservedMu sync.Mutex
+	reserved   []net.Listener // stay open until this process ends
+)
+
+// reserve reports whether no other process of these tests has reserved the port, and reserves it. A server binds the port only later.
+func reserve(port int) bool {
+	if runtime.GOOS != "linux" {
+		return true // only Linux has sockets whose names are no files
+	}
+	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
+	if err != nil {
+		return false
+	}
+	reservedMu.Lock()
+	defer reservedMu.Unlock()
+	reserved = append(reserved, listener)
+	return true
+}
+
 // FreePorts returns ports on which nothing listens. They are below the ports of outgoing connections, any of which could take
 // one.
 func FreePorts() (Ports, error) {
@@ -257,7 +279,7 @@ func FreePorts() (Ports, error) {
 		var err error
 		for range 100 {
 			*port = 10_000 + rand.IntN(20_000)
-			if listener, err = net.Listen("tcp", local(*port)); err == nil {
+			if listener, err = net.Listen("tcp", local(*port)); err == nil && reserve(*port) {
 				break
 			}
 		}
