@@ -25,7 +25,8 @@ export function showEntry({ id, text }, isOwn) {
   return { li, text };
 }
 
-// setTabStop lets the Tab key and screen readers reach an entry's link if isStop is true, and hides the link from both if not.
+// setTabStop makes an entry's link reachable for the Tab key and for screen readers if isStop is true. If isStop is false, setTabStop
+// hides the link from both.
 export function setTabStop(li, isStop) {
   const link = li.querySelector(".link");
   link.tabIndex = isStop ? 0 : -1;
