@@ -1,10 +1,10 @@
 #!/bin/sh
-# Starts nginx, which listens on IPv4, and on IPv6 if this kernel has it.
+# This script starts nginx, which listens on IPv4, and on IPv6 if the kernel supports IPv6.
 
-# -p makes nginx find html/ beside its configuration, whatever prefix it was built with.
+# The option -p sets nginx's prefix to /etc/nginx, so that nginx serves /etc/nginx/html.
 nginx="nginx -p /etc/nginx"
 
-# nginx exits if it cannot open an address. A test of its configuration opens all of them, and so fails without IPv6.
+# nginx exits if it cannot listen on an address. "nginx -t" tries to listen on all addresses, and so fails on a kernel without IPv6.
 echo 'listen [::]:80 sndbuf=32k rcvbuf=32k;' >/tmp/listen-ipv6.conf
 $nginx -t -q 2>/dev/null || rm /tmp/listen-ipv6.conf
 

@@ -1,12 +1,12 @@
-// Book holds a part of the guestbook, with nothing missing inside it. It knows nothing of the document.
+// Book holds a range of the guestbook's entries without a gap inside the range. Book does not touch the DOM.
 
 export class Book {
   entries = []; // oldest first
-  before; // id before which older entries go on; null at the beginning of the book, undefined until a page was read
-  isBehind = false; // whether newer entries exist that are not held here
-  last = -1; // id of the newest entry read; one's own are not read but known
+  before; // older entries have ids below this one; null if there are none, undefined until a page was read
+  isBehind = false; // whether the guestbook has newer entries than this range
+  last = -1; // id of the newest entry that the page has read; an entry that the visitor posted counts only once it is read
 
-  // changed receives the entries that are new to everybody here.
+  // Book calls changed after each change, with an array of the entries that are new, which may be empty.
   constructor(changed = () => {}) {
     this.changed = changed;
   }
@@ -19,20 +19,21 @@ export class Book {
     return Math.max(this.last, lastOf(this.entries));
   }
 
-  // add takes an entry that came after all that was read.
+  // add adds an entry from the event stream, which is newer than all entries that were read before.
   add(entry) {
     const news = this.#merge([entry]);
     this.last = Math.max(this.last, entry.id);
     if (news.length > 0) this.changed(news);
   }
 
-  // confirm takes one's own entry, which may be older than what is known.
+  // confirm adds an entry that the visitor posted, which may be older than other entries of this range.
   confirm(entry) {
     this.#merge([entry]);
     this.changed([]);
   }
 
-  // take merges a page of the newest entries, or replaces what is known if the page does not continue it.
+  // take merges a page of the newest entries into the range. If instead is true, or if entries are missing between the range and the
+  // page, the page replaces the range.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -44,19 +45,19 @@ export class Book {
     this.changed(wasRead ? news : []);
   }
 
-  // prepend takes a page of entries read from this.before.
+  // prepend adds a page of the entries that come before this range.
   prepend({ entries, before }) {
     this.entries = [...entries, ...this.entries];
     this.before = before;
   }
 
-  // append takes a page of entries read from the last one held.
+  // append adds a page of the entries that come after this range.
   append({ entries, after }) {
     this.entries = [...this.entries, ...entries];
     this.isBehind = after !== null || lastOf(this.entries) < this.last;
   }
 
-  // leap replaces what is held by another part of the book.
+  // leap replaces this range by a page from another part of the guestbook.
   leap(page) {
     this.entries = [];
     this.before = page.before;
@@ -75,13 +76,14 @@ export class Book {
     this.isBehind = true;
   }
 
-  // drop removes entries that are no longer in the book.
+  // drop removes entries that are no longer in the guestbook.
   drop(gone) {
     this.entries = this.entries.filter((entry) => !gone.includes(entry));
     this.changed([]);
   }
 
-  // #merge inserts entries, unless a gap would be before them, and returns the new ones.
+  // #merge inserts entries into the range, and returns the new entries. If isBehind is true, #merge inserts nothing, because newer
+  // entries would leave a gap in the range.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -91,8 +93,8 @@ export class Book {
     return news;
   }
 
-  // #continues reports whether no entry is missing between the book and a page, and none was changed. A page that ends earlier
-  // than the book is from a replica that lags behind.
+  // #continues reports whether no entry is missing between the range and a page, and entries in both have the same text. A page may
+  // lack the last entries of the range, if the server read the page from a Redis slave that lags behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

@@ -1,29 +1,30 @@
-// Connection keeps a book up to date. It is in one state at a time. Each state is a function that says what leads out of it:
+// Connection keeps a Book up to date with the server. A Connection is in one state at a time. Each state is a method,
+// which also decides on the next state.
 //
-//   #read     asks for what is new
-//   #follow   has a stream in which entries come
-//   #poll     can have no stream: waits, and reads again
-//   #retry    after a failure: waits, and reads again
-//   #rest     while the page is hidden: waits longer, and reads again
+//   #read     reads the newest entries from the server.
+//   #follow   receives new entries from the event stream.
+//   #poll     waits and then reads again, because no event stream is available.
+//   #retry    waits after a failure, and then reads again.
+//   #rest     waits longer and then reads again, because the page is hidden.
 
 import { takeRoom } from "./room.js";
 import { Failure, retryDelay } from "./server.js";
 
 const POLL_INTERVAL_MS = 10_000;
 const HIDDEN_POLL_INTERVAL_MS = 30_000;
-const SILENT_STREAM_MS = 15_000; // until a stream without events counts as dead; the server sends one every 10 s
-const CLOCK_INTERVAL_MS = 500; // between two looks for a silent stream
+const SILENT_STREAM_MS = 15_000; // a stream without an event for this time counts as dead; the server sends one every 10 s
+const CLOCK_INTERVAL_MS = 500; // between two checks for a silent stream
 
 export class Connection {
-  isHidden = false; // whether nobody sees the page
-  #timer = 0; // leads out of the state
-  #close = () => {}; // closes the stream
-  #turn = 0; // counts states, so that responses to an earlier one are ignored
-  #failures = 0; // in a row
-  #isSilent = false; // whether the last stream brought nothing
-  #isRewritten = false; // whether the book was rewritten since it was read
+  isHidden = false; // whether the page is hidden, as in a background tab
+  #timer = 0; // the timer that ends the present state
+  #close = () => {}; // closes the event stream
+  #turn = 0; // number of the present state, so that responses to an earlier state are ignored
+  #failures = 0; // number of failures in a row
+  #isSilent = false; // whether the last event stream delivered no event
+  #isRewritten = false; // whether the guestbook was rewritten since the last read
 
-  // tell receives how it stands, and what went wrong: "connecting", "live", "polling", "reconnecting" or "offline".
+  // Connection calls tell with a state for the visitor ("connecting", "live", "polling", "reconnecting" or "offline") and a Failure.
   constructor(reader, server, tell = () => {}) {
     Object.assign(this, { reader, server, tell });
   }
@@ -39,7 +40,7 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter leaves one state for another, which can ask whether it is still the present one.
+  // #enter ends the present state and calls the method of the next state. isPresent reports whether a state is still the present one.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -57,7 +58,7 @@ export class Connection {
       this.#isRewritten = false;
       this.#enter(this.isHidden ? this.#rest : page.old ? this.#poll : this.#follow);
     } catch (failure) {
-      const isShorter = failure.status === 400 && !this.#isRewritten; // than what is known
+      const isShorter = failure.status === 400 && !this.#isRewritten; // whether the guestbook ends before the newest entry of the Book
       this.#isRewritten ||= isShorter;
       if (isPresent()) this.#enter(isShorter ? this.#read : this.#retry, failure);
       if (!(failure instanceof Failure)) throw failure;
@@ -66,7 +67,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // the browser's locks may never answer
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // takeRoom may never return if Web Locks never answer
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);
@@ -74,7 +75,7 @@ export class Connection {
     try {
       stream = leaveRoom && this.server.follow(this.reader.book.last);
     } catch {
-      leaveRoom(); // this browser has no streams
+      leaveRoom(); // the browser refuses event streams
     }
     if (!stream) return this.#enter(this.#poll);
     this.#close = () => {
@@ -104,16 +105,17 @@ export class Connection {
     stream.addEventListener("reset", () => {
       this.#isRewritten = true;
       this.#failures = 0;
-      this.#enter(this.#retry); // not at once, because all viewers hear it at the same moment
+      this.#enter(this.#retry); // #retry waits, because all open pages get "reset" at the same moment
     });
-    // The browser's own retry would resume though the book may be rewritten, and ends at any status but 200.
+    // The page does not use EventSource's own retry. EventSource would resume the stream even if the guestbook was rewritten, and
+    // EventSource gives up after any status other than 200.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // each try reads the book
+      else if (this.#failures > 0) this.tell("polling"); // each retry reads the new entries
       this.#isSilent = false;
       this.#enter(this.#retry);
     });
-    // A long timer would not count the time that the computer slept.
+    // The stream is checked often, because one long timer would not count the time during which the computer sleeps.
     const look = () => {
       this.#timer = setTimeout(look, CLOCK_INTERVAL_MS);
       if (Date.now() - heardAt < SILENT_STREAM_MS) return;

@@ -24,7 +24,7 @@ function connect(book, tell) {
   return new Connection(new Reader(book, server), server, tell);
 }
 
-// start returns a connection to a server whose book has these entries, and what it told.
+// start connects to a mock server. The server responds with entries() or, if entries() is null, with 503. told collects the states.
 function start(entries) {
   window.EventSource = Stream;
   Stream.all = [];

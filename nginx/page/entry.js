@@ -1,18 +1,18 @@
-// Entry shows an entry in the document: in the book, or on its way into it.
+// This module renders the entries of the guestbook, and the entries that the page has not sent yet.
 
 import { element, focusOn } from "./dom.js";
 import { isFailed } from "./outbox.js";
 import { announce } from "./status.js";
 
-const COPIED_MS = 2000; // that "Copied" is shown
+const COPIED_MS = 2000; // how long the link shows "Copied"
 
 function entryElement(text) {
   const li = element("li", "");
-  li.append(Object.assign(element("p", "words", text), { dir: "auto", lang: "" })); // the language is unknown
+  li.append(Object.assign(element("p", "words", text), { dir: "auto", lang: "" })); // an empty lang means that the language is unknown
   return li;
 }
 
-// showEntry returns an entry of the book as { li, text }. The style adds the link's "#", so that it is not copied with the text.
+// showEntry renders an entry of the guestbook, and returns { li, text }. style.css adds the link's "#", so that nobody copies the "#".
 export function showEntry({ id, text }, isOwn) {
   const li = entryElement(text);
   li.id = `e${id}`;
@@ -25,7 +25,8 @@ export function showEntry({ id, text }, isOwn) {
   return { li, text };
 }
 
-// setTabStop makes an entry's link the one that the Tab key and screen readers reach, or hides it from both.
+// setTabStop makes an entry's link reachable for the Tab key and for screen readers if isStop is true. If isStop is false, setTabStop
+// hides the link from both.
 export function setTabStop(li, isStop) {
   const link = li.querySelector(".link");
   link.tabIndex = isStop ? 0 : -1;
@@ -39,7 +40,7 @@ function copyLink(link) {
   setTimeout(() => delete link.dataset.said, COPIED_MS);
 }
 
-// copy uses a field, because pages over plain http have no navigator.clipboard.
+// copy selects a hidden text field and copies its text, because pages over plain http have no navigator.clipboard.
 function copy(text) {
   const field = element("textarea", "unseen", text);
   const focused = document.activeElement;
@@ -51,8 +52,8 @@ function copy(text) {
   return isCopied;
 }
 
-// showItem returns an item of the outbox as it stands; shown is what an earlier call returned. act has what the buttons do:
-// retry, edit and discard.
+// showItem renders an item of the Outbox. The argument shown is showItem's last result for the same item. act is an object with
+// the functions of the item's buttons: retry, edit and discard.
 export function showItem(item, shown = { li: entryElement(item.text), text: item.text }, act) {
   const { li } = shown;
   const failed = isFailed(item);
@@ -76,7 +77,7 @@ export function showItem(item, shown = { li: entryElement(item.text), text: item
   return shown;
 }
 
-// fold shortens long entries, because else one visitor could bury the book.
+// fold adds a button "Show all" to each tall entry. style.css shortens tall entries, so that one entry does not fill the page.
 export function fold(all) {
   const tall = all.map(({ li }) => li.querySelector(".words"))
     .filter((words) => !words.nextElementSibling?.matches(".more") && words.scrollHeight > words.clientHeight + 2);
@@ -94,7 +95,7 @@ export function fold(all) {
   }
 }
 
-// unfold opens an entry inside which the browser has scrolled to a found text, or to the text that a link names.
+// unfold opens a shortened entry if the browser has scrolled inside the entry, to a search result or to the text fragment of a link.
 export function unfold(words) {
   const top = words.scrollTop;
   if (top === 0) return;
@@ -102,8 +103,8 @@ export function unfold(words) {
   window.scrollBy({ top, behavior: "instant" });
 }
 
-// walk moves the focus from entry to entry, because the list is one stop of the Tab key. An arrow scrolls until the entry's end
-// is in sight.
+// walk moves the focus between entries by the arrow keys, because the whole list is one stop of the Tab key. While the end of an
+// entry is out of sight, an arrow key scrolls the page instead.
 export function walk(event) {
   const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
   if (altKey || ctrlKey || metaKey || shiftKey) return;

@@ -1,21 +1,21 @@
-// Form takes a text and a name, and keeps both as they are written.
+// Form reads the visitor's text and name, and stores both while the visitor types.
 
 import { byId, element } from "./dom.js";
 import { HERE, store, stored } from "./storage.js";
 import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./text.js";
 
-const COUNTED_BYTES = 400; // left for the text, from which on the page shows the number
+const COUNTED_BYTES = 400; // the page shows the remaining room if at most this many bytes remain
 const DOUBLE_CLICK_MS = 1000;
-const COMPOSITION_MS = 1000; // in which Ctrl+Enter ends the composing of a letter
+const COMPOSITION_MS = 1000; // an IME composition that ends within this time after Ctrl+Enter is submitted
 const DRAFT = `guestbook draft ${HERE}`;
-const NAME = "guestbook name"; // one for all guestbooks of a host
+const NAME = "guestbook name"; // all guestbooks of a host share the visitor's name
 
 export class Form {
   #field = byId("text");
   #name = byId("name");
   #signedAt = -Infinity;
 
-  // sign receives each text that is signed.
+  // Form calls sign with each text that the visitor submits.
   constructor(sign) {
     this.sign = sign;
     const field = this.#field;
@@ -29,7 +29,7 @@ export class Form {
       this.#showDraft();
     });
     form.addEventListener("keydown", (event) => this.#signByKey(event));
-    // Each tab has its own draft. A tab that is closed leaves it to the next one that is opened.
+    // Each tab has its own draft. A tab that is closed stores its draft for the next tab that opens.
     window.addEventListener("pagehide", () => {
       if (field.value) store(DRAFT, field.value);
     });
@@ -43,7 +43,7 @@ export class Form {
     this.#showDraft();
   }
 
-  // edit puts a signed text above what has been written since.
+  // edit puts a submitted text back into the text field, above the text that the visitor has typed since.
   edit(text) {
     this.#field.value = [withoutName(text, this.#name.value), this.#field.value.trim()].filter(Boolean).join("\n");
     this.#showDraft();
@@ -63,7 +63,7 @@ export class Form {
     const text = this.#field.value.trim();
     const whole = withName(text, this.#name.value);
     const now = performance.now();
-    if (text === "" && now - this.#signedAt < DOUBLE_CLICK_MS) this.#signedAt = now; // a double click, or keys held down
+    if (text === "" && now - this.#signedAt < DOUBLE_CLICK_MS) this.#signedAt = now; // a double click or a held key submits once
     else if (text === "") complain("Write a few words first.");
     else if (isBlank(text)) complain("Nothing of this can be seen. Write a few words.");
     else if (bytesOf(whole) > LONGEST_TEXT_BYTES) complain("This is too long for one entry.");
@@ -76,7 +76,7 @@ export class Form {
     this.#field.focus();
   }
 
-  // #showDraft stores the text as it is written, and shows how many letters fit, which depends on the letters.
+  // #showDraft stores the draft, and shows about how many more letters fit. The number is a guess, because letters differ in bytes.
   #showDraft() {
     store(DRAFT, this.#field.value, "sessionStorage");
     const text = withName(this.#field.value.trim(), this.#name.value);
@@ -92,7 +92,7 @@ export class Form {
   }
 }
 
-// complain makes a new element each time, so that screen readers say the same again.
+// complain creates a new element for each message, so that screen readers also read a repeated message.
 function complain(message) {
   const error = byId("error");
   error.textContent = "";

@@ -1,4 +1,4 @@
-// List shows the book and the outbox, newest first, with what is being sent above all.
+// List renders the unsent entries of the Outbox, and below them the entries of the Book, newest first.
 
 import { focusOn, setText } from "./dom.js";
 import { fold, setTabStop, showEntry, showItem, unfold, walk } from "./entry.js";
@@ -6,25 +6,25 @@ import { Place } from "./place.js";
 import { MOST_HELD_ENTRIES } from "./reader.js";
 import { Failure } from "./server.js";
 
-const DRAW_INTERVAL_MS = 200; // between two drawings of entries that come
-const NEW_MS = 5000; // that an entry is marked as new
-const AHEAD_PX = 400; // below the window, where older entries begin to load
+const DRAW_INTERVAL_MS = 200; // new entries wait for this time, and are then rendered together
+const NEW_MS = 5000; // how long an entry is marked as new
+const AHEAD_PX = 400; // older entries load when the end of the list is this close to the window
 
 export class List {
-  #shown = new Map(); // by an entry's id or an item's key: { li, text }
-  #news = new Set(); // ids of entries to be marked as new
-  #unseen = 0; // entries that came while the top was out of sight
-  #tabStop = null; // the entry whose link the Tab key reaches
-  #timer = 0; // of the next drawing
+  #shown = new Map(); // the rendered entries { li, text }, by an entry's id or an item's key
+  #news = new Set(); // ids of entries that the next rendering marks as new
+  #unseen = 0; // number of entries that arrived while the top of the list was out of sight
+  #tabStop = null; // the li whose link the Tab key reaches
+  #timer = 0; // the timer of the next rendering
   #isReading = false;
-  #failure = ""; // of the last reading, which waits until the guestbook is back
+  #failure = ""; // message of the last read if it failed; the page reads again once the guestbook is available
 
-  // ul, older, state and fresh are elements; act has what an item's buttons do: retry, edit and discard.
+  // ul, older, state and fresh are DOM elements. act is an object with the functions of an unsent entry's buttons: retry, edit, discard.
   constructor({ ul, older, state, fresh }, reader, outbox, own, act) {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // A screen reader can press it out of sight, and goes on reading there.
+      // A screen reader can press the button "Older entries" while the button is out of sight, so the page scrolls to the button.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -44,7 +44,7 @@ export class List {
     });
   }
 
-  // add shows new entries after a moment, because they may come in a burst. Without entries, add shows the book at once.
+  // add renders new entries after DRAW_INTERVAL_MS, because entries may arrive in a burst. If the array is empty, add renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -52,7 +52,7 @@ export class List {
     else this.#timer ||= setTimeout(() => this.show(), DRAW_INTERVAL_MS);
   }
 
-  // show brings the document in line with book and outbox, without moving what is being read.
+  // show renders the Book and the Outbox, without moving the entries that the visitor is reading.
   show() {
     this.#render();
     this.#look();
@@ -69,7 +69,7 @@ export class List {
     this.#summarize();
   }
 
-  // retry reads again what could not be read.
+  // retry repeats a failed read.
   retry() {
     this.#failure = "";
     this.show();
@@ -87,7 +87,7 @@ export class List {
     });
   }
 
-  // goTo shows the entry with this id, and resolves to whether it exists.
+  // goTo scrolls to the entry with this id, and resolves to false if there is no such entry.
   async goTo(id) {
     this.ul.querySelector(".linked")?.classList.remove("linked");
     if (!await this.reader.find(id)) return false;
@@ -100,21 +100,21 @@ export class List {
     return true;
   }
 
-  // goToTop shows the newest entries.
+  // goToTop reads and renders the newest entries.
   async goToTop() {
     if (this.book.isBehind) await this.#read(() => this.reader.newest());
-    if (this.book.isBehind) return; // they cannot be read now
+    if (this.book.isBehind) return; // the newest entries could not be read
     this.#unseen = 0;
     this.show();
   }
 
-  // inSight returns the book's entries in sight, oldest first.
+  // inSight returns the entries of the Book that are inside the window, oldest first.
   inSight() {
     const ids = this.place.inSight().map(({ id }) => id);
     return this.book.entries.filter(({ id }) => ids.includes(`e${id}`));
   }
 
-  // #read does one reading of the book at a time, and shows how it failed.
+  // #read calls the function read, unless another read is running. If read fails, the list shows the failure's message.
   async #read(read) {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -130,11 +130,11 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // No scroll event comes if the reader has scrolled exactly as far as the list was held back, so #look runs here.
+    // #look runs here because the browser sends no scroll event if a correction by Place undoes the visitor's scrolling exactly.
     requestAnimationFrame(() => this.#look());
   }
 
-  // #look reads what is about to come into sight.
+  // #look reads entries that are about to scroll into the window.
   #look() {
     const { book, place, older } = this;
     if (place.isAtTop && !book.isBehind && this.#unseen > 0) this.goToTop();
@@ -145,7 +145,7 @@ export class List {
         await this.reader.newer();
         this.show();
       });
-    // A button that has the focus is left to be pressed.
+    // While the button "Older entries" has the focus, older entries load only if the visitor presses the button.
     } else if (older.getBoundingClientRect().top < innerHeight + AHEAD_PX && document.activeElement !== older) this.loadOlder();
   }
 

@@ -1,32 +1,32 @@
-// Outbox holds entries that the server has not confirmed. The storage keeps each under its own name for reloads and for other
-// pages. An item's state:
+// Outbox holds items: entries that the server has not confirmed yet. localStorage keeps each item under a name of its own, so
+// that an item survives a reload and other tabs see the item. An item has one of five states.
 //
-//   sending   a request is out
-//   held      certainly not in the book; it is sent again by itself
-//   unsure    no response, so it may be in the book; it is sent again by itself, under its key
-//   refused   certainly not in the book; the visitor decides
-//   lost      it may be in the book; the visitor decides
+//   sending   The page is waiting for the response to a POST of the item.
+//   held      The item is certainly not in the guestbook, and the page retries the POST by itself.
+//   unsure    The item may be in the guestbook, and the page retries the POST by itself, with the same key.
+//   refused   The item is certainly not in the guestbook, and the visitor decides whether to retry.
+//   lost      The item may be in the guestbook, and the visitor decides whether to retry.
 
 import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
 
-const SLOW_MS = 3000; // until a visitor may take back what is being sent
-const KEY_LIFETIME_MS = 20 * 3600_000; // the server remembers a key for a day
+const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
+const KEY_LIFETIME_MS = 20 * 3600_000; // shorter than the day for which the server remembers a key
 
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
 }
 
 export class Outbox {
-  items = new Map(); // by key, in the order of signing
+  items = new Map(); // items by key, in the order in which the visitor signed
 
-  // own marks the entries that arrived; changed is called when something is to be shown; tell receives what to say.
+  // own remembers the entries of this browser. Outbox calls changed after each change of an item, and tell with messages for the visitor.
   constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
     Object.assign(this, { book, server, own, prefix, changed, tell });
   }
 
   sign(text) {
-    // Only an entry after this one can be the item; null: any copy is another entry, because the book was not read.
+    // An entry counts as a copy of the item only if the entry's id is above after. If after is null, no entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -42,12 +42,12 @@ export class Outbox {
     this.changed();
   }
 
-  // recheck takes back what another page of this browser has taken back or sent.
+  // recheck removes items that another tab of this browser has sent or removed.
   recheck() {
     for (const item of this.items.values()) if (this.#isGone(item)) this.takeBack(item);
   }
 
-  // restore sends what an earlier page left.
+  // restore sends the items that an earlier page left in localStorage.
   restore() {
     const items = Object.entries(stored()).filter(([name]) => name.startsWith(this.prefix)).map(([name, value]) => {
       try {
@@ -65,18 +65,18 @@ export class Outbox {
     }
   }
 
-  // wake sends what waits, because it may get through now.
+  // wake retries waiting items at once, because the server may be available again.
   wake() {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims reports whether an entry of the book may be an item that is being sent.
+  // claims reports whether an entry of the Book may be a copy of an item whose outcome is not known yet.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look asks the server about items of which new entries may be copies.
+  // look retries an item if a new entry may be a copy of the item. The server's response then shows whether the new entry is the item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -89,12 +89,12 @@ export class Outbox {
     return after !== null && entry.id > after && entry.text === text && !this.own.has(entry);
   }
 
-  // #isGone reports whether another page has removed an item from the storage.
+  // #isGone reports whether another tab has removed an item from localStorage.
   #isGone({ key, isStored }) {
     return isStored && !(this.prefix + key in stored());
   }
 
-  // #send posts an item until the outcome is known, or it has tried often enough.
+  // #send posts an item until the outcome is known, or until the tries are used up.
   async #send(item) {
     item.isSlow = false;
     const slow = setTimeout(() => {
@@ -104,13 +104,13 @@ export class Outbox {
     for (let tries = 1; !isFailed(item); tries++) {
       const wasSure = item.state === "held";
       const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
-      this.#put(item, "sending", item.reason); // the page may be closed now
+      this.#put(item, "sending", item.reason); // stored before the POST, because the visitor may close the page
       if (!this.items.has(item.key)) break;
       item.cancel = new AbortController();
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the server does not say whose the copy is, the copy counts as this item, because a reader sees no difference.
+      // If the POST of an item fails, a copy in the Book counts as the item, because readers see no difference between the two.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);
@@ -140,7 +140,7 @@ export class Outbox {
     this.tell("Your entry is in the book.");
   }
 
-  // #put keeps an item as it stands, unless another page has taken it back.
+  // #put stores an item with a new state, unless another tab has removed the item.
   #put(item, state, reason) {
     if (this.#isGone(item)) return this.takeBack(item);
     Object.assign(item, { state, reason });

@@ -7,7 +7,7 @@ import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf returns an outbox, and a way to see what states its only item takes.
+// outboxOf returns an Outbox, its Book, a function run for one item, and a function that returns the item.
 function outboxOf(prefix) {
   const states = [];
   const book = new Book();
@@ -18,7 +18,7 @@ function outboxOf(prefix) {
       if (state !== states[states.length - 1]) states.push(state);
     },
   });
-  // run signs a text, of which posts are answered so, and then with 201. Reads are answered as given.
+  // run signs a text and returns the item's states. The mock server answers POSTs with the elements of posts, then 201.
   const run = async (text, posts, read = [200, pageOf(null)]) => {
     states.length = 0;
     answerWith((_, { method }) => {
@@ -70,7 +70,7 @@ export default {
   async "what another page has taken back is not sent"() {
     const { outbox, run, item } = outboxOf("away ");
     await run("a", [403]);
-    localStorage.removeItem(`away ${item().key}`); // as the other page does, whose event does not come to one that is put away
+    localStorage.removeItem(`away ${item().key}`); // as another tab does; a page in the back/forward cache gets no storage event
     outbox.retry(item());
     await until(() => outbox.items.size === 0);
     equal("not kept again", kept("away "), 0);

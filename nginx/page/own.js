@@ -1,4 +1,4 @@
-// Own remembers which entries of the book were signed in this browser.
+// Own remembers which entries of the guestbook were signed in this browser.
 
 import { store, stored } from "./storage.js";
 
@@ -13,7 +13,7 @@ export class Own {
   }
 
   add(entry) {
-    this.#load(); // another page may have signed
+    this.#load(); // another tab may have added entries
     this.#marks = [...this.#marks, markOf(entry)].slice(-MOST_OWN_ENTRIES);
     store(this.name, JSON.stringify(this.#marks));
   }
@@ -26,12 +26,12 @@ export class Own {
     try {
       this.#marks = [...JSON.parse(stored()[this.name])];
     } catch {
-      // Nothing is stored yet, or the browser refuses.
+      // localStorage has no marks yet, or the browser refuses access to localStorage.
     }
   }
 }
 
-// markOf includes some of the text, because an id is a place in the book, where another entry may stand later.
+// markOf includes the beginning of the text, because an id is a byte offset, where a rewritten guestbook may have another entry.
 function markOf({ id, text }) {
   return `${id} ${text.length} ${text.slice(0, 40)}`;
 }

@@ -1,4 +1,4 @@
-// Page puts all together, and passes on the browser's events.
+// This module creates and connects the objects of the page, and handles the browser's events.
 
 import { Book } from "./book.js";
 import { Connection } from "./connection.js";
@@ -12,7 +12,7 @@ import { Server } from "./server.js";
 import { announce, showAnswerer, showConnection, showSignIn } from "./status.js";
 import { HERE } from "./storage.js";
 
-const CHECK_INTERVAL_MS = 30_000; // between two readings of the entries in sight
+const CHECK_INTERVAL_MS = 30_000; // between two checks for entries that the operator has hidden
 
 const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {
@@ -50,7 +50,7 @@ const connection = new Connection(reader, server, (state, failure) => {
   }
 });
 
-let unread = 0; // entries that came while the page was hidden
+let unread = 0; // number of entries that arrived while the page was hidden
 
 function showUnread(count) {
   unread = count;
@@ -58,9 +58,9 @@ function showUnread(count) {
 }
 
 const notice = byId("notice");
-let opened = ""; // the fragment of the address that openLink went to
+let opened = ""; // the URL fragment that openLink has handled last
 
-// openLink goes to the entry that the address names, once.
+// openLink scrolls to the entry that the URL's fragment names, once per fragment.
 async function openLink() {
   const { hash } = location;
   if (!book.isRead || !/^#e\d+$/.test(hash) || opened === hash) return;
@@ -76,7 +76,7 @@ async function openLink() {
   }
 }
 
-// check notices that the operator has hidden entries. If it fails, the next check may get through.
+// check removes entries from the list that the operator has hidden. A failed check is ignored, because the next check follows soon.
 function check() {
   if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {});
 }
@@ -92,7 +92,7 @@ window.addEventListener("hashchange", () => {
   openLink();
 });
 
-// The browser may be wrong about either, so the page asks the server.
+// The browser's events "online" and "offline" may be wrong, so the page asks the server.
 for (const change of ["online", "offline"]) {
   window.addEventListener(change, () => {
     reconnect();

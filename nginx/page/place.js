@@ -1,9 +1,9 @@
-// Place keeps what is being read where it is, to the pixel, while entries come into the list or leave it.
+// Place keeps the entries that the visitor is reading at the same position in the window, while the list gets or loses entries.
 
-const SEEN_ENTRIES = 30; // remembered, because some of them may leave the list
+const SEEN_ENTRIES = 30; // number of entries to remember, because some may leave the list
 
 export class Place {
-  #kept = null; // { seen, tops, scrollY } until the reader scrolls, so that roundings do not add up
+  #kept = null; // { seen, tops, scrollY }, reused until the visitor scrolls, so that rounding errors do not add up
 
   constructor(ul) {
     this.ul = ul;
@@ -17,7 +17,7 @@ export class Place {
     this.#kept = null;
   }
 
-  // keep changes the list by act.
+  // keep calls act, which changes the list, and then scrolls the entries in sight back to their positions.
   keep(act) {
     let place = this.#kept;
     if (!place || Math.abs(scrollY - place.scrollY) > 1) {
@@ -30,7 +30,7 @@ export class Place {
     this.#kept = i >= 0 ? { ...place, scrollY } : null;
   }
 
-  // inSight returns the entries in sight.
+  // inSight returns the elements of the list that are inside the window, at most SEEN_ENTRIES.
   inSight() {
     const all = [...this.ul.children];
     const first = all.findIndex((li) => li.getBoundingClientRect().bottom > 0);

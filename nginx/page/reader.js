@@ -1,9 +1,9 @@
-// Reader reads the parts of a book that the visitor looks at, and what is new.
+// Reader reads entries from the server into a Book: new entries, and the entries that the visitor scrolls to.
 
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
-const AROUND_LINK_ENTRIES = 250; // on each side of an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // read to close the gap after a sleep; after more the list begins anew
+const AROUND_LINK_ENTRIES = 250; // entries to read before and after an entry that a link leads to
+const MOST_MISSED_ENTRIES = 5000; // entries to read after the computer slept; if more are missing, the list starts anew
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
@@ -11,7 +11,7 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news reads the newest page and what came before it since the last. If isRewritten, it replaces what is known.
+  // news reads the newest entries, back to the last entry of the Book. If isRewritten is true, the new page replaces the Book's entries.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     let page = await server.read({ seen: isRewritten ? -1 : book.newest });
@@ -37,7 +37,7 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // A replica that lags behind would be asked again at once.
+    // The error avoids a busy loop of reads while the server reads from a Redis slave that lags behind.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
@@ -45,7 +45,7 @@ export class Reader {
     this.book.take(await this.server.read(), true);
   }
 
-  // find reads the part of the book around an entry, and resolves to whether the entry exists.
+  // find reads the entries around an entry into the Book, and resolves to false if the entry does not exist.
   async find(id) {
     const { book, server } = this;
     if (book.entries.some((entry) => entry.id === id)) return true;
@@ -53,7 +53,7 @@ export class Reader {
     try {
       older = await server.read({ before: id, limit: AROUND_LINK_ENTRIES });
     } catch (failure) {
-      if (failure.status === 400) return false; // no entry starts there
+      if (failure.status === 400) return false; // the server returns 400 if no entry has this id
       throw failure;
     }
     if (older.old) return false;
@@ -63,13 +63,13 @@ export class Reader {
     return true;
   }
 
-  // check reads the entries in sight again, and drops entries that the operator has hidden since.
+  // check reads the shown entries again, and removes entries from the Book that the operator has hidden since.
   async check(shown) {
     const { book } = this;
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    if (page.old) return; // its replica may lag behind
+    if (page.old) return; // a pod of the PHP guestbook may read from a slave that lags behind
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);

@@ -1,10 +1,10 @@
-// Room limits the streams of one browser, which opens six connections to a host for all its pages together. Pages agree by Web
-// Locks, so that at most four have a stream.
+// This module limits the event streams of one browser, because a browser opens at most six connections to a host for all its tabs.
+// The tabs use Web Locks, so that at most four tabs have an event stream.
 
 const MOST_STREAMS = 4;
 
-// takeRoom resolves to a function that gives the room back, or to null if all rooms are taken. Pages over plain http have no
-// Web Locks, and locks fail if cookies are refused: there every visible page has a stream.
+// takeRoom takes one of four locks, and resolves to a function that releases the lock, or to null if no lock is free. If Web Locks
+// are unavailable, as over plain http or without cookies, every visible page has an event stream.
 export async function takeRoom() {
   try {
     for (let n = 0; n < MOST_STREAMS; n++) {
@@ -17,7 +17,7 @@ export async function takeRoom() {
   }
 }
 
-// tryLock resolves to a function that releases the lock, or to null if another page holds it.
+// tryLock resolves to a function that releases the lock, or to null if another tab holds the lock.
 function tryLock(name) {
   return new Promise((resolve, reject) => {
     navigator.locks.request(name, { ifAvailable: true }, (lock) => (

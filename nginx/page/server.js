@@ -1,36 +1,37 @@
-// Server asks the guestbook, and says in plain words what went wrong.
+// Server sends requests to the guestbook's API, and turns failures into messages for the visitor.
 
 import { addressOf } from "./storage.js";
 import { bytesOf, isBlank } from "./text.js";
 
-export const PAGE_ENTRIES = 50; // read at a time; early.js asks for as many
-export const MOST_PAGE_ENTRIES = 500; // that the server sends at a time
+export const PAGE_ENTRIES = 50; // entries to read at a time; early.js requests the same number
+export const MOST_PAGE_ENTRIES = 500; // the most entries that the server sends in one response
 const REQUEST_TIMEOUT_MS = 10_000;
-const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last one for ever
+const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last delay repeats
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const USUAL_TRIES = 7;
-const REFUSED_TRIES = 3; // of a text that something in front of the guestbook refuses
-const UPDATE_TRIES = 15; // of a text that only old pods seem to get, though new pods answer reads
+const REFUSED_TRIES = 3; // tries for a text that a firewall or a proxy refuses
+const UPDATE_TRIES = 15; // tries for a POST that seems to reach only pods of the PHP guestbook, although new pods answer reads
 
-// Failure is an error whose message is for the visitor.
+// Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
-  wait = 0; // milliseconds before another try
-  tries = USUAL_TRIES; // how often a request is worth trying
-  // passing: another try may succeed; certain: the request was not carried out; old: an old pod answered;
-  // away: the visitor has to sign in; status: of the response.
+  wait = 0; // least time before the next try, in milliseconds
+  tries = USUAL_TRIES; // how often the page tries the request in all.
+  // The field passing means that another try may succeed, and certain means that the server did not carry out the request. The field
+  // old means that a pod of the PHP guestbook answered, and away means that the visitor has to sign in. The field status is the HTTP
+  // status of the response.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
   }
 }
 
-// retryDelay varies, so that not all pages come back at the same moment.
+// retryDelay returns a random delay, so that not all open pages retry at the same moment.
 export function retryDelay(failures, failure) {
   const delay = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length - 1)] * (0.75 + Math.random() / 2);
   return Math.max(delay, failure?.wait ?? 0);
 }
 
-// The server's own words for these are meant for programs.
+// STATUS_TEXT has messages for visitors, because the server's own error messages are written for programs.
 const STATUS_TEXT = {
   403: "The guestbook refused this request.",
   404: "There is no guestbook at this address.",
@@ -45,12 +46,12 @@ const UPDATING = "The guestbook is being updated.";
 const SIGN_IN = "You are not signed in any more.";
 
 export class Server {
-  answered = () => {}; // receives who answered
-  signedOut = () => {}; // receives whether the visitor has to sign in
+  answered = () => {}; // called with the X-Answered-By header of each response
+  signedOut = () => {}; // called after each read with true if the visitor has to sign in
 
-  // read resolves to entries, oldest first: the newest, those before an id, or those after one. { before, after } are the ids
-  // from which older and newer ones go on. The response is no older than the entry seen; it fails with 400 if the book ends
-  // before that.
+  // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The page's fields
+  // before and after are the ids for reading the next older or newer page, or null at an end of the guestbook. A page is at least as
+  // recent as the entry with the id seen. If the guestbook ends before the id seen, read fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -62,22 +63,23 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // this pod does not know "after"
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // an older pod ignores the parameter
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
     return { entries, before: all.length > limit ? entries[0].id : null, after: null, old: true };
   }
 
-  // post resolves to the entry as it stands in the book. The server knows the key, so that repeating is safe.
+  // post adds an entry, and resolves to the entry as the guestbook has it. The server remembers the key of a POST, so that a retry with
+  // the same key adds no second entry.
   async post({ key, text }, cancel) {
     const init = { method: "POST", body: new URLSearchParams({ text }), headers: { "Idempotency-Key": key } };
     const reply = await this.#ask("guestbook/entries", init, cancel);
     if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // An old pod could only rewrite the whole book, and lose what others write meanwhile. But a proxy may give the same
-    // response, and a firewall's refusal looks like a page to sign in. A read tells them apart.
+    // The page posts no entry to a pod of the PHP guestbook, because such a pod rewrites the whole guestbook, and may lose entries of
+    // other visitors. A firewall may send the same response as a pod of the PHP guestbook, so a read shows which of the two responded.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });
@@ -87,16 +89,16 @@ export class Server {
     throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow opens the stream of the entries after an id; -1: from the first one.
+  // follow opens the event stream of the entries after an id. With the id -1, the stream starts at the first entry.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask resolves to the status and the JSON object of a response; answer is null if there is none.
+  // #ask sends a request, and resolves to the status and the JSON object of the response. answer is null if the response has no JSON.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
-    const early = !init.method && window.early; // the first read, begun by early.js
+    const early = !init.method && window.early; // early.js has already sent the first read
     if (early) window.early = null;
     let response, body;
     try {
@@ -111,7 +113,7 @@ export class Server {
     const { status, headers } = response;
     const html = /html/.test(headers.get("Content-Type"));
     const redirect = response.type === "opaqueredirect";
-    // No guestbook redirects or answers with a page, but old pods answer so at an address that they do not know.
+    // A redirect or an HTML page comes from a sign-in proxy. A pod of the PHP guestbook sends HTML only as an error for an unknown path.
     const away = redirect || status === 401 || status === 511 || (html && (status < 300 || status === 403));
     const foreign = html && status >= 400 && status < 500 && !STATUS_TEXT[status] && status !== 408;
     if (!init.method) this.signedOut(away);
@@ -141,13 +143,13 @@ function failureOf({ status, answer, wait }) {
   return new Failure(message, { passing, certain: status === 507 || (status >= 400 && status < 500), status, wait });
 }
 
-// isOldPods reports whether a pod of the PHP frontend may have answered during a rollout: it does not know the entries' paths.
+// isOldPods reports whether the response may come from a pod of the PHP guestbook, which does not know the path /guestbook/entries.
 function isOldPods({ status, answer, away }) {
   return !away && (status === 404 || status === 405 || (status < 300 && answer === null));
 }
 
-// entriesOf returns the entries of a whole book in one string, oldest first. An entry is a comma followed by its text, and its
-// id is the byte at which it starts. Hidden entries are blank, and so is the first item of an empty book.
+// entriesOf splits a whole guestbook, which is one string, into entries, oldest first. Each entry is a comma and a text, and the
+// entry's id is the byte offset of the comma. entriesOf skips blank entries, because a hidden entry is blank.
 export function entriesOf(book) {
   const entries = [];
   let id = 0;

@@ -1,4 +1,4 @@
-// Status shows how the page is connected, who answered, and what a visitor has to do. Screen readers hear of news from it.
+// This module shows the state of the connection, the pod that answered and a request to sign in, and announces news to screen readers.
 
 import { byId, element, setText } from "./dom.js";
 import { beginning } from "./text.js";
@@ -10,13 +10,13 @@ const STATES = {
   polling: "Connected",
   offline: "Not connected",
 };
-const TROUBLE_MS = 4000; // until the page says that a connection is lost, because most are back by then
+const TROUBLE_MS = 4000; // delay before the page shows a lost connection, because most connections are back by then
 const ANNOUNCEMENT_INTERVAL_MS = 5000;
-const SPOKEN_LETTERS = 80; // of an entry
+const SPOKEN_LETTERS = 80; // how much of an entry a screen reader reads aloud
 
 let stateTimer = 0;
 
-// showConnection shows a state of the connection at once, and says in words a loss that lasts.
+// showConnection changes the dot's colour at once. If the connection is lost, showConnection changes the words after TROUBLE_MS.
 export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;
@@ -35,9 +35,9 @@ export function showSignIn(isNeeded) {
   byId("signin").hidden = !isNeeded;
 }
 
-const answers = new Map(); // by who answered
+const answers = new Map(); // number of responses by the value of X-Answered-By
 
-// showAnswerer names who answered last, and counts, so that one can watch scaling and a rollout.
+// showAnswerer shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and rollouts.
 export function showAnswerer(header) {
   if (!header) return;
   answers.set(header, (answers.get(header) ?? 0) + 1);
@@ -49,12 +49,12 @@ export function showAnswerer(header) {
     element("li", "", `${who.replace(" ", ", version ")}: ${count}`)));
 }
 
-const messages = new Set(); // not yet said
-let heard = []; // entries not yet counted
+const messages = new Set(); // messages that are not announced yet
+let heard = []; // new entries that are not announced yet
 let announcementTimer = 0;
 
-// announce makes screen readers say a message, and how many entries came. Screen readers hear one text in a while, which contains
-// all messages since the last.
+// announce makes screen readers read a message and the number of new entries. Screen readers get one announcement
+// per ANNOUNCEMENT_INTERVAL_MS, with all messages since the last announcement.
 export function announce(message, entries = []) {
   if (message) messages.add(message);
   heard.push(...entries);

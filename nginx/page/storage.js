@@ -1,15 +1,15 @@
-// Storage keeps values in the browser. If the browser refuses or is full, the page works and nothing survives a reload.
+// This module stores values in the browser. If the browser refuses storage or the storage is full, only a reload loses the values.
 
-// addressOf returns the address of a path relative to the page, so that the page works below any path. It leaves out a
-// user's name and password, because browsers refuse requests to such addresses.
+// addressOf returns the URL of a path relative to the page, so that the page works below any path prefix. addressOf leaves out a
+// user name and a password in the page's URL, because fetch refuses URLs with credentials.
 export function addressOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
-// HERE is the page's folder, because one host may have several guestbooks.
+// HERE is the URL path of the page's folder. Names of stored values contain HERE, because one host may have several guestbooks.
 export const HERE = addressOf(".").pathname;
 
-// store keeps a value under a name, or removes the name if the value is "". store reports whether the browser allowed that.
+// store saves a value under a name, or removes the name if the value is "". store reports whether the browser allowed the change.
 export function store(name, value, storage = "localStorage") {
   try {
     if (value === "") window[storage].removeItem(name);
@@ -20,7 +20,7 @@ export function store(name, value, storage = "localStorage") {
   }
 }
 
-// stored returns all names with their values.
+// stored returns an object with all names and values of a storage.
 export function stored(storage = "localStorage") {
   try {
     return { ...window[storage] };
@@ -29,7 +29,7 @@ export function stored(storage = "localStorage") {
   }
 }
 
-// newKey returns a key that no other page has. Pages over plain http have no crypto.randomUUID.
+// newKey returns a random key for an entry. newKey does not use crypto.randomUUID, because pages over plain http do not have that function.
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }

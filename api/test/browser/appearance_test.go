@@ -16,7 +16,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// guests are what people write into a guestbook, oldest first.
+// guests are typical texts of a guestbook, oldest first.
 var guests = []string{
 	"Third time here, and still the best breakfast on the coast.",
 	"Grüße aus Tübingen! Wir kommen wieder.",
@@ -27,7 +27,7 @@ var guests = []string{
 	"We came for one night and stayed for four. Thank you for the maps, the jam, and for not telling anyone about the cove.\nInes, Tom and a very tired dog",
 }
 
-// checkAccessibility fails if axe-core finds something.
+// checkAccessibility runs axe-core in the page, and fails the test if axe-core reports a violation.
 func (p *page) checkAccessibility(axe string) {
 	p.t.Helper()
 	p.eval(axe)
@@ -51,17 +51,17 @@ func (p *page) checkAccessibility(axe string) {
 	}
 }
 
-// rest takes the focus and the mouse from what they are on.
+// rest removes the focus, and moves the mouse into a corner of the window.
 func (p *page) rest() {
 	p.t.Helper()
 	p.eval(`document.activeElement.blur()`)
 	p.run(input.DispatchMouseEvent(input.MouseMoved, 0, 0))
 }
 
-// The page in each of its states, by day, in the dark and in forced colours. Their pictures are in .build/screenshots.
+// The test checks each state of the page in light, dark and forced colours, and writes screenshots to .build/screenshots.
 func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	t.Parallel()
-	axe := rootFile(t, ".build", "node_modules", "axe-core", "axe.min.js") // make test installs it
+	axe := rootFile(t, ".build", "node_modules", "axe-core", "axe.min.js") // make test installs axe-core
 	b := newBook(t)
 	front := newProxy(t, b)
 	check := func(p *page, state string) {
@@ -116,7 +116,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// This page's proxy stays old, because a new pod would write what waits while it is discarded.
+	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry before the test discards the entry.
 	past := newProxy(t, b)
 	past.serve(api, oldPod(t, b))
 	old := visit(t, past.URL, visitor{hurried: true})
@@ -191,7 +191,7 @@ func TestBordersOfButtonsCanBeSeen(t *testing.T) {
 	}
 }
 
-// contrast returns that of two colours after WCAG 2.
+// contrast returns the contrast ratio of two colours as WCAG 2 defines it.
 func contrast(a, b [3]float64) float64 {
 	luminance := func(rgb [3]float64) (l float64) {
 		for i, weight := range [3]float64{0.2126, 0.7152, 0.0722} {
@@ -258,7 +258,7 @@ func TestTheFootCoversNothingAndSaysWhichPodAnswered(t *testing.T) {
 	front.answerAs("frontend-6f7b9c-x2x4z v2")
 	p.sign("to another pod")
 	p.awaitText("#answerer > summary", "Answered by frontend-6f7b9c-x2x4z, version v2")
-	front.answerAs("") // as without the line in nginx.conf
+	front.answerAs("") // as if nginx.conf did not set the header X-Answered-By
 	p.reload()
 	p.awaitState("live")
 	p.await("the foot to be hidden", `document.querySelector("#answerer").hidden`)

@@ -21,14 +21,14 @@ import (
 
 const key = "messages"
 
-// book is a guestbook of a test's own: a pod, and a connection to its master.
+// A book is a guestbook for one test: a local pod, and a connection to the pod's Redis master.
 type book struct {
 	*localpod.Pod
 	t      *testing.T
 	master redis.Conn
 }
 
-// newBook starts a guestbook that has these entries.
+// newBook starts a guestbook with these entries.
 func newBook(t *testing.T, texts ...string) *book {
 	t.Helper()
 	pod, master := podtest.Pod(t, localpod.Options{})
@@ -39,7 +39,7 @@ func newBook(t *testing.T, texts ...string) *book {
 	return b
 }
 
-// open starts a guestbook that has these entries, for a test that runs beside others, and opens its page.
+// open starts a guestbook with these entries, and opens the guestbook's page. open makes the test run in parallel with others.
 func open(t *testing.T, texts ...string) (*book, *page) {
 	t.Helper()
 	t.Parallel()
@@ -47,7 +47,7 @@ func open(t *testing.T, texts ...string) (*book, *page) {
 	return b, b.visit(visitor{})
 }
 
-// openBehindProxy is open with a proxy between the page and the pod. The page is hurried.
+// openBehindProxy does the same as open, with a proxy between the page and the pod, and makes the page's timers run ten times as fast.
 func openBehindProxy(t *testing.T, texts ...string) (*book, *proxy, *page) {
 	t.Helper()
 	t.Parallel()
@@ -58,7 +58,7 @@ func openBehindProxy(t *testing.T, texts ...string) (*book, *proxy, *page) {
 	return b, front, p
 }
 
-// visit opens the page, and waits until it is live.
+// visit opens the guestbook's page, and waits until the page is live.
 func (b *book) visit(v visitor) *page {
 	b.t.Helper()
 	p := visit(b.t, b.URL(), v)
@@ -66,7 +66,7 @@ func (b *book) visit(v visitor) *page {
 	return p
 }
 
-// write appends entries to the book in Redis itself, and waits until the slave has them.
+// write appends entries to the guestbook directly in Redis, and waits until the Redis slave has the entries.
 func (b *book) write(texts ...string) {
 	b.t.Helper()
 	var raw strings.Builder
@@ -84,7 +84,7 @@ func (b *book) do(command string, args ...any) {
 	podtest.Do(b.t, b.master, command, args...)
 }
 
-// raw returns the book as Redis holds it.
+// raw returns the string in which Redis holds the guestbook.
 func (b *book) raw() string {
 	b.t.Helper()
 	value, err := redis.String(b.master.Do("GET", key))
@@ -104,7 +104,7 @@ func (b *book) texts() (texts []string) {
 	return texts
 }
 
-// check fails if Redis holds other entries than these.
+// check fails the test if Redis holds other entries than these.
 func (b *book) check(texts ...string) {
 	b.t.Helper()
 	if got := b.texts(); !slices.Equal(got, texts) {
@@ -112,7 +112,7 @@ func (b *book) check(texts ...string) {
 	}
 }
 
-// hide hides an entry, as the operator does.
+// hide hides an entry with the operator's command hide.
 func (b *book) hide(id string) {
 	b.t.Helper()
 	if out, err := podtest.Command(b.t, b.Pod, "hide", id).CombinedOutput(); err != nil {
@@ -120,13 +120,13 @@ func (b *book) hide(id string) {
 	}
 }
 
-// hang keeps the API from answering, without closing anything; resume lets it go on.
+// hang suspends the API's process, which then keeps its connections open but does not answer. resume continues the API's process.
 func (b *book) hang() {
 	b.t.Helper()
 	if err := b.API.Signal(syscall.SIGSTOP); err != nil {
 		b.t.Fatal(err)
 	}
-	b.t.Cleanup(b.resume) // else it cannot be stopped
+	b.t.Cleanup(b.resume) // a suspended API would ignore the signal to stop
 }
 
 func (b *book) resume() {
@@ -146,7 +146,7 @@ func (b *book) restart() {
 	podtest.Start(b.t, b.API)
 }
 
-// awaitStreams waits until so many streams are open.
+// awaitStreams waits until the API has this number of open event streams.
 func (b *book) awaitStreams(p *page, want int) {
 	b.t.Helper()
 	p.awaitNil(fmt.Sprint(want, " streams"), func() error {
@@ -166,13 +166,13 @@ func (b *book) awaitStreams(p *page, want int) {
 	})
 }
 
-// plainHTTP returns an address on a host that Chromium does not take for a safe one, as it does localhost. Most guestbooks are
-// visited so, and there some functions of the browser are missing.
+// plainHTTP returns a plain-HTTP URL whose host is not localhost. On a page over plain HTTP, Chromium lacks
+// some functions, such as navigator.clipboard. Most guestbooks are visited over plain HTTP.
 func (b *book) plainHTTP() string {
 	return fmt.Sprintf("http://guestbook.example:%d", b.Ports.Nginx)
 }
 
-// post sends a body to the guestbook, and returns the status.
+// post sends a POST with this body, and returns the status of the response.
 func post(t *testing.T, address, contentType, body string) int {
 	t.Helper()
 	response, err := http.Post(address, contentType, strings.NewReader(body))
@@ -183,7 +183,7 @@ func post(t *testing.T, address, contentType, body string) int {
 	return response.StatusCode
 }
 
-// numbered returns n texts.
+// numbered returns n texts, which end with the numbers 0, 1, 2 and so on.
 func numbered(text string, n int) (texts []string) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("%s %d", text, i))
@@ -191,7 +191,7 @@ func numbered(text string, n int) (texts []string) {
 	return texts
 }
 
-// offset returns where the entry after these starts.
+// offset returns the byte offset, and so the id, of the entry that follows the entries with these texts.
 func offset(texts []string) (n int) {
 	for _, text := range texts {
 		n += len(text) + 1
@@ -199,7 +199,7 @@ func offset(texts []string) (n int) {
 	return n
 }
 
-// rootFile returns the text of a file of the repository.
+// rootFile returns the text of the file at this path below the repository's root.
 func rootFile(t *testing.T, path ...string) string {
 	t.Helper()
 	root, err := localpod.Root()

@@ -13,7 +13,7 @@ func TestThePageComesBackByItselfAfterADrain(t *testing.T) {
 	p.expect(outage)
 	p.sign("before")
 	p.awaitEntries("before")
-	if err := b.API.Stop(); err != nil { // by SIGTERM
+	if err := b.API.Stop(); err != nil { // Stop sends SIGTERM
 		t.Fatal(err)
 	}
 	p.await("the page to notice", `document.querySelector("#connection").dataset.state !== "live"`)
@@ -38,7 +38,7 @@ func TestTheOfflineEventIsNotBelievedWhileEntriesArrive(t *testing.T) {
 	}
 }
 
-// Connections that a proxy cuts again and again, because it lets none live for long, are no news.
+// If a proxy closes each event stream after a short time, the page reconnects and keeps showing "Live".
 func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -69,7 +69,7 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	if said := get[[]string](p, "said"); len(said) != 1 || said[0] != "Live" {
 		t.Errorf("the page said %q", said)
 	}
-	// The page shows an outage that lasts, even to a visitor who has scrolled down.
+	// The page shows a lasting outage even to a visitor who has scrolled down.
 	if err := b.API.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	p.await("it to be in sight", `(({ top, bottom }) => top > innerHeight / 2 && bottom <= innerHeight)(document.querySelector("#connection").getBoundingClientRect())`)
 }
 
-// Seven windows of one browser, all in sight, and as many tabs of which one is: the browser opens six connections to a host.
+// The page works in seven windows of one browser, and in seven tabs, although the browser opens only six connections to a host.
 func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 	t.Parallel()
 	const hidden = `if (!window.isFirst) Object.defineProperty(Document.prototype, "hidden", { get: () => !window.isSeen });`
@@ -101,7 +101,7 @@ func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 			if areTabs {
 				last.eval(`window.isSeen = true; document.dispatchEvent(new Event("visibilitychange"))`)
 				last.awaitState("live")
-				seen, streams = pages[6:], 1 // the others read now and then
+				seen, streams = pages[6:], 1 // hidden tabs read without a stream
 			}
 			b.awaitStreams(last, streams)
 			last.sign("from the last")
@@ -114,7 +114,7 @@ func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 	}
 }
 
-// A hidden page reads now and then, so that its title counts.
+// A hidden page has no stream, but reads new entries from time to time and shows their number in its title.
 func TestAHiddenPageCountsWhatComes(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

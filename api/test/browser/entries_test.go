@@ -78,7 +78,7 @@ func TestSigningTwiceInAHurrySignsOnceAndSaysNothing(t *testing.T) {
 func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 	b, p := open(t)
 	var signed []string
-	for _, again := range []bool{false, true} { // some browsers tell of the key once more, after the composition
+	for _, again := range []bool{false, true} { // some browsers send the key event again after the composition
 		signed = append(signed, "안녕")
 		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.ImeSetComposition("안녕", 2, 2))
 		p.eval(`globalThis.composing = null; document.querySelector("#text").addEventListener("keydown", (event) => { composing ??= event.isComposing; })`)
@@ -111,7 +111,7 @@ func TestTheWordsArePlainAndSaidOnce(t *testing.T) {
 	p.press(kb.Enter, input.ModifierCtrl)
 	p.await("the same to be said again", `document.querySelector("#error").firstChild !== said`)
 	p.eval(`document.querySelector("#text").select()`)
-	p.write(strings.Repeat("ü", 2000)) // of two bytes each
+	p.write(strings.Repeat("ü", 2000)) // each ü has two bytes
 	p.awaitText("#count", "Room for about 48 letters")
 	p.eval(`document.querySelector("#text").select()`)
 	p.press(kb.Delete)
@@ -137,7 +137,7 @@ func TestANameIsRememberedAndStandsBelowTheText(t *testing.T) {
 	p.awaitEntries("Hello\n— Ada", "Again\n— Ada")
 }
 
-// The page and the server know from the same list which characters cannot be seen.
+// The page and the server treat the same characters as invisible.
 func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 	b, p := open(t)
 	blank := get[[]rune](visit(t, modules(t), visitor{}), `(async () => {
@@ -147,7 +147,7 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 		return blank;
 	})()`)
 	for c := range rune(unicode.MaxRune + 1) {
-		// The page names them in order.
+		// The slice blank has its characters in ascending order.
 		if _, found := slices.BinarySearch(blank, c); (c < 0xd800 || c > 0xdfff) && found != isBlank(c) {
 			t.Errorf("U+%04X is blank to the page: %v", c, found)
 		}
@@ -165,7 +165,7 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 			t.Errorf("with a letter more it answers %d", status)
 		}
 	}
-	// Their neighbours are not blank to the server either.
+	// The server accepts the visible characters next to invisible ones.
 	for _, c := range blank {
 		for _, next := range []rune{c - 1, c + 1} {
 			if next > 0 && !isBlank(next) && send(string(next)) != http.StatusCreated {
@@ -184,7 +184,7 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 	}
 }
 
-// isBlank reports the same by Go's tables, after the derivation of Default_Ignorable_Code_Point in Unicode's
+// isBlank reports whether a character is invisible by Go's Unicode tables. Default_Ignorable_Code_Point is derived as in Unicode's
 // DerivedCoreProperties.txt.
 func isBlank(c rune) bool {
 	ignorable := unicode.In(c, unicode.Other_Default_Ignorable_Code_Point, unicode.Cf, unicode.Variation_Selector) &&

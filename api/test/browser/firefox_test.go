@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// firefox is a Firefox of its own, driven by its Marionette protocol: each message is its length, a colon, and JSON.
+// firefox is a running Firefox, which a test controls by Marionette. A Marionette message is a length, a colon, and JSON.
 type firefox struct {
 	t    *testing.T
 	conn net.Conn
@@ -25,7 +25,7 @@ type firefox struct {
 	id   int
 }
 
-// newFirefox starts Firefox with these preferences, until the test ends.
+// newFirefox starts Firefox with these preferences, and stops Firefox when the test ends.
 func newFirefox(t *testing.T, preferences map[string]any) *firefox {
 	t.Helper()
 	program, err := exec.LookPath("firefox-esr")
@@ -38,7 +38,7 @@ func newFirefox(t *testing.T, preferences map[string]any) *firefox {
 	}
 	t.Cleanup(func() { os.RemoveAll(profile) })
 	all := map[string]any{
-		"marionette.port":                            0, // a free one
+		"marionette.port":                            0, // Firefox chooses a free port
 		"network.auth.confirmAuth.enabled":           false,
 		"network.proxy.type":                         0,
 		"datareporting.policy.dataSubmissionEnabled": false, "toolkit.telemetry.enabled": false,
@@ -76,7 +76,7 @@ func newFirefox(t *testing.T, preferences map[string]any) *firefox {
 	}, 2*waitLimit)
 	t.Cleanup(func() { f.conn.Close() })
 	f.in = bufio.NewReader(f.conn)
-	f.receive() // its greeting
+	f.receive() // Firefox sends a greeting first
 	f.do("WebDriver:NewSession", map[string]any{}, nil)
 	return f
 }
@@ -99,7 +99,7 @@ func (f *firefox) receive() []byte {
 	return message
 }
 
-// do sends a command, and reads its result.
+// do sends a command to Firefox, and decodes the result.
 func (f *firefox) do(command string, params, result any) {
 	f.t.Helper()
 	f.id++
@@ -145,7 +145,7 @@ func (f *firefox) await(what, expression string) {
 	}, 2*waitLimit)
 }
 
-// open opens a page, and waits until it is live.
+// open opens the guestbook's page at this URL, and waits until the page is live.
 func (f *firefox) open(url string) {
 	f.t.Helper()
 	f.navigate(url)
@@ -195,14 +195,14 @@ func TestFirefoxAtAnAddressWithCredentials(t *testing.T) {
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
-	// Firefox puts no page away that holds a lock; pages of this name have none.
+	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP has no Web Lock.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, map[string]any{"network.dns.localDomains": "guestbook.example"})
 	f.open(front.URL)
 	front.refuse(http.StatusServiceUnavailable)
 	f.sign("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
-	// Nor one that has a stream: this ends it.
+	// Firefox keeps no page with an open event stream in its back/forward cache. The event pagehide makes the page close its event stream.
 	f.eval(`(document.body.dataset.visit = "first", dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })))`, nil)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", map[string]any{}, &first)

@@ -42,7 +42,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	p.press(kb.Enter)
 	p.awaitNewest("By the button")
 
-	// The list is one stop; the arrow keys lead from entry to entry.
+	// The whole list is one stop of the Tab key, and the arrow keys move the focus between entries.
 	p.press(kb.Tab)
 	visible("#entries > li:first-child > a")
 	p.press(kb.ArrowDown)
@@ -50,14 +50,15 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	p.press(kb.Tab)
 	p.focused("#entries > li:nth-child(2) > a")
 
-	// Older entries do not load by themselves while the button has the focus. It goes on to the first that is loaded.
+	// While the button "Older entries" has the focus, older entries load only when a key is pressed. The key press also moves the
+	// focus to the first loaded entry.
 	for range 2 {
 		loaded := get[int](p, `document.querySelectorAll("#entries > li").length`)
 		p.press(kb.Tab)
 		inSight("#older")
 		p.press(kb.Enter)
 		inSight(fmt.Sprintf("#entries > li:nth-child(%d)", loaded+1))
-		p.press(kb.Tab) // to its link
+		p.press(kb.Tab) // to the entry's link
 	}
 
 	b.kill()
@@ -79,7 +80,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 
 func TestTheFocusIsNeverLost(t *testing.T) {
 	b, front, one := openBehindProxy(t, numbered("entry", 80)...)
-	// "n new entries" leads to the newest.
+	// The button "1 new entry" moves the focus to the newest entry.
 	one.scrollInto(30)
 	b.write("newest")
 	one.awaitFresh("1 new entry")
@@ -89,7 +90,7 @@ func TestTheFocusIsNeverLost(t *testing.T) {
 	one.awaitNewest("newest")
 	one.await("it to be in sight", `document.activeElement.getBoundingClientRect().top > 0`)
 
-	// An entry that is discarded in another tab leaves the focus to the next one.
+	// If another tab discards the entry that has the focus, the focus moves to the next entry.
 	front.refuse(http.StatusForbidden)
 	one.sign("unwanted")
 	one.awaitFailure("unwanted")
@@ -124,7 +125,7 @@ func TestArrowsLeadOnFromTheEndOfAnEntry(t *testing.T) {
 			t.Fatalf("the focus is on entry %d", at())
 		}
 	}
-	// Shift and an arrow select.
+	// Shift and an arrow key select text.
 	p.eval(`(({ firstChild: text }) => getSelection().setBaseAndExtent(text, 0, text, 1))(document.querySelector("#entries > li:last-child .words"))`)
 	p.press(kb.ArrowRight, input.ModifierShift)
 	p.await("something to be selected", `getSelection().toString().length > 1`)

@@ -25,7 +25,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	led(p, "entry 1697")
 	before, _, _ := strings.Cut(get[string](p, "location.href"), "#")
 	deep := fmt.Sprint(before, "#e", offset(texts[:5]))
-	// In the page that is open, in a new one, and after a reload.
+	// The link works in the open page, in a new page, and after a reload.
 	p.eval("location.href = " + inJS(deep))
 	led(p, "entry 5")
 	fresh := visit(t, deep, visitor{})
@@ -36,7 +36,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.eval("scrollTo(0, 0)")
 	fresh.awaitContiguous(texts, true)
 
-	fresh.expect(outage) // the server says that no entry starts there
+	fresh.expect(outage) // the server returns 400 if no entry has this id
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval("location.hash = " + inJS(gone))
 		fresh.awaitText("#notice", "The entry that this link leads to is not in the book any more.")
@@ -57,17 +57,17 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	p.awaitContiguous(texts, false)
-	// The page counts new entries meanwhile, and does not show them there.
+	// While the list shows old entries, the page counts new entries but does not show new entries.
 	b.write("new")
 	p.awaitFresh("1 new entry")
 	p.awaitContiguous(texts, false)
-	// From there the book can be read towards its end.
+	// From the linked entry, the visitor can scroll up to newer entries.
 	p.await("newer entries", fmt.Sprintf(`new Promise((done) => {
 		document.querySelector("#entries > li:nth-child(15)").scrollIntoView({ block: "start" });
 		requestAnimationFrame(() => done(Number(document.querySelector("#entries > li").id.slice(1)) > %d));
 	})`, offset(texts[:400])))
 	p.awaitContiguous(texts, false)
-	// And the newest are one press away.
+	// The button "1 new entry" leads to the newest entries.
 	p.clickOnceThere("#fresh")
 	p.awaitContiguous(append(texts, "new"), true)
 	p.await("the button to be gone", `document.querySelector("#fresh").hidden`)
@@ -82,7 +82,7 @@ func TestALinkIsCopied(t *testing.T) {
 		p.run(browser.GrantPermissions([]browser.PermissionType{"clipboardReadWrite", "clipboardSanitizedWrite"}).WithBrowserContextID(p.tabs))
 		p.click("#entries > li:nth-child(2) > a")
 		p.await("the page to say so", `document.querySelector(".link[data-said=Copied]") && document.querySelector("#news").textContent.includes("The link is copied.")`)
-		// A paste shows what is in the clipboard.
+		// The test pastes into the text field to learn the content of the clipboard.
 		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.DispatchKeyEvent(input.KeyRawDown).WithCommands([]string{"Paste"}))
 		p.awaitDraft(address + "/#e0")
 	}
@@ -96,7 +96,7 @@ func TestOnlyTheWordsOfEntriesAreCopied(t *testing.T) {
 	if got := strings.Fields(copied); strings.Join(got, " ") != "mine second first" {
 		t.Errorf("%q is copied", copied)
 	}
-	// A screen reader hears of one link, the one that the Tab key reaches.
+	// Screen readers find only one link in the list, the link that the Tab key reaches.
 	p.await("the other links to be silent", `document.querySelectorAll(".link:not([aria-hidden=true])").length === 1`)
 }
 
@@ -127,7 +127,7 @@ func TestAnAddressWithCredentials(t *testing.T) {
 	}
 }
 
-// docs/proxies-and-browsers.md says how a guestbook is put below a prefix, and this test does so.
+// The test serves the guestbook below a path prefix, with the configuration in docs/proxies-and-browsers.md.
 func TestBelowAPrefix(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -136,7 +136,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// ingress-nginx makes these locations of an Ingress's path, its rewrite-target, and its permanent-redirect.
+	// ingress-nginx generates these locations from the path, the rewrite-target and the permanent-redirect of an Ingress.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

@@ -15,19 +15,19 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// asleep and awake are what a browser says when it puts a page away and takes it out again.
+// asleep and awake send the events that a page gets when the browser puts it into the back/forward cache and restores it.
 const (
 	asleep = `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));`
 	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));`
 )
 
-// mark is an entry that is being read, and how far from the top of the window.
+// A mark is an entry's id, and the entry's distance from the top of the window in pixels.
 type mark struct {
 	ID string
 	Y  float64
 }
 
-// reading returns the entry in the middle of the window.
+// reading returns the mark of the entry in the middle of the window.
 func (p *page) reading() mark {
 	p.t.Helper()
 	return get[mark](p, `(() => {
@@ -36,7 +36,7 @@ func (p *page) reading() mark {
 	})()`)
 }
 
-// checkPlace fails if what was being read has moved.
+// checkPlace fails the test if the entry of this mark has moved in the window.
 func (p *page) checkPlace(was mark) {
 	p.t.Helper()
 	y := get[float64](p, fmt.Sprintf("document.getElementById(%q)?.getBoundingClientRect().top ?? 1e9", was.ID))
@@ -45,7 +45,7 @@ func (p *page) checkPlace(was mark) {
 	}
 }
 
-// scrollInto scrolls down to the nth entry.
+// scrollInto scrolls down to the nth entry, and waits until the page has loaded the entries near the nth entry.
 func (p *page) scrollInto(n int) {
 	p.t.Helper()
 	p.await("the entry to be there", fmt.Sprintf(`(() => {
@@ -53,7 +53,7 @@ func (p *page) scrollInto(n int) {
 		(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
 		return all.length > %[1]d;
 	})()`, n))
-	// Entries load as one comes near the end; that is over when two frames pass without any.
+	// Older entries load when the end of the list is near the window. No more entries load if two frames pass without a change.
 	p.await("no more to load", `new Promise((done) => {
 		const count = () => document.querySelectorAll("#entries > li, .busy").length;
 		const before = count();
@@ -66,7 +66,7 @@ func (p *page) awaitFresh(text string) {
 	p.awaitText("#fresh:not([hidden])", text)
 }
 
-// awaitContiguous waits until the list is a part of the book with nothing missing, newest first.
+// awaitContiguous waits until the list shows a part of texts without a gap. If newest is true, the part must end with the last text.
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	p.awaitNil("the list to have nothing missing", func() error {
@@ -100,7 +100,7 @@ func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 			p.scrollInto(20)
 			was := p.reading()
 			for batch := range 20 {
-				// Lines of several lengths, so that heights are not whole pixels.
+				// The lines have several lengths, so that the entries' heights are not whole pixels.
 				more := numbered(fmt.Sprintf("%d from elsewhere, of a few lines on a phone", batch), 25)
 				texts = append(texts, more...)
 				b.write(more...)
@@ -186,7 +186,7 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 		}
 	}
 	p.awaitContiguous(texts, true)
-	// Entries that the list has removed can be read again.
+	// The page can read entries again that the list has removed.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	p.awaitNil("older entries", func() error {
@@ -208,7 +208,7 @@ func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
 		b.write(texts[i : i+470]...)
 		p.awaitEntries(texts[100 : i+470]...)
 	}
-	// As a screen reader does: the button is pressed, and the page was not scrolled to it.
+	// The test presses the button without scrolling to the button, as a screen reader does.
 	p.clickOnceThere("#older")
 	p.await("older entries", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === "entry 99")`)
 	p.awaitContiguous(texts, false)
@@ -216,7 +216,7 @@ func TestOlderEntriesAreShownWhenTheListIsFull(t *testing.T) {
 	p.awaitContiguous(texts, true)
 }
 
-// busy returns the processor time that the page's main thread has taken, in seconds, whatever else the machine does.
+// busy returns the CPU time that the page's main thread has used so far, in seconds, without the CPU time of other threads.
 func (p *page) busy() (seconds float64) {
 	p.t.Helper()
 	p.run(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.ActionFunc(func(ctx context.Context) error {
@@ -231,11 +231,11 @@ func (p *page) busy() (seconds float64) {
 	return seconds
 }
 
-// This test runs alone, because it measures.
+// This test does not run in parallel with other tests, because it measures CPU time.
 func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	b := newBook(t, numbered("entry", 50)...)
 	p := b.visit(visitor{})
-	p.run(emulation.SetEmulatedMedia()) // all that moves
+	p.run(emulation.SetEmulatedMedia()) // no reduced motion, so that animations run
 	p.eval(`
 		globalThis.announced = [];
 		globalThis.mostGlowing = 0;

@@ -39,19 +39,19 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 		return nil
 	})
 	t.Logf("%.1f KB in %d requests: %v", total/1000, len(names), names)
-	// The document and the entries; the stream has begun.
+	// The two requests are for the document and for the entries. The request for the event stream does not count, because it never ends.
 	if total > 16_000 || len(names) != 2 {
 		t.Errorf("%.0f bytes in %d requests: %v", total, len(names), names)
 	}
 }
 
-// A browser waits for these bytes before it shows anything.
+// A browser shows nothing before the document has arrived, so the document must be small.
 func TestTheDocumentIsSmall(t *testing.T) {
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, newBook(t).URL(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Accept-Encoding", "gzip") // so that Go leaves it as it comes
+	request.Header.Set("Accept-Encoding", "gzip") // so that Go does not decompress the response
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -67,9 +67,9 @@ func TestTheDocumentIsSmall(t *testing.T) {
 	}
 }
 
-// The page on a slow phone: a processor a quarter as fast, 400 ms to the server and back, 400 kbit/s. How long it takes is
-// printed. If PAGE_BEFORE names the folder of another version of the page, both are opened by turns, and the medians stand side
-// by side.
+// The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If
+// the environment variable PAGE_BEFORE names the folder of another version of the page, the test loads both versions by turns, and
+// logs the medians of both versions.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	b := newBook(t, guests...)
 	root, err := localpod.Root()
@@ -116,7 +116,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-// The page notices hidden entries by reading again the entries in sight, not all that it shows.
+// To notice hidden entries, the page reads only the entries in sight again, not the whole list.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	var texts []string
 	for i := range 400 {
@@ -127,7 +127,7 @@ func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	check := func() (bytes float64) {
 		t.Helper()
 		before := len(p.sent("GET", "before="))
-		p.eval(`document.dispatchEvent(new Event("visibilitychange"))`) // as when one comes back to it
+		p.eval(`document.dispatchEvent(new Event("visibilitychange"))`) // as if the visitor returned to the tab
 		p.awaitNil("it to be read", func() error {
 			all := p.sent("GET", "before=")[before:]
 			bytes = 0

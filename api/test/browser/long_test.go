@@ -43,7 +43,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
-	// Up again, page by page, there is nothing missing either.
+	// The list also has no gap after the visitor has scrolled up again.
 	for range 120 {
 		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()
@@ -58,8 +58,8 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	}
 }
 
-// Browsers that docs/proxies-and-browsers.md names lack some functions of newer ones. This test removes one by one the functions
-// that the page can do without, and then with them all later ones.
+// Some browsers in docs/proxies-and-browsers.md lack functions of newer browsers. The test removes single functions,
+// and all functions in the slices around and later together, and expects the page to work.
 func TestBrowsersThatLackAFunction(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -100,8 +100,8 @@ func TestBrowsersThatLackAFunction(t *testing.T) {
 	}
 }
 
-// A hidden entry leaves open pages within half a minute of being in sight, also far down, and no other entry does. Later visitors
-// do not see it.
+// An open page removes a hidden entry within half a minute after the entry came into sight, and removes no other entry. A page that
+// is opened later does not show the hidden entry.
 func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	texts := numbered("entry", 120)
 	b, ada := open(t, texts...)
@@ -117,7 +117,7 @@ func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	b.write("a new one")
 	for _, p := range []*page{ada, bob} {
 		p.awaitNil("the hidden entries to be gone", func() error {
-			// The page looks after what is in sight.
+			// The page checks only the entries in sight, so the test scrolls to a hidden entry.
 			p.eval(`[...document.querySelectorAll("#entries > li")].find((li) => ` + inJS(hidden) + `.includes(li.querySelector(".words").textContent))?.scrollIntoView({ block: "center" })`)
 			got := p.texts()
 			if want := texts[max(0, len(texts)-len(got)):]; len(got) < 49 || p == bob && len(got) < len(texts) || !slices.Equal(got, want) {

@@ -1,4 +1,4 @@
-// Package browser tests the page in a real browser, through a whole local pod.
+// Package browser tests the page in Chromium and Firefox, with nginx, the API and Redis running on this machine.
 package browser
 
 import (
@@ -15,10 +15,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// waitLimit is how long a test waits for what must happen, because the machine may be slow.
+// waitLimit is how long a test waits for a condition before the test fails. The limit is long, because the machine may be slow.
 const waitLimit = 20 * time.Second
 
-// chromium is one browser for all tests. It opens each page in a context of its own, as if another visitor had come.
+// chromium is the one browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
 var chromium context.Context
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer stop()
-		// Tests of a page mostly wait, so more of them run at once than there are processors.
+		// The tests mostly wait, so four tests run in parallel even if the machine has fewer CPUs.
 		if err := flag.Set("test.parallel", "4"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -52,24 +52,24 @@ func startChromium(profile string) (stop func(), err error) {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(waitLimit),
 		chromedp.Flag("remote-debugging-port", "0"),
-		// A process in reserve for each page would take long to start.
+		// By default, Chromium starts a spare process for each page, which takes long.
 		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
-		// These names lead to this machine.
+		// Chromium resolves all names that end with .example to this machine.
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
-		// A machine without a screen lacks a mouse.
+		// Chromium must pretend that there is a mouse, because a machine without a screen has none.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-		"ignore-certificate-errors", // those of tests' own servers
+		"ignore-certificate-errors", // the tests' own servers have self-signed certificates
 		"disable-component-update", "disable-extensions", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars",
-		// Pages of several visitors are side by side; none of them is in the background.
+		// Chromium must not slow down pages in the background, because a test may have pages of several visitors.
 		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows",
 	} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
-	// Events that the protocol's Go types do not know are no errors, because Chromium is newer.
+	// The tests ignore protocol errors, because Chromium may send events that are newer than the protocol's Go types.
 	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	if err := chromedp.Run(ctx); err != nil {
 		end()

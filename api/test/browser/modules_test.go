@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// sources returns the folder of the page's modules.
+// sources returns the path of the folder with the page's modules.
 func sources(t *testing.T) string {
 	t.Helper()
 	root, err := localpod.Root()
@@ -22,7 +22,7 @@ func sources(t *testing.T) string {
 	return filepath.Join(root, "nginx", "page")
 }
 
-// The tests of the modules are beside them, in files named *.test.js. Each test has a page of its own.
+// The test runs the JavaScript tests in nginx/page/*.test.js. Each JavaScript test runs in a page of its own.
 func TestModules(t *testing.T) {
 	t.Parallel()
 	folder := sources(t)
@@ -39,7 +39,7 @@ func TestModules(t *testing.T) {
 			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) > 0 {
 				return nil
 			}
-			p.reload() // the network may have changed
+			p.reload() // the import fails if Chromium's network has changed
 			return errors.New("it has no tests")
 		})
 		for _, name := range names {
@@ -53,7 +53,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// modules serves the page's modules beside a page that has none of them.
+// modules serves the page's JavaScript modules, and a nearly empty document that loads no module.
 func modules(t *testing.T) (url string) {
 	t.Helper()
 	files := http.FileServer(http.Dir(sources(t)))
@@ -73,7 +73,7 @@ var (
 	paints  = regexp.MustCompile(`\bdocument\.|\bbyId\(`)
 )
 
-// A module of the page fits on a few screens, and either asks the server or paints the document.
+// A module of the page has at most 250 lines, and does not both send requests and change the document.
 func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 	folder := sources(t)
 	files, err := filepath.Glob(filepath.Join(folder, "*.js"))

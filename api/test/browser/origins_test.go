@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// lures are pages of another site, or addresses of it, each of which makes the browser ask for SET. REDIRECT is an address of the
-// other site that leads there by two redirects.
+// lures are pages of another site, or URLs, that make the browser request the URL SET, which would rewrite the guestbook. REDIRECT
+// is a URL of the other site that redirects to another URL there, which redirects to the URL SET.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},
@@ -34,7 +34,7 @@ var lures = []struct{ name, page string }{
 	{"a redirected frame", `<iframe src="REDIRECT" referrerpolicy=no-referrer></iframe>`},
 }
 
-// attacks are scripts of another site's page, with BOOK for the guestbook's address.
+// attacks are scripts in a page of another site. BOOK stands for the guestbook's URL.
 var attacks = []struct{ name, script string }{
 	{"a form by POST", `submit("POST", "BOOK/entries", { text: "attack" })`},
 	{"a form by POST as plain text", `submit("POST", "BOOK/entries", { '{"text": "attack", "x': '": 1}' }, "text/plain")`},
@@ -53,7 +53,7 @@ var attacks = []struct{ name, script string }{
 	{"fetch without a referrer", `fetch("BOOK/entries", { method: "POST", mode: "no-cors", referrerPolicy: "no-referrer", body: new URLSearchParams({ text: "attack" }) })`},
 }
 
-// attackTools are what the scripts of attacks use.
+// attackTools is the beginning of a page, and defines the functions submit and add for the scripts in attacks.
 const attackTools = `<!doctype html><title>elsewhere</title><body><script>
 function submit(method, action, fields, enctype = "application/x-www-form-urlencoded") {
 	const form = Object.assign(document.createElement("form"), { method, action, enctype });
@@ -101,10 +101,10 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 			}))
 			redirect = other + "/redirect"
 			p := newPage(t, visitor{})
-			p.expect("") // the browser may complain as it likes
+			p.expect("") // the test ignores all errors in the page
 			for _, lure := range all {
 				if c.scheme == "http" && c.here == "gb.example" && strings.Contains(lure.page, "speculationrules") {
-					continue // Chromium follows these rules over https and on this machine only
+					continue // Chromium follows speculation rules only over HTTPS or on localhost
 				}
 				t.Run(lure.name, func(t *testing.T) {
 					p := p.in(t)
@@ -113,11 +113,11 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 						address = other + "/?" + url.Values{"lure": {lure.name}}.Encode()
 					}
 					front.take()
-					// The page that the lure before led to may still arrive in this one's place, so that another try is needed.
+					// The page of the previous lure may still load in place of this lure's page, so the test tries again.
 					p.awaitNil("the book to be asked", func() error {
 						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()
-						_ = chromedp.Run(ctx, chromedp.Navigate(address)) // a refused navigation is an error
+						_ = chromedp.Run(ctx, chromedp.Navigate(address)) // Run returns an error if the guestbook refuses the navigation
 						return awaitRefusal(ctx, t, front)
 					})
 					if got := b.raw(); got != before {
@@ -127,7 +127,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 				})
 			}
 
-			// An old page writes so.
+			// The page of the PHP guestbook writes by a GET request to guestbook.php.
 			p.navigate(front.URL)
 			status := get[int](p, `new Promise((done) => {
 				const request = new XMLHttpRequest();
@@ -143,7 +143,8 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	}
 }
 
-// awaitRefusal waits for a second until the guestbook was asked. All that it was asked must have been refused.
+// awaitRefusal waits up to a second for a request to the guestbook. awaitRefusal fails the test if the
+// guestbook accepted the request.
 func awaitRefusal(ctx context.Context, t *testing.T, front *proxy) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

@@ -35,7 +35,7 @@ func TestAFailureIsShownWithARetryUnderTheSameKey(t *testing.T) {
 	b.check("first", "second")
 }
 
-// signAll returns a script that signs the book with each of many texts, a few milliseconds apart.
+// signAll returns a script that submits each of these texts in the form, 20 ms apart.
 func signAll(texts []string) string {
 	return `{
 		const texts = ` + inJS(texts) + `;
@@ -93,14 +93,14 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		}
 		go func() {
 			target := chromedp.FromContext(p.ctx).Target
-			_ = fate.Do(protocol.WithExecutor(p.ctx, target)) // the page shows what came of it
+			_ = fate.Do(protocol.WithExecutor(p.ctx, target)) // the test checks the effect in the page
 		}()
 	})
 	p.run(fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: "*/guestbook/entries", RequestStage: fetch.RequestStageResponse}}))
 	p.sign("once")
 	p.awaitEntries("once")
 	b.check("once")
-	// The page asked about it again, once the stream had shown a copy.
+	// The page repeated the POST with the same key when the event stream delivered a copy of the entry.
 	if n, keys := len(p.posts()), p.idempotencyKeys(); n < 2 || len(keys) != 1 {
 		t.Errorf("%d requests under the keys %q", n, keys)
 	}
@@ -109,7 +109,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 func TestNothingIsLostOrDoubledWhenTheAPIIsKilledWhilePosting(t *testing.T) {
 	b, ada := open(t)
 	bob := b.visit(visitor{})
-	const each = 24 // both together fit into one page of entries
+	const each = 24 // the entries of both visitors fit into one page of the API
 	all := slices.Concat(numbered("ada", each), numbered("bob", each))
 	slices.Sort(all)
 	ada.expect(outage)
@@ -131,7 +131,7 @@ func TestNothingIsLostOrDoubledWhenTheAPIIsKilledWhilePosting(t *testing.T) {
 	b.restart()
 	ada.awaitSettled()
 	bob.awaitSettled()
-	held(len(all)) // a slow page may sign the last only now
+	held(len(all)) // a slow page may submit its last text only now
 	texts := b.texts()
 	if sorted := slices.Sorted(slices.Values(texts)); !slices.Equal(sorted, all) {
 		t.Errorf("Redis holds %q", texts)
@@ -155,20 +155,20 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
-	b.resume() // the API may write what it had received
+	b.resume() // the API may write the entry that it had received
 	p.awaitState("live")
 }
 
 func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b, front, p := openBehindProxy(t)
-	// None of its requests is answered, and then a copy is in the book.
+	// If all POSTs of an entry fail, but an entry with the same text appears in the guestbook, the page shows the entry as sent.
 	front.refuse(http.StatusServiceUnavailable)
 	p.sign("came through")
 	p.awaitFailure("came through")
 	b.write("came through")
 	p.awaitEntries("came through")
 
-	// A copy that was there before is another entry.
+	// An entry that was in the guestbook before the visitor signed the same text counts as another entry.
 	p.sign("came through")
 	p.awaitFailure("came through")
 	p.sign("another")
@@ -176,7 +176,7 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("another")
 	p.awaitEntries("came through", "another", "came through failed")
 
-	// While the server answers it says whose the copy is: here it is somebody else's.
+	// If the server answers the visitor's retry, the server adds the entry, because the entry with the same text is somebody else's.
 	front.serve(posts, nil)
 	p.click(".failed .retry")
 	p.awaitEntries("came through", "another", "came through")
@@ -205,12 +205,12 @@ func TestARefusedEntryIsCertainlyNotInTheBook(t *testing.T) {
 	}
 }
 
-// A firewall that takes a text for an attack answers with a page, as a proxy does if one has to sign in.
+// A firewall that takes a text for an attack responds with an HTML page, as a sign-in proxy does.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
 	front := newProxy(t, b)
-	p := visit(t, front.URL, visitor{}) // not hurried, because a request that takes too long may have been carried out
+	p := visit(t, front.URL, visitor{}) // not hurried, because after a timeout the server may have added the entry
 	p.expect(outage)
 	p.awaitState("live")
 	p.eval(`globalThis.told = 0;
@@ -254,7 +254,7 @@ func TestEachGuestbookAndEachTabHasItsOwnDraft(t *testing.T) {
 		tab.reload()
 		tab.awaitDraft(text)
 	}
-	// A tab that is closed leaves its draft to the next that is opened.
+	// The next tab that opens gets the draft of a closed tab.
 	other.navigate("about:blank")
 	p.tab().awaitDraft("second tab")
 }

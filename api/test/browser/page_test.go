@@ -18,41 +18,41 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// visitor is the state of a visitor's browser.
+// A visitor describes the browser of a visitor.
 type visitor struct {
-	width, height int64 // 1000 × 700 unless said
+	width, height int64 // of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers run ten times as fast, so that it gives up in seconds. Requests may fail.
+	// hurried makes the page's timers run ten times as fast, so that the page gives up in seconds. Requests of a hurried page may fail.
 	hurried bool
 }
 
-// page is a visitor's page. These faults in it fail the test: exceptions, errors on the console, violations of the content security
-// policy, dialogs.
+// A page is a tab of a visitor's browser. The test fails if the page has a fault: an exception, an error or a warning on the console,
+// a violation of the Content-Security-Policy, or a dialog.
 type page struct {
 	t    *testing.T
 	ctx  context.Context
-	tabs protocol.BrowserContextID // is the same for tabs of one browser
+	tabs protocol.BrowserContextID // tabs of one visitor have the same browser context
 	*record
 }
 
-// record is what was noted about a page.
+// A record holds the faults and the requests of a page.
 type record struct {
 	mu       sync.Mutex
 	faults   []string
-	expected []string // parts of faults that are no faults here
+	expected []string // the test ignores faults that contain one of these texts
 	requests []*request
 }
 
-// request is one that the page has sent.
+// A request is an HTTP request that the page has sent.
 type request struct {
 	id                network.RequestID
 	method, url, kind string
 	header            map[string]any
 	status            int64
-	bytes             float64 // over the wire, known when all has arrived
+	bytes             float64 // size of the compressed response, zero until the whole response has arrived
 }
 
-// prelude runs in a page before its own scripts.
+// prelude is a script that runs before the page's own scripts.
 const prelude = `
 addEventListener("securitypolicyviolation", (event) =>
 	console.error(["CSP violation", event.violatedDirective, event.blockedURI, event.sample].join(" ")));`
@@ -63,14 +63,14 @@ const hurry = `{
 }`
 
 const (
-	// outage is on the console if a request fails because the guestbook is away.
+	// outage begins the browser's console message about a failed request, for example while the guestbook is unavailable.
 	outage = "Failed to load resource: "
-	// networkChanged is on the console if Chromium gives up requests because the machine has got or lost a network, as machines
-	// that run containers do all the time.
+	// networkChanged is in the console message if Chromium aborts a request because the machine has got or lost a network interface.
+	// A network interface appears or disappears whenever a container starts or stops.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a browser context of its own. The test closes it at its end, and fails if the page had faults.
+// visit opens a page in a new browser context. At its end, the test closes the page, and fails if the page had faults.
 func visit(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := newPage(t, v)
@@ -78,7 +78,7 @@ func visit(t *testing.T, url string, v visitor) *page {
 	return p
 }
 
-// newPage opens a blank page.
+// newPage opens a blank page in a new browser context.
 func newPage(t *testing.T, v visitor) *page {
 	t.Helper()
 	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
@@ -94,7 +94,7 @@ func newPage(t *testing.T, v visitor) *page {
 	return newTab(t, own, v)
 }
 
-// tab opens the same page in another tab of the visitor's browser.
+// tab opens the same URL in another tab of the visitor's browser.
 func (p *page) tab() *page {
 	p.t.Helper()
 	other := newTab(p.t, p.tabs, visitor{})
@@ -105,7 +105,7 @@ func (p *page) tab() *page {
 func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	t.Helper()
 	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
-	// Without a window of its own, a new context has nowhere to open the page.
+	// The new tab needs a window, because a new browser context has none.
 	id, err := target.CreateTarget("about:blank").WithBrowserContextID(own).WithNewWindow(true).Do(browser)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		}
 	})
 	chromedp.ListenTarget(ctx, p.watch)
-	// A deadline would end the page.
+	// The first call of chromedp.Run has no deadline, because a deadline would close the page.
 	if err := chromedp.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	return p
 }
 
-// theme sets the colours that the visitor prefers, "light", "dark" or "forced", and keeps the page from moving.
+// theme sets the colours that the visitor prefers ("light", "dark" or "forced"), and turns off animations.
 func theme(colors string) chromedp.Action {
 	features := []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}, {Name: "prefers-color-scheme", Value: colors}}
 	if colors == "forced" {
@@ -153,10 +153,10 @@ func theme(colors string) chromedp.Action {
 	return emulation.SetEmulatedMedia().WithFeatures(features)
 }
 
-// in returns the page as used by a subtest.
+// in returns the same page for use in a subtest.
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record} }
 
-// expect makes the test ignore faults with this text in them.
+// expect makes the test ignore faults that contain this text.
 func (p *page) expect(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,7 +178,7 @@ next:
 	return faults
 }
 
-// watch notes what happens in the page.
+// watch records the faults and the requests of the page.
 func (p *page) watch(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,7 +199,7 @@ func (p *page) watch(event any) {
 		}
 	case *cdppage.EventJavascriptDialogOpening:
 		p.faults = append(p.faults, "dialog: "+event.Message)
-		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // the page may have gone
+		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // the page may already be closed
 	case *network.EventRequestWillBeSent:
 		p.requests = append(p.requests, &request{
 			id: event.RequestID, method: event.Request.Method, url: event.Request.URL, kind: string(event.Type), header: event.Request.Headers,
@@ -219,7 +219,7 @@ func (p *page) watch(event any) {
 	}
 }
 
-// sent returns copies of the requests whose addresses contain the text.
+// sent returns copies of the requests that have this method, and whose URLs contain this text.
 func (p *page) sent(method, text string) (requests []request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,7 +231,7 @@ func (p *page) sent(method, text string) (requests []request) {
 	return requests
 }
 
-// run does things in the page. The test fails if they fail or take too long.
+// run performs actions in the page. run fails the test if an action fails or takes longer than waitLimit.
 func (p *page) run(actions ...chromedp.Action) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
@@ -241,7 +241,7 @@ func (p *page) run(actions ...chromedp.Action) {
 	}
 }
 
-// before runs a script in each page that is loaded from now on, before the page's own.
+// before makes the browser run a script in each document that it loads from now on, before the document's own scripts.
 func (p *page) before(script string) {
 	p.t.Helper()
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -250,7 +250,7 @@ func (p *page) before(script string) {
 	}))
 }
 
-// eval runs a script by the debugging protocol, because the content security policy does not apply to that.
+// eval runs a script by the debugging protocol, because the Content-Security-Policy does not apply to that protocol.
 func (p *page) eval(script string) {
 	p.t.Helper()
 	p.run(evaluate(script, nil))
@@ -269,7 +269,7 @@ func evaluate(script string, result any) chromedp.Action {
 	})
 }
 
-// describe returns how the page stands, for a test that failed.
+// describe returns the URL and the visible text of the page, for the log of a failed test.
 func (p *page) describe() string {
 	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
 	defer cancel()

@@ -21,7 +21,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	p.awaitState("live")
 	for _, text := range numbered("entry", 3) {
 		b.write(text)
-		// A machine with nothing else to do takes 0.2 s. The page itself looks after 15 s.
+		// On an idle machine, the event arrives within 0.2 s. A page whose event stream is silent would read the entry after 15 s.
 		p.await("the entry", `document.querySelector("#entries > li .words")?.textContent === `+inJS(text), 10*time.Second)
 	}
 	if n := len(p.streams()); n != 1 {
@@ -29,8 +29,8 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	}
 }
 
-// Streams in which nothing comes: a proxy holds back what it should pass on, or a connection has frozen. They run at once, because
-// each takes its time to be noticed.
+// The page notices event streams that deliver nothing, because a proxy buffers the events or a connection has frozen. The test opens
+// three silent streams at once, because a page needs a while to notice a silent stream.
 func TestStreamsThatStaySilent(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -41,7 +41,7 @@ func TestStreamsThatStaySilent(t *testing.T) {
 		new MutationObserver(() => states.push(document.querySelector("#connection").dataset.state)).observe(document.querySelector("#connection"), { attributes: true })`)
 	buffered := visit(t, nginxInFront(t, b, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; proxy_ignore_headers X-Accel-Buffering; }`), visitor{})
 	front := newProxy(t, b)
-	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // passes on the header, and nothing else
+	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // sends the response header, and nothing else
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -79,11 +79,11 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// relay passes connections on to a pod, as a router with address translation does.
+// A relay forwards TCP connections to a pod, as a NAT router does.
 type relay struct {
 	net.Listener
 	mu     sync.Mutex
-	frozen chan struct{} // closed when the connections so far pass nothing any more
+	frozen chan struct{} // freeze closes this channel, so that the open connections forward nothing any more
 	open   []net.Conn
 }
 
@@ -124,7 +124,7 @@ func newRelay(t *testing.T, b *book) *relay {
 	return r
 }
 
-// pass copies until the connections are frozen: then not even their end is passed on.
+// pass copies data between two connections until frozen is closed. Then pass does not even forward the end of a connection.
 func pass(from, to net.Conn, frozen <-chan struct{}) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -135,7 +135,7 @@ func pass(from, to net.Conn, frozen <-chan struct{}) {
 		default:
 		}
 		if n > 0 {
-			_, _ = to.Write(buffer[:n]) // its end is read
+			_, _ = to.Write(buffer[:n]) // if the write fails, the other direction ends
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
@@ -146,7 +146,7 @@ func pass(from, to net.Conn, frozen <-chan struct{}) {
 	}
 }
 
-// freeze makes all connections that are open pass nothing any more, without closing them.
+// freeze makes all open connections forward nothing any more, without closing the connections.
 func (r *relay) freeze() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -154,7 +154,7 @@ func (r *relay) freeze() {
 	r.frozen = make(chan struct{})
 }
 
-// A forward, as of kubectl, ends with the first connection in it that is reset. So one that takes too long is closed.
+// nginx closes the connection of a slow client without a reset, because a reset would end a whole "kubectl port-forward".
 func TestASlowVisitorIsNotReset(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

@@ -23,18 +23,18 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// proxy stands before a pod's nginx, as in a cluster. It notes the answers that pass.
+// A proxy forwards requests to a pod's nginx, as an Ingress does in a cluster. The proxy records the responses.
 type proxy struct {
 	URL string
 
 	mu      sync.Mutex
-	rules   map[string]http.Handler // by what they answer instead of the pod
-	headers map[string]string       // instead of the pod's
-	script  string                  // instead of the page's; "whole": the page's own, "": none
+	rules   map[string]http.Handler // handlers that answer instead of the pod, by the kind of request
+	headers map[string]string       // response headers that replace the pod's
+	script  string                  // replaces the page's script; "whole" keeps the page's script, "" removes it
 	answers []answer
 }
 
-// A rule may answer these instead of the pod.
+// These are the kinds of requests that a handler in rules can answer instead of the pod.
 const (
 	document = "the page's document"
 	api      = "all paths of the API"
@@ -42,16 +42,16 @@ const (
 	posts    = "all posts"
 )
 
-// answer is what came back to a request.
+// An answer is a request and the status of the response.
 type answer struct {
 	method, path string
 	status       int
 }
 
-// newProxy starts a proxy at 127.0.0.1.
+// newProxy starts a proxy that listens at http://127.0.0.1.
 func newProxy(t *testing.T, b *book) *proxy { return newProxyAt(t, b, "http", "127.0.0.1") }
 
-// newProxyAt starts a proxy at a name that leads to this machine.
+// newProxyAt starts a proxy with this scheme and host name in its URL. The host name must resolve to this machine.
 func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	t.Helper()
 	nginx, err := url.Parse(b.URL())
@@ -60,19 +60,19 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	}
 	f := &proxy{script: "whole", rules: map[string]http.Handler{}, headers: map[string]string{}}
 	pass := &httputil.ReverseProxy{
-		FlushInterval: -1, // events pass as they come
+		FlushInterval: -1, // the proxy forwards each event at once
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(nginx)
 			r.Out.Host = r.In.Host
 			r.Out.Header.Set("X-Forwarded-Proto", scheme)
-			// The same guestbook is at /a/.
+			// The proxy also serves the same guestbook below /a/.
 			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/a")
 			if r.Out.URL.Path == "/" {
-				r.Out.Header.Del("Accept-Encoding") // so that the document can be changed
+				r.Out.Header.Del("Accept-Encoding") // so that the document is not compressed and can be changed
 			}
 		},
 		ModifyResponse: f.modify,
-		// The browser has gone.
+		// The handler does not log the error, because a browser may close its connection at any time.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	f.URL = serve(t, scheme, name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +85,7 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	return f
 }
 
-// serve starts a server, and returns its address at that name.
+// serve starts a server, and returns the server's URL with this host name.
 func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -101,7 +101,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// rule returns what answers a request instead of the pod, or nil.
+// rule returns the handler that answers a request instead of the pod, or nil.
 func (f *proxy) rule(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,33 +119,33 @@ func (f *proxy) rule(r *http.Request) http.Handler {
 	return nil
 }
 
-// serve makes a handler answer instead of the pod; nil lets the pod answer again.
+// serve makes a handler answer this kind of request instead of the pod. If handler is nil, the pod answers again.
 func (f *proxy) serve(what string, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rules[what] = handler
 }
 
-// refuse answers each post with this status.
+// refuse makes the proxy answer each POST with this status.
 func (f *proxy) refuse(status int) {
 	f.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 }
 
-// answerAs makes the answers say that somebody else gave them.
+// answerAs sets the header X-Answered-By of all responses.
 func (f *proxy) answerAs(answerer string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.headers["X-Answered-By"] = answerer
 }
 
-// serveScript serves another script to the page, none if it is "", or its own again if it is "whole".
+// serveScript replaces the page's script. The argument "" removes the script, and the argument "whole" restores the page's script.
 func (f *proxy) serveScript(script string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.script = script
 }
 
-// take returns the answers since it was called last.
+// take returns the answers since the last call of take.
 func (f *proxy) take() []answer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -167,7 +167,7 @@ func (f *proxy) modify(r *http.Response) error {
 	return nil
 }
 
-// replaceScript puts another script into the place of the page's.
+// replaceScript replaces the script in the page's document.
 func replaceScript(r *http.Response, script string) error {
 	text, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -181,15 +181,15 @@ func replaceScript(r *http.Response, script string) error {
 	r.Body = io.NopCloser(bytes.NewReader(text))
 	r.ContentLength = int64(len(text))
 	r.Header.Set("Content-Length", strconv.Itoa(len(text)))
-	// The policy allows the page's own script only, and a browser would not load a document again that has not changed.
+	// The Content-Security-Policy allows only the page's own script. With an ETag, the browser would reuse its cached document.
 	for _, name := range []string{"Content-Security-Policy", "ETag", "Last-Modified"} {
 		r.Header.Del(name)
 	}
 	return nil
 }
 
-// nginxInFront starts an nginx before the pod's, which has these locations and else nginx's defaults, and returns its URL. POD
-// stands for the pod's address.
+// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has
+// these locations and otherwise nginx's default configuration. In locations, POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")

@@ -6,7 +6,7 @@ import (
 	"github.com/chromedp/cdproto/animation"
 )
 
-// Some functions are there and do not work: browsers that refuse something do so when it is used.
+// The page works even if a function of the browser exists but fails when the page calls the function.
 func TestThePageWorksWithoutWhatTheBrowserRefuses(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

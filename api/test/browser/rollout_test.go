@@ -13,10 +13,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// oldPod answers as the PHP frontend does: guestbook.php with its two commands, and nothing else.
+// oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php with the commands get and set, and nothing else.
 func oldPod(t *testing.T, b *book) http.Handler {
 	master := podtest.Dial(t, b.Ports.Master)
-	requests := make(chan struct{}, 1) // the connection serves one at a time
+	requests := make(chan struct{}, 1) // the Redis connection serves one request at a time
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/guestbook.php" {
 			http.Error(w, "<h1>Not Found</h1>", http.StatusNotFound)
@@ -36,11 +36,11 @@ func oldPod(t *testing.T, b *book) http.Handler {
 			t.Error(err)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the browser may have gone
+		_ = json.NewEncoder(w).Encode(answer) // the browser may have closed the connection
 	})
 }
 
-// During a rollout a page of the PHP frontend may get its script from one of our pods.
+// During a rollout, a page of the PHP guestbook may load its script from a new pod, and then reloads itself once.
 func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	t.Parallel()
 	front := newProxy(t, newBook(t))
@@ -55,13 +55,13 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	if n := loads.Load(); n != 2 {
 		t.Errorf("the page was loaded %d times", n)
 	}
-	front.serve(document, nil) // a new pod also has the document
+	front.serve(document, nil) // the new pod now answers requests for the document
 	p.reload()
 	p.awaitState("live")
 }
 
-// An old pod can only write the whole book anew, and lose what others write meanwhile. So the page reads through it, and what
-// the visitor signs waits for a new pod.
+// A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write meanwhile. So the page
+// reads from a pod of the PHP guestbook, but a visitor's entry waits until a new pod answers.
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

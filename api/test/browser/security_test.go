@@ -11,7 +11,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// hostile are texts that some page has taken for something other than text.
+// hostile are texts that a faulty page would take for HTML, a script or a command instead of text.
 var hostile = []string{
 	`<script>alert(1)</script>`,
 	`</script><script>alert(1)</script>`,
@@ -122,7 +122,7 @@ func TestAnyTextIsShownAsText(t *testing.T) {
 	}
 }
 
-// areAllText reports whether the page shows the hostile texts, each once, in any order.
+// areAllText returns an error unless the page shows each of the hostile texts once, in any order.
 func areAllText(p *page) error {
 	got, want := slices.Sorted(slices.Values(p.texts())), slices.Sorted(slices.Values(hostile))
 	if len(got) != len(want) {
@@ -136,7 +136,7 @@ func areAllText(p *page) error {
 	return nil
 }
 
-// The other tests would mean little if this one failed.
+// The method watch records each kind of fault, because the other tests rely on watch to find faults.
 func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
 	t.Parallel()
 	p := visit(t, newBook(t).URL(), visitor{})

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// loginPage answers as a proxy in front does to visitors who are not signed in.
+// loginPage answers as a sign-in proxy does if a visitor is not signed in.
 func loginPage(status int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -30,7 +30,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			front := newProxy(t, b)
 			p := visit(t, front.URL+"/?a=b#e0", visitor{})
 			p.expect(outage)
-			p.expect("MIME type") // of the stream
+			p.expect("MIME type") // the stream's response is HTML
 			p.awaitState("live")
 			front.serve(api, login)
 			p.sign("kept")
@@ -40,13 +40,13 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			if link != front.URL+"/?a=b" {
 				t.Errorf("the link leads to %s", link)
 			}
-			b.API.Stop() // ends the stream: the page asks for the book
+			b.API.Stop() // the stream ends, so that the page reads the entries again
 			p.awaitState("offline")
 			b.restart()
 			p.await("it to be told still", `document.querySelector("#signin:not([hidden]) a")`)
 
-			front.serve(api, nil) // signed in again
-			p.navigate(link)      // not by a click, because the page notices it as well, and takes the link away
+			front.serve(api, nil) // the visitor has signed in again
+			p.navigate(link)      // not by a click, because the page may notice the sign-in first and remove the link
 			p.awaitEntries("kept")
 			p.awaitDraft("a draft")
 			p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
@@ -55,7 +55,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	}
 }
 
-// A visitor who signs in again in another tab need not load this one again.
+// If a visitor signs in again in another tab, this tab continues without a reload.
 func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	t.Parallel()
 	front := newProxy(t, newBook(t))

@@ -22,7 +22,7 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
-// load loads a page, again if the network changed meanwhile.
+// load runs an action that loads a page, and repeats the action if Chromium's network has changed meanwhile.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	changes := func() int {
@@ -45,7 +45,7 @@ func (p *page) load(action chromedp.Action) {
 	})
 }
 
-// await waits until an expression is true, for as long as a limit says that differs from the usual one.
+// await waits until a JavaScript expression is true. await fails the test after the limit or, without a limit, after waitLimit.
 func (p *page) await(what, expression string, limit ...time.Duration) {
 	p.t.Helper()
 	p.awaitNil(what, func() error {
@@ -61,7 +61,7 @@ func (p *page) awaitNil(what string, condition func() error, limit ...time.Durat
 	awaitNil(p.t, what, condition, limit...)
 }
 
-// awaitNil waits until the condition returns no error.
+// awaitNil calls condition until condition returns nil. awaitNil fails the test after the limit, which is waitLimit by default.
 func awaitNil(t *testing.T, what string, condition func() error, limit ...time.Duration) {
 	t.Helper()
 	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(60 * time.Millisecond) {
@@ -81,25 +81,25 @@ func (p *page) awaitText(selector, text string) {
 	p.await(selector+" to say "+text, fmt.Sprintf(`document.querySelector(%q)?.textContent === %s`, selector, inJS(text)))
 }
 
-// awaitDraft waits until this text is in the form.
+// awaitDraft waits until the text field of the form contains this text.
 func (p *page) awaitDraft(text string) {
 	p.t.Helper()
 	p.await("the text in the form to be "+text, `document.querySelector("#text").value === `+inJS(text))
 }
 
-// awaitState waits until the page says that it is live, or something else.
+// awaitState waits until the page shows this state of its connection, such as "live".
 func (p *page) awaitState(state string) {
 	p.t.Helper()
 	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
-	if state == "live" { // the list is drawn with the next frame
+	if state == "live" { // the page draws the list a moment later
 		p.await("the list to be shown", `document.querySelector("#state").textContent !== "Opening the book"`)
 	}
 }
 
-// entry is one of the page's list.
+// An entry is an item of the page's list.
 type entry struct{ ID, Text, State, Note string }
 
-// entries returns the list, newest first.
+// entries returns the entries that the page shows, newest first.
 func (p *page) entries() []entry {
 	p.t.Helper()
 	return get[[]entry](p, `[...document.querySelectorAll("#entries > li")].map((li) => ({
@@ -110,7 +110,7 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the list's texts, oldest first, with the states of entries that are not in the book.
+// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, texts adds the entry's state.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {
@@ -119,7 +119,7 @@ func (p *page) texts() (texts []string) {
 	return texts
 }
 
-// awaitEntries waits until the list is exactly this, oldest first, and all of it in the book.
+// awaitEntries waits until the page shows exactly these texts, oldest first, and all of them are in the guestbook.
 func (p *page) awaitEntries(texts ...string) {
 	p.t.Helper()
 	p.awaitNil("the list to be right", func() error {
@@ -130,7 +130,7 @@ func (p *page) awaitEntries(texts ...string) {
 	})
 }
 
-// awaitNewest waits until the newest entry has this text, and is in the book.
+// awaitNewest waits until the newest entry on the page has this text and is in the guestbook.
 func (p *page) awaitNewest(text string) {
 	p.t.Helper()
 	p.awaitNil(text+" to be in the book", func() error {
@@ -141,7 +141,7 @@ func (p *page) awaitNewest(text string) {
 	})
 }
 
-// awaitFailure waits until the text stands in the list as not sent, and returns the note that the visitor sees.
+// awaitFailure waits until the page shows that this text was not sent, and returns the note that the visitor sees.
 func (p *page) awaitFailure(text string) (note string) {
 	p.t.Helper()
 	p.awaitNil("the failure to be shown", func() error {
@@ -155,20 +155,20 @@ func (p *page) awaitFailure(text string) (note string) {
 	return note
 }
 
-// awaitSettled waits until nothing is on its way, and nothing has failed.
+// awaitSettled waits until the page shows no entry that is being sent or has failed.
 func (p *page) awaitSettled() {
 	p.t.Helper()
 	p.await("all to be in the book", `document.querySelector(".pending, .failed") === null`)
 }
 
-// sign writes a text into the form and sends it.
+// sign types a text into the form and submits the form.
 func (p *page) sign(text string) {
 	p.t.Helper()
 	p.write(text)
 	p.click("#post")
 }
 
-// write puts a text into the form.
+// write types a text into the form.
 func (p *page) write(text string) {
 	p.t.Helper()
 	p.run(chromedp.Focus("#text", chromedp.ByQuery), input.InsertText(text))
@@ -179,7 +179,7 @@ func (p *page) click(selector string) {
 	p.run(chromedp.Click(selector, chromedp.ByQuery))
 }
 
-// clickOnceThere waits for a button that the page may make anew at any moment, and presses it in the same step.
+// clickOnceThere waits for a button and clicks it in the same script, because the page may replace the button at any moment.
 func (p *page) clickOnceThere(selector string) {
 	p.t.Helper()
 	p.await(selector, fmt.Sprintf("(button => (button?.click(), button))(document.querySelector(%q))", selector))
@@ -190,18 +190,18 @@ func (p *page) press(key string, modifiers ...input.Modifier) {
 	p.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
 }
 
-// controlEnter is the key that signs, as the browser tells of it.
+// controlEnter returns the key event of Ctrl+Enter, which submits the form.
 func controlEnter() *input.DispatchKeyEventParams {
 	return input.DispatchKeyEvent(input.KeyRawDown).WithKey("Enter").WithCode("Enter").WithWindowsVirtualKeyCode(13).WithModifiers(input.ModifierCtrl)
 }
 
-// focused waits until the element has the focus.
+// focused waits until an element that matches the selector has the focus.
 func (p *page) focused(selector string) {
 	p.t.Helper()
 	p.await(selector+" to have the focus", fmt.Sprintf("document.activeElement.matches(%q)", selector))
 }
 
-// idempotencyKeys returns the keys under which the page has posted, each once.
+// idempotencyKeys returns the Idempotency-Key headers of the page's POSTs, without duplicates.
 func (p *page) idempotencyKeys() (keys []string) {
 	for _, r := range p.posts() {
 		keys = append(keys, fmt.Sprint(r.header["Idempotency-Key"]))
@@ -214,7 +214,7 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
-// screenshot writes what is in sight to .build/screenshots.
+// screenshot writes a picture of the window to .build/screenshots.
 func (p *page) screenshot(name string) {
 	p.t.Helper()
 	root, err := localpod.Root()
@@ -236,7 +236,7 @@ func (p *page) screenshot(name string) {
 func inJS(value any) string {
 	b, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // of strings and slices of them
+		panic(err) // the tests pass only values that JSON can represent
 	}
 	return string(b)
 }
