@@ -13,8 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -249,6 +251,27 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
+var (
+	reservedMu sync.Mutex
+	reserved   []net.Listener // these listeners stay open until this process ends
+)
+
+// reserve reserves the port for this process, and reports whether no other test process has reserved the port before. FreePorts
+// needs reserve because the servers listen on their ports only later.
+func reserve(port int) bool {
+	if runtime.GOOS != "linux" {
+		return true // only Linux has Unix sockets without a file
+	}
+	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
+	if err != nil {
+		return false
+	}
+	reservedMu.Lock()
+	defer reservedMu.Unlock()
+	reserved = append(reserved, listener)
+	return true
+}
+
 // FreePorts returns ports on which nothing listens. The ports are below the kernel's range for outgoing connections, so that no
 // outgoing connection takes one of the ports.
 func FreePorts() (Ports, error) {
@@ -258,7 +281,7 @@ func FreePorts() (Ports, error) {
 		var err error
 		for range 100 {
 			*port = 10_000 + rand.IntN(20_000)
-			if listener, err = net.Listen("tcp", local(*port)); err == nil {
+			if listener, err = net.Listen("tcp", local(*port)); err == nil && reserve(*port) {
 				break
 			}
 		}
