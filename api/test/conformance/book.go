@@ -20,8 +20,8 @@ type book struct {
 	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // maps a profile to the reason why the server lacks it, or to ""
-	left  map[string]bool   // the profiles that the user leaves out
+	found map[string]string // maps a profile to the reason why the server does not support the profile, or to ""
+	left  map[string]bool   // the profiles that -skip or -profiles leaves out
 	notes []string
 	saved []saved
 
@@ -73,7 +73,7 @@ func (b *book) ask() error {
 	if php != "" {
 		return nil
 	}
-	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php reads no key as "", and a list of keys as "Array"
+	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php uses the key "" for a request without a key, and "Array" for a list of keys
 		if err := b.save("cmd=get&key=" + key); err != nil {
 			return err
 		}
@@ -81,14 +81,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// A saved is the answer to a get of a guestbook, and the set that restores this guestbook.
+// A saved is the answer to a get of a guestbook, and the set request that restores this guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the set that restores the guestbook that a query reads. guestbook.php does not escape a backslash, so its answer may mean
-// two texts. save sets each text in turn, until the answer is the same as before.
+// save finds the set request that restores the guestbook of a query. guestbook.php writes a backslash without an escape, so its JSON
+// may stand for two texts. save sets each of the possible texts until a get returns the same answer as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -128,8 +128,8 @@ func (b *book) restore() error {
 // has reports whether the server supports a profile.
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of the guestbook that a query reads. The request is a GET if the text is short,
-// because guestbook.php ignores the body of a POST.
+// setting returns the request that sets the text of the guestbook that a query reads. setting uses GET for a short text, because
+// guestbook.php ignores the body of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {
@@ -169,7 +169,7 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows an earlier text of the guestbook. A lagging slave sends such an answer.
+// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return slices.ContainsFunc(a.data(), func(text string) bool { return b.past[text] && (b.holds == nil || text != *b.holds) })
 }

@@ -38,7 +38,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Programs that stand in for guestbook.php fail exactly the test cases of the lists in known/. Afterwards, Redis holds the same texts.
+// Programs that stand in for guestbook.php fail exactly the test cases of the lists in known/. After a run, Redis holds the same
+// guestbooks as before.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -151,7 +152,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The run fails if a test case of the -known list passes, and ends if the list has an unknown name. Each report has every test case.
+// The conformance program fails if a test case of the -known list passes, and stops if the list has an unknown name. Each format of
+// the report has every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

@@ -158,7 +158,7 @@ func appends(text string) keeps {
 	}
 }
 
-// newest gets a page with the entry as seen, and expects that the page ends with this entry.
+// newest requests a page with the entry's id as the parameter seen, and expects that the page ends with this entry.
 func (b *book) newest(e entry) error {
 	return expects("a page that ends with "+e.String(), func(a answer) bool {
 		list := a.json.Entries
@@ -166,7 +166,7 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry. form is the format of the Idempotency-Key in the repeat.
+// repeats expects that a post and its repeat return the same entry. The repeat formats the Idempotency-Key with the parameter form.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()

@@ -14,9 +14,10 @@ import (
 	"unicode/utf8"
 )
 
-// A request is an HTTP request that is sent byte for byte. KEY stands for the guestbook's key, and BASE in Referer for the URL.
+// A request is an HTTP request that is sent byte for byte. In a request, KEY stands for the guestbook's key, and BASE in the header
+// Referer stands for the server's URL.
 type request struct {
-	method, path, query, body string // path "" stands for the path that answers commands
+	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
 	fill                      int // the length up to which letters a fill the body, or the query if there is no body
 }
@@ -46,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns the request with the key and the path of the guestbook b, filled up to its length.
+// in returns the request with the key and the path of the guestbook b. in also fills the body or the query up to the length fill.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -102,7 +103,7 @@ func newClient() *http.Client {
 	}
 }
 
-// open sends the request and returns the response. The caller closes the response's body.
+// open sends the request and returns the response. The caller of open closes the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
@@ -151,8 +152,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the texts that the answer to a get may mean: the text as JSON, and the bytes as guestbook.php writes them, without
-// escapes.
+// data returns the texts that the answer to a get may stand for: the decoded JSON string, and the string's raw bytes, because
+// guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -214,7 +215,7 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s. The commands are short even if s has a long run of the letter a.
+// printed returns shell commands that print s. printed uses a short command for a long run of the letter a.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

@@ -15,11 +15,11 @@ type row struct {
 	keeps keeps
 }
 
-// keeps sends a request, and returns nil if the guestbook does with the request what clients expect.
+// A keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. The server must support both profile and needs. A server supports
-// "keys" if it also answers for keys other than the key under test.
+// A group is a list of test cases that matter for the same reason. A group's test cases run only if the server supports the profiles
+// profile and needs. A server supports the profile "keys" if the server answers for more than one key.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -196,7 +196,7 @@ func holding(text string, k keeps) keeps {
 	}
 }
 
-// expects repeats the request until the answer is right, or is a wrong answer that no lagging slave explains.
+// expects returns a check that repeats the request until the answer is right. A wrong answer that no lagging slave explains is an error.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -229,7 +229,7 @@ func header(name, value string) keeps {
 	}
 }
 
-// shows expects the text as JSON, after another request has stored the text.
+// shows expects an answer with the guestbook's text as JSON.
 func shows(text string) keeps {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
@@ -237,7 +237,7 @@ func shows(text string) keeps {
 	})
 }
 
-// reads sets the guestbook's text. It expects that the request returns the text and does not change the guestbook.
+// reads sets the guestbook's text, and expects that the request returns the text and does not change the guestbook.
 func reads(text string) keeps { return holding(text, unchanged(shows(text))) }
 
 // refuses expects the status, the body {"error": "…"}, and an unchanged guestbook.
@@ -253,7 +253,7 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged runs the check k. If the request may be a write, it then expects that the guestbook still holds the same text.
+// unchanged runs the check k. If the request may be a write, unchanged then expects that the guestbook still holds the same text.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds
@@ -270,7 +270,7 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook's text. FILL stands for the letters that fill the request.
+// updates expects that the request sets the guestbook's text. The text FILL stands for the letters a that fill the request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

@@ -20,14 +20,14 @@ import (
 // probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses of all responses of nginx and of the API. A | separates alternatives, because versions differ.
+	// nginx and api are the statuses that nginx and the API must return. A | separates alternative statuses of different versions.
 	nginx, api string
 }
 
 const unsent = "not sent there"
 
 const (
-	// smuggled is a request that a probe hides in another request. No server may carry out the hidden request.
+	// smuggled is a request that a probe hides in another request. nginx and the API must not carry out the hidden request.
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -178,8 +178,8 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 	}
 }
 
-// exchangeRaw sends bytes on a new connection, and returns the statuses and the bytes of all responses. It stops reading if no byte
-// arrives for 5 s, or for 0.5 s after the first bytes.
+// exchangeRaw sends bytes on a new connection, and returns the statuses and the bytes of all responses. exchangeRaw stops reading if
+// no byte arrives for 5 s, or for 0.5 s after the first bytes.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)

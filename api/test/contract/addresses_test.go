@@ -54,7 +54,7 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 }
 
 // serveInside runs nginx's start.sh in this network namespace as in a container: on a read-only root file system, as an arbitrary
-// user. It prints the addresses at which nginx answers.
+// user. serveInside prints the addresses at which nginx answers.
 func serveInside() error {
 	network := os.Getenv("NETWORK")
 	conf := "/proc/sys/net/ipv6/conf/"

@@ -54,7 +54,7 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue // the line is the heading
+			continue // the line is the heading of /proc/net/tcp
 		}
 		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
 			bytes += sent + received
@@ -63,7 +63,7 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 	return bytes
 }
 
-// files returns the total size of the temporary files that nginx's workers have open. A deleted file counts until nginx closes it.
+// files returns the total size of the temporary files that nginx's workers have open, including deleted files.
 func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	t.Helper()
 	for _, pid := range pod.Nginx.Children() {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestMain runs the tests. In a child process of addresses_test.go, which sets GUESTBOOK_TEST, TestMain runs a function instead.
+// TestMain runs the tests. If the environment variable GUESTBOOK_TEST is set, TestMain runs a function of addresses_test.go instead.
 func TestMain(m *testing.M) {
 	inside := map[string]func() error{"inside": serveInside, "without-ipv6": execWithoutIPv6}[os.Getenv("GUESTBOOK_TEST")]
 	if inside == nil {

@@ -1,4 +1,4 @@
-// Package commands reads shell commands and their expected output from the Markdown documents. Its type Shell runs the commands as a
+// Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs the commands as a
 // reader would.
 //
 // Each fence that begins with ```sh runs in its own shell. A fence that begins with ```text and follows an sh fence is the expected
@@ -111,8 +111,8 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression for an output. It allows any space between words, and any text in place of the parts that
-// except matches. A line of "…" alone stands for any number of lines.
+// promises returns a regular expression for an output. The regular expression allows any space between words, and any text in place of
+// the parts that except matches. In a document, a line of "…" alone stands for any number of lines of output.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -20,8 +20,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a bash function that runs in place of every program. The function writes its arguments and its input to $CALLS, and
-// prints a word. If the command is number $FAILS, the function fails instead of printing.
+// standIn is a bash function that runs in place of every program. standIn writes the program's arguments and input to the file $CALLS,
+// and prints a word. Command number $FAILS fails instead of printing a word.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -42,11 +42,12 @@ var (
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder in the path of a built program. play removes the folder, because bash runs standIn only for a bare name.
+// built matches the folder in the path of a built program. play removes the folder, because bash runs standIn only for a program
+// without a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
-// play runs a block in bash, with standIn in place of every program, and returns the commands that ran. The command whose number is
-// fails fails; no command fails if fails is 0. damaged is a file that existed before and that the block has emptied.
+// play runs a block in bash, with standIn in place of every program, and returns the commands that ran. The parameter fails is the
+// number of the command that fails; 0 is none. The result damaged is a file that existed before and that the block has emptied.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -122,8 +123,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block once for each of its commands, and makes this command fail. It returns the number of plays, and a fault for
-// each play in which a later command may delete or overwrite something.
+// Fail plays a block once for each of its commands, and makes another command fail each time. Fail returns the number of plays, and
+// a fault for each play in which a command after the failed command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -152,7 +153,7 @@ var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tie
 // verbs lists the first words of kubectl's commands of two words, such as "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague returns why a kubectl command may change objects that do not belong to the guestbook, or "". Such a command selects all
+// Vague returns why a kubectl command may change objects that do not belong to the guestbook, or "". A vague command selects all
 // objects of a kind, or selects objects by labels that other applications may use.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {

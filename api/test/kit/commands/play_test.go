@@ -7,11 +7,11 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail finds the unsafe blocks among these, which the documents once had or might have.
+// Fail finds the unsafe blocks among blocks that the documents once had or might have.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string
-		fault       string // what the first fault must mention; "" means that there is no fault
+		fault       string // the text that the first fault must contain; "" means that there is no fault
 	}{
 		{"a shell's variable", `messages=$(kubectl exec deployment/redis-master -- redis-cli --raw get messages)
 kubectl delete deployment redis-master

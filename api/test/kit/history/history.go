@@ -1,5 +1,5 @@
 // Package history checks the answers that many concurrent visitors got: one order of all requests must explain every answer. The
-// library github.com/anishathalye/porcupine searches for this order. model.go describes the effect of one request on one guestbook.
+// library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request on one guestbook.
 package history
 
 import (
@@ -61,7 +61,7 @@ func (r Read) lastID() int64 {
 	return r.Entries[len(r.Entries)-1].ID
 }
 
-// Log records the requests of visitors. The zero value is ready for use, and many visitors may add to it at once.
+// Log records the requests of visitors. The zero value of Log is ready for use, and many visitors may add requests at once.
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
@@ -92,8 +92,8 @@ func (l *Log) Add(request any, start, end time.Time) {
 	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if one order of all requests explains every answer and the guestbook's value at the end. If there is no such
-// order, Check writes an HTML picture of the longest order that it found to the file.
+// Check returns nil if one order of all requests explains every answer and the guestbook's value at the end. If no order explains
+// the answers, Check writes an HTML picture of the search to the file.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			}
 			onlyPosts = onlyPosts && (first || !request.Set) // the first write may be a set of the initial text
 			first = false
-			// The search leaves out a refused write. If the guestbook holds the write's text all the same, no order explains that.
+			// Check leaves out a refused write. If the guestbook holds the text of a refused write, no order explains the text.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A slave may lag, so the answer may show any moment since the newest text in it was first sent. Reads with the
-			// same answer therefore start at the same time, and the read that ended first represents all of them.
+			// A slave may lag, so an answer may be of any moment since the newest text in the answer was first sent. For Check,
+			// reads with the same answer start at the same moment, so the read that ended first represents all of them.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -142,8 +142,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether the guestbook's final value may show an unknown write. Check leaves out a write without a trace,
-// because the write may take effect after the end. This is right if all visitors of a guestbook post, or all of them set.
+// leavesTrace reports whether the guestbook's final value may show an unknown write. Check leaves out an unknown write without a trace,
+// because the write may take effect after the end. leavesTrace is right only if a guestbook's visitors only post or only set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {
@@ -152,6 +152,6 @@ func (l *Log) leavesTrace(w Write, value string) bool {
 	case w.Hide:
 		return w.ID+1 < int64(len(value)) && value[w.ID+1] == ' '
 	}
-	// A stored repeat of the post is a trace, because an operator may have hidden the entry since.
+	// If a repeat of the post was stored, the guestbook has the entry, although an operator may have hidden the entry since.
 	return w.Key != "" && l.stored[w.Key] || strings.HasSuffix(value, raw) || strings.Contains(value, raw+",")
 }

@@ -10,7 +10,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entry is one entry of a guestbook, with a link to the entry before it. nil is an empty guestbook.
+// entry is one entry of a guestbook, with a link to the entry before it. A nil pointer is an empty guestbook.
 type entry struct {
 	before         *entry
 	id, end        int64
@@ -105,11 +105,11 @@ func (s state) shows(page []guestbook.Entry) bool {
 // model returns a model of the guestbook for porcupine. In this model, the requests have these effects:
 //
 //   - A post adds its text to the end of the guestbook. The entry's id is the guestbook's length before the post.
-//   - A post adds nothing if an entry already has the post's Idempotency-Key. The post then returns the id of this entry.
-//   - A set replaces the whole guestbook. The guestbook then forgets the Idempotency-Keys of all earlier posts.
-//   - A hide overwrites the text of an entry with spaces. All other entries keep their ids.
+//   - A post adds nothing if an entry already has the post's Idempotency-Key. A repeated post returns the id of the first post's entry.
+//   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
+//   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
-//   - A page shows the newest entries that are not blank. If the request names an entry as seen, the guestbook has this entry.
+//   - A page shows the newest entries that are not blank. A page never comes from a state that lacks the entry named in seen.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{} // maps the text of a whole guestbook that was read to its hash
 	return porcupine.Model{
@@ -145,7 +145,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the final value must have each entry at its id. This test spares the search most wrong orders.
+			// If visitors only post, the final value must have each entry at its id. This check spares the search most wrong orders.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

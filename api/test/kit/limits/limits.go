@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// Figures maps the name of a bound to its value: a number, a number of bytes, or nanoseconds. The names have these forms:
+// Figures maps the name of a bound to its value: a number, a number of bytes, or nanoseconds. The names of bounds have these forms:
 //
 //	server.maxBodyBytes                   names a constant, or a field set to a constant, of package server, store, settings or main.
 //	main.WithTimeout                      names the timeout of a context in main.go.
@@ -71,7 +71,7 @@ func Read(changed Files) (Figures, error) {
 	return f, err
 }
 
-// Figure returns the value of one bound of the repository. The test ends if there is no bound of this name.
+// Figure returns the value of one bound of the repository. Figure ends the test if there is no bound of this name.
 func Figure(t testing.TB, name string) int64 {
 	t.Helper()
 	figures, err := Read(nil)
@@ -89,7 +89,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores the value of a text that is a number, with or without a unit. It ignores every other text.
+// put stores the value of a text if the text is a number, with or without a unit.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
@@ -181,7 +181,7 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest stores every number of a manifest under its path. In a path, an item of a list has its field name, or else its index.
+// manifest stores every number of a manifest under the path of its fields. In this path, an item of a list has its name or its index.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {

@@ -18,14 +18,14 @@ const (
 	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20 // the master's client-output-buffer-limit for a slave
-	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit
+	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit.
 	// nginxSlow and apiSlow are the full socket buffers of a slow viewer: of two connections in nginx, and of one in the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
 	// messageCopies is how often the API holds a request's bytes: as received, as parsed, and in the command to Redis.
 	messageCopies = 3
 	// readCopies is how often the API holds a long guestbook: once as text, and twice as JSON, which has up to six bytes for each byte.
 	readCopies = 1 + 2*6
-	// visitors is how many clients send requests beside the viewers. nginx has two connections for each: to the client and to the API.
+	// visitors is how many clients send requests beside the viewers. nginx has two connections for each visitor, one of them to the API.
 	visitors = 2000
 )
 
@@ -81,7 +81,7 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	// waiting is the memory of texts that viewers have not received yet: their own texts, and the texts that topics sent lately.
+	// waiting is the memory of texts that the API has not sent to viewers yet: texts for one viewer, and recent texts for all viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting

@@ -139,8 +139,8 @@ func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i
 // ProxyAddr returns the address at which proxy number i accepts Redis clients.
 func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
 
-// Start starts every process and waits until Healthy returns nil. If Redis number 0 has no data from an earlier start, it first
-// takes over the data of the single Redis.
+// Start starts every process and waits until Healthy returns nil. On the first start, Redis number 0 takes over the data of the
+// single Redis.
 func (h *HA) Start(ctx context.Context) error {
 	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
 	fresh := err != nil
@@ -174,7 +174,7 @@ func (h *HA) StartAll(ctx context.Context) error {
 	return err
 }
 
-// Stop stops every running process. A client of a server stops before the server.
+// Stop stops all running processes: first the proxies, then the sentinels, then the Redis servers.
 func (h *HA) Stop() error {
 	var err error
 	for _, p := range append(h.all(), h.single) {
@@ -187,7 +187,7 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// SetPassword changes the password with which HA connects to Redis. The processes keep their own password.
+// SetPassword changes the password with which HA connects to Redis. SetPassword does not change the password of a process.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
 // Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on its standard input.
@@ -200,8 +200,8 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns the number of the Redis that is a master and that two or three sentinels name as the master. It returns -1 if there
-// is no such Redis.
+// Master returns the number of the Redis that is a master and that two or three sentinels name as the master. Master returns -1 if
+// no Redis is the master.
 func (h *HA) Master() int {
 	for i := range h.nodes {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
@@ -274,7 +274,7 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 	return c.Do(command, args...)
 }
 
-// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt and each reply.
+// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt and each reply of the server.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
 	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))

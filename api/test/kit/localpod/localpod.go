@@ -44,9 +44,9 @@ type Options struct {
 	SlaveArgs  []string                       // added to the slave's arguments
 	Password   string                         // the password of master and slave; "" is none
 	Programs   string                         // a folder that is searched for redis-server before PATH
-	Output     func(process string) io.Writer // receives a process's output
-	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy does the same
-	// for the slave.
+	Output     func(process string) io.Writer // receives a process's output.
+	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil,
+	// gets the slave's address and returns the address to which the API connects.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
@@ -152,7 +152,7 @@ func (p *Pod) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops every running process. A client of a server stops before the server.
+// Stop stops all running processes: nginx, the API, the slave and the master, in this order.
 func (p *Pod) Stop() error {
 	return errors.Join(p.Nginx.Stop(), p.API.Stop(), p.Slave.Stop(), p.Master.Stop())
 }
@@ -256,8 +256,8 @@ var (
 	reserved   []net.Listener // these listeners stay open until this process ends
 )
 
-// reserve reserves the port for this process, and reports whether no other test process has reserved the port before. FreePorts
-// needs reserve because the servers listen on their ports only later.
+// reserve reserves a port for this process, and returns false if another test process has already reserved the port. FreePorts needs
+// reserve because the servers listen on their ports only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
 		return true // only Linux has Unix sockets without a file

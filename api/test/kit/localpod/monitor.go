@@ -28,11 +28,11 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	}))...)
 }
 
-// monitored matches a line of Redis' MONITOR: time, database, client, and the command's words. A script's client is "lua".
+// monitored matches a line of Redis' MONITOR: time, database, client ("lua" for a script's command), and the command's words.
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands watches the Redis at a port, and writes each form of a command that the API sends to a file in the folder
-// $REDIS_COMMANDS. A form is the command's name, the number of its arguments, and the arguments that may be options.
+// recordCommands watches the API's commands to the Redis at a port, and writes their forms to a file in the folder $REDIS_COMMANDS.
+// The form of a command is its name, the number of its arguments, and the arguments that may be options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {

@@ -14,7 +14,7 @@ type Usage struct {
 	Peak   int64   // the highest number of resident bytes so far
 }
 
-// Usage reads /proc. It returns the zero value if there is no /proc or the process has ended.
+// Usage reads /proc. Usage returns the zero value if there is no /proc or the process has ended.
 func (p *Process) Usage() (u Usage) {
 	const cpu, memory = 11, 21 // indexes of utime and rss in /proc/PID/stat (see proc(5)), after the program's name
 	for _, pid := range append(p.Children(), p.Pid()) {

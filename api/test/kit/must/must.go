@@ -23,7 +23,7 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// Get returns the value of a call, as in must.Get(os.Hostname())(t). An error of the call ends the test.
+// Get returns the value of a call, as in must.Get(os.Hostname())(t). Get ends the test if the call returned an error.
 func Get[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -75,7 +75,7 @@ func Write(t testing.TB, file, text string) {
 	OK(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// Run runs a command and returns the command's output. An error of the command ends the test.
+// Run runs a command and returns the command's output. Run ends the test if the command fails.
 func Run(t testing.TB, command *exec.Cmd) string {
 	t.Helper()
 	out, err := command.CombinedOutput()

@@ -40,7 +40,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue signs a certificate for a server name. It returns the arguments of redis-server for TLS on the port with this certificate.
+// Issue signs a certificate for a server name, and returns the arguments with which redis-server serves TLS on the port.
 func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int) []string {
 	t.Helper()
 	dir, key := t.TempDir(), newKey(t)

@@ -63,8 +63,8 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New returns a pod whose processes do not run yet. The end of the test stops the pod. Unless o sets them, the ports are free ports,
-// and the folder is a temporary folder.
+// New returns a pod whose processes do not run yet. The end of the test stops the pod. New chooses free ports and a temporary folder
+// unless o sets the ports and the folder.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	if o.Ports == (localpod.Ports{}) {
@@ -145,7 +145,7 @@ func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 	return c
 }
 
-// Do runs a Redis command and returns the reply. An error ends the test.
+// Do runs a Redis command and returns the reply. Do ends the test if the command fails.
 func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 	t.Helper()
 	reply := must.Get(c.Do(command, args...))(t)

@@ -38,7 +38,7 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus. It divides the rules' minutes by speed.
+// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus. Rules divides the minutes in the alerting rules by speed.
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
@@ -185,7 +185,7 @@ type Panel struct {
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The queries compute rates over the window.
+// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The queries of the panels compute rates over the window.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

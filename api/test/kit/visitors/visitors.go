@@ -33,12 +33,12 @@ type Visitor struct {
 
 // Request describes a finished request.
 type Request struct {
-	What   string // post, set, get, page, or page as new as one seen
+	What   string // "post", "set", "get", "page", or "page as new as one seen"
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error // not nil if no answer, or only a part of the answer, arrived
-	// History is the request as a history.Write or a history.Read. It is nil for a failed read.
+	Err    error // not nil if no answer, or only a part of the answer, arrived.
+	// History is the request as a history.Write or a history.Read. History is nil for a failed read.
 	History any
 }
 
@@ -69,7 +69,7 @@ func NewClient(connections int) *http.Client {
 	}
 }
 
-// Post posts an entry. It repeats the post with the same Idempotency-Key until the server stores or refuses the entry, or ctx ends.
+// Post posts an entry. Post repeats the request with the same Idempotency-Key until the server stores or refuses the entry, or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	key := rand.Text()
 	for {
@@ -172,7 +172,7 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 	return status, body, err
 }
 
-// history returns a request and its answer as a history.Write or a history.Read. It returns nil for a failed read.
+// history returns a request and its answer as a history.Write or a history.Read. history returns nil for a failed read.
 func (v *Visitor) history(what, path, text, idempotencyKey string, outcome history.Outcome, body string) any {
 	_, query, _ := strings.Cut(path, "?")
 	params := php.ParseQuery(query)
@@ -222,7 +222,7 @@ func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Va
 }
 
 // Watch reads the event stream, and calls seen with each entry after an id (-1: with every entry) until seen returns false or ctx
-// ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. A reset event is an error.
+// ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
 		last, done, err := v.watchOnce(ctx, after, seen)
