@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // A list holds names of test cases in the form profile/row.
 type list []string
 
-// read adds the names in a file to the list. The file has one name on each line. A line @FILE adds the names in another file. A line
+// read adds the names of test cases in a file, one on each line, to the list. A line @FILE adds the names in another file. A line
 // !NAME removes a name from the list.
 func (l *list) read(file string) error {
 	text, err := os.ReadFile(file)

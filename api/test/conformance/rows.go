@@ -196,7 +196,7 @@ func holding(text string, k keeps) keeps {
 	}
 }
 
-// expects returns a check that repeats the request until the answer is right. A wrong answer that no lagging slave explains is an error.
+// expects returns a check that repeats the request until the answer is right. A wrong answer fails unless a lagging slave explains it.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -270,7 +270,7 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook's text. The text FILL stands for the letters a that fill the request.
+// updates expects that the request sets the guestbook's text. The text FILL stands for the run of the letter a in the request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

@@ -20,7 +20,7 @@ import (
 // probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses that nginx and the API must return. A | separates alternative statuses of different versions.
+	// nginx and api are the statuses that nginx and the API must return. A | separates statuses of different versions of nginx or Go.
 	nginx, api string
 }
 

@@ -128,7 +128,7 @@ func answering() (addresses []string) {
 	return addresses
 }
 
-// mapped reports whether anyUser exists in this user namespace. In a namespace of only one user, anyUser does not exist.
+// mapped reports whether anyUser exists in this user namespace. In a user namespace that maps only one user, anyUser does not exist.
 func mapped() bool {
 	users, _ := os.ReadFile("/proc/self/uid_map")
 	return len(strings.Fields(string(users))) == 3 && strings.Fields(string(users))[2] != "1"

@@ -1,16 +1,16 @@
 // Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs the commands as a
 // reader would.
 //
-// Each fence that begins with ```sh runs in its own shell. A fence that begins with ```text and follows an sh fence is the expected
-// output. The words after "sh" choose how the tests treat the fence:
+// Each code block that begins with ```sh runs in its own shell. If a code block that begins with ```text follows, this is the expected
+// output. The words after "sh" choose how the tests treat the code block:
 //
-//	cluster:     `make e2e` runs the fence on a cluster. Without this word or one of the next three, `make test` runs the fence.
-//	e2e:         Another test of `make e2e` runs the fence, in the state of the cluster that the fence needs.
-//	release:     Another test of `make test` runs the fence, in a folder with the files of a release.
-//	by-hand:     No test runs the fence, because the fence takes too long or needs something that tests lack.
+//	cluster:     `make e2e` runs the code on a cluster. Without this word or one of the next three, `make test` runs the code.
+//	e2e:         Another test of `make e2e` runs the code, in the state of the cluster that the code needs.
+//	release:     Another test of `make test` runs the code, in a folder with the files of a release.
+//	by-hand:     No test runs the code, because the code takes too long or needs something that tests lack.
 //	background:  The command runs until the end of the document, as in a second terminal.
-//	repeat:      The test runs the fence again until the output is as expected.
-//	fails:       The fence's exit code must not be 0.
+//	repeat:      The test runs the code again until the output is as expected.
+//	fails:       The exit code must not be 0.
 //	figures:     The numbers in the output may differ.
 package commands
 
@@ -23,16 +23,16 @@ import (
 	"strings"
 )
 
-// A Block is one sh fence of a document.
+// A Block is one code block of a document that begins with ```sh.
 type Block struct {
 	File   string // the document's path in the repository
 	Line   int
-	Words  []string // the words after "sh"
+	Words  []string // the words after ```sh
 	Text   string
 	Output string // the output that the document shows; "" is none
 }
 
-// Is reports whether the fence has this word after "sh".
+// Is reports whether the code block has this word after ```sh.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 
 // promised returns the regular expression that must match the beginning of the block's output.
@@ -66,15 +66,15 @@ func Documents(root string) ([]string, error) {
 	return files, nil
 }
 
-// Read returns the sh fences of a document in their order.
+// Read returns the code blocks of a document that begin with ```sh, in their order.
 func Read(root, file string) (blocks []Block, err error) {
 	content, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		return nil, err
 	}
-	var words, lines []string // the words and the lines of the open fence
+	var words, lines []string // the words and the lines of the code block that is being read
 	var indent string
-	follows := false // true if only blank lines have followed the last sh fence
+	follows := false // true if only blank lines have followed the last code block with ```sh
 	for i, line := range strings.Split(string(content), "\n") {
 		info, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {

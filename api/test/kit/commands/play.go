@@ -21,7 +21,7 @@ type Call struct {
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
 // standIn is a bash function that runs in place of every program. standIn writes the program's arguments and input to the file $CALLS,
-// and prints a word. Command number $FAILS fails instead of printing a word.
+// and prints a word. For command number $FAILS, standIn fails instead of printing a word.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :

@@ -25,11 +25,11 @@ const (
 	Refused
 )
 
-// Write is one request that writes: a post of an entry, a repeated post, a set of a whole guestbook, or an operator's hide of an entry.
+// Write is one request that writes: a post of an entry, a repeated post, a set request for a whole guestbook, or an operator's hide of an entry.
 type Write struct {
 	Book      string
 	Set, Hide bool
-	Text      string // the text of the entry; for a set, of the whole guestbook
+	Text      string // the text of the entry; for a set request, of the whole guestbook
 	Key       string // the request's Idempotency-Key; "" is none
 	Outcome   Outcome
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
@@ -61,7 +61,7 @@ func (r Read) lastID() int64 {
 	return r.Entries[len(r.Entries)-1].ID
 }
 
-// Log records the requests of visitors. The zero value of Log is ready for use, and many visitors may add requests at once.
+// Log records the requests of visitors. The zero value of Log is ready for use, and many goroutines may add requests concurrently.
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
@@ -106,7 +106,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first write may be a set of the initial text
+			onlyPosts = onlyPosts && (first || !request.Set) // the first write may set the initial text
 			first = false
 			// Check leaves out a refused write. If the guestbook holds the text of a refused write, no order explains the text.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {

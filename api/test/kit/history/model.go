@@ -49,7 +49,7 @@ func (s state) append(raw, text, key string) state {
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a set of the whole guestbook. Entries of a set have no Idempotency-Keys.
+// value returns the state after a request has set the whole guestbook. In this state, the entries have no Idempotency-Keys.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
