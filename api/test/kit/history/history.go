@@ -25,7 +25,7 @@ const (
 	Refused
 )
 
-// Write is one request that writes: a post of an entry, a repeated post, a set request for a whole guestbook, or an operator's hide of an entry.
+// Write is one write request: a post of an entry, a repeated post, a set request for a whole guestbook, or an operator's hide of an entry.
 type Write struct {
 	Book      string
 	Set, Hide bool
