@@ -9,9 +9,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
-# registry is REGISTRY in lower case, because registries refuse upper case.
+# The variable registry is REGISTRY in lower case, because container registries refuse upper case.
 registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
-# image adds the registry and the tag to a name: gb-frontend-api:v1, or registry.example.com/me/gb-frontend-api:v1.
+# image adds the registry and the tag to an image's name, as in gb-frontend-api:v1 or registry.example.com/me/gb-frontend-api:v1.
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
 	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
@@ -19,7 +19,7 @@ AXE       := .build/node_modules/axe-core/axe.min.js
 KUSTOMIZE := .build/kustomize
 
 export GOBIN := $(CURDIR)/.build
-# Go fetches the version that go.mod asks for.
+# With GOTOOLCHAIN=auto, Go downloads the version of Go that go.mod requires.
 export GOTOOLCHAIN := auto
 .NOTPARALLEL:
 .PHONY: help run run-ha page quick test images push manifests e2e servers chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy test-long \
@@ -41,7 +41,7 @@ quick: servers ## runs vet, and in 20 s the tests that need no browser and no fa
 test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## runs vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	@command -v ssh-keygen >/dev/null || api/tools/install-programs.sh openssh-client
 	go vet ./...
-	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # the folders record which code of the API ran as a program, and which commands Redis got; -count=1, because Go does not see that a page or a program has changed
+	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # .build/coverage records the API's code that ran as a program, and .build/commands records the commands that Redis received; -count=1 is there because Go's test cache ignores a change of the page or of a program
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@grep -qhs ^persist .build/commands/* || { echo "the tests have recorded no commands"; exit 1; }
 	@! grep -hvxEf api/tools/redis-2.8-commands .build/commands/* || { echo "Does Redis 2.8 know these commands? Then add them to api/tools/redis-2.8-commands"; exit 1; }
@@ -132,7 +132,7 @@ lint-manifests: $(KUSTOMIZE) ## checks shell scripts, the manifests' rights, sch
 all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
 	@api/tools/all-in-one.sh .
 licences: .build/go-licenses ## lists the API's modules and their licences; fails on an unknown or copyleft one
-	@# go-licenses needs GOROOT, because otherwise it takes the standard library for modules without a licence. Its log is long.
+	@# Without GOROOT, go-licenses takes the standard library for modules without a licence. The log of go-licenses is long.
 	@export GOROOT="$$(go env GOROOT)"; .build/go-licenses report ./api --ignore guestbook 2>.build/licences.log && \
 		.build/go-licenses check ./api --ignore guestbook --disallowed_types forbidden,restricted,reciprocal,unknown 2>.build/licences.log || \
 		{ grep -v 'non-Go code\|^/' .build/licences.log; exit 1; }
@@ -150,14 +150,14 @@ chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/to
 .build/cyclonedx-gomod: Makefile
 	go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 	@touch $@
-.build/crane: Makefile # changes and copies container images without a container engine
+.build/crane: Makefile # crane changes and copies container images without a container engine
 	go install github.com/google/go-containerregistry/cmd/crane@v0.22.1
 	@touch $@
 .build/cosign: Makefile
 	go install github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3
 	@touch $@
 .build/go-licenses: Makefile
-	@# "go install" would ask for the list of versions, which some module proxies lack.
+	@# "go install" would request the list of versions, which some module proxies lack.
 	@rm -rf .build/licenses && mkdir -p .build/licenses
 	cd .build/licenses && go mod init licenses && go mod edit -require=github.com/google/go-licenses/v2@v2.0.1 && \
 		go build -mod=mod -o ../go-licenses github.com/google/go-licenses/v2

@@ -1,27 +1,29 @@
 #!/bin/sh
-# Copies the book of another Redis to the disk of this slave, from which redis-master then starts. docs/migrate.md describes each
-# step.
+# This script copies the messages of an existing Redis master to the disk of this slave. The redis-master of k8s/ then starts from
+# that disk. docs/migrate.md describes each step of the migration.
 #
-#   move.sh check    waits until the copy is whole, and changes nothing at the master
-#   move.sh freeze   does the same, then makes the master refuse writes and this slave stop following it with all of them
-#   move.sh thaw     undoes that: the master takes writes, and this slave follows it
+#   move.sh check    waits until this slave has a complete copy, and changes nothing on the master.
+#   move.sh freeze   waits for a complete copy, makes the master refuse writes, and ends the replication once this slave has all
+#                    writes.
+#   move.sh thaw     makes the master accept writes again, and restarts this slave's replication.
 #
-#   GET_HOSTS_FROM   means the same as for run.sh
+#   GET_HOSTS_FROM   has the same meaning as in run.sh.
 #
-# move.sh works with masters of Redis 2.8 and later. If it fails, it prints the reason, and the master goes on as before.
+# move.sh works with masters of Redis 2.8 and later. If move.sh fails, it prints the reason, and the master still accepts writes.
 set -eu
 
 die() {
   echo "move.sh: $*" >&2
   exit 1
 }
-# here COMMAND… asks this slave, and there COMMAND… asks its master. -e makes an error reply a failure.
+# "here COMMAND…" sends a command to this slave and prints the reply. With -e, redis-cli fails if the reply is an error.
 here() { timeout 5 redis-cli -e "$@" 2>&1 | tr -d '\r'; }
+# "there COMMAND…" sends a command to this slave's master and prints the reply.
 there() { timeout 5 redis-cli -e -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'; }
-# of INFO NAME prints a field of INFO, which is an output of "info".
+# "of INFO NAME" prints the field NAME of INFO, which is the output of Redis's command INFO.
 of() { printf '%s\n' "$1" | sed -n "s/^$2://p"; }
-# later A B reports whether version A is later than B, by the first two numbers. An empty version counts as 0.0, because a Redis
-# has no valkey_version.
+# "later A B" reports whether version A is later than version B, by their first two numbers. An empty version counts as 0.0,
+# because Redis reports no valkey_version.
 later() { ! printf '%s\n' "${1:-0.0}" "${2:-0.0}" | cut -d . -f 1,2 | sort -c -t . -k 1,1n -k 2,2n 2>/dev/null; }
 
 host=redis-master port=6379
@@ -29,7 +31,7 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   host=$REDIS_MASTER_SERVICE_HOST port=${REDIS_MASTER_SERVICE_PORT:-6379}
 fi
 
-# book fails if the master has no book that this slave can copy.
+# The function book exits the script if this slave cannot copy the master's messages.
 book() {
   theirs=$(there info)
   version=$(of "$theirs" redis_version)
@@ -43,7 +45,7 @@ book() {
   [ "$(there dbsize)" != 0 ] || die "$host is empty: there is no book to move"
 }
 
-# copied waits until this slave has on its disk all that the master had written at the call.
+# The function copied waits until this slave has all writes on its disk that the master had accepted before the call.
 copied() {
   offset=$(of "$(there info replication)" master_repl_offset)
   [ -n "$offset" ] || die "$host no longer answers: try again when it does"
@@ -51,7 +53,7 @@ copied() {
   tries=600
   until
     info=$(here info)
-    # Pings increase the offset as well, so it may be greater.
+    # slave_repl_offset may exceed the master's earlier offset, because the master's pings also increase the offset.
     [ "$(of "$info" master_link_status)" = up ] && [ "$(of "$info" slave_repl_offset)" -ge "$offset" ] &&
       [ "$(of "$info" aof_rewrite_in_progress)$(of "$info" aof_rewrite_scheduled)" = 00 ] &&
       [ "$(of "$info" aof_last_bgrewrite_status)$(of "$info" aof_last_write_status)" = okok ]
@@ -62,11 +64,11 @@ copied() {
   done
 }
 
-# setting NAME prints a setting of the master. set_to NAME VALUE changes a setting of the master.
+# "setting NAME" prints the master's setting NAME. "set_to NAME VALUE" changes the master's setting NAME to VALUE.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 
-# same fails unless the books have the same length here and there.
+# The function same exits the script unless each key has the same length on this slave and on the master.
 same() {
   for key in messages guestbook; do
     [ "$(there strlen $key)" = "$(here strlen $key)" ] || die "$key is not the same here as at $host: begin again with \"move.sh check\""
@@ -91,19 +93,20 @@ case ${1:-} in
     copied
     trap 'set_to maxmemory "$was"; set_to maxmemory-policy "$policy"; echo "move.sh: $host takes writes again" >&2' EXIT
     trap 'exit 1' HUP INT TERM
-    # The policy comes first, because otherwise the master would make room by dropping keys.
+    # The script sets maxmemory-policy before maxmemory, because the master would otherwise evict keys to make room.
     set_to maxmemory-policy noeviction
-    # A limit of one byte makes the master refuse all commands that need memory, in scripts and in Redis 2.8 as well.
+    # With a maxmemory of one byte, the master refuses all commands that need memory, even in Lua scripts and in Redis 2.8.
     set_to maxmemory 1
     copied
     same
-    # A master without a disk is empty after a restart, and would empty this slave if it still followed.
+    # A master without a disk is empty after a restart. If this slave still replicated from an empty master, the slave would
+    # delete its own messages.
     [ "$(here replicaof no one)" = OK ] || die "this Redis does not stop following $host"
     trap - EXIT
     echo "move.sh: $frozen"
     ;;
   thaw)
-    # 0 means no limit, as in the example's Redis.
+    # A maxmemory of 0 means no limit, as in the Redis of the PHP guestbook.
     set_to maxmemory 0
     [ "$(here replicaof "$host" "$port")" = OK ] || die "this Redis does not follow $host"
     echo "move.sh: $host takes writes again"

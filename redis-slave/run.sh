@@ -1,23 +1,27 @@
 #!/bin/sh
-# Starts a Redis slave of the guestbook's master.
+# This script starts a Redis slave of the guestbook's master.
 #
-#   GET_HOSTS_FROM   env: the master is at REDIS_MASTER_SERVICE_HOST and _PORT, which Kubernetes sets for
-#                    the Service redis-master; anything else: at the DNS name redis-master, port 6379
-#   REDIS_PASSWORD   is the slave's own password, and the one that it sends to the master; empty means none
+#   GET_HOSTS_FROM   is "env" if the master's address is in REDIS_MASTER_SERVICE_HOST and REDIS_MASTER_SERVICE_PORT, which
+#                    Kubernetes sets for the Service redis-master. Otherwise, the address is redis-master:6379.
+#   REDIS_PASSWORD   is the slave's own password, and the password that the slave sends to the master. An empty
+#                    REDIS_PASSWORD means no password.
 #
-# Arguments go to redis-server unchanged.
+# run.sh hands its arguments to redis-server unchanged.
 set -eu
 
 host=redis-master
 port=6379
 if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
-  # Kubernetes sets the variables when the container starts, so the next restart finds a Service that was created later.
+  # run.sh exits if the Service redis-master does not exist yet. When Kubernetes restarts the container after the Service has been
+  # created, it sets the Service's variables.
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else
-  # Process 1 ignores a signal unless it has a handler for it, and would wait out the grace period.
+  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler for SIGTERM, stopping
+  # the container would take the whole grace period.
   trap exit TERM INT
-  # redis-server exits at once if the name does not resolve. Waiting here spares the container a crash loop.
+  # redis-server exits at once if the master's name does not resolve. run.sh waits until the master's name resolves, so that
+  # Kubernetes does not restart the container again and again.
   until getent hosts "$host" >/dev/null; do
     echo "run.sh: waiting for the name $host to resolve"
     sleep 1
@@ -29,10 +33,10 @@ given=${REDIS_PASSWORD:-}
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# Redis's settings need the password in double quotes. quoted is empty if there is no password.
+# redis.conf needs the password in double quotes. The variable quoted is empty if there is no password.
 quoted=$(printf %s "$given" | sed 's/["\\]/\\&/g; s/.*/"&"/')
-# Redis reads the settings from standard input ("-"), so that the password shows in no process list.
-# exec makes redis-server get the signals that stop the container, instead of this shell.
+# Redis reads its settings from standard input ("-"), so that no process list shows the password. With exec, redis-server replaces
+# the shell and receives the signals that stop the container.
 exec redis-server - "$@" <<CONF
 replicaof $host $port
 ${quoted:+requirepass $quoted}

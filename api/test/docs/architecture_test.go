@@ -1,4 +1,4 @@
-// Package docs tests the documents.
+// Package docs tests README.md, docs/ and the other documents: their commands, links, length and wording.
 package docs
 
 import (
@@ -17,7 +17,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// Each list of docs/architecture.md names files and folders, and after each file its declarations or texts. All of them exist.
+// Every file that a list of docs/architecture.md names exists, and every name after a file is a declaration or a text in this file.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {
@@ -29,7 +29,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 			if !isQuestion {
 				answer = question
 			}
-			last := "" // file or folder
+			last := "" // the file or the folder named last
 			for _, name := range quoted.FindAllStringSubmatch(answer, -1) {
 				names++
 				if _, err := os.Stat(filepath.Join(repository(t), name[1])); err == nil {
@@ -48,7 +48,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether a folder has the file name, a Go file declares it, or any other file has that text.
+// has reports whether the folder path contains the file name, the Go file path declares name, or another file contains the text name.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(repository(t), path)
@@ -74,7 +74,7 @@ func has(t *testing.T, path, name string) bool {
 			found = found || n.Name.Name == name
 		case *ast.TypeSpec:
 			found = found || n.Name.Name == name
-		case *ast.ValueSpec: // variables or constants
+		case *ast.ValueSpec: // declares variables or constants
 			for _, declared := range n.Names {
 				found = found || declared.Name == name
 			}

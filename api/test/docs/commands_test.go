@@ -15,8 +15,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The documents' commands that need no cluster print what the documents promise. README's "make run" starts the guestbook for all of
-// them.
+// Each command in a document that needs no cluster succeeds and prints the output shown after the command. The command "make run" in
+// README.md, which comes first, starts the guestbook for the other commands.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
@@ -29,7 +29,7 @@ func TestCommands(t *testing.T) {
 	}
 	t.Cleanup(shell.Close)
 	root := repository(t)
-	files, err := commands.Documents(root) // README.md comes first
+	files, err := commands.Documents(root) // commands.Documents returns README.md first
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// The shell parses every command, even if no test runs it.
+// The shell can parse every command in the documents, even a command that no test runs.
 func TestCommandsByHand(t *testing.T) {
 	known := []string{"cluster", "e2e", "release", "by-hand", "background", "repeat", "fails", "figures"}
 	total := 0
@@ -79,7 +79,7 @@ func TestCommandsByHand(t *testing.T) {
 	}
 }
 
-// The Makefile has every target that a document names.
+// Every make target that a document names is in the Makefile.
 func TestTargets(t *testing.T) {
 	makefile, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
 	if err != nil {
@@ -95,7 +95,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Every command is in a fence, where the tests find it.
+// Every command in a document is in a fenced code block, because the tests search only fenced code blocks for commands.
 func TestCommandsAreInFences(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^ {4,}(\$ .*|(make|kubectl|kind|minikube|docker|curl|sed|go|git|helm|nginx|redis-cli|printf) [a-z'-].*)$`)
 	fence := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
@@ -106,7 +106,7 @@ func TestCommandsAreInFences(t *testing.T) {
 	}
 }
 
-// documents maps each document to its commands.
+// documents returns a map from the path of each document to the commands in the document.
 func documents(t *testing.T) map[string][]commands.Block {
 	t.Helper()
 	read := map[string][]commands.Block{}
@@ -120,15 +120,15 @@ func documents(t *testing.T) map[string][]commands.Block {
 	return read
 }
 
-// environment returns the variables of a terminal. It lacks those by which a make that runs this test would change the
-// make of a document's command.
+// environment returns the environment variables for a document's commands. The variables of make are
+// missing, because the make that runs this test would otherwise affect a make in a document.
 func environment(more ...string) []string {
 	return append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS")
 	}), more...)
 }
 
-// copyOfRepository returns a folder for commands that write, because a guestbook may be running in the repository.
+// copyOfRepository copies the repository to a temporary folder, because a guestbook may be running in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	from, to := repository(t), t.TempDir()

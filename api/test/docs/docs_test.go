@@ -18,7 +18,7 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// texts maps each document to its text.
+// texts returns a map from the path of each document to its text.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
 	root := repository(t)

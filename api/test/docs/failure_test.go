@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/commands"
 )
 
-// A terminal runs the next line of a pasted block even if one has failed. No line may then delete or overwrite anything.
+// If a line of a pasted block of commands fails, a terminal still runs the next line. No such line may delete or overwrite anything.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {
@@ -28,7 +28,7 @@ func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	}
 }
 
-// The documents' commands change only objects of the guestbook.
+// The kubectl commands in the documents change only objects of the guestbook.
 func TestNothingOfOthersIsChanged(t *testing.T) {
 	inline, n := regexp.MustCompile("`(kubectl [^`]+)`"), 0
 	for file, text := range texts(t) {

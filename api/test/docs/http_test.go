@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// docs/http.md and openapi.json name the same addresses, parameters and statuses.
+// docs/http.md and openapi.json name the same paths, parameters and HTTP statuses.
 func TestHTTP(t *testing.T) {
 	type operation struct {
 		Parameters []struct {
@@ -40,7 +40,7 @@ func TestHTTP(t *testing.T) {
 		if name, _, _ := strings.Cut(path, "{"); !strings.Contains(document, strings.TrimSuffix(name, "/")) {
 			t.Errorf("docs/http.md does not name %s", path)
 		}
-		if ref := methods["$ref"]; ref != nil { // "#/components/pathItems/…"
+		if ref := methods["$ref"]; ref != nil { // the reference is such as "#/components/pathItems/…"
 			methods = description.Components.PathItems[strings.Trim(filepath.Base(string(ref)), `"`)]
 		}
 		for method, raw := range methods {
@@ -70,8 +70,8 @@ func TestHTTP(t *testing.T) {
 	for _, status := range regexp.MustCompile(`\b[2-5]\d\d\b`).FindAllString(tables, -1) {
 		named[status] = true
 	}
-	delete(named, "500") // a number of entries
-	// Every address may answer these, so openapi.json names them nowhere.
+	delete(named, "500") // in docs/http.md, 500 is a number of entries
+	// Every path may return 405 or 431, so openapi.json does not list these statuses.
 	for _, status := range []string{"405", "431"} {
 		described[status] = true
 	}

@@ -16,7 +16,7 @@ var (
 	fenced  = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 )
 
-// Each link leads to a file, and its anchor to a heading. Each document has a link that leads to it.
+// Every link in a document points to an existing file or heading, and at least one link points to every document.
 func TestLinks(t *testing.T) {
 	root, documents := repository(t), texts(t)
 	linked := map[string]bool{"README.md": true}
@@ -48,7 +48,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// anchors returns the anchors of the headings, as GitHub makes them.
+// anchors returns the anchor that GitHub makes for each heading of a document.
 func anchors(text string) (names []string) {
 	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 		name := strings.ToLower(link.ReplaceAllString(match[1], ""))
@@ -58,7 +58,7 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// Each document that a comment, a script or a message names is there.
+// Every document named in a comment, a script or a message exists.
 func TestNamedDocumentsAreThere(t *testing.T) {
 	named, n := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`), 0
 	for _, folder := range []string{"api", "nginx", "k8s", "redis-slave", "Makefile", ".ci"} {

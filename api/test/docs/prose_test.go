@@ -14,13 +14,13 @@ import (
 	"testing"
 )
 
-// A phrase is what a pattern finds, and what to write instead.
+// A phrase is a pattern of unclear wording, and advice on what to write instead.
 type phrase struct {
 	pattern *regexp.Regexp
 	instead string
 }
 
-// start matches the beginning of a sentence.
+// start matches the text before the first word of a sentence.
 const start = `(?:^|[.!?:)] |[*-] )`
 
 var phrases = []phrase{
@@ -40,20 +40,20 @@ var phrases = []phrase{
 	{regexp.MustCompile(`, for (?:it|they|he|she|that one|nobody|there) (?:is|are|was|were|has|had|would|may|must|can|could|does|did)\b`), "because"},
 }
 
-// docVerbs are the verbs that a doc comment does not begin with.
+// docVerbs matches verbs that must not follow the name at the beginning of a doc comment.
 var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are told|knows|wants|passes over)\b`)
 
-// A passage is a paragraph of a document or adjacent lines of a comment.
+// A passage is one paragraph of a document, or one paragraph of a comment.
 type passage struct {
 	file  string
 	lines []string
 	first int
 }
 
-// text joins the lines of the passage.
+// text returns the lines of the passage, joined by spaces.
 func (p passage) text() string { return strings.Join(p.lines, " ") }
 
-// at returns the place of a byte of the text.
+// at returns the file name and the line number of the byte at an offset of the text.
 func (p passage) at(offset int) string {
 	line := p.first
 	for _, l := range p.lines {
@@ -65,7 +65,7 @@ func (p passage) at(offset int) string {
 	return fmt.Sprintf("%s:%d", p.file, line)
 }
 
-// The comments and the documents name the thing that acts, and use the words of Go and HTTP.
+// No comment and no document contains a phrase that the variable phrases lists.
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
@@ -87,7 +87,7 @@ func TestProse(t *testing.T) {
 	}
 }
 
-// The lint finds each kind of phrase, and none in plain prose.
+// The check of prose finds each kind of unclear phrase, and accepts clear sentences.
 func TestProseIsJudged(t *testing.T) {
 	for _, c := range []struct {
 		file, content string
@@ -113,7 +113,7 @@ func TestProseIsJudged(t *testing.T) {
 	}
 }
 
-// faults returns the phrases to be written otherwise.
+// faults returns a message for each unclear phrase in the passage.
 func (p passage) faults() (faults []string) {
 	text := p.text()
 	for _, phrase := range phrases {
@@ -124,7 +124,7 @@ func (p passage) faults() (faults []string) {
 	return faults
 }
 
-// sources returns the files that people write.
+// sources returns the paths of all files in the repository, except generated files.
 func sources(t *testing.T) (files []string) {
 	t.Helper()
 	root := repository(t)
@@ -155,7 +155,7 @@ func sources(t *testing.T) (files []string) {
 	return files
 }
 
-// comments maps the end of a file's name to the sign that begins a comment.
+// comments maps the extension of a file to a pattern for lines with a comment. The group of each pattern matches the comment's text.
 var comments = map[string]*regexp.Regexp{
 	".js":   regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/)?$`),
 	".css":  regexp.MustCompile(`(?:^|\s)(?:/\*|\*) (.*?)(?: \*/.*)?$`),
@@ -165,10 +165,10 @@ var comments = map[string]*regexp.Regexp{
 	".json": regexp.MustCompile(`"(?:summary|description)": "(.*?)"`),
 }
 
-// hash begins a comment in YAML, shell, nginx's and other settings. A summary or a description is read as well.
+// hash matches a comment in YAML, in shell scripts and in nginx's configuration. It also matches a summary or a description in YAML.
 var hash = regexp.MustCompile(`(?:(?:^|[\s@])##? |^\s*"?(?:summary|description)"?: "?)(.*?)"?,?$`)
 
-// proseOf returns the prose of a file.
+// proseOf returns the passages of a file, and messages about its doc comments.
 func proseOf(file, content string) (passages []passage, faults []string) {
 	ending := filepath.Ext(file)
 	if ending == ".go" {
@@ -183,16 +183,16 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 		return nil, nil
 	}
 	if ending == ".md" {
-		// A fence is blank here, so that the numbers of lines stay.
+		// Blank lines replace each fenced code block, so that later passages keep their line numbers.
 		content = fenced.ReplaceAllStringFunc(content, func(block string) string { return strings.Repeat("\n", strings.Count(block, "\n")) })
 	}
 	return collect(file, strings.Split(content, "\n"), 1, sign), nil
 }
 
-// newPassage begins a passage of its own within a comment or a paragraph.
+// newPassage matches a line that begins a new passage, such as an item of a list.
 var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
 
-// collect returns the passages among lines, the first of which has the number first.
+// collect returns the passages in the lines of a file. The parameter first is the number of the first line.
 func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
 	fresh := true
 	for i, line := range lines {
@@ -213,10 +213,10 @@ func collect(file string, lines []string, first int, sign *regexp.Regexp) (passa
 	return passages
 }
 
-// slashes begins a comment of Go, but no directive.
+// slashes matches a line of a Go comment that is no directive.
 var slashes = regexp.MustCompile(`^(?://|/\*)\s(.*)$`)
 
-// goProse returns the comments of a Go file, and the faults of its doc comments.
+// goProse returns the comments of a Go file as passages, and messages about its doc comments.
 func goProse(file, content string) (passages []passage, faults []string) {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, file, content, parser.ParseComments)
@@ -249,7 +249,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	for _, declaration := range parsed.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			// A test's comment is the behaviour that it specifies.
+			// The comment of a test need not begin with its name, because this comment describes the tested behaviour.
 			if !regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[A-Z])`).MatchString(d.Name.Name) {
 				check(d.Doc, d.Name.Name)
 			}
@@ -269,7 +269,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	return passages, faults
 }
 
-// docOf returns the comment of one declaration. A comment above parentheses is that of all in them.
+// docOf returns the doc comment of one declaration. A comment above a group with parentheses does not count.
 func docOf(d *ast.GenDecl, own *ast.CommentGroup) *ast.CommentGroup {
 	if d.Lparen.IsValid() {
 		return own

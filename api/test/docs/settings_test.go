@@ -13,14 +13,15 @@ import (
 
 var update = flag.Bool("update", false, "write the table of docs/http.md")
 
-// docs/http.md has the table that "api -help" prints. "go test ./api/test/docs -run Settings -update" writes it there.
+// docs/http.md contains the table of settings that "api -help" prints. To update the table in docs/http.md, run
+// "go test ./api/test/docs -run Settings -update".
 func TestSettings(t *testing.T) {
 	var help strings.Builder
 	if err := settings.Usage(&help); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(help.String()), "\n")
-	// The heading shows where the columns begin.
+	// The columns of the table begin at the same positions as their titles in the first line.
 	byDefault, meaning := strings.Index(lines[0], "DEFAULT"), strings.Index(lines[0], "MEANING")
 	table := "| Variable | Default | Meaning |\n|---|---|---|\n"
 	for _, line := range lines[1:] {

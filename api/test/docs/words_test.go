@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// A stranger reads README on two screens and all documents in an evening. Commands and their outputs count as words. A word stands between
-// blanks and has a letter or a digit, so neither a table's lines nor && is a word. docs/results/ and CHANGELOG.md do not count, because
-// nobody reads them from beginning to end.
+// README.md fits on two screens, and all documents together can be read in an evening. A word is a text between blanks with a letter
+// or a digit. The words of commands and of their output also count. docs/results/ and CHANGELOG.md do not count, because nobody
+// reads these files from beginning to end.
 func TestDocumentsAreShort(t *testing.T) {
 	const mostLines, mostWords = 110, 9000
 	if lines := strings.Count(texts(t)["README.md"], "\n"); lines > mostLines {

@@ -1,7 +1,7 @@
 //go:build e2e
 
-// Package e2e tests the guestbook on the cluster of kubectl's current context, which must have the images of "make e2e". Each test
-// has a namespace of its own.
+// Package e2e tests the guestbook on a Kubernetes cluster: the cluster of kubectl's current context. "make e2e" loads the images into
+// the cluster before the tests run. Each test creates a namespace of its own.
 package e2e
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	root       = "../../.." // of the repository
+	root       = "../../.." // path of the repository
 	manifests  = root + "/k8s"
 	frontend   = "app=guestbook,tier=frontend"
 	slaves     = "app=redis,role=slave"
@@ -29,13 +29,13 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is where one test's objects are. Its methods end the test when they fail.
+// A namespace is the Kubernetes namespace of one test. If a method of namespace fails, the method ends the test.
 type namespace struct {
 	*testing.T
 	name string
 }
 
-// newNamespace makes a namespace that enforces a Pod Security level. The test's end deletes the namespace.
+// newNamespace creates a namespace that enforces the given Pod Security level, and deletes the namespace when the test ends.
 func newNamespace(t *testing.T, level string) namespace {
 	t.Helper()
 	n := namespace{T: t}
@@ -53,7 +53,7 @@ func newNamespace(t *testing.T, level string) namespace {
 	return n
 }
 
-// newGuestbook creates all of k8s/ in a namespace of its own and waits for it.
+// newGuestbook creates the objects of k8s/*.yaml in a new namespace, and waits until all Deployments are rolled out.
 func newGuestbook(t *testing.T) namespace {
 	t.Helper()
 	n := newNamespace(t, "restricted")
@@ -62,7 +62,7 @@ func newGuestbook(t *testing.T) namespace {
 	return n
 }
 
-// try runs kubectl in the namespace, with the input given.
+// try runs kubectl in the namespace with the given standard input, and returns the standard output of kubectl.
 func (n namespace) try(stdin string, args ...string) (string, error) {
 	if n.name != "" {
 		args = append([]string{"-n", n.name}, args...)
@@ -76,7 +76,7 @@ func (n namespace) try(stdin string, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// program returns the name of kubectl.
+// program returns the path of kubectl: the environment variable KUBECTL, or "kubectl" if this variable is not set.
 func program() string {
 	if kubectl := os.Getenv("KUBECTL"); kubectl != "" {
 		return kubectl
@@ -90,7 +90,7 @@ func (n namespace) kubectl(args ...string) string {
 	return out
 }
 
-// background starts kubectl in the namespace for the rest of the test, and returns its output.
+// background starts kubectl in the namespace, and returns the output of kubectl. The process runs until the test ends.
 func (n namespace) background(args ...string) io.Reader {
 	n.Helper()
 	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
@@ -103,14 +103,14 @@ func (n namespace) background(args ...string) io.Reader {
 	return out
 }
 
-// create creates one object and returns its name.
+// create creates one Kubernetes object, and returns the name of the object.
 func (n namespace) create(object string) string {
 	n.Helper()
 	out := must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 	return out
 }
 
-// await polls until a condition holds, with pauses that spare a small machine.
+// await polls until the condition is true. Between two polls, await pauses, so that a small machine is not overloaded.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
 	must.Hold(n, what, limit, func() bool {
@@ -122,7 +122,7 @@ func (n namespace) await(what string, limit time.Duration, condition func() bool
 	})
 }
 
-// ready waits until all Deployments are rolled out and no old pod is left.
+// ready waits until all Deployments are rolled out and no pod is terminating.
 func (n namespace) ready() {
 	n.Helper()
 	for _, d := range n.names("deployments", "") {
@@ -133,21 +133,21 @@ func (n namespace) ready() {
 	})
 }
 
-// names lists the names of the objects that a selector matches, oldest first.
+// names returns the names of the objects that match a label selector, the oldest object first.
 func (n namespace) names(kind, selector string) []string {
 	n.Helper()
 	return strings.Fields(n.kubectl("get", kind, "-l", selector, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}"))
 }
 
-// isReady reports whether a pod is ready.
+// isReady reports whether the pod is ready.
 func (n namespace) isReady(pod string) bool {
 	n.Helper()
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 }
 
-// logged reports whether a container has logged a line with a text in it.
+// logged reports whether a line in the log of a container contains the text.
 func (n namespace) logged(pod, container, text string) bool {
-	out, _ := n.try("", "logs", pod, "-c", container) // fails while the container is being made
+	out, _ := n.try("", "logs", pod, "-c", container) // kubectl logs fails until the container exists
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, text) {
 			n.Log(strings.TrimSpace(line))
@@ -157,7 +157,7 @@ func (n namespace) logged(pod, container, text string) bool {
 	return false
 }
 
-// ended waits until a pod has ended, and reports whether it has succeeded.
+// ended waits until the pod has ended, and reports whether the phase of the pod is Succeeded.
 func (n namespace) ended(pod string) (succeeded bool) {
 	n.Helper()
 	var phase string
@@ -168,14 +168,14 @@ func (n namespace) ended(pod string) (succeeded bool) {
 	return phase == "Succeeded"
 }
 
-// evict evicts a pod. An error that names the disruption budget means that the budget refuses.
+// evict evicts the pod. If the PodDisruptionBudget does not allow the eviction, the error contains "disruption budget".
 func (n namespace) evict(pod string) error {
 	_, err := n.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod),
 		"create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
 	return err
 }
 
-// shellOut runs a command of a document in this namespace, and returns what the command prints.
+// shellOut runs a shell command from a document, with kubectl in this namespace, and returns the output of the command.
 func (n namespace) shellOut(command string) string {
 	n.Helper()
 	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
@@ -183,7 +183,7 @@ func (n namespace) shellOut(command string) string {
 	return must.Run(n, cmd)
 }
 
-// post posts an entry.
+// post sends a POST with an entry to the guestbook at the URL base.
 func post(t *testing.T, base, text string) {
 	t.Helper()
 	response, _ := must.Do(t, http.MethodPost, base+"/guestbook/entries", strings.NewReader(url.Values{"text": {text}}.Encode()), "Content-Type", "application/x-www-form-urlencoded")
@@ -192,14 +192,14 @@ func post(t *testing.T, base, text string) {
 	}
 }
 
-// book returns the answer to an old page.
+// book reads the whole book from the guestbook at the URL base, as an old page does, and returns the body of the response.
 func book(t *testing.T, base string) string {
 	t.Helper()
 	_, body := must.Fetch(t, base+"/guestbook/?cmd=get&key=messages")
 	return body
 }
 
-// pod creates a pod that runs the program load.
+// pod creates a pod that runs the program of api/tools/load with the given arguments.
 func (n namespace) pod(name string, args ...string) {
 	n.Helper()
 	quoted, _ := json.Marshal(args)

@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Without a cluster: what compose.yaml starts, on the images of "make images". Any one container may be lost.
+// Docker Compose starts the guestbook. If any one container is lost, the guestbook answers again within ten seconds, with all entries.
 func TestCompose(t *testing.T) {
 	n := namespace{T: t}
 	compose := []string{"docker", "compose"}
@@ -32,7 +32,7 @@ func TestCompose(t *testing.T) {
 	listener.Close()
 	command := func(program string, args ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // also after the test's own
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // still valid when the test's own context has ended
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.WaitDelay = time.Second
@@ -59,11 +59,11 @@ func TestCompose(t *testing.T) {
 			return err.Error()
 		}
 		defer response.Body.Close()
-		text, _ := io.ReadAll(response.Body) // the text shows what is missing
+		text, _ := io.ReadAll(response.Body) // the error can be ignored, because callers check the text
 		return response.Status + string(text)
 	}
 	const book = "/guestbook/?cmd=get&key=messages"
-	// signs posts an entry, and reads page and book.
+	// signs posts an entry, reads the book and the page, and reports whether all three requests succeed.
 	signs := func(text string) bool {
 		response, err := client.PostForm(base+"/guestbook/entries", url.Values{"text": {text}})
 		if err != nil {
@@ -72,7 +72,7 @@ func TestCompose(t *testing.T) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusCreated && strings.HasPrefix(get(book), "200") && strings.Contains(get("/"), "<title>Guestbook</title>")
 	}
-	// copied waits until the slave, which is asked for the book, has the entry.
+	// copied waits until the slave has the entry and the API returns the entry.
 	copied := func(t *testing.T, text string) {
 		t.Helper()
 		namespace{T: t}.await("the slave has "+text, 30*time.Second, func() bool {
@@ -89,7 +89,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return run("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { run("restart", service) },
-			// As the kernel does when memory is short. Docker starts it again.
+			// If memory is short, the kernel kills a container with SIGKILL. Docker then restarts the container.
 			"killed by the kernel": func() {
 				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
 				if err == nil {

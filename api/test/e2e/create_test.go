@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// kubectl creates a guestbook that keeps the contract, and deletes it.
+// Four ways to create the guestbook with kubectl pass the tests of api/test/contract. "kubectl delete" then deletes every object.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
@@ -49,7 +49,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// The API server takes k8s/ with each component that its Kustomization offers.
+// The Kubernetes API server accepts the manifests of k8s/ with each component of k8s/components/.
 func TestComponents(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	folders := must.Get(os.ReadDir(manifests + "/components"))(t)
@@ -61,7 +61,7 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// bare expects no shell in the API's container, and no token for Kubernetes in any.
+// bare fails the test if the container api has a shell, or if another container has a Kubernetes token or a writable root filesystem.
 func (n namespace) bare() {
 	n.Helper()
 	fails := func(with, deployment, container string, command ...string) {
@@ -77,7 +77,7 @@ func (n namespace) bare() {
 	}
 }
 
-// envManifests returns a folder of the manifests with GET_HOSTS_FROM=env.
+// envManifests copies k8s/*.yaml with GET_HOSTS_FROM=env to a temporary folder, and returns the path of this folder.
 func envManifests(n namespace) string {
 	dir := n.TempDir()
 	files := must.Get(filepath.Glob(manifests + "/*.yaml"))(n)
@@ -88,7 +88,7 @@ func envManifests(n namespace) string {
 	return dir
 }
 
-// frontendAddress returns an address of the Service frontend: a node's port if this machine reaches a node.
+// frontendAddress returns host and port of the Service frontend: a node port if this machine reaches a node, or a forwarded port.
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
@@ -103,11 +103,11 @@ func (n namespace) frontendAddress() string {
 	return n.forward("service/frontend", "80")
 }
 
-// forward forwards a local port for the rest of the test, and returns its address.
+// forward runs "kubectl port-forward" until the test ends, and returns host and port of the local end.
 func (n namespace) forward(target, port string) string {
 	n.Helper()
 	out := n.background("port-forward", target, ":"+port)
-	// Forwarding from 127.0.0.1:40123 -> 80
+	// kubectl prints a line such as "Forwarding from 127.0.0.1:40123 -> 80".
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	address, _, found := strings.Cut(strings.TrimPrefix(line, "Forwarding from "), " -> ")
 	if !found {

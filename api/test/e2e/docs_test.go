@@ -17,8 +17,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The commands of README and of the tutorial, each in an empty namespace, and of the other documents beside a running guestbook print
-// what the documents say.
+// Each command in a document that needs a cluster succeeds and prints the output shown after the command. The commands of README.md and
+// of docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
@@ -39,7 +39,7 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// onCluster returns a document's commands for a cluster.
+// onCluster returns the commands of a document that need a cluster.
 func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	t.Helper()
 	all := must.Get(commands.Read(root, file))(t)
@@ -51,7 +51,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	return blocks
 }
 
-// shell returns a reader's shell, whose kubectl uses this namespace and whose ports are free ones.
+// shell returns a shell for a document. Its kubectl uses the namespace of the test, and free local ports replace those of the document.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
@@ -66,12 +66,12 @@ func (n namespace) shell() *commands.Shell {
 	environment := []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + load}
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); name != "KUBECONFIG" && name != "LOAD" && !strings.HasPrefix(name, "M") {
-			environment = append(environment, variable) // not what make tells a make below it
+			environment = append(environment, variable) // skips MAKEFLAGS and similar variables, which affect make
 		}
 	}
 	shell := &commands.Shell{
 		Dir: directory, Env: environment,
-		// kind load docker-image IMAGE…: by what loads images here.
+		// The command "kind load docker-image IMAGE…" runs $LOAD instead, which loads images into the cluster of this test.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,
 		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",
@@ -81,10 +81,10 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is in the tutorial where a reader types the commands of another document.
+// moveLink is the link in the tutorial to commands of docs/high-availability.md, which a reader runs at this place.
 const moveLink = "(high-availability.md#moving-there)"
 
-// follow types the commands of a document.
+// follow runs the commands of a document that need a cluster, in their order.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)

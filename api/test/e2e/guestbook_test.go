@@ -24,7 +24,7 @@ func TestRollingRestart(t *testing.T) {
 
 func TestScaling(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale as well
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
 	load := n.startLoad()
 	for _, replicas := range []string{"10", "2"} {
 		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)
@@ -36,7 +36,7 @@ func TestScaling(t *testing.T) {
 
 func TestLosingTheMaster(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // the load writes each message to a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 	before := n.restarts()
@@ -54,7 +54,7 @@ func TestLosingTheMaster(t *testing.T) {
 	}
 }
 
-// restarts returns the frontend's pods and how often their containers were restarted.
+// restarts returns the name of each frontend pod and the number of restarts of its containers.
 func (n namespace) restarts() string {
 	n.Helper()
 	return n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}; {end}`)
@@ -100,10 +100,10 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 	}
 }
 
-// A wrong setting stops the rolling update, and the log says what is wrong.
+// If a setting of the API is wrong, the rolling update stops, the old pods still serve, and the new pod logs the error.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	// With a password, so that this also tests that every client of Redis uses it.
+	// The Redis of this test have a password, which every client of Redis must send.
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
 	n.ready()
@@ -182,7 +182,7 @@ func TestNetworkPolicies(t *testing.T) {
 	n.create(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nobody"},
 		"spec": {"podSelector": {"matchLabels": {"run": "load"}}, "policyTypes": ["Ingress"]}}`)
 	load := ip("run=load") + ":8000"
-	if open := reaches(load); open && reaches(load) { // a rule may need a moment
+	if open := reaches(load); open && reaches(load) { // tries twice, because a new NetworkPolicy may take effect with a delay
 		t.Skip("this cluster's network does not enforce NetworkPolicies")
 	}
 	pod := ip(frontend)
@@ -198,7 +198,7 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 }
 
-// A forward stays open when nginx closes the connection of a slow visitor.
+// "kubectl port-forward" still works after nginx has closed the connection of a slow visitor.
 func TestAForwardOutlivesASlowVisitor(t *testing.T) {
 	n := newGuestbook(t)
 	address := n.forward("service/frontend", "80")

@@ -12,13 +12,13 @@ import (
 
 const threeRedis = "app=redis,role=ha"
 
-// Under load, a guestbook moves from k8s/ to k8s/ha/ by the documents' commands, loses its master and its disk, and moves back. No
-// acknowledged entry is lost, and no read fails.
+// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the three Redis of
+// k8s/ha/ and back. Between the two moves, a master loses its disk. No acknowledged entry is lost, and no read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message has a key of its own here
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // the load writes each message to a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -35,7 +35,7 @@ func TestHighAvailability(t *testing.T) {
 		switch how {
 		case "with its claim":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // it hands nothing over
+			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // makes this an unplanned failover
 			n.kubectl("delete", "pod", pod, "--grace-period=1")
 		case "with its claim, by force":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
@@ -69,7 +69,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves returns the commands of docs/high-availability.md that move a guestbook there and back, and that watch it meanwhile.
+// moves returns commands of docs/high-availability.md: there moves the book from k8s/ to k8s/ha/, back moves the book from k8s/ha/ to
+// k8s/, and watch shows the state of k8s/ha/.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")
@@ -79,7 +80,7 @@ func (n namespace) moves() (there, back, watch string) {
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }
 
-// master returns the pod that a majority of the sentinels calls the master, or "".
+// master returns the name of the pod that at least two sentinels report as the master, or "" if there is no such pod.
 func (n namespace) master() string {
 	votes := map[string]int{}
 	for _, pod := range n.names("pods", threeRedis) {
@@ -92,7 +93,7 @@ func (n namespace) master() string {
 	return ""
 }
 
-// healthy waits until the three are ready, and the master has two slaves.
+// healthy waits until all three Redis are ready and the master has two slaves.
 func (n namespace) healthy() {
 	n.Helper()
 	n.await("the master has two slaves, and all are ready", 2*time.Minute, func() bool {

@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// docker runs docker for at most five minutes, and returns all that it says.
+// docker runs a docker command for at most five minutes, and returns its standard output and standard error.
 func docker(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
@@ -28,7 +28,7 @@ func docker(t *testing.T, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// The images' users must read the files of a checkout under a strict umask, and execute those of an unpacked archive.
+// The images of nginx and of the slave work even if a checkout is readable only by its owner, or if an archive has no executable bits.
 func TestImagesOfAStrictCheckout(t *testing.T) {
 	for name, modes := range map[string]struct{ folder, program, file os.FileMode }{
 		"umask 077": {0o700, 0o700, 0o600}, "umask 027": {0o750, 0o750, 0o640}, "archive": {0o755, 0o644, 0o644},
@@ -75,7 +75,7 @@ func TestImagesOfAStrictCheckout(t *testing.T) {
 	}
 }
 
-// A build takes modules from the builder's proxy.
+// The build of the API's image downloads Go modules from the proxy in the build argument GOPROXY.
 func TestAPIImageTakesAModuleProxy(t *testing.T) {
 	const proxy = "http://127.0.0.1:9/modules"
 	out, err := docker(t, "build", "-f", "api/Dockerfile", "--build-arg", "GOPROXY="+proxy, ".")
@@ -84,7 +84,7 @@ func TestAPIImageTakesAModuleProxy(t *testing.T) {
 	}
 }
 
-// The master's container names what is wrong with its data folder.
+// If redis-master cannot use its data folder, its container prints the reason in one line.
 func TestMastersFolder(t *testing.T) {
 	type pod struct {
 		Containers []struct {

@@ -12,22 +12,22 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A load is a pod of the program load, which visits the guestbook. See api/tools/load.
+// A load is a pod that sends requests to the guestbook as visitors do. The pod runs the program of api/tools/load.
 type load struct {
 	namespace
 }
 
-// A report holds the counts of a load. Failed maps reasons to counts.
+// A report holds the counts of a load. FailedReads and FailedWrites map the reason of a failure to the number of such failures.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
-	Slowest, Away             float64 // seconds; Away since begin
+	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since begin was called
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
 }
 
-// startLoad starts visiting the guestbook and waits for the first visits.
+// startLoad creates the pod load, and waits until the simulated visitors have read and written.
 func (n namespace) startLoad(args ...string) load {
 	n.Helper()
 	n.pod("load", args...)
@@ -50,7 +50,7 @@ func (l load) get(path string) (r report, err error) {
 
 func (l load) report() report { return l.ask("report") }
 
-// begin restarts the count of the time that writes are away.
+// begin resets the field Away of later reports.
 func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
@@ -59,7 +59,7 @@ func (l load) ask(path string) report {
 	return r
 }
 
-// more waits until visitors have read and written some more.
+// more waits until the visitors have sent 50 more reads and 20 more writes.
 func (l load) more() {
 	l.Helper()
 	before := l.report()
@@ -69,8 +69,7 @@ func (l load) more() {
 	})
 }
 
-// stop ends the visits, and fails unless every acknowledged message is there. No read may fail. Writes may fail for reasons
-// that begin with allowed.
+// stop stops the visitors. The test fails if a read failed, a message is lost, or a write failed for a reason without the prefix allowed.
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)
@@ -89,7 +88,7 @@ func (l load) stop(allowed string) report {
 	return r
 }
 
-// failedWrites returns how many writes have failed so far.
+// failedWrites returns the number of writes that have failed so far.
 func (l load) failedWrites() (sum int) {
 	l.Helper()
 	for _, count := range slices.Collect(maps.Values(l.report().FailedWrites)) {

@@ -19,7 +19,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is a published PHP guestbook: the roles of its Redis, its page's key, and the manifest that replaces it.
+// An edition is one of three published PHP guestbooks, which differ in the roles of their Redis and in the Redis key of the book.
 type edition struct {
 	name, master, slave string
 	key                 string
@@ -32,8 +32,7 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// A user replaces the PHP frontend and goes back, while old pages write and visitors of the new pods sign as the page does. PHP's
-// pods do not meet the Pod Security level restricted.
+// The commands of docs/migrate.md replace and restore the PHP frontend while old and new pages write. No request fails, no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	var signed atomic.Int64
 	t.Cleanup(func() {
@@ -53,13 +52,14 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate returns how often visitors have signed.
+// migrate replaces the PHP frontend by the command replace, restores the PHP frontend, and returns how many entries new pages posted
+// meanwhile. The namespace is privileged, because the pods of the PHP guestbook do not meet the Pod Security level restricted.
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) int64 {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // a book of a length that old pages can still send
-	others := func() string {                                  // returns the objects that the migration must not change
+	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // slow writers, because old pages send the whole book in the URL
+	others := func() string {                                  // returns the specifications of all objects that the migration must not change
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
 			n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec}")
@@ -75,7 +75,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 	}
 	load.everyPodHasTheBook(e.key, "nginx")
 	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // it would scale as well
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
 	if mode == "dns" {
 		n.kubectl("apply", "-k", n.kustomization(e.component))
 		n.kubectl("delete", "horizontalpodautoscaler", "frontend")
@@ -97,11 +97,11 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 	return int64(r.Signed)
 }
 
-// manifests returns the edition's manifests.
+// manifests returns the manifests of a version of the PHP guestbook, with GET_HOSTS_FROM set to mode.
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
-		mode = "dns" // its PHP reads a variable that nobody sets
+		mode = "dns" // its PHP script reads an environment variable that Kubernetes does not set
 	}
 	var manifests strings.Builder
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
@@ -111,8 +111,8 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command of docs/migrate.md or docs/operate.md with some texts replaced, and returns its output. The test fails
-// if neither has the command.
+// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. The pairs oldnew first replace texts in the
+// command. If neither document contains the command, the test fails.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
@@ -128,7 +128,7 @@ func (n namespace) documented(command string, oldnew ...string) string {
 	return n.shellOut(strings.NewReplacer(oldnew...).Replace(command))
 }
 
-// kustomization returns a copy of k8s/ with these components.
+// kustomization returns the path of a copy of k8s/ in which the Kustomization enables the given components.
 func (n namespace) kustomization(components ...string) string {
 	n.Helper()
 	dir := n.TempDir()
@@ -146,7 +146,7 @@ func (n namespace) kustomization(components ...string) string {
 	return dir
 }
 
-// sideBySide pauses an update when there is a first new pod, and reads from old and new ones.
+// sideBySide pauses a rolling update once the first new pod exists, and checks that old pods and new pods return the whole book.
 func (l load) sideBySide(key, updated string) {
 	l.Helper()
 	l.await("a first pod with "+updated, time.Minute, func() bool {
@@ -157,7 +157,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook reads all that was acknowledged by now from each frontend pod, which have these first containers.
+// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of the frontend pods
+// must be exactly those in containers.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder
@@ -175,7 +176,7 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 			var answer struct{ Data string }
 			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+pod+":80/proxy/guestbook.php"+query)
 			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || !strings.HasPrefix(answer.Data, book.String()) {
-				l.Logf("%s answers %.80q, %v", pod, out, err) // a slave may lag, and an old pod be leaving
+				l.Logf("%s answers %.80q, %v", pod, out, err) // retried, because a slave may lag or an old pod may be terminating
 				return false
 			}
 		}
@@ -184,7 +185,7 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Logf("%d messages read from each of %v", strings.Count(book.String(), ","), pods)
 }
 
-// readyFrontends maps the frontend's pods that are ready to their first container.
+// readyFrontends returns a map from the name of each ready frontend pod to the name of its first container.
 func (n namespace) readyFrontends() map[string]string {
 	n.Helper()
 	var list struct {

@@ -16,11 +16,11 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// operator is the Go module with the schemas of Prometheus's operator.
+// operator is the Go module that contains the CustomResourceDefinitions of the Prometheus operator.
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
-// A Prometheus on this machine scrapes the pods and the port that the PodMonitor selects. In the cluster, only a Prometheus's pod
-// reaches them.
+// A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. Within the cluster, the NetworkPolicies
+// allow only Prometheus to connect to the ports for metrics, and allow the Redis exporter to connect to Redis.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}
@@ -60,7 +60,7 @@ func TestMonitoring(t *testing.T) {
 	var pods []promtest.Target
 	var frontendHost, frontendPort string
 	for _, ip := range strings.Fields(n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o", "jsonpath={.items[*].status.podIP}")) {
-		// A sidecar is an init container.
+		// The container api is a sidecar, so the pod lists it among its init containers.
 		port := n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o",
 			`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint.Port+`")].containerPort}`)
 		frontendHost, frontendPort = ip, port
@@ -71,7 +71,7 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Only that Prometheus and the exporter reach these ports.
+	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods with other labels must not reach Redis or /metrics.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.kubectl("get", "pods", "-l", "app=redis,role=proxy", "-o", "jsonpath={.items[0].status.podIP}")
 	masterPod := n.kubectl("get", "pods", "-l", master, "-o", "jsonpath={.items[0].status.podIP}")

@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The page's foot names the pod and the version that answered last, while the frontend is renewed.
+// The footer of the page shows the pod and the version that answered last, even during a rolling update and without a reload.
 func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 	n := newGuestbook(t)
 	url := "http://" + n.frontendAddress()
@@ -26,7 +26,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 		t.Helper()
 		must.OK(t, chromedp.Run(page, actions...))
 	}
-	// The page is loaded once.
+	// The test marks the loaded page, so that a reload would be noticed.
 	run(chromedp.Navigate(url), chromedp.WaitVisible("#answerer", chromedp.ByQuery), chromedp.Evaluate("globalThis.loaded = true", nil))
 	signed := 0
 	sign := func() (pod, version string) {
@@ -47,7 +47,7 @@ func TestThePageShowsWhichPodsAnswer(t *testing.T) {
 			t.Fatalf("60 requests were answered by %v only", pods)
 		}
 		var pod string
-		run(chromedp.Sleep(500 * time.Millisecond)) // a visitor's pace: nginx ends a connection by its age
+		run(chromedp.Sleep(500 * time.Millisecond)) // so that nginx closes the old connection and another pod can answer
 		pod, old = sign()
 		pods[pod] = true
 	}

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// signs posts an entry and reads it back.
+// signs posts an entry, and waits until the entry is in the book.
 func signs(t *testing.T, base string) {
 	t.Helper()
 	text := fmt.Sprint("entry ", time.Now().UnixNano())
@@ -23,7 +23,7 @@ func signs(t *testing.T, base string) {
 	must.Hold(t, "the entry is read", 20*time.Second, func() bool { return strings.Contains(book(t, base), text) })
 }
 
-// happened waits for an event with these words.
+// happened waits until the message of a Kubernetes event in the namespace contains the words.
 func (n namespace) happened(words string) {
 	n.Helper()
 	n.await("an event says "+words, time.Minute, func() bool {
@@ -31,7 +31,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// A quota of limits.cpu refuses a container without such a limit. A small default limit refuses a container that requests more.
+// The component quota is for a namespace whose ResourceQuota bounds limits.cpu. Without this component, Kubernetes refuses the pods
+// because they have no CPU limit. With the small default limit of a LimitRange, Kubernetes refuses pods that request more.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -40,7 +41,7 @@ func TestQuota(t *testing.T) {
 	n.happened("must specify limits.cpu for: api,nginx")
 	n.create(`{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
 		"spec": {"limits": [{"type": "Container", "default": {"cpu": "50m", "memory": "32Mi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}]}}`)
-	n.kubectl("rollout", "restart", "deployment/redis-master") // tries at once, instead of after a while
+	n.kubectl("rollout", "restart", "deployment/redis-master") // makes Kubernetes retry at once instead of after a pause
 	n.happened("must be less than or equal to cpu limit of 50m")
 
 	n.kubectl("apply", "-k", n.kustomization("quota"))
@@ -48,7 +49,7 @@ func TestQuota(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// usersPolicy refuses pods of users outside of the namespace's range, as OpenShift does.
+// usersPolicy makes the API server refuse each pod whose user or group is not the one of its namespace, as OpenShift does.
 const usersPolicy = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -76,7 +77,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
 `
 
-// filled returns the manifests with the namespace's user and group in each pod that names none, as OpenShift sets them.
+// filled adds the user and the group of the namespace to each Deployment that sets no user or no group. OpenShift does the same.
 func (n namespace) filled(text string) string {
 	n.Helper()
 	var all strings.Builder
@@ -123,7 +124,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Repeated kubectl apply must keep the autoscaler's figure. No pod is started here.
+// With the component gitops, kubectl, Argo CD and Flux keep the number of replicas that the autoscaler has set.
 func TestTheAutoscalersFigureStays(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -146,7 +147,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 				t.Errorf("k8s/ alone leaves %s replicas", replicas())
 			}
 			n.kubectl("scale", "deployment/frontend", "--replicas=6")
-			if name == "kubectl apply" { // it remembers the figure that it has applied
+			if name == "kubectl apply" { // kubectl apply stores the applied number of replicas in an annotation
 				n.documented("kubectl kustomize k8s/ | kubectl apply set-last-applied -f -", "k8s/", gitops)
 			}
 			for range 2 {
@@ -154,7 +155,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 					t.Errorf("with components/gitops there are %s replicas, want 6", replicas())
 				}
 			}
-			// A new guestbook gets its pods from the autoscaler.
+			// In a new guestbook, the autoscaler sets the number of replicas.
 			n.kubectl("delete", "-k", manifests)
 			apply(gitops)
 			n.await("3 replicas", time.Minute, func() bool { return replicas() == "3" })
@@ -162,7 +163,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass the master waits for its disk, and the documents say how to see that.
+// Without a default StorageClass, the disk of the master is missing. Commands in the documents show the reason and set a StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
@@ -181,7 +182,7 @@ func TestNoDefaultStorageClass(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Pods that wait for Redis serve nobody, so a drain of their node need not wait for them.
+// Without Redis no frontend pod is ready. The PodDisruptionBudget allows the eviction of such pods, so that a drain does not wait.
 func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -190,7 +191,7 @@ func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	n.await("all pods run, not ready", time.Minute, func() bool {
 		pods = n.names("pods", frontend)
 		running := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].status.containerStatuses[*].ready}")
-		return running == "true true true" // nginx
+		return running == "true true true" // the container nginx is ready in three pods
 	})
 	const policy = `--patch={"spec": {"unhealthyPodEvictionPolicy": "%s"}}`
 	n.kubectl("patch", "poddisruptionbudget", "frontend", fmt.Sprintf(policy, "IfHealthyBudget"))
@@ -209,13 +210,13 @@ func TestSolo(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
 	n.ready()
-	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // Deployment, ReplicaSet, Pod, Service, NetworkPolicy
+	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // five objects: a Deployment, a ReplicaSet, a Pod, a Service and a NetworkPolicy
 		t.Errorf("there are\n%s", made)
 	}
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Redis is not the guestbook's own.
+// With the component external-redis, the guestbook uses a Redis that is not part of k8s/.
 func TestExternalRedis(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -241,7 +242,7 @@ func TestExternalRedis(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// An entry of one of two guestbooks in a namespace is in that one alone.
+// If two guestbooks share a namespace, an entry posted to one guestbook never appears in the other guestbook.
 func TestTwoGuestbooks(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The three commands of CHANGELOG.md bring the guestbook up from the bundle of a release, which "make e2e" has made.
+// Three commands of CHANGELOG.md start the guestbook from the offline bundle of a release. "make e2e" builds this bundle.
 func TestAirGap(t *testing.T) {
 	blocks := must.Get(commands.Read(root, "CHANGELOG.md"))(t)
 	n := newNamespace(t, "restricted")
@@ -25,7 +25,7 @@ func TestAirGap(t *testing.T) {
 	}
 	bundle := must.Get(filepath.Abs(bundles[0]))(t)
 	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
-	// kind load image-archive FILE: by what loads images here.
+	// The command "kind load image-archive FILE" runs $LOAD instead, which loads images into the cluster of this test.
 	shell.Preamble += `
 kind() { docker load --quiet --input "$3" | sed 's/^Loaded image: //' | xargs env $LOAD; }`
 

@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// The frontend's pods get more, and then less, of processor and memory while visitors read and write. No container is started again
-// and no request fails.
+// The CPU and memory of running pods grow and shrink while visitors read and write. No container restarts, and no request fails.
 func TestResize(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also scale
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
 	load := n.startLoad()
 	pods := n.names("pods", frontend)
 	for _, size := range []struct{ cpu, memory string }{{"150m", "768Mi"}, {"25m", "512Mi"}} {

@@ -21,10 +21,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is the largest number of an API's connections to the master, and to the slaves.
+// pool is the largest number of connections that one API opens to the master, and also the largest number to the slaves.
 const pool = 64
 
-// crowd is the number of visitors beside those of load.
+// crowd is the number of visitors in addition to the visitors of load.
 const crowd = 200
 
 var abuse = []fault{
@@ -63,7 +63,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds visitors who each set and get a book of their own until ctx ends.
+// crowd adds n visitors. Each visitor sends `set` and `get` for a book of its own until ctx ends.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -83,7 +83,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections watches how many clients master and slaves have, slaves and this watch not counted, until ctx ends.
+// countConnections counts clients of the master and of the slave until ctx ends, without replication. More than pool are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	var most [2]int
@@ -114,7 +114,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// slowClients starts clients that send headers or bodies byte by byte, and clients that never read their answer.
+// slowClients starts 1,400 clients that send a header or a body at one byte a second, and 600 clients that never read the answer.
 func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000
@@ -127,7 +127,7 @@ func slowClients(r *rig) {
 	be := func(n int, head string, drip, read bool) {
 		for i := range n {
 			clients.Go(func() {
-				// They come within four seconds, so that they are slow and not a rush.
+				// The clients connect over four seconds, because the test is about slow clients and not about many connections at once.
 				select {
 				case <-ctx.Done():
 				case <-time.After(4 * time.Second * time.Duration(i) / time.Duration(n)):
@@ -141,7 +141,7 @@ func slowClients(r *rig) {
 		}
 	}
 	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true, true)
-	// Nginx must keep the body until its last byte comes.
+	// nginx must store the body until its last byte arrives.
 	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true, true)
 	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
 
@@ -165,7 +165,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow is one slow client. It ends when the server or ctx does.
+// beSlow sends head and, if drip is true, one more byte each second. If read is false, beSlow never reads the answer. beSlow returns
+// when ctx ends or when the server closes the connection.
 func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -199,7 +200,7 @@ func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	}
 }
 
-// p99 returns the longest time of 99 % of the successful requests that ended between two times.
+// p99 returns the 99th percentile of the durations of the successful requests that ended between two times.
 func (l *load) p99(from, to time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,11 +10,11 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// watch is a Prometheus with the alerts of k8s/monitoring. It follows one rig after the other.
+// watch runs a Prometheus with the alerts of k8s/monitoring. The Prometheus scrapes the rig of the test case that runs now.
 type watch struct {
 	prometheus *promtest.Prometheus
-	master     atomic.Pointer[string] // its address
-	apis       [2]atomic.Int64        // their ports
+	master     atomic.Pointer[string] // address of the master to scrape
+	apis       [2]atomic.Int64        // ports of the APIs to scrape
 }
 
 var alarms *watch
@@ -23,23 +23,23 @@ func newWatch(t *testing.T) *watch {
 	w := &watch{}
 	w.master.Store(new(string))
 	api := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
-	// A minute of an alert's rule is a second here.
+	// Time runs 60 times as fast for the alerts: a minute in a rule lasts one second in this test.
 	w.prometheus = promtest.Start(t, 60, func() string { return *w.master.Load() }, api(&w.apis[0]), api(&w.apis[1]))
 	return w
 }
 
-// follow makes Prometheus scrape the rig and waits until it does, so that no alert fires for want of a scrape.
+// follow makes Prometheus scrape the rig, and waits for the first scrape, because alerts may fire before the first scrape.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {
-		master = r.ha.ProxyAddr(0) // as the Service redis-master leads there
+		master = r.ha.ProxyAddr(0) // in k8s/ha/, the Service redis-master selects the proxies
 	}
 	w.master.Store(&master)
 	for i, pod := range r.pods {
 		w.apis[i].Store(int64(pod.Ports.API))
 	}
 	query := `absent(guestbook_build_info) or ALERTS{alertname="GuestbookNoFrontend",alertstate="firing"}`
-	if r.ha == nil || r.ha.password == "" { // the exporter has no password
+	if r.ha == nil || r.ha.password == "" { // the exporter does not know the password, so it cannot scrape a Redis with a password
 		query += ` or absent(redis_up == 1) or ALERTS{alertname="GuestbookNoRedisFigures",alertstate="firing"}`
 	}
 	must.Hold(r, "Prometheus scrapes the rig", waitLimit, func() bool { return len(w.prometheus.Query(r, query)) == 0 })

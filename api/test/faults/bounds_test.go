@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits up to ten seconds until the API holds about as much as before.
+// settled waits up to ten seconds until the API has about as many goroutines and open files as before the fault.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -24,7 +24,8 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	}
 }
 
-// checkBounds compares the requests with the bounds. It allows for the time that the machine adds.
+// checkBounds adds a problem to the result for each request or measurement outside its bound. Time limits are extended by four
+// times the longest delay of a sleep, because a busy machine may add such a delay.
 func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))
@@ -62,11 +63,11 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// A slave that lacks the entry must not answer, and the master, which has it, is away.
+			// The slave lacks the entry, so the slave must not answer. The master has the entry but is unavailable.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
-			continue // the entry seen has vanished
+			continue // the entry that the reader saw was lost in the failover
 		}
 		if !slices.Contains(allowed, status) {
 			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
@@ -105,7 +106,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway notes how long writes were away, and compares that with the bound.
+// checkAway adds a note about how long writes failed, and a problem if this time exceeds its limit.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

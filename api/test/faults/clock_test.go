@@ -17,13 +17,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// buildWithClock builds an API whose wall clock goes back by an hour once the file CLOCK_BACK exists. It changes Go's package time,
-// because no namespace covers this clock and a Go program asks no library for it.
+// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set this clock,
+// buildWithClock compiles the API with a changed package time: Linux has no namespace for the wall clock, and Go does not use libc.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
-	dir := filepath.Join(must.Root(t), ".build", "clock") // the same each time, so that Go compiles everything with it only once
+	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// Go takes no overlay of a library in the folder of modules, so this copies the library.
+	// Go refuses an overlay for a toolchain in the module cache, so the test copies the toolchain.
 	goroot := filepath.Join(dir, "goroot")
 	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
 	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
@@ -65,17 +65,17 @@ func init() {
 	return binary
 }
 
-// clockSetBack sets the API's clock back by an hour while the connections to both Redis fail.
+// clockSetBack makes the connections to the slaves fail for half a second, and then sets the API's clock back by an hour.
 func clockSetBack(r *rig) {
 	const reset = `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 0}`
 	r.toxic(r.slaveProxy, scaled(500*time.Millisecond), reset)
 	must.OK(r, os.WriteFile(r.clock, nil, 0o600))
 	r.ended = time.Now()
 	must.Hold(r, "the API's clock is behind", 5*time.Second, func() bool {
-		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // nginx sets the Date of other answers
+		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // /metrics comes directly from the API; nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// After this time the API asks the slave again.
+	// The API does not read from a failed slave for a second (failureMemory).
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))
@@ -87,13 +87,13 @@ func clockSetBack(r *rig) {
 	r.addNote("of %d requests afterwards %v were read from the master, %d connections were made to the slaves", reads, fell, dialed)
 }
 
-// fallbacks returns how many reads the API has sent to the master.
+// fallbacks returns the number of reads that the API sent to the master because a slave did not answer.
 func (r *rig) fallbacks() int {
 	r.Helper()
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns how many connections the slaves have seen.
+// dials returns the number of connections that the slaves have accepted since they started.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {

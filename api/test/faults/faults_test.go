@@ -1,8 +1,9 @@
 //go:build faults
 
-// Package faults injects one fault at a time while visitors use the guestbook, and checks that the bounds hold.
+// Package faults injects one fault at a time while simulated visitors use the guestbook. It then checks that requests, memory and
+// recovery time stayed within their bounds.
 //
-// FAULT_SCALE, 1 unless set, shortens the time that faults last: 0.3 for 30 %.
+// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its normal time. The default is 1.
 package faults
 
 import (
@@ -16,58 +17,58 @@ import (
 )
 
 const (
-	warmUp = 1500 * time.Millisecond // before each fault
+	warmUp = 1500 * time.Millisecond // time for which visitors use the guestbook before the fault
 	after  = 2 * time.Second
-	// deadline limits the API's answers: settings.RequestTimeout and some grace.
+	// deadline is the longest time that a request may take: settings.RequestTimeout and half a second of tolerance.
 	deadline = 2500 * time.Millisecond
-	// recovered limits the time after a fault until writes succeed.
+	// recovered is the longest time from the end of a fault until a write succeeds.
 	recovered = time.Second
-	// slack is by how many goroutines and files an API may differ from before, because its connections come and go.
+	// slack is how many more goroutines or files the API may have after a fault, because connections open and close all the time.
 	slack = 30
 )
 
-// fault is one row of the table.
+// fault is one test case: what breaks, in which setup, and which failures are allowed meanwhile.
 type fault struct {
 	name, bound string
 	setup       setup
-	// prepare, if not nil, runs before the visitors come.
+	// prepare, if not nil, runs before the visitors send their first request.
 	prepare func(*rig)
-	// inject makes the fault, and returns when the fault is over.
+	// inject causes the fault, and returns when the fault is over.
 	inject func(*rig)
-	// instead, if not nil, replaces load and inject.
+	// instead, if not nil, runs instead of the visitors and of inject.
 	instead func(*rig)
-	// reads and writes are the statuses with which reads and writes may fail until the fault is over.
+	// reads and writes list the HTTP statuses with which reads and writes may fail until the fault is over.
 	reads, writes []int
-	// keeps is by how much more than slack the API may hold afterwards.
+	// keeps is how many goroutines and open files the API may have after the fault in addition to slack.
 	keeps int
-	// away limits how long writes are away at one time, or with awayInAll in sum.
+	// away is the longest time for which writes may fail without a break. If awayInAll is true, away limits the sum of these times.
 	away      time.Duration
 	awayInAll bool
-	// measured is the index of the pod whose API is measured.
+	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.
 	measured int
-	// rollback means that readers may see entries that nobody acknowledges and that vanish again.
+	// rollback means that readers may see entries that were never acknowledged and later disappear.
 	rollback bool
 }
 
-// row is the outcome of one fault.
+// row is the outcome of one test case, and one row of the table in .build/faults.md.
 type row struct {
 	fault
 	requests      int
-	failed        map[int]int // by status; 0: no answer
+	failed        map[int]int // number of failed requests by HTTP status; the key 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation     error // of the history
+	violation     error // why no order of the requests explains their answers
 	before, after usage
-	memory        []int64 // at most, of each of measuredMemory
+	memory        []int64 // peak memory in bytes of each process in measuredMemory
 	hiccup        time.Duration
 	problems      []string
-	wrong         bool // something other than times
-	skipped       bool // this machine does not allow it
+	wrong         bool // a promise was broken, not only a time limit exceeded
+	skipped       bool // this machine does not allow the fault
 	notes         []string
-	alerts        []string // that have fired
+	alerts        []string // names of the alerts that fired
 }
 
-// quiet is a row without a fault.
+// quiet is a test case without a fault: all requests must succeed and no alert may fire.
 var quiet = []fault{{
 	name: "none, for 10 s", bound: "nothing fails, no alert fires", setup: setup{slaves: 2},
 	inject: func(*rig) { time.Sleep(scaled(10 * time.Second)) },
@@ -103,7 +104,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// scaled returns the length of a fault that lasts d unless it is shortened.
+// scaled returns d multiplied by FAULT_SCALE, or d if FAULT_SCALE is not set.
 func scaled(d time.Duration) time.Duration {
 	if scale, err := strconv.ParseFloat(os.Getenv("FAULT_SCALE"), 64); err == nil {
 		return time.Duration(float64(d) * scale)

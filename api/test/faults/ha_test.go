@@ -23,13 +23,13 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// ha is a localpod.HA with Services in front of it that follow its readiness, as Kubernetes has them.
+// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach only ready Redis, as in Kubernetes.
 type ha struct {
 	*localpod.HA
 	r        *rig
 	password string
-	proxies  *service // the Service redis-master
-	pods     int      // that have asked for the master's address
+	proxies  *service // stands for the Service redis-master
+	pods     int      // number of pods that have called masterAddr
 	cuttable
 }
 
@@ -41,7 +41,7 @@ func newHA(r *rig, s setup) *ha {
 		h.port, h.net = o.Port, o.Net
 		o.Relay = h.relay(r)
 		o.Edit = func(text string) string {
-			// Connections come from their client's own address, by which the relays know the client.
+			// Each process connects from an address of its own, so that the relays recognize the process by its address.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
 			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)
@@ -70,7 +70,7 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address of the next pod's master. If ways can be cut, each pod has a proxy of its own.
+// masterAddr returns the address of the Service redis-master, or of one HAProxy for each frontend pod if the test cuts connections.
 func (h *ha) masterAddr(string) (string, error) {
 	if h.port == 0 {
 		return h.proxies.addr(), nil
@@ -79,7 +79,8 @@ func (h *ha) masterAddr(string) (string, error) {
 	return h.ProxyAddr(h.pods - 1), nil
 }
 
-// watchReadiness sends readers to the Redis that are ready, as the kubelet and the Service do. Times are the manifest's.
+// watchReadiness probes each Redis and directs readers to the ready Redis, as the kubelet and the Service redis-slave do. The period
+// and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
 	ready := [3]bool{}
@@ -122,7 +123,7 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master and empties its disk; with its machine, the sentinel there dies as well.
+// lose kills the master, deletes its files and returns its index. If machine is true, lose also kills the master's sentinel.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()
@@ -137,7 +138,8 @@ func (h *ha) lose(machine bool) int {
 	return m
 }
 
-// restart restarts one of the three and its sentinel in order, as the replacement of its pod does.
+// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod: if Redis i is the master, the preStop
+// hook leave.sh first makes the sentinels promote another Redis.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))
@@ -154,12 +156,12 @@ func (h *ha) start(i int, env ...string) {
 	h.healthy()
 }
 
-// passwords returns the variables that hold a password.
+// passwords returns the environment variables that hold the password of Redis.
 func passwords(password string) []string {
 	return []string{"REDIS_PASSWORD=" + password, "REDISCLI_AUTH=" + password}
 }
 
-// pauseSentinels stops the running sentinels, as a pause of their machines does.
+// pauseSentinels sends SIGSTOP to the running sentinels, and SIGCONT after the duration d.
 func (h *ha) pauseSentinels(d time.Duration) {
 	h.r.Helper()
 	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
@@ -176,7 +178,7 @@ func (h *ha) pauseSentinels(d time.Duration) {
 	}
 }
 
-// empty empties the disk of one of the three.
+// empty deletes the files of Redis i.
 func (h *ha) empty(i int) {
 	h.r.Helper()
 	files, err := filepath.Glob(filepath.Join(h.Disk(i), "*"))
@@ -191,7 +193,7 @@ func (h *ha) healthy() {
 	must.Await(h.r, "all three are in order", time.Minute, func() error { return h.Healthy(context.Background()) })
 }
 
-// demoted waits until the three are in order, and expects another master than the one before.
+// demoted waits until all three Redis are healthy, and fails the test if the Redis with the index before is still the master.
 func (h *ha) demoted(before int) {
 	h.r.Helper()
 	if h.healthy(); h.Master() == before {
@@ -199,7 +201,7 @@ func (h *ha) demoted(before int) {
 	}
 }
 
-// do runs a command on the master.
+// do sends a command to the master, and returns the reply.
 func (h *ha) do(command string, args ...any) any {
 	h.r.Helper()
 	c := must.Get(h.Dial(h.Addr(h.Master()), 10*time.Second))(h.r)
@@ -207,7 +209,7 @@ func (h *ha) do(command string, args ...any) any {
 	return podtest.Do(h.r, c, command, args...)
 }
 
-// write sends a write that changes nothing.
+// write appends an empty string to the book through the second proxy. The error is nil if the master accepts writes.
 func (h *ha) write() error {
 	c, err := h.Dial(h.ProxyAddr(1), time.Second)
 	if err != nil {
@@ -218,14 +220,14 @@ func (h *ha) write() error {
 	return err
 }
 
-// haOptions returns options with addresses and ports by chance.
+// haOptions returns options with a random network in 127.0.0.0/8 and a random port.
 func haOptions(t testing.TB) localpod.HAOptions {
 	return localpod.HAOptions{Dir: t.TempDir(), Net: fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250)), Port: 10_000 + rand.IntN(20_000),
 		Output: func(string) io.Writer { return io.Discard }}
 }
 
-// HAProxy takes memory for as many connections as it may open files, unless maxconn bounds them. The proxies have room for all
-// connections of the frontend.
+// Without maxconn, HAProxy allocates memory for as many connections as its limit of open files allows. With the maxconn of k8s/ha/,
+// HAProxy accepts all connections that ten pods of the frontend may open.
 func TestFaultsProxyConnections(t *testing.T) {
 	h := must.Get(localpod.NewHA(haOptions(t)))(t)
 	podtest.Start(t, h.Proxies[0])

@@ -23,19 +23,19 @@ const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
 	toHide           = "to be hidden, entry "
-	// waitLimit limits how long a writer repeats an entry, and how long a viewer waits for one.
+	// waitLimit is the longest time for which a test waits: for a post repeated until it succeeds, or for an event.
 	waitLimit = 30 * time.Second
 )
 
-// pace is the time between the requests of one visitor.
+// pace is the time between two requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load is visitors of every kind at work: writers that repeat unanswered posts, a writer that does not, an operator that hides, an
-// old page that writes a book of its own, readers old and new, and viewers of the stream.
+// load simulates visitors that use the guestbook at the same time. Writers repeat each post until it succeeds, and one more writer
+// never repeats a post. An operator hides entries. An old page overwrites a book of its own. Other visitors read books, pages and events.
 type load struct {
 	base    string
 	client  *http.Client
-	posting context.Context // ends when no more is to be written
+	posting context.Context // canceled when the writers must start no further write
 	reading context.Context
 	stopPosting, stopReading,
 	giveUp context.CancelFunc
@@ -45,13 +45,13 @@ type load struct {
 
 	mu       sync.Mutex
 	requests []visitors.Request
-	last     int64 // the highest id that was acknowledged
+	last     int64 // the highest id of an acknowledged entry
 	watched  [viewers][]guestbook.Entry
-	rollback bool            // readers may see entries that nobody acknowledges and that vanish again
-	problems map[string]bool // violations of rules that always hold
+	rollback bool            // readers may see entries that were never acknowledged and later disappear
+	problems map[string]bool // violations of rules that hold under every fault
 }
 
-// newLoad prepares visitors of the guestbook at base; none is started.
+// newLoad returns a load for the guestbook at the URL base. It starts no visitors.
 func newLoad(base string) *load {
 	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -59,7 +59,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. Old pages read the book getKey. With rollback, readers may see unacknowledged entries.
+// startLoad starts the visitors. An old page reads the book getKey. If rollback is true, readers may see unacknowledged entries.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -85,7 +85,7 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 	return l
 }
 
-// visitor returns a visitor whose requests are recorded.
+// visitor returns a simulated visitor. The load records each request of the visitor and its outcome.
 func (l *load) visitor() *visitors.Visitor {
 	return &visitors.Visitor{Base: l.base, Client: l.client, Done: func(r visitors.Request) {
 		read, reads := r.History.(history.Read)
@@ -131,7 +131,7 @@ func (l *load) write(ctx context.Context, writer int) {
 	}
 }
 
-// writeOnce posts entries without a key, each once.
+// writeOnce posts entries without an Idempotency-Key, and never repeats a post.
 func (l *load) writeOnce() {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -148,7 +148,7 @@ func (l *load) acknowledge(id int64) {
 	l.last = max(l.last, id)
 }
 
-// setAgainAndAgain repeats a value until it is acknowledged, as an old page's visitor does.
+// setAgainAndAgain sends one `set` after the other, as an old page does, and repeats each `set` until it is acknowledged.
 func (l *load) setAgainAndAgain(ctx context.Context) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -166,7 +166,7 @@ func (l *load) setAgainAndAgain(ctx context.Context) {
 	}
 }
 
-// hide posts entries, and hides each with the operator's command until that succeeds.
+// hide posts entries, and repeats the operator's command `api hide` for each entry until the command succeeds.
 func (l *load) hide(ctx context.Context, api *localpod.Process) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -193,19 +193,19 @@ func (l *load) hide(ctx context.Context, api *localpod.Process) {
 	}
 }
 
-// get reads the whole book again and again.
+// get reads the whole book again and again, as an old page does.
 func (l *load) get(key string) {
 	for v := l.visitor(); pause(l.reading); {
 		_, _ = v.Get(context.Background(), key)
 	}
 }
 
-// page reads the newest page again and again. With withSeen it names an entry that it has seen, or that a writer has posted.
+// page reads the newest page again and again. If withSeen is true, the request names an entry (seen=ID) that the page must not lack.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // half a second later, each slave in sync has that entry
+		if withSeen && i%25 == 0 { // every half second, name an entry that is half a second old, because each slave in sync has it by then
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()
@@ -230,14 +230,14 @@ func (l *load) watch(viewer int) {
 	}
 }
 
-// done returns how many requests have ended.
+// done returns the number of finished requests.
 func (l *load) done() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.requests)
 }
 
-// finish ends the writing once all is acknowledged, and waits until every viewer has the last entry.
+// finish waits until every post is acknowledged and every viewer has received the last entry, and then stops all visitors.
 func (l *load) finish() {
 	l.stopPosting()
 	timer := time.AfterFunc(waitLimit, l.giveUp)
@@ -252,7 +252,7 @@ func (l *load) finish() {
 	l.cancel()
 }
 
-// cancel ends everything.
+// cancel stops all visitors and waits until they have ended.
 func (l *load) cancel() {
 	l.stopPosting()
 	l.stopReading()
@@ -273,13 +273,13 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check returns why no order of the requests explains the answers and what is stored now. Its pictures go to .build. It also
-// compares what every viewer got with what is stored.
+// check returns an error if no order of the requests explains all answers and the stored books, and draws these requests in .build.
+// check also adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
 	}
-	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // some saw an entry before it was hidden
+	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // some viewers received such an entry before the operator hid it
 	entries, _ := guestbook.Split([]byte(stored), 0)
 	entries = slices.DeleteFunc(entries, hides)
 	for _, had := range l.watched {

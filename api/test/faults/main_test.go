@@ -12,6 +12,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's
+	zerolog.SetGlobalLevel(zerolog.Disabled) // silences toxiproxy, which logs by zerolog
 	os.Exit(podtest.Main(m))
 }

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// mutant is the API with one mistake, and the fault under which the checks find the mistake.
+// mutant describes a deliberate mistake in the API, and names the fault under which the checks must find the mistake.
 type mutant struct{ name, file, right, wrong, fault string }
 
 const store = "api/internal/store/"
@@ -47,7 +47,7 @@ var mutants = []mutant{
 		"both slaves cut off from the master for 3 s"},
 }
 
-// TestMutants shows that the checks find mistakes: each mutant is found in its row.
+// TestMutants builds the API with one deliberate mistake at a time, and fails if the checks do not find the mistake.
 func TestMutants(t *testing.T) {
 	alarms = newWatch(t)
 	all := slices.Concat(quiet, redisFaults, networkFaults, podFaults, haFaults)
@@ -69,7 +69,7 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// build compiles the API with the mistake.
+// build compiles the API with the mistake, and returns the path of the binary.
 func (m mutant) build(t *testing.T) (binary string) {
 	t.Helper()
 	file := filepath.Join(must.Root(t), m.file)

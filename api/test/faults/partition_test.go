@@ -9,17 +9,17 @@ import (
 	"sync"
 )
 
-// cuttable relays connections among the three and the proxies, until it cuts one of the three off.
+// cuttable relays the connections among the three Redis, the sentinels and the proxies, and can cut one Redis off from the others.
 type cuttable struct {
 	connections
 	port int
 	net  string
 
-	off     int // counted from 1; 0: none
+	off     int // number of the Redis that is cut off, from 1; 0 if none is
 	changed *sync.Cond
 }
 
-// relay makes the relays of one of the three: to its Redis and to its sentinel.
+// relay returns a function that starts a relay to a Redis and a relay to its sentinel, and returns the address of the relays.
 func (c *cuttable) relay(r *rig) func(addr string) (string, error) {
 	c.changed = sync.NewCond(&c.mu)
 	n := 0
@@ -42,7 +42,7 @@ func (c *cuttable) relay(r *rig) func(addr string) (string, error) {
 	}
 }
 
-// wait blocks while nothing from the source may reach the node. It returns false at the end of the test.
+// wait blocks while the connection from the address source to the node is cut. At the end of the test, wait returns false.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,8 +52,7 @@ func (c *cuttable) wait(source string, node int) bool {
 	return !c.closed
 }
 
-// blocked reports whether a node is out of reach. Only the first proxy, its pod and the test reach the node that is cut off, and
-// that node reaches no other.
+// blocked reports whether the connection from source to node is cut. Only the first proxy, its pod and the test reach a cut-off node.
 func (c *cuttable) blocked(source string, node int) bool {
 	last, inside := strings.CutPrefix(source, c.net+".")
 	if c.off == 0 || !inside || last == "11" {
@@ -70,7 +69,7 @@ func (c *cuttable) forward(from net.Conn, node int, addr string) {
 	from.Close()
 }
 
-// cutOff holds back all bytes between one of the three and the others.
+// cutOff stops all bytes between Redis i and the other two Redis, until heal is called.
 func (c *cuttable) cutOff(i int) { c.set(i + 1) }
 func (c *cuttable) heal()        { c.set(0) }
 

@@ -10,15 +10,15 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// keptByNginx is the number of connections to the API that nginx may keep open: 256 for each of two workers.
+// keptByNginx is the number of idle connections to the API that nginx may keep open: 256 for each of two worker processes.
 const keptByNginx = 512
 
 var podFaults = []fault{
 	{name: "one of two pods stops as Kubernetes stops it", bound: "nothing fails",
-		// The other pod serves all then.
+		// Once the first pod has stopped, the second pod answers every request.
 		setup: setup{pods: 2, slaves: 2}, measured: 1, keeps: keptByNginx, inject: func(r *rig) {
 			pod := r.pods[0]
-			// The API drains at once, as by "api drain". The Service learns of it later. Then nginx stops, and the API after it.
+			// SIGUSR1 makes the API drain, as "api drain" does. Half a second later the Service stops sending requests. Then nginx and the API stop.
 			must.OK(r, pod.API.Signal(syscall.SIGUSR1))
 			time.Sleep(500 * time.Millisecond)
 			r.frontend.to(addr(r.pods[1].Ports.Nginx))

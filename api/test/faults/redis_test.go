@@ -35,7 +35,7 @@ var redisFaults = []fault{
 	{name: "one of two slaves killed, back after 3 s", bound: "nothing fails",
 		setup: setup{slaves: 2}, inject: func(r *rig) {
 			podtest.Kill(r, r.pods[1].Slave)
-			time.Sleep(time.Second) // until the Service leaves it out
+			time.Sleep(time.Second) // as long as a Service still lists the dead slave
 			r.slaves.to(addr(r.pods[0].Ports.Slave))
 			time.Sleep(scaled(2 * time.Second))
 			r.slaveBack(1)
@@ -99,7 +99,7 @@ var redisFaults = []fault{
 		}},
 }
 
-// slaveBack starts an empty slave behind the slaves' address, as a Service without readiness does, and waits until it is in sync.
+// slaveBack starts slave i, sends readers to slave i even before its first sync, and waits until slave i is in sync.
 func (r *rig) slaveBack(i int) {
 	r.Helper()
 	podtest.Start(r, r.pods[i].Slave)
@@ -107,19 +107,18 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the master and the master its slave. As in an orderly failover, writes wait until the slave has
-// all.
+// swapRoles makes the first slave the master and the master its slave. Writes wait until the slave has received every write.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	// Redis 6.0 cannot make writes wait. For want of memory it refuses them in scripts as well.
+	// Redis 6.0 has no CLIENT PAUSE WRITE. A maxmemory of one byte makes Redis 6.0 refuse writes instead, even those in scripts.
 	limitMemory := func(bytes int) { podtest.Do(r, before, "CONFIG", "SET", "maxmemory", bytes) }
 	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
 		limitMemory(1)
 	}
-	const offset = "master_repl_offset" // of the replication stream
+	const offset = "master_repl_offset" // field of INFO: how many bytes of the replication stream a Redis has
 	must.Hold(r, "the slave has all", waitLimit, func() bool { return r.info(oldPort, "replication", offset) == r.info(newPort, "replication", offset) })
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
@@ -131,16 +130,16 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns rows for each other Redis in the folders of PROGRAMS.
+// otherVersions returns test cases with other versions of redis-server. The environment variable PROGRAMS lists their folders.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
 		server := filepath.Join(folder, "redis-server")
 		if _, err := os.Stat(server); err != nil {
-			continue // other programs
+			continue // the folder holds other programs
 		}
 		version, err := exec.Command(server, "--version").Output()
-		words := strings.Fields(string(version)) // Redis server v=6.0.16 …
+		words := strings.Fields(string(version)) // the output is such as: Redis server v=6.0.16 …
 		if err != nil || len(words) < 3 {
 			t.Fatalf("%s --version: %q, %v", server, version, err)
 		}
@@ -154,7 +153,7 @@ func otherVersions(t *testing.T) (faults []fault) {
 	return faults
 }
 
-// mount puts a small disk at a folder until the test ends.
+// mount mounts a tmpfs of the given size on a folder until the test ends.
 func mount(t *testing.T, dir, size string) {
 	t.Helper()
 	must.OK(t, os.MkdirAll(dir, 0o755))

@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// String returns the row in one line.
+// String returns the outcome of one fault as a line of the test's log.
 func (r row) String() string {
 	return fmt.Sprintf("%d requests, failed: %s, slowest %s, writes again after %s, goroutines %d → %d, files %d → %d, memory %d → %d MB, at most %s MB, hiccup %s; %s; alerts: %s",
 		r.requests, r.failures(), seconds(r.slowest), seconds(r.recovery), r.before.goroutines, r.after.goroutines,
@@ -38,7 +38,7 @@ func (r row) failures() string {
 	return strings.Join(parts, ", ")
 }
 
-// peaks returns the most memory of API, nginx and master, in MB.
+// peaks returns the peak memory of the API, nginx and the master, in MB and separated by commas.
 func (r row) peaks() string {
 	var parts []string
 	for _, bytes := range r.memory {
@@ -54,7 +54,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// publish writes the table to .build/faults.md.
+// publish writes the outcomes of all faults to .build/faults.md, as a table.
 func publish(t *testing.T, rows []row) {
 	var b strings.Builder
 	var names, most []string
@@ -92,14 +92,14 @@ func publish(t *testing.T, rows []row) {
 	}
 }
 
-// buildFile returns the path of a file in .build, which is there from then on.
+// buildFile creates the folder .build if there is none, and returns the path of a file in .build.
 func buildFile(name string) string {
 	root, err := localpod.Root()
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 	}
 	if err != nil {
-		panic(err) // the tests do not run in the repository
+		panic(err) // the tests run outside the repository
 	}
 	return filepath.Join(root, ".build", strings.ReplaceAll(name, "/", " "))
 }

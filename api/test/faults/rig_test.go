@@ -21,44 +21,44 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// setup is how a rig differs from one pod with one slave, with Redis behind proxies.
+// setup holds the options of newRig. The zero value means one pod, one slave, and toxiproxy between the API and Redis.
 type setup struct {
-	pods, slaves int  // of 2
-	direct       bool // the API reaches Redis without proxies: its connections can be counted
+	pods, slaves int  // number of pods and number of slaves, at most 2 each; 0 means 1
+	direct       bool // the API reaches Redis without toxiproxy, so that the connections of the API can be counted
 	masterArgs   []string
 	apiEnv       []string
-	apiBinary    string // in place of this repository's
-	notReady     bool   // the API will not be ready
-	programs     string // a folder with another redis-server than that of PATH
-	masterDisk   string // size of the master's disk, such as 1m; "" for no disk of its own
-	clock        bool   // the API's clock can be set
-	ha           bool   // three Redis and what k8s/ha/ has besides, in place of master and slaves
-	cut          bool   // and the ways between them can be cut
-	password     string // of those
-	cannotHide   bool   // the operator's commands, which ask the master's address only, do not reach the master
+	apiBinary    string // path of another API to run; "" for the API of this repository
+	notReady     bool   // the API must not become ready
+	programs     string // folder of the redis-server to run; "" for the redis-server of PATH
+	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" for no tmpfs
+	clock        bool   // the test can set the API's clock back
+	ha           bool   // run the Redis, sentinels and proxies of k8s/ha/ instead of a master and its slaves
+	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
+	password     string // password of the Redis of k8s/ha/
+	cannotHide   bool   // `api hide` would fail, because it connects only to the master's address, at which a slave runs after the swap
 }
 
-// rig is the system under a fault:
+// rig is the system into which a test injects a fault:
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
-// frontend, master and slaves are services.
+// The fields frontend, master and slaves stand for Kubernetes Services.
 type rig struct {
 	*testing.T
 	setup                   setup
-	pods                    [2]*localpod.Pod // the second runs as far as the setup says, on the first one's master
+	pods                    [2]*localpod.Pod // both pods use the master of pods[0]; setup decides what runs in pods[1]
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
-	masterPort              int       // of the Redis that is the master now
-	dirs                    [2]string // of the pods
+	masterPort              int       // port of the Redis that is the master now
+	dirs                    [2]string // data folders of the two pods
 	ha                      *ha
-	clock                   string // the file that sets the API's clock back once it is there
+	clock                   string // once a file with this path exists, the API's clock is an hour behind
 
 	load           *load
-	started, ended time.Time // the fault
-	notes          []string  // for the table
-	slower         []string  // the bounds of time that were exceeded
+	started, ended time.Time // when the fault began and ended
+	notes          []string  // remarks for the table in .build/faults.md
+	slower         []string  // messages about exceeded time limits
 }
 
 func (r *rig) slow(format string, args ...any) {
@@ -139,7 +139,7 @@ func newRig(t *testing.T, s setup) *rig {
 	return r
 }
 
-// startRedis starts master and slaves, and waits until the slaves are in sync.
+// startRedis starts the master and the slaves, and waits until the slaves are in sync.
 func (r *rig) startRedis(s setup) {
 	r.Helper()
 	podtest.Start(r, r.pods[0].Master)
@@ -151,7 +151,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// A slave does not follow at once after its first sync.
+	// For a moment after its first sync, a slave receives no new writes.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -167,7 +167,7 @@ func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *servic
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic adds toxiproxy's toxics, as JSON, to a proxy for some time.
+// toxic adds toxics to a proxy for the duration d. A toxic is a network fault of toxiproxy, described in JSON.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {
@@ -180,7 +180,7 @@ func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	}
 }
 
-// redis runs a command on the Redis at a port.
+// redis sends a command to the Redis at a port, and returns the reply.
 func (r *rig) redis(port int, command string, args ...any) any {
 	r.Helper()
 	c := podtest.Dial(r, port)
@@ -188,7 +188,7 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage is what an API holds.
+// usage is the number of goroutines and open files of an API, and its memory.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {
@@ -197,7 +197,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics returns a function that returns the metrics of a server by name.
+// metrics fetches /metrics from a server. It returns a function that returns the value of the metric with a given name.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")
@@ -207,13 +207,13 @@ func metrics(t testing.TB, url string) func(name string) int {
 	}
 }
 
-// info returns a number of the INFO of the Redis at a port.
+// info sends INFO to the Redis at a port, and returns the number of the named field.
 func (r *rig) info(port int, section, name string) int {
 	r.Helper()
 	return number(r, must.Get(redis.String(r.redis(port, "INFO", section), nil))(r), name+":")
 }
 
-// number returns the number after a name in a text.
+// number returns the number that follows name in text.
 func number(t testing.TB, text, name string) int {
 	t.Helper()
 	var n float64
@@ -224,7 +224,7 @@ func number(t testing.TB, text, name string) int {
 	return int(n)
 }
 
-// book returns what the Redis at a port holds.
+// book returns the value of a key of the Redis at a port, or "" if there is no such key.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
 	c := podtest.Dial(r, port)
@@ -235,7 +235,7 @@ func (r *rig) book(port int, key string) string {
 	return ""
 }
 
-// stored returns what the master holds.
+// stored returns the value of a key of the master, or "" if there is no such key.
 func (r *rig) stored(key string) string {
 	r.Helper()
 	if r.ha == nil {
@@ -245,8 +245,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups measures the longest time, in nanoseconds, by which this machine lets a sleeper oversleep: the machine adds it to
-// every measured time.
+// measureHiccups records the longest delay of a sleep in nanoseconds. A busy machine may add this delay to every measured time.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -260,7 +259,7 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// measuredMemory are the processes whose memory is measured, and the figures of their limits.
+// measuredMemory lists the processes whose memory is measured, and for each the memory limit in its manifest.
 var measuredMemory = []struct {
 	name, limit string
 	process     func(*localpod.Pod) *localpod.Process
@@ -270,7 +269,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the most memory of each measured process, in either pod, since its last start.
+// peaks returns the peak memory of each measured process since its last start. Of two pods, the larger peak counts.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

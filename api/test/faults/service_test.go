@@ -11,14 +11,15 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// connections are the open connections of a relay. Its zero value is ready for use.
+// connections holds the open connections of a TCP relay. The zero value is ready for use.
 type connections struct {
 	mu     sync.Mutex
 	open   map[net.Conn]bool
 	closed bool
 }
 
-// join copies between a connection and a new one to the address until either ends. If may is not nil, each piece waits for it.
+// join dials addr, and copies bytes between the two connections until either ends. If the function may is not nil, join calls the
+// function before each write, and stops when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -75,7 +76,7 @@ func (c *connections) close() {
 	}
 }
 
-// accept serves the connections to a listener until the test ends.
+// accept accepts connections from the listener until the test ends, and calls the function serve for each connection.
 func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	go func() {
 		for {
@@ -89,14 +90,13 @@ func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	t.Cleanup(func() { listener.Close() })
 }
 
-// reset closes the connection as a host does on which nothing listens.
+// reset closes the connection with a TCP RST, as a host does if nothing listens on the port.
 func reset(c net.Conn) {
 	_ = c.(*net.TCPConn).SetLinger(0)
 	c.Close()
 }
 
-// service stands for a Service of Kubernetes. Each new connection goes to the next backend. Open connections stay where they are
-// when the backends change.
+// service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections keep their backend.
 type service struct {
 	connections
 	listener net.Listener
@@ -124,7 +124,7 @@ func newService(t testing.TB, backends ...string) *service {
 
 func (s *service) addr() string { return s.listener.Addr().String() }
 
-// to changes the backends of the connections to come.
+// to replaces the list of backends of the service. Only new connections use the new list.
 func (s *service) to(backends ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

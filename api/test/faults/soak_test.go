@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// TestSoak has visitors at work for the time SOAK, and reports what the API holds more of each minute.
+// TestSoak simulates visitors for the time SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		t.Skip("SOAK says for how long, such as 10m")
 	}
-	pace *= 10 // a history of a hundred thousand writes takes too long to check
+	pace *= 10 // slower visitors, because the check of a history with a hundred thousand writes takes too long
 	r := newRig(t, setup{slaves: 2})
-	// Old pages read the short book, because answers of the growing one grow.
+	// Old pages read the short book. The other book grows, and ever longer answers would look like a leak of memory.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
-	time.Sleep(length / 5) // until caches and pools are full
+	time.Sleep(length / 5) // time for caches and connection pools to fill
 
 	var at []time.Duration
 	var held []usage
@@ -41,7 +41,7 @@ func TestSoak(t *testing.T) {
 	for p := range l.problems {
 		t.Error(p)
 	}
-	const most = 5 // MB, files or goroutines per minute
+	const most = 5 // the largest growth in MB, files or goroutines per minute
 	for name, value := range map[string]func(usage) float64{
 		"MB":         func(u usage) float64 { return float64(u.memory) / (1 << 20) },
 		"open files": func(u usage) float64 { return float64(u.files) },
@@ -49,14 +49,14 @@ func TestSoak(t *testing.T) {
 	} {
 		perMinute := slope(at, held, value)
 		t.Logf("%s: %.1f at first, %.1f at last, %+.2f a minute", name, value(held[0]), value(held[len(held)-1]), perMinute)
-		// In a short soak, noise has a slope as well.
+		// In less than five minutes, random changes can look like growth.
 		if perMinute > most && length >= 5*time.Minute {
 			t.Errorf("the API comes to hold more and more %s", name)
 		}
 	}
 }
 
-// slope returns by how much a value grows per minute, by least squares.
+// slope fits a line to the measured values by least squares, and returns its slope per minute.
 func slope(at []time.Duration, held []usage, value func(usage) float64) float64 {
 	n, x, y, xx, xy := float64(len(at)), 0.0, 0.0, 0.0, 0.0
 	for i := range at {

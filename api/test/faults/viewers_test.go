@@ -19,7 +19,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// allViewers opens streams of a book that others only watch until the API refuses more, while visitors come and go.
+// allViewers opens event streams until the API refuses one more viewer, while other visitors post and read.
 func allViewers(r *rig) {
 	const watched = "watched"
 	const request = "GET /guestbook/events?key=" + watched + " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -29,7 +29,7 @@ func allViewers(r *rig) {
 		if err != nil {
 			return nil, "", err
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // if it is closed, so says Write
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the error can be ignored, because a Write to a closed connection fails as well
 		head := make([]byte, 4096)
 		n := 0
 		if _, err = io.WriteString(c, request); err == nil {
@@ -45,7 +45,7 @@ func allViewers(r *rig) {
 			}
 		}
 	}()
-	each := func(do func(viewer int)) { // 16 at a time
+	each := func(do func(viewer int)) { // handles 16 viewers at a time
 		var doing sync.WaitGroup
 		for part := range 16 {
 			doing.Go(func() {

@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// idle starts an API, and returns how long it takes to get ready and the memory that is resident then.
+// idle starts an API without load. idle returns the time until the API is ready, and the resident memory of the API at that moment.
 func idle(t *testing.T, program string, master int) (ready time.Duration, bytes int) {
 	t.Helper()
 	port := podtest.FreePorts(t).API
@@ -48,7 +48,7 @@ func idle(t *testing.T, program string, master int) (ready time.Duration, bytes 
 	return ready, bytes * 1024
 }
 
-// checkBundle expects the images of guestbook.yaml for each platform in an archive.
+// checkBundle fails the test unless the archive contains guestbook.yaml and, for each platform, all images of guestbook.yaml.
 func checkBundle(t *testing.T, archive string) {
 	bundle := archived(t, archive)
 	if want := []string{"guestbook.yaml", "images-linux-amd64.tar", "images-linux-arm64.tar"}; !slices.Equal(keys(bundle), want) {
@@ -86,7 +86,7 @@ func checkBundle(t *testing.T, archive string) {
 	}
 }
 
-// checkProvenance compares provenance and list of modules with the released files and their sources.
+// checkProvenance compares provenance.json with the released files and their sources, and sbom.cdx.json with go.mod.
 func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]string) {
 	var statement struct {
 		Type    string `json:"_type"`

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Git on Windows ends lines with two characters, unless .gitattributes says otherwise. Shells and images cannot read them.
+// Without .gitattributes, a clone on Windows (core.autocrlf=true) would end lines with CR LF, which breaks shell scripts in images.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	root := must.Root(t)
 	dir := t.TempDir()

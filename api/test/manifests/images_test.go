@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Images have a version, and a registry because an engine such as CRI-O may refuse a name without one. Our own have no root.
+// Image names have a version, and a registry because CRI-O may refuse a name without a registry. No image of the guestbook runs as root.
 func TestImages(t *testing.T) {
 	total := 0
 	check := func(file, image string) {
@@ -57,11 +57,11 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// dockerfile is the part of an image's recipe that is checked here.
+// dockerfile holds those parts of a Dockerfile that the tests check.
 type dockerfile struct {
-	from         []string // base images and earlier stages, without AS
+	from         []string // the image or the stage in each FROM
 	stages       []string
-	copied, user string // of the last stage
+	copied, user string // targets of COPY and ADD, and the USER, in the last stage
 }
 
 func parseDockerfile(text string) (d dockerfile) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// selectors returns the selectors of pods in an object.
+// selectors returns every label selector below a YAML node.
 func selectors(node any) (found []object) {
 	switch node := node.(type) {
 	case []any:
@@ -25,7 +25,7 @@ func selectors(node any) (found []object) {
 	return found
 }
 
-// selects reports whether a selector, of labels alone as a Service has it or with matchLabels and matchExpressions, matches labels.
+// selects reports whether a selector matches labels. A selector is a map of labels, or has matchLabels and matchExpressions.
 func selects(selector, labels object) bool {
 	for name, value := range selector {
 		switch name {
@@ -35,7 +35,7 @@ func selects(selector, labels object) bool {
 			}
 		case "matchExpressions":
 			for _, e := range list(value) {
-				if !slices.Contains(e["values"].([]any), labels[fmt.Sprint(e["key"])]) { // the operator is In
+				if !slices.Contains(e["values"].([]any), labels[fmt.Sprint(e["key"])]) { // every expression in k8s/ uses the operator In
 					return false
 				}
 			}
@@ -48,7 +48,7 @@ func selects(selector, labels object) bool {
 	return true
 }
 
-// Neither of two guestbooks in one namespace selects a pod of the other.
+// If two guestbooks share a namespace, no selector of either guestbook matches a pod of the other guestbook.
 func TestTwoGuestbooksInANamespace(t *testing.T) {
 	first := objects(t, base(t))
 	second := objects(t, built(t, "# - components/instance\n", "- components/instance\n"))
@@ -86,7 +86,7 @@ func TestTwoGuestbooksInANamespace(t *testing.T) {
 		if first[name] != nil {
 			t.Errorf("both have a %s", name)
 		}
-		// A claim has no selector, and an autoscaler names its target.
+		// A PersistentVolumeClaim has no selector, and a HorizontalPodAutoscaler refers to a Deployment by its name.
 		if kind := fmt.Sprint(o["kind"]); own[name] == 0 && kind != "PersistentVolumeClaim" && kind != "HorizontalPodAutoscaler" {
 			t.Errorf("%s selects no pod of its own", name)
 		}

@@ -29,9 +29,9 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// These components replace a PHP guestbook's frontend beside its Redis and Service, and change its settings.
+// With the component existing, replica or leader-follower, kustomize renders only a frontend, which replaces that of a PHP guestbook.
 func TestComponentsForPHPGuestbooks(t *testing.T) {
-	changes := map[string]map[string]string{ // settings that it adds or, where empty, takes away
+	changes := map[string]map[string]string{ // for each component, the settings that it adds, or removes if the value is ""
 		"existing": {},
 		"replica": {
 			"REDIS_SLAVE_HOST":         "redis-replica",
@@ -69,7 +69,7 @@ func TestComponentsForPHPGuestbooks(t *testing.T) {
 	}
 }
 
-// These components are for some clusters. They change only the listed values.
+// The components for OpenShift, quotas, meshes and other clusters change only the values listed in this test.
 func TestComponentsForClusters(t *testing.T) {
 	changes := map[string][]string{
 		"openshift": {
@@ -140,7 +140,7 @@ func TestComponentsForClusters(t *testing.T) {
 	}
 }
 
-// A file for "kubectl replace" holds only objects that every PHP guestbook has, and sets GET_HOSTS_FROM in one place.
+// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. Such a manifest sets GET_HOSTS_FROM once.
 func TestReplacements(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},
@@ -158,7 +158,7 @@ func TestReplacements(t *testing.T) {
 	}
 }
 
-// If a cluster reaches only one registry, all images come from there.
+// "make manifests REGISTRY=…" renders manifests in which every image comes from the given registry.
 func TestManifestsOfARegistry(t *testing.T) {
 	root := must.Root(t)
 	const registry = "registry.example.com:5000/me"
@@ -194,8 +194,7 @@ func TestManifestsOfARegistry(t *testing.T) {
 	}
 }
 
-// SECURITY.md promises these policies. The files for a frontend alone have none, because "kubectl replace" needs existing
-// objects.
+// SECURITY.md promises NetworkPolicies for a new guestbook. A manifest for "kubectl replace" has none, because it must not add objects.
 func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 	for file, want := range map[string][]string{
 		"all-in-one/solo.yaml":                 {"frontend"},

@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// Each alert has a case in which it fires, and one in which it does not.
+// alerts.yml tests every alert twice: in one test case the alert fires, and in another test case the alert does not fire.
 func TestAlerts(t *testing.T) {
 	dir, cases := t.TempDir(), must.Read(t, "alerts.yml")
 	promtest.Rules(t, filepath.Join(dir, "rules.yml"), 1)
@@ -36,7 +36,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// watched starts a pod and a Prometheus that watches it.
+// watched starts a guestbook, and a Prometheus that scrapes the API and the master of this guestbook.
 func watched(t *testing.T, masterArgs ...string) (*localpod.Pod, *promtest.Prometheus) {
 	t.Helper()
 	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: masterArgs})
@@ -44,7 +44,7 @@ func watched(t *testing.T, masterArgs ...string) (*localpod.Pod, *promtest.Prome
 	return pod, promtest.Start(t, 30, at(pod.Ports.Master), at(pod.Ports.API))
 }
 
-// Each query of the dashboard returns a series while visitors are there, and no alert fires.
+// While visitors send requests, each query of the dashboard returns a series and no alert fires.
 func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	start := time.Now()
 	pod, prometheus := watched(t, "--maxmemory", "100mb")
@@ -70,10 +70,10 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	}
 }
 
-// One refused post suffices, even the first post to a pod.
+// The alert GuestbookWritesRefused fires after a single refused post, even if no post came before.
 func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
 	start := time.Now()
-	pod, prometheus := watched(t, "--maxmemory", "100kb", "--maxmemory-policy", "volatile-ttl") // Redis itself takes more
+	pod, prometheus := watched(t, "--maxmemory", "100kb", "--maxmemory-policy", "volatile-ttl") // even an empty Redis uses more than 100 kB
 	must.Hold(t, "the pod is scraped", 30*time.Second, func() bool { return len(prometheus.Query(t, "guestbook_build_info")) == 1 })
 	response, _ := must.Do(t, http.MethodPost, pod.URL()+"/guestbook/entries", strings.NewReader("text=x"), "Content-Type", "application/x-www-form-urlencoded")
 	if response.StatusCode != http.StatusInsufficientStorage {
@@ -82,7 +82,7 @@ func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
 	must.Hold(t, "GuestbookWritesRefused fires", 30*time.Second, func() bool { return slices.Contains(prometheus.Fired(t, start), "GuestbookWritesRefused") })
 }
 
-// A pod that nobody has visited has each series that an alert selects by command and status.
+// An API that has not received any request already exports every series that an alert reads, with the value 0.
 func TestSeriesThatAlertsReadAreThereFromTheStart(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	_, metrics := must.Fetch(t, pod.APIURL()+"/metrics")

@@ -15,13 +15,13 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newSource starts another guestbook's master, which keeps nothing on its disk.
+// newSource starts the Redis from which a test copies a book. The Redis from newSource saves nothing to its disk.
 func newSource(t *testing.T, args ...string) *server {
 	t.Helper()
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
 }
 
-// newMove starts the server of the pod redis-move as a slave of a master of this machine.
+// newMove starts the Redis of the pod redis-move, as a slave of the Redis at the port master.
 func newMove(t *testing.T, master int, env ...string) *server {
 	t.Helper()
 	pod := containers(inFile(t, "k8s/move/redis-move-pod.yaml")["Pod/redis-move"])[0]
@@ -33,7 +33,7 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs move.sh in the pod redis-move. The filter changes what its redis-cli prints.
+// move runs move.sh with "check", "freeze" or "thaw". The command filter changes the output of redis-cli in move.sh.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -49,8 +49,7 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	return string(out), err
 }
 
-// The book of another Redis moves to redis-master's disk. Once the copy is whole, the other Redis refuses writes, so that none
-// is lost.
+// move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the other Redis refuses writes, so that none is lost.
 func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")
@@ -65,7 +64,7 @@ func TestTheBookMoves(t *testing.T) {
 	if answer := source.ask(t, "", "SET", "guestbook", ",later"); answer != "OK" {
 		t.Fatal(answer)
 	}
-	for range 2 { // typed again, as after a line that failed
+	for range 2 { // an operator may repeat the command
 		must.Get(move.move(t, "freeze"))(t)
 	}
 	for _, write := range [][]any{
@@ -79,7 +78,7 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
-	// A master that is started anew is empty, and does not empty the copy.
+	// The Redis from which the book was copied is empty after a restart. The copy must keep the book.
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")
@@ -105,7 +104,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 		must.Get(move.move(t, what))(t)
 	}
 	source.ask(t, "", "SET", "messages", ",hello,again")
-	// If the copy differs, freeze undoes itself and restores the settings.
+	// If the copy differs from the source, `move.sh freeze` fails and restores the settings of the source.
 	source.ask(t, "", "CONFIG", "SET", "maxmemory", "300mb")
 	if said, err := move.move(t, "freeze", "sed 's/^12$/11/'"); err == nil || !strings.Contains(said, "messages is not the same") {
 		t.Errorf("%v: %s", err, said)
@@ -116,7 +115,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 	}
 }
 
-// If a book cannot move, move.sh says why, and the master goes on.
+// If a book cannot be copied, move.sh prints the reason in one line, and the source still accepts writes.
 func TestWhatCannotMoveIsNamed(t *testing.T) {
 	fresh := func(t *testing.T) *server { return newSource(t) }
 	for name, c := range map[string]struct {
@@ -163,14 +162,14 @@ func TestWhatCannotMoveIsNamed(t *testing.T) {
 					t.Errorf("%s: %v: %q does not say %q", what, err, said, c.says)
 				}
 			}
-			if name == "newer" { // the master goes on
+			if name == "newer" { // the source still accepts writes
 				source.ask(t, "", "SET", "messages", ",and it goes on")
 			}
 		})
 	}
 }
 
-// A redis-master that has the disk keeps it.
+// While redis-master runs, a second Redis with the same disk does not start.
 func TestTheMoveDoesNotTakeTheDiskOfAMaster(t *testing.T) {
 	master := newMaster(t).start(t)
 	master.ask(t, "", "SET", "messages", ",hello")

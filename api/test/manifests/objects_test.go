@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
-// object is a YAML mapping.
+// object is a YAML mapping, such as a Kubernetes object or a part of one.
 type object = map[string]any
 
-// objects maps Kind/name to the object.
+// objects parses a manifest, and returns a map from "Kind/name" to the Kubernetes object.
 func objects(t *testing.T, manifest string) map[string]object {
 	t.Helper()
 	found := map[string]object{}
@@ -50,13 +50,13 @@ func keys[V any](m map[string]V) (keys []string) {
 	return keys
 }
 
-// inFile returns the objects of a file.
+// inFile returns a map from "Kind/name" to each Kubernetes object in a file of the repository.
 func inFile(t *testing.T, name string) map[string]object {
 	t.Helper()
 	return objects(t, must.Read(t, must.Root(t), name))
 }
 
-// same compares two maps item by item.
+// same fails the test for each key whose values differ between the two maps.
 func same[V any](t *testing.T, got, want map[string]V) {
 	t.Helper()
 	all := append(keys(got), keys(want)...)
@@ -68,7 +68,7 @@ func same[V any](t *testing.T, got, want map[string]V) {
 	}
 }
 
-// base returns all of k8s/*.yaml.
+// base returns the manifests k8s/*.yaml as one text.
 func base(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -78,7 +78,7 @@ func base(t *testing.T) string {
 	return all.String()
 }
 
-// built returns what kustomize makes of k8s/ with these texts of its Kustomization replaced.
+// built replaces texts in a copy of k8s/Kustomization (oldnew: an old text, its new text, …), and returns the output of kustomize.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	root := must.Root(t)
@@ -103,7 +103,7 @@ func built(t *testing.T, oldnew ...string) string {
 	return string(out)
 }
 
-// podSpecs returns every object with containers below a node.
+// podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field containers.
 func podSpecs(node any) (specs []object) {
 	switch node := node.(type) {
 	case []any:
@@ -121,7 +121,7 @@ func podSpecs(node any) (specs []object) {
 	return specs
 }
 
-// containers returns the containers of an object's pods.
+// containers returns the containers and the init containers of a Kubernetes object, such as a Deployment.
 func containers(o object) (all []object) {
 	for _, spec := range podSpecs(o) {
 		all = slices.Concat(all, list(spec["initContainers"]), list(spec["containers"]))
@@ -134,7 +134,7 @@ func sub(o object, field string) object {
 	return value
 }
 
-// list returns the objects of a YAML sequence.
+// list returns the mappings in a YAML sequence.
 func list(node any) (objects []object) {
 	nodes, _ := node.([]any)
 	for _, n := range nodes {
@@ -145,7 +145,7 @@ func list(node any) (objects []object) {
 	return objects
 }
 
-// files returns the files of the repository that match the patterns.
+// files returns the paths of the repository's files that match the patterns.
 func files(t *testing.T, patterns ...string) (names []string) {
 	t.Helper()
 	root := must.Root(t)
@@ -159,13 +159,14 @@ func files(t *testing.T, patterns ...string) (names []string) {
 	return names
 }
 
-// withPods returns the files that have pods.
+// withPods returns the paths of the manifests that may define pods.
 func withPods(t *testing.T) []string {
 	t.Helper()
 	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
 }
 
-// flatten puts each value of an object under its path; an item of a list is called by its name, or else by its place.
+// flatten adds each scalar below a YAML node to the map into, under its path: the keys that lead to the scalar, separated by blanks.
+// In such a path, an item of a list appears by the value of its field name, or by its index if the item has no such field.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:
@@ -189,7 +190,7 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// settings removes the API's environment from the Deployment and returns it.
+// settings removes the environment variables of the container api from the Deployment, and returns these variables.
 func settings(deployment object) map[string]any {
 	env := map[string]any{}
 	for _, container := range list(podSpecs(deployment)[0]["initContainers"]) {

@@ -1,4 +1,4 @@
-// Package manifests checks the rights of the guestbook's pods, its images, and its scripts.
+// Package manifests tests the Kubernetes manifests, compose.yaml, the images, the scripts of Redis, and the release.
 package manifests
 
 import (
@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// excess returns what the pods of a manifest may do beyond the guestbook's needs, and counts the pods.
+// excess returns the rights of a manifest's pods that the guestbook does not need, and the number of pods.
 func excess(manifest []byte) (found []string, pods int, err error) {
 	documents := yaml.NewDecoder(bytes.NewReader(manifest))
 	for {
@@ -66,7 +66,7 @@ func podExcess(spec object) (found []string) {
 	return found
 }
 
-// containerExcess uses the pod's settings if the container lacks its own.
+// containerExcess returns unneeded rights of a container. Settings that the container lacks are inherited from the pod.
 func containerExcess(container, pod object) (found []string) {
 	own := sub(container, "securityContext")
 	inherited := func(field string) any {
@@ -105,7 +105,7 @@ func containerExcess(container, pod object) (found []string) {
 	return found
 }
 
-// pinned reports whether an image's name has a digest, or a tag other than latest.
+// pinned reports whether the name of an image has a digest, or a tag other than latest.
 func pinned(image string) bool {
 	if strings.Contains(image, "@sha256:") {
 		return true
@@ -126,14 +126,14 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 		}
 		pods[filepath.Base(filepath.Dir(file))] += n
 	}
-	// The frontend, the master and the slaves; and the last two once more in all-in-one/.
+	// Each of k8s/ and all-in-one/ must have at least three pods: the frontend, the master and the slave.
 	if pods["k8s"] < 3 || pods["all-in-one"] < 3 {
 		t.Errorf("only %v pods were found", pods)
 	}
 }
 
-// A pod gets no node of Windows, and starts in a namespace of thousands of Services, whose variables would be too long for a
-// process. A pod that is not ready does not hold up a drain.
+// Pods run only on Linux nodes. Pods start even in a namespace with thousands of Services, because the manifests disable the environment
+// variables for Services. The drain of a node does not wait for a pod that is not ready.
 func TestPodsStartAndLeaveEverywhere(t *testing.T) {
 	for _, file := range withPods(t) {
 		for _, o := range objects(t, must.Read(t, file)) {
@@ -193,7 +193,7 @@ func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 	}
 }
 
-// A backup that hangs fails visibly, and does not keep the next one from starting.
+// The Job of a backup that hangs fails at its deadline, before the next backup starts.
 func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	const night = 24 * time.Hour
 	job := sub(inFile(t, "k8s/backup/guestbook-backup-cronjob.yaml")["CronJob/guestbook-backup"], "spec")
@@ -208,7 +208,7 @@ func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	if start <= 0 || end <= 0 || start+end >= night {
 		t.Errorf("it may start within %s and take %s, want both to be bounded, and to end before the next", start, end)
 	}
-	// A job whose pod is stuck on a node that is gone does not end at its deadline.
+	// If the node of a backup's pod is lost, the Job does not end at its deadline. The CronJob must replace this Job at the next backup.
 	if job["concurrencyPolicy"] != "Replace" {
 		t.Errorf("concurrencyPolicy is %v: one that hangs keeps all later ones from starting", job["concurrencyPolicy"])
 	}

@@ -23,10 +23,10 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// releasedOn is the time of the commit that the tests release. It is years ago, so that the day of the build would show.
+// releasedOn is the time of the released commit. This time is years ago, so that a test can find the current date in a released file.
 const releasedOn = "2021-02-03T04:05:06Z"
 
-// execute runs a program and returns its standard output. It ends the test if the program fails.
+// execute runs a program and returns its standard output. If the program fails, execute ends the test.
 func execute(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
@@ -39,12 +39,12 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher holds a registry of base images, the repository as one commit, and an SSH key.
+// A publisher is a folder with a Git repository of one commit and an SSH key, and a registry with base images.
 type publisher struct {
 	dir, root, registry string
 }
 
-// newPublisher returns a publisher whose registry has a base image for each platform given.
+// newPublisher returns a publisher whose registry has each base image for the given platforms.
 func newPublisher(t *testing.T, platforms ...string) publisher {
 	t.Helper()
 	root := must.Root(t)
@@ -72,7 +72,7 @@ func newPublisher(t *testing.T, platforms ...string) publisher {
 	return p
 }
 
-// serve starts the publisher's registry on a free port.
+// serve starts the registry of the publisher on a free port.
 func (p *publisher) serve(t *testing.T) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), filepath.Join(p.root, ".build/crane"), "registry", "serve", "--address", "127.0.0.1:0")
@@ -101,7 +101,7 @@ func (p *publisher) crane(t *testing.T, args ...string) string {
 	return strings.TrimSpace(execute(t, p.dir, nil, append([]string{filepath.Join(p.root, ".build/crane")}, args...)...))
 }
 
-// checkout returns a clone of the repository below the publisher's folder, made under a umask.
+// checkout clones the publisher's repository under the given umask, and returns the path of the clone.
 func (p *publisher) checkout(t *testing.T, name, umask string) string {
 	t.Helper()
 	dir := filepath.Join(p.dir, name)
@@ -109,7 +109,7 @@ func (p *publisher) checkout(t *testing.T, name, umask string) string {
 	return dir
 }
 
-// release makes a release in a checkout, and returns what make says.
+// release runs `make release` in the folder dir, and returns the output.
 func (p *publisher) release(t *testing.T, dir string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "make", append([]string{"-s", "release", "VERSION=v1.0.0", "REGISTRY=ghcr.io/Owner", "BASES=" + p.registry}, args...)...)
@@ -118,7 +118,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the command of CHANGELOG.md in which the words are.
+// documented returns the one block of commands in CHANGELOG.md that contains words, and ends the test if there is not exactly one.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)
@@ -129,7 +129,7 @@ func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	return blocks
 }
 
-// folder maps the names of the files in a folder to their content.
+// folder returns a map from the path of each file in a folder to the content of the file.
 func folder(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -143,7 +143,8 @@ func folder(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// archived maps the entries of a tar archive to their content. All must be of the commit's time, of root and readable to everybody.
+// archived returns a map from the name of each entry in a tar archive to the content of the entry. The test fails unless every entry
+// has the commit's time, belongs to root, and is readable by everybody.
 func archived(t *testing.T, archive string) map[string]string {
 	t.Helper()
 	day := must.Get(time.Parse(time.RFC3339, releasedOn))(t)
@@ -163,7 +164,7 @@ func archived(t *testing.T, archive string) map[string]string {
 	}
 }
 
-// A reference is how an OCI document names another one.
+// A reference is an OCI descriptor: the digest, the size and the platform of another document in the archive.
 type reference struct {
 	Digest      string
 	Size        int64
@@ -171,10 +172,10 @@ type reference struct {
 	Annotations map[string]string
 }
 
-// An ociImage is one platform's image of an archive.
+// An ociImage is the image for one platform in an OCI archive.
 type ociImage struct {
-	size   int64    // of the compressed layers
-	layers []string // as they are in the archive
+	size   int64    // sum of the compressed layers, in bytes
+	layers []string // content of the compressed layers
 	config struct {
 		Config struct {
 			User            string
@@ -184,7 +185,7 @@ type ociImage struct {
 	}
 }
 
-// ociImages returns the digest of an OCI archive's index, and the image of each architecture.
+// ociImages returns the digest of the index in an OCI archive, and a map from each architecture to its image.
 func ociImages(t *testing.T, archive string) (digest string, images map[string]ociImage) {
 	t.Helper()
 	entries := archived(t, archive)
@@ -222,7 +223,7 @@ func ociImages(t *testing.T, archive string) (digest string, images map[string]o
 	return top.Manifests[0].Digest, images
 }
 
-// unpacked returns the entries of an image's last layer.
+// unpacked returns a map from the name of each file in the image's last layer to the content of the file.
 func (i ociImage) unpacked(t *testing.T) map[string]string {
 	t.Helper()
 	unzipped := must.Get(gzip.NewReader(strings.NewReader(i.layers[len(i.layers)-1])))(t)

@@ -41,7 +41,7 @@ func TestAPassword(t *testing.T) {
 	})
 }
 
-// scriptsOfHA writes the scripts of k8s/ha/ to a folder.
+// scriptsOfHA copies the scripts of k8s/ha/scripts/ to a temporary folder, and returns the path of this folder.
 func scriptsOfHA(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -49,7 +49,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// "echo" ends a password with a newline, on Windows with two characters. Only redis-cli would send the newline.
+// The start scripts refuse a password with a newline, as made with "echo", because only redis-cli would send the newline to Redis.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {
@@ -78,7 +78,7 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	must.Hold(t, "the master names the lock", 20*time.Second, func() bool {
 		return strings.Contains(master.said(), master.Dir+"/lock") && strings.HasSuffix(master.said(), "\n")
 	})
-	time.Sleep(2500 * time.Millisecond) // it tries each second
+	time.Sleep(2500 * time.Millisecond) // longer than a second, because the master tries to lock the file every second
 	if said := master.said(); strings.Count(said, "\n") != 1 {
 		t.Errorf("it says %q, want one line", said)
 	}
@@ -101,7 +101,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		start func(*testing.T) *server
-		lock  bool // it is the file "lock" that may not be written
+		lock  bool // the file "lock" is read-only, and the folder is writable
 	}{
 		{"master", master, false}, {"master's lock", master, true}, {"one of three", ha("redis.sh"), false}, {"its sentinel", ha("sentinel.sh"), false},
 	} {
@@ -123,7 +123,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// A Redis cannot copy the book of a newer one; Valkey cannot copy that of a Redis after 7.2.
+// The scripts of k8s/ha/ refuse to copy a newer Redis, or with Valkey a Redis later than 7.2, because the replication would fail.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

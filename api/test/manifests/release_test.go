@@ -55,7 +55,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 
-	digests := map[string]string{} // of the images here
+	digests := map[string]string{} // maps the name of each guestbook image to its digest
 	t.Run("images", func(t *testing.T) {
 		served := map[string]string{"etc/nginx/nginx.conf": "nginx/nginx.conf", "etc/nginx/csp.conf": "nginx/csp.conf", "usr/local/bin/start.sh": "nginx/start.sh"}
 		for _, file := range files(t, "nginx/html/*") {
@@ -87,7 +87,7 @@ func TestRelease(t *testing.T) {
 						t.Errorf("%s for %s has %s as well", name, architecture, entry)
 					}
 				}
-				// The image does what the Dockerfile says last.
+				// The image must have the USER, the ENTRYPOINT and the CMD of its Dockerfile.
 				config, dockerfile := image.config.Config, must.Read(t, files(t, want.dockerfile)[0])
 				for line, value := range map[string]any{"USER ": config.User, "ENTRYPOINT ": config.Entrypoint, "CMD ": config.Cmd} {
 					match := regexp.MustCompile(`(?m)^` + line + `(.*)$`).FindStringSubmatch(dockerfile)
@@ -155,7 +155,7 @@ func TestRelease(t *testing.T) {
 				}
 				continue
 			}
-			// All else is as it was.
+			// Apart from the names of images, a released manifest must equal the manifest in the repository.
 			want := map[string]object{}
 			for _, file := range files(t, of) {
 				maps.Copy(want, objects(t, image.ReplaceAllString(must.Read(t, file), "${1}any")))
@@ -208,7 +208,7 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// A platform is left out, and named, unless the release must be complete.
+// If a base image lacks a platform, "make release" omits this platform and prints its name. With COMPLETE=1, "make release" fails.
 func TestReleaseWithoutAPlatform(t *testing.T) {
 	p := newPublisher(t, "linux/amd64")
 	dir := p.checkout(t, "a", "022")

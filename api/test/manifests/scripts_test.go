@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// documents maps the YAML files that are applied to a cluster, and compose.yaml, to their documents.
+// documents returns a map from the path of each YAML file in k8s/ and all-in-one/, and of compose.yaml, to its YAML documents.
 func documents(t *testing.T) map[string][]string {
 	t.Helper()
 	found := map[string][]string{}
@@ -36,7 +36,7 @@ func documents(t *testing.T) map[string][]string {
 	return found
 }
 
-// programs lists the texts below a YAML node that have more than ten lines, other than YAML and JSON.
+// programs returns the strings below a YAML node that have more than ten lines and are neither YAML nor JSON.
 func programs(node any) (found []string) {
 	switch node := node.(type) {
 	case []any:
@@ -60,7 +60,7 @@ func programs(node any) (found []string) {
 	return found
 }
 
-// A program is a file that a linter reads. The ConfigMap that is made from such files is the one exception.
+// No manifest contains a script of more than ten lines, except the generated ConfigMap redis-ha-scripts, because linters read files.
 func TestNoManifestHoldsAProgram(t *testing.T) {
 	for file, texts := range documents(t) {
 		for _, text := range texts {
@@ -79,7 +79,8 @@ func TestNoManifestHoldsAProgram(t *testing.T) {
 	}
 }
 
-// Flux replaces what looks like its variables, of which it knows none here, in each object that does not forbid that.
+// Each object with a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Without the annotation,
+// Flux would replace the text.
 func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	const annotation = "kustomize.toolkit.fluxcd.io/substitute"
 	forbidden := 0
@@ -104,7 +105,7 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	}
 }
 
-// The scripts of the made ConfigMap are those in the folder, byte for byte.
+// The generated ConfigMap k8s/ha/redis-ha-scripts.yaml contains the files of k8s/ha/scripts/, byte for byte.
 func TestTheScriptsAreInTheirConfigMap(t *testing.T) {
 	var made struct{ Data map[string]string }
 	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/ha/redis-ha-scripts.yaml")), &made))

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// server is a run of a container's start script, on a port of this machine.
+// server is a Redis that a test starts with the start script of a container, on a free port of this machine.
 type server struct {
 	*exec.Cmd
 	port   int
@@ -26,22 +26,22 @@ type server struct {
 	ended  chan struct{}
 }
 
-// said returns what the server has written.
+// said returns the output of the server so far.
 func (s *server) said() string { return s.output.String() }
 
-// script returns the path of a script of the slave's image.
+// script returns the path of a script in redis-slave/.
 func script(t *testing.T, name string) string {
 	return filepath.Join(must.Root(t), "redis-slave", name)
 }
 
-// newMaster prepares the script of redis-master's manifest.
+// newMaster returns a server that will run the command in k8s/redis-master-deployment.yaml once start is called.
 func newMaster(t *testing.T, env ...string) *server {
 	t.Helper()
 	master := containers(inFile(t, "k8s/redis-master-deployment.yaml")["Deployment/redis-master"])[0]
 	return newServer(t, podtest.FreePorts(t).Master, env, words(master["command"], master["args"])...)
 }
 
-// words returns the words of a container's command.
+// words joins the command and the args of a container into one list of strings.
 func words(parts ...any) (words []string) {
 	for _, part := range parts {
 		for _, word := range part.([]any) {
@@ -64,16 +64,16 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 	return s
 }
 
-// start starts the server for the rest of the test.
+// start starts the server, which runs until the test ends.
 func (s *server) start(t *testing.T) *server {
 	t.Helper()
 	must.OK(t, s.Start())
 	go func() {
-		_ = s.Wait() // how it ended is in s.ProcessState
+		_ = s.Wait() // the error can be ignored, because s.ProcessState has the exit code
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		// A Redis that writes its first file forgets that it is to end.
+		// A Redis that writes its first RDB file may ignore SIGTERM, so the test repeats the signal.
 		for tries := 0; ; tries++ {
 			if _ = s.Process.Signal(syscall.SIGTERM); tries == 20 {
 				t.Errorf("it does not end: %v", s.Process.Kill())
@@ -91,7 +91,7 @@ func (s *server) start(t *testing.T) *server {
 	return s
 }
 
-// refuses starts the server, and expects it to fail with one line that holds each of these texts.
+// refuses starts the server. The test fails unless the server exits with an error and prints one line that contains all given texts.
 func (s *server) refuses(t *testing.T, texts ...string) {
 	t.Helper()
 	s.start(t)
@@ -109,7 +109,7 @@ func (s *server) refuses(t *testing.T, texts ...string) {
 	}
 }
 
-// ask sends a command with a password, until there is an answer.
+// ask authenticates with the password, and repeats a command until the server replies.
 func (s *server) ask(t *testing.T, password, command string, args ...any) (answer string) {
 	t.Helper()
 	must.Await(t, "an answer to "+command, 20*time.Second, func() (err error) {
@@ -119,7 +119,7 @@ func (s *server) ask(t *testing.T, password, command string, args ...any) (answe
 	return answer
 }
 
-// send sends a command once.
+// send authenticates with the password, sends a command once, and returns the reply.
 func (s *server) send(password, command string, args ...any) (any, error) {
 	c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword(password), redis.DialReadTimeout(20*time.Second))
 	if err != nil {
@@ -129,14 +129,14 @@ func (s *server) send(password, command string, args ...any) (any, error) {
 	return c.Do(command, args...)
 }
 
-// stop stops it as Kubernetes does.
+// stop sends SIGTERM to the server, as Kubernetes does, and waits until the server has ended.
 func (s *server) stop(t *testing.T) {
 	t.Helper()
 	must.OK(t, s.Process.Signal(syscall.SIGTERM))
 	s.wait(t)
 }
 
-// wait waits until it has ended.
+// wait waits until the server has ended.
 func (s *server) wait(t *testing.T) {
 	t.Helper()
 	select {

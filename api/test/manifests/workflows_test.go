@@ -13,8 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The workflows type nothing but targets of the Makefile, which people can type as well; and all that .ci/run types. Their actions
-// are named by commits, because a tag can be moved.
+// The workflows run only make targets, and every target of .ci/run. Actions are pinned to commits, because a tag can be moved.
 func TestWorkflows(t *testing.T) {
 	target := regexp.MustCompile(`(?m)^ *make ([a-z0-9-]+)`)
 	typed := map[string]bool{}

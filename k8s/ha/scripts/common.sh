@@ -1,9 +1,12 @@
-# HOSTS has the names of the three servers, and ME is this one's. SINGLE is the Redis from which the book moves here, and back.
+# HOSTS lists the names of the three Redis, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis, that
+# of redis-master's pod. An operator can move the messages from SINGLE to the three Redis, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
-# redis HOST COMMAND… and sentinel HOST COMMAND… ask one server, for at most two seconds.
+# The function redis HOST COMMAND… sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
+# The function sentinel HOST COMMAND… sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# ask sets asked to one word for each sentinel that answers: the name of its master, "none", or "refuses" if its password differs.
+# The function ask sets the variable asked to one word for each sentinel that replies. A sentinel's word is the name of its
+# master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
 ask() {
   asked=$(
     for host in $HOSTS; do
@@ -17,7 +20,7 @@ ask() {
     wait
   )
 }
-# most N prints each name that at least N words of asked have. named N asks first.
+# The function most N prints each name that occurs at least N times in the variable asked.
 most() {
   for host in $HOSTS none; do
     count=0
@@ -25,12 +28,16 @@ most() {
     [ $count -lt "$1" ] || echo "$host"
   done
 }
+# The function named N asks all sentinels for the master, and prints each name that at least N sentinels reply with. The name is
+# "none" if N sentinels have no master.
 named() { ask; most "$1"; }
-# version HOST prints "Redis 7.0.15" or "Valkey 9.1.2". Valkey also reports a version of Redis, which sort and tail drop. own
-# prints this image's version.
+# The function version HOST prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server
+# reports both its own version and a version of Redis, and "sort | tail -n 1" drops the latter.
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
+# The function own prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
-# copies READER HOST reports whether a server of the version READER can read what HOST writes.
+# The function copies READER HOST reports whether a server of the version READER can replicate from the Redis on HOST. Valkey can
+# only replicate from a Redis of version 7.2 or earlier.
 copies() {
   writer=$(version "$2")
   newest=$1
@@ -43,28 +50,30 @@ copies() {
   say "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…"
   exit 1
 }
-# redis-cli would send an empty password, so an empty variable is unset.
+# The script unsets REDISCLI_AUTH if it is empty, because redis-cli would otherwise send an empty password.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
-# quote puts the password on its input into double quotes, as settings and redis-cli need it. An empty input prints nothing.
+# The function quote reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it. If
+# the password is empty, the function quote prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
-# enter changes into the folder of the data, or exits if Redis cannot write there.
+# The function enter changes to the folder that the variable DATA names. If Redis cannot write to the folder DATA, the function
+# exits the script.
 enter() {
   cd "$DATA" && [ -w . ] && return
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"
   exit 1
 }
-# settings DOWN_AFTER prints how a sentinel watches the master, as arguments of "sentinel set" or lines of its file.
-# down-after-milliseconds is how long the master must be silent.
-# failover-timeout: a sentinel repeats a failed attempt after twice this time.
+# The function settings DOWN_AFTER prints a sentinel's settings for the master, for "sentinel set" or for the sentinel's
+# configuration file. down-after-milliseconds is the time without a reply after which a sentinel considers the master down.
+# failover-timeout: a sentinel retries a failed failover after twice the failover-timeout.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"
   echo "parallel-syncs guestbook 2"
   [ -z "$password" ] || printf '%s\n' "auth-pass guestbook $password"
 }
-# watch HOST makes this pod's sentinel watch HOST as the master. The commands go through standard input, because arguments show in
-# a process list.
+# The function watch HOST makes this pod's sentinel monitor HOST as the master. redis-cli reads its commands from standard input,
+# so that no process list shows the password in these commands.
 watch() {
   {
     echo "sentinel monitor guestbook $1 $PORT 2"

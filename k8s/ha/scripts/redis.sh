@@ -1,10 +1,10 @@
 . "${0%/*}/common.sh"
-# Process 1 ignores a signal unless it has a handler for it.
+# The shell is process 1, which ignores SIGTERM unless it has a handler for that signal.
 trap exit TERM
 enter
-# The sentinels name the master, so that servers that start together find the previous one. The file "copied" records that this
-# disk holds a copy of the book. Without that file, this Redis never becomes the master, because the others would copy an empty
-# book.
+# The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
+# records that this disk holds a copy of the messages. Without the file "copied", this Redis never becomes the master, because the
+# other two Redis would replicate the empty data.
 said=
 until
   ask
@@ -25,16 +25,19 @@ done
 say "the master is $master"
 follow="replicaof $master $PORT"
 [ "$master" != "$ME" ] || follow=
-# Priority 0 keeps the sentinels from making this Redis the master, because a slave that has just started may lack writes.
+# A replica-priority of 0 keeps the sentinels from making this Redis the master, because a slave that has just started may lack
+# writes.
 priority=100
 [ -z "$follow" ] || priority=0
-# This loop records when the first copy is complete, and makes this Redis follow the master if no sentinel does.
+# The loop below creates the file "copied" when the first replication is complete. If this Redis follows a former master, the loop
+# also makes this Redis a slave of the current master.
 (
-  # The loop runs often until the copy is complete. From then on this slave confirms writes, so the sentinels must be able to make
-  # it the master.
+  # The loop runs five times a second until the copy is complete. A slave with a complete copy acknowledges writes, so the loop
+  # raises its replica-priority from 0, and the sentinels may make this slave the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # After 30 s without a master, the copy on this disk is better than nothing.
+    # If this Redis has not replicated for 30 s but has an older copy on its disk, the loop also raises replica-priority, because
+    # old messages are better than none.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)
@@ -53,12 +56,15 @@ priority=100
     esac
   done
 ) >/dev/null 2>&1 &
-# Redis reads its settings from standard input ("-"), so that the password shows in no process list.
-# appendfsync: Redis answers a write once it is on the disk.
-# maxmemory…, client-output-buffer-limit: k8s/redis-master-deployment.yaml has the reasons.
-# replica-announce-ip: Redis announces its name, because its address changes at each restart.
-# min-replicas…: a master without a slave for 3 s refuses writes, because the others may have chosen another master.
-# repl-timeout: a master whose node has died does not close its connections. A master pings its slaves more often than this.
+# Redis reads its settings from standard input ("-"), so that no process list shows the password.
+# appendfsync: Redis acknowledges a write only after the write is on the disk.
+# maxmemory…, client-output-buffer-limit: k8s/redis-master-deployment.yaml explains the memory settings of Redis.
+# replica-announce-ip: Redis announces its DNS name to the master and to the sentinels, because the pod's address changes at each
+# restart.
+# min-replicas…: a master that has had no slave for 3 s refuses writes, because the sentinels may have chosen another master.
+# repl-timeout: a slave closes a connection on which the master has been silent for 20 s, because a master whose node has failed
+# does not close its connections.
+# repl-ping-replica-period: a master pings its slaves every 2 s, so that a connection without writes is not silent.
 exec redis-server - <<CONF
 bind $BIND
 port $PORT

@@ -1,11 +1,11 @@
 . "${0%/*}/common.sh"
 trap exit TERM
 enter
-# The sentinel writes into its file which servers it watches and which sentinels it knows. This script keeps the lines about both,
-# and writes all others anew.
+# The sentinel stores the servers and the other sentinels that it knows in the file sentinel.conf. This script keeps the lines
+# about servers and sentinels, and writes all other lines of sentinel.conf anew.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
-# myid is made from the name, so that a sentinel that lost its disk does not count as a further one in the majority.
-# down-after-milliseconds is long at first, because the master may start a little later than the sentinels.
+# The script derives myid from the pod's name, so that a sentinel that has lost its disk does not count as an additional sentinel
+# in the majority. down-after-milliseconds is 15 s at first, because the master may start later than the sentinels.
 after=15000
 umask 077
 cat >sentinel.new <<CONF
@@ -24,11 +24,12 @@ $(echo "$learnt" | grep -v ' monitor ')
 CONF
 mv sentinel.new sentinel.conf
 field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
-# This loop asks the others for the master while this sentinel knows none, and sets down-after-milliseconds.
+# If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
+# loop adjusts down-after-milliseconds.
 (
-  # info-period: the sentinel asks each Redis every second instead of every ten, so that it can choose one that has just become a
-  # slave.
-  # tilt-period: the sentinel acts again 5 s after a pause of its own, instead of 30 s.
+  # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that a failover can choose a
+  # Redis that has just become a slave.
+  # tilt-period: if the sentinel's process was paused, the sentinel starts failovers again after 5 s instead of 30 s.
   until sentinel "$LOCAL" sentinel debug info-period 1000 tilt-period 5000 | grep -qx OK; do sleep 0.2 && kill -0 $$ || exit; done
   turn=0 wrong=0
   while sleep 1 && kill -0 $$; do
@@ -40,9 +41,10 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       [ -z "$master" ] || { watch "$master"; after=1500; }
       continue
     fi
-    # A sentinel ignores slaves that lost the master earlier than 10 × down-after before it noticed. A sentinel that noticed late
-    # would never find a good slave, so down-after grows with the master's silence. down-after becomes short again once the master
-    # has answered within the last second.
+    # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
+    # noticed the loss. A sentinel that noticed the master's loss late would find no usable slave, so the loop raises
+    # down-after-milliseconds while the master is down. The loop lowers down-after-milliseconds again when the master has replied
+    # within the last second.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
@@ -50,8 +52,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # This sentinel may keep a master that the others have given up, if a failover ended during the next one. The script then
-    # makes it forget that master and ask the others.
+    # If a failover ended during the next failover, this sentinel may keep a master that the other sentinels have replaced. If the
+    # other sentinels name another master, the loop removes the old master from this sentinel, and asks the other sentinels for
+    # the current master.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)

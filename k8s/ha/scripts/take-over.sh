@@ -1,4 +1,5 @@
-# Makes this Redis the master in place of SINGLE. Writes wait until this Redis has all that SINGLE has.
+# This script makes this pod's Redis the master instead of SINGLE, the pod of redis-master. During the failover, writes wait until
+# this pod's Redis has all writes of SINGLE.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
 tries=30
