@@ -17,28 +17,28 @@ type book struct {
 	ctx    context.Context
 	base   *url.URL
 	key    string
-	path   string // where commands are answered
+	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // by profile: why it is not there, or ""
-	left  map[string]bool   // profiles that are left out
+	found map[string]string // maps a profile to the reason why the server does not support the profile, or to ""
+	left  map[string]bool   // the profiles that -skip or -profiles leaves out
 	notes []string
 	saved []saved
 
 	mu    sync.Mutex
-	asked []request       // by the row under way
-	holds *string         // the book's text; nil if unknown
-	past  map[string]bool // earlier texts, which a slave may still show
-	lag   time.Duration   // of the slaves, on average
+	asked []request       // the requests of the current test case
+	holds *string         // the guestbook's text; nil if unknown
+	past  map[string]bool // earlier texts, which a lagging slave may still show
+	lag   time.Duration   // the average delay of the slaves
 	words int
 }
 
-// maxLag is how long a slave may take to show what was written.
+// maxLag is how long a slave may take to show a write.
 const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
 
-// ask finds the guestbook's profiles, and how to restore its books.
+// ask finds out which profiles the server supports, and how to restore the server's guestbooks.
 func (b *book) ask() error {
 	php := "no address answers ?cmd=get with data:"
 	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
@@ -73,7 +73,7 @@ func (b *book) ask() error {
 	if php != "" {
 		return nil
 	}
-	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php takes no key for the first, and a list of them for the second
+	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php uses the key "" for a request without a key, and "Array" for a list of keys
 		if err := b.save("cmd=get&key=" + key); err != nil {
 			return err
 		}
@@ -81,14 +81,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// A saved is a book's answer, and the set that restores it.
+// A saved is the answer to a get of a guestbook, and the set request that restores this guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the set that restores the book that a query reads. guestbook.php's answer does not distinguish a backslash from
-// an escape, so the right text is the one after whose set the answer is the same.
+// save finds the set request that restores the guestbook of a query. guestbook.php writes a backslash without an escape, so its JSON
+// may stand for two texts. save sets each of the possible texts until a get returns the same answer as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -111,7 +111,7 @@ func (b *book) save(query string) error {
 	return nil
 }
 
-// restore restores the books that have changed.
+// restore sets each changed guestbook to its text from before the run.
 func (b *book) restore() error {
 	for _, s := range b.saved {
 		a, err := b.send(s.request)
@@ -125,10 +125,11 @@ func (b *book) restore() error {
 	return nil
 }
 
-// has reports whether the rows of a profile are tried.
+// has reports whether the server supports a profile.
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the set of a text for the book that a query reads. It needs no more of a server than it must.
+// setting returns the request that sets the text of the guestbook that a query reads. setting uses GET for a short text, because
+// guestbook.php ignores the body of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {
@@ -137,7 +138,7 @@ func setting(text, read string) request {
 	return get(command)
 }
 
-// put makes the book hold a text, and waits until a slave shows it.
+// put sets the guestbook's text, and waits until a get returns the text.
 func (b *book) put(text string) error {
 	if b.holds != nil && *b.holds == text {
 		return nil
@@ -149,7 +150,7 @@ func (b *book) put(text string) error {
 	return err
 }
 
-// await waits until the book shows a text.
+// await repeats a get until the get returns the text.
 func (b *book) await(text string) error {
 	start := time.Now()
 	err := expects("a book that holds "+abbreviated(text), func(a answer) bool {
@@ -162,18 +163,18 @@ func (b *book) await(text string) error {
 	return err
 }
 
-// unique returns a word that this program uses once.
+// unique returns a word that unique has not returned before.
 func (b *book) unique() string {
 	b.words++
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows an earlier state of the book, because a slave may lag.
+// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return slices.ContainsFunc(a.data(), func(text string) bool { return b.past[text] && (b.holds == nil || text != *b.holds) })
 }
 
-// A difference is the answer and the expectation.
+// A difference is the actual answer and the expected answer.
 type difference struct{ came, expected string }
 
 func (d *difference) Error() string { return d.came + ", expected " + d.expected }

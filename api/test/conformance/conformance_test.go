@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
-// try runs the program and returns its exit code, what it said, and the rows that failed.
+// try runs the conformance program, and returns the exit code, the output, and the names of the failed test cases.
 func try(t *testing.T, args ...string) (code int, said string, failed []string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -38,7 +38,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// The stand-ins fail exactly the listed rows, and their books stay as they were.
+// Programs that stand in for guestbook.php fail exactly the test cases of the lists in known/. After a run, Redis holds the same
+// guestbooks as before.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -80,7 +81,7 @@ func TestCurl(t *testing.T) {
 	var received []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		for _, name := range []string{"Accept", "Accept-Encoding", "Connection", "Content-Length", "Expect", "User-Agent"} { // which net/http and curl add
+		for _, name := range []string{"Accept", "Accept-Encoding", "Connection", "Content-Length", "Expect", "User-Agent"} { // net/http and curl add these headers
 			r.Header.Del(name)
 		}
 		received = append(received, fmt.Sprintf("%s %s %v %q %v", r.Method, r.RequestURI, r.Header, body, err))
@@ -104,7 +105,7 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// No wrong server makes the program hang or succeed.
+// The conformance program neither hangs nor succeeds if the server is not a guestbook.
 func TestServersThatAreNoGuestbook(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for name, answer := range map[string]string{
@@ -133,7 +134,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 						continue
 					}
 					go func() {
-						_, _ = c.Read(make([]byte, 4096)) // the request, or its beginning
+						_, _ = c.Read(make([]byte, 4096)) // reads the request or the beginning of the request
 						for _, err := io.WriteString(c, answer); err == nil && strings.HasPrefix(name, "an endless"); {
 							_, err = io.WriteString(c, answer[len(answer)-1000:])
 						}
@@ -151,7 +152,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// A listed row that passes fails the run, an unknown name ends it, and each report has every row.
+// The conformance program fails if a test case of the -known list passes, and stops if the list has an unknown name. Each format of
+// the report has every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

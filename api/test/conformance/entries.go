@@ -135,7 +135,7 @@ var concurrent = []group{
 	}},
 }
 
-// append posts an entry and returns it as the answer names it.
+// append posts an entry, and returns the entry in the answer.
 func (b *book) append(r request) (entry, error) {
 	a, err := b.send(r)
 	if err == nil && (a.status != http.StatusCreated || a.json.ID == nil) {
@@ -144,7 +144,7 @@ func (b *book) append(r request) (entry, error) {
 	return a.json.entry, err
 }
 
-// appends expects that the text is the newest entry afterwards.
+// appends expects that the request posts an entry with this text, and that the entry is then the newest entry.
 func appends(text string) keeps {
 	return func(b *book, r request) error {
 		e, err := b.append(r)
@@ -158,7 +158,7 @@ func appends(text string) keeps {
 	}
 }
 
-// newest expects that a page that is as new as the entry ends with it.
+// newest requests a page with the entry's id as the parameter seen, and expects that the page ends with this entry.
 func (b *book) newest(e entry) error {
 	return expects("a page that ends with "+e.String(), func(a answer) bool {
 		list := a.json.Entries
@@ -166,7 +166,7 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat, with the key written in a form, are one entry.
+// repeats expects that a post and its repeat return the same entry. The repeat formats the Idempotency-Key with the parameter form.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -189,7 +189,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages expects the texts of a page of a book, and its before.
+// pages expects that a page has these texts, and that its field before has this value.
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -200,10 +200,10 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows opens a stream of a book, calls do, and expects these events, each once and in order, and no others.
+// follows opens the event stream of a guestbook with this text, calls do, and expects exactly the events want in this order.
 func follows(text string, do func(*book) error, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
-		time.Sleep(300*time.Millisecond + 2*b.lag) // so that the replaced text causes no reset in the stream
+		time.Sleep(300*time.Millisecond + 2*b.lag) // so that the stream does not begin with a reset because of the new text
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 		defer cancel()
 		response, err := b.open(ctx, r)
@@ -239,7 +239,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 				}
 				name, id = "", ""
 			}
-			if len(got) == len(want) && quiet == nil { // no other event may come soon
+			if len(got) == len(want) && quiet == nil { // no other event may arrive within 300 ms
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}
@@ -250,7 +250,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 	})
 }
 
-// crowd makes 500 visitors sign at once. Each posts an entry, or sets the whole book if there are no entries.
+// crowd makes 500 visitors sign at once. Each visitor posts an entry, or sets the whole guestbook if the server lacks the profile entries.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Command conformance reports which of the things that clients rely on the guestbook at a URL keeps. docs/http.md says
-// how to read the report.
+// Command conformance tests whether the guestbook at a URL behaves as clients of the PHP guestbook expect. docs/http.md describes the
+// report.
 package main
 
 import (
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "conformance: the report is not whole:", err)
 		code = 1
 	}
-	b.ctx = context.WithoutCancel(ctx) // also after Ctrl-C
+	b.ctx = context.WithoutCancel(ctx) // restores the guestbook even after Ctrl-C
 	if err := b.restore(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		code = 1
@@ -78,10 +78,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// A list names rows, each as profile/row.
+// A list holds names of test cases in the form profile/row.
 type list []string
 
-// read adds the rows of a file, one a line. A line @FILE adds those of another list, and !ROW takes one off again.
+// read adds the names of test cases in a file, one on each line, to the list. A line @FILE adds the names in another file. A line
+// !NAME removes a name from the list.
 func (l *list) read(file string) error {
 	text, err := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {
@@ -98,7 +99,7 @@ func (l *list) read(file string) error {
 	return err
 }
 
-// unknown returns the names that no row has.
+// unknown returns the names in the list that no test case has.
 func (l list) unknown() []string {
 	l = slices.Clone(l)
 	for _, g := range groups() {

@@ -23,14 +23,14 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation breaks one thing of a guestbook. The first of rows must fail; the others, patterns of path.Match, may fail with
-// it.
+// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in rows fail. The other rows are
+// patterns of path.Match for test cases that may also fail.
 type mutation struct {
 	name     string
 	rows     []string
 	request  func(*http.Request)
-	response func(*http.Response, string) string // of a command or a page, its body
-	event    func(string) string                 // of a stream
+	response func(*http.Response, string) string // changes the response to a command or a page, and returns the body
+	event    func(string) string                 // changes an event of a stream
 }
 
 var mutations = []mutation{
@@ -127,13 +127,13 @@ func bodied(from, to string) func(*http.Request) {
 		if r.Body == nil {
 			return
 		}
-		body, _ := io.ReadAll(r.Body) // of a request that arrived whole
+		body, _ := io.ReadAll(r.Body) // no error, because the request has arrived whole
 		body = bytes.ReplaceAll(body, []byte(from), []byte(to))
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 }
 
-// twice sends the request with another query first.
+// twice sends a copy of the request with a changed query before the request itself.
 func twice(from, to string) func(*http.Request) {
 	pattern := regexp.MustCompile(from)
 	return func(r *http.Request) {
@@ -146,7 +146,7 @@ func twice(from, to string) func(*http.Request) {
 	}
 }
 
-// whenURL changes the answers to addresses that match.
+// whenURL changes the responses to requests whose URL matches the pattern.
 func whenURL(pattern string, change func(*http.Response, string) string) func(*http.Response, string) string {
 	matches := regexp.MustCompile(pattern)
 	return func(r *http.Response, body string) string {
@@ -157,7 +157,7 @@ func whenURL(pattern string, change func(*http.Response, string) string) func(*h
 	}
 }
 
-// answers replaces the answer.
+// answers replaces the status and the body of a response.
 func answers(status int, body string) func(*http.Response, string) string {
 	return func(r *http.Response, _ string) string {
 		r.StatusCode = status
@@ -165,13 +165,13 @@ func answers(status int, body string) func(*http.Response, string) string {
 	}
 }
 
-// rewritten changes the bodies of answers, wherever the pattern matches.
+// rewritten replaces each match of the pattern in the body of a response.
 func rewritten(pattern, to string) func(*http.Response, string) string {
 	matches := regexp.MustCompile(pattern)
 	return func(_ *http.Response, body string) string { return matches.ReplaceAllString(body, to) }
 }
 
-// edited changes the events of a stream.
+// edited replaces each match of the pattern in the events of a stream.
 func edited(pattern, to string) func(string) string {
 	matches := regexp.MustCompile(pattern)
 	return func(event string) string { return matches.ReplaceAllString(event, to) }
@@ -208,12 +208,12 @@ func statused(address string, from, to int) func(*http.Response, string) string 
 	})
 }
 
-// proxy returns a proxy to the guestbook that mutates.
+// proxy returns a reverse proxy that applies the mutation to the requests and responses of the guestbook.
 func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.RawQuery = r.In.URL.RawQuery // also what net/url cannot parse
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // keeps a query that net/url cannot parse
 			r.Out.URL.Scheme, r.Out.URL.Host = guestbook.Scheme, guestbook.Host
 			if m.request != nil {
 				m.request(r.Out)
@@ -240,7 +240,7 @@ func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	}
 }
 
-// mutateEvents changes each event of a stream.
+// mutateEvents returns the stream after change has changed each event.
 func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
@@ -277,7 +277,7 @@ func TestMutations(t *testing.T) {
 			server := httptest.NewServer(m.proxy(guestbook))
 			defer server.Close()
 			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin"}
-			for _, profile := range []string{"live", "concurrent"} { // which take long
+			for _, profile := range []string{"live", "concurrent"} { // the test cases of these profiles take long
 				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
 					args[3] += "," + profile
 				}

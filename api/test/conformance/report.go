@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A result is the outcome of a row.
+// A result is the outcome of one test case.
 type result struct {
 	Number             int
 	Profile, Name, Why string
-	Err                error // nil: the guestbook keeps it
-	Known              bool  // to fail
+	Err                error // nil if the test case passes
+	Known              bool  // true if the -known list has the test case
 	Asked              []string
 	Seconds            float64
 }
 
-// Outcome returns kept, known, BROKEN, or PASSES for a row that is known to fail.
+// Outcome returns kept or BROKEN. For a test case of the -known list, Outcome returns known if the test case fails, or else PASSES.
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -31,7 +31,7 @@ func (r result) Outcome() string {
 	return "kept"
 }
 
-// Details returns the requests, the answer, the expectation, and why the row matters.
+// Details returns the requests of a test case, the answer, the expected answer, and why the test case matters.
 func (r result) Details() []string {
 	if r.Err == nil {
 		return []string{"came      what was expected: take the row off the list of -known"}
@@ -43,7 +43,7 @@ func (r result) Details() []string {
 	return slices.Concat(r.Asked, came, []string{"matters   " + r.Why})
 }
 
-// tryAll tries each row of the profiles that were found.
+// tryAll runs each test case of the profiles that the server supports and the user does not leave out.
 func (b *book) tryAll(known list) (results []result) {
 	for _, g := range groups() {
 		if b.left[g.profile] || !b.has(g.profile) || g.needs != "" && !b.has(g.needs) {
@@ -82,7 +82,7 @@ func (r report) Code() int {
 	return 0
 }
 
-// Count returns how many rows of a profile, or of all, have an outcome.
+// Count returns how many test cases of a profile have this outcome. The profile "" stands for all profiles.
 func (r report) Count(profile, outcome string) (n int) {
 	for _, result := range r.Results {
 		if result.Outcome() == outcome && (profile == "" || profile == result.Profile) {
@@ -92,7 +92,7 @@ func (r report) Count(profile, outcome string) (n int) {
 	return n
 }
 
-// Missing returns why no row of a profile was tried.
+// Missing returns why no test case of a profile ran, or "".
 func (r report) Missing(profile string) string {
 	if r.left[profile] {
 		return "it is left out"
@@ -103,7 +103,7 @@ func (r report) Missing(profile string) string {
 func (r report) Profiles() []string { return profiles }
 func (r report) Notes() []string    { return r.notes }
 
-// formats are the reports' templates: for a person, in version 13 of the Test Anything Protocol, and in JUnit's XML.
+// formats maps each value of -format to a template: a table for a person, version 13 of the Test Anything Protocol, or JUnit's XML.
 var formats = map[string]string{
 	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
 {{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}

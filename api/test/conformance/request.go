@@ -14,11 +14,12 @@ import (
 	"unicode/utf8"
 )
 
-// A request is sent byte for byte, with the book's key for KEY and, in Referer, the URL for BASE.
+// A request is an HTTP request that is sent byte for byte. In a request, KEY stands for the guestbook's key, and BASE in the header
+// Referer stands for the server's URL.
 type request struct {
-	method, path, query, body string // path is where the book answers commands if it is ""
+	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
-	fill                      int // the length to which the letter a fills the body, or else the query
+	fill                      int // the length up to which letters a fill the body, or the query if there is no body
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -46,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns the request for a book: with its key and path, and filled.
+// in returns the request with the key and the path of the guestbook b. in also fills the body or the query up to the length fill.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -76,12 +77,12 @@ func (e entry) String() string {
 	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
 }
 
-// An answer is a response with up to maxBody bytes, or a stream's head.
+// An answer is a response with up to maxBody bytes of the body, or only the head of an event stream.
 type answer struct {
 	status int
 	header http.Header
 	body   string
-	json   struct { // nothing of it if the body is not JSON
+	json   struct { // the zero value if the body is not JSON
 		Data, Message, Error *string
 		Entries              *[]entry
 		Before               json.RawMessage
@@ -94,7 +95,7 @@ const (
 	requestTimeout = 10 * time.Second
 )
 
-// newClient returns a client whose requests have a connection each, so that any pod may answer.
+// newClient returns a client that opens a connection for each request, so that any pod may answer.
 func newClient() *http.Client {
 	return &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
@@ -102,12 +103,12 @@ func newClient() *http.Client {
 	}
 }
 
-// open sends the request; the caller closes the body of the response.
+// open sends the request and returns the response. The caller of open closes the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
 	if b.asked = append(b.asked, r); r.method != http.MethodGet || strings.Contains(r.query, "set") || strings.Contains(r.query, "value") {
-		b.holds = nil // it may be a write
+		b.holds = nil // the request may be a write
 	}
 	b.mu.Unlock()
 	request, err := http.NewRequestWithContext(ctx, r.method, b.base.String(), strings.NewReader(r.body))
@@ -120,16 +121,16 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 		request.Header = r.with("User-Agent", "guestbook-conformance").header
 	}
 	if len(r.body) > 100_000 {
-		request.Header.Set("Expect", "100-continue") // so that the answer of a server that reads no such body is not lost
+		request.Header.Set("Expect", "100-continue") // so that a server can refuse the body before the client sends the body
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
-		err = e.Err // without the address, which may be long
+		err = e.Err // without the URL, which may be long
 	}
 	return response, err
 }
 
-// send sends the request and reads its whole answer.
+// send performs the request and returns the whole answer.
 func (b *book) send(r request) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 	defer cancel()
@@ -151,7 +152,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the texts that a get may mean: as JSON, and as guestbook.php wrote it, without escapes.
+// data returns the texts that the answer to a get may stand for: the decoded JSON string, and the string's raw bytes, because
+// guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -169,8 +171,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a command of a POSIX shell that sends the request. An argument is at most 128 KiB long, so a longer request
-// goes through a pipe.
+// curl returns a shell command that sends the request with curl. Linux limits an argument to 128 KiB, so curl reads a longer request
+// from a pipe.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {
@@ -179,7 +181,7 @@ func (b *book) curl(r request) string {
 	for name, values := range r.header {
 		for _, value := range values {
 			if value = name + ": " + value; strings.HasSuffix(value, ": ") {
-				value = name + ";" // curl's form for an empty value
+				value = name + ";" // curl's syntax for a header with an empty value
 			}
 			command += " -H " + quoted(value)
 		}
@@ -201,7 +203,7 @@ var (
 	filling     = regexp.MustCompile(`a{1000,}`)
 )
 
-// quoted returns s as one word of a shell.
+// quoted returns s, quoted as one word of a shell command.
 func quoted(s string) string {
 	s = "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	return unprintable.ReplaceAllStringFunc(s, func(s string) string {
@@ -213,7 +215,7 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s, in which a long run of a's is short.
+// printed returns shell commands that print s. printed uses a short command for a long run of the letter a.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// A row is one thing that clients rely on.
+// A row is one test case of the conformance program: a request, and a check of what the guestbook does with the request.
 type row struct {
 	name string
 	request
 	keeps keeps
 }
 
-// keeps sends a request and returns nil if the book does with it what clients rely on.
+// A keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is rows that matter for one reason. The profile that it needs beside its own may be "keys": others than the one
-// under test are answered.
+// A group is a list of test cases that matter for the same reason. A group's test cases run only if the server supports the profiles
+// profile and needs. A server supports the profile "keys" if the server answers for more than one key.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -28,7 +28,7 @@ type group struct {
 func groups() []group { return slices.Concat(php, limits, origin, entries, live, concurrent) }
 
 const (
-	old     = ",first,second" // a guestbook that the original page has written
+	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
 	updated = `{"message": "Updated"}`
 )
 
@@ -174,7 +174,7 @@ var origin = []group{
 
 var set = get("cmd=set&key=KEY&value=x")
 
-// kubernetes does what Kubernetes' end-to-end tests did, in a book that is new or empty.
+// kubernetes sends the requests of Kubernetes' own end-to-end tests to an empty guestbook.
 func kubernetes(b *book, r request) error {
 	err := holding("", exactly(`{"data": ""}`))(b, get("cmd=get&key=KEY"))
 	if err == nil {
@@ -186,7 +186,7 @@ func kubernetes(b *book, r request) error {
 	return err
 }
 
-// holding puts a text into the book first.
+// holding sets the guestbook's text before it runs the check k.
 func holding(text string, k keeps) keeps {
 	return func(b *book, r request) error {
 		if err := b.put(text); err != nil {
@@ -196,7 +196,7 @@ func holding(text string, k keeps) keeps {
 	}
 }
 
-// expects sends the request until the answer is right, or not that of a slave that lags.
+// expects returns a check that repeats the request until the answer is right. A wrong answer fails unless a lagging slave explains it.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -229,7 +229,7 @@ func header(name, value string) keeps {
 	}
 }
 
-// shows expects a text of a book that another request put there, as JSON.
+// shows expects an answer with the guestbook's text as JSON.
 func shows(text string) keeps {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
@@ -237,10 +237,10 @@ func shows(text string) keeps {
 	})
 }
 
-// reads expects the text of a book that holds it; the book stays as it is.
+// reads sets the guestbook's text, and expects that the request returns the text and does not change the guestbook.
 func reads(text string) keeps { return holding(text, unchanged(shows(text))) }
 
-// refuses expects a status and {"error": "…"}; the book stays as it is.
+// refuses expects the status, the body {"error": "…"}, and an unchanged guestbook.
 func refuses(status int) keeps {
 	refused := unchanged(expects(fmt.Sprintf(`%d {"error": "…"}`, status), func(a answer) bool {
 		return a.status == status && a.json.Error != nil && *a.json.Error != ""
@@ -253,13 +253,13 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged expects that the book holds the same text afterwards, if the request may be a write.
+// unchanged runs the check k. If the request may be a write, unchanged then expects that the guestbook still holds the same text.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds
 		err := k(b, r)
 		if err == nil && held != nil && b.holds == nil {
-			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // slaves may need some time to show it
+			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // the slaves may need this time to show a write
 			err = b.await(*held)
 		}
 		return err
@@ -270,7 +270,7 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the book holds the text afterwards; or what fills the request, if the text is FILL.
+// updates expects that the request sets the guestbook's text. The text FILL stands for the run of the letter a in the request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

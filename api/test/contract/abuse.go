@@ -20,14 +20,14 @@ import (
 // probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses of all answers. A | separates alternatives, because versions of servers differ.
+	// nginx and api are the statuses that nginx and the API must return. A | separates statuses of different versions of nginx or Go.
 	nginx, api string
 }
 
 const unsent = "not sent there"
 
 const (
-	// smuggled is a request that is sent as a part of another, and must not be carried out.
+	// smuggled is a request that a probe hides in another request. nginx and the API must not carry out the hidden request.
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -78,7 +78,7 @@ var probes = []probe{
 	{"600 KB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 100_000)+"\r\n", 6) + shut, "431|", "431|"},
 	{"40,000 headers", get + strings.Repeat("A: a\r\n", 40_000) + shut, "200|400|431", "200|431"},
 
-	// Lengths on which two servers could disagree.
+	// These probes have lengths of bodies on which nginx and the API could disagree.
 	{"a request in a body that nobody wants", get + length(smuggled) + smuggled, "200", "200"},
 	{"the same, then a request", get + length(smuggled) + smuggled + get + shut, "200 200", "200 200"},
 	{"a request in the body of a form", post + length(smuggled) + smuggled, "200", "200"},
@@ -117,7 +117,7 @@ var probes = []probe{
 	{"100,000 chunks of a byte", post + chunked + "\r\n" + strings.Repeat("1\r\na\r\n", 100_000) + "0\r\n\r\n", "200|400|413", "200|400"},
 }
 
-// hidden are addresses under which nginx must not answer with the API's metrics.
+// hidden lists paths for which nginx must not return the API's metrics.
 var hidden = []string{
 	"/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
@@ -128,7 +128,7 @@ var hidden = []string{
 func random(n int) string {
 	source := rand.NewChaCha8([32]byte{1})
 	b := make([]byte, n)
-	_, _ = source.Read(b) // never fails
+	_, _ = source.Read(b) // ChaCha8.Read never returns an error
 	return string(b)
 }
 
@@ -136,7 +136,8 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
-// Abuse sends every probe to nginx and to the API, host:port each. They must write nothing, and serve the next client.
+// Abuse sends every probe to nginx and to the API, whose addresses are host:port. No probe may write to Redis. After each probe, the
+// server must answer the next client.
 func Abuse(t *testing.T, nginx, api string, master Redis) {
 	var probing sync.WaitGroup
 	free := make(chan bool, 16)
@@ -177,7 +178,8 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 	}
 }
 
-// exchangeRaw sends bytes on a new connection, and returns the answers' statuses and bytes. It ends once no byte comes for a while.
+// exchangeRaw sends bytes on a new connection, and returns the statuses and the bytes of all responses. exchangeRaw stops reading if
+// no byte arrives for 5 s, or for 0.5 s after the first bytes.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -186,7 +188,7 @@ func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 		return "", ""
 	}
 	defer c.Close()
-	go func() { _, _ = io.WriteString(c, send) }() // a server that refuses early does not read all of it
+	go func() { _, _ = io.WriteString(c, send) }() // an error is fine, because a server may refuse the request early
 	var all bytes.Buffer
 	buffer := make([]byte, 64<<10)
 	for timeout := 5 * time.Second; err == nil; timeout = 500 * time.Millisecond {

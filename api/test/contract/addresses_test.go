@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// anyUser is a user that no image has.
+// anyUser is a user ID that no container image defines.
 const anyUser = 12345
 
 func TestNginxListensOnWhatThereIs(t *testing.T) {
@@ -53,8 +53,8 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 	}
 }
 
-// serveInside runs start.sh in this network as the container does: on a read-only root, as any user. It prints the addresses
-// at which nginx answers.
+// serveInside runs nginx's start.sh in this network namespace as in a container: on a read-only root file system, as an arbitrary
+// user. serveInside prints the addresses at which nginx answers.
 func serveInside() error {
 	network := os.Getenv("NETWORK")
 	conf := "/proc/sys/net/ipv6/conf/"
@@ -96,7 +96,7 @@ func serveInside() error {
 	start.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if mapped() {
 		start.SysProcAttr.Credential = &syscall.Credential{Uid: anyUser, Gid: anyUser}
-		if err := os.Stderr.Chown(anyUser, anyUser); err != nil { // nginx opens it by its name
+		if err := os.Stderr.Chown(anyUser, anyUser); err != nil { // nginx opens /dev/stderr by name
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func serveInside() error {
 			return errors.New("nginx answers nowhere")
 		}
 	}
-	fmt.Print(strings.Join(answering(), " ")) // it listens on all before it answers on one
+	fmt.Print(strings.Join(answering(), " ")) // nginx listens on all addresses before it answers on any
 	return nil
 }
 
@@ -128,13 +128,13 @@ func answering() (addresses []string) {
 	return addresses
 }
 
-// mapped reports whether anyUser exists here. In a namespace with one user it does not.
+// mapped reports whether anyUser exists in this user namespace. In a user namespace that maps only one user, anyUser does not exist.
 func mapped() bool {
 	users, _ := os.ReadFile("/proc/self/uid_map")
 	return len(strings.Fields(string(users))) == 3 && strings.Fields(string(users))[2] != "1"
 }
 
-// raiseLoopback enables 127.0.0.1 and ::1, or only ::1.
+// raiseLoopback enables the loopback interface with the addresses 127.0.0.1 and ::1, or only with ::1.
 func raiseLoopback(ipv6Only bool) error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
 	if err != nil {
@@ -149,14 +149,14 @@ func raiseLoopback(ipv6Only bool) error {
 	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil || !ipv6Only {
 		return err
 	}
-	// An interface whose address is 0.0.0.0 has none.
+	// The address 0.0.0.0 removes the interface's IPv4 address.
 	if err := lo.SetInet4Addr(make([]byte, 4)); err != nil {
 		return err
 	}
 	return unix.IoctlIfreq(s, unix.SIOCSIFADDR, lo)
 }
 
-// execWithoutIPv6 becomes start.sh under a filter that refuses IPv6 sockets with the error of a kernel without IPv6.
+// execWithoutIPv6 executes start.sh under a seccomp filter, which refuses IPv6 sockets with the error of a kernel without IPv6.
 func execWithoutIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

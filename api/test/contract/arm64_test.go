@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestContractOnARM64 runs the API of the image for linux/arm64 on an emulated processor.
+// The API that is built for linux/arm64 passes the contract tests in the emulator QEMU.
 func TestContractOnARM64(t *testing.T) {
 	emulator, err := exec.LookPath("qemu-aarch64-static")
 	if err != nil {

@@ -20,41 +20,41 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// hold opens n connections to nginx, sends each the text, and keeps them open until the test ends.
+// hold opens n connections to nginx, writes the text to each connection, and keeps the connections open until the test ends.
 func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
 	for i := range conns {
 		c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 		t.Cleanup(func() { c.Close() })
-		_ = c.(*net.TCPConn).SetReadBuffer(4096) // how much of an answer it takes
+		_ = c.(*net.TCPConn).SetReadBuffer(4096) // the client's kernel accepts only this much of a response
 		conns[i] = c
 	}
 	sendAll(conns, text)
 	return conns
 }
 
-// sendAll sends each connection the text. Bytes that nginx does not accept within a second stay unsent.
+// sendAll writes the text to each connection. Bytes that nginx does not accept within a second stay unsent.
 func sendAll(conns []net.Conn, text string) {
 	var sending sync.WaitGroup
 	for _, c := range conns {
 		sending.Go(func() {
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = io.WriteString(c, text) // nginx may have refused it
+			_, _ = io.WriteString(c, text) // an error is fine, because nginx may have refused the request
 		})
 	}
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel holds of a process's connections: those accepted on its own port and those opened to
-// the other port.
+// kernel returns how many bytes the kernel buffers for a process. The process accepts connections on the port own, and opens
+// connections to the port other.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue // the heading
+			continue // the line is the heading of /proc/net/tcp
 		}
 		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
 			bytes += sent + received
@@ -63,7 +63,7 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 	return bytes
 }
 
-// files returns the size of the files that nginx's processes have open. A deleted file counts until it is closed.
+// files returns the total size of the temporary files that nginx's workers have open, including deleted files.
 func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	t.Helper()
 	for _, pid := range pod.Nginx.Children() {
@@ -72,7 +72,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 			if target, _ := os.Readlink(name); !strings.Contains(target, "client_body") && !strings.Contains(target, "/proxy/") {
 				continue
 			}
-			if file, err := os.Stat(name); err == nil { // it may have been closed
+			if file, err := os.Stat(name); err == nil { // an error means that nginx has closed the file
 				bytes += file.Size()
 			}
 		}
@@ -80,7 +80,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	return bytes
 }
 
-// Clients send as many headers as nginx takes, and then nothing.
+// Clients send as many bytes of headers as nginx accepts, and never finish the request.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	limit := limits.Figure(t, "frontend nginx resources limits memory")
 	for _, c := range []struct{ name, text string }{
@@ -91,7 +91,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
 			hold(t, pod, 420, c.text)
-			// The other half is for 10,000 viewers.
+			// Half of nginx's memory limit is reserved for 10,000 viewers.
 			if took := pod.Nginx.Usage().Peak; took > limit/2 {
 				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
 			}
@@ -100,7 +100,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Nginx keeps a bounded number of large requests that do not end, and serves others.
+// nginx holds a bounded number of large requests that never end, and still serves other clients.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")
@@ -121,7 +121,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 					_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 					answer := make([]byte, 1)
 					if _, err := c.Read(answer); errors.Is(err, os.ErrDeadlineExceeded) {
-						kept = append(kept, c) // not answered
+						kept = append(kept, c) // nginx has not answered on this connection
 					}
 				}
 				conns = kept
@@ -145,10 +145,10 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Viewers read nothing of a book whose JSON is as long as it can be.
+// Viewers read nothing of the event stream of a guestbook whose JSON is as long as possible.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // without the race detector, which takes memory itself
+	binary := filepath.Join(t.TempDir(), "api") // built without the race detector, because the race detector needs memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

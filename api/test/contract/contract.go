@@ -1,4 +1,4 @@
-// Package contract tests what clients of guestbook.php rely on, on any deployment.
+// Package contract tests that a deployment of the guestbook behaves as clients of guestbook.php expect.
 package contract
 
 import (
@@ -26,17 +26,17 @@ type Redis interface {
 const (
 	key     = "messages"
 	updated = `{"message": "Updated"}`
-	old     = ",first,second" // a guestbook that the original page has written
+	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
 )
 
-// Run runs the conformance program on the guestbook at base, such as http://127.0.0.1:8000, whose master is redis, and what
-// only Redis can show. It overwrites the key messages.
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Run then makes the tests that
+// need a connection to the Redis master. Run overwrites the Redis key messages.
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
 	program := exec.CommandContext(t.Context(), "go", "run", "./api/test/conformance", "-url", base, "-key", key, "-profiles", "php,entries,live,concurrent,limits,origin")
 	program.Dir = must.Root(t)
-	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // the program runs here, and the guestbook maybe elsewhere
+	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // the program runs on this machine, even if a test builds the API for another
 	if report, err := program.CombinedOutput(); err != nil {
 		t.Errorf("conformance: %v\n%s", err, report)
 	}
@@ -44,7 +44,7 @@ func Run(t *testing.T, base string, master Redis) {
 		t.Errorf("conformance leaves %.100q, it was %q", got, old)
 	}
 
-	// A key that holds another type.
+	// From here on, the Redis key of the guestbook holds a list instead of a string.
 	must.Get(master.Do("DEL", key))(t)
 	must.Get(master.Do("RPUSH", key, "a"))(t)
 	checkError(t, awaitGet(t, base, http.StatusConflict, ""))
@@ -58,8 +58,8 @@ func Run(t *testing.T, base string, master Redis) {
 	}
 }
 
-// awaitGet waits until a get of the key is answered so, because a slave follows its master with a delay, and returns the body.
-// The body "" stands for any.
+// awaitGet repeats a get until the response has this status and this body, because a slave replicates with a delay. awaitGet accepts
+// any body if want is "", and returns the body.
 func awaitGet(t *testing.T, base string, status int, want string) (body string) {
 	t.Helper()
 	must.Await(t, "the answer to get", 5*time.Second, func() error {
@@ -80,7 +80,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects each of these headers once, with exactly this value.
+// checkHeaders expects that the response has each header of want once, with exactly this value.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {
@@ -108,12 +108,12 @@ func put(t *testing.T, master Redis, text string) {
 	must.Get(master.Do("SET", key, text))(t)
 }
 
-// held returns the text on the master.
+// held returns the text of the guestbook in Redis.
 func held(t *testing.T, master Redis) string {
 	t.Helper()
 	text, err := redis.String(master.Do("GET", key))
 	if err != nil && !errors.Is(err, redis.ErrNil) {
 		t.Error(err)
 	}
-	return text // "" if there is no book
+	return text // "" if the key does not exist
 }

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestMain runs this program as a part of addresses_test.go if GUESTBOOK_TEST names the part.
+// TestMain runs the tests. If the environment variable GUESTBOOK_TEST is set, TestMain runs a function of addresses_test.go instead.
 func TestMain(m *testing.M) {
 	inside := map[string]func() error{"inside": serveInside, "without-ipv6": execWithoutIPv6}[os.Getenv("GUESTBOOK_TEST")]
 	if inside == nil {
@@ -36,7 +36,7 @@ const (
 	writePath = "/guestbook/?cmd=set&key=messages&value=,x"
 )
 
-// unavailable expects that an address answers 503, in time, and that the page is there.
+// unavailable expects that a path answers 503 within 2.5 s, and that nginx still serves the page.
 func unavailable(t *testing.T, pod *localpod.Pod, path string) {
 	t.Helper()
 	asked := time.Now()
@@ -65,7 +65,7 @@ func TestWithoutMaster(t *testing.T) {
 	}
 
 	podtest.Start(t, pod.Master)
-	// The first request after the restart succeeds.
+	// The first write after the master's restart succeeds.
 	expect(t, pod.URL()+"/guestbook/?cmd=set&key=messages&value=,back", 200, updated)
 	if got := held(t, podtest.Dial(t, pod.Ports.Master)); got != ",back" {
 		t.Errorf("the master holds %q", got)
@@ -86,7 +86,7 @@ func TestWithoutSlave(t *testing.T) {
 }
 
 func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
-	// The master makes the slave wait for its first copy for longer than the test takes.
+	// The master delays the slave's first sync for longer than the test takes.
 	pod, master := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "600"}})
 	put(t, master, ",kept")
 	expect(t, pod.URL()+readPath, 200, `{"data": ",kept"}`)
@@ -121,7 +121,7 @@ func TestNginxNamesThePodAndTheVersion(t *testing.T) {
 		if got := response.Header.Values("X-Answered-By"); len(got) != 1 || got[0] != host+" dev" {
 			t.Errorf("%s is answered by %q", path, got)
 		}
-		// One line of nginx.conf must suffice to hide both.
+		// Only X-Answered-By may name the version, so that one line of nginx.conf hides the pod and the version.
 		if got := response.Header.Values("X-Guestbook-Version"); len(got) > 0 {
 			t.Errorf("%s says %q as well", path, got)
 		}
@@ -189,7 +189,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// processes lists the processes of the API and of nginx. After a crash, nginx's new worker has another number.
+// processes returns the process IDs of the API, of nginx and of nginx's workers. After a worker's crash, the new worker has another ID.
 func processes(pod *localpod.Pod) string {
 	ended := ""
 	select {

@@ -17,22 +17,22 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// send sends bytes to nginx on a new connection, and returns the response and its body.
+// send writes bytes to nginx on a new connection, and returns the response and its body.
 func send(t *testing.T, pod *localpod.Pod, raw string) (*http.Response, string) {
 	t.Helper()
 	c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 	defer c.Close()
 	must.OK(t, c.SetDeadline(time.Now().Add(20*time.Second)))
-	go func() { _, _ = io.WriteString(c, raw) }() // a server that refuses early does not read all
+	go func() { _, _ = io.WriteString(c, raw) }() // an error is fine, because nginx may refuse the request early
 	response := must.Get(http.ReadResponse(bufio.NewReader(c), nil))(t)
 	defer response.Body.Close()
 	return response, string(must.Get(io.ReadAll(response.Body))(t))
 }
 
-// head returns the head of a request with this line and these headers.
+// head returns the head of an HTTP request with this method and path, and with these headers.
 func head(line, headers string) string { return line + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" }
 
-// Nginx's own answers are JSON, as the API's are.
+// nginx's own error responses are JSON, as the API's error responses are.
 func TestErrorsOfNginx(t *testing.T) {
 	dir := t.TempDir()
 	pod, _ := podtest.Pod(t, localpod.Options{Dir: dir})

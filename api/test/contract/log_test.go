@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The access log has one line for a request: a short JSON object of printable ASCII.
+// nginx writes one line of access log for each request: a short JSON object of printable ASCII.
 func TestTheAccessLog(t *testing.T) {
 	output := &localpod.Output{}
 	pod, _ := podtest.Pod(t, localpod.Options{Output: func(process string) io.Writer {

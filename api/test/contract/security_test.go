@@ -14,10 +14,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// name is the name in the certificates of Redis.
+// name is the server name in the certificates of Redis.
 const name = "redis.example"
 
-// overTLS returns the settings of an API that reaches Redis over TLS and trusts the authorities of a file.
+// overTLS returns the environment of an API that connects to Redis over TLS and trusts the certificate authorities in a file.
 func overTLS(ports localpod.Ports, file string) []string {
 	return []string{
 		"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,
@@ -25,7 +25,7 @@ func overTLS(ports localpod.Ports, file string) []string {
 	}
 }
 
-// The API keeps the whole contract as the user of redis-user.conf and over TLS.
+// The API passes all contract tests if it connects to Redis over TLS as the user of redis-user.conf.
 func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	const password = `hunter2 "\$x'`
 	authority := podtest.NewAuthority(t)
@@ -51,7 +51,7 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	}
 }
 
-// Redis gets a certificate of another authority. The API reads the changed file of authorities without a restart.
+// Redis restarts with a certificate of another authority. The API reads the changed CA file without a restart.
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
 	ports := podtest.FreePorts(t)
@@ -59,7 +59,7 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 		return by.Issue(t, name, time.Now().Add(time.Hour), port)
 	}
 	master, slave := issue(old, ports.Master), issue(old, ports.Slave)
-	// The file is a link, as in a Secret's volume.
+	// The CA file is a symbolic link, as in the volume of a Kubernetes Secret.
 	volume := t.TempDir()
 	file := filepath.Join(volume, "ca.crt")
 	point := func(to string) {
@@ -96,7 +96,7 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	expect(t, write, 200, updated)
 	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 
-	// While the file is empty or away, the API trusts the last authority.
+	// While the CA file is empty or missing, the API trusts the last authority that it read.
 	nothing := filepath.Join(volume, "empty")
 	must.OK(t, os.WriteFile(nothing, nil, 0o600))
 	for _, to := range []string{nothing, filepath.Join(volume, "nowhere")} {

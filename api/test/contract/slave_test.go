@@ -15,10 +15,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// With GET_HOSTS_FROM=env the slave's master is an address, which may have no name.
+// With GET_HOSTS_FROM=env, the slave gets the IP address of its master, which may have no DNS name.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
 	t.Parallel()
-	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // nobody has these addresses
+	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has these addresses
 		port := podtest.FreePorts(t).Slave
 		slave := exec.Command(filepath.Join(must.Root(t), "redis-slave", "run.sh"), "--bind", "127.0.0.1", "--port", fmt.Sprint(port), "--dir", t.TempDir())
 		slave.Env = append(slave.Environ(), "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST="+master)

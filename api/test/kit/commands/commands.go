@@ -1,17 +1,17 @@
-// Package commands reads the commands that the documents show, and the output that they promise, and runs them as a reader
-// would.
+// Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs the commands as a
+// reader would.
 //
-// A command is in a fence ```sh, each a shell of its own; a fence ```text right after it is its output. Words after "sh" say
-// how tests treat it:
+// Each code block that begins with ```sh runs in its own shell. If a code block that begins with ```text follows, this is the expected
+// output. The words after "sh" choose how the tests treat the code block:
 //
-//	cluster     make e2e runs it, on a cluster. Without this word, or one of the next three, make test runs it
-//	e2e         another test of make e2e runs it, in a state that it needs
-//	release     another test of make test runs it, in a folder with the files of a release
-//	by-hand     no test runs it, because tests lack its needs or its time
-//	background  it runs until the document's end, as in a second terminal
-//	repeat      it is typed again until its output is right
-//	fails       its exit code is not 0
-//	figures     its numbers may differ
+//	cluster:     `make e2e` runs the code on a cluster. Without this word or one of the next three, `make test` runs the code.
+//	e2e:         Another test of `make e2e` runs the code, in the state of the cluster that the code needs.
+//	release:     Another test of `make test` runs the code, in a folder with the files of a release.
+//	by-hand:     No test runs the code, because the code takes too long or needs something that tests lack.
+//	background:  The command runs until the end of the document, as in a second terminal.
+//	repeat:      The test runs the code again until the output is as expected.
+//	fails:       The exit code must not be 0.
+//	figures:     The numbers in the output may differ.
 package commands
 
 import (
@@ -23,19 +23,19 @@ import (
 	"strings"
 )
 
-// A Block is one fence of commands.
+// A Block is one code block of a document that begins with ```sh.
 type Block struct {
-	File   string // below the repository
+	File   string // the document's path in the repository
 	Line   int
-	Words  []string // those after "sh"
+	Words  []string // the words after ```sh
 	Text   string
-	Output string // as the document promises it; "" promises nothing
+	Output string // the output that the document shows; "" is none
 }
 
-// Is reports whether the fence has a word.
+// Is reports whether the code block has this word after ```sh.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 
-// promised returns the pattern with which the block's output must begin.
+// promised returns the regular expression that must match the beginning of the block's output.
 func (b Block) promised() string {
 	if b.Is("figures") {
 		return promises(b.Output, asideOrFigure)
@@ -45,7 +45,7 @@ func (b Block) promised() string {
 
 func (b Block) String() string { return fmt.Sprintf("%s:%d: %s", b.File, b.Line, b.Text) }
 
-// Documents lists the documents of the repository, README.md first.
+// Documents returns the paths of the repository's Markdown documents, with README.md first.
 func Documents(root string) ([]string, error) {
 	files := []string{"README.md"}
 	for _, pattern := range []string{"*.md", "docs/*.md"} {
@@ -66,15 +66,15 @@ func Documents(root string) ([]string, error) {
 	return files, nil
 }
 
-// Read returns the commands of a document, in their order.
+// Read returns the code blocks of a document that begin with ```sh, in their order.
 func Read(root, file string) (blocks []Block, err error) {
 	content, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
 		return nil, err
 	}
-	var words, lines []string // of the fence that is open
+	var words, lines []string // the words and the lines of the code block that is being read
 	var indent string
-	follows := false // there were only blank lines since a fence of commands
+	follows := false // true if only blank lines have followed the last code block with ```sh
 	for i, line := range strings.Split(string(content), "\n") {
 		info, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
@@ -104,15 +104,15 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// aside matches the changing parts of an output: "…", the suffix of a Deployment's pod, percentages, and ages. asideOrFigure
-// also matches all numbers.
+// aside matches the parts of an expected output that may differ: "…", the suffix of a Deployment's pod, percentages, and ages.
+// asideOrFigure also matches every number.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns the pattern of an output: the words of each line with any space between them, and any text for what except
-// matches. "…" alone on a line stands for any number of lines.
+// promises returns a regular expression for an output. The regular expression allows any space between words, and any text in place of
+// the parts that except matches. In a document, a line of "…" alone stands for any number of lines of output.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// A Call is a command that a block runs.
+// A Call is one command that a block of a document runs.
 type Call struct {
 	Args  []string
-	Input string // from a pipe or a file
+	Input string // the standard input, from a pipe or a file
 }
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn stands for every program. It writes down its arguments and input, prints a word, and fails if it is command number
-// $FAILS.
+// standIn is a bash function that runs in place of every program. standIn writes the program's arguments and input to the file $CALLS,
+// and prints a word. For command number $FAILS, standIn fails instead of printing a word.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -33,20 +33,21 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned matches files outside of the repository.
+// mentioned matches the paths of files in /tmp, which are outside of the repository.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read and entered match a file and a folder of the working folder that a command reads or enters.
+// read matches a file of the working directory that a command reads. entered matches a folder that a command enters with cd.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder of a built program, for which no stand-in would run.
+// built matches the folder in the path of a built program. play removes the folder, because bash runs standIn only for a program
+// without a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
-// play types a block into a shell in which standIn runs for each command, and returns the commands that ran. Command number
-// fails fails; 0 is none. damaged is a file that existed before and that the block has overwritten.
+// play runs a block in bash, with standIn in place of every program, and returns the commands that ran. The parameter fails is the
+// number of the command that fails; 0 is none. The result damaged is a file that existed before and that the block has emptied.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -104,7 +105,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	return ran, damaged, nil
 }
 
-// harmless matches the commands that only read or add. Every other command may delete or overwrite.
+// harmless matches the commands that only read or add something. Every other command may delete or overwrite something.
 var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),
@@ -114,7 +115,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. kubectl does neither with an empty input.
+// overwrites reports whether a command may delete or overwrite something. A kubectl command with "-f -" and no input changes nothing.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -122,8 +123,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block once for each of its commands, which fails that time. It returns how often it played, and for each
-// failure the first later command that deletes or overwrites something.
+// Fail plays a block once for each of its commands, and makes another command fail each time. Fail returns the number of plays, and
+// a fault for each play in which a command after the failed command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -146,13 +147,14 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 	return len(all), faults, nil
 }
 
-// precise are selectors of the guestbook's objects alone.
+// precise lists the label selectors that match only objects of the guestbook.
 var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
 
-// verbs are kubectl's commands of two words.
+// verbs lists the first words of kubectl's commands of two words, such as "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague returns how a command may change objects of others: it chooses all of a kind, or by labels that others may have.
+// Vague returns why a kubectl command may change objects that do not belong to the guestbook, or "". A vague command selects all
+// objects of a kind, or selects objects by labels that other applications may use.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""
@@ -185,7 +187,7 @@ func (c Call) Vague() string {
 	return ""
 }
 
-// Calls lists the commands of a block.
+// Calls returns the commands that a block runs.
 func Calls(ctx context.Context, b Block) ([]Call, error) {
 	calls, _, err := play(ctx, b, 0)
 	return calls, err

@@ -7,11 +7,11 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// TestFail has commands that documents once had, and ones that they may have.
+// Fail finds the unsafe blocks among blocks that the documents once had or might have.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string
-		fault       string // that the first failure after which something is overwritten must name; "": there is none
+		fault       string // the text that the first fault must contain; "" means that there is no fault
 	}{
 		{"a shell's variable", `messages=$(kubectl exec deployment/redis-master -- redis-cli --raw get messages)
 kubectl delete deployment redis-master

@@ -16,21 +16,21 @@ import (
 
 // A Shell runs the commands of one document.
 type Shell struct {
-	Dir      string            // the repository
-	Env      []string          // all of the environment
-	Preamble string            // precedes each block: functions for programs that a test lacks
-	Replace  *strings.Replacer // of a reader's values by a test's, such as ports; nil replaces nothing
+	Dir      string            // the working directory, which is the repository
+	Env      []string          // the whole environment of the commands
+	Preamble string            // runs before each block, and defines functions in place of programs that a test lacks
+	Replace  *strings.Replacer // replaces a reader's values, such as ports, by the test's values; nil replaces nothing
 	running  map[string]*background
 }
 
-// A background command, as a reader has it in another terminal.
+// A background is a command that keeps running, as in a reader's second terminal.
 type background struct {
 	localpod.Output
 	cmd   *exec.Cmd
 	ended chan error
 }
 
-// Run runs a block as its words say, and returns its output. An error says how the output differs from the document.
+// Run runs a block and returns its output. If the output differs from the document, Run returns an error with the actual output.
 func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -62,7 +62,7 @@ func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	}
 }
 
-// Close ends what runs in the background.
+// Close ends the commands that run in the background.
 func (s *Shell) Close() {
 	for text := range s.running {
 		s.end(text)
@@ -74,7 +74,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	if s.Replace != nil {
 		text = s.Replace.Replace(text)
 	}
-	// curl shows its progress unless its output is a terminal.
+	// The function curl adds the options -sS, because curl prints a progress bar if the output is not a terminal.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, s.Env, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -82,7 +82,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a command and waits for its promised output. It ends an earlier run of the command first.
+// start starts a background command and waits for the output that the document shows. start first ends an earlier run of the command.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}
@@ -111,14 +111,14 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 	return nil
 }
 
-// end ends a background command as Ctrl-C does.
+// end sends SIGINT to a background command, as Ctrl-C does, and waits until the command has ended.
 func (s *Shell) end(text string) {
 	b, ok := s.running[text]
 	if !ok {
 		return
 	}
 	delete(s.running, text)
-	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT) // it may have ended
+	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT) // an error means that the command has already ended
 	select {
 	case <-b.ended:
 	case <-time.After(20 * time.Second):

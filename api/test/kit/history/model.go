@@ -10,20 +10,20 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entry is one entry of a book and all before it; nil is none.
+// entry is one entry of a guestbook, with a link to the entry before it. A nil pointer is an empty guestbook.
 type entry struct {
 	before         *entry
 	id, end        int64
-	raw, text, key string // raw is the text as the book has it
+	raw, text, key string // raw is the text as Redis holds it, with its comma
 }
 
-// hidden is the id of a hidden entry, and those hidden before.
+// hidden is the id of a hidden entry, with a link to the entry that was hidden before.
 type hidden struct {
 	before *hidden
 	id     int64
 }
 
-// state is a state of a book in the model.
+// state is the content of a guestbook at one moment of the model.
 type state struct {
 	last   *entry
 	hidden *hidden
@@ -43,13 +43,13 @@ func (s state) end() int64 {
 	return s.last.end
 }
 
-// append returns the state after an entry was added as it stands in the book.
+// append returns the state after an entry was added to the end of the guestbook. raw is the entry as Redis holds it.
 func (s state) append(raw, text, key string) state {
 	id := s.end()
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a book was set. Its entries have no keys.
+// value returns the state after a request has set the whole guestbook. In this state, the entries have no Idempotency-Keys.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -61,7 +61,7 @@ func value(text string) (s state) {
 	return s
 }
 
-// blanked returns an entry as it stands in the book once it is hidden.
+// blanked returns a hidden entry as Redis holds it: a comma, and spaces in place of the text.
 func blanked(raw string) string { return "," + strings.Repeat(" ", len(raw)-1) }
 
 func (s state) hides(id int64) bool {
@@ -73,7 +73,7 @@ func (s state) hides(id int64) bool {
 	return false
 }
 
-// hide returns the state after an entry was hidden. It is not ok if no entry starts at the id.
+// hide returns the state after the entry with this id was hidden. ok is false if no entry starts at the id.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
@@ -85,7 +85,7 @@ func (s state) hide(id int64) (_ state, ok bool) {
 	return s, false
 }
 
-// shows reports whether the book's newest entries are those of a page.
+// shows reports whether the entries of a page are the newest entries of the guestbook that are not blank.
 func (s state) shows(page []guestbook.Entry) bool {
 	e := s.last
 	for i := len(page); ; i-- {
@@ -102,16 +102,16 @@ func (s state) shows(page []guestbook.Entry) bool {
 	}
 }
 
-// model returns the effect of each request on a book:
+// model returns a model of the guestbook for porcupine. In this model, the requests have these effects:
 //
-//   - A post adds its text at the end, and its id is where the book ended before.
-//   - A post under a key that the book has an entry of adds nothing, and its id is that entry's.
-//   - A set replaces the book, and with it all keys that later repeats could be known by.
-//   - A hide blanks the entry at its id. All other entries stay where they are.
-//   - A refused write does nothing. An unknown one does what it says at any time after it was sent, perhaps after the end.
-//   - A page shows the newest entries that are not blank, of a book that has the entry seen. A get shows the whole book.
+//   - A post adds its text to the end of the guestbook. The entry's id is the guestbook's length before the post.
+//   - A post adds nothing if an entry already has the post's Idempotency-Key. A repeated post returns the id of the first post's entry.
+//   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
+//   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
+//   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
+//   - A page shows the newest entries that are not blank. A page never comes from a state that lacks the entry named in seen.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
-	whole := map[*string]uint64{} // the hashes of books that were read
+	whole := map[*string]uint64{} // maps the text of a whole guestbook that was read to its hash
 	return porcupine.Model{
 		Init: func() any { return state{} },
 		Step: func(before, input, _ any) (bool, any) {
@@ -145,7 +145,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// No entry leaves a book that all only post to. This spares the search most of its wrong ways.
+			// If visitors only post, the final value must have each entry at its id. This check spares the search most wrong orders.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

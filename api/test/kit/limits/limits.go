@@ -20,20 +20,19 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// Figures are bounds by name: numbers, bytes, or nanoseconds.
+// Figures maps the name of a bound to its value: a number, a number of bytes, or nanoseconds. The names of bounds have these forms:
 //
-//	server.maxBodyBytes                               a constant, or a field that is set to a constant, of the packages server,
-//	                                                  store, settings, main
-//	main.WithTimeout                                  the timeout of a context in main.go
-//	GOMEMLIMIT                                        a variable of the API's container
-//	nginx events worker_connections                   a directive, after the blocks that it is in
-//	frontend api resources limits memory              a number in a manifest: of frontend, master, slave or scaler
+//	server.maxBodyBytes                   names a constant, or a field set to a constant, of package server, store, settings or main.
+//	main.WithTimeout                      names the timeout of a context in main.go.
+//	GOMEMLIMIT                            names an environment variable of the API's container.
+//	nginx events worker_connections       names a directive of nginx.conf, after the blocks around the directive.
+//	frontend api resources limits memory  names a number in the manifest of frontend, master, slave or scaler.
 type Figures map[string]int64
 
-// Files are texts by the names of their files.
+// Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read reads all figures. Changed files replace those of the repository.
+// Read returns all bounds of the repository. For a path in changed, Read uses the text in changed instead of the file.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -72,7 +71,7 @@ func Read(changed Files) (Figures, error) {
 	return f, err
 }
 
-// Figure returns one figure of the repository.
+// Figure returns the value of one bound of the repository. Figure ends the test if there is no bound of this name.
 func Figure(t testing.TB, name string) int64 {
 	t.Helper()
 	figures, err := Read(nil)
@@ -82,7 +81,7 @@ func Figure(t testing.TB, name string) int64 {
 	return figures[name]
 }
 
-// units are the units of nginx, Kubernetes, Redis and Go.
+// units maps each unit that nginx, Kubernetes, Redis or Go writes after a number to its factor.
 var units = map[string]int64{
 	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "MiB": 1 << 20, "mb": 1 << 20,
 	"ms": int64(time.Millisecond), "s": int64(time.Second),
@@ -90,19 +89,19 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores the text if it is a figure.
+// put stores the value of a text if the text is a number, with or without a unit.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
 		return
 	}
 	if unit, ok := units[parts[2]]; ok {
-		n, _ := strconv.ParseInt(parts[1], 10, 64) // these are digits
+		n, _ := strconv.ParseInt(parts[1], 10, 64) // no error, because quantity has matched digits
 		f[name] = n * unit
 	}
 }
 
-// constants reads the constants of a Go file, and the constant fields and timeouts.
+// constants stores three things of a Go file: its constants, the fields that it sets to constants, and the timeouts of its contexts.
 func (f Figures) constants(pkg, text string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
 	if err != nil {
@@ -162,7 +161,7 @@ func (f Figures) value(pkg string, e ast.Expr) (int64, bool) {
 
 var words = regexp.MustCompile(`"[^"]*"|'[^']*'|[{};]|#.*|[^\s{};"'#]+`)
 
-// nginx reads the directives that end with a figure.
+// nginx stores every directive of an nginx.conf whose last word is a number.
 func (f Figures) nginx(text string) {
 	blocks := []string{"nginx"}
 	var directive []string
@@ -182,7 +181,7 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest reads every number of a manifest. A figure's name is its path, in which an item of a list has its name or its index.
+// manifest stores every number of a manifest under the path of its fields. In this path, an item of a list has its name or its index.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
@@ -204,7 +203,7 @@ func (f Figures) flatten(name string, node any) {
 			if o, ok := child.(map[string]any); ok && o["name"] != nil {
 				item = fmt.Sprint(o["name"])
 			}
-			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // of Redis, and its value
+			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // an argument of redis-server, followed by its value
 				pod, _, _ := strings.Cut(name, " ")
 				f.put(pod+" "+setting, fmt.Sprint(node[i+1]))
 			}

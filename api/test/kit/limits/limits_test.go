@@ -11,25 +11,25 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Costs in bytes, measured and rounded up. docs/guarantees.md says how they were measured.
+// These constants are measured amounts of memory in bytes, rounded up. docs/guarantees.md describes the measurements.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
-	// An idle connection of nginx costs memory.
+	// nginxConnection is the memory of an idle connection of nginx.
 	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
 	redisAlone                               = 16 << 20
-	slaveBuffer                              = 64 << 20 // client-output-buffer-limit of the master
-	socket                                   = 4 << 10  // in the kernel, which counts it for the container
-	// A slow viewer's buffers in the kernel are full: nginx's two connections, the API's one.
+	slaveBuffer                              = 64 << 20 // the master's client-output-buffer-limit for a slave
+	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit.
+	// nginxSlow and apiSlow are the full socket buffers of a slow viewer: of two connections in nginx, and of one in the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
-	// messageCopies counts the copies of a request's bytes: as received, parsed, and on the way to Redis.
+	// messageCopies is how often the API holds a request's bytes: as received, as parsed, and in the command to Redis.
 	messageCopies = 3
-	// readCopies counts the copies of a long book: its text, and JSON of up to six bytes for one, twice while the buffer grows.
+	// readCopies is how often the API holds a long guestbook: once as text, and twice as JSON, which has up to six bytes for each byte.
 	readCopies = 1 + 2*6
-	// visitors come beside the viewers. Each has a connection to nginx and one to the API.
+	// visitors is how many clients send requests beside the viewers. nginx has two connections for each visitor, one of them to the API.
 	visitors = 2000
 )
 
-// contradictions lists which figures do not go together.
+// contradictions returns a message for each rule that the bounds break.
 func contradictions(f Figures) (found []string) {
 	second := int64(time.Second)
 	n := func(name string) int64 {
@@ -55,7 +55,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// Times, from Redis to the visitor.
+	// The timeouts must grow from Redis to the visitor.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")
@@ -66,28 +66,28 @@ func contradictions(f Figures) (found []string) {
 	expect(n("main.ReadTimeout") > request && n("main.WriteTimeout") > request, "the API's server gives up before its handlers")
 	expect(n("nginx http client_body_timeout") < n("main.ReadTimeout"), "nginx waits for a body for longer than the API")
 	expect(n("nginx http upstream api keepalive_timeout") < n("main.IdleTimeout"), "nginx may use a connection that the API is closing")
-	for _, balancer := range []int64{60, 350, 600} { // of AWS and nginx; of AWS' network load balancers; of Google
+	for _, balancer := range []int64{60, 350, 600} { // idle timeouts of AWS and nginx, of AWS' network load balancers, and of Google
 		idle := n("nginx http keepalive_timeout")
 		expect(max(idle-balancer*second, balancer*second-idle) >= 10*second, fmt.Sprintf("nginx closes an idle connection when load balancers use it last, after %d s", balancer))
 	}
 	expect(n("server.heartbeat")*2 < n("nginx http server location = /guestbook/events proxy_read_timeout"), "a stream in which nothing happens ends")
 	expect(n("server.pollInterval") < n("server.heartbeat"), "the heartbeat is late")
 
-	// The pod's end.
+	// nginx and the API must stop within the pod's grace period.
 	nginxEnd := n("frontend nginx lifecycle preStop sleep seconds")*second + n("nginx worker_shutdown_timeout")
 	expect(nginxEnd+n("main.WithTimeout") < n("frontend terminationGracePeriodSeconds")*second, "the pod is killed before the API has stopped")
 
-	// Connections, files, memory.
+	// Connections, open files and memory must suffice for all viewers and visitors.
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	// waiting is what viewers have still to get: their own texts, and the texts that topics sent lately.
+	// waiting is the memory of texts that the API has not sent to viewers yet: texts for one viewer, and recent texts for all viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
-	// A small request has less than 10,000 bytes of header and as much of body.
+	// A small request has less than 10,000 bytes of headers and less than 10,000 bytes of body.
 	large := n("nginx http limit_conn") * (header + n("nginx http client_body_buffer_size"))
 	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + slow*nginxSlow + large + visitors/2*20_000
 	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))
@@ -171,14 +171,14 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 	}
 }
 
-// docs/guarantees.md says of each bound what happens beyond it.
+// docs/guarantees.md lists each bound and describes the behaviour beyond the bound.
 func TestEveryBoundIsInTheTable(t *testing.T) {
 	figures := must.Get(Read(nil))(t)
 	table := must.Read(t, must.Root(t), "docs/guarantees.md")
 	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|server\.slowAfter|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes|limit_conn)|.*(sizeLimit|ephemeral-storage))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
-		if last == "WithTimeout" { // has no name of its own
+		if last == "WithTimeout" { // a timeout that has no name of its own
 			continue
 		}
 		if bound.MatchString(name) && !regexp.MustCompile(`\b`+last+`\b`).MatchString(table) {

@@ -16,42 +16,42 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// HA runs k8s/ha/ as local processes with its scripts: three Redis with a sentinel each, and two proxies that lead to the
-// master. Each has a loopback address of its own instead of a name.
+// HA runs the scripts of k8s/ha/ as local processes: three Redis, a sentinel beside each Redis, and two proxies that connect clients
+// to the master. Each Redis and each proxy has its own loopback address in place of a DNS name.
 type HA struct {
 	Redis, Sentinels [3]*Process
 	Proxies          [2]*Process
 
-	single *Process // from which the three take over
+	single *Process // the earlier single Redis, whose data the three Redis take over
 	o      HAOptions
 	env    []string
-	nodes  []string // the addresses by which the three know each other
+	nodes  []string // the addresses by which the three Redis connect to each other
 }
 
-// HAOptions is how an HA differs from the usual one.
+// HAOptions are the settings of an HA.
 type HAOptions struct {
-	Dir      string // data and scripts; must exist
-	Net      string // the first three numbers of the addresses: 127.6.37
-	Port     int    // of Redis; the sentinels have the next one
-	Programs string // a folder whose redis-server comes before that of PATH
-	Password string // of all; empty: none
+	Dir      string // the folder for data and scripts, which must exist
+	Net      string // the first three numbers of the loopback addresses, such as 127.6.37
+	Port     int    // the port of each Redis; the sentinels listen on the next port
+	Programs string // a folder that is searched for redis-server before PATH
+	Password string // the password of every Redis and sentinel; "" is none
 	Output   func(process string) io.Writer
-	// Relay, if not nil, gets the address of one of the three, and returns the address by which the others know it.
+	// Relay, if not nil, gets the address of one Redis, and returns the address by which the other two Redis connect to it.
 	Relay func(addr string) (string, error)
-	// Edit, if not nil, changes a script.
+	// Edit, if not nil, gets the text of each script and returns the text to run.
 	Edit func(text string) string
 }
 
-// The last numbers of the addresses.
+// firstNode, firstProxy and singleNode are the last numbers of loopback addresses.
 const (
 	firstNode   = 1
 	firstProxy  = 11
 	singleNode  = 9
-	proxyPort   = 6380 // as in haproxy.cfg
+	proxyPort   = 6380 // the port of haproxy.cfg for Redis clients
 	proxyHealth = 8404
 )
 
-// NewHA prepares the processes. None runs yet.
+// NewHA returns an HA whose processes do not run yet.
 func NewHA(o HAOptions) (*HA, error) {
 	h := &HA{o: o}
 	scripts := filepath.Join(o.Dir, "scripts")
@@ -91,13 +91,13 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
-		// Protection is off, because the others' addresses are not local clients to this server.
+		// Protected mode is off, because Redis would refuse clients whose loopback address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// WriteScripts writes the files of k8s/ha/scripts/ to a folder. If edit is not nil, it changes each.
+// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If edit is not nil, edit changes each file's text.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
@@ -130,16 +130,17 @@ func (h *HA) nodeEnv(i int) []string {
 	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
 
-// Disk returns the data folder of one of the three.
+// Disk returns the data folder of Redis number i.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
 
-// Addr returns the address of one of the three.
+// Addr returns the address of Redis number i.
 func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port) }
 
-// ProxyAddr returns the address of a proxy.
+// ProxyAddr returns the address at which proxy number i accepts Redis clients.
 func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
 
-// Start starts all. Unless there is a master from an earlier time, the first of the three takes over.
+// Start starts every process and waits until Healthy returns nil. On the first start, Redis number 0 takes over the data of the
+// single Redis.
 func (h *HA) Start(ctx context.Context) error {
 	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
 	fresh := err != nil
@@ -159,7 +160,7 @@ func (h *HA) Start(ctx context.Context) error {
 	return errors.Join(h.single.Stop(), h.Redis[0].Await(ctx, h.Healthy))
 }
 
-// StartAll starts all processes at the same time.
+// StartAll starts the proxies, the sentinels and the three Redis at the same time.
 func (h *HA) StartAll(ctx context.Context) error {
 	all := h.all()
 	errs := make(chan error, len(all))
@@ -173,7 +174,7 @@ func (h *HA) StartAll(ctx context.Context) error {
 	return err
 }
 
-// Stop stops all that runs: clients before the servers that they use.
+// Stop stops all running processes: first the proxies, then the sentinels, then the Redis servers.
 func (h *HA) Stop() error {
 	var err error
 	for _, p := range append(h.all(), h.single) {
@@ -186,10 +187,10 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// SetPassword changes the password that this HA sends. It does not change its processes' password.
+// SetPassword changes the password with which HA connects to Redis. SetPassword does not change the password of a process.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
-// Run runs a script in the environment of one of the three, with these lines on its standard input.
+// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on its standard input.
 func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
 	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")
@@ -199,7 +200,8 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns which of the three a majority of the sentinels calls the master, or -1 if that one is no master.
+// Master returns the number of the Redis that is a master and that two or three sentinels name as the master. Master returns -1 if
+// no Redis is the master.
 func (h *HA) Master() int {
 	for i := range h.nodes {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
@@ -209,7 +211,7 @@ func (h *HA) Master() int {
 	return -1
 }
 
-// Healthy returns nil if there is a master with two slaves in sync, and all sentinels know the master.
+// Healthy returns nil if the master has two slaves in sync and all three sentinels name this master.
 func (h *HA) Healthy(context.Context) error {
 	master := h.Master()
 	if master < 0 {
@@ -230,7 +232,7 @@ func (h *HA) Healthy(context.Context) error {
 			return err
 		}
 		if state["flags"] != "master" {
-			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // or is at the last failover still
+			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // such as "master,failover_in_progress"
 		}
 		reply, err := h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")
 		if err != nil {
@@ -243,7 +245,7 @@ func (h *HA) Healthy(context.Context) error {
 	return nil
 }
 
-// named returns how many sentinels call one of the three the master.
+// named returns how many sentinels name Redis number i as the master.
 func (h *HA) named(i int) (n int) {
 	for j := range h.nodes {
 		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
@@ -272,7 +274,7 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 	return c.Do(command, args...)
 }
 
-// Dial connects to one of the servers. The timeout limits each answer.
+// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt and each reply of the server.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
 	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))

@@ -1,5 +1,5 @@
-// Package localpod runs the whole pod as local processes: a Redis master and a slave, the API, and nginx with the image's
-// configuration and page. `make run` uses it, and so do the tests.
+// Package localpod runs the guestbook as four local processes: a Redis master, a Redis slave, the API, and nginx with the image's
+// configuration and page. `make run` and the tests use this package.
 package localpod
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Ports are the processes' ports on 127.0.0.1.
+// Ports are the ports of 127.0.0.1 on which the four processes listen.
 type Ports struct{ Nginx, API, Master, Slave int }
 
-// Pod is the four processes, from the page to the data.
+// Pod is the four processes of a guestbook: nginx, the API, the Redis slave and the Redis master.
 type Pod struct {
 	Nginx, API, Slave, Master *Process
 	Ports                     Ports
@@ -34,22 +34,23 @@ type Pod struct {
 	password string
 }
 
-// Options is how a pod differs from the usual one.
+// Options are the settings of a Pod.
 type Options struct {
-	Dir        string // data, configuration and temporary files; must exist
+	Dir        string // the folder for data, configuration and temporary files, which must exist
 	Ports      Ports
 	APIBinary  string
 	APIEnv     []string                       // added to the API's environment
 	MasterArgs []string                       // added to the master's arguments
 	SlaveArgs  []string                       // added to the slave's arguments
-	Password   string                         // of master and slave; empty: none
-	Programs   string                         // a folder whose redis-server comes before that of PATH
-	Output     func(process string) io.Writer // receives a process's output
-	// MasterProxy and SlaveProxy, if not nil, get the address of master or slave, and return the address for the API.
+	Password   string                         // the password of master and slave; "" is none
+	Programs   string                         // a folder that is searched for redis-server before PATH
+	Output     func(process string) io.Writer // receives a process's output.
+	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil,
+	// gets the slave's address and returns the address to which the API connects.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
-// New prepares a pod. Nothing runs yet.
+// New returns a pod whose processes do not run yet.
 func New(o Options) (*Pod, error) {
 	root, err := Root()
 	if err != nil {
@@ -68,7 +69,7 @@ func New(o Options) (*Pod, error) {
 	}
 	nginxGlobals := "daemon off;"
 	if os.Getuid() == 0 {
-		nginxGlobals += " user root;" // as the user "nobody", workers could not read a page that is under /root
+		nginxGlobals += " user root;" // workers of the user "nobody" could not read a page below /root
 	}
 	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
@@ -111,8 +112,8 @@ func New(o Options) (*Pod, error) {
 	return p, nil
 }
 
-// adaptNginx writes the image's nginx.conf with this pod's ports and temporary folder, and links the page beside it. Paths are
-// relative to the folder in which nginx starts, because nginx takes a "$" in a path for a variable.
+// adaptNginx writes the image's nginx.conf with this pod's ports and temporary folder, and links the page beside nginx.conf. Paths
+// are relative to the folder in which nginx starts, because nginx would read a "$" in a path as a variable.
 func adaptNginx(root string, o Options) error {
 	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
 	if err != nil {
@@ -140,8 +141,8 @@ func adaptNginx(root string, o Options) error {
 	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
 }
 
-// Start starts all four, and returns when nginx serves the page and the API answers. It does not wait for the slave's first
-// sync, because the master answers until then.
+// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's
+// first sync, because the master answers reads until then.
 func (p *Pod) Start(ctx context.Context) error {
 	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
 		if err := process.Start(ctx); err != nil {
@@ -151,15 +152,15 @@ func (p *Pod) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops all that runs: clients before the servers that they use.
+// Stop stops all running processes: nginx, the API, the slave and the master, in this order.
 func (p *Pod) Stop() error {
 	return errors.Join(p.Nginx.Stop(), p.API.Stop(), p.Slave.Stop(), p.Master.Stop())
 }
 
-// URL returns the page's address.
+// URL returns the URL at which nginx serves the page.
 func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
 
-// APIURL returns the API's address.
+// APIURL returns the URL at which the API answers without nginx.
 func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
 func (p *Pod) masterReady(context.Context) error { return p.redisReady(p.Ports.Master) }
@@ -192,7 +193,7 @@ func (p *Pod) redisReady(port int) error {
 		err = p.recordCommands(port)
 	}
 	if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-		// Scripts may not write after a command whose result is random, as before Redis 5. Redis 5 and 6 know this command.
+		// After this command, Redis 5 and 6 refuse a script's write after a command with a random result, as Redis 2.8 does.
 		_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
 	}
 	return err
@@ -220,7 +221,7 @@ func get(ctx context.Context, url string) error {
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// Root returns the repository's folder, which the working directory is in.
+// Root returns the repository's folder. The working directory must be in the repository.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
@@ -236,7 +237,7 @@ func Root() (string, error) {
 	return "", err
 }
 
-// Build compiles the API into a file.
+// Build compiles the API to a file, with these flags of go build.
 func Build(ctx context.Context, file string, flags ...string) error {
 	root, err := Root()
 	if err != nil {
@@ -252,13 +253,14 @@ func Build(ctx context.Context, file string, flags ...string) error {
 
 var (
 	reservedMu sync.Mutex
-	reserved   []net.Listener // stay open until this process ends
+	reserved   []net.Listener // these listeners stay open until this process ends
 )
 
-// reserve reports whether no other process of these tests has reserved the port, and reserves it. A server binds the port only later.
+// reserve reserves a port for this process, and returns false if another test process has already reserved the port. FreePorts needs
+// reserve because the servers listen on their ports only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // only Linux has sockets whose names are no files
+		return true // only Linux has Unix sockets without a file
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {
@@ -270,8 +272,8 @@ func reserve(port int) bool {
 	return true
 }
 
-// FreePorts returns ports on which nothing listens. They are below the ports of outgoing connections, any of which could take
-// one.
+// FreePorts returns ports on which nothing listens. The ports are below the kernel's range for outgoing connections, so that no
+// outgoing connection takes one of the ports.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
@@ -286,7 +288,7 @@ func FreePorts() (Ports, error) {
 		if err != nil {
 			return Ports{}, err
 		}
-		defer listener.Close() // after all are found, so that they differ
+		defer listener.Close() // all listeners stay open until the end, so that the ports differ
 	}
 	return ports, nil
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// own holds the local addresses of the tests' own connections to Redis.
+// own holds the client addresses of the connections that tests open to Redis.
 var own sync.Map
 
-// DialOwn opens a connection whose commands count as a test's, not as the API's.
+// DialOwn opens a test's own connection to Redis. recordCommands ignores the commands of this connection.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -28,11 +28,11 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	}))...)
 }
 
-// monitored is a line of MONITOR: when, the database, the client ("lua" for a script's commands), and the words.
+// monitored matches a line of Redis' MONITOR: time, database, client ("lua" for a script's command), and the command's words.
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands writes each form of a command that the API sends to the Redis at the port to a file in the folder
-// REDIS_COMMANDS. A form is a command's name, the number of its words, and the words that may be options.
+// recordCommands watches the API's commands to the Redis at a port, and writes their forms to a file in the folder $REDIS_COMMANDS.
+// The form of a command is its name, the number of its arguments, and the arguments that may be options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {
@@ -54,7 +54,7 @@ func (p *Pod) recordCommands(port int) error {
 		defer file.Close()
 		option, seen := regexp.MustCompile(`^[A-Z]{2,}$`), map[string]bool{}
 		for {
-			line, err := redis.String(redis.ReceiveWithTimeout(c, 0)) // until the server ends
+			line, err := redis.String(redis.ReceiveWithTimeout(c, 0)) // without a timeout, because MONITOR goes on until the server ends
 			if err != nil {
 				return
 			}
@@ -62,7 +62,7 @@ func (p *Pod) recordCommands(port int) error {
 			if match == nil {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // or what one sends the other
+			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // the sender is a test, or master or slave
 				continue
 			}
 			words := strings.Split(match[2], `" "`)

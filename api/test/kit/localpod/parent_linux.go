@@ -2,5 +2,5 @@ package localpod
 
 import "syscall"
 
-// endWithParent makes the kernel end a process whose parent was killed and could not stop it.
+// endWithParent makes the kernel send SIGTERM to the new process when its parent process dies.
 func endWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGTERM }

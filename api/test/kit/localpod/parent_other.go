@@ -4,5 +4,5 @@ package localpod
 
 import "syscall"
 
-// endWithParent does nothing on a kernel that cannot do it.
+// endWithParent does nothing, because only Linux can end a process when its parent process dies.
 func endWithParent(*syscall.SysProcAttr) {}

@@ -21,15 +21,15 @@ const (
 	pollInterval = 10 * time.Millisecond
 )
 
-// Process is a program of the pod. It can be started and stopped again and again.
+// Process is a program of the pod. A test can start and stop the program many times.
 type Process struct {
 	name, path string
 	programs   string // a folder that is searched before PATH
-	dir        string // the folder that it runs in; "": this process's
+	dir        string // the program's working directory; "" is the caller's
 	args, env  []string
-	changing   sync.Mutex // env
-	group      bool       // of processes that are killed together, and wait for others until they are ready
-	stop       os.Signal  // asks it to end in good order
+	changing   sync.Mutex // protects env
+	group      bool       // if true, Kill also kills the child processes, and Start waits three times as long
+	stop       os.Signal  // the signal that asks the program to end in good order
 	ready      func(context.Context) error
 	out        io.Writer
 
@@ -38,7 +38,7 @@ type Process struct {
 	ended chan struct{} // closed when the process has ended
 }
 
-// Start starts the process and waits until it is ready.
+// Start starts the process and waits until the function ready returns nil.
 func (p *Process) Start(ctx context.Context) error {
 	path, err := find(p.programs, p.path)
 	if err != nil {
@@ -50,7 +50,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
-	// A group of its own gets no Ctrl-C. The starting program does, and stops the processes in order.
+	// A process in its own process group gets no Ctrl-C. The calling program gets Ctrl-C, and stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -58,7 +58,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	p.ended = make(chan struct{})
 	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+		_ = cmd.Wait() // cmd.ProcessState holds the exit status
 		close(ended)
 	}(p.cmd, p.ended)
 
@@ -74,7 +74,7 @@ func (p *Process) Start(ctx context.Context) error {
 	return nil
 }
 
-// Setenv adds to the process's environment from its next start on.
+// Setenv adds variables to the environment in which the process starts next.
 func (p *Process) Setenv(variables ...string) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
@@ -87,14 +87,14 @@ func (p *Process) environment() []string {
 	return append(os.Environ(), p.env...)
 }
 
-// Command returns a command of the process's program, in its environment.
+// Command returns a command that runs the process's program with other arguments, in the process's environment.
 func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, p.path, args...)
 	command.Env = p.environment()
 	return command
 }
 
-// Await waits until the condition returns nil, the process ends or the context does.
+// Await polls the condition until the condition returns nil. Await returns an error if the process or the context ends first.
 func (p *Process) Await(ctx context.Context, condition func(context.Context) error) error {
 	for {
 		err := condition(ctx)
@@ -111,40 +111,40 @@ func (p *Process) Await(ctx context.Context, condition func(context.Context) err
 	}
 }
 
-// Ended returns a channel that closes when the last started process has ended.
+// Ended returns a channel that is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Name returns the process's name in the pod.
+// Name returns the process's name in the pod, such as "master".
 func (p *Process) Name() string { return p.name }
 
-// Tail returns the end of what the process has printed.
+// Tail returns the last 2,000 bytes that the process has printed.
 func (p *Process) Tail() string {
 	if p.tail == nil {
-		return "" // never started
+		return "" // the process was never started
 	}
 	return p.tail.String()
 }
 
-// Pid returns the number of the process that was started last.
+// Pid returns the process ID of the latest start.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Signal sends a signal to the process.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Stop asks the process to end and waits for that. After stopTimeout it kills the process and returns an error.
+// Stop sends the stop signal and waits until the process has ended. After stopTimeout, Stop kills the process and returns an error.
 func (p *Process) Stop() error { return p.end(p.stop) }
 
-// Kill ends the process at once.
+// Kill sends SIGKILL and waits until the process has ended.
 func (p *Process) Kill() error { return p.end(syscall.SIGKILL) }
 
 func (p *Process) end(signal os.Signal) error {
 	if p.cmd == nil || p.ended == nil {
-		return nil // never started
+		return nil // the process was never started
 	}
 	if signal == syscall.SIGKILL && p.group {
 		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	}
-	_ = p.Signal(signal) // fails only if it has ended already
+	_ = p.Signal(signal) // fails only if the process has already ended
 	select {
 	case <-p.ended:
 		return nil
@@ -155,7 +155,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find searches a program in the folder if there is one, or else in PATH and in /usr/sbin, where Debian keeps servers.
+// find returns the path of a program. If folder is "", find searches PATH, and then /usr/sbin, where Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))
@@ -169,11 +169,11 @@ func find(folder, program string) (string, error) {
 	return path, err
 }
 
-// Output collects what programs print. Its zero value is ready for use, by several at once.
+// Output collects the output of programs. The zero value is ready for use, and several programs may write to it at once.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	most int // how many bytes at the end are kept; 0 keeps all
+	most int // how many of the last bytes Output keeps; 0 keeps all
 }
 
 func (o *Output) Write(b []byte) (int, error) {

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Usage is the consumption of a process and its children.
+// Usage is the CPU time and the memory of a process and its child processes.
 type Usage struct {
-	CPU    float64 // seconds so far
-	Memory int64   // resident bytes now
-	Peak   int64   // the most that they were
+	CPU    float64 // seconds of CPU time so far
+	Memory int64   // bytes that are resident now
+	Peak   int64   // the highest number of resident bytes so far
 }
 
-// Usage reads /proc. It returns zero without /proc, and for a process that has ended.
+// Usage reads /proc. Usage returns the zero value if there is no /proc or the process has ended.
 func (p *Process) Usage() (u Usage) {
-	const cpu, memory = 11, 21 // utime, stime and rss in proc(5), counted from the field after the program's name
+	const cpu, memory = 11, 21 // indexes of utime and rss in /proc/PID/stat (see proc(5)), after the program's name
 	for _, pid := range append(p.Children(), p.Pid()) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		_, afterName, _ := strings.Cut(string(stat), ") ")
@@ -26,7 +26,7 @@ func (p *Process) Usage() (u Usage) {
 		}
 		for _, ticks := range fields[cpu : cpu+2] {
 			n, _ := strconv.ParseFloat(ticks, 64)
-			u.CPU += n / 100 // USER_HZ
+			u.CPU += n / 100 // the kernel counts 100 ticks a second
 		}
 		pages, _ := strconv.ParseInt(fields[memory], 10, 64)
 		u.Memory += pages * int64(os.Getpagesize())
@@ -39,7 +39,7 @@ func (p *Process) Usage() (u Usage) {
 	return u
 }
 
-// Children returns the processes that it has started, such as nginx's workers.
+// Children returns the process IDs of the child processes, such as nginx's workers.
 func (p *Process) Children() (children []int) {
 	list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", p.Pid()))
 	for _, child := range strings.Fields(string(list)) {

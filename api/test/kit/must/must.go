@@ -23,7 +23,7 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// Get wraps a call whose error ends the test, and returns the call's value: must.Get(os.Hostname())(t).
+// Get returns the value of a call, as in must.Get(os.Hostname())(t). Get ends the test if the call returned an error.
 func Get[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -32,7 +32,7 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await polls until the condition returns nil. It ends the test after the limit.
+// Await polls the condition until the condition returns nil. Await ends the test if the limit passes first.
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -46,7 +46,7 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold polls until the condition is true. It ends the test after the limit.
+// Hold polls the condition until the condition returns true. Hold ends the test if the limit passes first.
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {
@@ -57,7 +57,7 @@ func Hold(t testing.TB, what string, limit time.Duration, condition func() bool)
 	})
 }
 
-// Root returns the repository's folder.
+// Root returns the path of the repository's folder.
 func Root(t testing.TB) string {
 	t.Helper()
 	return Get(localpod.Root())(t)
@@ -75,7 +75,7 @@ func Write(t testing.TB, file, text string) {
 	OK(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// Run runs a command and returns what it prints.
+// Run runs a command and returns the command's output. Run ends the test if the command fails.
 func Run(t testing.TB, command *exec.Cmd) string {
 	t.Helper()
 	out, err := command.CombinedOutput()
@@ -85,16 +85,16 @@ func Run(t testing.TB, command *exec.Cmd) string {
 	return string(out)
 }
 
-// Client keeps no connection open, because some tests count connections.
+// Client is an HTTP client without keep-alive, because some tests count open connections.
 var Client = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// Fetch returns the response to a GET, and its body.
+// Fetch sends a GET, and returns the response and its body.
 func Fetch(t testing.TB, url string) (*http.Response, string) {
 	t.Helper()
 	return Do(t, http.MethodGet, url, nil)
 }
 
-// Do returns the response to a request, and its body. Headers are pairs of a name and a value.
+// Do sends a request, and returns the response and its body. The arguments after body are names and values of headers, in turn.
 func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
 	request := Get(http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body))(t)
@@ -104,7 +104,7 @@ func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*h
 	return Send(t, request)
 }
 
-// Send returns the response to a request, and its body.
+// Send sends a request, and returns the response and its body.
 func Send(t testing.TB, request *http.Request) (*http.Response, string) {
 	t.Helper()
 	response := Get(Client.Do(request))(t)

@@ -18,15 +18,15 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Authority signs the certificates of a test's servers.
+// Authority is a certificate authority for the servers of a test.
 type Authority struct {
-	File string // its own certificate, as PEM
+	File string // the path of the authority's own certificate, as PEM
 
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// NewAuthority returns a new authority.
+// NewAuthority returns an authority with a new key and a new certificate.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{File: filepath.Join(t.TempDir(), "ca.crt"), key: newKey(t), cert: &x509.Certificate{
@@ -40,7 +40,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue makes a certificate for a server of that name, and returns the arguments with which a redis-server uses it on the port.
+// Issue signs a certificate for a server name, and returns the arguments with which redis-server serves TLS on the port.
 func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int) []string {
 	t.Helper()
 	dir, key := t.TempDir(), newKey(t)
@@ -58,7 +58,7 @@ func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int
 	}
 }
 
-// Trust returns the settings of a client that trusts this authority and expects a server of that name.
+// Trust returns the TLS settings of a client that trusts this authority and expects this server name.
 func (a *Authority) Trust(name string) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.cert)

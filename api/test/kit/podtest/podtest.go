@@ -1,4 +1,4 @@
-// Package podtest starts a local pod for a test.
+// Package podtest starts nginx, the API and Redis as local processes for a test.
 package podtest
 
 import (
@@ -18,11 +18,11 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// apiBinary is the API of Main.
+// apiBinary is the path of the API program that Main has built.
 var apiBinary string
 
 // Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If API_COVERAGE
-// names a folder, each API writes there which of its code has run.
+// names a folder, each API process writes its code coverage to this folder.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	if err != nil {
@@ -32,7 +32,7 @@ func Main(m *testing.M, flags ...string) int {
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
 	if dir := os.Getenv("API_COVERAGE"); dir != "" {
-		if err := os.Setenv("GOCOVERDIR", dir); err != nil { // of the programs that the tests start
+		if err := os.Setenv("GOCOVERDIR", dir); err != nil { // for the programs that the tests start
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -45,12 +45,12 @@ func Main(m *testing.M, flags ...string) int {
 	return m.Run()
 }
 
-// Command returns an operator's command, as in the container of the pod's API.
+// Command returns an operator's command of the API program, in the environment of the pod's API.
 func Command(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
 	return pod.API.Command(t.Context(), args...)
 }
 
-// Pod starts a whole pod with the API of Main, and returns a connection to its master. A data race in the API fails the test.
+// Pod starts nginx, the API, the slave and the master, and returns a connection to the master. A data race in the API fails the test.
 func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	pod := New(t, o)
@@ -63,7 +63,8 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New prepares a pod that the test's end stops. Its ports are free ones and its folder is new unless o names them.
+// New returns a pod whose processes do not run yet. The end of the test stops the pod. New chooses free ports and a temporary folder
+// unless o sets the ports and the folder.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	if o.Ports == (localpod.Ports{}) {
@@ -94,7 +95,7 @@ func FreePorts(t testing.TB) localpod.Ports {
 	return ports
 }
 
-// Redis starts only the pod's master and slave, and waits until they are in sync.
+// Redis starts only a pod's master and slave, and waits until the slave is in sync.
 func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := New(t, o)
@@ -103,7 +104,7 @@ func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	return pod
 }
 
-// Start starts processes one after the other.
+// Start starts the processes one after the other, and waits until each is ready.
 func Start(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
 	for _, p := range processes {
@@ -111,7 +112,7 @@ func Start(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Kill ends processes at once.
+// Kill ends the processes with SIGKILL, one after the other.
 func Kill(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
 	for _, p := range processes {
@@ -119,7 +120,7 @@ func Kill(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Stop stops processes in good order, one after the other.
+// Stop stops the processes with their stop signals, one after the other.
 func Stop(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
 	for _, p := range processes {
@@ -127,7 +128,7 @@ func Stop(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Await waits until the condition returns nil. The test fails if the process ends, or after 20 s.
+// Await waits until the condition returns nil. Await ends the test if the process ends first or if 20 s pass.
 func Await(t testing.TB, p *localpod.Process, condition func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -144,7 +145,7 @@ func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 	return c
 }
 
-// Do runs a command that must succeed.
+// Do runs a Redis command and returns the reply. Do ends the test if the command fails.
 func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 	t.Helper()
 	reply := must.Get(c.Do(command, args...))(t)

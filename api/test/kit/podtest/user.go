@@ -10,13 +10,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// UserFile returns the repository's redis-user.conf.
+// UserFile returns the text of api/redis-user.conf, which defines the Redis user of the API.
 func UserFile(t testing.TB) string {
 	t.Helper()
 	return must.Read(t, must.Root(t), "api", "redis-user.conf")
 }
 
-// User returns the arguments with which a redis-server knows the API's user by this password.
+// User returns the arguments of redis-server that define the API's Redis user with this password.
 func User(t testing.TB, password string) []string {
 	t.Helper()
 	sum := sha256.Sum256([]byte(password))

@@ -1,4 +1,4 @@
-// Package promtest starts a Prometheus for a test, with the rules of k8s/monitoring.
+// Package promtest starts a Prometheus server for a test, with the alerting rules of k8s/monitoring.
 package promtest
 
 import (
@@ -25,10 +25,10 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// timeout limits the start of each program, and each answer.
+// timeout limits the start of Prometheus, and each HTTP request of this package.
 const timeout = 30 * time.Second
 
-// Manifest decodes a manifest of k8s/monitoring.
+// Manifest decodes the YAML file of this name in k8s/monitoring.
 func Manifest(t testing.TB, name string, into any) {
 	t.Helper()
 	var content any
@@ -38,27 +38,27 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerts to a file that Prometheus reads. It divides their minutes by speed.
+// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus. Rules divides the minutes in the alerting rules by speed.
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
 	Manifest(t, "guestbook-prometheusrule.yaml", &rule)
 	text := minutes.ReplaceAllFunc(rule.Spec, func(match []byte) []byte {
 		part := minutes.FindSubmatch(match)
-		n, _ := strconv.Atoi(string(part[2])) // they are digits
+		n, _ := strconv.Atoi(string(part[2])) // no error, because minutes has matched digits
 		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
 	})
 	must.OK(t, os.WriteFile(file, text, 0o644))
 }
 
-// Prometheus is a running server.
+// Prometheus is a running Prometheus server.
 type Prometheus struct{ url string }
 
-// Target returns the host:port that is scraped now, or "" for none.
+// Target returns the host:port that Prometheus scrapes now, or "" if nothing runs.
 type Target func() string
 
-// Start runs a Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs every 15 s divided
-// by speed; the alerts' times are divided as well.
+// Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. Start divides the
+// scrape interval of 15 s and the times in the alerting rules by speed.
 func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,12 +90,12 @@ scrape_configs:
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
 	must.Hold(t, "Prometheus answers", timeout, func() bool { return answers(p.url + "/-/ready") })
-	// up is 0 for a target that does not answer.
+	// Prometheus also stores the metric up for a target that does not answer: the value is 0.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
-// forward answers as the target does.
+// forward sends the request to the target and copies the target's response.
 func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
 	address := target()
 	if address == "" {
@@ -115,10 +115,10 @@ func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
 	defer response.Body.Close()
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body) // Prometheus notices a cut answer
+	_, _ = io.Copy(w, response.Body) // Prometheus detects an incomplete response
 }
 
-// once keeps no connection open, because tests count connections.
+// once is an HTTP client without keep-alive, because some tests count open connections.
 var once = &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
@@ -131,7 +131,7 @@ func answers(url string) bool {
 	return err == nil && response.StatusCode == http.StatusOK
 }
 
-// run starts a program, which is stopped when the test ends.
+// run starts a program. The program is killed when the test ends.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -143,17 +143,17 @@ func run(t testing.TB, name string, args ...string) {
 	}
 	t.Cleanup(func() {
 		stop()
-		_ = program.Wait() // it was killed
+		_ = program.Wait() // an error, because stop has killed the program
 	})
 }
 
-// Series is one result of a query.
+// Series is one time series in the response to a query.
 type Series struct {
 	Metric map[string]string
-	Value  [2]any // a time and a text
+	Value  [2]any // a Unix time, and the value as a string
 }
 
-// Query returns the present results of an expression.
+// Query returns the current values of a PromQL expression.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
 	response := must.Get(once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}}))(t)
@@ -168,7 +168,7 @@ func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	return answer.Data.Result
 }
 
-// Fired returns the names of the alerts that have fired since then.
+// Fired returns the names of the alerts that have fired since a time.
 func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	t.Helper()
 	query := fmt.Sprintf(`group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[%dms]))`, max(time.Since(since).Milliseconds(), 1))
@@ -179,13 +179,13 @@ func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	return names
 }
 
-// Panel is one panel of the dashboard.
+// Panel is one panel of the Grafana dashboard.
 type Panel struct {
 	Title, Description string
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the panels of k8s/monitoring's dashboard. Their rates are over the window.
+// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The queries of the panels compute rates over the window.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

@@ -1,4 +1,4 @@
-// Package visitors implements clients of a guestbook that post, repeat unanswered posts, read and watch.
+// Package visitors implements test clients that post entries, repeat unanswered posts, read pages, and watch the event stream.
 package visitors
 
 import (
@@ -21,28 +21,28 @@ import (
 	"guestbook/api/test/kit/history"
 )
 
-// Visitor is a client of the guestbook at Base, such as http://127.0.0.1:8000.
+// Visitor is a client of the guestbook at the URL Base, such as http://127.0.0.1:8000.
 type Visitor struct {
 	Base   string
 	Client *http.Client
-	// Repeated counts the posts that were sent again.
+	// Repeated is how many posts the visitor has sent again.
 	Repeated int
-	// Done, if not nil, is called after every request but streams.
+	// Done, if not nil, is called after every request except event streams.
 	Done func(Request)
 }
 
-// Request is the outcome of a request.
+// Request describes a finished request.
 type Request struct {
-	What   string // post, set, get, page, or page as new as one seen
+	What   string // "post", "set", "get", "page", or "page as new as one seen"
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error // no answer, or only a part of it
-	// History is a history.Write, or the history.Read of an answer, or nil.
+	Err    error // not nil if no answer, or only a part of the answer, arrived.
+	// History is the request as a history.Write or a history.Read. History is nil for a failed read.
 	History any
 }
 
-// Outcome returns what an answer says of a write.
+// Outcome returns the outcome of a write that got this status, body or error.
 func Outcome(status int, body string, err error) history.Outcome {
 	switch {
 	case err != nil:
@@ -55,13 +55,13 @@ func Outcome(status int, body string, err error) history.Outcome {
 	return history.Unknown
 }
 
-// Entry is an entry in an answer.
+// Entry is an entry of the guestbook in a JSON response.
 type Entry struct {
 	ID   int64
 	Text string
 }
 
-// NewClient returns a client that keeps that many connections open.
+// NewClient returns an HTTP client that keeps up to this many idle connections open.
 func NewClient(connections int) *http.Client {
 	return &http.Client{
 		Timeout:   15 * time.Second,
@@ -69,7 +69,7 @@ func NewClient(connections int) *http.Client {
 	}
 }
 
-// Post posts an entry, and repeats the post under the same key until it succeeds, is refused, or ctx ends.
+// Post posts an entry. Post repeats the request with the same Idempotency-Key until the server stores or refuses the entry, or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	key := rand.Text()
 	for {
@@ -90,7 +90,7 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	}
 }
 
-// PostOnce posts an entry once, without a key, and reports whether the post was acknowledged.
+// PostOnce posts an entry once, without an Idempotency-Key. ok reports whether the server has acknowledged the post.
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	status, body, err := v.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, "")
 	var entry Entry
@@ -98,7 +98,7 @@ func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool)
 	return entry.ID, ok
 }
 
-// Set writes a whole guestbook, as an old page does. Without a key, the request names none.
+// Set overwrites a whole guestbook, as the page of the PHP guestbook does. If key is "", the request has no parameter key.
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	var answer struct{ Message *string }
 	err := v.php(ctx, "set", key, url.Values{"value": {value}}, &answer)
@@ -108,7 +108,7 @@ func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Get reads a whole guestbook, as an old page does. Without a key, the request names none.
+// Get returns a whole guestbook, as the page of the PHP guestbook reads it. If key is "", the request has no parameter key.
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
 	var answer struct{ Data *string }
 	err := v.php(ctx, "get", key, url.Values{}, &answer)
@@ -129,7 +129,7 @@ func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, an
 	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), answer)
 }
 
-// Page reads the newest page of the book, with the entry seen or a newer one on it. -1 asks for any page.
+// Page returns the newest page of the guestbook. Unless seen is -1, the page must contain the entry with the id seen or newer entries.
 func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
@@ -141,7 +141,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	return answer.Entries, err
 }
 
-// get reads JSON. If the status is not 200, the error begins with the status.
+// get decodes the JSON response to a GET into answer. If the status is not 200, the error begins with the status.
 func (v *Visitor) get(ctx context.Context, what, path string, answer any) error {
 	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
 	switch {
@@ -160,8 +160,8 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 	start := time.Now()
 	status, body, err := v.exchange(ctx, method, path, form, idempotencyKey)
 	if write := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &write) && write.Op == "write" {
-		// The server closed the idle connection meanwhile, and a client repeats the request then (RFC 9112, 9.3.1). net/http does
-		// so only if the request fits into its buffer of 4 KB.
+		// The server has closed the idle connection, after which a client repeats a GET (RFC 9112, 9.3.1). net/http repeats only
+		// a request that fits into its buffer of 4 KB.
 		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
 	}
 	if v.Done != nil {
@@ -172,7 +172,7 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 	return status, body, err
 }
 
-// history returns what a history needs to know of a request and its answer.
+// history returns a request and its answer as a history.Write or a history.Read. history returns nil for a failed read.
 func (v *Visitor) history(what, path, text, idempotencyKey string, outcome history.Outcome, body string) any {
 	_, query, _ := strings.Cut(path, "?")
 	params := php.ParseQuery(query)
@@ -182,7 +182,7 @@ func (v *Visitor) history(what, path, text, idempotencyKey string, outcome histo
 		Entries []guestbook.Entry
 		Data    string
 	}
-	_ = json.Unmarshal([]byte(body), &answer) // an error has none of these
+	_ = json.Unmarshal([]byte(body), &answer) // an error response has none of these fields
 	switch {
 	case what == "post":
 		return history.Write{Book: guestbook.DefaultKey, Text: text, Key: idempotencyKey, Outcome: outcome, ID: answer.ID}
@@ -196,7 +196,7 @@ func (v *Visitor) history(what, path, text, idempotencyKey string, outcome histo
 	}
 	read := history.Read{Book: guestbook.DefaultKey, Seen: -1, Entries: answer.Entries}
 	if seen, ok := params.Get("seen"); ok {
-		read.Seen, _ = strconv.ParseInt(seen.Text, 10, 64) // it is a number
+		read.Seen, _ = strconv.ParseInt(seen.Text, 10, 64) // no error, because Page has written a number
 	}
 	return read
 }
@@ -214,15 +214,15 @@ func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Va
 	}
 	response, err := v.Client.Do(r)
 	if err != nil {
-		return 0, "", errors.Unwrap(err) // without the address, which differs each time
+		return 0, "", errors.Unwrap(err) // without the URL, which differs each time
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(body), err
 }
 
-// Watch calls seen with each entry after the id, or with all for -1, until seen returns false or ctx ends. After a lost stream it
-// goes on where it was, as a browser does. A reset is an error.
+// Watch reads the event stream, and calls seen with each entry after an id (-1: with every entry) until seen returns false or ctx
+// ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
 		last, done, err := v.watchOnce(ctx, after, seen)
@@ -245,7 +245,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 	if err != nil {
 		return last, true, err
 	}
-	streaming := http.Client{Transport: v.Client.Transport} // without a limit of time
+	streaming := http.Client{Transport: v.Client.Transport} // without a timeout, because a stream does not end
 	response, err := streaming.Do(r)
 	if err != nil {
 		return last, false, err
@@ -255,7 +255,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		return last, false, fmt.Errorf("answered %s", response.Status)
 	}
 	lines := bufio.NewReaderSize(response.Body, 512)
-	event := "" // the last one's name
+	event := "" // the name of the current event
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
