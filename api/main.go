@@ -38,7 +38,7 @@ func main() {
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// drainSignal makes the API report "not ready" to Kubernetes while it goes on answering requests. The command "api drain" sends
+// drainSignal makes the API report "not ready" to Kubernetes, but the API goes on answering requests. The command "api drain" sends
 // drainSignal.
 const drainSignal = syscall.SIGUSR1
 
@@ -106,7 +106,8 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	})
 	httpServer := &http.Server{
 		Handler: api,
-		// nginx in front of the API has shorter timeouts. The timeouts here protect the API from a client that does not go through nginx.
+		// nginx in front of the API has shorter timeouts. The timeouts of the API protect it from a client that does not connect through
+		// nginx.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
 		IdleTimeout:    90 * time.Second, // nginx closes an idle connection earlier

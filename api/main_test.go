@@ -59,7 +59,7 @@ func TestNohup(t *testing.T) {
 	if err := cmd.Process.Signal(drainSignal); err != nil {
 		t.Fatal(err)
 	}
-	p.await(t, "/readyz", http.StatusServiceUnavailable) // Linux delivers SIGHUP before SIGUSR1, because its number is smaller
+	p.await(t, "/readyz", http.StatusServiceUnavailable) // once SIGUSR1 has arrived, SIGHUP has arrived, because Linux delivers the lower number first
 	if status := p.get(t, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d", status)
 	}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# bench-compare.sh runs the Go benchmarks of COMMIT and of the working tree, and compares their results.
+# bench-compare.sh runs the Go benchmarks of COMMIT and of the working tree, and compares the results.
 #
 #   bench-compare.sh COMMIT COUNT   runs each benchmark COUNT times
 set -eu

@@ -11,7 +11,7 @@ go test -count=1 -skip '^TestRelease' ./api/test/manifests
 go install sigs.k8s.io/kubectl-validate@v0.0.4
 go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 
-# quiet FILE COMMAND… writes the command's output to the file, and prints this output if the command fails.
+# quiet FILE COMMAND… writes the command's output to the file, and prints the output if the command fails.
 quiet() {
   out=$1
   shift
@@ -29,7 +29,7 @@ rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
   "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
-# Each version of Kubernetes is a Go module that contains the schemas of this version.
+# Each version of Kubernetes is a Go module that contains its schemas.
 for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   schemas=.build/schemas/$version
   if [ ! -d "$schemas" ]; then
@@ -41,7 +41,7 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
     done
     mv .build/schemas/new "$schemas"
   fi
-  # If this version of Kubernetes lacks an API group, kubectl-validate would use the schemas of Kubernetes 1.30 without an error.
+  # If a version of Kubernetes lacks an API group, kubectl-validate would use the group's schemas of Kubernetes 1.30 without an error.
   find k8s all-in-one .build/components -name '*.yaml' -exec sed -n 's/^apiVersion: //p' {} + | sort -u |
     grep -v -e '^gateway\.' -e '^monitoring\.' | while read -r group; do
       [ -f "$schemas/api/$group.json" ] || [ -f "$schemas/apis/$group.json" ] || { echo "Kubernetes $version has no $group" >&2; exit 1; }
@@ -49,8 +49,8 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   quiet .build/valid .build/kubectl-validate --version 1.30 --local-schemas "$schemas" --local-crds .build/crds k8s all-in-one .build/components
 done
 
-# The next options disable some checks of kube-score. A comment names the reason for each option.
-# The containers have a memory limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
+# The next options disable some checks of kube-score. The comment above each option names the reason. The containers have a memory limit
+# but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
 # The containers write only to volumes and logs, so they need no limit for ephemeral storage.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit

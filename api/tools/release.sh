@@ -1,6 +1,6 @@
 #!/bin/sh
-# release.sh builds the files of a release from the last commit. CHANGELOG.md describes these files. Every build of the same commit, with
-# the same versions of Go and of the base images, writes the same bytes.
+# release.sh builds the files of a release from the last commit. CHANGELOG.md describes the files of a release. Every build of the same
+# commit, with the same versions of Go and of the base images, writes the same bytes.
 #
 #   release.sh FOLDER VERSION [REGISTRY]   REGISTRY is the registry of the images; without REGISTRY, images have the names in k8s/
 #
@@ -16,7 +16,7 @@ if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/SHA256SUMS" ]; then
   echo "release.sh: $out holds something else than a release: name another folder" >&2
   exit 1
 fi
-# These settings make the files independent of this machine's locale and Go configuration.
+# The next settings make the files of a release independent of this machine's locale and Go configuration.
 export LC_ALL=C GOFLAGS=-mod=readonly GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
 umask 022
 commit=$(git rev-parse HEAD)
@@ -31,8 +31,8 @@ git archive HEAD | tar -x -C "$tmp/src"
 cd "$tmp/src"
 go=$(go env GOVERSION)
 
-# pack FOLDER ARCHIVE writes a tar archive of the folder. The archive does not depend on the times, users and modes of the files, nor on
-# their order.
+# pack FOLDER ARCHIVE writes a tar archive of the folder. The tar archive does not depend on the times, users and modes of the files, nor
+# on the order of the files.
 pack() {
   (cd "$1" && find . -mindepth 1 -printf '%P\n') | sort |
     tar -C "$1" -c -f "$2" --no-recursion --format=gnu --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -T -
@@ -64,7 +64,7 @@ local=127.0.0.1:$(sed -n 's/.*serving on port //p' "$tmp/registry.log")
 quiet() { "$@" >"$tmp/quiet.log" 2>&1 || { cat "$tmp/quiet.log" >&2; exit 1; }; }
 
 # copy IMAGE ARCHITECTURE copies a public image for one platform to $local/ARCHITECTURE/IMAGE. copy fails if the image does not exist for
-# this platform.
+# the platform.
 copy() {
   target=$local/$2/$1
   if [ "$bases" = docker ]; then
@@ -72,13 +72,13 @@ copy() {
   else
     "$crane" copy --platform "linux/$2" "$bases/${1#*/}" "$target"
   fi >"$tmp/copy.log" 2>&1 || return 1
-  # crane copies an image with a single platform even if another platform was requested, so the architecture is checked here.
+  # crane copies an image with a single platform even if another platform was requested, so the script checks the architecture.
   echo "its architecture is another" >"$tmp/copy.log"
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with this word. If the argument is a list, last prints it in the
-# form that crane accepts.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a list, last prints the list in
+# the form that crane accepts.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -147,8 +147,8 @@ while read -r image; do
 done <"$tmp/stock"
 sed -i -f "$tmp/images.sed" "$dist"/*.yaml
 
-# The bundle contains the manifests of k8s/ with a single file for each platform: an archive of all images that Docker, containerd, kind
-# and minikube can load. If an image lacks a platform, the bundle has no archive for this platform.
+# The bundle contains the manifests of k8s/, and one archive for each platform with all images. Docker, containerd, kind and minikube can
+# load this archive. If an image lacks a platform, the bundle has no archive for the platform.
 sed -n 's/^ *image: *//p' "$bundle/guestbook.yaml" | sort -u >"$tmp/bundled"
 for arch in amd64 arm64; do
   [ "$(wc -l <"$tmp/$arch/images")" = 3 ] || continue
@@ -170,7 +170,7 @@ for arch in amd64 arm64; do
 done
 pack "$bundle" "$dist/guestbook-$version-airgap.tar"
 
-# The next commands write the list of the API's Go modules, the provenance of the files, and their checksums.
+# The next commands write the list of the API's Go modules, the provenance of the files, and the checksums of all files.
 quiet "$cyclonedx" bin -json -noserial -notimestamp -licenses -assert-licenses -std -version "$version" -output "$dist/sbom.cdx.json" \
   "$dist/api-linux-amd64"
 cd "$dist"

@@ -1,5 +1,5 @@
-// Package admin implements the operator's commands: entries, hide, export and import. The commands use only the Redis master, and have
-// the same settings as the API.
+// Package admin implements the operator's commands: entries, hide, export and import. The operator's commands use only the Redis master,
+// and read the same environment variables as the API.
 package admin
 
 import (
@@ -21,7 +21,7 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Usage explains the commands.
+// Usage is the help text for the operator's commands.
 const Usage = `
 An operator gives a command:
 
@@ -47,7 +47,7 @@ type command struct {
 	stderr io.Writer
 }
 
-// commands maps the name of each command to its method and to the least and most number of its arguments.
+// commands maps the name of each command to its method, and to the least and the greatest number of its arguments.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -58,7 +58,7 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is the end of each error about wrong arguments.
+// errUsage is wrapped in each error about wrong arguments.
 var errUsage = errors.New("see api -help")
 
 // Run runs the command args[0] and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
@@ -76,7 +76,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// run parses the arguments of the command with this name, and calls the command's method.
+// run parses the arguments of the operator's command called name, and calls the method of this command.
 func (c *command) run(name string, args []string) (err error) {
 	named, ok := commands[name]
 	if !ok {
@@ -118,7 +118,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls do with every entry after the position, oldest first. each leaves out entries that are posted meanwhile.
+// each calls the function do for every entry after a position in the guestbook, oldest first. each omits entries that clients append
+// while each is running.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -63,8 +63,8 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 		case err := <-ended:
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
-			// The resource usage after the command's end would include this test's own memory, because the command began as a fork of the
-			// test.
+			// The memory use that Linux reports after a command's end would include the test's own memory, because the command began as a
+			// fork of the test.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
 			_, _ = fmt.Sscan(most, &memory) // the file is empty after the end of the command
@@ -152,7 +152,7 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-// The Redis user of the API may run all operator's commands, on the guestbooks that this user may access.
+// All operator's commands work for the Redis user of the API, but only on the guestbooks that this Redis user may access.
 func TestAsTheUserOfTheAPI(t *testing.T) {
 	const password = "secret"
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, password), SlaveArgs: podtest.User(t, password)})

@@ -31,8 +31,8 @@ func (c *command) entries([]string) error {
 // formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print writes an entry as one line. It escapes characters that move a terminal's cursor or reverse its text, in the form of Go's string
-// literals. print escapes quotes, because a spreadsheet would join the lines between two quotes. print puts an apostrophe before a
+// print writes an entry as one line. print escapes characters that would move a terminal's cursor or reverse the text, as a Go string
+// literal does. print escapes quotes, because a spreadsheet would join the lines between two quotes. print puts an apostrophe before a
 // formula, so that no spreadsheet runs the formula.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))

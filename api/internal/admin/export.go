@@ -27,8 +27,8 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write writes each entry as one line, and the number of entries as the last line. All lines are ASCII, so that no shell, terminal or
-// editor changes the export.
+// write writes each entry as one line, and the number of entries as the last line. All lines of an export are ASCII, so that no shell,
+// terminal or editor changes the export.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
@@ -50,7 +50,7 @@ func (c *command) write(out *bufio.Writer) error {
 	return err
 }
 
-// appendJSON appends the text, escaped to ASCII, as a JSON string without its quotes.
+// appendJSON appends the text as a JSON string without the quotes. All characters outside ASCII are escaped.
 func appendJSON(dst []byte, text string) []byte {
 	for _, r := range text {
 		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// maxChunkEntries and chunkBytes bound a chunk of entries. An import appends each chunk at once. Only the last entry of a chunk may
-	// exceed chunkBytes.
+	// maxChunkEntries and chunkBytes bound a chunk of entries. An import appends each chunk with a single Redis command. Only the last
+	// entry of a chunk may exceed chunkBytes.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
 	// maxTextBytes is the length of the longest text in an import, because the PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is enough for a line with a text of maxTextBytes in its longest form: each byte as \ufffd, and all bytes again in
-	// base64.
+	// maxLineBytes is the length of the longest line in an import. It is enough for a text of maxTextBytes that is written with each byte
+	// as \ufffd and again in base64.
 	maxLineBytes = 8 << 20
 )
 
@@ -29,7 +29,7 @@ const (
 type line struct {
 	Text    string `json:"text"`
 	Bytes   []byte `json:"bytes"`   // the text in base64, if it is not valid UTF-8
-	Entries *int   `json:"entries"` // number of entries before the end; nil: the line is an entry
+	Entries *int   `json:"entries"` // number of entries in the export, in its last line; nil: the line is an entry
 }
 
 // importing is the state of a running import.
@@ -41,7 +41,7 @@ type importing struct {
 }
 
 // load reads entries from stdin and appends them in chunks. The same lines always make the same chunks, so that a repeated import finds
-// each chunk by its idempotency key. load appends the entries after the last whole chunk only if all lines are valid.
+// each chunk by its idempotency key. load appends the last, incomplete chunk only if all lines are valid.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -54,7 +54,7 @@ func (c *command) load([]string) error {
 	return err
 }
 
-// read parses all lines of stdin, and appends their entries.
+// read parses all lines of stdin, and appends the entries in these lines to the guestbook.
 func (i *importing) read() error {
 	lines := bufio.NewScanner(i.stdin)
 	lines.Buffer(nil, maxLineBytes)
@@ -72,7 +72,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // another export may follow
+			entries, ended = 0, true // another export may follow in the same input
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -93,8 +93,8 @@ func (i *importing) read() error {
 }
 
 // append appends a chunk, unless an earlier import has appended the same chunk. The idempotency key of a chunk is a hash of all entries
-// before the chunk. If an earlier import appended only a part of the chunk, because its export was shorter, append finds this part and
-// appends the rest.
+// before the chunk. If an earlier import appended only a part of the chunk, because its export was shorter, append skips the entries of
+// this part and appends the other entries of the chunk.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -123,7 +123,8 @@ func (i *importing) append(chunk []string) error {
 	return nil
 }
 
-// appendOnce appends the texts under the idempotency key. known is true if an earlier import has already appended these texts.
+// appendOnce appends the texts under the idempotency key. appendOnce returns known = true if an earlier import has already appended the
+// texts.
 func (i *importing) appendOnce(idempotencyKey string, texts []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -131,7 +132,7 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is too short to hold all entries, because it has lost entries of an earlier import.
+// check returns an error if the guestbook is too short to hold all entries, because the guestbook has lost entries of an earlier import.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -142,7 +143,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse parses one line of an export. If the line is empty, parse returns a line without a text and without a number of entries.
+// parse parses one line of an export. If the line is empty, parse returns the zero value.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

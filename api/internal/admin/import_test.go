@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// lines returns the export of a guestbook with these entries.
+// lines returns the export of a guestbook whose entries have the given texts.
 func lines(texts ...string) string {
 	var all strings.Builder
 	for _, text := range texts {
@@ -28,7 +28,7 @@ func numbered(n int) (texts []string) {
 	return texts
 }
 
-// wantBook checks that the guestbook has exactly these texts.
+// wantBook checks that the guestbook has exactly the given texts.
 func wantBook(t *testing.T, content string, texts []string) {
 	t.Helper()
 	entries, _ := guestbook.Split([]byte(content), 0)
@@ -194,7 +194,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 }
 
-// If a wrong line of an export is corrected, a repeated import does not append the entries before this line again.
+// If a wrong line of an export is corrected, a repeated import does not append the entries before the corrected line again.
 func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts := numbered(3_500)

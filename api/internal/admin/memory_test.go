@@ -12,7 +12,7 @@ import (
 // maxMemory is the most memory that a command may use, in KB.
 const maxMemory = 40 << 10
 
-// repeated is a reader that returns its text again and again.
+// repeated is an io.Reader that returns a text again and again.
 type repeated struct {
 	text string
 	at   int
@@ -34,7 +34,7 @@ func stream(text string, n int, end string) io.Reader {
 func TestImportNeedsLittleMemory(t *testing.T) {
 	t.Setenv("REDIS_COMMANDS", "") // recording a command of 1 MB takes long
 	pod, c := master(t, localpod.Options{})
-	long := func(text string) string { // a line with the longest text, in which each byte is written as this text
+	long := func(text string) string { // returns a line with the longest text, in which each byte is escaped as given
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
 	}
 	invalid := `{"text":"` + strings.Repeat(`\ufffd`, 1<<20) + `","bytes":"` + strings.Repeat("////", 1<<20/3) + "\"}\n"

@@ -29,7 +29,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// The PHP guestbook, which does not encode, has stored these texts.
+// The PHP guestbook stores texts without encoding, such as the texts in this test.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},
@@ -38,7 +38,7 @@ func TestDecodingOldTexts(t *testing.T) {
 		{"%2C", ","},     // ambiguous: Decode takes %2C for an encoded comma
 		{"%252C", "%2C"}, // usually only Encode stores such a text
 		{"%2525", "%25"},
-		{"%25%2C", "%25,"}, // Decode leaves "%25" here, because it is not before 2C
+		{"%25%2C", "%25,"}, // Decode leaves "%25" here, because "2C" does not follow
 	} {
 		if got := Decode(c.stored); got != c.text {
 			t.Errorf("%q reads as %q, want %q", c.stored, got, c.text)
@@ -70,7 +70,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// After a position, a viewer goes on in a guestbook in which an entry was hidden, but not in another guestbook.
+// A position stays valid after an entry of the guestbook was hidden, but not after the guestbook was rewritten.
 func TestAfter(t *testing.T) {
 	position := Position{ID: 2, End: 6, Preceding: ",a,bad"}
 	for data, want := range map[string]struct {

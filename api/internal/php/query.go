@@ -8,21 +8,22 @@ import (
 	"strings"
 )
 
-// maxVars is the largest number of parameters, as PHP's setting max_input_vars. ParseQuery ignores further parameters.
+// maxVars is the largest number of parameters in a query, as PHP's setting max_input_vars. ParseQuery ignores all parameters after the
+// first maxVars.
 const maxVars = 1000
 
-// Params holds the parameters of one request. If several parameters have the same name, the last of them counts.
+// Params holds the parameters of one request. If several parameters have the same name, the last one counts.
 type Params []Param
 
 // Param is one parameter of a request.
 type Param struct {
 	Name, Text string
-	// Array is true if the name has brackets, as in "cmd[]=x". PHP makes an array of such a parameter, and an array equals no text. Text
-	// is empty if Array is true.
+	// Array is true if the name has brackets, as in "cmd[]=x". PHP makes an array of a parameter with brackets, and an array equals no
+	// text. Text is empty if Array is true.
 	Array bool
 }
 
-// Get returns the last parameter with this name, and reports whether there is one.
+// Get returns the last parameter called name, and reports whether there is such a parameter.
 func (ps Params) Get(name string) (_ Param, ok bool) {
 	for _, p := range slices.Backward(ps) {
 		if p.Name == name {
@@ -37,7 +38,7 @@ func (ps Params) Get(name string) (_ Param, ok bool) {
 //
 //   - Only "&" separates parameters, because ";" is an ordinary character.
 //   - "+" is a space, and a "%" without two hexadecimal digits stays unchanged.
-//   - If several parameters have the same name, the last of them counts.
+//   - If several parameters have the same name, the last one counts.
 //   - In a name, leading spaces are removed, " " and "." become "_", and a NUL ends the name.
 //   - "name[…]" is an array, but a "[" without a "]" becomes "_".
 //
@@ -63,7 +64,7 @@ func ParseQuery(s string) Params {
 	return params
 }
 
-// variableName returns the name of the PHP variable for a parameter with this name, and reports whether the variable is an array.
+// variableName returns the name of the PHP variable that a parameter sets, and reports whether the variable is an array.
 func variableName(name string) (_ string, array bool) {
 	name = strings.TrimLeft(name, " ")
 	name, _, _ = strings.Cut(name, "\x00")

@@ -20,7 +20,7 @@ type answer struct {
 	command string // label of the request in the metrics; empty: "invalid"
 	status  int    // HTTP status; zero: 200
 	body    []byte // JSON; read-only, because several requests may share the slice
-	release func() // respond calls release after it has written body; may be nil
+	release func() // respond calls release after writing body; may be nil
 }
 
 // handler answers one request. ctx bounds the handler's calls to the store, and differs from the request's own context.
@@ -46,14 +46,14 @@ func (s *Server) respond(handle handler) http.HandlerFunc {
 	}
 }
 
-// storeContext returns the context of all calls to the store for one request. This context does not end when the client disconnects,
-// because redigo closes a Redis connection if the context of its command ends.
+// storeContext returns the context of all calls to the store for one request. The context does not end when the client disconnects,
+// because redigo would then close the Redis connection that runs the client's command.
 func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls handle as soon as the length of the request fits into maxPendingBytes. A request of up to smallRequestBytes does not wait
-// behind larger requests.
+// reserve calls handle as soon as the length of the request fits into maxPendingBytes. reserve does not make a request of up to
+// smallRequestBytes wait.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
@@ -68,7 +68,8 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire blocks until n units of the semaphore are free, and takes them. If the context ends first, acquire returns an error.
+// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, acquire
+// returns an error.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -77,9 +78,9 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 }
 
 // share calls read and returns the result of read. Concurrent calls of share with the same name share one call of read, and must not
-// change the result. A shared read starts after each of its callers has called share, so that no answer is older than the request. The
-// shared read uses the context of its first caller. A caller that has already used a tenth of RequestTimeout calls read alone, so that no
-// caller exceeds its own deadline by more than a tenth of RequestTimeout.
+// change the result. A shared call of read starts after each of its callers has called share, so that no answer is older than its
+// request. A shared call of read uses the context of its first caller. A caller of share that has already used a tenth of RequestTimeout
+// calls read alone. So no caller exceeds its own deadline by more than a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
@@ -93,7 +94,7 @@ func (s *Server) share(ctx context.Context, name string, read func(context.Conte
 	return body, err
 }
 
-// contentType is the Content-Type of all JSON answers. All requests share this slice, which must not be changed.
+// contentType is the Content-Type of all JSON answers. All answers share the slice contentType, so no code may change it.
 var contentType = []string{"application/json"}
 
 // writeJSON writes an answer with the status and a JSON body.
@@ -108,16 +109,16 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // fails if the client has disconnected
 }
 
-// appendJSONString appends s as a JSON string. It escapes only quotes, backslashes and control characters, so that other text has the
-// same bytes as in an answer of guestbook.php. Each byte that is not valid UTF-8 becomes U+FFFD.
+// appendJSONString appends s as a JSON string. appendJSONString escapes only quotes, backslashes and control characters, so that all
+// other text has the same bytes as in an answer of guestbook.php. appendJSONString replaces each byte that is not valid UTF-8 by U+FFFD.
 func appendJSONString(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s) // an error only reports that s is not valid UTF-8
 	return dst
 }
 
-// newDurations returns the histogram of the durations of requests. The alerts of k8s/monitoring need some series of this histogram, so
-// these series start at 0. If a series appeared only with its first request, Prometheus would see no increase, and the first refused POST
-// of a pod would fire no alert.
+// newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status
+// that the alerts of k8s/monitoring read. If a series of the histogram appeared only with its first request, Prometheus would see no
+// increase. An alert would then miss the first refused POST of a pod.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

@@ -16,13 +16,14 @@ const (
 	// maxLongReads is the number of guestbooks longer than maxSharedBytes that may be read and sent at the same time.
 	maxLongReads = 2
 	// maxPendingBytes bounds the total length of the queries and bodies of all requests under way. A request of up to smallRequestBytes
-	// does not count.
+	// does not count toward maxPendingBytes.
 	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 )
 
 var updated = []byte(`{"message": "Updated"}`)
 
-// phpCommand answers as guestbook.php of the PHP guestbook did. The command ?cmd=set&key=…&value=… writes. Every other cmd reads.
+// phpCommand answers as guestbook.php of the PHP guestbook did. The command ?cmd=set&key=…&value=… writes. The command ?cmd=get, or any
+// other cmd, reads.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params.Get("cmd")
@@ -42,7 +43,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	return a, err
 }
 
-// set stores the parameter "value" under the Redis key in the parameter "key".
+// set stores the text of the parameter "value" in Redis, under the key that the parameter "key" names.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	if err := checkOrigin(r); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) er
 	return s.Store.Set(ctx, key, value)
 }
 
-// get returns the value of the Redis key in the parameter "key".
+// get returns the value that Redis stores under the key that the parameter "key" names.
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	key, err := s.requiredKey(params)
 	if err != nil {
@@ -73,7 +74,7 @@ func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	if !errors.Is(err, guestbook.ErrTooLong) {
 		return answer{body: body}, err
 	}
-	// A guestbook longer than maxSharedBytes counts for maxLongReads until the client has received the whole answer.
+	// A read of a guestbook longer than maxSharedBytes counts toward maxLongReads until the client has received the whole answer.
 	if err := acquire(ctx, s.longReads, 1); err != nil {
 		return answer{}, err
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxTextBytes           = 4 << 10 // of the text of one entry
+	maxTextBytes           = 4 << 10 // the greatest length of an entry's text
 	maxIdempotencyKeyBytes = 255
 
 	defaultPageEntries, maxPageEntries = 50, 500
@@ -21,7 +21,8 @@ const (
 	maxID = 1 << 53 // JavaScript cannot represent all larger integers
 )
 
-// entries answers a GET with a page of entries. For a POST, entries appends an entry.
+// entries is the handler of /guestbook/entries. It answers a GET with a page of entries. The handler entries answers a POST by appending
+// an entry to the guestbook.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -62,8 +63,8 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text.Text}), err
 }
 
-// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value may have quotes,
-// as draft-ietf-httpapi-idempotency-key-header requires, or no quotes, as most clients send it.
+// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value of
+// Idempotency-Key may have quotes, as draft-ietf-httpapi-idempotency-key-header requires. Most clients send the value without quotes.
 func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
@@ -125,8 +126,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. parameter names the query parameter of the next page, and next is the parameter's value. If
-// next is negative, the value becomes null.
+// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter that selects the next page: parameter is its
+// name, and next is its value. A negative next becomes null in the JSON.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// This test sends one request for each kind of answer. The conformance suite sends more requests.
+// TestPostEntry sends one request for each kind of answer to a POST. The conformance suite sends more requests.
 func TestPostEntry(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)

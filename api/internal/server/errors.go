@@ -16,8 +16,8 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors maps each error of the store to an HTTP status and to advice for the client. The answer contains the error's text, followed
-// by the advice.
+// storeErrors maps each error of the store to an HTTP status and to advice for the client. The body of an answer contains the error's
+// text, followed by the advice.
 var storeErrors = []struct {
 	err    error
 	status int

@@ -23,18 +23,18 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromEnd stands for a missing parameter "after". Without this parameter, an event stream begins at the end of the guestbook.
+// fromEnd stands for a missing parameter "after". Without the parameter "after", an event stream begins at the end of the guestbook.
 const fromEnd = int64(-2)
 
 // follow starts an event stream after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request names
-// no entry, the stream starts at the end of the guestbook. follow takes the connection over from net/http and returns while the stream
-// goes on, because net/http would keep buffers and two goroutines for each stream.
+// no entry, the event stream starts at the end of the guestbook. follow takes the connection over from net/http and returns while the
+// stream goes on, because net/http would keep buffers and two goroutines for each stream.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	if r.Method != http.MethodGet {
 		return methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
-	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends this header, but repeats the first "after" in the URL
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, and repeats the first "after" in the URL
 		params = append(params, php.Param{Name: "after", Text: id})
 	}
 	key, err := s.bookKey(params)
@@ -57,7 +57,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		s.hub.unsubscribe(t, nil)
 		return err
 	}
-	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // fails if the connection is closed; then Write fails as well
+	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // fails only if the connection is closed, and then Write fails as well
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // makes nginx send each event to the client at once
@@ -113,9 +113,10 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 	}
 }
 
-// write sends the text to the viewer. write returns an error if the viewer does not receive the text within sendTimeout.
+// write sends the text to a viewer, which is the connection of an event stream. write returns an error if the viewer does not receive the
+// text within sendTimeout.
 func (h *hub) write(viewer net.Conn, text []byte) error {
-	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // fails if the connection is closed; then Write fails as well
+	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // fails only if the connection is closed, and then Write fails as well
 	n, err := viewer.Write(text)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
 		return err
@@ -131,8 +132,8 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. After this event, the stream goes
-// on at the end of the guestbook, after the entry with the id lastID.
+// resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. After a reset event, the stream
+// goes on at the end of the guestbook, after the entry with the id lastID.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

@@ -99,7 +99,8 @@ func TestEvents(t *testing.T) {
 		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
 	}
 
-	// The PHP guestbook's page writes the whole guestbook with its message at the end, so viewers get only the new entry.
+	// The PHP guestbook's page writes the whole guestbook with its message at the end, so viewers of the event stream get only the new
+	// entry.
 	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
 	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
 
@@ -195,7 +196,7 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	}
 }
 
-// The server notices a rewrite if the last 64 bytes of the guestbook differ, even if the last entry is the same.
+// The server notices that a guestbook was rewritten if its last 64 bytes differ, even if its last entry is the same.
 func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
 	_, base, master := listen(t)
 	podtest.Do(t, master, "SET", "messages", ",first,last")
@@ -249,7 +250,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 			t.Fatal("nobody polls")
 		}
 	}
-	// The replies to this test's own INFO commands count as well.
+	// The bytes that Redis has sent include the replies to the INFO commands of the test.
 	if n := read("total_net_output_bytes:") - sent; n > 1<<20 {
 		t.Errorf("%d bytes were read for 10 polls", n)
 	}

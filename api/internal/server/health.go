@@ -14,13 +14,13 @@ import (
 // probeTimeout bounds the time that /readyz waits for Redis. By default, Kubernetes waits 1 s for the answer to a probe.
 const probeTimeout = 500 * time.Millisecond
 
-// Drain makes /readyz answer 503 and closes the event streams, so that new requests and the browsers' streams go to another pod. After
-// Drain, the server still answers all other requests.
+// Drain makes /readyz answer 503 and closes the event streams, so that new requests and event streams go to another pod. After Drain, the
+// server still answers all requests other than /readyz and event streams.
 func (s *Server) Drain() { s.hub.drain() }
 
 // readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once
-// stays ready when Redis fails. Otherwise a failure of Redis would make all pods unready at once, and nobody could open the page or read
-// the entries that a slave still returns.
+// stays ready when Redis fails. If a failure of Redis made all pods unready at once, nobody could open the page or read the entries that
+// a slave still returns.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()

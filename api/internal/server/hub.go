@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// pollInterval is the time between two reads of a guestbook that has viewers. A viewer is an open event stream.
+	// pollInterval is the time between two reads of a guestbook that has viewers. The connection of an open event stream is called a
+	// viewer.
 	pollInterval = 100 * time.Millisecond
 	// heartbeat is the time without events after which an event stream sends a heartbeat. The page closes a stream after 15 s without an
 	// event.
@@ -26,24 +27,24 @@ const (
 	// maxViewers bounds the event streams of one pod, and maxTopics bounds the guestbooks that these streams follow. nginx holds two
 	// connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic, because the viewer has read
-	// from a slave that is ahead. If the position is still beyond the end after maxAhead polls, the position belongs to another
-	// guestbook.
+	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer gets such a position
+	// from a slave that is ahead of the slave that the topic polls. If the viewer's position is still beyond the topic's end after
+	// maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
-	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream, and
-	// the browser reconnects with the id of the last entry that it has received.
+	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream. The
+	// browser then reconnects, and names the last entry that it has received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles this size for its own
-	// bookkeeping.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
+	// buffer for its own bookkeeping.
 	maxSendBufferBytes = 4 << 10
-	// maxBytesPerSecond bounds the events of all guestbooks together. The API keeps the events of the last sendTimeout in memory if a
-	// viewer receives nothing.
+	// maxBytesPerSecond bounds the events of all guestbooks together. If a viewer receives nothing, the API keeps the events of the last
+	// sendTimeout in memory.
 	maxBytesPerSecond = 1 << 20
 	// maxSlowViewers bounds the viewers that take longer than slowAfter to receive a text, because each slow viewer fills buffers of
 	// nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes bounds the memory for viewers that are behind, because the API reads the missed entries for each of these viewers
-	// alone.
+	// maxBehindBytes bounds the memory for viewers that have missed entries, because the API reads the missed entries separately for each
+	// of these viewers.
 	maxBehindBytes = 1 << 20
 )
 
@@ -51,7 +52,7 @@ const (
 type hub struct {
 	Options
 	drained atomic.Bool
-	behind  *semaphore.Weighted // bytes that are being sent to viewers that are behind
+	behind  *semaphore.Weighted // bytes that are being sent to viewers that have missed entries
 	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
 	mu     sync.Mutex        // guards the fields below, and the topics
@@ -70,7 +71,8 @@ type topic struct {
 	last    step
 }
 
-// step is a change of a guestbook. A viewer at the position "from" receives the text, and is then at the position "to".
+// step is a change of a guestbook. A viewer at the position "from" of the guestbook receives the text of the step, and is then at the
+// position "to".
 type step struct {
 	from, to guestbook.Position
 	text     []byte
@@ -86,8 +88,8 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe returns the topic of the guestbook with this key. If the topic is new, it starts at the position end. The caller must call
-// unsubscribe later, unless subscribe returns an error.
+// subscribe returns the topic of a guestbook. It adds the topic if the guestbook has no viewer yet. A new topic starts at the position
+// end. A caller of subscribe must call unsubscribe later, unless subscribe returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -108,7 +110,7 @@ func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	return t, nil
 }
 
-// unsubscribe removes the viewer from the topic. Without the last viewer, the topic is stopped and removed.
+// unsubscribe removes the viewer from the topic. When the last viewer of a topic leaves, unsubscribe stops and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -151,9 +153,8 @@ func (o Options) logPanic() {
 	}
 }
 
-// poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the number of bytes that all topics would
-// send if each topic sent as many bytes as this topic. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed
-// entries.
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
+// the number of topics. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
 	before := t.latest().to
@@ -189,7 +190,7 @@ func (t *topic) add(viewer net.Conn) {
 	}
 }
 
-// read returns the events that follow the position, made from the entries that Store.After returns.
+// read returns the events that follow a position in the guestbook, one event for each entry that Store.After returns.
 func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to guestbook.Position, err error) {
 	ctx, cancel := t.hub.storeContext()
 	defer cancel()
@@ -200,7 +201,8 @@ func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to g
 	return text, to, err
 }
 
-// send writes the events after the position "at" to the viewer. send returns the viewer's new position, and n, the number of bytes.
+// send writes the events that follow a viewer's position to the viewer. send returns the viewer's new position and the number of bytes
+// sent.
 func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
 	last := t.latest()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {

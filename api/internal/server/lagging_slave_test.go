@@ -14,7 +14,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// switchboard is a proxy that leads to one Redis at a time. A switch to another Redis closes the open connections.
+// switchboard is a TCP proxy that forwards connections to one Redis at a time. When a switchboard switches to another Redis, it closes
+// its open connections.
 type switchboard struct {
 	net.Listener
 	mu    sync.Mutex

@@ -18,7 +18,8 @@ func object(node any) map[string]any {
 	return o
 }
 
-// resolved returns a JSON value in which each $ref is replaced by the value that the $ref names. Fields beside a $ref override.
+// resolved returns a JSON value in which each $ref is replaced by the value that the $ref names. Fields beside a $ref override fields of
+// the value that the $ref names.
 func resolved(t *testing.T, document, node any) any {
 	t.Helper()
 	switch node := node.(type) {

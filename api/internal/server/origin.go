@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// checkOrigin returns an error for a write that a page of another site may have caused. http.CrossOriginProtection is not enough for
-// three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
+// checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection would not be
+// enough, for three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
 // http.CrossOriginProtection accepts a request without Sec-Fetch-Site and Origin, although Safari 16 sends such a request for an image on
 // another site. http.CrossOriginProtection compares Origin only with Host, byte by byte, although a proxy may have changed Host.
 func checkOrigin(r *http.Request) error {
@@ -31,11 +31,11 @@ func checkOrigin(r *http.Request) error {
 	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %.200s, the guestbook is at %s", cmp.Or(page, site), r.Host)}
 }
 
-// isHere reports whether the URL of a page has the same origin as the URL of the request.
+// isHere reports whether a page's URL has the same origin as the request's URL.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
-	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. The URL of the
-	// page is therefore tested first.
+	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. If the URL of
+	// the page is https, isHere therefore takes the request for https as well.
 	if strings.HasPrefix(strings.ToLower(page), "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}

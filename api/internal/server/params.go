@@ -41,7 +41,7 @@ const formType = "application/x-www-form-urlencoded"
 
 // mediaType returns the type of the request's body, in lower case.
 func mediaType(r *http.Request) string {
-	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow, but every body is read as UTF-8
+	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow the semicolon, but every body is read as UTF-8
 	return strings.ToLower(strings.TrimSpace(value))
 }
 
@@ -91,7 +91,7 @@ func (s *Server) bookKey(params php.Params) (string, error) {
 	return s.requiredKey(params)
 }
 
-// requiredText returns the text of the parameter called name, or an error if the request lacks this parameter.
+// requiredText returns the text of the parameter called name, or an error if the request lacks the parameter.
 func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params.Get(name)
 	switch {
@@ -126,7 +126,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number sets n to the whole number in the query parameter called name. If the query lacks this parameter, n stays unchanged.
+// number parses the query parameter called name, and sets n to its value. If the query lacks the parameter, number leaves n unchanged.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query.Get(name)
 	if !ok {

@@ -23,7 +23,7 @@ type Options struct {
 	Store          *store.Store
 	Key            string        // Redis key of the only guestbook; empty: each request names a key
 	AllowedKeys    []string      // Redis keys that requests may name; empty: all keys
-	RequestTimeout time.Duration // for all calls to the store by one request
+	RequestTimeout time.Duration // bounds the time of all calls to the store by one request
 	Version        string        // sent in every answer
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
@@ -38,11 +38,11 @@ type Server struct {
 	longReads    *semaphore.Weighted // reads of long guestbooks under way
 	hub          *hub
 	durations    *prometheus.HistogramVec
-	lifetimes    prometheus.Histogram // of event streams, each of which lasts as long as its page is open
+	lifetimes    prometheus.Histogram // durations of event streams, each of which lasts as long as its page is open
 	reached      atomic.Bool          // true once the Redis master has answered, which shows that the settings are right
 }
 
-// New returns a Server, and registers its metrics in o.Metrics.
+// New returns a Server, and registers the Server's metrics in o.Metrics.
 func New(o Options) *Server {
 	s := &Server{
 		Options:      o,
@@ -67,8 +67,9 @@ func New(o Options) *Server {
 		w.Header()["X-Guestbook-Version"] = version // shows during a rollout which version has answered
 		if len(r.TransferEncoding) > 0 {
 			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112,
-			// section 6.1). If a proxy in front of the API used that Content-Length, the next bytes on the connection could be half a
-			// body. The API therefore closes the connection. nginx itself never sends a chunked request.
+			// section 6.1). If a proxy in front of the API used the Content-Length of such a request, the next bytes on the connection
+			// could be half a body. The API therefore closes the connection after a chunked request. nginx itself never sends a chunked
+			// request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -76,21 +77,21 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes maps each URL pattern to its handler. The file openapi.json describes all these URLs.
+// routes maps each URL pattern to its handler. The file openapi.json describes all URLs of the API.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// These URLs run the commands of guestbook.php. Each version of the PHP guestbook's page uses one of these URLs.
+		// The next URLs run the commands of guestbook.php. Each version of the PHP guestbook's page uses one of the next four URLs.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),
 		"/guestbook.php/": s.respond(s.phpCommand),
 
-		// These URLs serve single entries, event streams and the description of the API.
+		// The next URLs serve single entries, event streams and the description of the API.
 		"/guestbook/entries":          s.respond(s.entries),
 		"GET /guestbook/events":       s.events,
 		"GET /guestbook/openapi.json": constant(openAPI),
 
-		// These URLs are for Kubernetes and Prometheus. nginx does not pass these URLs on to the API.
+		// The next URLs are for Kubernetes and Prometheus. nginx does not pass requests for /healthz, /readyz and /metrics on to the API.
 		"GET /healthz": constant([]byte(`{"status": "ok"}`)), // 200 as long as the process runs
 		"GET /readyz":  s.readyz,
 		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,

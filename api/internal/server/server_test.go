@@ -29,7 +29,8 @@ func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
 }
 
-// newServerAt returns a server with the Redis at these ports. Nothing listens on port 1, so port 1 stands for a Redis that is down.
+// newServerAt returns a server with the Redis at the given ports. No program listens on port 1, so port 1 stands for a Redis that is
+// down.
 func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()

@@ -50,7 +50,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	}
 }
 
-// If a read hangs, later reads do not wait for it, whether they have the same name or another name.
+// If a shared read hangs, later reads do not wait for the hanging read, even if they have the same name.
 func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sharing()
@@ -69,7 +69,8 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A caller with little time left fails by its own deadline, and does not shorten the time of other callers, even if it calls first.
+// A caller with little time left fails by its own deadline, and does not shorten the time of other callers, even if the caller with
+// little time calls first.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	}
 }
 
-// If a shared read panics, each of its callers panics. net/http recovers the panic of each request.
+// If a shared read panics, each caller of share panics. net/http recovers the panic of each request.
 func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
 	s := sharing()
 	var done sync.WaitGroup

@@ -24,7 +24,7 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Settings is the whole configuration of the API. An environment variable that is empty counts as not set. No variable is called
+// Settings is the whole configuration of the API. An environment variable that is empty counts as not set. No setting is called
 // <SERVICE>_PORT, because Kubernetes sets variables with such names in every pod, to the addresses of Services.
 type Settings struct {
 	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
@@ -45,10 +45,10 @@ type Settings struct {
 	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all keys in Redis"`
 	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-	TLS               *tls.Config `ignored:"true"` // made from the variables REDIS_TLS…; nil: no TLS
-	// RootCAs reads the file REDIS_TLS_CA_FILE again, because the file changes when Redis's certificate is renewed. RootCAs returns the
-	// certificate authorities in the file, or the previous authorities if the file cannot be read. RootCAs is nil if REDIS_TLS_CA_FILE is
-	// not set.
+	TLS               *tls.Config `ignored:"true"` // made from the variables REDIS_TLS…; nil: no TLS.
+	// RootCAs reads the file REDIS_TLS_CA_FILE again for each connection, because the file changes when Redis's certificate is renewed.
+	// RootCAs returns the certificate authorities in the file, or the previous authorities if the file cannot be read. RootCAs is nil if
+	// REDIS_TLS_CA_FILE is not set.
 	RootCAs func() *x509.CertPool `ignored:"true"`
 }
 
@@ -60,7 +60,7 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
 		WaitSlaves: s.WaitSlaves, TLS: s.TLS, RootCAs: s.RootCAs, Log: log, Metrics: metrics,
-		PoolSize:     64,                     // connections to the master, and as many to the slaves
+		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
 		DialTimeout:  500 * time.Millisecond, // after a slave that does not answer, there is time left to ask the master
 		WriteTimeout: 500 * time.Millisecond,
 		ReadTimeout:  time.Second,
@@ -68,7 +68,7 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 }
 
 // Load reads the settings from environment variables. An error of Load is one line with the variable, its expected values, and its actual
-// value unless this is a password.
+// value unless the variable is a password.
 func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()
@@ -87,21 +87,21 @@ func Load() (*Settings, error) {
 	return &s, cmp.Or(masterErr, slaveErr, s.check(), s.loadTLS())
 }
 
-// expected describes the valid values of each Go type.
+// expected maps a Go type to a description of the type's valid values, for error messages.
 var expected = map[string]string{
 	"bool":       "true or false",
 	"int":        "a whole number",
 	"slog.Level": "debug, info, warn or error",
 }
 
-// invalid returns the error for an environment variable with an invalid value. values describes the valid values.
+// invalid returns the error for an environment variable with an invalid value. The argument values describes the valid values.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
-// address returns host:port of a Redis: addr if it is set, or else port 6379 of the Service's host or of the DNS name. The error of
-// address names the environment variable that the address comes from. This variable may contain the unexpanded text
-// $(REDIS_LEADER_SERVICE_HOST), because Kubernetes expands such a reference only if the Service already exists.
+// address returns the host:port of a Redis. It returns addr if addr is set, or else port 6379 at the Service's host or DNS name. The
+// error of address names the environment variable that the address comes from. A variable may contain the unexpanded text
+// $(REDIS_LEADER_SERVICE_HOST), because Kubernetes expands a reference to a Service's variable only if the Service already exists.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
@@ -187,8 +187,8 @@ func Usage(w io.Writer) error {
 }
 
 // unsetEmpty removes environment variables that are empty, because envconfig would use "" instead of the default. unsetEmpty also cuts
-// the newline with which "echo" ends a value. The newline of REDIS_PASSWORD stays, because Redis does not cut the newline of its password
-// either.
+// the newline with which "echo" ends a value. unsetEmpty keeps a newline at the end of REDIS_PASSWORD, because Redis does not cut a
+// newline from its password either.
 func unsetEmpty() {
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// load loads the settings with only these environment variables set.
+// load loads the settings from the environment variables in env. All other settings are unset.
 func load(t *testing.T, env map[string]string) (*Settings, error) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
@@ -61,7 +61,7 @@ func TestWhereRedisIs(t *testing.T) {
 	}
 }
 
-// Kubernetes sets these variables in every pod if there are Services called redis-master and redis-slave.
+// Kubernetes sets REDIS_MASTER_PORT and REDIS_SLAVE_PORT in every pod if there are Services called redis-master and redis-slave.
 func TestVariablesOfKubernetesDoNotDisturb(t *testing.T) {
 	t.Setenv("REDIS_MASTER_PORT", "tcp://10.0.0.11:6379")
 	t.Setenv("REDIS_SLAVE_PORT", "tcp://10.0.0.12:6379")
@@ -78,8 +78,7 @@ func TestANewlineIsNotPartOfAValue(t *testing.T) {
 	}
 }
 
-// If a Secret was made with "echo password", it ends with a newline. A Redis with this Secret takes the newline for a part of its
-// password.
+// A Secret that was made with "echo password" ends with a newline. Redis takes the newline in such a Secret for a part of its password.
 func TestAPasswordIsOneLine(t *testing.T) {
 	for _, password := range []string{"hunter2\n", "hunter2\r\n", "hunter2\r", "\n", "\nhunter2", "hunter2\nhunter3", "hunter2\rhunter3\n"} {
 		_, err := load(t, map[string]string{"REDIS_PASSWORD": password})

@@ -17,16 +17,17 @@ import (
 
 const (
 	// idempotencySeconds is the time after which an idempotency key expires. A full Redis evicts the oldest idempotency keys earlier, by
-	// its maxmemory-policy. If the key of a post was evicted, a repeat of the post fails with ErrFull, or is stored again once Redis has
-	// free memory.
+	// its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is stored again
+	// once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes per entry that Page reads at first. If the entries are longer, Page reads again.
+	// firstWindow is the number of bytes per entry that Page reads at first. If the entries of a page are longer than firstWindow, Page
+	// reads again.
 	firstWindow = 128
 	// maxWindow is the largest number of bytes in a page of entries, unless a single entry is longer.
 	maxWindow = 1 << 20
 )
 
-// A comment at the beginning of each Lua script describes its KEYS, its ARGV and its result.
+// A comment at the beginning of each Lua script describes the script's KEYS, ARGV and result.
 var (
 	//go:embed append.lua
 	appendScript string
@@ -36,8 +37,7 @@ var (
 	windowScript string
 )
 
-// Get returns the value of the Redis key, or "" if this key does not exist. Get returns ErrTooLong if the value has more bytes than
-// limit.
+// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than limit.
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than the limit
@@ -55,10 +55,10 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Append appends all entries to the guestbook, or none of them, and returns the id of the first entry. The time for this does not depend
-// on the guestbook's length. If a call repeats an idempotency key with the same texts, Append appends nothing, returns the same id and
-// sets known. If a call repeats an idempotency key with other texts, Append returns ErrReused. If idempotencyKey is "", every call
-// appends its entries.
+// Append appends all entries to the guestbook, or none of them, and returns the id of the first entry. The time that Append takes does
+// not depend on the guestbook's length. If Append is called again with the same idempotency key and the same texts, Append appends
+// nothing and returns the same id and known = true. If Append is called again with the same idempotency key and other texts, Append
+// returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {
@@ -83,8 +83,8 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key for the record of an idempotency key. The digest covers the guestbook's key as well, so that no two
-// guestbooks share a record, even if their keys contain braces.
+// recordName returns the Redis key for the record of an idempotency key. The digest in the record's name covers the guestbook's key as
+// well, so that no two guestbooks share a record, even if their keys contain braces.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
@@ -95,8 +95,8 @@ func digest(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Hide overwrites the text of the entry with this id with spaces, and returns the number of bytes that it overwrote. Hide is safe while
-// other clients append entries. Hide returns 0 if the entry was hidden already, and ErrNoEntry if no entry starts at id.
+// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide is safe while other clients append
+// entries. Hide returns 0 if the entry was hidden already, and ErrNoEntry if no entry starts at id.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
 	if hidden < 0 {
@@ -105,10 +105,10 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns up to limit entries, oldest first. These are the entries before the entry with the id before, or the guestbook's last
-// entries if before is negative. older is the value of before for the next older page, or -1 if there are no older entries. If seen is
-// not negative, Page does not answer from a slave that has not received the entry with the id seen. Page returns ErrNoEntry if no entry
-// starts at before.
+// Page returns up to limit entries, oldest first. Page returns the entries before the entry whose id is before, or the guestbook's last
+// entries if before is negative. Page also returns the value of before for the next older page, or -1 if there are no older entries. If
+// seen is the id of an entry, Page does not answer from a slave that has not received this entry. A negative seen is no id. Page returns
+// ErrNoEntry if no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -137,8 +137,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// window reads the size bytes before the entry with the id before, or the last size bytes of the guestbook if before is negative. window
-// returns the entries that start in these bytes, and the offset at which the first of these entries starts.
+// window reads a number of bytes before an entry. If before is negative, window reads the last bytes of the guestbook. window returns the
+// entries that start in the bytes that it has read, and the offset of the first of the entries.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -150,14 +150,14 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 		}
 		data = data[:last]
 	}
-	if start > 0 { // start is most likely inside an entry, which is dropped
+	if start > 0 { // start is most likely inside an entry, so drop the rest of this entry
 		inside, _, _ := bytes.Cut(data, []byte(","))
 		data, start = data[len(inside):], start+int64(len(inside))
 	}
 	return data, start, err
 }
 
-// bytesBefore runs window.lua, and returns the bytes and the offset at which these bytes start.
+// bytesBefore runs window.lua, which returns bytes of the guestbook and the offset of the first byte.
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	if err == nil {
@@ -166,9 +166,10 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 	return data, start, err
 }
 
-// After returns the entries that follow the position, oldest first, and the position after the last of these entries. If no entry
-// follows, last is the position itself. If many entries follow, After returns only the first of them. If the position belongs to another
-// guestbook, or the guestbook has fewer bytes than upto, After returns ErrNoEntry, and last is the end of the guestbook.
+// After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
+// entry follows the position, After returns the position itself. If many entries follow the position, After returns only the first of the
+// entries. If the position belongs to another guestbook, or the guestbook has fewer bytes than upto, After returns ErrNoEntry and the end
+// of the guestbook.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {

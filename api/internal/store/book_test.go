@@ -62,12 +62,12 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // the script needs no loading that could fail and be logged
+	if log := s.log.String(); log != "" { // the script needs no SCRIPT LOAD, whose failure would be logged
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
 
-// Two different pairs of a guestbook and an idempotency key never share a record, even if braces are in their keys.
+// Two different pairs of a guestbook and an idempotency key never share a record, even if the keys contain braces.
 func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
@@ -250,7 +250,7 @@ func TestAfter(t *testing.T) {
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		// In these cases the guestbook was rewritten, and last is the end of the new guestbook.
+		// In the next test cases the guestbook was rewritten, so After returns the end of the new guestbook.
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},

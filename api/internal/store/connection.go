@@ -36,7 +36,7 @@ func (c *connection) Err() error {
 }
 
 // dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, dial tries up
-// to eight times, because the next connection to this address most likely leads to a slave.
+// to eight times, because the next connection most likely leads to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -55,7 +55,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 		o.TLS.RootCAs = o.RootCAs()
 	}
 	deadline, _ := ctx.Deadline()
-	timeout := max(time.Until(deadline), 1) // a timeout of 0 would mean no timeout
+	timeout := max(time.Until(deadline), 1) // redigo takes a timeout of 0 as no timeout
 	dialedAt := uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", p.addr,
 		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(timeout),
@@ -72,17 +72,18 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	switch {
 	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.Is(err, errNoMaster), errors.As(err, new(*tls.CertificateVerificationError)),
 		errors.As(err, &network) && network.Op == "dial", o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, mapError(err) // the error explains itself, so no hint about TLS is added
+		return nil, mapError(err) // the error names its cause, so it needs no hint about TLS
 	}
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
 }
 
-// handshake returns nil if the server can be used. A slave that was never in sync cannot be used, because it answers as if every
-// guestbook were empty. A slave that was in sync and has lost its master can be used, because it still has its copy.
+// handshake returns nil if the Redis at the other end of the connection can be used. A slave that was never in sync with its master
+// cannot be used, because such a slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be
+// used, because the slave still has its copy of the data.
 func (p *pool) handshake(c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {
-			// If this server has become a slave, the proxy in front of Redis is about to close this connection, and a write might get no
+			// If the server has become a slave, the proxy in front of Redis is about to close the connection, and a write might get no
 			// answer.
 			if info, _ := redis.String(c.Do("INFO", "replication")); strings.Contains(info, roleSlave) {
 				return errNoMaster
@@ -96,7 +97,7 @@ func (p *pool) handshake(c redis.Conn) error {
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // an entry that only the master has may still be lost, so no client must see it
+		return errMaster // an entry that only the master has may still be lost, so a client must not read the entry
 	}
 	return synced(info, err)
 }

@@ -11,7 +11,8 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// A Redis or Valkey has replied with each of these errors, or contains the error in its source. A comment names the version.
+// Each error reply in TestMapError was sent by a Redis or Valkey, or stands in its source. A comment beside an error reply names the
+// version.
 func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {

@@ -18,12 +18,12 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// master and slave are the roles of the two configured addresses. The server at an address may have another role.
+// master and slave are the roles of the two configured addresses. After a failover, the server at an address may have the other role.
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time for which reads ask a failed server only after the other server, so that reads need not wait for the
-	// failed server.
+	// failureMemory is the time after a failure of a slave during which reads ask the master first, so that reads do not wait for the
+	// failed slave.
 	failureMemory = time.Second
 	// idleTime is the time after which the pool tests an unused connection with PING. A restart of Redis takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
@@ -86,13 +86,13 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	timeout := p.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
-		// If the reply is empty, the slave may have dropped its data since the handshake.
+		// If a slave's reply is empty, the slave may have dropped its data since the handshake.
 		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a connection of the pool, which test has found usable or which is new. The caller must close the connection.
+// get returns a usable connection of the pool, after a test or a new handshake. The caller of get must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -101,8 +101,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	return c, err
 }
 
-// test returns nil if the connection can be used. Otherwise the pool closes the connection and tests the next idle connection, or dials.
-// test sends PING over a connection that was idle for idleTime, because a Redis that stopped meanwhile has closed the connection.
+// test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and tests the next idle
+// connection or dials. test sends PING over a connection that was idle for idleTime, because a Redis that stopped meanwhile has closed
+// the connection.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -112,21 +113,21 @@ func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error
 	if err = p.handleError(err, timeout); errors.Is(err, guestbook.ErrUnknown) {
 		return err
 	}
-	return nil // a server that refuses PING is there, and refuses the command with a better error
+	return nil // a server that refuses PING is up, and its reply to the command will explain more
 }
 
-// replyTimeout returns ReadTimeout, or the time until the context's deadline if this time is shorter.
+// replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline.
 func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
-	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // a timeout of 0 would mean no timeout
+	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // redigo takes a timeout of 0 as no timeout
 }
 
-// discardConnections makes the pool close all open connections before their next use, so that the next command resolves the address anew.
+// discardConnections makes the pool replace all its connections, so that the next command resolves the server's address anew.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError maps a command's error as mapError does. If the server is gone, loads its data, has become a slave or has lost its slaves,
-// handleError discards the open connections, because the address may lead to another server by now. If the server did not answer within a
-// timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
+// handleError maps the error of a Redis command as mapError does. If the server is gone, loads its data, has become a slave or has lost
+// its slaves, handleError discards the open connections, because the address may lead to another server by now. If the server did not
+// answer within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
@@ -163,17 +164,17 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for the key. answers does not send PING, because a cluster node and a Redis whose
-// user may not read the key both answer PING.
+// answers returns nil if the server answers requests for the key. answers does not send PING, because even a node of a Redis Cluster, or
+// a Redis whose user may not read the key, answers PING.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // a reply WRONGTYPE is an answer as well
+		return nil // the server answers, even if the key holds another type
 	}
 	return err
 }
 
-// hasRole reports whether the server has this role now. role is roleMaster or roleSlave.
+// hasRole reports whether the server is a master or a slave now, as the argument role asks. The argument role is roleMaster or roleSlave.
 func (p *pool) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(p.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)
@@ -182,10 +183,10 @@ func (p *pool) hasRole(ctx context.Context, role string) bool {
 // eventLog logs when a failure begins and ends, instead of each command that fails meanwhile.
 type eventLog struct {
 	log          *slog.Logger
-	began, ended string // the log messages
+	began, ended string // log messages
 
 	mu       sync.Mutex
-	last     error     // error of the last command; nil: it succeeded
+	last     error     // error of the last command; nil: the last command succeeded
 	logged   bool      // true if the current failure was logged
 	loggedAt time.Time // when a failure was logged last
 }

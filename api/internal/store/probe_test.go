@@ -112,8 +112,8 @@ func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	return listener.Addr().(*net.TCPAddr).Port, sent
 }
 
-// The slaves' readiness probe and the store agree which slaves may be read. If the PHP guestbook's page read the empty guestbook of
-// another slave, its next message would overwrite the real guestbook.
+// The slaves' readiness probe and the store agree which slaves may be read. If the PHP guestbook's page read an empty guestbook from a
+// slave that was never in sync, the next message would overwrite the real guestbook.
 func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Slave)
@@ -181,8 +181,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Await(t, pod.Slave, linkDown)
 	check("master gone", true)
 
-	// A slave with Redis 6.0 forgets its offset when a copy begins. Newer slaves forget their offset when they drop their data for the
-	// copy.
+	// A slave with Redis 6.0 forgets its offset when a copy begins. A slave with a later Redis forgets its offset when it drops its data
+	// for the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")
@@ -192,7 +192,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	followMaster()
 	check("in sync again", true)
 	podtest.Kill(t, pod.Master)
-	// The slave drops its data before it notices that it cannot load the copy of a newer master.
+	// A slave drops its data before it notices that it cannot load the data of a master with a newer Redis.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

@@ -11,10 +11,10 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// This file holds every text of Redis's replies that the store depends on. These texts are the same in Redis 2.8 to 8.0 and in Valkey
-// 9.1, unless a comment says otherwise.
+// This file contains every text in Redis's replies that the store depends on. The texts in this file are the same in Redis 2.8 to 8.0 and
+// in Valkey 9.1, unless a comment names other versions.
 
-// An error reply of Redis begins with a code. The store treats errors with these codes specially.
+// An error reply of Redis begins with a code. The store handles error replies with the following codes.
 const (
 	codeLoading  = "LOADING"             // Redis is still loading its data
 	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes
@@ -24,16 +24,17 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and its solution. The first code that matches counts.
+// advice maps the codes of error replies to a description of the problem and its solution. The first code in advice that matches the
+// error reply counts.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
-	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second code is that of Redis before 6.0
-	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // the second code is that of Redis before 6.0
-	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // Redis before 6.0
+	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the second code
+	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // only Redis before 6.0 sends this code
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
-	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // the second code is that of Redis before 6.0
+	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the second code
 	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or run fewer frontend pods"},
 	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
 	{codeLoading, "Redis is still loading its data: try again in a moment"},
@@ -44,20 +45,20 @@ var advice = []struct{ codes, reason string }{
 	{codeNoSlaves, "Redis takes no messages while too few slaves are in sync"},
 }
 
-// writesOnly matches the errors with which Redis refuses writes but no reads.
+// writesOnly matches the errors with which Redis refuses writes but not reads.
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
-// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If the script catches the error with
+// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If a script catches the error with
 // redis.pcall, the text begins with the second @user_script.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative is the error of
-// Redis 7.2 and later, the second is that of older versions.
+// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative of noPermInScript
+// matches Redis 7.2 and later, the second matches older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// firstWords matches at most ten words of an error. The match ends before a quotation mark, because a quotation may be an argument of the
-// command.
+// firstWords matches at most ten words of an error. firstWords stops before a quotation mark, because quoted text in an error may be an
+// argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
 // mapError maps an error with which Redis replied to an error of the package guestbook. mapError returns every other error unchanged.
@@ -98,23 +99,24 @@ func isReply(err error, code string) bool {
 	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
 }
 
-// These are lines in the reply to INFO replication.
+// The following constants are lines in Redis's reply to INFO replication.
 const (
 	roleMaster = "role:master\r\n"
 	roleSlave  = "role:slave\r\n"
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. The match counts only if the slave's
-// link to the master is down. If a slave never had a link, it reports that the link is down since -1 seconds, or in Redis 6.0, whose
-// clock begins in 1970, since a number of ten digits. If a slave has dropped its data for a copy that did not arrive, it reports the
-// offset 1 and no backlog. The offset alone proves nothing, because Redis 8 and Valkey can have the offset 1 in sync.
+// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A match of unsynced counts only if the
+// slave's link to the master is down. A slave that never had a link to its master reports that the link has been down for -1 seconds.
+// Redis 6.0 reports a number of ten digits instead, because it counts from 1970. A slave that has dropped its data for a copy that did
+// not arrive reports the replication offset 1 and no backlog. The replication offset alone proves nothing, because a slave of Redis 8 or
+// Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if the server with this reply to INFO replication may be read. A slave that was never in sync must not be read,
-// because it answers as if every guestbook were empty.
+// synced returns nil if the server with this reply to INFO replication may be read. A slave that was never in sync with its master must
+// not be read, because such a slave answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
@@ -138,7 +140,8 @@ func isEmpty(reply any) bool {
 	return reply == nil
 }
 
-// isAnswer reports whether err is nil or depends on the guestbook alone, so that every server with the same data would answer the same.
+// isAnswer reports whether err is nil or follows from the data of the guestbook, so that every Redis with the same data would give the
+// same answer.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -65,7 +65,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := value(t, master)
-	for less := int64(0); records() == posts; less += 50_000 { // Redis does not count all its buffers, so less memory is tried until it evicts
+	for less := int64(0); records() == posts; less += 50_000 { // Redis does not count its buffers as used memory, so lower the limit until Redis evicts
 		limit(-less)
 	}
 	for i := posts - 500; i < posts; i++ {

@@ -1,5 +1,5 @@
-// Package store keeps each guestbook in Redis as one string. The package store writes to the master and reads from a slave. It sends only
-// commands that Redis 2.8 knows, unless a setting needs a newer Redis.
+// Package store keeps each guestbook in Redis as one string. The package store writes to the master and reads from a slave. The package
+// store sends only commands that Redis 2.8 knows, unless a setting needs a newer Redis.
 //
 // Each file calls only the files to its right: book.go (the methods for a guestbook) → store.go (the choice of the server) → writer.go
 // (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's replies).
@@ -20,25 +20,25 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Options are the addresses of Redis, its credentials and the timeouts.
+// Options are the addresses and credentials of Redis, and the timeouts of commands.
 type Options struct {
 	MasterAddr, SlaveAddr string // host:port
 	Username, Password    string // for master and slave; empty: none
 	Database              int
 	PoolSize              int           // most connections to the master, and to the slave
 	WaitSlaves            int           // number of slaves that must confirm a write; 0: none
-	DialTimeout           time.Duration // for dialing and the handshake
+	DialTimeout           time.Duration // for dialing Redis and the handshake
 	ReadTimeout           time.Duration // for a reply of Redis
 	WriteTimeout          time.Duration // for sending a command
-	TLS                   *tls.Config   // nil: no TLS
-	// RootCAs returns the certificate authorities that a new connection trusts. If RootCAs is nil, connections trust the authorities in
-	// TLS.
+	TLS                   *tls.Config   // nil: no TLS.
+	// RootCAs returns the certificate authorities that a new connection trusts. If RootCAs is nil, a new connection trusts the
+	// authorities in the field TLS.
 	RootCAs func() *x509.CertPool
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
 
-// Store is safe for concurrent use. Every method of Store needs a context with a deadline, and returns by this deadline.
+// Store is safe for concurrent use. Every method of Store needs a context with a deadline, and returns by the context's deadline.
 type Store struct {
 	master, slave *pool
 	writer        *writer   // sends all writes to the master
@@ -47,7 +47,7 @@ type Store struct {
 	waitSlaves    int
 }
 
-// New returns a store, which connects to Redis when it is first used.
+// New returns a store that connects to Redis when it is first used.
 func New(o Options) *Store {
 	s := &Store{
 		master:        newPool(master, o.MasterAddr, o),
@@ -69,10 +69,10 @@ func (s *Store) Close() error {
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write sends a command to the master. If the server replies READONLY, this server has become a slave, and its connections are discarded.
-// write then sends the command again, to the server that the master's address leads to now. If this server is a slave as well, write
-// tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set, write retries a command that was
-// certainly not stored until the context's deadline, because another server may be about to become the master.
+// write sends a command to the master. If the master's address leads to a server that replies READONLY, the server has become a slave.
+// write then opens a new connection to the master's address, and sends the command again. If the reply is READONLY again, write tries the
+// slave's address, because master and slave may have swapped roles. If WaitSlaves is set, write retries a command that was certainly not
+// stored until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -90,8 +90,8 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// read calls ask with the pool of the server to read from. If WaitSlaves is set, read retries until the context's deadline, because
-// another server may replace the failed server.
+// read calls the function ask with the pool of the Redis to read from. If WaitSlaves is set, read retries until the context's deadline,
+// because another Redis may soon replace the failed one.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	for {
 		err := s.readOnce(ctx, ask)
@@ -111,15 +111,15 @@ func pause(ctx context.Context) bool {
 	}
 }
 
-// readOnce asks the slave first. If the slave fails, or lacks an entry because of its replication delay, readOnce asks the master. If the
-// slave failed less than failureMemory ago, readOnce asks the master first.
+// readOnce asks the slave first. If the slave fails, or has not received a requested entry yet, readOnce asks the master. If the slave
+// failed less than failureMemory ago, readOnce asks the master first.
 func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) error) error {
 	servers := [2]*pool{s.slave, s.master}
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// If a server does not answer, its callers hold all connections of its pool. A caller that waits for a connection must have time left
-	// to ask the other server.
+	// If a Redis does not answer, waiting callers hold all connections of the pool. A caller that waits for a connection to one Redis
+	// must have time left to ask the other Redis.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()
@@ -144,7 +144,7 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
 // Ping returns the errors with which requests for the key would fail on the master and on the slave now. If the master answers reads but
-// refused the last write, masterErr is the error of this write.
+// refused the last write, Ping returns the error of the last write as masterErr.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

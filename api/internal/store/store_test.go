@@ -60,7 +60,8 @@ func TestDeadlines(t *testing.T) {
 		}
 		defer p.Signal(syscall.SIGCONT)
 	}
-	// There are more requests than connections. A request that waits for a connection must also end by its deadline.
+	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must also end by its
+	// deadline.
 	const deadline = 300 * time.Millisecond
 	ctx := within(t, deadline)
 	start := time.Now()
@@ -90,7 +91,8 @@ func TestDeadlines(t *testing.T) {
 	wantGet(t, s, "z")
 }
 
-// After a failover, a managed Redis or a Service moves the master's address to another server. Until then, writes are refused.
+// After a failover, a managed Redis or a Service moves the master's address to another server. Until the address has moved, the old
+// master refuses writes.
 func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
@@ -181,8 +183,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// If a slave does not answer, its readers hold all connections for a while. A reader that waits for a connection must have time left to
-// ask the master.
+// If a slave does not answer, its readers hold all connections of the pool for a while. A reader that waits for a connection to the slave
+// must have time left to ask the master.
 func TestManyReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

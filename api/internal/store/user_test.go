@@ -115,7 +115,7 @@ func TestTheUserIsRefusedEverythingElse(t *testing.T) {
 	}
 }
 
-// A visitor may name a key that Redis forbids to the API's user. The store must not count this error as a failure of Redis.
+// A visitor may name a key that Redis forbids to the API's user. The store must not count a forbidden key as a failure of Redis.
 func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	s, _ := openAsUser(t)
 	set(t, s, ",a")

@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestWaitSlaves sets WaitSlaves to 1, so that a write succeeds only once a slave has confirmed the write. Without a confirmation, a
-// write and its repeat both fail with ErrUnconfirmed, although the repeat stores nothing.
+// TestWaitSlaves sets WaitSlaves to 1, so that a write succeeds only once a slave has confirmed the write. If no slave confirms, a write
+// and its repeat fail with ErrUnconfirmed, although the repeat stores nothing.
 func TestWaitSlaves(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, func(o *store.Options) { o.WaitSlaves = 1 })

@@ -14,7 +14,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxBatchBytes and maxBatchCommands bound a batch of commands, because Redis answers no other connection while it runs a batch.
+// maxBatchBytes and maxBatchCommands bound a batch of commands, because Redis serves no other connection while it runs a batch.
 const maxBatchBytes, maxBatchCommands = 64 << 10, 64
 
 // writer sends all writes to the master in batches, over one connection at a time. While Redis runs one batch, further commands queue up
@@ -55,8 +55,8 @@ func (w *writer) close() {
 	w.running.Wait()
 }
 
-// do queues one command and blocks until Redis has answered the command. If the context ends before the writer has taken the command from
-// the queue, do returns errNotSent, and nothing was stored. If the context ends later, do returns ErrUnknown.
+// do queues one command and blocks until Redis has answered the command. If the context ends while the command is still in the queue, do
+// returns errNotSent, and nothing was stored. If the context ends after the command has left the queue, do returns ErrUnknown.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -86,8 +86,8 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send exchanges one batch with Redis. The batch consists of the command first and of the commands that are queued behind it. send then
-// closes the channel done of each command.
+// send writes one batch of commands to Redis and reads the replies. A batch consists of the argument first and of all commands in the
+// queue, up to the bounds of a batch. When Redis has replied, send closes the channel done of each command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
@@ -103,7 +103,7 @@ func (w *writer) send(ctx context.Context, first *write) {
 	}
 }
 
-// take returns a batch: the command first, and the commands that are in the queue now.
+// take returns a batch that consists of the argument first and of the commands that are in the queue now.
 func (w *writer) take(first *write) []*write {
 	batch, size := []*write{first}, first.size()
 	for size < maxBatchBytes && len(batch) < maxBatchCommands {
@@ -126,20 +126,20 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, exchange sends WAIT after the batch. If too few
-// slaves have the batch by then, each write of the batch gets ErrUnconfirmed.
+// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, exchange sends the command WAIT after the batch. If
+// too few slaves confirm a batch, exchange sets the error of each write in the batch to ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	for _, one := range batch {
 		_ = conn.Send(one.command, one.args...) // receive returns the error of Send
 	}
 	if w.waitSlaves > 0 {
-		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // a timeout of 0 would mean no timeout
+		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // with 0 there would be no timeout
 	}
 	_ = conn.Flush()
 	deadline := time.Now().Add(timeout)
 	receive := func() (any, error) {
-		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // a timeout of 0 would mean no timeout
+		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // with 0 there would be no timeout
 		return reply, w.master.handleError(err, timeout)
 	}
 	for i := range batch {

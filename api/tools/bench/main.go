@@ -1,5 +1,5 @@
 // Command bench measures the speed of the guestbook and of the two minimal servers in ./floor, on this machine. bench prints ratios of
-// speeds, because ratios differ less than times from machine to machine. "make bench" builds and starts this command.
+// speeds, because ratios differ less than times from machine to machine. "make bench" builds and starts the command bench.
 package main
 
 import (

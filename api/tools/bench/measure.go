@@ -57,7 +57,7 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 	}
 	r.p99 = field(`99% +(\S+)`)
 	for _, n := range regexp.MustCompile(`(?:connect|read|write|timeout|responses:) (\d+)`).FindAllSubmatch(out, -1) {
-		failed, _ := strconv.Atoi(string(n[1])) // n[1] consists of digits, so this does not fail
+		failed, _ := strconv.Atoi(string(n[1])) // Atoi does not fail, because n[1] consists of digits
 		r.errors += failed
 	}
 	r.cpu = spent / requests * 10_000

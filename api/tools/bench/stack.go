@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// stack is nginx with a guestbook program behind it, and the program's Redis.
+// stack consists of nginx, a guestbook program behind nginx, and Redis.
 type stack struct {
 	name, program string
 	env           []string // environment variables of the program
@@ -26,7 +26,7 @@ type stack struct {
 }
 
 // start starts the stack's processes on one processor, so that a Go program runs its code on a single thread. wrk runs on another
-// processor.
+// processor than the servers.
 func (s *stack) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "guestbook-bench-"); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *stack) stop() {
 	os.RemoveAll(s.dir)
 }
 
-// pin restricts this process, and processes that it starts later, to one processor.
+// pin restricts the benchmark's process, and all processes that it starts later, to one processor.
 func pin(processor string) error {
 	out, err := exec.Command("taskset", "-a", "-p", "-c", processor, strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
@@ -77,7 +77,7 @@ func pin(processor string) error {
 	return nil
 }
 
-// fill deletes all keys of Redis and stores a guestbook with this number of entries.
+// fill deletes all keys of Redis and stores a guestbook with the given number of entries.
 func (s *stack) fill(entries int) error {
 	_, err := s.master.Do("FLUSHALL")
 	if err == nil {

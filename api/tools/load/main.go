@@ -38,7 +38,7 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// Report holds the counts. FailedReads and FailedWrites map the text of an error to the number of requests that failed with this error.
+// Report holds the counts. FailedReads and FailedWrites map the text of an error to the number of requests that failed with the error.
 type Report struct {
 	Reads, Writes int
 	Signed        int // number of writes that signed as the page does
@@ -196,7 +196,7 @@ func watch(transport http.RoundTripper) {
 	}
 }
 
-// writer writes the messages m0, m1 and so on. It repeats each message until the guestbook acknowledges the message.
+// writer writes the messages m0, m1 and so on. writer sends each message again until the guestbook acknowledges the message.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int

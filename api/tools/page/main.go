@@ -126,9 +126,9 @@ func bundle(name string) (string, error) {
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// The document docs/proxies-and-browsers.md promises that the page runs in these browsers.
+		// The page runs in these versions of Chrome, Firefox and Safari and later, as docs/proxies-and-browsers.md promises.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// esbuild treats optional chaining as missing in Chrome 90, but Chrome 90 lacks only a case that the page does not use.
+		// esbuild treats optional chaining as missing in Chrome 90, but only a rare case that the page does not use is missing.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}

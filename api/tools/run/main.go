@@ -1,4 +1,4 @@
-// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts this command.
+// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts the command run.
 package main
 
 import (

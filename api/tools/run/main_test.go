@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// program is the path of the command run, and api is the path of the API. TestMain builds both programs.
+// program is the path of the command run, and api is the path of the API. TestMain builds the command run and the API.
 var program, api string
 
 func TestMain(m *testing.M) {
@@ -74,7 +74,7 @@ func checkout(t *testing.T, folder string) {
 	}
 }
 
-// start starts the command run in the folder, with these ports.
+// start starts the command run in the folder, with the given ports.
 func start(t *testing.T, folder string, ports localpod.Ports) (*exec.Cmd, *output) {
 	t.Helper()
 	out := &output{}
@@ -145,7 +145,7 @@ func TestRunInFoldersOfAnyName(t *testing.T) {
 	}
 }
 
-// Two commands in one folder would write the same files of Redis, whatever their ports are.
+// Two runs of "make run" in one folder would write the same files of Redis, even if they have different ports.
 func TestASecondRunInOneFolderIsRefused(t *testing.T) {
 	folder := t.TempDir()
 	checkout(t, folder)

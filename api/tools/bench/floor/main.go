@@ -1,6 +1,6 @@
 // Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, floor answers each request with
-// constant bytes, which is the least work that a server behind nginx can do. Otherwise floor is a plain guestbook that runs one Redis
-// command for each request.
+// constant bytes, which is the least work that a server behind nginx can do. Without FLOOR=constant, floor is a plain guestbook that runs
+// one Redis command for each request.
 package main
 
 import (
