@@ -91,7 +91,7 @@ func drain() error {
 	return syscall.Kill(1, drainSignal)
 }
 
-// serve answers HTTP requests until it receives a signal other than drainSignal. Then serve finishes the requests under way.
+// serve answers HTTP requests until it receives a signal other than drainSignal. After the signal, serve finishes the requests under way.
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
 	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
@@ -106,8 +106,8 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	})
 	httpServer := &http.Server{
 		Handler: api,
-		// nginx in front of the API has shorter timeouts. The timeouts of the API protect it from a client that does not connect through
-		// nginx.
+		// nginx in front of the API has shorter timeouts. The following timeouts protect the API from a client that does not connect
+		// through nginx.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
 		IdleTimeout:    90 * time.Second, // nginx closes an idle connection earlier

@@ -148,7 +148,7 @@ done <"$tmp/stock"
 sed -i -f "$tmp/images.sed" "$dist"/*.yaml
 
 # The bundle contains the manifests of k8s/, and one archive for each platform with all images. Docker, containerd, kind and minikube can
-# load this archive. If an image lacks a platform, the bundle has no archive for the platform.
+# load the archive of images. If an image lacks a platform, the bundle has no archive for the platform.
 sed -n 's/^ *image: *//p' "$bundle/guestbook.yaml" | sort -u >"$tmp/bundled"
 for arch in amd64 arm64; do
   [ "$(wc -l <"$tmp/$arch/images")" = 3 ] || continue

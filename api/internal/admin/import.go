@@ -20,8 +20,8 @@ const (
 	chunkBytes      = 256 << 10
 	// maxTextBytes is the length of the longest text in an import, because the PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is the length of the longest line in an import. It is enough for a text of maxTextBytes that is written with each byte
-	// as \ufffd and again in base64.
+	// maxLineBytes is the length of the longest line in an import. A text of maxTextBytes has the longest line if each of its bytes is
+	// written as \ufffd, and the text again in base64.
 	maxLineBytes = 8 << 20
 )
 

@@ -95,8 +95,8 @@ func IsBlank(text string) bool {
 // Position is the place after an entry in a guestbook.
 type Position struct {
 	ID, End int64 // byte offsets at which the entry starts and ends; -1 and 0 before the first entry.
-	// Preceding holds the last bytes before End, by which a position in a rewritten guestbook is recognized. Preceding is empty if the
-	// bytes before End are unknown.
+	// Preceding holds the last bytes before End. If a guestbook has other bytes before End, the guestbook was rewritten. Preceding is
+	// empty if the bytes before End are unknown.
 	Preceding string
 }
 

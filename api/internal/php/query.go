@@ -39,7 +39,7 @@ func (ps Params) Get(name string) (_ Param, ok bool) {
 //   - Only "&" separates parameters, because ";" is an ordinary character.
 //   - "+" is a space, and a "%" without two hexadecimal digits stays unchanged.
 //   - If several parameters have the same name, the last one counts.
-//   - In a name, leading spaces are removed, " " and "." become "_", and a NUL ends the name.
+//   - In a name, leading spaces are removed, each other space and each dot become "_", and a NUL ends the name.
 //   - "name[…]" is an array, but a "[" without a "]" becomes "_".
 //
 // ParseQuery returns no error, because PHP accepts every query.

@@ -80,7 +80,7 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 // share calls read and returns the result of read. Concurrent calls of share with the same name share one call of read, and must not
 // change the result. A shared call of read starts after each of its callers has called share, so that no answer is older than its
 // request. A shared call of read uses the context of its first caller. A caller of share that has already used a tenth of RequestTimeout
-// calls read alone. So no caller exceeds its own deadline by more than a tenth of RequestTimeout.
+// calls read alone. No caller of share therefore exceeds its own deadline by more than a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
@@ -118,7 +118,7 @@ func appendJSONString(dst []byte, s string) []byte {
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status
 // that the alerts of k8s/monitoring read. If a series of the histogram appeared only with its first request, Prometheus would see no
-// increase. An alert would then miss the first refused POST of a pod.
+// increase. Without the counts of 0, an alert would miss the first refused POST of a pod.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

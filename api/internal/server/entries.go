@@ -21,8 +21,8 @@ const (
 	maxID = 1 << 53 // JavaScript cannot represent all larger integers
 )
 
-// entries is the handler of /guestbook/entries. It answers a GET with a page of entries. The handler entries answers a POST by appending
-// an entry to the guestbook.
+// entries is the handler of /guestbook/entries. The handler entries answers a GET with a page of entries. The handler entries answers a
+// POST by appending an entry to the guestbook.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -126,8 +126,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter that selects the next page: parameter is its
-// name, and next is its value. A negative next becomes null in the JSON.
+// pageJSON returns a page of entries as JSON. The JSON of a page also contains the query parameter for the next page, whose name is
+// parameter and whose value is next. A negative next becomes null in the page's JSON.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

@@ -27,12 +27,12 @@ const (
 	// maxViewers bounds the event streams of one pod, and maxTopics bounds the guestbooks that these streams follow. nginx holds two
 	// connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer gets such a position
-	// from a slave that is ahead of the slave that the topic polls. If the viewer's position is still beyond the topic's end after
-	// maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer's position is beyond
+	// the topic's end if the viewer has read from a slave that is ahead of the slave that the topic polls. If the viewer's position is
+	// still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
-	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream. The
-	// browser then reconnects, and names the last entry that it has received.
+	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream. After
+	// the API has closed a stream, the browser reconnects and names the last entry that it has received.
 	sendTimeout = 10 * time.Second
 	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
 	// buffer for its own bookkeeping.
@@ -88,8 +88,8 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe returns the topic of a guestbook. It adds the topic if the guestbook has no viewer yet. A new topic starts at the position
-// end. A caller of subscribe must call unsubscribe later, unless subscribe returns an error.
+// subscribe returns the topic of a guestbook. If the guestbook has no viewers yet, subscribe adds a topic. A new topic starts at the
+// position end. A caller of subscribe must call unsubscribe later, unless subscribe returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -169,7 +169,7 @@ func (t *topic) poll() (sent int) {
 	defer t.hub.mu.Unlock()
 	t.last = step{before, to, text}
 	for viewer := range t.viewers {
-		_ = viewer.SetReadDeadline(time.Now()) // fails if the connection is closed; then Read fails as well
+		_ = viewer.SetReadDeadline(time.Now()) // fails only if the connection is closed, and then Read fails as well
 	}
 	return len(text) * len(t.hub.topics)
 }

@@ -34,8 +34,8 @@ func checkOrigin(r *http.Request) error {
 // isHere reports whether a page's URL has the same origin as the request's URL.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
-	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. If the URL of
-	// the page is https, isHere therefore takes the request for https as well.
+	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. If the page's
+	// URL is https, isHere therefore assumes https for the request as well.
 	if strings.HasPrefix(strings.ToLower(page), "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}

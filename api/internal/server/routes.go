@@ -67,7 +67,7 @@ func New(o Options) *Server {
 		w.Header()["X-Guestbook-Version"] = version // shows during a rollout which version has answered
 		if len(r.TransferEncoding) > 0 {
 			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112,
-			// section 6.1). If a proxy in front of the API used the Content-Length of such a request, the next bytes on the connection
+			// section 6.1). If a proxy in front of the API used the Content-Length of a chunked request, the next bytes on the connection
 			// could be half a body. The API therefore closes the connection after a chunked request. nginx itself never sends a chunked
 			// request.
 			w.Header().Set("Connection", "close")

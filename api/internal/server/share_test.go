@@ -50,7 +50,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	}
 }
 
-// If a shared read hangs, later reads do not wait for the hanging read, even if they have the same name.
+// If a shared read hangs, later reads do not wait for the hanging read, even if all reads have the same name.
 func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sharing()

@@ -138,7 +138,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 }
 
 // window reads a number of bytes before an entry. If before is negative, window reads the last bytes of the guestbook. window returns the
-// entries that start in the bytes that it has read, and the offset of the first of the entries.
+// entries that start in these bytes of the guestbook, and the offset of the first entry.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil

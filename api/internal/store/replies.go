@@ -107,16 +107,16 @@ const (
 )
 
 // unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A match of unsynced counts only if the
-// slave's link to the master is down. A slave that never had a link to its master reports that the link has been down for -1 seconds.
-// Redis 6.0 reports a number of ten digits instead, because it counts from 1970. A slave that has dropped its data for a copy that did
-// not arrive reports the replication offset 1 and no backlog. The replication offset alone proves nothing, because a slave of Redis 8 or
-// Valkey that is in sync may have the offset 1.
+// slave's link to the master is down. A slave that never had a link to its master reports that the link has been down for -1 seconds. A
+// slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the seconds since 1970. A slave
+// that has dropped its data for a copy that did not arrive reports the replication offset 1 and no backlog. The replication offset alone
+// proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if the server with this reply to INFO replication may be read. A slave that was never in sync with its master must
-// not be read, because such a slave answers as if every guestbook were empty.
+// synced returns nil if a server may be read. The arguments are the server's reply to INFO replication. A slave that was never in sync
+// with its master must not be read, because such a slave answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):

@@ -67,7 +67,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true)}
-	for visitor.write() != nil { // readers expect the first message
+	for visitor.write() != nil { // readers expect the first message in the guestbook
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites = map[string]int{}
@@ -236,8 +236,8 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign posts the next message as a single entry, as the page does. A pod of an older version answers such a post with 404, which does not
-// count as a failure. The visitor's function Done counts all other failures.
+// sign posts the next message as a single entry, as the page does. A pod of the PHP guestbook answers the post of a single entry with
+// 404, which does not count as a failure. The visitor's function Done counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered

@@ -128,7 +128,8 @@ func bundle(name string) (string, error) {
 		Charset: api.CharsetUTF8,
 		// The page runs in these versions of Chrome, Firefox and Safari and later, as docs/proxies-and-browsers.md promises.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// esbuild treats optional chaining as missing in Chrome 90, but only a rare case that the page does not use is missing.
+		// esbuild treats optional chaining as missing in Chrome 90, although Chrome 90 lacks only a rare case of optional chaining that
+		// the page does not use.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}
