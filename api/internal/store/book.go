@@ -107,8 +107,8 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 
 // Page returns up to limit entries, oldest first. Page returns the entries before the entry whose id is before, or the guestbook's last
 // entries if before is negative. Page also returns the value of before for the next older page, or -1 if there are no older entries. If
-// seen is the id of an entry, Page does not answer from a slave that has not received this entry. A negative seen is no id. Page returns
-// ErrNoEntry if no entry starts at before.
+// seen is the id of an entry, Page does not answer from a slave that lacks the entry. A negative seen is no id. Page returns ErrNoEntry
+// if no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -138,7 +138,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 }
 
 // window reads a number of bytes before an entry. If before is negative, window reads the last bytes of the guestbook. window returns the
-// entries that start in these bytes of the guestbook, and the offset of the first entry.
+// entries that start in the bytes read, and the offset of the first entry.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
