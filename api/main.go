@@ -1,4 +1,4 @@
-// Command api is the guestbook's HTTP API. nginx passes it the requests to /guestbook; it keeps the data in Redis.
+// Command api is the guestbook's HTTP API. nginx passes the requests to /guestbook to the API. The API keeps the messages in Redis.
 package main
 
 import (
@@ -26,23 +26,24 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// version is set when the program is linked: -ldflags "-X main.version=v1".
+// version is the release, which the linker sets: -ldflags "-X main.version=v1".
 var version = "dev"
 
 func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, drainSignal)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+	if !signal.Ignored(syscall.SIGHUP) { // nohup makes a program ignore SIGHUP
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// drainSignal makes the API drain and serve on. "api drain" sends it.
+// drainSignal makes the API report "not ready" to Kubernetes, but the API goes on answering requests. The command "api drain" sends
+// drainSignal.
 const drainSignal = syscall.SIGUSR1
 
-// run serves until a signal ends it, unless the arguments are an operator's command. It returns the exit code: 0 if the requests under
-// way were answered, 1 for an error or a second signal, 2 for wrong arguments. It writes the log to stderr as JSON lines.
+// run runs the operator's command in args. If args is empty, run serves HTTP until a signal ends the API. The exit code is 0 if all
+// requests under way were answered, 1 for an error or a second signal, 2 for wrong arguments. run writes the log to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":
@@ -57,7 +58,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		return 0
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
-		_ = settings.Usage(stdout) // its error means that nobody reads stdout
+		_ = settings.Usage(stdout) // an error means that stdout is closed
 		fmt.Fprintln(stdout, admin.Usage)
 		return 0
 	default:
@@ -78,7 +79,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// drain sends drainSignal to process 1, which in a container is the API.
+// drain sends drainSignal to process 1. In a container, process 1 is the API.
 func drain() error {
 	self, err := os.Stat("/proc/self/exe")
 	if err != nil {
@@ -90,7 +91,7 @@ func drain() error {
 	return syscall.Kill(1, drainSignal)
 }
 
-// serve answers requests until a signal other than drainSignal, and then finishes the requests under way.
+// serve answers HTTP requests until it receives a signal other than drainSignal. After the signal, serve finishes the requests under way.
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
 	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
@@ -105,11 +106,12 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	})
 	httpServer := &http.Server{
 		Handler: api,
-		// nginx in front keeps to tighter limits; these hold without it.
+		// nginx in front of the API has shorter timeouts. The following timeouts protect the API from a client that does not connect
+		// through nginx.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
-		IdleTimeout:    90 * time.Second, // nginx closes its connections before
-		MaxHeaderBytes: 512 << 10,        // a request line of 256 KB and the headers
+		IdleTimeout:    90 * time.Second, // nginx closes an idle connection earlier
+		MaxHeaderBytes: 512 << 10,        // enough for a request line of 256 KB and the headers
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	log.Info("listening", "addr", listener.Addr().String(), "version", version, "master", config.MasterAddr, "slave", config.SlaveAddr)
@@ -126,7 +128,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 			draining = sig == drainSignal
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for the requests under way
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // time for the requests under way
 	defer cancel()
 	finished := make(chan error, 1)
 	go func() { finished <- httpServer.Shutdown(ctx) }()
@@ -146,7 +148,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	}
 }
 
-// newMetrics returns a registry with the metrics of the program and the process.
+// newMetrics returns a Prometheus registry with the metrics of the Go runtime, the process and the build.
 func newMetrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

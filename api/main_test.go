@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestMain runs the API in place of the tests if TEST_RUNS_API is set, so that the test's program can be a process of the API.
+// TestMain runs the API instead of the tests if TEST_RUNS_API is set, so that a test can start its own binary as the API.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_RUNS_API") != "" {
 		main()
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A signal ends the API once the requests under way are answered.
+// After a signal, the API answers the requests under way and then exits.
 func TestASignalEndsTheAPI(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
@@ -50,7 +50,7 @@ func TestASignalEndsTheAPI(t *testing.T) {
 	}
 }
 
-// A terminal that closes does not end a program that nohup started.
+// If nohup has started the API, the SIGHUP of a terminal that closes does not end the API.
 func TestNohup(t *testing.T) {
 	p, cmd := startProgram(t, podtest.Redis(t, localpod.Options{}), "nohup")
 	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -59,7 +59,7 @@ func TestNohup(t *testing.T) {
 	if err := cmd.Process.Signal(drainSignal); err != nil {
 		t.Fatal(err)
 	}
-	p.await(t, "/readyz", http.StatusServiceUnavailable) // signals of the same process come in order of their numbers
+	p.await(t, "/readyz", http.StatusServiceUnavailable) // once SIGUSR1 has arrived, SIGHUP has arrived, because Linux delivers the lower number first
 	if status := p.get(t, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d", status)
 	}
@@ -91,7 +91,7 @@ func TestDrainCommand(t *testing.T) {
 	}
 }
 
-// Elsewhere process 1 is another program.
+// Outside a container, process 1 is another program, which "api drain" must not signal.
 func TestDrainCommandSignalsNoOtherProgram(t *testing.T) {
 	var out strings.Builder
 	if code := run([]string{"drain"}, nil, io.Discard, &out); code != 1 || !strings.Contains(out.String(), "SIGUSR1") {
@@ -99,7 +99,7 @@ func TestDrainCommandSignalsNoOtherProgram(t *testing.T) {
 	}
 }
 
-// A container's preStop drains the pod. Its end comes when nginx has ended.
+// In a pod, the preStop hook drains the API. The API must still answer requests until nginx has exited.
 func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))
 	viewer, err := p.client.Get("http://" + p.addr + "/guestbook/events")
@@ -108,10 +108,10 @@ func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	}
 	defer viewer.Body.Close()
 	p.signals <- drainSignal
-	if _, err := io.Copy(io.Discard, viewer.Body); err != nil { // the stream ends
+	if _, err := io.Copy(io.Discard, viewer.Body); err != nil { // the API closes the stream
 		t.Error(err)
 	}
-	p.signals <- drainSignal // a second one changes nothing
+	p.signals <- drainSignal // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
 		if status := p.get(t, path); status != want {
 			t.Errorf("%s answers %d, want %d", path, status, want)
@@ -123,12 +123,12 @@ func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	}
 }
 
-// The end of a pod is no failure if a client has sent half a body.
+// The API exits with 0 even if a client has sent only half of a request's body.
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))
 	p.sendHalf(t)
 	p.signals <- syscall.SIGTERM
-	p.signals <- drainSignal // which a preStop sends late
+	p.signals <- drainSignal // a preStop hook may send drainSignal late
 	if code := p.exitCode(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

@@ -24,7 +24,7 @@ type process struct {
 	client  http.Client
 }
 
-// environment sets the API's address and the addresses of the pod's Redis.
+// environment sets the environment variables with the addresses of the API and of the pod's Redis.
 func environment(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	t.Setenv("LISTEN_ADDR", "127.0.0.1:0")
@@ -32,7 +32,7 @@ func environment(t *testing.T, pod *localpod.Pod) {
 	t.Setenv("REDIS_SLAVE_ADDR", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave))
 }
 
-// newProcess returns the API that logs to the reader, once it listens.
+// newProcess waits until an API writes the log line "listening", and returns this API as a process.
 func newProcess(t *testing.T, log io.Reader) *process {
 	t.Helper()
 	p := &process{signals: make(chan os.Signal, 2), exit: make(chan int, 1), client: http.Client{Timeout: 5 * time.Second}}
@@ -50,7 +50,7 @@ func newProcess(t *testing.T, log io.Reader) *process {
 	return p
 }
 
-// start runs the API inside the test.
+// start runs the API inside the test's own process.
 func start(t *testing.T, pod *localpod.Pod) *process {
 	t.Helper()
 	environment(t, pod)
@@ -65,7 +65,7 @@ func start(t *testing.T, pod *localpod.Pod) *process {
 	return p
 }
 
-// startProgram runs the API as a process of its own, as the argument of the command.
+// startProgram runs the API as a separate process. startProgram appends the path of the API to the command, such as nohup.
 func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process, *exec.Cmd) {
 	t.Helper()
 	environment(t, pod)
@@ -85,7 +85,7 @@ func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process,
 	}
 	p := newProcess(t, log)
 	go func() {
-		_ = cmd.Wait() // its error repeats the exit code
+		_ = cmd.Wait() // the error only repeats the exit code
 		p.exit <- cmd.ProcessState.ExitCode()
 	}()
 	return p, cmd
@@ -113,7 +113,7 @@ func await(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// await waits until the path is answered with the status.
+// await polls the path until the API answers with the status.
 func (p *process) await(t *testing.T, path string, status int) {
 	t.Helper()
 	await(t, fmt.Sprint(path, " to answer ", status), func() bool { return p.get(t, path) == status })
@@ -130,7 +130,7 @@ func (p *process) exitCode(t *testing.T) int {
 	}
 }
 
-// sendHalf sends half a request, and waits until the API has it.
+// sendHalf sends a POST with an incomplete body, and leaves the connection open.
 func (p *process) sendHalf(t *testing.T) {
 	t.Helper()
 	c, err := net.Dial("tcp", p.addr)
@@ -143,7 +143,7 @@ func (p *process) sendHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // it waits for the body
+	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // the API waits for the body
 		t.Fatalf("%q, %v", line, err)
 	}
 	if _, err := c.Write([]byte("{")); err != nil {

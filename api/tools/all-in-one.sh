@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the files that are made from k8s/ below a folder: all-in-one/, and the ConfigMap of k8s/ha/scripts/.
+# all-in-one.sh generates manifests from k8s/ and writes them to FOLDER: all-in-one/, and the ConfigMap with the scripts of
+# k8s/ha/scripts/.
 #
 #   all-in-one.sh FOLDER
 set -eu
@@ -22,8 +23,8 @@ mkdir -p "$1/all-in-one" "$1/k8s/ha"
 } >"$1/k8s/ha/redis-ha-scripts.yaml"
 set -- "$1/all-in-one"
 
-# one_file FILE… prints the files as one. Services come first, because a container has only the variables of Services that exist
-# when it starts.
+# one_file FILE… prints the manifests as one file. Services come first, because Kubernetes sets a container's variables only for Services
+# that exist when the container starts.
 one_file() {
   echo '# Made by "make all-in-one" from k8s/: edit the files there.'
   for file; do case $file in *-service.yaml) echo ---; cat "$file" ;; esac; done
@@ -41,7 +42,8 @@ one_file k8s/frontend-deployment.yaml k8s/frontend-service.yaml >"$1/frontend.ya
   echo '# Made by "make all-in-one" from k8s/ and k8s/components/canary, where the reasons are.'
   api/tools/kustomized.sh k8s "components: [../../k8s/components/canary]"
 } >"$1/frontend-canary.yaml"
-# k8s/ serves these editions of the PHP guestbook only with a component.
+# The PHP guestbook has three editions, in which Redis's Services have different names. For each other edition of the PHP guestbook,
+# k8s/components/ has a component.
 for edition in replica leader-follower; do
   {
     echo "# Made by \"make all-in-one\" from k8s/frontend-deployment.yaml and k8s/components/$edition, where the reasons are."

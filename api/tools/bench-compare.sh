@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs the Go benchmarks of another commit and of the working tree, and compares them.
+# bench-compare.sh runs the Go benchmarks of COMMIT and of the working tree, and compares the results.
 #
-#   bench-compare.sh COMMIT COUNT   COUNT runs of each
+#   bench-compare.sh COMMIT COUNT   runs each benchmark COUNT times
 set -eu
 cd "$(dirname "$0")/../.."
 mkdir -p .build

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs each named Debian package unless this machine has its program, which has the same name.
+# install-programs.sh installs each named Debian package, unless this machine already has a program with the package's name.
 #
 #   install-programs.sh PACKAGE…
 set -eu
@@ -17,7 +17,8 @@ sudo=
 $sudo apt-get update -qq
 # shellcheck disable=SC2086 # each package is one argument
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-# Debian starts a server that it installs. The server is stopped here, because its port is needed.
+# Debian starts a server right after its installation. install-programs.sh stops the newly installed server, because the guestbook needs
+# its port.
 for server in nginx redis-server prometheus prometheus-redis-exporter haproxy; do
   case "$missing" in
     *$server*) $sudo systemctl disable --now $server >/dev/null 2>&1 || $sudo service $server stop >/dev/null 2>&1 || true ;;

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints a file or folder of manifests as kustomize builds it. make installs kustomize in .build/.
+# kustomized.sh prints the output of "kustomize build" for a file or a folder of manifests. make installs kustomize in .build/.
 #
-#   kustomized.sh RESOURCE [LINE…]   adds each LINE to kustomization.yaml, from which the repository is ../..
+#   kustomized.sh RESOURCE [LINE…]   adds each LINE to kustomization.yaml, whose paths to the repository begin with ../../
 set -eu
 cd "$(dirname "$0")/../.."
 rm -rf .build/overlay

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Checks the shell scripts and the manifests: the rights of the pods, the schemas of Kubernetes and of its extensions, each
-# component, the advice of kube-score, and whether the files made from others are up to date.
+# lint-manifests.sh checks the shell scripts with shellcheck, and the manifests with the tests of api/test/manifests, the schemas of
+# Kubernetes and kube-score. lint-manifests.sh also checks that generated files are up to date.
 set -eu
 cd "$(dirname "$0")/../.."
 api/tools/install-programs.sh shellcheck
 find . -name '*.sh' -not -path './.*' -exec shellcheck --external-sources --source-path=SCRIPTDIR --shell=sh {} +
 export GOBIN="$PWD/.build" LC_ALL=C
-# Go does not see that a manifest has changed, so -count=1 keeps it from printing an earlier result.
+# go test caches results and does not notice a changed manifest, so -count=1 disables the cache.
 go test -count=1 -skip '^TestRelease' ./api/test/manifests
 go install sigs.k8s.io/kubectl-validate@v0.0.4
 go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 
-# quiet FILE COMMAND… writes the command's output to the file, and prints it if the command fails.
+# quiet FILE COMMAND… writes the command's output to the file, and prints the output if the command fails.
 quiet() {
   out=$1
   shift
@@ -24,24 +24,24 @@ for folder in k8s/components/*/; do
   component=$(basename "$folder")
   api/tools/kustomized.sh k8s "components: [../../k8s/components/$component]" >".build/components/$component.yaml"
 done
-# The Go modules of the Gateway API and of Prometheus's operator contain their schemas.
+# The schemas of the Gateway API and of the Prometheus Operator are in their Go modules.
 rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
   "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
-# Each supported version of Kubernetes has its schemas in its own module.
+# Each version of Kubernetes is a Go module that contains its schemas.
 for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   schemas=.build/schemas/$version
   if [ ! -d "$schemas" ]; then
     rm -rf .build/schemas/new
     for file in "$(folder k8s.io/kubernetes@v$version)"/api/openapi-spec/v3/*__v*_openapi.json; do
-      # apis__apps__v1_openapi.json is for apps/v1.
+      # The file apis__apps__v1_openapi.json contains the schemas of apps/v1.
       group=.build/schemas/new/$(basename "$file" _openapi.json | sed 's|__|/|g')
       mkdir -p "${group%/*}" && cp "$file" "$group.json"
     done
     mv .build/schemas/new "$schemas"
   fi
-  # kubectl-validate would check a group that this version lacks with the schemas of 1.30.
+  # If a version of Kubernetes lacks an API group, kubectl-validate would use the group's schemas of Kubernetes 1.30 without an error.
   find k8s all-in-one .build/components -name '*.yaml' -exec sed -n 's/^apiVersion: //p' {} + | sort -u |
     grep -v -e '^gateway\.' -e '^monitoring\.' | while read -r group; do
       [ -f "$schemas/api/$group.json" ] || [ -f "$schemas/apis/$group.json" ] || { echo "Kubernetes $version has no $group" >&2; exit 1; }
@@ -49,24 +49,24 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   quiet .build/valid .build/kubectl-validate --version 1.30 --local-schemas "$schemas" --local-crds .build/crds k8s all-in-one .build/components
 done
 
-# The checks below ignore some advice of kube-score, each for a reason.
-# Memory is limited. A CPU limit would slow visitors down while a processor is idle.
+# The next options disable some checks of kube-score. The comment above each option names the reason. The containers have a memory limit
+# but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
-# The containers write only to volumes and to their logs.
+# The containers write only to volumes and logs, so they need no limit for ephemeral storage.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
-# The users 101 and 999 are those of the stock images.
+# The containers run as the users 101 and 999, because the stock images of nginx and Redis have these users.
 set -- "$@" --ignore-test container-security-context-user-group-id
-# kind and minikube load images built here without a registry.
+# The manifests do not set imagePullPolicy to Always, because kind and minikube load images that were built here without a registry.
 set -- "$@" --ignore-test container-image-pull-policy
-# topologySpreadConstraints spread the pods, and still allow all of them on a single node.
+# topologySpreadConstraints spread the pods over the nodes, but still allow all pods on a single node.
 set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
-# Without replicas, "kubectl replace" would go down to one pod before the autoscaler acts.
+# If a Deployment with an autoscaler did not set replicas, "kubectl replace" would scale the Deployment down to one pod at first.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
-# Egress is not restricted, because a policy would have to know how this cluster reaches its DNS.
+# The NetworkPolicies do not restrict egress, because a restriction would need the address of the cluster's DNS.
 set -- "$@" --ignore-test pod-networkpolicy
-# redis-master has one replica, because two would write the same file.
+# redis-master has one replica, because two replicas would write the same file.
 set -- "$@" --ignore-test deployment-strategy --ignore-test deployment-replicas
-# NodePort works on any cluster.
+# The Service of the frontend is a NodePort, because a NodePort works on any cluster.
 set -- "$@" --ignore-test service-type
 quiet .build/score .build/kube-score score --exit-one-on-warning "$@" k8s/*.yaml k8s/ha/*.yaml
 

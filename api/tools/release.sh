@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds the files of a release from the last commit; CHANGELOG.md says what they are. Another build of that commit, with the same
-# versions of Go and of the base images, writes the same bytes.
+# release.sh builds the files of a release from the last commit. CHANGELOG.md describes the files of a release. Every build of the same
+# commit, with the same versions of Go and of the base images, writes the same bytes.
 #
-#   release.sh FOLDER VERSION [REGISTRY]   REGISTRY is where the images will be; without it they have the names that k8s/ gives them
+#   release.sh FOLDER VERSION [REGISTRY]   REGISTRY is the registry of the images; without REGISTRY, images have the names in k8s/
 #
-# BASES is the registry of the base images, or "docker" for the images of this machine's Docker engine. COMPLETE=1 refuses to leave a
-# platform out. KEY is the SSH key that signs SHA256SUMS. BUILDER is the URI of the service that runs this script.
+# BASES is the registry of the base images, or "docker" for the images of this machine's Docker engine. If COMPLETE=1, release.sh fails if
+# a base image lacks a platform. KEY is the SSH key that signs SHA256SUMS. BUILDER is the URI of the service that runs release.sh.
 set -eu
 cd "$(dirname "$0")/../.."
 out=$1 version=$2 registry=${3:-docker.io/library}
@@ -16,7 +16,7 @@ if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/SHA256SUMS" ]; then
   echo "release.sh: $out holds something else than a release: name another folder" >&2
   exit 1
 fi
-# Neither the locale nor the settings of this machine's Go may change a byte.
+# The next settings make the files of a release independent of this machine's locale and Go configuration.
 export LC_ALL=C GOFLAGS=-mod=readonly GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
 umask 022
 commit=$(git rev-parse HEAD)
@@ -31,13 +31,14 @@ git archive HEAD | tar -x -C "$tmp/src"
 cd "$tmp/src"
 go=$(go env GOVERSION)
 
-# pack FOLDER ARCHIVE: a tar archive that shows neither the folder's times, users and modes nor the order of its files.
+# pack FOLDER ARCHIVE writes a tar archive of the folder. The tar archive does not depend on the times, users and modes of the files, nor
+# on the order of the files.
 pack() {
   (cd "$1" && find . -mindepth 1 -printf '%P\n') | sort |
     tar -C "$1" -c -f "$2" --no-recursion --format=gnu --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -T -
 }
 
-# The files that each image has beside its base.
+# This loop collects the files that each image adds to its base image.
 for arch in amd64 arm64; do
   GOOS=linux GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$dist/api-linux-$arch" ./api
   api=$tmp/$arch/gb-frontend-api nginx=$tmp/$arch/gb-frontend-nginx slave=$tmp/$arch/gb-redis-slave
@@ -49,7 +50,7 @@ for arch in amd64 arm64; do
   cp redis-slave/run.sh redis-slave/move.sh "$slave"
 done
 
-# A registry for a moment, because crane changes images in registries only.
+# The script starts a temporary registry, because crane can change images only in a registry.
 : >"$tmp/registry.log"
 "$crane" registry serve --address 127.0.0.1:0 --disk "$tmp" 2>"$tmp/registry.log" &
 server=$!
@@ -59,10 +60,11 @@ until grep -q 'serving on port' "$tmp/registry.log"; do
 done
 local=127.0.0.1:$(sed -n 's/.*serving on port //p' "$tmp/registry.log")
 
-# quiet COMMAND…: what the command says is shown only if it fails.
+# quiet COMMAND… runs the command, and prints the command's output only if the command fails.
 quiet() { "$@" >"$tmp/quiet.log" 2>&1 || { cat "$tmp/quiet.log" >&2; exit 1; }; }
 
-# copy IMAGE ARCHITECTURE: copies a public image of one platform to $local/ARCHITECTURE/IMAGE. Fails if there is none.
+# copy IMAGE ARCHITECTURE copies a public image for one platform to $local/ARCHITECTURE/IMAGE. copy fails if the image does not exist for
+# the platform.
 copy() {
   target=$local/$2/$1
   if [ "$bases" = docker ]; then
@@ -70,15 +72,16 @@ copy() {
   else
     "$crane" copy --platform "linux/$2" "$bases/${1#*/}" "$target"
   fi >"$tmp/copy.log" 2>&1 || return 1
-  # An image of a single platform is copied whatever the platform asked for.
+  # crane copies an image with a single platform even if another platform was requested, so the script checks the architecture.
   echo "its architecture is another" >"$tmp/copy.log"
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD: the argument of the Dockerfile's last line with this word, a list as crane takes it.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a list, last prints the list in
+# the form that crane accepts.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
-# image NAME DOCKERFILE: the image of the Dockerfile's last stage for each platform, as NAME.oci.tar.
+# image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
 image() {
   name=$1 dockerfile=$2 made=''
   from=$(last FROM)
@@ -105,10 +108,10 @@ image() {
     echo "$registry/$name:$version" >>"$tmp/$arch/images"
   done
   [ -n "$made" ] || { echo "release.sh: $from cannot be had for any platform: name its registry as BASES" >&2; exit 1; }
-  # shellcheck disable=SC2086 # two arguments for each platform
+  # shellcheck disable=SC2086 # $made has two arguments for each platform
   quiet "$crane" index append $made -t "$local/$name:$version"
   quiet "$crane" pull --format=oci --annotate-ref "$local/$name:$version" "$tmp/oci/$name"
-  # Programs that load the archive give the image this name.
+  # A program that loads the archive gives the image the name in index.json.
   sed -i "s|$local/|$registry/|" "$tmp/oci/$name/index.json"
   pack "$tmp/oci/$name" "$dist/$name.oci.tar"
   digest=$("$crane" digest "$local/$name:$version")
@@ -121,11 +124,12 @@ image gb-frontend-api api/Dockerfile
 image gb-frontend-nginx nginx/Dockerfile
 image gb-redis-slave redis-slave/Dockerfile
 
-# The manifests. Those of the bundle name images by their tags, because an image that is loaded from a file has no digest in a registry.
+# The script writes the manifests. The manifests of the bundle name images by tag, because an image that is loaded from a file has no
+# digest of a registry.
 for file in all-in-one/frontend.yaml all-in-one/frontend-replica.yaml all-in-one/frontend-leader-follower.yaml; do cp $file "$dist"; done
 cp all-in-one/guestbook-all-in-one.yaml "$dist/guestbook.yaml"
 for file in k8s/ha/*.yaml; do echo ---; cat "$file"; done >"$dist/ha.yaml"
-# The images are there: nothing is built.
+# The release's compose.yaml uses published images, so its build sections are removed.
 sed '/^    build:/,/^    image:/ { /^    image:/!d }' compose.yaml >"$dist/compose.yaml"
 sed -i "1i # Of version $version, commit $commit." "$dist"/*.yaml
 bundle=$tmp/bundle
@@ -143,7 +147,8 @@ while read -r image; do
 done <"$tmp/stock"
 sed -i -f "$tmp/images.sed" "$dist"/*.yaml
 
-# The bundle: all of k8s/, and for each platform with all images an archive that Docker, containerd, kind and minikube load.
+# The bundle contains the manifests of k8s/, and one archive for each platform with all images. Docker, containerd, kind and minikube can
+# load the archive of images. If an image lacks a platform, the bundle has no archive for the platform.
 sed -n 's/^ *image: *//p' "$bundle/guestbook.yaml" | sort -u >"$tmp/bundled"
 for arch in amd64 arm64; do
   [ "$(wc -l <"$tmp/$arch/images")" = 3 ] || continue
@@ -158,18 +163,18 @@ for arch in amd64 arm64; do
   mkdir "$tmp/docker"
   quiet "$crane" pull "$@" "$tmp/docker.tar"
   tar -x -f "$tmp/docker.tar" -C "$tmp/docker"
-  # Each image has its own name in place of that in the registry here.
+  # In the archive, each image gets its final name in place of its name in the temporary registry.
   sed -i "s|$local/$arch/gb-|$registry/gb-|g; s|$local/$arch/||g" "$tmp/docker/manifest.json"
   pack "$tmp/docker" "$bundle/images-linux-$arch.tar"
   rm -rf "$tmp/docker" "$tmp/docker.tar"
 done
 pack "$bundle" "$dist/guestbook-$version-airgap.tar"
 
-# The next commands write the parts of the programs, the provenance of the files, and their checksums.
+# The next commands write the list of the API's Go modules, the provenance of the files, and the checksums of all files.
 quiet "$cyclonedx" bin -json -noserial -notimestamp -licenses -assert-licenses -std -version "$version" -output "$dist/sbom.cdx.json" \
   "$dist/api-linux-amd64"
 cd "$dist"
-# listed: a list of JSON objects, of lines "NAME ALGORITHM DIGEST".
+# listed KEY reads lines "NAME ALGORITHM DIGEST" and prints a list of JSON objects.
 listed() { awk 'NR > 1 {print ","} {printf "    {\"%s\": \"%s\", \"digest\": {\"%s\": \"%s\"}}", key, $1, $2, $3} END {print ""}' key="$1"; }
 {
   echo '{'

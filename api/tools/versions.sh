@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs the contract suite and the store's tests with each version of redis-server and nginx, and prints a table.
+# versions.sh runs the tests of the contract suite and of the store with each version of redis-server and nginx, and prints a table.
 #
-#   versions.sh [FOLDER…]   puts each folder's programs first in PATH; without a folder, tests the programs of PATH
+#   versions.sh [FOLDER…]   tests the redis-server and nginx of each folder; without a folder, tests the programs in PATH
 #
-# Fails if a test does, if no test ran, or if the tests did not start the folder's program. The output of failed tests goes to
-# standard error.
+# versions.sh fails if a test fails, if no test runs, or if the tests do not start the folder's program. The output of failed tests goes
+# to standard error.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d)
@@ -14,7 +14,8 @@ red=0
 failures=$tmp/failures
 : >"$failures"
 
-# tests PACKAGE sets result to "ok" or "failed" with the number of tests, and appends the output of failed tests to $failures.
+# tests PACKAGE runs the tests of the package, and sets the variable result to "ok" or "failed" with the number of tests. The output of
+# failed tests is appended to the file $failures.
 tests() {
   : >"$tmp/used"
   PATH="$tmp/bin:$PATH" go test -count=1 -v "$1" >"$tmp/out" 2>&1
@@ -38,16 +39,16 @@ tests() {
   } >>"$failures"
 }
 
-# row PATH tests with this program, and prints a line of the table.
+# row PATH runs the tests with the program at PATH, and prints one line of the table.
 row() {
   path=$1
   program=$(basename "$path")
   version=$("$path" -v 2>&1)
-  label=${version%%[ /]*} # "Redis server v=7.0.15 sha=…", "nginx version: nginx/1.30.6"
+  label=${version%%[ /]*} # $version is like "Redis server v=7.0.15 sha=…" or "nginx version: nginx/1.30.6"
   version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
   [ -n "$version" ] || { echo "$path does not print its version" >>"$failures"; red=1; version='?'; }
-  # A start script records that the tests used the program. The start script has a folder of its own, so that PATH gets no other
-  # program of the tested folder, such as another Go.
+  # A wrapper script starts the program and records that the tests used the program. The wrapper script has a folder of its own, so that
+  # PATH gets no other program of the tested folder, such as another Go.
   rm -rf "${tmp:?}/bin"; mkdir "$tmp/bin"
   printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
   chmod +x "$tmp/bin/$program"
@@ -74,7 +75,7 @@ for folder; do
   for p in redis-server nginx; do
     [ ! -x "$folder/$p" ] || { found=1; row "$folder/$p"; }
   done
-  # REDIS_RULES makes Redis 5 and 6 refuse the scripts that older versions refuse.
+  # REDIS_RULES=2.8 makes Redis 5 and 6 refuse the Lua scripts that Redis 2.8 would refuse.
   case $("$folder/redis-server" -v 2>/dev/null) in *v=[56].*) REDIS_RULES=2.8 row "$folder/redis-server" ;; esac
   [ -n "$found" ] || { echo "$folder has neither redis-server nor nginx" >>"$failures"; red=1; }
 done

@@ -1,5 +1,5 @@
-// Package admin implements the operator's commands: entries, hide, export and import. They ask the master only, with the settings of
-// the API.
+// Package admin implements the operator's commands: entries, hide, export and import. The operator's commands use only the Redis master,
+// and read the same environment variables as the API.
 package admin
 
 import (
@@ -21,7 +21,7 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Usage explains the commands.
+// Usage is the help text for the operator's commands.
 const Usage = `
 An operator gives a command:
 
@@ -36,18 +36,18 @@ An operator gives a command:
 // timeout bounds each call to the store.
 const timeout = 10 * time.Second
 
-// command is a running command of an operator.
+// command is one run of an operator's command.
 type command struct {
 	store  *store.Store
 	key    string
 	last   int    // number of entries to list; zero: all
-	name   string // of an import
+	name   string // the import's name
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer
 }
 
-// commands maps the name of each command to its method and the bounds of the number of its arguments.
+// commands maps the name of each command to its method, and to the least and the greatest number of its arguments.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -58,12 +58,12 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage ends each error about wrong arguments.
+// errUsage is wrapped in each error about wrong arguments.
 var errUsage = errors.New("see api -help")
 
-// Run runs the command args[0] and returns the exit code: 0, 1 after an error, 2 for wrong arguments.
+// Run runs the command args[0] and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	debug.SetMemoryLimit(24 << 20) // so that the process, its program included, stays below 40 MB
+	debug.SetMemoryLimit(24 << 20) // keeps the memory of the whole process below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	err := cmp.Or(c.run(args[0], args[1:]), c.stdout.Flush())
 	if err == nil {
@@ -76,7 +76,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// run reads the arguments of the command of that name, and calls its method.
+// run parses the arguments of the operator's command called name, and calls the method of this command.
 func (c *command) run(name string, args []string) (err error) {
 	named, ok := commands[name]
 	if !ok {
@@ -92,7 +92,7 @@ func (c *command) run(name string, args []string) (err error) {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may follow the id
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may follow other arguments, such as an id
 		words = append(words, flags.Arg(0))
 	}
 	switch {
@@ -118,7 +118,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls do with the entries after the position, oldest first. It leaves out entries that are posted meanwhile.
+// each calls the function do for every entry after a position in the guestbook, oldest first. each omits entries that clients append
+// while each is running.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

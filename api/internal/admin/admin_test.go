@@ -1,4 +1,4 @@
-// Package admin tests the operator's commands as programs, against real Redis.
+// Package admin tests the operator's commands as separate processes, with a real Redis.
 package admin_test
 
 import (
@@ -21,14 +21,14 @@ const book = "messages"
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
-// master starts a master, with a slave.
+// master starts a Redis master with a slave, and returns a connection to the master.
 func master(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	pod := podtest.Redis(t, o)
 	return pod, podtest.Dial(t, pod.Ports.Master)
 }
 
-// try runs a command, and returns its output and its exit code.
+// try runs an operator's command, and returns its output and its exit code.
 func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -40,7 +40,7 @@ func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdo
 	return out.String(), errs.String(), command.ProcessState.ExitCode()
 }
 
-// run runs a command that must succeed, and returns its output.
+// run runs an operator's command that must succeed, and returns its standard output.
 func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	t.Helper()
 	out, errs, code := try(t, pod, strings.NewReader(stdin), args...)
@@ -50,7 +50,7 @@ func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	return out
 }
 
-// peak runs a command and returns its largest memory, in KB.
+// peak runs a command and returns the most memory that the command has used, in KB.
 func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 	t.Helper()
 	if err := command.Start(); err != nil {
@@ -63,10 +63,11 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 		case err := <-ended:
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
-			// The usage that Linux reports at the end would include the test's own memory, because the child began as its copy.
+			// The memory use that Linux reports after a command's end would include the test's own memory, because the command began as a
+			// fork of the test.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
-			_, _ = fmt.Sscan(most, &memory) // nothing is there after its end
+			_, _ = fmt.Sscan(most, &memory) // the file is empty after the end of the command
 		}
 	}
 }
@@ -105,7 +106,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// A spreadsheet takes no cell of the list for a formula, nor for the beginning of a quoted one.
+// A spreadsheet takes no text in the list of entries for a formula, or for the beginning of a quoted cell.
 func TestEntriesAreNoFormulas(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	for text, want := range map[string]string{
@@ -151,7 +152,7 @@ func TestWrongUse(t *testing.T) {
 	}
 }
 
-// The API's user of Redis may run all commands, on its own books.
+// All operator's commands work for the Redis user of the API, but only on the guestbooks that this Redis user may access.
 func TestAsTheUserOfTheAPI(t *testing.T) {
 	const password = "secret"
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, password), SlaveArgs: podtest.User(t, password)})

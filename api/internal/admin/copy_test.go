@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// wantSameCopy exports a book, imports it as another book and exports the other book, and checks that no entry is lost or changed.
+// wantSameCopy exports a guestbook and imports the export under another key. wantSameCopy fails the test if an entry is lost or changed.
 func wantSameCopy(t *testing.T, pod *localpod.Pod, c redis.Conn, content string) {
 	t.Helper()
 	podtest.Do(t, c, "FLUSHALL")
@@ -36,7 +36,7 @@ func wantSameCopy(t *testing.T, pod *localpod.Pod, c redis.Conn, content string)
 	}
 }
 
-// Books come from old pages, from the API and from people.
+// A guestbook may contain any bytes, because the PHP guestbook, the API and operators write to the same key.
 func FuzzExportAndImport(f *testing.F) {
 	pod, c := master(f, localpod.Options{})
 	for _, seed := range []string{"", ",", "a", ",a", "a,b", ",,a,,", ",%2C,%252C,%25,%2525", ",\xff\xfe,é", ", ,\u00a0,\n", ",\"\\<>&\u2028\x00", ",\ufffc,\ufffc\x1b,\u009b"} {
@@ -45,7 +45,7 @@ func FuzzExportAndImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content string) { wantSameCopy(t, pod, c, content) })
 }
 
-// The fuzzer's books are short. These have many entries.
+// The guestbooks of the fuzz test are short. This test copies guestbooks with many entries.
 func TestRandomBooks(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	pieces := []string{",", ",", ",", "%2C", "%25", "%", "2C", "25", " ", "\n", "a", "é", "\xff", "\xc3", "\"", "\\", "text"}

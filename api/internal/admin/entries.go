@@ -9,7 +9,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entries lists all entries, or the newest ones.
+// entries prints all entries of the guestbook, or the newest entries if -last is set.
 func (c *command) entries([]string) error {
 	first := guestbook.Start
 	if c.last > 0 {
@@ -28,18 +28,19 @@ func (c *command) entries([]string) error {
 	return c.each(first, c.print)
 }
 
-// formula matches a text that a spreadsheet would run.
+// formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print writes an entry as a line. It escapes, as in Go, characters that move a terminal's cursor or turn its text around. It escapes
-// quotes, because a spreadsheet would join the lines between two of them. It puts an apostrophe before a formula.
+// print writes an entry as one line. print escapes characters that would move a terminal's cursor or reverse the text, as a Go string
+// literal does. print escapes quotes, because a spreadsheet would join the lines between two quotes. print puts an apostrophe before a
+// formula, so that no spreadsheet runs the formula.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
 	return err
 }
 
-// hide blanks the entry whose id is words[0].
+// hide overwrites the text of the entry whose id is words[0] with spaces.
 func (c *command) hide(words []string) error {
 	id, err := strconv.ParseInt(words[0], 10, 64)
 	if err != nil || id < 0 {

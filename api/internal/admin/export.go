@@ -27,14 +27,14 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write writes each entry as a line, and the number of entries as the last line. All lines are ASCII, so that no shell, terminal or
-// editor changes them.
+// write writes each entry as one line, and the number of entries as the last line. All lines of an export are ASCII, so that no shell,
+// terminal or editor changes the export.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
 		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
-		if !utf8.ValidString(entry.Text) { // JSON would lose some of it
+		if !utf8.ValidString(entry.Text) { // a JSON string can hold only valid UTF-8
 			buffer = append(buffer, `","bytes":"`...)
 			buffer = base64.StdEncoding.AppendEncode(buffer, []byte(entry.Text))
 		}
@@ -50,7 +50,7 @@ func (c *command) write(out *bufio.Writer) error {
 	return err
 }
 
-// appendJSON appends the text as the inside of a JSON string, in ASCII.
+// appendJSON appends the text as a JSON string without the quotes. All characters outside ASCII are escaped.
 func appendJSON(dst []byte, text string) []byte {
 	for _, r := range text {
 		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {

@@ -21,7 +21,7 @@ func TestExport(t *testing.T) {
 		"<first>,,a%2C \"b\"\n,   ,last":   {`{"text":"<first>"}`, `{"text":"a, \u0022b\u0022\u000a"}`, `{"text":"last"}`},
 		",\xff%2525":                       {`{"text":"\ufffd%25","bytes":"/yUyNQ=="}`},
 		",grün 😀":                          {`{"text":"gr\u00fcn \ud83d\ude00"}`},
-		",\x1b[2J\x7f\u009b2J\u202e\u2028": {`{"text":"\u001b[2J\u007f\u009b2J\u202e\u2028"}`}, // they move a terminal's cursor
+		",\x1b[2J\x7f\u009b2J\u202e\u2028": {`{"text":"\u001b[2J\u007f\u009b2J\u202e\u2028"}`}, // these characters move a terminal's cursor
 	} {
 		podtest.Do(t, c, "SET", book, content)
 		all := strings.Join(append(want, fmt.Sprintf(`{"entries":%d}`, len(want))), "\n") + "\n"
@@ -40,7 +40,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// An export that fails has no last line, so that its copy is refused.
+// A failed export has no last line, so that an import refuses this export.
 func TestAFailedExportHasNoEnd(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	podtest.Do(t, c, "SET", book, strings.Repeat(",an entry", 200_000))
@@ -55,7 +55,7 @@ func TestAFailedExportHasNoEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	write.Close()
-	first := make([]byte, 1) // it has begun; then it waits, as the pipe is full
+	first := make([]byte, 1) // the export has begun, and then blocks because the pipe is full
 	if _, err := io.ReadFull(read, first); err != nil {
 		t.Fatal(err)
 	}

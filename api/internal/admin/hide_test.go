@@ -55,7 +55,7 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// An entry can be hidden while it fills Redis.
+// An operator can hide an entry even when Redis is full.
 func TestHideWhereRedisIsFull(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	podtest.Do(t, c, "SET", book, ",bad")
@@ -69,7 +69,7 @@ func TestHideWhereRedisIsFull(t *testing.T) {
 	}
 }
 
-// Hiding loses no entry that is posted at the same time, and moves none.
+// Hiding an entry neither loses nor moves entries that are posted at the same time.
 func TestHideAmidWriters(t *testing.T) {
 	pod, c := podtest.Pod(t, localpod.Options{})
 	const writers, each = 50, 200
@@ -101,7 +101,7 @@ func TestHideAmidWriters(t *testing.T) {
 			ended = true
 		default:
 		}
-		posted.Range(func(id, _ any) bool { // any one
+		posted.Range(func(id, _ any) bool { // hide any one entry
 			run(t, pod, "", "hide", fmt.Sprint(id))
 			hidden = append(hidden, id.(int64))
 			posted.Delete(id)

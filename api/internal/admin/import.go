@@ -14,32 +14,34 @@ import (
 )
 
 const (
-	// maxChunkEntries and chunkBytes end a chunk of entries, which are appended at once. The last entry may exceed chunkBytes.
+	// maxChunkEntries and chunkBytes bound a chunk of entries. An import appends each chunk with a single Redis command. Only the last
+	// entry of a chunk may exceed chunkBytes.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
-	// maxTextBytes is the length of the longest text of an entry, because old pages send up to 1 MiB.
+	// maxTextBytes is the length of the longest text in an import, because the PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is enough for a text of maxTextBytes in its longest form: each byte as \ufffd, and all of them in base64.
+	// maxLineBytes is the length of the longest line in an import. A text of maxTextBytes has the longest line if each of its bytes is
+	// written as \ufffd, and the text again in base64.
 	maxLineBytes = 8 << 20
 )
 
-// line is a line of an export: an entry, or the end.
+// line is one line of an export: an entry, or the last line with the number of entries.
 type line struct {
 	Text    string `json:"text"`
 	Bytes   []byte `json:"bytes"`   // the text in base64, if it is not valid UTF-8
-	Entries *int   `json:"entries"` // number of entries before the end; nil: the line is an entry
+	Entries *int   `json:"entries"` // number of entries in the export, in its last line; nil: the line is an entry
 }
 
-// importing is a running import.
+// importing is the state of a running import.
 type importing struct {
 	*command
 	before       [sha256.Size]byte // the hash of all entries so far
-	bytes        int64             // of the texts of all entries so far
-	added, known int               // entries appended by this import, and by an earlier one
+	bytes        int64             // total length of the texts of all entries so far
+	added, known int               // entries that this import has appended, and that an earlier import has appended
 }
 
-// load appends the entries of stdin, a chunk at a time. The same lines always make the same chunks, so that a repeat finds each chunk by
-// its idempotency key. load appends the entries after the last whole chunk only if all lines are right.
+// load reads entries from stdin and appends them in chunks. The same lines always make the same chunks, so that a repeated import finds
+// each chunk by its idempotency key. load appends the last, incomplete chunk only if all lines are valid.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -52,7 +54,7 @@ func (c *command) load([]string) error {
 	return err
 }
 
-// read appends the entries of all lines.
+// read parses all lines of stdin, and appends the entries in these lines to the guestbook.
 func (i *importing) read() error {
 	lines := bufio.NewScanner(i.stdin)
 	lines.Buffer(nil, maxLineBytes)
@@ -70,7 +72,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // the next export may follow
+			entries, ended = 0, true // another export may follow in the same input
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -90,8 +92,9 @@ func (i *importing) read() error {
 	return i.append(chunk)
 }
 
-// append appends a chunk, unless an earlier import has. Its idempotency key is made of all entries before the chunk. If the earlier
-// import appended fewer entries there, because its export was shorter, append finds those and goes on after them.
+// append appends a chunk, unless an earlier import has appended the same chunk. The idempotency key of a chunk is a hash of all entries
+// before the chunk. If an earlier import appended only a part of the chunk, because its export was shorter, append skips the entries of
+// this part and appends the other entries of the chunk.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -100,7 +103,7 @@ func (i *importing) append(chunk []string) error {
 			n = fewer
 			known, err = i.appendOnce(key, chunk[:n])
 		}
-		if errors.Is(err, guestbook.ErrReused) { // by an import of other entries
+		if errors.Is(err, guestbook.ErrReused) { // an import of other entries has used this key
 			n = len(chunk)
 			known, err = i.appendOnce(fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))), chunk)
 		}
@@ -120,7 +123,8 @@ func (i *importing) append(chunk []string) error {
 	return nil
 }
 
-// appendOnce appends the texts under the idempotency key, and reports whether an earlier import has.
+// appendOnce appends the texts under the idempotency key. appendOnce returns known = true if an earlier import has already appended the
+// texts.
 func (i *importing) appendOnce(idempotencyKey string, texts []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -128,7 +132,7 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the book is too short to hold all entries, because it has lost those of an earlier import.
+// check returns an error if the guestbook is too short to hold all entries, because the guestbook has lost entries of an earlier import.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -139,7 +143,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse returns the line of the text. An empty line has neither a text nor an end.
+// parse parses one line of an export. If the line is empty, parse returns the zero value.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

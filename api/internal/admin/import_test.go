@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// lines returns the export of a book with these entries.
+// lines returns the export of a guestbook whose entries have the given texts.
 func lines(texts ...string) string {
 	var all strings.Builder
 	for _, text := range texts {
@@ -20,7 +20,7 @@ func lines(texts ...string) string {
 	return fmt.Sprintf("%s{\"entries\":%d}\n", &all, len(texts))
 }
 
-// numbered returns n texts.
+// numbered returns n different texts.
 func numbered(n int) (texts []string) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("entry %d, with some words so that there are several chunks", i))
@@ -28,7 +28,7 @@ func numbered(n int) (texts []string) {
 	return texts
 }
 
-// wantBook checks that a book has these texts and no others.
+// wantBook checks that the guestbook has exactly the given texts.
 func wantBook(t *testing.T, content string, texts []string) {
 	t.Helper()
 	entries, _ := guestbook.Split([]byte(content), 0)
@@ -65,7 +65,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// Windows and editors change files, and two exports can follow each other.
+// An import accepts the changes that Windows and editors make to an export, and accepts two exports in one file.
 func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	ab := lines("a", "b")
@@ -137,7 +137,7 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	}
 }
 
-// A repeat goes on where an import broke off, although entries are posted and hidden in between.
+// A repeated import goes on where the first import broke off, even if entries were posted and hidden in between.
 func TestImportGoesOnAfterABreak(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts := numbered(30_000)
@@ -194,7 +194,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 }
 
-// A mended line changes no entry before it.
+// If a wrong line of an export is corrected, a repeated import does not append the entries before the corrected line again.
 func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts := numbered(3_500)
@@ -205,14 +205,14 @@ func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 		for _, instead := range []string{"wrong\n", line[:9] + "\n", ""} {
 			before := wrong / 1000 * 1000
 			if instead == "" {
-				before = 3_000 // that a line is missing shows at the end
+				before = 3_000 // import notices a missing line only at the end
 			}
 			out, _, code := try(t, pod, strings.NewReader(strings.Replace(all, line, instead, 1)), "import", "-name", instead)
 			if want := fmt.Sprintf("%d entries appended, 0 were there already\n", before); code != 1 || out != want {
 				t.Errorf("line %d as %q: exit code %d, %s, want %s", wrong, instead, code, out, want)
 			}
 			if instead == "" {
-				break // so many others are in the book
+				break // most entries are in the guestbook already, so a full import would add few
 			}
 			if out, want := run(t, pod, all, "import", "-name", instead), fmt.Sprintf("%d entries appended, %d were there already\n", 3_500-before, before); out != want {
 				t.Errorf("line %d mended: %s, want %s", wrong, out, want)
@@ -223,7 +223,7 @@ func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 	}
 }
 
-// An export that was made again has the entries of the first one, and new ones.
+// A later export of the same guestbook has the entries of the first export, and new entries.
 func TestImportOfALaterExport(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts, known := numbered(3_000), 0
@@ -257,7 +257,7 @@ func TestImportKnowsOtherLinesFromTheSame(t *testing.T) {
 	}
 }
 
-// An import is not repeated in silence if the book was emptied since.
+// If a guestbook was emptied after an import, a repeat of the import fails with an error.
 func TestImportIntoABookThatWasEmptied(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	run(t, pod, lines("a", "b"), "import")

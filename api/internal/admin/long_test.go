@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A million entries go out and in, in little time and memory.
+// The export and the import of a million entries take little time and memory.
 func TestAMillionEntries(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	var all strings.Builder
@@ -42,7 +42,7 @@ func TestAMillionEntries(t *testing.T) {
 		}
 		took := time.Since(started)
 		t.Logf("%s: %s, %d MB", args[0], took.Round(time.Millisecond), memory>>10)
-		if took > time.Minute || memory > 40<<10 || memory == 0 { // on an idle machine it takes less than 10 s
+		if took > time.Minute || memory > 40<<10 || memory == 0 { // an idle machine needs less than 10 s
 			t.Errorf("%s takes %s and %d MB", args[0], took, memory>>10)
 		}
 		if _, err := file.Seek(0, io.SeekStart); err != nil {

@@ -9,10 +9,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// maxMemory is in KB.
+// maxMemory is the most memory that a command may use, in KB.
 const maxMemory = 40 << 10
 
-// repeated reads a text again and again.
+// repeated is an io.Reader that returns a text again and again.
 type repeated struct {
 	text string
 	at   int
@@ -26,15 +26,15 @@ func (r *repeated) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// stream returns n bytes of the repeated text, and an end.
+// stream returns a reader of n bytes of the repeated text, followed by the text end.
 func stream(text string, n int, end string) io.Reader {
 	return io.MultiReader(io.LimitReader(&repeated{text: text}, int64(n)), strings.NewReader(end))
 }
 
 func TestImportNeedsLittleMemory(t *testing.T) {
-	t.Setenv("REDIS_COMMANDS", "") // a recorded command of 1 MB takes long
+	t.Setenv("REDIS_COMMANDS", "") // recording a command of 1 MB takes long
 	pod, c := master(t, localpod.Options{})
-	long := func(text string) string { // the longest text, each byte of it written so
+	long := func(text string) string { // returns a line with the longest text, in which each byte is escaped as given
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
 	}
 	invalid := `{"text":"` + strings.Repeat(`\ufffd`, 1<<20) + `","bytes":"` + strings.Repeat("////", 1<<20/3) + "\"}\n"
@@ -65,7 +65,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 }
 
 func TestExportNeedsLittleMemory(t *testing.T) {
-	t.Setenv("REDIS_COMMANDS", "") // a recorded command of 60 MB takes long
+	t.Setenv("REDIS_COMMANDS", "") // recording a command of 60 MB takes long
 	pod, c := master(t, localpod.Options{})
 	for _, test := range []struct {
 		text     string

@@ -29,16 +29,16 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// Pages that know no encoding have stored these texts.
+// The PHP guestbook stores texts without encoding, such as the texts in this test.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},
 		{"%25 off", "%25 off"},
 		{"a%20b", "a%20b"},
-		{"%2C", ","},     // ambiguous: it reads as an escape
-		{"%252C", "%2C"}, // only Encode makes these
+		{"%2C", ","},     // ambiguous: Decode takes %2C for an encoded comma
+		{"%252C", "%2C"}, // usually only Encode stores such a text
 		{"%2525", "%25"},
-		{"%25%2C", "%25,"}, // "%25" is not before 2C here
+		{"%25%2C", "%25,"}, // Decode leaves "%25" here, because "2C" does not follow
 	} {
 		if got := Decode(c.stored); got != c.text {
 			t.Errorf("%q reads as %q, want %q", c.stored, got, c.text)
@@ -61,7 +61,7 @@ func TestSplit(t *testing.T) {
 		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Position{ID: 3, End: 5}},
 		{",a%2Cb", []Entry{{0, "a,b"}}, Position{ID: 0, End: 6}},
 		{",\ufff9\ufffa\ufffb,\ufffc,a\ufffc", []Entry{{14, "a\ufffc"}}, Position{ID: 14, End: 19}},
-		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // blank
+		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // blank entries are left out
 	} {
 		entries, last := Split([]byte(c.data), 0)
 		if !reflect.DeepEqual(entries, c.want) || last != c.last {
@@ -70,7 +70,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// A viewer goes on after an entry was hidden, and does not go on in another book.
+// A position stays valid after an entry of the guestbook was hidden, but not after the guestbook was rewritten.
 func TestAfter(t *testing.T) {
 	position := Position{ID: 2, End: 6, Preceding: ",a,bad"}
 	for data, want := range map[string]struct {

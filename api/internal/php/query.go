@@ -1,5 +1,5 @@
-// Package php reads request parameters as PHP does. The clients of guestbook.php rely on that, because the stock page does not encode
-// its parameters.
+// Package php parses request parameters as PHP does. The clients of guestbook.php rely on PHP's rules, because the PHP guestbook's page
+// does not percent-encode its parameters.
 package php
 
 import (
@@ -8,20 +8,22 @@ import (
 	"strings"
 )
 
-// maxVars is the number of parameters that are read, as PHP's max_input_vars. Further ones are ignored.
+// maxVars is the largest number of parameters in a query, as PHP's setting max_input_vars. ParseQuery ignores all parameters after the
+// first maxVars.
 const maxVars = 1000
 
-// Params holds the parameters of one request. The last of several with the same name counts.
+// Params holds the parameters of one request. If several parameters have the same name, the last one counts.
 type Params []Param
 
-// Param is one parameter as it was set.
+// Param is one parameter of a request.
 type Param struct {
 	Name, Text string
-	// Array reports that the name has brackets, as in "cmd[]=x". PHP makes an array of it, which equals no text. Text is empty then.
+	// Array is true if the name has brackets, as in "cmd[]=x". PHP makes an array of a parameter with brackets, and an array equals no
+	// text. Text is empty if Array is true.
 	Array bool
 }
 
-// Get returns the parameter of that name, and reports whether there is one.
+// Get returns the last parameter called name, and reports whether there is such a parameter.
 func (ps Params) Get(name string) (_ Param, ok bool) {
 	for _, p := range slices.Backward(ps) {
 		if p.Name == name {
@@ -31,16 +33,16 @@ func (ps Params) Get(name string) (_ Param, ok bool) {
 	return Param{}, false
 }
 
-// ParseQuery returns the parameters of s, a query or a form body, as PHP's parse_str does (main/php_variables.c:
+// ParseQuery returns the parameters of s, which is a query or a form body. ParseQuery follows PHP's parse_str (main/php_variables.c:
 // php_default_treat_data and php_register_variable_ex):
 //
-//   - only "&" separates; ";" is an ordinary character
-//   - "+" is a space, a "%" without two hexadecimal digits stays as it is
-//   - the last of several equal names counts
-//   - in a name, leading spaces go, " " and "." become "_", and a NUL ends it
-//   - "name[…]" is an array, but an unclosed "[" becomes "_"
+//   - Only "&" separates parameters, because ";" is an ordinary character.
+//   - "+" is a space, and a "%" without two hexadecimal digits stays unchanged.
+//   - If several parameters have the same name, the last one counts.
+//   - In a name, leading spaces are removed, each other space and each dot become "_", and a NUL ends the name.
+//   - "name[…]" is an array, but a "[" without a "]" becomes "_".
 //
-// It returns no error, because PHP accepts every query.
+// ParseQuery returns no error, because PHP accepts every query.
 func ParseQuery(s string) Params {
 	params := make(Params, 0, 4)
 	for vars := 0; s != "" && vars < maxVars; {
@@ -62,7 +64,7 @@ func ParseQuery(s string) Params {
 	return params
 }
 
-// variableName returns the name of the PHP variable that a parameter called name sets, and reports whether it is an array.
+// variableName returns the name of the PHP variable that a parameter sets, and reports whether the variable is an array.
 func variableName(name string) (_ string, array bool) {
 	name = strings.TrimLeft(name, " ")
 	name, _, _ = strings.Cut(name, "\x00")
@@ -76,7 +78,7 @@ func variableName(name string) (_ string, array bool) {
 // mangle replaces the characters that the name of a PHP variable cannot have.
 var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
-// unescape decodes "+" and "%XX". Every other byte stays as it is.
+// unescape decodes "+" and "%XX", and leaves every other byte unchanged.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, "+%") {
 		return s

@@ -61,7 +61,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-// A text that a browser encodes arrives as it was, with any parameters around it.
+// If a browser percent-encodes a text, ParseQuery returns the original text, whatever parameters precede the text.
 func FuzzParseQuery(f *testing.F) {
 	for _, s := range []string{"", "hi; there", "100%%20sure", "a%zz", "&#+\"\\\n", "😀", "\xff\x00", "cmd[]=x", "a.b[c"} {
 		f.Add(s, s)

@@ -15,18 +15,18 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// answer is a handler's result.
+// answer is the response that a handler returns.
 type answer struct {
-	command string // labels the metrics; empty: "invalid"
-	status  int    // zero: 200
-	body    []byte // JSON, which several requests read at once
-	release func() // called after body was written; may be nil
+	command string // label of the request in the metrics; empty: "invalid"
+	status  int    // HTTP status; zero: 200
+	body    []byte // JSON; read-only, because several requests may share the slice
+	release func() // respond calls release after writing body; may be nil
 }
 
-// handler answers a request. It uses the store until the context ends, which is not the request's context.
+// handler answers one request. ctx bounds the handler's calls to the store, and differs from the request's own context.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
-// respond returns a handler for net/http, which calls handle, writes its answer or its error, and measures the time.
+// respond returns an http.HandlerFunc that calls handle, writes the answer or the error as JSON, and measures the time.
 func (s *Server) respond(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -46,17 +46,18 @@ func (s *Server) respond(handle handler) http.HandlerFunc {
 	}
 }
 
-// storeContext returns the context of all calls that one request makes to the store. It outlives a client that goes away, because
-// redigo closes a connection whose command is cancelled.
+// storeContext returns the context of all calls to the store for one request. The context does not end when the client disconnects,
+// because redigo would then close the Redis connection that runs the client's command.
 func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls handle once the request's bytes fit into maxPendingBytes. A small request does not wait behind large ones.
+// reserve calls handle as soon as the length of the request fits into maxPendingBytes. reserve does not make a request of up to
+// smallRequestBytes wait.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
-		size = maxBodyBytes // no more is read
+		size = maxBodyBytes // readBody reads at most this many bytes
 	}
 	if size > smallRequestBytes {
 		if err := acquire(ctx, s.pendingBytes, size); err != nil {
@@ -67,7 +68,8 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire takes n from the semaphore. It blocks until the semaphore has n, and returns an error if the context ends first.
+// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, acquire
+// returns an error.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -75,47 +77,48 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share returns the answer of read. Concurrent callers with the same name share one read and its answer, which they must not change.
-// The read starts after each of them has called, so that no answer is older than the call, and ends by the first caller's deadline.
-// A caller that has used up a tenth of its time already reads alone, so that no caller misses its deadline by more than a tenth.
+// share calls read and returns the result of read. Concurrent calls of share with the same name share one call of read, and must not
+// change the result. A shared call of read starts after each of its callers has called share, so that no answer is older than its
+// request. A shared call of read uses the context of its first caller. A caller of share that has already used a tenth of RequestTimeout
+// calls read alone. No caller of share therefore exceeds its own deadline by more than a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched()    // goroutines that are about to call share take part
-		s.reads.Forget(name) // goroutines that call share from here on start another read
+		runtime.Gosched()    // goroutines that are about to call share join this read
+		s.reads.Forget(name) // goroutines that call share later start another read
 		return read(ctx)
 	})
 	body, _ := shared.([]byte)
 	return body, err
 }
 
-// contentType is a header of all answers. Nothing changes it.
+// contentType is the Content-Type of all JSON answers. All answers share the slice contentType, so no code may change it.
 var contentType = []string{"application/json"}
 
-// writeJSON answers a request with the body.
+// writeJSON writes an answer with the status and a JSON body.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
-	// nginx writes its own date.
+	// The header Date is omitted, because nginx adds a Date to every answer.
 	header["Content-Type"], header["Date"] = contentType, nil
-	if len(body) > 2048 { // net/http counts shorter bodies itself, and sends longer ones in chunks
+	if len(body) > 2048 { // net/http sets Content-Length only for shorter bodies, and sends longer bodies in chunks
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // fails if the client has gone
+	_, _ = w.Write(body) // fails if the client has disconnected
 }
 
-// appendJSONString appends s as a JSON string. It changes only what JSON forbids, so that ordinary text keeps the bytes that
-// guestbook.php wrote: it escapes quotes, backslashes and control characters, and each byte that is not UTF-8 becomes U+FFFD.
+// appendJSONString appends s as a JSON string. appendJSONString escapes only quotes, backslashes and control characters, so that all
+// other text has the same bytes as in an answer of guestbook.php. appendJSONString replaces each byte that is not valid UTF-8 by U+FFFD.
 func appendJSONString(dst []byte, s string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, s) // its error reports a byte that is not UTF-8
+	dst, _ = jsontext.AppendQuote(dst, s) // an error only reports that s is not valid UTF-8
 	return dst
 }
 
-// newDurations returns the histogram of all requests. It contains each series that the alerts of k8s/monitoring read, with the
-// count 0. Otherwise the first refused post of a pod would fire no alert, because Prometheus sees no increase in a counter that
-// appears with its first request.
+// newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status
+// that the alerts of k8s/monitoring read. If a series of the histogram appeared only with its first request, Prometheus would see no
+// increase. Without the counts of 0, an alert would miss the first refused POST of a pod.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",
@@ -130,7 +133,7 @@ func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	return durations
 }
 
-// observe counts an answered request.
+// observe adds one answered request to the histogram of durations.
 func (s *Server) observe(command string, status int, took time.Duration) {
 	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
 }

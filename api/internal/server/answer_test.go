@@ -23,7 +23,7 @@ func TestJSONStringKeepsOrdinaryText(t *testing.T) {
 	}
 }
 
-// encoding/json must read the text as its own JSON of the same text.
+// json.Unmarshal must decode the result of appendJSONString and the result of json.Marshal to the same text.
 func FuzzJSONString(f *testing.F) {
 	for _, s := range []string{"", `"\`, "\x00\x1f\x7f", "é😀\u2028", "\xff\xed\xa0\x80", "\xf0\x9f\x98", strings.Repeat("a", 100) + "\n"} {
 		f.Add([]byte(s))

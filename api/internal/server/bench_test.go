@@ -11,15 +11,15 @@ import (
 
 const message = ",A message of thirty bytes....."
 
-// nobody is a client that discards its answer.
+// nobody is an http.ResponseWriter that discards the answer.
 type nobody struct{ header http.Header }
 
 func (n nobody) Header() http.Header         { return n.header }
 func (n nobody) Write(b []byte) (int, error) { return len(b), nil }
 func (n nobody) WriteHeader(int)             {}
 
-// benchmark sends the same request over and over from 64 clients for each processor, to handler and store on a real
-// Redis; net/http is left out.
+// benchmark sends the same request again and again from 64 goroutines for each processor. The benchmark calls the server's handler
+// without net/http, on a real Redis.
 func benchmark(b *testing.B, messages int, method, url, contentType, body string) {
 	s, pod := newServer(b)
 	podtest.Do(b, podtest.Dial(b, pod.Ports.Master), "SET", "messages", strings.Repeat(message, messages))

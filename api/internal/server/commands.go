@@ -10,18 +10,20 @@ import (
 )
 
 const (
-	// maxSharedBytes is the length of the longest guestbook that concurrent requests share, maxGetBytes of the longest that get returns.
+	// maxSharedBytes is the length of the longest guestbook for which concurrent requests share one read. maxGetBytes is the length of
+	// the longest guestbook that the command get returns.
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
-	// maxLongReads bounds the guestbooks longer than maxSharedBytes that are read and sent at a time.
+	// maxLongReads is the number of guestbooks longer than maxSharedBytes that may be read and sent at the same time.
 	maxLongReads = 2
-	// maxPendingBytes bounds the queries and bodies of all requests under way. Queries and bodies of up to smallRequestBytes do not
-	// count.
+	// maxPendingBytes bounds the total length of the queries and bodies of all requests under way. A request of up to smallRequestBytes
+	// does not count toward maxPendingBytes.
 	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 )
 
 var updated = []byte(`{"message": "Updated"}`)
 
-// phpCommand answers as guestbook.php did: ?cmd=set&key=…&value=… writes, every other cmd reads.
+// phpCommand answers as guestbook.php of the PHP guestbook did. The command ?cmd=set&key=…&value=… writes. The command ?cmd=get, or any
+// other cmd, reads.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params.Get("cmd")
@@ -32,7 +34,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 		return answer{}, &requestError{http.StatusBadRequest,
 			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
 	case cmd.Text == "set" && r.Method == http.MethodHead:
-		return answer{}, methodNotAllowed(w, "GET, POST") // HEAD reads
+		return answer{}, methodNotAllowed(w, "GET, POST") // a HEAD request must not write
 	case cmd.Text == "set":
 		return answer{command: "set", body: updated}, s.set(ctx, r, params)
 	}
@@ -41,7 +43,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	return a, err
 }
 
-// set stores the value under the key that the parameters name.
+// set stores the text of the parameter "value" in Redis, under the key that the parameter "key" names.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	if err := checkOrigin(r); err != nil {
 		return err
@@ -57,7 +59,7 @@ func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) er
 	return s.Store.Set(ctx, key, value)
 }
 
-// get returns the value of the key that the parameters name.
+// get returns the value that Redis stores under the key that the parameter "key" names.
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	key, err := s.requiredKey(params)
 	if err != nil {
@@ -72,7 +74,7 @@ func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	if !errors.Is(err, guestbook.ErrTooLong) {
 		return answer{body: body}, err
 	}
-	// A long guestbook counts until the client has received it.
+	// A read of a guestbook longer than maxSharedBytes counts toward maxLongReads until the client has received the whole answer.
 	if err := acquire(ctx, s.longReads, 1); err != nil {
 		return answer{}, err
 	}

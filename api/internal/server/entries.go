@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	maxTextBytes           = 4 << 10 // of an entry
+	maxTextBytes           = 4 << 10 // the greatest length of an entry's text
 	maxIdempotencyKeyBytes = 255
 
 	defaultPageEntries, maxPageEntries = 50, 500
 
-	maxID = 1 << 53 // JavaScript confuses larger numbers
+	maxID = 1 << 53 // JavaScript cannot represent all larger integers
 )
 
-// entries posts an entry or reads a page of them.
+// entries is the handler of /guestbook/entries. The handler entries answers a GET with a page of entries. The handler entries answers a
+// POST by appending an entry to the guestbook.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -34,7 +35,7 @@ func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return answer{}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
-// postEntry appends the entry that the body holds, and returns it as JSON.
+// postEntry appends the entry in the request's body to the guestbook, and returns the stored entry as JSON.
 func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := checkOrigin(r); err != nil {
 		return nil, err
@@ -62,8 +63,8 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text.Text}), err
 }
 
-// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if there is none. It accepts the value with quotes, as the
-// draft has it (draft-ietf-httpapi-idempotency-key-header), and without, as most clients send it.
+// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value of
+// Idempotency-Key may have quotes, as draft-ietf-httpapi-idempotency-key-header requires. Most clients send the value without quotes.
 func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
@@ -77,7 +78,7 @@ func readIdempotencyKey(header http.Header) (string, error) {
 	return key, nil
 }
 
-// readEntries returns a page of entries as JSON.
+// readEntries returns the page of entries that the query asks for, as JSON.
 func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, err := s.bookKey(query)
@@ -99,13 +100,14 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
 		return pageJSON(entries, "before", older), err
 	}
-	if before < 0 && seen < 0 { // each visitor asks for the newest page
+	if before < 0 && seen < 0 { // each visitor asks for the newest page, so concurrent requests share one read
 		return s.share(ctx, fmt.Sprint("entries ", limit, " ", key), read)
 	}
 	return read(ctx)
 }
 
-// readEntriesAfter returns a page of the entries that follow the entry with this id, or of the first ones if after is -1.
+// readEntriesAfter returns up to limit entries that follow the entry with the id after, as JSON. If after is -1, readEntriesAfter returns
+// the first entries of the guestbook.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
 	var entries []guestbook.Entry
 	position, next := guestbook.AfterEntry(after), int64(-1)
@@ -124,7 +126,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns the entries and the parameter of the next page, which is null if next is negative.
+// pageJSON returns a page of entries as JSON. The JSON of a page also contains the query parameter for the next page, whose name is
+// parameter and whose value is next. A negative next becomes null in the page's JSON.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {
@@ -140,7 +143,7 @@ func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	return append(strconv.AppendInt(page, next, 10), '}')
 }
 
-// appendEntry appends an entry as JSON.
+// appendEntry appends an entry as a JSON object.
 func appendEntry(dst []byte, e guestbook.Entry) []byte {
 	dst = append(dst, `{"id": `...)
 	dst = strconv.AppendInt(dst, e.ID, 10)

@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The conformance suite has more requests. Here is one for each answer.
+// TestPostEntry sends one request for each kind of answer to a POST. The conformance suite sends more requests.
 func TestPostEntry(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -23,7 +23,7 @@ func TestPostEntry(t *testing.T) {
 		name, contentType, body string
 		header                  http.Header
 		status                  int
-		want                    string // the answer, or a part of its error
+		want                    string // a part of the answer
 	}{
 		{"a form", form, "text=hi;+there%2C%20100%", key("1"), 201, `{"id": 0, "text": "hi; there, 100%"}`},
 		{"a JSON object", object, `{"text": "say \"hi\""}`, nil, 201, `{"id": 18, "text": "say \"hi\""}`},

@@ -8,15 +8,16 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// requestError is a mistake of the client.
+// requestError is an error with the HTTP status and the message of the answer.
 type requestError struct {
 	status  int
-	message string // says what is wrong and what to do
+	message string // describes the problem and what the client can do
 }
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors maps each of the store's errors to a status, and to advice that follows the error's own words.
+// storeErrors maps each error of the store to an HTTP status and to advice for the client. The body of an answer contains the error's
+// text, followed by the advice.
 var storeErrors = []struct {
 	err    error
 	status int
@@ -32,7 +33,7 @@ var storeErrors = []struct {
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }
 
-// statusOf returns the status and the message of the answer to a request that failed with the error.
+// statusOf returns the HTTP status and the message of the answer to a request that failed with err.
 func statusOf(err error) (status int, message string) {
 	if request := (*requestError)(nil); errors.As(err, &request) {
 		return request.status, request.message
@@ -48,7 +49,7 @@ func statusOf(err error) (status int, message string) {
 	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
 
-// writeError answers a request that failed, and returns the status.
+// writeError answers a failed request with the error as JSON, and returns the HTTP status.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
 	s.Log.Debug("request failed", "status", status, "error", err)

@@ -15,8 +15,7 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// events streams the entries of a guestbook as they come, as server-sent events
-// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// events streams the new entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	if err := s.follow(w, r, start); err != nil {
@@ -24,18 +23,18 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromEnd is the value of the parameter after if a stream begins at the end of the guestbook.
+// fromEnd stands for a missing parameter "after". Without the parameter "after", an event stream begins at the end of the guestbook.
 const fromEnd = int64(-2)
 
-// follow begins a stream after the entry that the header Last-Event-ID or the parameter after names, or else at the end of the
-// guestbook. The stream goes on after follow has returned, and without net/http, which would keep its buffers and two goroutines for
-// each stream.
+// follow starts an event stream after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request names
+// no entry, the event stream starts at the end of the guestbook. follow takes the connection over from net/http and returns while the
+// stream goes on, because net/http would keep buffers and two goroutines for each stream.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	if r.Method != http.MethodGet {
 		return methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
-	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser reconnects, whose address still has the first after
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, and repeats the first "after" in the URL
 		params = append(params, php.Param{Name: "after", Text: id})
 	}
 	key, err := s.bookKey(params)
@@ -58,13 +57,13 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 		s.hub.unsubscribe(t, nil)
 		return err
 	}
-	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // if it is closed, Write returns the error
+	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // fails only if the connection is closed, and then Write fails as well
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
-	header.Set("X-Accel-Buffering", "no") // nginx passes each event on at once
-	header.Set("Connection", "close")     // the end of the connection ends the stream
+	header.Set("X-Accel-Buffering", "no") // makes nginx send each event to the client at once
+	header.Set("Connection", "close")     // closing the connection ends the stream
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
-	_ = header.Write(head)                  // writing to memory does not fail
+	_ = header.Write(head)                  // a write to a bytes.Buffer does not fail
 	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream reconnects after a second
 	s.observe("events", http.StatusOK, time.Since(start))
 	go func() {
@@ -76,20 +75,20 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 			position = guestbook.AfterEntry(after)
 		}
 		t.add(conn)
-		_ = stream(conn, t, head.Bytes(), position) // the viewer has left, or reconnects
+		_ = stream(conn, t, head.Bytes(), position) // an error means that the browser has disconnected
 		s.lifetimes.Observe(time.Since(start).Seconds())
 	}()
 	return nil
 }
 
-// stream sends the head, and then the events after the position, until either side closes the connection.
+// stream writes the head of the response, and then the events after the position, until the API or the browser closes the connection.
 func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // poll sets it to an earlier time when the topic changes
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // poll sets an earlier read deadline when the guestbook changes
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -101,7 +100,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 			position = to
 			continue
 		}
-		// ReadFull blocks until the deadline, because a viewer sends nothing.
+		// ReadFull blocks until the read deadline, because a browser sends nothing on an event stream.
 		if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
@@ -114,9 +113,10 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 	}
 }
 
-// write sends the text to a viewer, within sendTimeout.
+// write sends the text to a viewer, which is the connection of an event stream. write returns an error if the viewer does not receive the
+// text within sendTimeout.
 func (h *hub) write(viewer net.Conn, text []byte) error {
-	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // if it is closed, Write returns the error
+	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // fails only if the connection is closed, and then Write fails as well
 	n, err := viewer.Write(text)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
 		return err
@@ -132,8 +132,8 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// resetEvent returns the event of a guestbook that was rewritten, so that its readers drop what they have read. The stream goes on at
-// the end of the guestbook, after the entry lastID.
+// resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. After a reset event, the stream
+// goes on at the end of the guestbook, after the entry with the id lastID.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

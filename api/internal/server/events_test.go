@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// stream is an open event stream.
+// stream is an open event stream of a test's client.
 type stream struct {
 	t     *testing.T
 	lines *bufio.Scanner
@@ -47,7 +47,7 @@ func follow(t *testing.T, base, query, lastEventID string) *stream {
 	return f
 }
 
-// expect reads the next event and compares its lines.
+// expect reads the next event and compares its lines with want.
 func (f *stream) expect(want ...string) {
 	f.t.Helper()
 	var got []string
@@ -87,23 +87,24 @@ func TestEvents(t *testing.T) {
 
 	live := follow(t, base, "", "")
 	fromStart := follow(t, base, "?after=-1", "")
-	resumed := follow(t, base, "?after=-1", "0") // the header wins
+	resumed := follow(t, base, "?after=-1", "0") // the header Last-Event-ID overrides the parameter "after"
 	fromStart.expect("event: entry", "id: 0", `data: {"id": 0, "text": "a"}`)
 	fromStart.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
 	resumed.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
 
 	post(s, "application/json", `{"text": "c\nd"}`, nil)
-	podtest.Do(t, master, "APPEND", "messages", ",e") // by another process
+	podtest.Do(t, master, "APPEND", "messages", ",e") // as another process would
 	for _, f := range []*stream{live, fromStart, resumed} {
 		f.expect("event: entry", "id: 4", `data: {"id": 4, "text": "c\nd"}`)
 		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
 	}
 
-	// An old page writes the whole book with its message at the end, which adds only an entry.
+	// The PHP guestbook's page writes the whole guestbook with its message at the end, so viewers of the event stream get only the new
+	// entry.
 	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
 	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
 
-	// A moderator rewrites the book.
+	// A moderator replaces the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",x")
 	live.expect("event: reset", "id: 0", "data: {}")
 	podtest.Do(t, master, "DEL", "messages")
@@ -115,7 +116,7 @@ func TestEvents(t *testing.T) {
 	gone.expect("event: reset", "id: 0", "data: {}")
 
 	s.Drain()
-	live.expect() // the end
+	live.expect() // the stream ends
 	if status := statusOf(t, base+"/guestbook/events"); status != 503 {
 		t.Errorf("a new stream while draining is answered %d", status)
 	}
@@ -150,10 +151,10 @@ func TestEventsRefused(t *testing.T) {
 	}
 }
 
-// A viewer further behind than the feed remembers misses nothing.
+// A viewer that reconnects after a long time misses no entry.
 func TestEventsAfterALongAbsence(t *testing.T) {
 	_, base, master := listen(t)
-	follow(t, base, "", "") // makes the feed start at the empty book
+	follow(t, base, "", "") // makes the server poll the empty guestbook
 	const n = 1000
 	var all strings.Builder
 	for i := range n {
@@ -195,7 +196,7 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	}
 }
 
-// A rewrite seldom keeps both the length and the last bytes of a guestbook.
+// The server notices that a guestbook was rewritten if its last 64 bytes differ, even if its last entry is the same.
 func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
 	_, base, master := listen(t)
 	podtest.Do(t, master, "SET", "messages", ",first,last")
@@ -205,7 +206,7 @@ func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
 	live.expect("event: reset", "id: 6", "data: {}")
 }
 
-// A hidden entry is gone for later viewers. For present viewers it makes no other guestbook.
+// Viewers that connect later do not get a hidden entry. Viewers that are connected get no reset when an entry is hidden.
 func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
 	s, base, master := listen(t)
 	podtest.Do(t, master, "SET", "messages", ",a,bad,c")
@@ -224,7 +225,7 @@ func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
 	}
 }
 
-// A poll reads as much of a guestbook with long entries as of one with short entries.
+// A poll of the server reads little from Redis, even if the last entry of the guestbook is long.
 func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	s, pod := newServer(t)
 	h := httptest.NewServer(s)
@@ -238,7 +239,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, info, _ = strings.Cut(info, field)
-		fmt.Sscan(info, &n) // a command that nobody has used yet is not there
+		fmt.Sscan(info, &n) // INFO does not list commands that were never used
 		return n
 	}
 	follow(t, h.URL, "", "")
@@ -249,13 +250,13 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 			t.Fatal("nobody polls")
 		}
 	}
-	// This test's own INFOs are in it.
+	// The bytes that Redis has sent include the replies to the INFO commands of the test.
 	if n := read("total_net_output_bytes:") - sent; n > 1<<20 {
 		t.Errorf("%d bytes were read for 10 polls", n)
 	}
 }
 
-// The page closes a silent stream.
+// A silent event stream sends heartbeats, because the page closes a stream without events.
 func TestASilentStreamHasAHeartbeat(t *testing.T) {
 	_, base, _ := listen(t)
 	follow(t, base, "?after=-1", "").expect("event: heartbeat", "data: {}")

@@ -11,19 +11,20 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// probeTimeout bounds a probe's wait for Redis. Kubernetes waits for a probe for a second by default.
+// probeTimeout bounds the time that /readyz waits for Redis. By default, Kubernetes waits 1 s for the answer to a probe.
 const probeTimeout = 500 * time.Millisecond
 
-// Drain makes /readyz answer 503 and ends the event streams, so that new requests and the viewers go to another pod. The server
-// answers other requests as before.
+// Drain makes /readyz answer 503 and closes the event streams, so that new requests and event streams go to another pod. After Drain, the
+// server still answers all requests other than /readyz and event streams.
 func (s *Server) Drain() { s.hub.drain() }
 
-// readyz reports whether this pod should get requests, and the state of master and slave. A pod that has reached Redis once stays
-// ready without it. Otherwise all pods would become unready together, and with them the page and the reads that a slave still answers.
+// readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once
+// stays ready when Redis fails. If a failure of Redis made all pods unready at once, nobody could open the page or read the entries that
+// a slave still returns.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // the key that most requests name
+	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // the Redis key that most requests name
 	master, slave := s.Store.Ping(ctx, key)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
@@ -37,7 +38,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
 }
 
-// describe returns an error as JSON, or "up" for none.
+// describe returns the error's text as a JSON string, or "up" if err is nil.
 func describe(err error) []byte {
 	if err != nil {
 		return appendJSONString(nil, err.Error())

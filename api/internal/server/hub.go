@@ -18,52 +18,61 @@ import (
 )
 
 const (
-	// pollInterval is the time between two reads of a guestbook that has viewers.
+	// pollInterval is the time between two reads of a guestbook that has viewers. The connection of an open event stream is called a
+	// viewer.
 	pollInterval = 100 * time.Millisecond
-	// heartbeat is the silence after which an event shows that the stream is alive. The page waits for 15 s.
+	// heartbeat is the time without events after which an event stream sends a heartbeat. The page closes a stream after 15 s without an
+	// event.
 	heartbeat = 10 * time.Second
-	// maxViewers and maxTopics bound the cost of streams for this pod and Redis. nginx holds two connections for each viewer.
+	// maxViewers bounds the event streams of one pod, and maxTopics bounds the guestbooks that these streams follow. nginx holds two
+	// connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits for its topic, if it has read from a slave that is ahead of the topic's.
-	// After that its position is taken for another guestbook's.
+	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer's position is beyond
+	// the topic's end if the viewer has read from a slave that is ahead of the slave that the topic polls. If the viewer's position is
+	// still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
-	// sendTimeout is the longest time in which a viewer may receive a text. Then its stream ends, and its browser reconnects with the
-	// id of the last entry that it has.
+	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream. After
+	// the API has closed a stream, the browser reconnects and names the last entry that it has received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the kernel's buffer for a viewer that receives nothing. The kernel doubles it for its own upkeep.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
+	// buffer for its own bookkeeping.
 	maxSendBufferBytes = 4 << 10
-	// maxBytesPerSecond bounds the text of all topics, because viewers that receive nothing keep the texts of the last sendTimeout in
-	// memory, once for all of them.
+	// maxBytesPerSecond bounds the events of all guestbooks together. If a viewer receives nothing, the API keeps the events of the last
+	// sendTimeout in memory.
 	maxBytesPerSecond = 1 << 20
-	// maxSlowViewers bounds the viewers that take longer than slowAfter to receive a text, because each fills nginx's buffers.
+	// maxSlowViewers bounds the viewers that take longer than slowAfter to receive a text, because each slow viewer fills buffers of
+	// nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes bounds the texts that are sent at a time to viewers that are behind, because each has a text of its own in memory.
+	// maxBehindBytes bounds the memory for viewers that have missed entries, because the API reads the missed entries separately for each
+	// of these viewers.
 	maxBehindBytes = 1 << 20
 )
 
-// hub holds a topic for each guestbook that has viewers.
+// hub holds one topic for each guestbook that has viewers.
 type hub struct {
 	Options
 	drained atomic.Bool
-	behind  *semaphore.Weighted // bytes being sent to viewers that are behind
-	slow    *semaphore.Weighted // viewers
+	behind  *semaphore.Weighted // bytes that are being sent to viewers that have missed entries
+	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
 	mu     sync.Mutex        // guards the fields below, and the topics
-	topics map[string]*topic // by key
-	users  int               // viewers of all topics
+	topics map[string]*topic // by Redis key
+	users  int               // number of viewers of all topics
 }
 
-// topic is a guestbook that has viewers. One goroutine polls it for all of them, and wakes them when it has changed.
+// topic is a guestbook that has viewers. One goroutine polls the guestbook, and wakes all viewers of the topic when the guestbook has
+// changed.
 type topic struct {
 	hub     *hub
 	key     string
 	stop    context.CancelFunc
 	users   int
-	viewers map[net.Conn]struct{} // the viewers that poll wakes
+	viewers map[net.Conn]struct{} // the connections of the viewers that poll wakes
 	last    step
 }
 
-// step is a change of a guestbook. A viewer at the position from is sent the text, and is at the position to then.
+// step is a change of a guestbook. A viewer at the position "from" of the guestbook receives the text of the step, and is then at the
+// position "to".
 type step struct {
 	from, to guestbook.Position
 	text     []byte
@@ -79,7 +88,8 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe returns the topic of the guestbook. A new topic starts at end. Each subscribe that succeeds needs an unsubscribe.
+// subscribe returns the topic of a guestbook. If the guestbook has no viewers yet, subscribe adds a topic. A new topic starts at the
+// position end. A caller of subscribe must call unsubscribe later, unless subscribe returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -100,7 +110,7 @@ func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	return t, nil
 }
 
-// unsubscribe removes the viewer, and the topic if it has no other.
+// unsubscribe removes the viewer from the topic. When the last viewer of a topic leaves, unsubscribe stops and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,7 +122,7 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	}
 }
 
-// drain ends all streams, and makes subscribe refuse new ones.
+// drain closes all event streams, and makes subscribe refuse new viewers.
 func (h *hub) drain() {
 	h.drained.Store(true)
 	h.mu.Lock()
@@ -124,7 +134,7 @@ func (h *hub) drain() {
 	}
 }
 
-// run polls until the last viewer has left.
+// run polls the guestbook until the topic's last viewer has left.
 func (t *topic) run(ctx context.Context) {
 	for sent := 0; ; {
 		select {
@@ -136,15 +146,15 @@ func (t *topic) run(ctx context.Context) {
 	}
 }
 
-// logPanic keeps a panic of a goroutine from ending the process.
+// logPanic recovers and logs a panic, so that a panic in one goroutine does not end the process.
 func (o Options) logPanic() {
 	if p := recover(); p != nil {
 		o.Log.Error("panic", "error", p, "stack", string(debug.Stack()))
 	}
 }
 
-// poll wakes the viewers if the guestbook has changed. It returns the number of bytes that all topics would send if each sent as
-// many as this one. If Redis does not answer, poll sends nothing; the next poll catches up.
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
+// the number of topics. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
 	before := t.latest().to
@@ -159,19 +169,19 @@ func (t *topic) poll() (sent int) {
 	defer t.hub.mu.Unlock()
 	t.last = step{before, to, text}
 	for viewer := range t.viewers {
-		_ = viewer.SetReadDeadline(time.Now()) // if it is closed, Read returns the error
+		_ = viewer.SetReadDeadline(time.Now()) // fails only if the connection is closed, and then Read fails as well
 	}
 	return len(text) * len(t.hub.topics)
 }
 
-// latest returns the last change that poll has seen.
+// latest returns the last change of the guestbook that poll has found.
 func (t *topic) latest() step {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
 	return t.last
 }
 
-// add makes poll wake the viewer.
+// add registers the viewer's connection, so that poll wakes the viewer.
 func (t *topic) add(viewer net.Conn) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -180,7 +190,7 @@ func (t *topic) add(viewer net.Conn) {
 	}
 }
 
-// read returns the events that follow the position, as Store.After returns the entries.
+// read returns the events that follow a position in the guestbook, one event for each entry that Store.After returns.
 func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to guestbook.Position, err error) {
 	ctx, cancel := t.hub.storeContext()
 	defer cancel()
@@ -191,25 +201,26 @@ func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to g
 	return text, to, err
 }
 
-// send sends the viewer at the position the text that follows, of n bytes, and returns the viewer's position then.
+// send writes the events that follow a viewer's position to the viewer. send returns the viewer's new position and the number of bytes
+// sent.
 func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
 	last := t.latest()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {
 		time.Sleep(pollInterval)
 		last = t.latest()
 	}
-	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // unless the position is this guestbook's
+	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // ErrNoEntry stays if the position is beyond the end of the guestbook
 	switch {
 	case at == last.to:
 		return at, 0, nil
-	case at == last.from: // as for nearly all viewers
+	case at == last.from: // nearly all viewers are at this position
 		text, to, err = last.text, last.to, nil
 	case at.End <= last.to.End:
 		behind := min(last.to.End-at.End, maxBehindBytes)
 		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 		defer cancel()
 		if err := t.hub.behind.Acquire(ctx, behind); err != nil {
-			return at, 0, err // the viewer reconnects
+			return at, 0, err // the stream ends, and the browser reconnects
 		}
 		defer t.hub.behind.Release(behind)
 		text, to, err = t.read(at, last.to.End)

@@ -14,11 +14,12 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// switchboard is an address that leads to one Redis at a time. A switch ends its connections.
+// switchboard is a TCP proxy that forwards connections to one Redis at a time. When a switchboard switches to another Redis, it closes
+// its open connections.
 type switchboard struct {
 	net.Listener
 	mu    sync.Mutex
-	to    int // a port
+	to    int // port of the Redis
 	conns []net.Conn
 }
 
@@ -59,7 +60,7 @@ func (s *switchboard) lead(to int) {
 	s.conns = nil
 }
 
-// Two slaves are behind one address, and one of them still has the guestbook from before a rewrite.
+// Two slaves share one address, and one slave still has the guestbook as it was before a rewrite.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	ports := podtest.FreePorts(t)
@@ -81,7 +82,7 @@ func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	podtest.Do(t, master, "WAIT", 1, 5000)
 
 	slaves.lead(pod.Ports.Slave)
-	first := follow(t, h.URL, "?after=-1", "") // makes the topic start at the new guestbook
+	first := follow(t, h.URL, "?after=-1", "") // makes the server poll the new guestbook
 	first.expect("event: entry", "id: 0", `data: {"id": 0, "text": "fresh"}`)
 	slaves.lead(ports.Slave)
 	joined := []*stream{follow(t, h.URL, "", ""), follow(t, h.URL, "", fmt.Sprint(99*len(",an old entry")))}

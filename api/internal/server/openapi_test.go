@@ -12,13 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// object returns a node of JSON that is an object.
+// object returns a JSON value as a map. The map is nil if the value is not an object.
 func object(node any) map[string]any {
 	o, _ := node.(map[string]any)
 	return o
 }
 
-// resolved returns the node of a document, with each $ref replaced by the node that it names. Fields beside a $ref override.
+// resolved returns a JSON value in which each $ref is replaced by the value that the $ref names. Fields beside a $ref override fields of
+// the value that the $ref names.
 func resolved(t *testing.T, document, node any) any {
 	t.Helper()
 	switch node := node.(type) {
@@ -47,7 +48,7 @@ func resolved(t *testing.T, document, node any) any {
 	return node
 }
 
-// The description and the routes must name the same addresses.
+// The file openapi.json and the routes of the server must contain the same URLs.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	var description any
 	if err := json.Unmarshal(openAPI, &description); err != nil {
@@ -63,7 +64,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		}
 		switch path {
 		case "/":
-			continue // all other addresses
+			continue // this pattern matches all other URLs
 		case "/guestbook/{$}":
 			path = "/guestbook/"
 		case "/guestbook.php/":

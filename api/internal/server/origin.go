@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// checkOrigin returns an error for a write that a page of another site may have caused. http.CrossOriginProtection is not enough. It
-// accepts every GET, by which old pages write. It accepts a request without Sec-Fetch-Site and Origin, as Safari 16 sends for an
-// image. And it compares Origin with Host alone, byte by byte.
+// checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection would not be
+// enough, for three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
+// http.CrossOriginProtection accepts a request without Sec-Fetch-Site and Origin, although Safari 16 sends such a request for an image on
+// another site. http.CrossOriginProtection compares Origin only with Host, byte by byte, although a proxy may have changed Host.
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
 	prefetch := cmp.Or(header.Get("Sec-Purpose"), header.Get("Purpose"), header.Get("X-Purpose"), header.Get("X-Moz"))
 	switch {
-	// A redirect and a prefetch send "Sec-Fetch-Site: none", as does an address that a visitor typed.
+	// A browser sends "Sec-Fetch-Site: none" for a redirect and a prefetch as well as for an address that a visitor has typed.
 	case header.Get("Sec-Fetch-Mode") == "navigate", prefetch != "":
 		return &requestError{http.StatusForbidden, "a browser opens this address as a page, or ahead of time, and nothing is written so: use the guestbook's page"}
 	case site == "same-origin", site == "" && page != "" && isHere(page, r):
@@ -30,24 +31,26 @@ func checkOrigin(r *http.Request) error {
 	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %.200s, the guestbook is at %s", cmp.Or(page, site), r.Host)}
 }
 
-// isHere reports whether a page has the origin of the address that the request was sent to.
+// isHere reports whether a page's URL has the same origin as the request's URL.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
-	// A proxy that ends TLS may not say so, and nginx then sends http in X-Forwarded-Proto. The page's own address tells better.
+	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. If the page's
+	// URL is https, isHere therefore assumes https for the request as well.
 	if strings.HasPrefix(strings.ToLower(page), "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}
-	// A proxy that changes Host sends the visitor's Host in this header. Browsers let no page of another site send it.
+	// A proxy that changes Host sends the visitor's Host in X-Forwarded-Host. A page of another site cannot set X-Forwarded-Host.
 	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
 	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
 }
 
-// isBrowser reports whether a User-Agent is a browser's. No page can make its browser send another one. PowerShell is a program.
+// isBrowser reports whether a User-Agent is that of a browser. A page of another site cannot change the User-Agent of a visitor's
+// browser. The User-Agent of PowerShell begins with Mozilla/, but PowerShell is not a browser.
 func isBrowser(agent string) bool {
 	return (strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")) && !strings.Contains(agent, "PowerShell/")
 }
 
-// origin returns the origin of an address, with the port even if that is its scheme's default port
+// origin returns the scheme, host and port of a URL. A URL without a port gets the default port of its scheme
 // (https://www.rfc-editor.org/rfc/rfc6454#section-6.2).
 func origin(s string) string {
 	u, err := url.Parse(strings.ToLower(s))

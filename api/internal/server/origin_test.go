@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A proxy that names itself in Host, as Apache does, sends the visitor's Host in X-Forwarded-Host. A page of another site
-// cannot send that header.
+// A proxy that puts its own name in Host, as Apache does, sends the visitor's Host in X-Forwarded-Host. A page of another site cannot set
+// X-Forwarded-Host.
 func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	for forwarded, same := range map[string]bool{
 		"gb.example": true, "GB.example:80": true, "gb.example, inner.example": true,
@@ -20,7 +20,7 @@ func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	}
 }
 
-// One origin can be written in several ways. Origins differ by scheme, host or port.
+// One origin can be written in several ways. Two origins differ by scheme, host or port.
 func TestWhichOriginsMayWrite(t *testing.T) {
 	for _, c := range []struct {
 		origin, host, proto string
@@ -31,7 +31,7 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 		{"http://gb.example:80", "gb.example", "http", true},
 		{"https://gb.example", "gb.example:443", "https", true},
 		{"https://gb.example", "gb.example", "https, http", true},
-		{"https://gb.example", "gb.example", "http", true}, // nginx says http where the proxy in front says nothing
+		{"https://gb.example", "gb.example", "http", true}, // nginx sends http if the proxy in front sends no X-Forwarded-Proto
 		{"https://gb.example:443", "gb.example", "", true},
 		{"http://gb.example", "GB.example", "http", true},
 		{"http://GB.example", "gb.example:80", "http", true},
@@ -64,7 +64,7 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 	}
 }
 
-// Browsers and programs send these headers with a write.
+// The test cases are headers that browsers and programs send with a write.
 func TestWhoMayWrite(t *testing.T) {
 	const (
 		safari  = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.3 Safari/605.1.15"
@@ -75,10 +75,10 @@ func TestWhoMayWrite(t *testing.T) {
 	)
 	for _, c := range []struct {
 		name    string
-		headers string // "Name: value" by lines
+		headers string // one "Name: value" on each line
 		written bool
 	}{
-		// Programs.
+		// Programs send the next requests.
 		{"no header at all", "", true},
 		{"curl", "User-Agent: curl/8.5.0\nAccept: */*", true},
 		{"Kubernetes' e2e test", "User-Agent: e2e.test/v1.30.0 (linux/amd64) kubernetes/7c48c2b -- [sig-cli] Guestbook", true},
@@ -86,7 +86,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"PowerShell", "User-Agent: " + windows, true},
 		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: " + other, false},
 
-		// The guestbook's own pages, old and new.
+		// The page of this guestbook or of the PHP guestbook sends the next requests.
 		{"XMLHttpRequest over https", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors\nReferer: " + page, true},
 		{"the same without a Referer", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors", true},
 		{"XMLHttpRequest over http", "User-Agent: " + safari + "\nReferer: " + page + "guestbook.php?x#y", true},
@@ -95,7 +95,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"behind TLS that nobody tells of", "User-Agent: " + safari + "\nReferer: https://gb.example/a/b", true},
 		{"behind a proxy with another Host", "User-Agent: " + safari + "\nReferer: http://gb.proxy/\nX-Forwarded-Host: gb.proxy", true},
 
-		// Visitors open these addresses, or a page prefetches them.
+		// A browser sends the next requests when a visitor opens an address, or when a page prefetches an address.
 		{"an address that was typed", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\nSec-Fetch-User: ?1", false},
 		{"the same as a program would", "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate", false},
 		{"a link or form of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: navigate\nReferer: " + page, false},
@@ -107,7 +107,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an old Firefox's", "X-moz: prefetch", false},
 		{"what no page asked for", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 
-		// Pages of others.
+		// Pages of other sites send the next requests.
 		{"an image of another site", "User-Agent: " + safari + "\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 		{"of a sibling", "Sec-Fetch-Site: same-site\nSec-Fetch-Mode: no-cors", false},
 		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: " + page, false},

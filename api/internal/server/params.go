@@ -14,10 +14,11 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// maxBodyBytes is the length of the longest body.
+// maxBodyBytes is the length of the longest request body that the API accepts.
 const maxBodyBytes = 1 << 20
 
-// readParameters returns the parameters of the query and of a POST's form body. A parameter of the query overrides the body's.
+// readParameters returns the parameters of the query and of a POST's form body. A parameter in the query overrides a parameter of the
+// same name in the body.
 func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	switch r.Method {
@@ -40,17 +41,17 @@ const formType = "application/x-www-form-urlencoded"
 
 // mediaType returns the type of the request's body, in lower case.
 func mediaType(r *http.Request) string {
-	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow, but every body is read as UTF-8
+	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow the semicolon, but every body is read as UTF-8
 	return strings.ToLower(strings.TrimSpace(value))
 }
 
-// methodNotAllowed returns the error of a method other than those allowed, which it writes into the header Allow.
+// methodNotAllowed returns an error with the status 405, and sets the header Allow to the allowed methods.
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
 }
 
-// readBody returns the request's body.
+// readBody returns the request's body, or an error with the status 413 if the body is longer than maxBodyBytes.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
@@ -62,7 +63,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// requiredKey returns the key of the guestbook that a request must name. GUESTBOOK_KEY overrides the request's key.
+// requiredKey returns the Redis key of the guestbook that the request names. If GUESTBOOK_KEY is set, GUESTBOOK_KEY overrides the
+// request's key.
 func (s *Server) requiredKey(params php.Params) (string, error) {
 	if s.Key != "" {
 		return s.Key, nil
@@ -81,7 +83,7 @@ func (s *Server) requiredKey(params php.Params) (string, error) {
 	return key, nil
 }
 
-// bookKey returns the key of the guestbook that a request names, or DefaultKey if it names none.
+// bookKey returns the Redis key of the guestbook that the request names, or DefaultKey if the request names no key.
 func (s *Server) bookKey(params php.Params) (string, error) {
 	if _, ok := params.Get("key"); !ok {
 		params = append(params, php.Param{Name: "key", Text: guestbook.DefaultKey})
@@ -89,7 +91,7 @@ func (s *Server) bookKey(params php.Params) (string, error) {
 	return s.requiredKey(params)
 }
 
-// requiredText returns the text of a parameter, or an error if the request lacks it.
+// requiredText returns the text of the parameter called name, or an error if the request lacks the parameter.
 func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params.Get(name)
 	switch {
@@ -101,7 +103,7 @@ func requiredText(params php.Params, name string) (string, error) {
 	return value.Text, nil
 }
 
-// readFields returns the fields of a body that is a form or a JSON object.
+// readFields returns the fields of the request body, which is a form or a JSON object.
 func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -124,7 +126,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number sets n to the whole number of that name in the query. It leaves n unchanged if the query has no such number.
+// number parses the query parameter called name, and sets n to its value. If the query lacks the parameter, number leaves n unchanged.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query.Get(name)
 	if !ok {

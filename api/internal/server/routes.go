@@ -18,31 +18,31 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Options are what the server depends on.
+// Options are the settings and the dependencies of a Server.
 type Options struct {
 	Store          *store.Store
-	Key            string        // of the only guestbook; empty: each request names one
-	AllowedKeys    []string      // that requests may name; empty: all
-	RequestTimeout time.Duration // of all calls that one request makes to the store
-	Version        string        // stands in every answer
+	Key            string        // Redis key of the only guestbook; empty: each request names a key
+	AllowedKeys    []string      // Redis keys that requests may name; empty: all keys
+	RequestTimeout time.Duration // bounds the time of all calls to the store by one request
+	Version        string        // sent in every answer
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
 }
 
-// Server is the handler of all requests.
+// Server is the http.Handler of all requests.
 type Server struct {
 	http.Handler
 	Options
 	reads        singleflight.Group
-	pendingBytes *semaphore.Weighted // of long requests under way
-	longReads    *semaphore.Weighted // under way
+	pendingBytes *semaphore.Weighted // bytes of large requests under way
+	longReads    *semaphore.Weighted // reads of long guestbooks under way
 	hub          *hub
 	durations    *prometheus.HistogramVec
-	lifetimes    prometheus.Histogram // of event streams, each of which lasts as long as its page is open
-	reached      atomic.Bool          // true once the master has answered, which shows that the settings are right
+	lifetimes    prometheus.Histogram // durations of event streams, each of which lasts as long as its page is open
+	reached      atomic.Bool          // true once the Redis master has answered, which shows that the settings are right
 }
 
-// New returns a server of the store. Its metrics are registered.
+// New returns a Server, and registers the Server's metrics in o.Metrics.
 func New(o Options) *Server {
 	s := &Server{
 		Options:      o,
@@ -58,17 +58,18 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	for pattern, handle := range s.routes() {
 		mux.HandleFunc(pattern, handle)
-		if method, path, ok := strings.Cut(pattern, " "); ok { // all other methods
+		if method, path, ok := strings.Cut(pattern, " "); ok { // answers all other methods with 405
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
 	version := []string{o.Version}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["X-Guestbook-Version"] = version // so that a rollout can be watched
+		w.Header()["X-Guestbook-Version"] = version // shows during a rollout which version has answered
 		if len(r.TransferEncoding) > 0 {
-			// A request whose body came in chunks may have had a Content-Length as well, which net/http does not report (RFC 9112,
-			// 6.1). If a proxy in front believed that length, the next bytes on the connection could be half a body. nginx sends no
-			// chunks.
+			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112,
+			// section 6.1). If a proxy in front of the API used the Content-Length of a chunked request, the next bytes on the connection
+			// could be half a body. The API therefore closes the connection after a chunked request. nginx itself never sends a chunked
+			// request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -76,22 +77,22 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes returns the handler of each address. openapi.json describes them.
+// routes maps each URL pattern to its handler. The file openapi.json describes all URLs of the API.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// guestbook.php's commands, at the addresses of every version of the page.
+		// The next URLs run the commands of guestbook.php. Each version of the PHP guestbook's page uses one of the next four URLs.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),
 		"/guestbook.php/": s.respond(s.phpCommand),
 
-		// These serve single entries.
+		// The next URLs serve single entries, event streams and the description of the API.
 		"/guestbook/entries":          s.respond(s.entries),
 		"GET /guestbook/events":       s.events,
 		"GET /guestbook/openapi.json": constant(openAPI),
 
-		// These are for Kubernetes and Prometheus; nginx does not pass them on.
-		"GET /healthz": constant([]byte(`{"status": "ok"}`)), // while the process runs
+		// The next URLs are for Kubernetes and Prometheus. nginx does not pass requests for /healthz, /readyz and /metrics on to the API.
+		"GET /healthz": constant([]byte(`{"status": "ok"}`)), // 200 as long as the process runs
 		"GET /readyz":  s.readyz,
 		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,
 
@@ -101,12 +102,12 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 	}
 }
 
-// openAPI describes routes.
+// openAPI is the OpenAPI description of the URLs in routes.
 //
 //go:embed openapi.json
 var openAPI []byte
 
-// constant returns a handler that always answers the same.
+// constant returns a handler that answers every request with the same JSON body.
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
 }

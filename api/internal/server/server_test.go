@@ -22,14 +22,15 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newServer returns a server on a real Redis. The contract suite tests each command through nginx.
+// newServer returns a server with a real Redis. The tests in api/test/contract test each command through nginx.
 func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
 	t.Helper()
 	pod := podtest.Redis(t, localpod.Options{})
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
 }
 
-// newServerAt returns a server on the Redis at these ports. Port 1 leads to none.
+// newServerAt returns a server with the Redis at the given ports. No program listens on port 1, so port 1 stands for a Redis that is
+// down.
 func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
@@ -109,7 +110,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 }
 
-// Redis also holds the answers to posts. A request that names such a key could make every later post fail.
+// Redis also stores a record for each Idempotency-Key. If a request could write to the Redis key of a record, later posts could fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -154,7 +155,7 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("once the master is there: %d %s", w.Code, w.Body)
 	}
 	podtest.Kill(t, pod.Master)
-	get(s, "/readyz") // finds out that the open connection is dead
+	get(s, "/readyz") // discards the broken connection
 	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "connection refused") {
 		t.Errorf("when the master has gone again: %d %s", w.Code, w.Body)
 	}
@@ -189,11 +190,11 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// A client that goes away must not cost the connection to Redis that its command is on.
+// If a client disconnects, the connection to Redis that runs the client's command stays open.
 func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)
-	get(s, "/guestbook/?cmd=set&key=a&value=1") // opens the connection
+	get(s, "/guestbook/?cmd=set&key=a&value=1") // opens the connection to Redis
 	podtest.Do(t, master, "CLIENT", "PAUSE", 300, "WRITE")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

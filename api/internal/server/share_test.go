@@ -15,7 +15,7 @@ import (
 
 func sharing() *Server { return &Server{Options: Options{RequestTimeout: time.Minute}} }
 
-// fresh returns the context of a request that has just come.
+// fresh returns the context of a request that has just begun.
 func fresh(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -28,7 +28,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	read := func(context.Context) ([]byte, error) {
 		reads.Add(1)
 		body := binary.BigEndian.AppendUint64(nil, uint64(now.Load()))
-		time.Sleep(100 * time.Microsecond) // the answer's way back
+		time.Sleep(100 * time.Microsecond) // the time in which the answer arrives
 		return body, nil
 	}
 	var done sync.WaitGroup
@@ -50,7 +50,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	}
 }
 
-// A read of one name waits for no read that hangs, of another name or of the same.
+// If a shared read hangs, later reads do not wait for the hanging read, even if all reads have the same name.
 func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sharing()
@@ -65,11 +65,12 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 				t.Errorf("%s reads %q, %v", name, body, err)
 			}
 		}
-		time.Sleep(s.RequestTimeout) // the first read ends by then, or the bubble reports its goroutine
+		time.Sleep(s.RequestTimeout) // the hanging read ends by then, or synctest reports its goroutine
 	})
 }
 
-// A caller with little time left gets its error in time, and takes no time from the others, even if it is the first.
+// A caller with little time left fails by its own deadline, and does not shorten the time of other callers, even if the caller with
+// little time calls first.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -108,7 +109,7 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	}
 }
 
-// net/http recovers the panic of each request.
+// If a shared read panics, each caller of share panics. net/http recovers the panic of each request.
 func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
 	s := sharing()
 	var done sync.WaitGroup

@@ -24,8 +24,8 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// Settings is the whole configuration. A variable that is set but empty counts as not set. No variable is called <SERVICE>_PORT,
-// because Kubernetes sets such variables in every pod, to the addresses of Services.
+// Settings is the whole configuration of the API. An environment variable that is empty counts as not set. No setting is called
+// <SERVICE>_PORT, because Kubernetes sets variables with such names in every pod, to the addresses of Services.
 type Settings struct {
 	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
 	MasterHost        string      `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name; redis-leader in another edition"`
@@ -45,29 +45,30 @@ type Settings struct {
 	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all keys in Redis"`
 	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
 	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-	TLS               *tls.Config `ignored:"true"` // made from REDIS_TLS…; nil: no TLS
-	// RootCAs reads REDIS_TLS_CA_FILE again, which changes when Redis's certificate is renewed. It returns the file's authorities,
-	// or the previous ones if the file cannot be read. It is nil if no file is set.
+	TLS               *tls.Config `ignored:"true"` // made from the variables REDIS_TLS…; nil: no TLS.
+	// RootCAs reads the file REDIS_TLS_CA_FILE again for each connection, because the file changes when Redis's certificate is renewed.
+	// RootCAs returns the certificate authorities in the file, or the previous authorities if the file cannot be read. RootCAs is nil if
+	// REDIS_TLS_CA_FILE is not set.
 	RootCAs func() *x509.CertPool `ignored:"true"`
 }
 
-// RequestTimeout bounds the time of all calls that one request makes to Redis.
+// RequestTimeout bounds the total time of all calls to Redis that one HTTP request makes.
 const RequestTimeout = 2 * time.Second
 
-// Redis returns the store's options.
+// Redis returns the options of the package store that follow from the settings.
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
 		WaitSlaves: s.WaitSlaves, TLS: s.TLS, RootCAs: s.RootCAs, Log: log, Metrics: metrics,
-		PoolSize:     64,                     // connections to the master, and to the slaves
-		DialTimeout:  500 * time.Millisecond, // a slave that is silent leaves time to ask the master
+		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
+		DialTimeout:  500 * time.Millisecond, // after a slave that does not answer, there is time left to ask the master
 		WriteTimeout: 500 * time.Millisecond,
 		ReadTimeout:  time.Second,
 	}
 }
 
-// Load reads the settings from the environment. Its error is one line: the variable, its value, unless that is a password, and the
-// expected values.
+// Load reads the settings from environment variables. An error of Load is one line with the variable, its expected values, and its actual
+// value unless the variable is a password.
 func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()
@@ -86,21 +87,21 @@ func Load() (*Settings, error) {
 	return &s, cmp.Or(masterErr, slaveErr, s.check(), s.loadTLS())
 }
 
-// expected describes the values of each type.
+// expected maps a Go type to a description of the type's valid values, for error messages.
 var expected = map[string]string{
 	"bool":       "true or false",
 	"int":        "a whole number",
 	"slog.Level": "debug, info, warn or error",
 }
 
-// invalid returns the error of a variable that has another value than those expected.
+// invalid returns the error for an environment variable with an invalid value. The argument values describes the valid values.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
-// address returns host:port of a Redis: addr if it is set, or else the Service's host or the DNS name. Its error names the variable
-// from which the address comes. A manifest may set that to $(REDIS_LEADER_SERVICE_HOST), which Kubernetes does not replace if there is
-// no such Service yet.
+// address returns the host:port of a Redis. address returns addr if addr is set, or else port 6379 at the Service's host or DNS name. The
+// error of address names the environment variable that the address comes from. A variable may contain the unexpanded text
+// $(REDIS_LEADER_SERVICE_HOST), because Kubernetes expands a reference to a Service's variable only if the Service already exists.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
@@ -118,7 +119,7 @@ func (s *Settings) address(role, addr, name, serviceHost string) (string, error)
 	return addr, nil
 }
 
-// check returns an error for values that parse and make no sense.
+// check returns an error for a setting that can be parsed but makes no sense.
 func (s *Settings) check() error {
 	if strings.ContainsAny(s.Password, "\r\n") {
 		return errors.New("REDIS_PASSWORD: the Secret's password ends with a newline or has several lines: " +
@@ -142,13 +143,13 @@ func (s *Settings) check() error {
 	return nil
 }
 
-// isPort reports whether s is the number of a port.
+// isPort reports whether s is a port number.
 func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil
 }
 
-// loadTLS sets TLS and RootCAs from the variables REDIS_TLS….
+// loadTLS sets the fields TLS and RootCAs from the settings REDIS_TLS….
 func (s *Settings) loadTLS() error {
 	if !s.UseTLS {
 		return nil
@@ -177,7 +178,7 @@ func (s *Settings) loadTLS() error {
 	return nil
 }
 
-// Usage writes the table of all settings.
+// Usage writes a table of all settings to w.
 func Usage(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	err := envconfig.Usagef("", &Settings{}, table,
@@ -185,8 +186,9 @@ func Usage(w io.Writer) error {
 	return errors.Join(err, table.Flush())
 }
 
-// unsetEmpty removes variables that are set but empty, because envconfig would use "" in place of the default. It cuts the newline
-// with which "echo" ends a value. It leaves the password's newline, because Redis does not cut that one either.
+// unsetEmpty removes environment variables that are empty, because envconfig would use "" instead of the default. unsetEmpty also cuts
+// the newline with which "echo" ends a value. unsetEmpty keeps a newline at the end of REDIS_PASSWORD, because Redis does not cut a
+// newline from its password either.
 func unsetEmpty() {
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// load loads the settings from these variables alone.
+// load loads the settings from the environment variables in env. All other settings are unset.
 func load(t *testing.T, env map[string]string) (*Settings, error) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
@@ -61,7 +61,7 @@ func TestWhereRedisIs(t *testing.T) {
 	}
 }
 
-// Kubernetes sets these in every pod beside Services of these names.
+// Kubernetes sets REDIS_MASTER_PORT and REDIS_SLAVE_PORT in every pod if there are Services called redis-master and redis-slave.
 func TestVariablesOfKubernetesDoNotDisturb(t *testing.T) {
 	t.Setenv("REDIS_MASTER_PORT", "tcp://10.0.0.11:6379")
 	t.Setenv("REDIS_SLAVE_PORT", "tcp://10.0.0.12:6379")
@@ -70,7 +70,7 @@ func TestVariablesOfKubernetesDoNotDisturb(t *testing.T) {
 	}
 }
 
-// A ConfigMap made of "echo" ends each value with a newline; on Windows, with two characters.
+// If a ConfigMap was made with "echo", each value ends with a newline, or on Windows with a carriage return and a newline.
 func TestANewlineIsNotPartOfAValue(t *testing.T) {
 	s, err := load(t, map[string]string{"REDIS_USERNAME": "api\n", "REDIS_PASSWORD": "hunter2", "REDIS_MASTER_ADDR": "redis:6379\r\n", "REDIS_DB": "\n"})
 	if err != nil || s.Username != "api" || s.MasterAddr != "redis:6379" || s.Database != 0 {
@@ -78,7 +78,7 @@ func TestANewlineIsNotPartOfAValue(t *testing.T) {
 	}
 }
 
-// A Secret made of "echo password" has a newline that a Redis with the same Secret takes for a part of its password.
+// A Secret that was made with "echo password" ends with a newline. Redis takes the newline in such a Secret for a part of its password.
 func TestAPasswordIsOneLine(t *testing.T) {
 	for _, password := range []string{"hunter2\n", "hunter2\r\n", "hunter2\r", "\n", "\nhunter2", "hunter2\nhunter3", "hunter2\rhunter3\n"} {
 		_, err := load(t, map[string]string{"REDIS_PASSWORD": password})
@@ -122,7 +122,7 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 		{map[string]string{"REDIS_USERNAME": "api"}, `REDIS_USERNAME="api": expected REDIS_PASSWORD to be set with it`},
 		{map[string]string{"GET_HOSTS_FROM": "env"}, `REDIS_MASTER_SERVICE_HOST="": expected the host that Kubernetes sets`},
 		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "10.0.0.11"}, `REDIS_SLAVE_SERVICE_HOST="": expected the host that Kubernetes sets`},
-		// Kubernetes leaves this of a reference to the variable of a Service that does not exist yet.
+		// If the Service does not exist yet, Kubernetes does not expand the reference $(REDIS_LEADER_SERVICE_HOST).
 		{map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_SERVICE_HOST": "$(REDIS_LEADER_SERVICE_HOST)"}, `REDIS_MASTER_SERVICE_HOST="$(REDIS_LEADER_SERVICE_HOST)": expected the host that Kubernetes sets`},
 		{map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "messages"}, `ALLOWED_KEYS="messages": expected no other key than GUESTBOOK_KEY="guestbook"`},
 		{map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook,messages"}, `ALLOWED_KEYS="guestbook,messages": expected no other key`},

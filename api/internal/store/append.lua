@@ -1,9 +1,11 @@
--- KEYS: the book, the record of an idempotency key. ARGV: the entries as the book has them, their fingerprint, seconds.
--- Returns the record, "ID FINGERPRINT", and whether it was there before: a repeat adds nothing.
--- SET comes after APPEND, so that a book of another type, or a string at its limit, leaves no record.
+-- append.lua appends entries to a guestbook, once for each idempotency key. KEYS[1] is the guestbook, KEYS[2] the key's record.
+-- ARGV[1] is the encoded entries, ARGV[2] their fingerprint, ARGV[3] the seconds after which the record expires.
+-- The script returns the record, "ID FINGERPRINT", and 1 if the record existed before, so that nothing was appended, or else 0.
+-- SET comes after APPEND, so that an APPEND that fails leaves no record.
 local record = redis.call('GET', KEYS[2])
 if record then
-  -- WAIT waits for the last write of its connection: appending nothing is one, and a slave that has it has the post.
+  -- A later WAIT waits for the last write of this connection, so the script appends an empty string as such a write.
+  -- A slave that confirms this write has the first post as well.
   redis.pcall('APPEND', KEYS[1], '')
   return {record, 1}
 end

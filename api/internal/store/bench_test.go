@@ -21,8 +21,8 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkLengthOfBook compares a book of a million entries with one of a hundred: the ratio of the median times of
-// posting an entry, and of reading the newest page.
+// BenchmarkLengthOfBook compares a guestbook of a million entries with a guestbook of a hundred entries. BenchmarkLengthOfBook reports
+// the ratio of the median times for posting an entry, and the same ratio for reading the newest page.
 func BenchmarkLengthOfBook(b *testing.B) {
 	pod := podtest.Redis(b, localpod.Options{})
 	s, master := open(b, pod), podtest.Dial(b, pod.Ports.Master)
@@ -34,7 +34,7 @@ func BenchmarkLengthOfBook(b *testing.B) {
 	ctx := within(b, 5*time.Minute)
 	var posts, pages [2][]float64
 	for range max(b.N, 300) {
-		for i, size := range sizes { // in turn, so that both meet the same machine
+		for i, size := range sizes { // alternately, so that the load of the machine is the same for both sizes
 			key := fmt.Sprint(size)
 			start := time.Now()
 			if _, _, err := s.Append(ctx, key, "", "A message of thirty bytes....."); err != nil {

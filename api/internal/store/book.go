@@ -16,16 +16,18 @@ import (
 )
 
 const (
-	// idempotencySeconds is the life of an idempotency key. A full Redis forgets the oldest keys earlier, by its maxmemory-policy.
-	// A repeat is then refused with ErrFull, or stored again once there is room.
+	// idempotencySeconds is the time after which an idempotency key expires. A full Redis evicts the oldest idempotency keys earlier, by
+	// its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is stored again
+	// once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes that are read first for each entry of a page. Longer entries take further reads.
+	// firstWindow is the number of bytes per entry that Page reads at first. If the entries of a page are longer than firstWindow, Page
+	// reads again.
 	firstWindow = 128
-	// maxWindow is the largest number of bytes of a page, unless a single entry is longer.
+	// maxWindow is the largest number of bytes in a page of entries, unless a single entry is longer.
 	maxWindow = 1 << 20
 )
 
-// Each script has its contract at its head.
+// A comment at the beginning of each Lua script describes the script's KEYS, ARGV and result.
 var (
 	//go:embed append.lua
 	appendScript string
@@ -35,10 +37,10 @@ var (
 	windowScript string
 )
 
-// Get returns the value of key, which is "" if there is no such key. ErrTooLong means that the value has more bytes than limit.
+// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than limit.
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // a byte more than the limit
+		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than the limit
 		if len(value) > limit {
 			value, err = "", guestbook.ErrTooLong
 		}
@@ -47,15 +49,16 @@ func (s *Store) Get(ctx context.Context, key string, limit int) (value string, e
 	return value, err
 }
 
-// Set stores the value under key, in place of the value that key had.
+// Set stores the value under the Redis key, in place of any earlier value.
 func (s *Store) Set(ctx context.Context, key, value string) error {
 	_, err := s.write(ctx, "SET", key, value)
 	return err
 }
 
-// Append adds entries to the book, all or none, in time that does not depend on the book's length, and returns the id of the first
-// entry. A repeat under the same idempotency key adds nothing, returns the same id and reports that it is known; with other texts
-// it returns ErrReused. If idempotencyKey is "", every call adds its entries.
+// Append appends all entries to the guestbook, or none of them, and returns the id of the first entry. The time that Append takes does
+// not depend on the guestbook's length. If Append is called again with the same idempotency key and the same texts, Append appends
+// nothing and returns the same id and known = true. If Append is called again with the same idempotency key and other texts, Append
+// returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {
@@ -80,20 +83,20 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key of an idempotency key's record. The digest covers the book's key, so that no two books share a
-// record, whatever braces their keys have.
+// recordName returns the Redis key for the record of an idempotency key. The digest in the record's name covers the guestbook's key as
+// well, so that no two guestbooks share a record, even if their keys contain braces.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
 
-// digest returns the first half of the text's SHA-256 as 22 letters.
+// digest returns the first half of the text's SHA-256 hash as 22 characters of base64.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Hide overwrites the text of the entry id with spaces, even while entries are posted, and returns the number of bytes that it
-// overwrote. The number is 0 if the entry was hidden already. ErrNoEntry means that no entry starts at id.
+// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide is safe while other clients append
+// entries. Hide returns 0 if the entry was hidden already, and ErrNoEntry if no entry starts at id.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
 	if hidden < 0 {
@@ -102,9 +105,10 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns up to limit entries, oldest first: the entries before the id before, or the book's last entries if before is negative.
-// older is the before of the next page, or -1 if there are no older entries. Page does not answer from a slave that has not received
-// the entry with the id seen; a negative seen is no id. ErrNoEntry means that no entry starts at before.
+// Page returns up to limit entries, oldest first. Page returns the entries before the entry whose id is before, or the guestbook's last
+// entries if before is negative. Page also returns the value of before for the next older page, or -1 if there are no older entries. If
+// seen is the id of an entry, Page does not answer from a slave that lacks the entry. A negative seen is no id. Page returns ErrNoEntry
+// if no entry starts at before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -133,8 +137,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// window returns the entries that start in the size bytes before the entry before, or in the book's last size bytes if before
-// is negative, and the offset at which the first of them starts.
+// window reads a number of bytes before an entry. If before is negative, window reads the last bytes of the guestbook. window returns the
+// entries that start in the bytes read, and the offset of the first entry.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -146,14 +150,14 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 		}
 		data = data[:last]
 	}
-	if start > 0 { // most likely inside an entry
+	if start > 0 { // start is most likely inside an entry, so drop the rest of this entry
 		inside, _, _ := bytes.Cut(data, []byte(","))
 		data, start = data[len(inside):], start+int64(len(inside))
 	}
 	return data, start, err
 }
 
-// bytesBefore runs window.lua.
+// bytesBefore runs window.lua, which returns bytes of the guestbook and the offset of the first byte.
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	if err == nil {
@@ -162,9 +166,10 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 	return data, start, err
 }
 
-// After returns entries that follow the position, oldest first, and the position after the last of them. It returns the position
-// itself if there are none, and only the first ones if there are many. ErrNoEntry means that the position belongs to another book, or
-// that the book has fewer bytes than upto; last is the book's end then.
+// After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
+// entry follows the position, After returns the position itself. If many entries follow the position, After returns only the first of the
+// entries. If the position belongs to another guestbook, or the guestbook has fewer bytes than upto, After returns ErrNoEntry and the end
+// of the guestbook.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -179,7 +184,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				last, err = end(ctx, server, key)
 				return cmp.Or(err, guestbook.ErrNoEntry)
 			}
-			if !toEnd { // the last entry may be cut
+			if !toEnd { // the last entry in data may be incomplete
 				cut := bytes.LastIndexByte(news, ',')
 				if cut <= 0 {
 					continue
@@ -191,7 +196,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // the entry of an AfterEntry
+			if len(entries) > 0 && entries[0].ID == position.ID { // AfterEntry(id) ends where the entry id starts, so drop this entry
 				entries = entries[1:]
 			}
 			return nil
@@ -200,7 +205,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 	return entries, last, err
 }
 
-// End returns the position after the book's last entry, which is Start for an empty book.
+// End returns the position after the guestbook's last entry, or Start if the guestbook is empty.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		last, err = end(ctx, server, key)

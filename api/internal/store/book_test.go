@@ -62,12 +62,12 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // nor that the script had to be loaded
+	if log := s.log.String(); log != "" { // nothing is logged, because nothing failed
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
 
-// No two pairs of a book and an idempotency key share a record, whatever braces are in them.
+// Two different pairs of a guestbook and an idempotency key never share a record, even if the keys contain braces.
 func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
@@ -75,7 +75,7 @@ func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 	for _, c := range []struct{ book, key string }{
 		{"a", "b}:idempotency:c"}, {"a}:idempotency:b", "c"}, {"a}", "b"}, {"a", "}b"}, {"a}:idempotency:}", "b"}, {"a", "b"},
 	} {
-		for range 2 { // posted, and repeated
+		for range 2 { // the post and its repeat
 			if _, _, err := s.Append(ctx, c.book, c.key, "same text"); err != nil {
 				t.Errorf("%q under %q: %v", c.book, c.key, err)
 			}
@@ -121,7 +121,7 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
 
-// pages reads a whole book by pages of up to limit entries.
+// pages reads a whole guestbook in pages of up to limit entries.
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
@@ -186,7 +186,7 @@ func TestPageBeforeWhatIsNoEntry(t *testing.T) {
 	}
 }
 
-// cutOff ends the slave's replication, so that it keeps its data.
+// cutOff ends the slave's replication, so that the slave keeps its data.
 func cutOff(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
@@ -246,16 +246,16 @@ func TestAfter(t *testing.T) {
 		{",a,b", guestbook.AfterEntry(-1), -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(2), -1, nil, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
-		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // it was hidden since
+		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // the entry 0 was hidden since
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		// Rewritten books, and the ends of the new ones.
+		// In the next test cases the guestbook was rewritten, so After returns the end of the new guestbook.
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
-		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry as it was
-		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // it is too short
+		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry is the same
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook is shorter than upto
 	} {
 		set(t, s, c.content)
 		wantGet(t, s, c.content)
@@ -271,7 +271,7 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// Many entries at once are read in several steps, none cut.
+// After returns many entries in several steps, without cutting an entry.
 func TestAfterInSteps(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

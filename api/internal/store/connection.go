@@ -13,21 +13,21 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// connection is a connection of a pool, which can discard it before it fails.
+// connection is a Redis connection that its pool can discard.
 type connection struct {
 	redis.ConnWithTimeout
 	pool     *pool
-	dialedAt int64 // uptime
+	dialedAt int64 // value of uptime before dialing
 }
 
 var (
 	errDiscarded = errors.New("opened before the server was lost")
 	errMaster    = errors.New("the slaves' address leads to the master")
-	// errNotSent means that the command was not sent.
+	// errNotSent means that the command was not sent to Redis.
 	errNotSent = errors.New("not sent")
 )
 
-// Err returns nil if the connection can be used again. The pool closes every other connection.
+// Err returns nil if the connection can be used again. If Err returns an error, the pool closes the connection.
 func (c *connection) Err() error {
 	if c.dialedAt < c.pool.discardedAt.Load() {
 		return errDiscarded
@@ -35,8 +35,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection that is ready for use. With WaitSlaves, dial tries up to eight times if the slaves' address leads
-// to the master, because the next connection most likely leads to a slave.
+// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, dial tries up
+// to eight times, because the next connection most likely leads to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -55,7 +55,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 		o.TLS.RootCAs = o.RootCAs()
 	}
 	deadline, _ := ctx.Deadline()
-	timeout := max(time.Until(deadline), 1) // 0 would be for ever
+	timeout := max(time.Until(deadline), 1) // redigo takes a timeout of 0 as no timeout
 	dialedAt := uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", p.addr,
 		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(timeout),
@@ -72,30 +72,32 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	switch {
 	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.Is(err, errNoMaster), errors.As(err, new(*tls.CertificateVerificationError)),
 		errors.As(err, &network) && network.Op == "dial", o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, mapError(err) // the error itself says what is wrong
+		return nil, mapError(err) // the error names its cause, so it needs no hint about TLS
 	}
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
 }
 
-// handshake returns nil if the server can be used. A slave that was never in sync with its master answers as if every guestbook
-// were empty, so it cannot. A slave that was in sync and lost its master still has its copy.
+// handshake returns nil if the Redis at the other end of the connection can be used. A slave that was never in sync with its master
+// cannot be used, because such a slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be
+// used, because the slave still has its copy of the data.
 func (p *pool) handshake(c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {
-			// If another server is the master by now, a proxy is about to end this connection, and a write might get no answer.
+			// If the server has become a slave, the proxy in front of Redis is about to close the connection, and a write might get no
+			// answer.
 			if info, _ := redis.String(c.Do("INFO", "replication")); strings.Contains(info, roleSlave) {
 				return errNoMaster
 			}
 		}
 		_, err := c.Do("PING")
 		if isReply(err, codeMisconf) {
-			return nil // the master can be read, and answers each write with this error
+			return nil // the master answers reads, and refuses each write with MISCONF
 		}
 		return err
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // an entry that no slave has yet may be lost with the master, so nobody must have seen it
+		return errMaster // an entry that only the master has may still be lost, so a client must not read the entry
 	}
 	return synced(info, err)
 }

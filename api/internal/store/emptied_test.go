@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A connection that is older than the slave's loss of its data does not read an empty book.
+// If a slave drops its data, the store does not read an empty guestbook over a connection that was opened before.
 func TestASlaveThatDropsItsDataIsLeft(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, func(o *store.Options) { o.MasterAddr = address(1) })

@@ -94,7 +94,7 @@ func set(t *testing.T, s fixture, value string) {
 	}
 }
 
-// wantGet waits until the store reads the value, because a slave follows its master with some delay.
+// wantGet waits until the store reads the value, because a slave receives a write a little later than its master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
 	var got string
@@ -121,7 +121,7 @@ func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 	return n
 }
 
-// metric returns the value of a metric, and the master's if each role has one.
+// metric returns the value of a metric. If master and slave each have the metric, metric returns the master's value.
 func metric(t *testing.T, s fixture, name string) float64 {
 	t.Helper()
 	families, err := s.metrics.Gather()

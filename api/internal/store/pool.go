@@ -18,13 +18,14 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// master and slave are the roles of a server, as an address is meant to lead to one.
+// master and slave are the roles of the two configured addresses. After a failover, the server at an address may have the other role.
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is how long reads ask a server that failed only after the other one, so that they need not wait for it.
+	// failureMemory is the time after a failure of a slave during which reads ask the master first, so that reads do not wait for the
+	// failed slave.
 	failureMemory = time.Second
-	// idleTime is the pause after which a connection is tried with PING before it is used. A server takes longer to stop and start.
+	// idleTime is the time after which the pool tests an unused connection with PING. A restart of Redis takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -34,13 +35,13 @@ type pool struct {
 	role, addr            string
 	options               Options
 	failures              *eventLog
-	discardedAt, failedAt atomic.Int64 // uptimes; connections dialed before discardedAt are not used again
+	discardedAt, failedAt atomic.Int64 // values of uptime; connections dialed before discardedAt are not used again
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
 }
 
-// uptime returns the nanoseconds since the process started. Setting the machine's clock does not change it.
+// uptime returns the nanoseconds since the process started. A change of the machine's clock does not change the uptime.
 func uptime() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()
@@ -74,7 +75,7 @@ func newPool(role, addr string, o Options) *pool {
 	return p
 }
 
-// do sends one command and returns its reply, by the context's deadline.
+// do sends one command to the server, and returns the reply by the context's deadline.
 func (p *pool) do(ctx context.Context, command string, args ...any) (any, error) {
 	start := time.Now()
 	c, err := p.get(ctx)
@@ -85,13 +86,13 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	timeout := p.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
-		// The slave may have dropped its data since the handshake.
+		// If a slave's reply is empty, the slave may have dropped its data since the handshake.
 		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a connection over which the server has answered just now. The caller closes it.
+// get returns a usable connection of the pool, after a test or a new handshake. The caller of get must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -100,8 +101,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	return c, err
 }
 
-// test returns nil if the pool can lend the connection. The pool closes every other connection and tries the next one, or
-// dials. test sends PING over a connection that was idle, because a server that stops closes its connections.
+// test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and tests the next idle
+// connection or dials. test sends PING over a connection that was idle for idleTime, because a Redis that stopped meanwhile has closed
+// the connection.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -111,21 +113,21 @@ func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error
 	if err = p.handleError(err, timeout); errors.Is(err, guestbook.ErrUnknown) {
 		return err
 	}
-	return nil // a server that refuses PING is there, and refuses the command with more words
+	return nil // a server that refuses PING is up, and its reply to the command will explain more
 }
 
-// replyTimeout returns ReadTimeout, or the time until the context's deadline if that is shorter.
+// replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline.
 func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
-	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // 0 would be for ever
+	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // redigo takes a timeout of 0 as no timeout
 }
 
-// discardConnections makes the next command resolve the address anew.
+// discardConnections makes the pool replace all its connections, so that the next command resolves the server's address anew.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError returns the meaning of a command's error, as mapError does. It discards the open connections if the server is gone, loads its
-// data, has become a slave or has lost its slaves, because the address may lead to another server by then. It keeps them if the
-// server did not answer within a timeout shorter than ReadTimeout, because the server may only be slow.
+// handleError maps the error of a Redis command as mapError does. If the server is gone, loads its data, has become a slave or has lost
+// its slaves, handleError discards the open connections, because the address may lead to another server by now. If the server did not
+// answer within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
@@ -135,14 +137,14 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 		p.discardConnections()
 	}
 	if noReply {
-		// Redis may have carried out the command, or not.
+		// Redis may or may not have executed the command.
 		return fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
 	}
 	return err
 }
 
-// observe counts a command and its error, logs when the server begins or ceases to fail, and returns the error with the
-// server's and the command's name.
+// observe counts a command and its error, and logs when the server begins or ceases to fail. observe returns the error with the role of
+// the server and the name of the command.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -162,38 +164,39 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for the key. It does not send PING, because a node of a cluster answers PING, and
-// so does a Redis whose user may not read the key.
+// answers returns nil if the server answers requests for the key. answers does not send PING, because even a node of a Redis Cluster, or
+// a Redis whose user may not read the key, answers PING.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // it answers
+		return nil // the server answers, even if the key holds another type
 	}
 	return err
 }
 
-// hasRole reports whether the server has the role now: roleMaster or roleSlave.
+// hasRole reports whether the server is a master or a slave now, as the argument role asks. The argument role is roleMaster or roleSlave.
 func (p *pool) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(p.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)
 }
 
-// eventLog logs when a failure begins and ends, instead of each of the thousands of commands that fail meanwhile.
+// eventLog logs when a failure begins and ends, instead of each command that fails meanwhile.
 type eventLog struct {
 	log          *slog.Logger
-	began, ended string // the messages
+	began, ended string // log messages
 
 	mu       sync.Mutex
-	last     error     // of the last command
-	logged   bool      // that the failure began
-	loggedAt time.Time // when
+	last     error     // error of the last command; nil: the last command succeeded
+	logged   bool      // true if the current failure was logged
+	loggedAt time.Time // when a failure was logged last
 }
 
 func newEventLog(log *slog.Logger, role, addr, began, ended string) *eventLog {
 	return &eventLog{log: log.With("role", role, "addr", addr), began: began, ended: ended}
 }
 
-// update takes the error of a command, nil if it went well. It logs the beginning of a failure at most every five seconds.
+// update records the error of a command, which is nil if the command succeeded. update logs the beginning of a failure at most every five
+// seconds.
 func (l *eventLog) update(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

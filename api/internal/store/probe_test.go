@@ -25,7 +25,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// readinessProbe returns the probe of the slaves' manifest, for a slave on the port.
+// readinessProbe returns a function that runs the readiness probe of k8s/redis-slave-deployment.yaml on the slave at the port.
 func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	t.Helper()
 	root, err := localpod.Root()
@@ -71,7 +71,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a master whose copy no slave can use. sent counts the slaves that received the copy and left.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. sent counts the slaves that received the dump and
+// disconnected.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -111,15 +112,15 @@ func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	return listener.Addr().(*net.TCPAddr).Port, sent
 }
 
-// The slaves' probe and the store agree which slave may be read. The old page would take the empty book of any other slave for the
-// real one, and overwrite that.
+// The slaves' readiness probe and the store agree which slaves may be read. If the PHP guestbook's page read an empty guestbook from a
+// slave that was never in sync, the next message would overwrite the real guestbook.
 func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Slave)
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	ready := readinessProbe(t, pod.Ports.Slave)
 	fields := regexp.MustCompile("(master_link_status|master_link_down_since_seconds|slave_repl_offset|repl_backlog_active):[^\r]*")
-	// check returns the slave's book.
+	// check compares the probe and the store with want, and returns the slave's guestbook.
 	check := func(situation string, want bool) string {
 		t.Helper()
 		info, _ := redis.String(slave.Do("INFO", "replication"))
@@ -140,7 +141,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 		}
 		return nil
 	}
-	// follow makes the slave try, twice at least, to get a copy of a bad master's data.
+	// follow makes the slave ask a fake master for a copy of its data at least twice.
 	follow := func(dump string) {
 		t.Helper()
 		port, sent := badMaster(t, dump)
@@ -162,7 +163,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("never linked", false)
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
 	podtest.Start(t, pod.Master)
-	// After one write without a slave, the offset of Redis 8 and Valkey is 1.
+	// After one write to a master without slaves, the replication offset of Redis 8 and Valkey is 1.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", pod.Ports.Master)
 	podtest.Await(t, pod.Slave, pod.Synced)
@@ -180,7 +181,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Await(t, pod.Slave, linkDown)
 	check("master gone", true)
 
-	// Redis 6.0 forgets its offset when a copy begins, later ones when they drop their data for it.
+	// A slave with Redis 6.0 forgets its offset when a copy begins. A slave with a later Redis forgets its offset when it drops its data
+	// for the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")
@@ -190,7 +192,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	followMaster()
 	check("in sync again", true)
 	podtest.Kill(t, pod.Master)
-	// The slave drops its data before it finds that it cannot read the copy of a newer master.
+	// A slave drops its data before it notices that it cannot load the data of a master with a newer Redis.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

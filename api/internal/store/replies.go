@@ -11,29 +11,30 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// This file holds every word of Redis that the store reads. The words are the same in Redis 2.8 to 8.0 and in Valkey 9.1 unless a
-// line says otherwise.
+// This file contains every text in Redis's replies that the store depends on. The texts in this file are the same in Redis 2.8 to 8.0 and
+// in Valkey 9.1, unless a comment names other versions.
 
-// An error reply begins with a code. The store acts on these.
+// An error reply of Redis begins with a code. The store handles error replies with the following codes.
 const (
-	codeLoading  = "LOADING"             // it reads its data in
-	codeReadOnly = "READONLY"            // it is a slave, and refuses writes
-	codeNoSlaves = "NOREPLICAS"          // too few slaves are in sync
-	codeMisconf  = "MISCONF"             // its disk fails; a master refuses writes then, and PING
-	codeNoPerm   = "NOPERM"              // ACL forbids the command or a key
-	codeUnknown  = "ERR unknown command" // disabled or renamed, or the server is no Redis
+	codeLoading  = "LOADING"             // Redis is still loading its data
+	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes
+	codeNoSlaves = "NOREPLICAS"          // the master refuses writes, because too few slaves are in sync
+	codeMisconf  = "MISCONF"             // Redis cannot write to its disk; a master then refuses writes and PING
+	codeNoPerm   = "NOPERM"              // the ACL of Redis forbids the command or a key
+	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes with which an error reply may begin to what is wrong and what to do. The first match counts.
+// advice maps the codes of error replies to a description of the problem and its solution. The first code in advice that matches the
+// error reply counts.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
-	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second before 6.0
-	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // the second before 6.0
-	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // before 6.0
+	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the second code
+	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // only Redis before 6.0 sends this code
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
-	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // the second before 6.0
+	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the second code
 	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or run fewer frontend pods"},
 	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
 	{codeLoading, "Redis is still loading its data: try again in a moment"},
@@ -44,20 +45,23 @@ var advice = []struct{ codes, reason string }{
 	{codeNoSlaves, "Redis takes no messages while too few slaves are in sync"},
 }
 
-// writesOnly matches the errors with which Redis refuses writes and no reads.
+// writesOnly matches the errors with which Redis refuses writes but not reads.
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
-// inScript matches the words that Redis 6.0 puts before the code of an error inside a script: ERR Error running script (call to
-// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write …; only the last part stands there if the script goes on.
+// inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
+// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If a script catches the error with
+// redis.pcall, the text begins with the second @user_script.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript matches the error by which ACL forbids something inside a script: since 7.2, and before.
+// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative of noPermInScript
+// matches Redis 7.2 and later, the second matches older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// firstWords matches at most ten words, up to a quotation, which may be an argument of the command.
+// firstWords matches at most ten words of an error. firstWords stops before a quotation mark, because quoted text in an error may be an
+// argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
-// mapError returns one of the guestbook's errors for an error with which Redis replied. It returns every other error unchanged.
+// mapError maps an error with which Redis replied to an error of the package guestbook. mapError returns every other error unchanged.
 func mapError(err error) error {
 	reply := redis.Error("")
 	if !errors.As(err, &reply) {
@@ -71,13 +75,13 @@ func mapError(err error) error {
 		return guestbook.ErrWrongType
 	case begins("OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
 		return guestbook.ErrFull
-	case begins(codeNoPerm) && strings.Contains(text, " key"): // not: "to run the 'get' command"
+	case begins(codeNoPerm) && strings.Contains(text, " key"): // a forbidden key, as opposed to a forbidden command
 		return guestbook.ErrForbidden
 	}
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {
 		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
-			// The arguments of an unknown command follow it, the password among them.
+			// An error about an unknown command repeats the command's arguments, and an argument of AUTH is the password.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
 			refused.Reason, refused.Err = a.reason, redis.Error(text)
@@ -89,39 +93,41 @@ func mapError(err error) error {
 	return refused
 }
 
-// isReply reports whether err is an error with which Redis replied and which begins with the code.
+// isReply reports whether Redis replied with the error err, and whether err begins with the code.
 func isReply(err error, code string) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
 }
 
-// Fields of INFO's section replication.
+// The following constants are lines in Redis's reply to INFO replication.
 const (
 	roleMaster = "role:master\r\n"
 	roleSlave  = "role:slave\r\n"
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the fields of a slave that does not hold its master's data, if its link to the master is down. Either there was
-// never a link: -1 seconds, or in 6.0, whose clock begins in 1970, a number of ten digits. Or the slave has dropped its data for a
-// copy that did not arrive: no offset, which is written as 1, and no backlog (in 8 and Valkey an offset may be 1).
+// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A match of unsynced counts only if the
+// slave's link to the master is down. A slave that never had a link to its master reports that the link has been down for -1 seconds. A
+// slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the seconds since 1970. A slave
+// that has dropped its data for a copy that did not arrive reports the replication offset 1 and no backlog. The replication offset alone
+// proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if the server with this reply to INFO replication may be read. A slave that was never in sync may not, because
-// it answers as if every guestbook were empty.
+// synced returns nil if a server may be read. The arguments are the server's reply to INFO replication. A slave that was never in sync
+// with its master must not be read, because such a slave answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
-		return nil // a managed Redis: its provider keeps the slaves in sync
+		return nil // a managed Redis forbids INFO, and its provider keeps the slaves in sync
 	case err == nil && strings.Contains(info, roleSlave) && !strings.Contains(info, linkUp) && unsynced.MatchString(info):
 		return errUnsynced
 	}
 	return err
 }
 
-// isEmpty reports whether a Redis that lacks the guestbook would send the same reply.
+// isEmpty reports whether reply is the reply of a Redis that lacks the guestbook.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -134,7 +140,8 @@ func isEmpty(reply any) bool {
 	return reply == nil
 }
 
-// isAnswer reports whether err is nil or describes the book itself. Every server with the same data answers the same then.
+// isAnswer reports whether err is nil or follows from the data of the guestbook, so that every Redis with the same data would give the
+// same answer.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

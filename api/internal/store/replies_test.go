@@ -18,17 +18,17 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The answer, /readyz and one line of the log name the reason if a reachable Redis refuses every request.
+// If Redis can be reached but refuses every request, the answer, /readyz and one line of the log name the reason.
 func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		what       string
 		masterArgs []string
 		provoke    func(t *testing.T, master redis.Conn, dir string)
 		change     func(*store.Options)
-		status     int    // of a set
-		words      string // in the answer
-		code       string // with which Redis says it, in the log
-		ready      bool   // reads go on
+		status     int    // HTTP status of a set
+		words      string // a part of the answer to a set
+		code       string // a part of the log line and of the answer of /readyz
+		ready      bool   // true if reads still succeed
 	}{
 		{
 			what: "it wants a password",
@@ -109,7 +109,7 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 					t.Fatal(err)
 				}
 				podtest.Do(t, master, "CONFIG", "SET", "save", "3600 1")
-				t.Cleanup(func() { podtest.Do(t, master, "CONFIG", "SET", "save", "") }) // it would refuse to end
+				t.Cleanup(func() { podtest.Do(t, master, "CONFIG", "SET", "save", "") }) // otherwise Redis would refuse to exit
 				podtest.Do(t, master, "BGSAVE")
 				for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
 					if info, _ := redis.String(master.Do("INFO", "persistence")); strings.Contains(info, "rdb_last_bgsave_status:err") {

@@ -23,14 +23,14 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// When Redis is full, records of idempotency keys give way before a message is refused, the oldest first.
+// A full Redis evicts records of idempotency keys, oldest first, before it refuses an entry.
 func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl", "--appendfsync", "no"}})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64, err error) {
 		err = guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client repeats a post that was not answered
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client repeats an unanswered post
 			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
 		return id, err
@@ -65,7 +65,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := value(t, master)
-	for less := int64(0); records() == posts; less += 50_000 { // buffers do not count
+	for less := int64(0); records() == posts; less += 50_000 { // Redis does not count its buffers as used memory, so lower the limit until Redis evicts
 		limit(-less)
 	}
 	for i := posts - 500; i < posts; i++ {
@@ -85,7 +85,8 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	}
 }
 
-// Policies that evict only keys that expire keep every book, because no write makes a book expire.
+// Under a maxmemory-policy that begins with "volatile", Redis evicts only keys that expire. No write makes a guestbook expire, so Redis
+// evicts no guestbook.
 func TestABookNeverExpires(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
@@ -116,14 +117,14 @@ func TestABookNeverExpires(t *testing.T) {
 	}
 }
 
-// Posts under one key that are sent in one batch are one entry, of one text.
+// If several posts with one idempotency key are in one batch, Redis stores one entry with one of their texts.
 func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, time.Minute)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	ids := map[string]map[int64]bool{} // by text
+	ids := map[string]map[int64]bool{} // the ids in the answers, by text
 	reused := 0
 	for i := range 600 {
 		group.Go(func() {
@@ -170,7 +171,7 @@ func TestAnIdempotencyKeyIsKnownForADay(t *testing.T) {
 	}
 }
 
-// A repeat must not become a second entry after a failover to a machine whose clock is behind, or after the clock was set.
+// A repeated post is stored only once, even after a change of Redis's clock, as in a failover to a machine whose clock is behind.
 func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 	dir := t.TempDir()
 	library, offset := filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")

@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	// secret is a password with all that Redis's settings and a shell could stumble over; and the part of it that no
-	// log may contain, however it is quoted there.
+	// secret is a password with characters that redis.conf or a shell could misread. secretPart is the part of the password that no log
+	// may contain, however the log quotes the password.
 	secret     = `p"a\ss $HOME'# hunter2`
 	secretPart = "hunter2"
-	// name is in the certificates of the tests' servers.
+	// name is the server name in the certificates of the tests' Redis.
 	name = "redis.example"
 )
 
-// secureRedis is a master and a slave that want the password of the default user, or of the user api, and speak TLS on
-// ports of their own beside the plain ones.
+// secureRedis is a master and a slave that require the password of the default user or of the user api. Master and slave each listen on a
+// plain port and on a port for TLS.
 type secureRedis struct {
 	*localpod.Pod
 	*podtest.Authority
@@ -84,7 +84,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 	}
 }
 
-// refuseSecrets looks for passwords in the log, the metrics and the answers.
+// refuseSecrets fails the test if the log, the metrics or the answers contain a password.
 func refuseSecrets(t *testing.T, s fixture, answers string) {
 	t.Helper()
 	families, err := s.metrics.Gather()
@@ -102,7 +102,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
 	plain := podtest.New(t, localpod.Options{MasterArgs: []string{"--rename-command", "AUTH", ""}})
 	podtest.Start(t, plain.Master)
-	// other starts a TLS server with another certificate.
+	// other starts a Redis with another certificate and returns its address.
 	other := func(t *testing.T, expires time.Duration, more ...string) string {
 		ports, err := localpod.FreePorts()
 		if err != nil {
@@ -115,13 +115,13 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		change func(*testing.T, *store.Options)
-		want   string // in the log, as a regular expression
+		want   string // regular expression for the log
 	}{
 		{"no password", func(*testing.T, *store.Options) {}, "NOAUTH Authentication required"},
 		{"a wrong password", func(_ *testing.T, o *store.Options) { o.Password = "wrong-hunter2" }, "WRONGPASS"},
 		{"a wrong user", func(_ *testing.T, o *store.Options) { o.Username, o.Password = "other", secretPart }, "WRONGPASS"},
 		{"a wrong password over TLS", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.Password = "wrong-hunter2" }, "WRONGPASS"},
-		// Redis repeats the arguments of a command that it does not know.
+		// The error of an unknown command repeats the command's arguments, and an argument of AUTH is the password.
 		{"a server that knows no passwords", func(_ *testing.T, o *store.Options) {
 			o.MasterAddr = address(plain.Ports.Master)
 			o.SlaveAddr, o.Username, o.Password = o.MasterAddr, "api", secretPart
@@ -144,7 +144,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		}, "certificate is valid for redis.example, not other.example"},
 		{"a name that the certificate does not bear", func(_ *testing.T, o *store.Options) {
 			r.overTLS(o)
-			o.TLS.ServerName = "" // the address's
+			o.TLS.ServerName = "" // the certificate must then name the address's host
 		}, "cannot validate certificate for 127.0.0.1"},
 		{"a server that asks for a client's certificate", func(t *testing.T, o *store.Options) {
 			o.MasterAddr = other(t, time.Hour, "--tls-auth-clients", "yes")
@@ -152,7 +152,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		}, "certificate required|client's certificate"},
 		{"TLS against a plain port", func(_ *testing.T, o *store.Options) {
 			o.TLS = r.Trust(name)
-			o.DialTimeout = 300 * time.Millisecond // such a server waits for more
+			o.DialTimeout = 300 * time.Millisecond // a server without TLS waits for more bytes
 		}, "TLS here: true. Does the server speak TLS"},
 		{"plain against a TLS port, without a password", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil }, "TLS here: false. Does the server speak TLS"},
 		{"plain against a TLS port", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil; o.Password = secret }, "TLS here: false. Does the server speak TLS"},

@@ -1,8 +1,8 @@
-// Package store keeps guestbooks in Redis: one string for each, written on the master and read from a slave. It sends only
-// commands that Redis 2.8 knows, unless a setting asks for more.
+// Package store keeps each guestbook in Redis as one string. The package store writes to the master and reads from a slave. The package
+// store sends only commands that Redis 2.8 knows, unless a setting needs a newer Redis.
 //
-// The calls between its files run one way: book.go (the methods for a book) → store.go (the choice of the server) → writer.go (writes
-// share a connection) → pool.go → connection.go → replies.go (the meaning of Redis's words).
+// Each file calls only the files to its right: book.go (the methods for a guestbook) → store.go (the choice of the server) → writer.go
+// (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's replies).
 package store
 
 import (
@@ -20,33 +20,34 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Options say where Redis is and how long to wait for it.
+// Options are the addresses and credentials of Redis, and the timeouts of commands.
 type Options struct {
 	MasterAddr, SlaveAddr string // host:port
-	Username, Password    string // of both; empty: none
+	Username, Password    string // for master and slave; empty: none
 	Database              int
-	PoolSize              int           // most connections to each
-	WaitSlaves            int           // slaves that must have a write before it is acknowledged
-	DialTimeout           time.Duration // for a connection that is ready for use
-	ReadTimeout           time.Duration // for an answer
+	PoolSize              int           // most connections to the master, and to the slave
+	WaitSlaves            int           // number of slaves that must confirm a write; 0: none
+	DialTimeout           time.Duration // for dialing Redis and the handshake
+	ReadTimeout           time.Duration // for a reply of Redis
 	WriteTimeout          time.Duration // for sending a command
-	TLS                   *tls.Config   // nil: no TLS
-	// RootCAs returns the authorities that a new connection trusts; nil: those of TLS.
+	TLS                   *tls.Config   // nil: no TLS.
+	// RootCAs returns the certificate authorities that a new connection trusts. If RootCAs is nil, a new connection trusts the
+	// authorities in the field TLS.
 	RootCAs func() *x509.CertPool
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
 
-// Store is safe for concurrent use. Every method needs a context with a deadline, and returns by then.
+// Store is safe for concurrent use. Every method of Store needs a context with a deadline, and returns by the context's deadline.
 type Store struct {
 	master, slave *pool
-	writer        *writer   // to the master
-	refusedWrites *eventLog // of a master that can be read and stores nothing
+	writer        *writer   // sends all writes to the master
+	refusedWrites *eventLog // logs when the master refuses writes but answers reads
 	fallbacks     prometheus.Counter
 	waitSlaves    int
 }
 
-// New returns a store. It connects when it is first used.
+// New returns a store that connects to Redis when it is first used.
 func New(o Options) *Store {
 	s := &Store{
 		master:        newPool(master, o.MasterAddr, o),
@@ -62,16 +63,16 @@ func New(o Options) *Store {
 	return s
 }
 
-// Close ends the writer and closes all idle connections. No method may be called after Close.
+// Close stops the writer and closes all idle connections. No method of Store may be called after Close.
 func (s *Store) Close() error {
 	s.writer.close()
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write runs a command on the master. If the server replies READONLY, it has become a slave and its connections are closed by
-// then, so write sends the command again, to the server that the master's address leads to now. If that server is a slave as well,
-// write tries the slaves' address, because the two may have swapped roles. With WaitSlaves, write repeats a command that certainly
-// was not stored until the context's deadline, because another server may be about to become the master.
+// write sends a command to the master. If the master's address leads to a server that replies READONLY, the server has become a slave.
+// After a READONLY, write opens a new connection to the master's address and sends the command again. If the second reply is READONLY as
+// well, write tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set, write retries a command
+// that was certainly not stored until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -89,8 +90,8 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// read calls ask with the server to read from. With WaitSlaves it repeats until the context's deadline, because another server
-// may take the place of one that fails.
+// read calls the function ask with the pool of the Redis to read from. If WaitSlaves is set, read retries until the context's deadline,
+// because another Redis may soon replace a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	for {
 		err := s.readOnce(ctx, ask)
@@ -100,7 +101,7 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error
 	}
 }
 
-// pause blocks for the time between two tries, and reports false if the context ends first.
+// pause blocks for the time between two retries, and returns false if the context ends first.
 func pause(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -110,14 +111,15 @@ func pause(ctx context.Context) bool {
 	}
 }
 
-// readOnce asks the slave, and then the master if the slave fails or does not hold the entry asked for, which it may not have
-// received yet. It asks a slave that failed recently after the master.
+// readOnce asks the slave first. If the slave fails, or has not received a requested entry yet, readOnce asks the master. If the slave
+// failed less than failureMemory ago, readOnce asks the master first.
 func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) error) error {
 	servers := [2]*pool{s.slave, s.master}
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// A silent server takes all connections of its pool. A caller that waits for one must have time left to ask the other server.
+	// If a Redis does not answer, waiting callers hold all connections of the pool. A caller that waits for a connection to one Redis
+	// must have time left to ask the other Redis.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()
@@ -141,8 +143,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping returns, for master and slave, the error with which requests for the key would fail now. masterErr is also the error of the
-// last write, if the master refused it and can be read.
+// Ping returns the errors with which requests for the key would fail on the master and on the slave now. If the master answers reads but
+// refused the last write, Ping returns the error of the last write as masterErr.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

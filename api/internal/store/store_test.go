@@ -27,7 +27,7 @@ func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
 	set(t, s, "a\x00\xff")
 	wantGet(t, s, "a\x00\xff")
 
-	// Only the slave would still have the key if it were cut off.
+	// The slave is cut off from its master, so that only the slave keeps the old value.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
 	set(t, s, "newer")
 	wantGet(t, s, "a\x00\xff")
@@ -60,7 +60,8 @@ func TestDeadlines(t *testing.T) {
 		}
 		defer p.Signal(syscall.SIGCONT)
 	}
-	// There are more requests than connections. A request that waits for a connection keeps to the deadline as well.
+	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must also end by its
+	// deadline.
 	const deadline = 300 * time.Millisecond
 	ctx := within(t, deadline)
 	start := time.Now()
@@ -90,7 +91,8 @@ func TestDeadlines(t *testing.T) {
 	wantGet(t, s, "z")
 }
 
-// A managed Redis, or a Service, turns the address over to another server; until then writes are refused.
+// After a failover, a managed Redis or a Service moves the master's address to another server. Until the address has moved, the old
+// master refuses writes.
 func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
@@ -136,7 +138,7 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 	if master, _ := s.Ping(within(t, time.Second), book); master != nil {
 		t.Errorf("writes find their way, but a ping says %v", master)
 	}
-	// A Redis that writes its first file does not end on SIGTERM.
+	// A Redis that is writing its first append-only file does not exit on SIGTERM.
 	podtest.Await(t, pod.Master, func(context.Context) error {
 		info, err := redis.String(old.Do("INFO"))
 		synced := strings.Contains(info, "master_link_status:up") && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
@@ -181,7 +183,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// A silent slave holds its readers' connections for a while. A reader that waits for one must keep time to ask the master.
+// If a slave does not answer, its readers hold all connections of the pool for a while. A reader that waits for a connection to the slave
+// must have time left to ask the master.
 func TestManyReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

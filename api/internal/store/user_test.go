@@ -16,14 +16,14 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// openAsUser opens a store as the API's user of redis-user.conf.
+// openAsUser opens a store that logs in as the Redis user in redis-user.conf.
 func openAsUser(t *testing.T) (fixture, *localpod.Pod) {
 	t.Helper()
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, secret), SlaveArgs: podtest.User(t, secret)})
 	return open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret }), pod
 }
 
-// rules returns the words of the user's line, and the words that the comment explains.
+// rules returns the ACL rules in the user's line of redis-user.conf, and the ACL rules that the comment above the line explains.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
@@ -91,7 +91,7 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 
 func TestTheUserIsRefusedEverythingElse(t *testing.T) {
 	_, pod := openAsUser(t)
-	// Redis 6.0 has no functions.
+	// Redis 6.0 does not know the command FUNCTION.
 	refused := regexp.MustCompile("NOPERM|can't run this command|can't access at least one of the keys|ACL failure in script|unknown command .FUNCTION")
 	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {
 		user := podtest.Dial(t, port, redis.DialUsername("api"), redis.DialPassword(secret))
@@ -115,7 +115,7 @@ func TestTheUserIsRefusedEverythingElse(t *testing.T) {
 	}
 }
 
-// A visitor may name a key that Redis keeps from the API. The API must not take Redis for broken then.
+// A visitor may name a key that Redis forbids to the API's user. The store must not count a forbidden key as a failure of Redis.
 func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	s, _ := openAsUser(t)
 	set(t, s, ",a")
@@ -147,7 +147,7 @@ func TestAKeyThatTheUserMayNotTouch(t *testing.T) {
 	}
 }
 
-// Without +eval the store refuses entries with a reason, and does everything else.
+// If the Redis user may not run EVAL, the store refuses a post with an idempotency key and a page of entries, and names the reason.
 func TestAUserWhoMayRunNoScripts(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {

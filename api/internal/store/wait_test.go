@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestWaitSlaves: with REDIS_WAIT_SLAVES a write is acknowledged once a slave has it; until then its outcome is unknown, also
-// that of a repeat, which itself writes nothing.
+// TestWaitSlaves sets WaitSlaves to 1, so that a write succeeds only once a slave has confirmed the write. If no slave confirms, a write
+// and its repeat fail with ErrUnconfirmed, although the repeat stores nothing.
 func TestWaitSlaves(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, func(o *store.Options) { o.WaitSlaves = 1 })
@@ -25,7 +25,7 @@ func TestWaitSlaves(t *testing.T) {
 			return err
 		}
 	}
-	podtest.Await(t, pod.Slave, set) // the master counts a slave only after its first acknowledgement
+	podtest.Await(t, pod.Slave, set) // the master counts a slave only after the slave's first acknowledgement
 	before := metric(t, s, "guestbook_redis_unconfirmed_total")
 	if err := errors.Join(post("")(within(t, 2*time.Second)), post("a")(within(t, 2*time.Second))); err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestWaitSlaves(t *testing.T) {
 	if err := pod.Slave.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for i, write := range []func(context.Context) error{post("b"), post("b"), set, post("")} { // the second is a repeat
+	for i, write := range []func(context.Context) error{post("b"), post("b"), set, post("")} { // the second write is a repeat
 		if err := write(within(t, 2*time.Second)); !errors.Is(err, guestbook.ErrUnconfirmed) {
 			t.Errorf("write %d, which the slave does not have: %v, want unconfirmed", i, err)
 		}

@@ -1,6 +1,7 @@
--- KEYS: the book. ARGV: an offset, or -1 for the book's end; how many bytes before it.
--- Returns the offset at which the bytes start, and the bytes up to the offset, its own included. One script reads both,
--- because an entry that came between two reads would shift the offsets.
+-- window.lua returns bytes of a guestbook. KEYS[1] is the guestbook, ARGV[1] an offset, or -1 for the guestbook's end.
+-- ARGV[2] is the number of bytes before this offset.
+-- The script returns the offset of the first byte, and the bytes up to and including the byte at ARGV[1].
+-- One script reads the length and the bytes, because an entry appended in between would shift the offsets.
 local stop = tonumber(ARGV[1])
 if stop < 0 then stop = redis.call('STRLEN', KEYS[1]) end
 local start = math.max(stop - ARGV[2], 0)

@@ -14,11 +14,11 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxBatchBytes and maxBatchCommands bound a batch, because Redis answers no other connection while it runs one.
+// maxBatchBytes and maxBatchCommands bound a batch of commands, because Redis serves no other connection while it runs a batch.
 const maxBatchBytes, maxBatchCommands = 64 << 10, 64
 
-// writer sends all writes to the master in batches over one connection. While Redis answers one batch, further commands queue up for
-// the next, so that a hundred visitors cost hardly more round trips than one.
+// writer sends all writes to the master in batches, over one connection at a time. While Redis runs one batch, further commands queue up
+// for the next batch, so that a hundred visitors cost hardly more round trips than one visitor.
 type writer struct {
 	master      *pool
 	waitSlaves  int
@@ -28,7 +28,7 @@ type writer struct {
 	unconfirmed prometheus.Counter
 }
 
-// write is a command that waits for its answer.
+// write is a queued command and its reply.
 type write struct {
 	command string
 	args    []any
@@ -55,8 +55,8 @@ func (w *writer) close() {
 	w.running.Wait()
 }
 
-// do queues one command and blocks until it is answered. If the context ends before the writer has taken the command, do returns
-// errNotSent and nothing was stored. If the context ends later, do returns ErrUnknown.
+// do queues one command and blocks until Redis has answered the command. If the context ends while the command is still in the queue, do
+// returns errNotSent, and nothing was stored. If the context ends after the command has left the queue, do returns ErrUnknown.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -74,7 +74,7 @@ func (w *writer) do(ctx context.Context, command string, args ...any) (reply any
 	return reply, w.master.observe(command, start, err)
 }
 
-// run sends what is in the queue until the writer is closed.
+// run sends the queued commands to Redis until the writer is closed.
 func (w *writer) run(ctx context.Context) {
 	for {
 		select {
@@ -86,11 +86,12 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send sends a batch that begins with first, and hands each command its answer.
+// send writes one batch of commands to Redis and reads the replies. A batch consists of the argument first and of all commands in the
+// queue, up to the bounds of a batch. When Redis has replied, send closes the channel done of each command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
-	conn, err := w.master.get(ctx) // first of all, because a command that is still in the queue was certainly not sent
+	conn, err := w.master.get(ctx) // get comes before take, because a command that is still in the queue was certainly not sent
 	batch := w.take(first)
 	if err == nil {
 		w.exchange(conn, batch)
@@ -102,7 +103,7 @@ func (w *writer) send(ctx context.Context, first *write) {
 	}
 }
 
-// take returns a batch: first, and the commands that wait in the queue now.
+// take returns a batch that consists of the argument first and of the commands that are in the queue now.
 func (w *writer) take(first *write) []*write {
 	batch, size := []*write{first}, first.size()
 	for size < maxBatchBytes && len(batch) < maxBatchCommands {
@@ -116,7 +117,7 @@ func (w *writer) take(first *write) []*write {
 	return batch
 }
 
-// size returns the number of bytes of the command's texts.
+// size returns the number of bytes in the command's text arguments.
 func (w *write) size() (size int) {
 	for _, arg := range w.args {
 		text, _ := arg.(string)
@@ -125,20 +126,20 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch and receives its answers. With WaitSlaves it sends WAIT behind the batch, and marks each write as
-// unconfirmed if too few slaves have it.
+// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, exchange sends the command WAIT after the batch. If
+// too few slaves confirm a batch, exchange sets the error of each write in the batch to ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	for _, one := range batch {
-		_ = conn.Send(one.command, one.args...) // receive returns its error
+		_ = conn.Send(one.command, one.args...) // receive returns the error of Send
 	}
 	if w.waitSlaves > 0 {
-		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // 0 would be for ever
+		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // with 0 there would be no timeout
 	}
 	_ = conn.Flush()
 	deadline := time.Now().Add(timeout)
 	receive := func() (any, error) {
-		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // 0 would be for ever
+		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // with 0 there would be no timeout
 		return reply, w.master.handleError(err, timeout)
 	}
 	for i := range batch {
@@ -148,7 +149,7 @@ func (w *writer) exchange(conn redis.Conn, batch []*write) {
 		return
 	}
 	if slaves, err := redis.Int(receive()); err != nil || slaves < w.waitSlaves {
-		w.master.discardConnections() // another server may have taken the master's place
+		w.master.discardConnections() // another server may be the master now
 		for _, one := range batch {
 			if one.err == nil {
 				w.unconfirmed.Inc()

@@ -2,39 +2,39 @@ package main
 
 import "strings"
 
-// load is one kind of request.
+// load is one kind of request that the benchmark measures.
 type load struct {
 	name    string
 	writes  bool
-	entries int    // in the book before each run
-	path    string // with its query
-	script  string // for wrk, if a request has more than its address
-	size    int    // of the floor's answer in bytes
+	entries int    // number of entries in the guestbook before each run
+	path    string // path and query of the URL
+	script  string // Lua script for wrk, if a request has more than a URL
+	size    int    // length of the answer of floor's handler constant, in bytes
 }
 
 const message = ",A message of thirty bytes....."
 
-// post makes each request a post of an entry.
+// post is a script for wrk that makes each request a POST of an entry.
 const post = `
 function request()
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded"}, "text=A+message+of+thirty+bytes....")
 end`
 
-// count counts the requests of each of wrk's threads, which has an id.
+// count is the beginning of a script for wrk that numbers wrk's threads, and counts the requests of each thread.
 const count = `
 local n = 0
 local thread = 0
 function setup(t) t:set("id", thread); thread = thread + 1 end
 `
 
-// postOnce makes each request a post with an idempotency key of its own.
+// postOnce is a script for wrk that makes each request a POST with a new Idempotency-Key.
 const postOnce = count + `
 function request()
   n = n + 1
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded", ["Idempotency-Key"] = id .. "-" .. n .. "-" .. run}, "text=A+message+of+thirty+bytes....")
 end`
 
-// mixed makes 95 of a hundred requests a read of the newest page, and 5 a post.
+// mixed is a script for wrk that makes 95 of 100 requests a GET of the newest page of entries, and 5 a POST of an entry.
 const mixed = count + `
 function request()
   n = n + 1

@@ -1,5 +1,5 @@
-// Command bench measures the guestbook beside a plain handler and beside a constant, which are in ./floor, all on this machine. It prints
-// ratios, because they hold on other machines and times do not. The Makefile's target bench builds and starts it.
+// Command bench measures the speed of the guestbook and of the two minimal servers in ./floor, on this machine. bench prints ratios of
+// speeds, because ratios differ less than times from machine to machine. "make bench" builds and starts the command bench.
 package main
 
 import (
@@ -19,10 +19,10 @@ func main() {
 	}
 }
 
-// floor is the program of ./floor.
+// floor is the path of the program that is built from ./floor.
 const floor = ".build/floor"
 
-// section is a table of the first stack's figures, and its ratio to each of the others.
+// section is one table of the report: the results of the first stack, and the ratios of these results to the results of each other stack.
 type section struct {
 	title  string
 	stacks []*stack

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// result holds the figures of one run.
+// result holds the measurements of one run of wrk.
 type result struct {
 	perSecond float64
 	p99       string
@@ -20,13 +20,13 @@ type result struct {
 	cpu       float64 // seconds of processor time for 10,000 requests
 }
 
-// measure runs wrk once.
+// measure runs wrk once with a load, and returns what wrk and the stack's processes report.
 func (s *stack) measure(l load, connections string, seconds int) (r result, err error) {
 	if err := s.fill(l.entries); err != nil {
 		return r, err
 	}
 	url := s.pod.URL() + l.path
-	if slices.Contains(s.env, "FLOOR=constant") { // the floor takes the size of its answer from the end of the address
+	if slices.Contains(s.env, "FLOOR=constant") { // the program floor reads the length of its answer from the end of the URL
 		l.script = strings.ReplaceAll(l.script, `"/guestbook/entries"`, "nil")
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
@@ -57,14 +57,14 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 	}
 	r.p99 = field(`99% +(\S+)`)
 	for _, n := range regexp.MustCompile(`(?:connect|read|write|timeout|responses:) (\d+)`).FindAllSubmatch(out, -1) {
-		failed, _ := strconv.Atoi(string(n[1])) // these are digits
+		failed, _ := strconv.Atoi(string(n[1])) // Atoi does not fail, because n[1] consists of digits
 		r.errors += failed
 	}
 	r.cpu = spent / requests * 10_000
 	return r, nil
 }
 
-// median returns the median speed and the median processor time of the results, and the errors of the worst.
+// median returns the median speed and the median processor time of the results, and the largest number of errors.
 func median(results []result) result {
 	slices.SortFunc(results, func(a, b result) int { return cmp.Compare(a.perSecond, b.perSecond) })
 	m := results[len(results)/2]

@@ -14,10 +14,10 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// stack is nginx, a program behind it, and Redis.
+// stack consists of nginx, a guestbook program behind nginx, and Redis.
 type stack struct {
 	name, program string
-	env           []string // of the program
+	env           []string // environment variables of the program
 	masterArgs    []string
 
 	dir    string
@@ -25,7 +25,8 @@ type stack struct {
 	master redis.Conn
 }
 
-// start starts the stack's processes on one processor, so that Go makes one thread for it. wrk runs on the other.
+// start starts the stack's processes on one processor, so that a Go program runs its code on a single thread. wrk runs on another
+// processor than the servers.
 func (s *stack) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "guestbook-bench-"); err != nil {
 		return err
@@ -67,7 +68,7 @@ func (s *stack) stop() {
 	os.RemoveAll(s.dir)
 }
 
-// pin keeps this process and its later children on one processor.
+// pin restricts the benchmark's process, and all processes that it starts later, to one processor.
 func pin(processor string) error {
 	out, err := exec.Command("taskset", "-a", "-p", "-c", processor, strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
@@ -76,7 +77,7 @@ func pin(processor string) error {
 	return nil
 }
 
-// fill replaces all keys of Redis by a book of so many entries.
+// fill deletes all keys of Redis and stores a guestbook with the given number of entries.
 func (s *stack) fill(entries int) error {
 	_, err := s.master.Do("FLUSHALL")
 	if err == nil {
@@ -88,7 +89,7 @@ func (s *stack) fill(entries int) error {
 	return err
 }
 
-// cpu returns the seconds of processor time that all four processes have taken.
+// cpu returns the seconds of processor time that the stack's four processes have used so far.
 func (s *stack) cpu() float64 {
 	return s.pod.Nginx.Usage().CPU + s.pod.API.Usage().CPU + s.pod.Master.Usage().CPU + s.pod.Slave.Usage().CPU
 }

@@ -1,11 +1,11 @@
-// Command load visits a guestbook steadily, as old pages do, and counts the answers.
+// Command load sends requests to a guestbook at a steady rate, as the PHP guestbook's page does, and counts the answers.
 //
 //	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys] [-sign]   run until /stop, serving on port 8000:
-//	    GET /report   returns the counts
-//	    GET /begin    returns them, and begins to count Away anew
-//	    GET /stop     stops writing, looks for every message that was acknowledged, and returns the counts
-//	load -for D [-entries] …                                 run for so long, print the report; exit 1 if something failed
-//	load -dial HOST:PORT                                     exit 0 if it accepts a connection within 3 s
+//	    GET /report   returns the counts as JSON
+//	    GET /begin    returns the counts, and sets Away to 0
+//	    GET /stop     stops writing, looks for every acknowledged message, and returns the counts
+//	load -for D [-entries] …                                 run for the duration D, print the counts; exit 1 if a request failed or a message is lost
+//	load -dial HOST:PORT                                     exit 0 if HOST:PORT accepts a connection within 3 s
 package main
 
 import (
@@ -38,17 +38,17 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// Report holds the counts. FailedReads and FailedWrites map a reason to the number of its failures.
+// Report holds the counts. FailedReads and FailedWrites map the text of an error to the number of requests that failed with the error.
 type Report struct {
 	Reads, Writes int
-	Signed        int // of the writes
+	Signed        int // number of writes that signed as the page does
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
-	Slowest       float64       // seconds: the longest time that a request took
+	Slowest       float64       // seconds that the slowest request took
 	Away          float64       // seconds: the longest time between two writes that succeeded, since /begin
 	Lost          []string      // messages that were acknowledged and are missing after /stop
-	Streams       int           // streams of events that began
-	LongestGap    time.Duration // the longest time of a viewer without a stream
+	Streams       int           // event streams that were opened
+	LongestGap    time.Duration // the longest time that a viewer was without a stream
 }
 
 var (
@@ -67,7 +67,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true)}
-	for visitor.write() != nil { // readers need a first message
+	for visitor.write() != nil { // readers expect the first message in the guestbook
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites = map[string]int{}
@@ -75,7 +75,7 @@ func main() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for pauseUnlessStopped() {
-			_ = visitor.write() // it is counted
+			_ = visitor.write() // write counts its errors
 			if *sign {
 				visitor.sign()
 			}
@@ -133,8 +133,8 @@ func pauseUnlessStopped() bool {
 	}
 }
 
-// newVisitor returns a visitor that waits for a busy network, which sends dropped packets again: a question to DNS after 5 s, the first
-// packet of a connection after 1, 3 and 7 s. Once it is connected, the guestbook has 5 s to answer.
+// newVisitor returns a visitor with long timeouts for DNS and TCP, because a busy network drops packets. A DNS query is repeated after 5
+// s, and the first packet of a TCP connection after 1, 3 and 7 s. Once the visitor is connected, the guestbook has 5 s to answer.
 func newVisitor(keepAlive bool) *visitors.Visitor {
 	dialer := net.Dialer{Timeout: 12 * time.Second}
 	return &visitors.Visitor{
@@ -175,9 +175,9 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
-// watch follows the book, and opens a new stream when one ends.
+// watch keeps an event stream of the guestbook open. When a stream ends, watch opens a new stream.
 func watch(transport http.RoundTripper) {
-	client := &http.Client{Transport: transport} // without a limit of time
+	client := &http.Client{Transport: transport} // without a timeout
 	ended := time.Now()
 	for pauseUnlessStopped() {
 		response, err := client.Get(*address + "/guestbook/events")
@@ -189,18 +189,18 @@ func watch(transport http.RoundTripper) {
 			counted.Streams++
 			counted.LongestGap = max(counted.LongestGap, time.Since(ended))
 			mu.Unlock()
-			_, _ = io.Copy(io.Discard, response.Body) // it ends with the pod
+			_, _ = io.Copy(io.Discard, response.Body) // the stream ends with its pod
 			ended = time.Now()
 		}
 		response.Body.Close()
 	}
 }
 
-// writer writes m0, m1 and so on, each until it is acknowledged.
+// writer writes the messages m0, m1 and so on. writer sends each message again until the guestbook acknowledges the message.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
-	last         time.Time // of an acknowledgement
+	last         time.Time // time of the last acknowledgement
 	list         string
 }
 
@@ -236,8 +236,8 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign posts the next message as the page does, between two lists of an old page. An old pod answers such posts with 404, which does not
-// count as a failure. The visitor's Done counts all other failures.
+// sign posts the next message as a single entry, as the page does. A pod of the PHP guestbook answers the post of a single entry with
+// 404, which does not count as a failure. The visitor's function Done counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered
@@ -253,7 +253,8 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing returns the acknowledged messages that the guestbook lacks. Slaves have a minute to catch up with a new master.
+// missing returns the acknowledged messages that the guestbook lacks. missing retries for a minute, in which slaves can catch up with a
+// new master.
 func (w *writer) missing() (missing []string) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
 		missing = nil

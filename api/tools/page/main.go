@@ -1,6 +1,6 @@
-// Command page makes the guestbook's page, nginx/html/index.html, from its sources in nginx/page. The page is one document with the
-// style and the script in it, bundled and minified. nginx.conf includes the file csp.conf, which page writes beside it, so that
-// browsers run these scripts and no others.
+// Command page builds the guestbook's page, nginx/html/index.html, from its sources in nginx/page. The page is one HTML document that
+// contains its style and its script, bundled and minified. Command page also writes csp.conf, which nginx.conf includes. The
+// Content-Security-Policy in csp.conf makes browsers run only the page's own scripts.
 //
 //	page FOLDER
 package main
@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// write makes the page in a folder, as html/ and csp.conf, as nginx/ has them.
+// write writes the page to the folder, with the same names as in nginx/: html/ and csp.conf.
 func write(folder string) error {
 	document, policy, err := page()
 	if err != nil {
@@ -52,7 +52,7 @@ func write(folder string) error {
 	return nil
 }
 
-// inAddress replaces the characters of a picture that cannot stand in an attribute.
+// inAddress replaces the characters of an SVG picture that cannot stand in a data: URL in an HTML attribute.
 var inAddress = strings.NewReplacer(`"`, "'", "#", "%23", "<", "%3C", ">", "%3E", "\n", "", "  ", "")
 
 var (
@@ -63,7 +63,7 @@ var (
 	script  = regexp.MustCompile(`<script( type="module")? src="([^"]+)"></script>`)
 )
 
-// page returns the document, and the nginx configuration that allows its style and its scripts.
+// page returns the HTML document, and the nginx configuration whose Content-Security-Policy allows the document's style and scripts.
 func page() (document, policy string, err error) {
 	source, err := os.ReadFile(filepath.Join(sources, "index.html"))
 	if err != nil {
@@ -102,14 +102,14 @@ add_header Content-Security-Policy "default-src 'none'; script-src %s; style-src
 	return document, policy, nil
 }
 
-// replace replaces each match of the pattern by the text that with returns for its groups.
+// replace replaces each match of the pattern by the result of the function with, which receives the groups of the match.
 func replace(pattern *regexp.Regexp, text string, with func(groups []string) string) string {
 	return pattern.ReplaceAllStringFunc(text, func(match string) string { return with(pattern.FindStringSubmatch(match)) })
 }
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames replaces the names of a style's custom properties by short ones. No script uses these names.
+// shortenNames replaces the names of CSS custom properties by short names. The page's scripts use no custom property.
 func shortenNames(css string) string {
 	short := map[string]string{}
 	return property.ReplaceAllStringFunc(css, func(name string) string {
@@ -120,19 +120,20 @@ func shortenNames(css string) string {
 	})
 }
 
-// bundle returns a style or a script with its imports, minified so that it can stand in a document.
+// bundle returns a stylesheet or a script with its imports, minified so that it can stand in an HTML document.
 func bundle(name string) (string, error) {
 	options := api.BuildOptions{
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// docs/proxies-and-browsers.md names these browsers.
+		// The page runs in these versions of Chrome, Firefox and Safari and later, as docs/proxies-and-browsers.md promises.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// Chrome 90 lacks optional chaining only in a case that the page does not have.
+		// esbuild treats optional chaining as missing in Chrome 90, although Chrome 90 lacks only a rare case of optional chaining that
+		// the page does not use.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}
-	if name == "early.js" { // a classic script, so that its variable is global
+	if name == "early.js" { // early.js stays a classic script, so that its variable is global
 		options.Bundle, options.Format, options.MinifyIdentifiers = false, api.FormatDefault, false
 	}
 	result := api.Build(options)

@@ -1,5 +1,5 @@
-// Command roots prints the public certificate authorities of Mozilla's list as PEM, for the API's image. It leaves out authorities
-// that Mozilla trusts only until some day, because PEM cannot express that.
+// Command roots prints the public certificate authorities of Mozilla's list as PEM, for the API's image. roots omits an authority that
+// Mozilla trusts only for certificates issued before some date, because PEM cannot express such a date.
 package main
 
 import (

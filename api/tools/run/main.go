@@ -1,4 +1,4 @@
-// Command run runs the whole pod on this machine until Ctrl-C. The Makefile's target run builds and starts it.
+// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts the command run.
 package main
 
 import (
@@ -43,7 +43,7 @@ func run() (err error) {
 		return err
 	}
 	defer lock.Close()
-	o.APIEnv = []string{"ALLOWED_KEYS=messages"} // as in k8s/
+	o.APIEnv = []string{"ALLOWED_KEYS=messages"} // the same value as in k8s/
 	if err := checkPorts(o.Ports); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func run() (err error) {
 	if o.Output, err = logTo(logs, *verbose); err != nil {
 		return err
 	}
-	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx takes a path as relative to its own folder
+	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx would resolve a relative path from its own folder
 		return err
 	}
 	if *three {
@@ -69,7 +69,7 @@ func run() (err error) {
 
 `, logs, o.Ports.Master, *dir, o.Ports.Slave, o.Ports.API, o.Ports.Nginx)
 	if err := pod.Start(ctx); ctx.Err() != nil {
-		return nil // Ctrl-C
+		return nil // the user has pressed Ctrl-C
 	} else if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func run() (err error) {
 	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
 }
 
-// runHA runs the pod with three Redis, any of which may be killed.
+// runHA runs nginx and the API with three Redis, any one of which may be killed.
 func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	ha, err := localpod.NewHA(localpod.HAOptions{Dir: o.Dir, Net: "127.6.37", Port: o.Ports.Master, Output: o.Output})
 	if err != nil {
@@ -99,7 +99,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	defer func() { err = errors.Join(err, pod.Stop(), ha.Stop()) }()
 	for _, start := range []func(context.Context) error{ha.Start, pod.API.Start, pod.Nginx.Start} {
 		if err := start(ctx); ctx.Err() != nil {
-			return nil // Ctrl-C
+			return nil // the user has pressed Ctrl-C
 		} else if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	return wait(ctx, pod.Nginx, pod.API)
 }
 
-// wait blocks until Ctrl-C, or returns an error when one of the processes ends.
+// wait blocks until Ctrl-C. If one of the processes ends earlier, wait returns an error.
 func wait(ctx context.Context, processes ...*localpod.Process) error {
 	ended := make(chan *localpod.Process, len(processes))
 	for _, p := range processes {
@@ -126,7 +126,8 @@ func wait(ctx context.Context, processes ...*localpod.Process) error {
 	}
 }
 
-// lockFolder locks the folder until the file that it returns is closed, because two processes would write the same files.
+// lockFolder locks the folder, because two runs of this command would write the same files. Closing the file that lockFolder returns
+// unlocks the folder.
 func lockFolder(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -153,13 +154,13 @@ func checkPorts(ports localpod.Ports) error {
 			taken = append(taken, fmt.Errorf("port %d is taken (%w): stop what uses it, or choose another with make run %s=…", p.port, err, p.variable))
 			continue
 		}
-		_ = listener.Close() // it has no connections
+		_ = listener.Close() // the listener has no connections
 	}
 	return errors.Join(taken...)
 }
 
-// logTo returns the writer of each process to a new file in the folder. If show is set, the lines go to standard output as well, each
-// after the name of the process.
+// logTo creates a log file in the folder for each process, and returns a function from a process's name to the writer of its log. If show
+// is set, each line of a log also goes to standard output, after the name of its process.
 func logTo(folder string, show bool) (func(process string) io.Writer, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// program is this command, and api the API, as TestMain has built them.
+// program is the path of the command run, and api is the path of the API. TestMain builds the command run and the API.
 var program, api string
 
 func TestMain(m *testing.M) {
@@ -60,7 +60,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// checkout copies the files that "make run" needs to a folder.
+// checkout copies to the folder the files that "make run" needs.
 func checkout(t *testing.T, folder string) {
 	t.Helper()
 	root, err := localpod.Root()
@@ -74,7 +74,7 @@ func checkout(t *testing.T, folder string) {
 	}
 }
 
-// start runs the command in a folder, on these ports.
+// start starts the command run in the folder, with the given ports.
 func start(t *testing.T, folder string, ports localpod.Ports) (*exec.Cmd, *output) {
 	t.Helper()
 	out := &output{}
@@ -84,7 +84,7 @@ func start(t *testing.T, folder string, ports localpod.Ports) (*exec.Cmd, *outpu
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt) }) // fails if it has ended
+	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt) }) // fails if the command has ended
 	return cmd, out
 }
 
@@ -102,7 +102,7 @@ func ended(t *testing.T, cmd *exec.Cmd) error {
 	}
 }
 
-// serves waits until the guestbook is there.
+// serves waits until the command prints that the guestbook runs.
 func serves(t *testing.T, out *output) {
 	t.Helper()
 	for until := time.Now().Add(time.Minute); !strings.Contains(out.String(), "The guestbook is at"); time.Sleep(50 * time.Millisecond) {
@@ -145,7 +145,7 @@ func TestRunInFoldersOfAnyName(t *testing.T) {
 	}
 }
 
-// Two would write the same files of Redis, whatever their ports are.
+// Two runs of "make run" in one folder would write the same files of Redis, even if they have different ports.
 func TestASecondRunInOneFolderIsRefused(t *testing.T) {
 	folder := t.TempDir()
 	checkout(t, folder)

@@ -1,5 +1,5 @@
-// Command sentences draws sentences at random from the comments and documents of the repository, and prints each after its file's
-// name. Somebody who has not read the code should understand it at once. Run it in the repository's root.
+// Command sentences prints random sentences of the repository's comments and documents, each after its file's name. An engineer who has
+// not read the code should understand each sentence at once. Run sentences in the repository's root.
 //
 //	sentences -seed 7 -n 40
 package main
@@ -17,13 +17,14 @@ import (
 )
 
 var (
-	// comment matches a line with prose, by the end of the file's name. Its groups are what stands before the prose, and the prose.
+	// comment maps the extension of a file's name to a pattern for a line with prose. The first group of the pattern is the text before
+	// the prose, the second group is the prose.
 	comment = map[string]*regexp.Regexp{
 		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
-		".md": regexp.MustCompile(`^( *\* | *\d+\. | {0,3})([^#| ].*)`), // no headings, tables, pictures
+		".md": regexp.MustCompile(`^( *\* | *\d+\. | {0,3})([^#| ].*)`), // without headings, tables and pictures
 	}
 	slashes   = regexp.MustCompile(`^(.*\s|)(?://|/\*|<!--) (.*)`)
-	other     = regexp.MustCompile(`^(.*\s|)# (.*)`) // nginx, YAML, shell, Dockerfiles
+	other     = regexp.MustCompile(`^(.*\s|)# (.*)`) // for nginx, YAML, shell and Dockerfiles
 	generated = regexp.MustCompile(`^\.(git|build|data)|node_modules|^all-in-one|^nginx/html|^docs/results|known/|redis-ha-scripts|\.(json|sum|png|svg|txt)$`)
 	fence     = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 	end       = regexp.MustCompile(`[.!?]["')*]*\s+|\n\n+`)
@@ -53,8 +54,8 @@ func main() {
 	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
 }
 
-// prose returns the comments of a file, or a document without its fences. A comment beside code comes with its line. A blank line
-// ends a comment or an item of a list.
+// prose returns the comments of a file, or the text of a document without its code blocks. A comment beside code includes the code of its
+// line. A blank line follows each comment and each item of a list.
 func prose(path, text string) string {
 	pattern, ok := comment[filepath.Ext(path)]
 	if !ok {
@@ -66,7 +67,7 @@ func prose(path, text string) string {
 		switch {
 		case match == nil:
 			b.WriteString("\n\n")
-		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // a comment beside code, which is half of what it says
+		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // a comment beside code cannot be understood without the code
 			b.WriteString("\n\n" + line)
 		default:
 			b.WriteString(match[2] + "\n")

@@ -1,4 +1,4 @@
-/* Sets a program's wall clock off by as many seconds as the file CLOCK_OFFSET_FILE says now. */
+/* This library changes a program's wall clock by the number of seconds in the file named by CLOCK_OFFSET_FILE. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

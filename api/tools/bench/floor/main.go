@@ -1,5 +1,6 @@
-// Command floor is the measure of the guestbook's speed. With FLOOR=constant it is the least that can stand behind nginx, a handler
-// that writes a constant. Otherwise it is the plain way to write a guestbook, in which each request is one command of redigo.
+// Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, floor answers each request with
+// constant bytes, which is the least work that a server behind nginx can do. Without FLOOR=constant, floor is a plain guestbook that runs
+// one Redis command for each request.
 package main
 
 import (
@@ -24,9 +25,9 @@ func main() {
 	log.Fatal(server.ListenAndServe())
 }
 
-// constant writes the number of bytes at the end of the query.
+// constant writes an answer of n bytes, where n is the number at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
-	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a probe
+	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, which has no number
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
 	_, _ = w.Write(filler[:size])
@@ -80,5 +81,5 @@ func plain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer) // fails if the client has gone
+	_ = json.NewEncoder(w).Encode(answer) // fails if the client has disconnected
 }
