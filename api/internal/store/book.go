@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -35,7 +36,15 @@ var (
 	hideScript string
 	//go:embed window.lua
 	windowScript string
+	commentLines = regexp.MustCompile(`(?m)^\s*--.*\n`)
 )
+
+// init removes the comments of the scripts, because each call sends its script to Redis.
+func init() {
+	for _, script := range []*string{&appendScript, &hideScript, &windowScript} {
+		*script = commentLines.ReplaceAllString(*script, "")
+	}
+}
 
 // Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than limit.
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
