@@ -1,4 +1,4 @@
-// Command api is the guestbook's HTTP API. nginx passes the requests to /guestbook to the API. The API keeps the messages in Redis.
+// Command api is the guestbook's HTTP API. nginx passes requests for /guestbook on to the API. The API keeps the messages in Redis.
 package main
 
 import (

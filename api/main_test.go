@@ -59,7 +59,7 @@ func TestNohup(t *testing.T) {
 	if err := cmd.Process.Signal(drainSignal); err != nil {
 		t.Fatal(err)
 	}
-	p.await(t, "/readyz", http.StatusServiceUnavailable) // once SIGUSR1 has arrived, SIGHUP has arrived, because Linux delivers the lower number first
+	p.await(t, "/readyz", http.StatusServiceUnavailable) // once SIGUSR1 has arrived, SIGHUP has also arrived: Linux delivers the signal with the lower number first
 	if status := p.get(t, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d", status)
 	}
@@ -128,7 +128,7 @@ func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))
 	p.sendHalf(t)
 	p.signals <- syscall.SIGTERM
-	p.signals <- drainSignal // a preStop hook may send drainSignal late
+	p.signals <- drainSignal // a preStop hook may send drainSignal after SIGTERM
 	if code := p.exitCode(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}

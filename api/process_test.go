@@ -65,7 +65,7 @@ func start(t *testing.T, pod *localpod.Pod) *process {
 	return p
 }
 
-// startProgram runs the API as a separate process. startProgram appends the path of the API to the command, such as nohup.
+// startProgram runs the API as a separate process. A command such as nohup gets the path of the API as its last argument.
 func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process, *exec.Cmd) {
 	t.Helper()
 	environment(t, pod)

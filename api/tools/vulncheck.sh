@@ -1,5 +1,5 @@
 #!/bin/sh
-# vulncheck.sh looks for known vulnerabilities in the API and its Go modules. vulncheck.sh fails if govulncheck finds one, or if
+# vulncheck.sh looks for known vulnerabilities in the API and its Go modules. vulncheck.sh fails if govulncheck finds a vulnerability, or if
 # govulncheck cannot reach its database.
 set -u
 cd "$(dirname "$0")/../.." || exit 1

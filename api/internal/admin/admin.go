@@ -33,21 +33,22 @@ An operator gives a command:
 
   -key KEY                     the guestbook; by default GUESTBOOK_KEY, or else messages`
 
-// timeout bounds each call to the store.
+// timeout is the longest time that one call to the store may take.
 const timeout = 10 * time.Second
 
-// command is one run of an operator's command.
+// command holds the arguments, the input and the output of one operator's command.
 type command struct {
 	store  *store.Store
 	key    string
-	last   int    // number of entries to list; zero: all
-	name   string // the import's name
+	last   int    // the flag -last: number of entries to list; 0: all
+	name   string // the flag -name: name of the import
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer
 }
 
-// commands maps the name of each command to its method, and to the least and the greatest number of its arguments.
+// commands maps the name of each operator's command to the method that runs it, and to the least and the greatest number of arguments, not
+// counting flags.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -58,7 +59,7 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is wrapped in each error about wrong arguments.
+// errUsage is part of each error about wrong arguments, and makes Run return 2.
 var errUsage = errors.New("see api -help")
 
 // Run runs the command args[0] and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
@@ -92,7 +93,7 @@ func (c *command) run(name string, args []string) (err error) {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may follow other arguments, such as an id
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may also follow other arguments, as in: hide 7 -key a
 		words = append(words, flags.Arg(0))
 	}
 	switch {
@@ -118,8 +119,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function do for every entry after a position in the guestbook, oldest first. each omits entries that clients append
-// while each is running.
+// each calls the function do once for every entry that follows the position in the guestbook, oldest first. If clients append entries
+// during this call, these new entries are left out.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

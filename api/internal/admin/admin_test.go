@@ -67,7 +67,7 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 			// fork of the test.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
-			_, _ = fmt.Sscan(most, &memory) // the file is empty after the end of the command
+			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because its file in /proc is then empty
 		}
 	}
 }
@@ -106,7 +106,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// A spreadsheet takes no text in the list of entries for a formula, or for the beginning of a quoted cell.
+// A spreadsheet must not take the text of a listed entry for a formula, or for the beginning of a quoted cell.
 func TestEntriesAreNoFormulas(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	for text, want := range map[string]string{

@@ -12,7 +12,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// export writes all entries to stdout, or to the file words[0].
+// export writes all entries to the file that words[0] names, or to stdout if words is empty.
 func (c *command) export(words []string) error {
 	if len(words) == 0 {
 		return c.write(c.stdout)
@@ -27,14 +27,14 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write writes each entry as one line, and the number of entries as the last line. All lines of an export are ASCII, so that no shell,
-// terminal or editor changes the export.
+// write writes an export: one line for each entry, and a last line with the number of entries. All characters of an export are ASCII,
+// because a shell or an editor may change other characters.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
 		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
-		if !utf8.ValidString(entry.Text) { // a JSON string can hold only valid UTF-8
+		if !utf8.ValidString(entry.Text) { // a JSON string cannot hold such a text, so its bytes follow in base64
 			buffer = append(buffer, `","bytes":"`...)
 			buffer = base64.StdEncoding.AppendEncode(buffer, []byte(entry.Text))
 		}
@@ -50,7 +50,7 @@ func (c *command) write(out *bufio.Writer) error {
 	return err
 }
 
-// appendJSON appends the text as a JSON string without the quotes. All characters outside ASCII are escaped.
+// appendJSON appends the text as a JSON string without the quotes. appendJSON escapes all characters outside ASCII.
 func appendJSON(dst []byte, text string) []byte {
 	for _, r := range text {
 		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {

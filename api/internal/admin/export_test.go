@@ -40,7 +40,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// A failed export has no last line, so that an import refuses this export.
+// If an export fails, its output lacks the last line with the number of entries, so that an import refuses the output.
 func TestAFailedExportHasNoEnd(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	podtest.Do(t, c, "SET", book, strings.Repeat(",an entry", 200_000))
@@ -55,7 +55,7 @@ func TestAFailedExportHasNoEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	write.Close()
-	first := make([]byte, 1) // the export has begun, and then blocks because the pipe is full
+	first := make([]byte, 1) // reading a byte shows that the export has begun; later the full pipe blocks the export
 	if _, err := io.ReadFull(read, first); err != nil {
 		t.Fatal(err)
 	}

@@ -69,13 +69,13 @@ func TestHideWhereRedisIsFull(t *testing.T) {
 	}
 }
 
-// Hiding an entry neither loses nor moves entries that are posted at the same time.
+// If an operator hides an entry while visitors post other entries, no posted entry is lost or gets another id.
 func TestHideAmidWriters(t *testing.T) {
 	pod, c := podtest.Pod(t, localpod.Options{})
 	const writers, each = 50, 200
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	var posted sync.Map // text by id
+	var posted sync.Map // maps the id of each posted entry to its text
 	var hidden []int64
 	var group sync.WaitGroup
 	for w := range writers {
@@ -101,7 +101,7 @@ func TestHideAmidWriters(t *testing.T) {
 			ended = true
 		default:
 		}
-		posted.Range(func(id, _ any) bool { // hide any one entry
+		posted.Range(func(id, _ any) bool { // hides the first entry that Range finds, which can be any entry
 			run(t, pod, "", "hide", fmt.Sprint(id))
 			hidden = append(hidden, id.(int64))
 			posted.Delete(id)

@@ -14,34 +14,34 @@ import (
 )
 
 const (
-	// maxChunkEntries and chunkBytes bound a chunk of entries. An import appends each chunk with a single Redis command. Only the last
-	// entry of a chunk may exceed chunkBytes.
+	// maxChunkEntries is the greatest number of entries in a chunk. A chunk also ends with the entry that makes it chunkBytes long or
+	// longer. An import appends each chunk with a single Redis command.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
 	// maxTextBytes is the length of the longest text in an import, because the PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is the length of the longest line in an import. A text of maxTextBytes has the longest line if each of its bytes is
-	// written as \ufffd, and the text again in base64.
+	// maxLineBytes is the length of the longest line in an import. The longest line contains a text of maxTextBytes without any valid
+	// UTF-8: \ufffd for each byte of the text, and then the whole text in base64.
 	maxLineBytes = 8 << 20
 )
 
 // line is one line of an export: an entry, or the last line with the number of entries.
 type line struct {
 	Text    string `json:"text"`
-	Bytes   []byte `json:"bytes"`   // the text in base64, if it is not valid UTF-8
-	Entries *int   `json:"entries"` // number of entries in the export, in its last line; nil: the line is an entry
+	Bytes   []byte `json:"bytes"`   // if the text is not valid UTF-8: its bytes, in base64
+	Entries *int   `json:"entries"` // in the last line of an export: number of its entries; in other lines: nil
 }
 
 // importing is the state of a running import.
 type importing struct {
 	*command
-	before       [sha256.Size]byte // the hash of all entries so far
-	bytes        int64             // total length of the texts of all entries so far
-	added, known int               // entries that this import has appended, and that an earlier import has appended
+	before       [sha256.Size]byte // hash of all entries before the current chunk
+	bytes        int64             // total length of the texts before the current chunk
+	added, known int               // added: entries that this import has appended; known: entries that an earlier import had appended
 }
 
-// load reads entries from stdin and appends them in chunks. The same lines always make the same chunks, so that a repeated import finds
-// each chunk by its idempotency key. load appends the last, incomplete chunk only if all lines are valid.
+// load reads entries from stdin and appends them in chunks. If you repeat an import, the same lines make the same chunks with the same
+// idempotency keys, so that no chunk is appended twice. load appends the last, incomplete chunk only if all lines are valid.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -93,8 +93,8 @@ func (i *importing) read() error {
 }
 
 // append appends a chunk, unless an earlier import has appended the same chunk. The idempotency key of a chunk is a hash of all entries
-// before the chunk. If an earlier import appended only a part of the chunk, because its export was shorter, append skips the entries of
-// this part and appends the other entries of the chunk.
+// before the chunk. If an earlier import with a shorter export has appended only a part of the chunk, append skips the entries of this part
+// and appends the other entries.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -132,7 +132,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is too short to hold all entries, because the guestbook has lost entries of an earlier import.
+// check returns an error if the guestbook is shorter than all texts of the import together. A guestbook that is too short has lost entries
+// that an earlier import appended.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

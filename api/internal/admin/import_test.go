@@ -137,7 +137,7 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	}
 }
 
-// A repeated import goes on where the first import broke off, even if entries were posted and hidden in between.
+// A repeated import goes on where the first import broke off, even if entries were posted and hidden between the two imports.
 func TestImportGoesOnAfterABreak(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts := numbered(30_000)
@@ -205,7 +205,7 @@ func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 		for _, instead := range []string{"wrong\n", line[:9] + "\n", ""} {
 			before := wrong / 1000 * 1000
 			if instead == "" {
-				before = 3_000 // import notices a missing line only at the end
+				before = 3_000 // a missing line is noticed only at the end of the import
 			}
 			out, _, code := try(t, pod, strings.NewReader(strings.Replace(all, line, instead, 1)), "import", "-name", instead)
 			if want := fmt.Sprintf("%d entries appended, 0 were there already\n", before); code != 1 || out != want {
@@ -223,7 +223,7 @@ func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 	}
 }
 
-// A later export of the same guestbook has the entries of the first export, and new entries.
+// If a guestbook is exported again after new posts, an import of this export appends only the new entries.
 func TestImportOfALaterExport(t *testing.T) {
 	pod, c := master(t, localpod.Options{})
 	texts, known := numbered(3_000), 0

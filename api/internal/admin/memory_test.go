@@ -26,15 +26,15 @@ func (r *repeated) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// stream returns a reader of n bytes of the repeated text, followed by the text end.
+// stream returns a reader: first n bytes of the repeated text, and then the parameter end.
 func stream(text string, n int, end string) io.Reader {
 	return io.MultiReader(io.LimitReader(&repeated{text: text}, int64(n)), strings.NewReader(end))
 }
 
 func TestImportNeedsLittleMemory(t *testing.T) {
-	t.Setenv("REDIS_COMMANDS", "") // recording a command of 1 MB takes long
+	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 1 MB
 	pod, c := master(t, localpod.Options{})
-	long := func(text string) string { // returns a line with the longest text, in which each byte is escaped as given
+	long := func(text string) string { // returns a line with the longest text, in which the parameter text stands for each byte
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
 	}
 	invalid := `{"text":"` + strings.Repeat(`\ufffd`, 1<<20) + `","bytes":"` + strings.Repeat("////", 1<<20/3) + "\"}\n"
@@ -65,7 +65,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 }
 
 func TestExportNeedsLittleMemory(t *testing.T) {
-	t.Setenv("REDIS_COMMANDS", "") // recording a command of 60 MB takes long
+	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 60 MB
 	pod, c := master(t, localpod.Options{})
 	for _, test := range []struct {
 		text     string

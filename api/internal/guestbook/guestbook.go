@@ -1,8 +1,8 @@
 // Package guestbook defines guestbooks and entries. Package guestbook imports neither the package store nor the package server.
 //
-// A guestbook is one string, an append-only log. An entry in a guestbook is a comma followed by the entry's text. The first entry of a
-// guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show entries without text, which the PHP
-// guestbook's page writes, and entries that an operator has overwritten with spaces.
+// A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
+// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. An entry is
+// blank if the PHP guestbook's page wrote it without text, or if an operator has overwritten its text with spaces.
 package guestbook
 
 import (
@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook under DefaultKey.
+// DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook that Redis stores under DefaultKey.
 const DefaultKey = "messages"
 
 // The server maps each of the following errors to its own HTTP status and message.
@@ -23,7 +23,7 @@ var (
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
 	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
-	// ErrUnknown means that a write was sent to Redis but not answered, so that the write may or may not be stored.
+	// ErrUnknown means that a write was sent to Redis, but Redis has not replied. Redis may or may not have stored the write.
 	ErrUnknown = errors.New("the outcome is unknown")
 	// ErrUnconfirmed means that the master has stored a write, but too few slaves have confirmed the write. If the master is lost before
 	// a slave has the write, the write is lost.
@@ -33,7 +33,7 @@ var (
 // RefusedError means that Redis replied with an error, so that nothing was stored.
 type RefusedError struct {
 	Reason     string // describes the problem and its solution
-	WritesOnly bool   // Redis refuses writes, but still answers reads
+	WritesOnly bool   // true if Redis refuses writes, but still answers reads
 	Err        error  // the error with which Redis replied
 }
 
@@ -52,19 +52,21 @@ type Entry struct {
 	Text string
 }
 
-// The order of the pairs matters, because strings.Replacer applies the first pair that matches.
+// Each Replacer has pairs of an old and a new text. The order of the pairs matters, because strings.Replacer applies the first pair whose
+// old text matches.
 var (
 	encoder = strings.NewReplacer(",", "%2C", "%2C", "%252C", "%25", "%2525")
 	decoder = strings.NewReplacer("%2C", ",", "%252C", "%2C", "%2525", "%25")
 )
 
-// Encode returns a text as an entry: a comma, and the text with each comma as %2C and each % before 2C or 25 as %25. Encode leaves all
-// other bytes unchanged, because the PHP guestbook's page shows a text such as "100%" without decoding the text.
+// Encode returns a text as an entry: a comma, followed by the text. In the text, %2C replaces each comma, and %25 replaces each % before 2C
+// or 25. Encode leaves all other bytes unchanged, because the PHP guestbook's page does not decode texts: it would show "100%25" instead of
+// "100%".
 func Encode(text string) string { return "," + encoder.Replace(text) }
 
-// Decode returns the text of an entry. raw is the entry without its leading comma. Decode replaces %2C by a comma, and %25 before 2C or
-// 25 by %. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode leaves nearly all other texts that
-// the PHP guestbook stored unchanged.
+// Decode returns the text of an entry. The parameter raw is the entry without its leading comma. Decode replaces %2C by a comma, and %25
+// before 2C or 25 by %. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode changes hardly any other
+// text that the PHP guestbook has stored.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
 		return raw // most texts lack %2, and strings.Contains is faster than a strings.Replacer
@@ -81,7 +83,7 @@ var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{11
 
 // IsBlank reports whether a text has no visible character.
 func IsBlank(text string) bool {
-	for i := range len(text) { // only other characters than ASCII need the regular expression
+	for i := range len(text) { // a text of only ASCII characters does not need the slow regular expression
 		switch c := text[i]; {
 		case c >= 0x80:
 			return blank.MatchString(text[i:])
@@ -94,9 +96,9 @@ func IsBlank(text string) bool {
 
 // Position is the place after an entry in a guestbook.
 type Position struct {
-	ID, End int64 // byte offsets at which the entry starts and ends; -1 and 0 before the first entry.
-	// Preceding holds the last bytes before End. If a guestbook has other bytes before End, the guestbook was rewritten. Preceding is
-	// empty if the bytes before End are unknown.
+	ID, End int64 // byte offsets of the entry's start and end; before the first entry, ID is -1 and End is 0.
+	// Preceding holds the guestbook's bytes just before End. If the guestbook later has other bytes before End, the guestbook was
+	// rewritten. Preceding is empty if the bytes before End are unknown.
 	Preceding string
 }
 
@@ -107,15 +109,16 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns the position after the entry with the given id, for callers that do not know where the entry ends. AfterEntry(-1)
-// returns Start.
+// AfterEntry returns a position for callers that know an entry's id but not the entry's end. ID and End of this position are both the start
+// of the entry. AfterEntry(-1) returns Start.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of data, or all of data if data is shorter.
 func LastBytes(data []byte) string { return string(data[max(0, len(data)-PrecedingLength):]) }
 
-// After returns the part of data that follows the position p. data is a part of a guestbook, and starts at the byte offset called from.
-// After returns ok = false if p is not a position in this guestbook, as after the guestbook was rewritten.
+// After returns the part of data that follows the position p. The parameter data is a part of a guestbook, and the parameter from is the
+// byte offset at which this part starts. After returns ok = false if p is not a position in this guestbook, for example because the
+// guestbook was rewritten.
 func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 	at := int(p.End - from)
 	if len(data) < at || p.Preceding != "" && !equalUnlessHidden(data[:at], p.Preceding) {
@@ -140,16 +143,16 @@ func equalUnlessHidden(data []byte, text string) bool {
 	return true
 }
 
-// Split returns the entries of data that are not blank. data is a part of a guestbook, and starts at the byte offset of an entry. Split
-// also returns the position after the last entry in data, even if the last entry is blank. In the position that Split returns, Preceding
-// is empty.
+// Split returns the entries of data that are not blank. The parameter data is a part of a guestbook, and the parameter offset is the byte
+// offset of its first entry. Split also returns the position after the last entry in data, even if the last entry is blank. The field
+// Preceding of the returned position is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {
 		rest, _, _ := bytes.Cut(data[1:], []byte(","))
 		n := 1 + len(rest)
 		last = Position{ID: offset, End: offset + int64(n)}
-		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries, so that a guestbook of only commas costs little
+		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries soon, so that a guestbook of only commas is fast to read
 			if text := string(raw); !IsBlank(text) {
 				entries = append(entries, Entry{ID: offset, Text: Decode(text)})
 			}

@@ -29,16 +29,16 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// The PHP guestbook stores texts without encoding, such as the texts in this test.
+// The texts in this test are texts that the PHP guestbook has stored without encoding them.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},
 		{"%25 off", "%25 off"},
 		{"a%20b", "a%20b"},
-		{"%2C", ","},     // ambiguous: Decode takes %2C for an encoded comma
-		{"%252C", "%2C"}, // usually only Encode stores such a text
+		{"%2C", ","},     // either an encoded comma or a literal %2C: Decode assumes the comma
+		{"%252C", "%2C"}, // most likely the result of Encode("%2C")
 		{"%2525", "%25"},
-		{"%25%2C", "%25,"}, // Decode leaves "%25" here, because "2C" does not follow
+		{"%25%2C", "%25,"}, // Decode leaves "%25" unchanged, because "%" and not "2C" or "25" follows
 	} {
 		if got := Decode(c.stored); got != c.text {
 			t.Errorf("%q reads as %q, want %q", c.stored, got, c.text)

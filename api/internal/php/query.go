@@ -1,5 +1,5 @@
-// Package php parses request parameters as PHP does. The clients of guestbook.php rely on PHP's rules, because the PHP guestbook's page
-// does not percent-encode its parameters.
+// Package php parses request parameters as PHP does. The PHP guestbook's page sends its parameters without percent-encoding. The API must
+// therefore read these parameters by PHP's rules.
 package php
 
 import (
@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// maxVars is the largest number of parameters in a query, as PHP's setting max_input_vars. ParseQuery ignores all parameters after the
-// first maxVars.
+// maxVars is the largest number of parameters that ParseQuery returns, as PHP's setting max_input_vars. ParseQuery ignores all further
+// parameters.
 const maxVars = 1000
 
-// Params holds the parameters of one request. If several parameters have the same name, the last one counts.
+// Params holds the parameters of one request. If several parameters have the same name, only the last of them is used.
 type Params []Param
 
 // Param is one parameter of a request.
 type Param struct {
 	Name, Text string
-	// Array is true if the name has brackets, as in "cmd[]=x". PHP makes an array of a parameter with brackets, and an array equals no
-	// text. Text is empty if Array is true.
+	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP makes an array of such a parameter, and an array is never
+	// equal to a string. Text is empty if Array is true.
 	Array bool
 }
 
@@ -36,9 +36,9 @@ func (ps Params) Get(name string) (_ Param, ok bool) {
 // ParseQuery returns the parameters of s, which is a query or a form body. ParseQuery follows PHP's parse_str (main/php_variables.c:
 // php_default_treat_data and php_register_variable_ex):
 //
-//   - Only "&" separates parameters, because ";" is an ordinary character.
+//   - Only "&" separates parameters. A ";" is an ordinary character.
 //   - "+" is a space, and a "%" without two hexadecimal digits stays unchanged.
-//   - If several parameters have the same name, the last one counts.
+//   - If several parameters have the same name, only the last of them is used.
 //   - In a name, leading spaces are removed, each other space and each dot become "_", and a NUL ends the name.
 //   - "name[…]" is an array, but a "[" without a "]" becomes "_".
 //
@@ -75,7 +75,7 @@ func variableName(name string) (_ string, array bool) {
 	return mangle.Replace(base), bracket
 }
 
-// mangle replaces the characters that the name of a PHP variable cannot have.
+// mangle replaces each character that the name of a PHP variable cannot contain by "_".
 var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
 // unescape decodes "+" and "%XX", and leaves every other byte unchanged.

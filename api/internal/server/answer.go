@@ -17,13 +17,13 @@ import (
 
 // answer is the response that a handler returns.
 type answer struct {
-	command string // label of the request in the metrics; empty: "invalid"
+	command string // the label "command" of the request's metrics; if empty, the label is "invalid"
 	status  int    // HTTP status; zero: 200
 	body    []byte // JSON; read-only, because several requests may share the slice
 	release func() // respond calls release after writing body; may be nil
 }
 
-// handler answers one request. ctx bounds the handler's calls to the store, and differs from the request's own context.
+// handler answers one request. The parameter ctx is the context of the handler's calls to the store, and not the request's own context.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
 // respond returns an http.HandlerFunc that calls handle, writes the answer or the error as JSON, and measures the time.
@@ -52,12 +52,12 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls handle as soon as the length of the request fits into maxPendingBytes. reserve does not make a request of up to
-// smallRequestBytes wait.
+// reserve calls the function handle. If the request is longer than smallRequestBytes, reserve first waits until the total length of all
+// such requests is at most maxPendingBytes.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
-		size = maxBodyBytes // readBody reads at most this many bytes
+		size = maxBodyBytes // readBody reads at most maxBodyBytes
 	}
 	if size > smallRequestBytes {
 		if err := acquire(ctx, s.pendingBytes, size); err != nil {
@@ -77,17 +77,18 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share calls read and returns the result of read. Concurrent calls of share with the same name share one call of read, and must not
-// change the result. A shared call of read starts after each of its callers has called share, so that no answer is older than its
-// request. A shared call of read uses the context of its first caller. A caller of share that has already used a tenth of RequestTimeout
-// calls read alone. No caller of share therefore exceeds its own deadline by more than a tenth of RequestTimeout.
+// share calls the function read, and returns the result of read. If several requests call "share" with the same name at the same time, they
+// all get the result of a single call of read, and must not change this result. A call of read starts after all requests that wait for its
+// result have called "share", so that no answer is older than its request. A call of read has the context of the first request that waits
+// for its result. A request that has already used a tenth of RequestTimeout gets a call of read of its own. So the deadlines of requests
+// that wait for the same call differ by at most a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched()    // goroutines that are about to call share join this read
-		s.reads.Forget(name) // goroutines that call share later start another read
+		runtime.Gosched()    // lets goroutines that are about to call share join this read
+		s.reads.Forget(name) // a goroutine that calls share from now on starts another read
 		return read(ctx)
 	})
 	body, _ := shared.([]byte)
@@ -116,9 +117,9 @@ func appendJSONString(dst []byte, s string) []byte {
 	return dst
 }
 
-// newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status
-// that the alerts of k8s/monitoring read. If a series of the histogram appeared only with its first request, Prometheus would see no
-// increase. Without the counts of 0, an alert would miss the first refused POST of a pod.
+// newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
+// the alerts in k8s/monitoring use. If a count were missing until the first request, its first value would be 1, and Prometheus would see
+// no increase from 0 to 1. An alert would then miss the first refused POST of a pod.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

@@ -18,8 +18,8 @@ func (n nobody) Header() http.Header         { return n.header }
 func (n nobody) Write(b []byte) (int, error) { return len(b), nil }
 func (n nobody) WriteHeader(int)             {}
 
-// benchmark sends the same request again and again from 64 goroutines for each processor. The benchmark calls the server's handler
-// without net/http, on a real Redis.
+// benchmark sends the same request again and again from 64 goroutines for each processor. The benchmark calls the server's handler without
+// an HTTP connection, and uses a real Redis.
 func benchmark(b *testing.B, messages int, method, url, contentType, body string) {
 	s, pod := newServer(b)
 	podtest.Do(b, podtest.Dial(b, pod.Ports.Master), "SET", "messages", strings.Repeat(message, messages))

@@ -15,15 +15,15 @@ const (
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
 	// maxLongReads is the number of guestbooks longer than maxSharedBytes that may be read and sent at the same time.
 	maxLongReads = 2
-	// maxPendingBytes bounds the total length of the queries and bodies of all requests under way. A request of up to smallRequestBytes
-	// does not count toward maxPendingBytes.
+	// maxPendingBytes is the greatest total length of the queries and bodies of all requests under way. A request of up to
+	// smallRequestBytes does not count toward maxPendingBytes.
 	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 )
 
 var updated = []byte(`{"message": "Updated"}`)
 
-// phpCommand answers as guestbook.php of the PHP guestbook did. The command ?cmd=set&key=…&value=… writes. The command ?cmd=get, or any
-// other cmd, reads.
+// phpCommand answers a request as guestbook.php of the PHP guestbook did. A request with ?cmd=set&key=…&value=… stores the value. A request
+// with any other cmd, such as ?cmd=get&key=…, reads the value.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params.Get("cmd")

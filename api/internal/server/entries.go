@@ -18,11 +18,10 @@ const (
 
 	defaultPageEntries, maxPageEntries = 50, 500
 
-	maxID = 1 << 53 // JavaScript cannot represent all larger integers
+	maxID = 1 << 53 // the integer up to which JavaScript represents every integer exactly
 )
 
-// entries is the handler of /guestbook/entries. The handler entries answers a GET with a page of entries. The handler entries answers a
-// POST by appending an entry to the guestbook.
+// entries is the handler of /guestbook/entries. A GET returns a page of entries. A POST appends an entry to the guestbook.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -106,8 +105,8 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 	return read(ctx)
 }
 
-// readEntriesAfter returns up to limit entries that follow the entry with the id after, as JSON. If after is -1, readEntriesAfter returns
-// the first entries of the guestbook.
+// readEntriesAfter returns, as JSON, up to limit entries that follow the entry whose id is the argument after. If after is -1,
+// readEntriesAfter returns the first entries of the guestbook.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
 	var entries []guestbook.Entry
 	position, next := guestbook.AfterEntry(after), int64(-1)
@@ -126,8 +125,9 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON of a page also contains the query parameter for the next page, whose name is
-// parameter and whose value is next. A negative next becomes null in the page's JSON.
+// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page. The
+// argument parameter is the name of this query parameter, and the argument next is its value. A negative next means that there is no next
+// page, so the value is null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

@@ -15,7 +15,8 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// events streams the new entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// events sends the new entries of a guestbook to the client as server-sent events
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	if err := s.follow(w, r, start); err != nil {
@@ -23,12 +24,14 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromEnd stands for a missing parameter "after". Without the parameter "after", an event stream begins at the end of the guestbook.
+// fromEnd stands for a missing parameter "after" of a request. Without the parameter "after", an event stream sends only entries that are
+// posted later.
 const fromEnd = int64(-2)
 
-// follow starts an event stream after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request names
-// no entry, the event stream starts at the end of the guestbook. follow takes the connection over from net/http and returns while the
-// stream goes on, because net/http would keep buffers and two goroutines for each stream.
+// follow starts an event stream after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request has
+// neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The function follow takes the TCP connection over
+// from net/http and returns, while another goroutine goes on writing the event stream. net/http itself would keep buffers and two
+// goroutines for each event stream.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
 	if r.Method != http.MethodGet {
 		return methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
@@ -64,7 +67,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	header.Set("Connection", "close")     // closing the connection ends the stream
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(head)                  // a write to a bytes.Buffer does not fail
-	head.WriteString("\r\nretry: 1000\n\n") // a browser that loses the stream reconnects after a second
+	head.WriteString("\r\nretry: 1000\n\n") // if the event stream breaks off, the browser reconnects after a second
 	s.observe("events", http.StatusOK, time.Since(start))
 	go func() {
 		defer s.logPanic()
@@ -81,14 +84,15 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	return nil
 }
 
-// stream writes the head of the response, and then the events after the position, until the API or the browser closes the connection.
+// stream writes the head of the response, and then an event for each entry that follows the position. stream returns when the API or the
+// browser closes the connection.
 func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // poll sets an earlier read deadline when the guestbook changes
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // when the guestbook changes, poll sets an earlier read deadline to end ReadFull, below
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -132,8 +136,8 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. After a reset event, the stream
-// goes on at the end of the guestbook, after the entry with the id lastID.
+// resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. The parameter lastID is the id of
+// the guestbook's last entry. After a reset event, the event stream continues with the entries that follow this last entry.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

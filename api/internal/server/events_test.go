@@ -93,13 +93,13 @@ func TestEvents(t *testing.T) {
 	resumed.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
 
 	post(s, "application/json", `{"text": "c\nd"}`, nil)
-	podtest.Do(t, master, "APPEND", "messages", ",e") // as another process would
+	podtest.Do(t, master, "APPEND", "messages", ",e") // a program other than the API appends an entry
 	for _, f := range []*stream{live, fromStart, resumed} {
 		f.expect("event: entry", "id: 4", `data: {"id": 4, "text": "c\nd"}`)
 		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
 	}
 
-	// The PHP guestbook's page writes the whole guestbook with its message at the end, so viewers of the event stream get only the new
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. Viewers get only the new
 	// entry.
 	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
 	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
@@ -116,7 +116,7 @@ func TestEvents(t *testing.T) {
 	gone.expect("event: reset", "id: 0", "data: {}")
 
 	s.Drain()
-	live.expect() // the stream ends
+	live.expect() // without arguments, expect waits for the end of the event stream
 	if status := statusOf(t, base+"/guestbook/events"); status != 503 {
 		t.Errorf("a new stream while draining is answered %d", status)
 	}
@@ -206,7 +206,7 @@ func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
 	live.expect("event: reset", "id: 6", "data: {}")
 }
 
-// Viewers that connect later do not get a hidden entry. Viewers that are connected get no reset when an entry is hidden.
+// A viewer that is connected while an entry is hidden gets no reset event. A viewer that connects later does not get the hidden entry.
 func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
 	s, base, master := listen(t)
 	podtest.Do(t, master, "SET", "messages", ",a,bad,c")
@@ -225,7 +225,7 @@ func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
 	}
 }
 
-// A poll of the server reads little from Redis, even if the last entry of the guestbook is long.
+// When the server polls a guestbook, the server reads little from Redis, even if the guestbook's last entry is long.
 func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	s, pod := newServer(t)
 	h := httptest.NewServer(s)
@@ -256,7 +256,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	}
 }
 
-// A silent event stream sends heartbeats, because the page closes a stream without events.
+// If a guestbook does not change, its event stream sends heartbeats, because the page closes an event stream without events.
 func TestASilentStreamHasAHeartbeat(t *testing.T) {
 	_, base, _ := listen(t)
 	follow(t, base, "?after=-1", "").expect("event: heartbeat", "data: {}")

@@ -11,11 +11,12 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// probeTimeout bounds the time that /readyz waits for Redis. By default, Kubernetes waits 1 s for the answer to a probe.
+// probeTimeout is the longest time that /readyz waits for Redis. probeTimeout is shorter than 1 s, because Kubernetes waits 1 s for the
+// answer to a probe by default.
 const probeTimeout = 500 * time.Millisecond
 
 // Drain makes /readyz answer 503 and closes the event streams, so that new requests and event streams go to another pod. After Drain, the
-// server still answers all requests other than /readyz and event streams.
+// server refuses new event streams but still answers all other requests.
 func (s *Server) Drain() { s.hub.drain() }
 
 // readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once
@@ -24,7 +25,7 @@ func (s *Server) Drain() { s.hub.drain() }
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // the Redis key that most requests name
+	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...) // the Redis key of most requests
 	master, slave := s.Store.Ping(ctx, key)
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)

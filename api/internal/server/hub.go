@@ -24,12 +24,12 @@ const (
 	// heartbeat is the time without events after which an event stream sends a heartbeat. The page closes a stream after 15 s without an
 	// event.
 	heartbeat = 10 * time.Second
-	// maxViewers bounds the event streams of one pod, and maxTopics bounds the guestbooks that these streams follow. nginx holds two
-	// connections for each event stream.
+	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks whose entries
+	// these event streams send. nginx holds two connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer's position is beyond
-	// the topic's end if the viewer has read from a slave that is ahead of the slave that the topic polls. If the viewer's position is
-	// still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer gets such a position
+	// from another slave, which has more entries than the slave that the topic polls. If the viewer's position is still beyond the topic's
+	// end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream. After
 	// the API has closed a stream, the browser reconnects and names the last entry that it has received.
@@ -37,14 +37,14 @@ const (
 	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
 	// buffer for its own bookkeeping.
 	maxSendBufferBytes = 4 << 10
-	// maxBytesPerSecond bounds the events of all guestbooks together. If a viewer receives nothing, the API keeps the events of the last
-	// sendTimeout in memory.
+	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. If a viewer receives nothing, the API
+	// keeps these events in memory until sendTimeout has passed.
 	maxBytesPerSecond = 1 << 20
-	// maxSlowViewers bounds the viewers that take longer than slowAfter to receive a text, because each slow viewer fills buffers of
-	// nginx.
+	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each slow viewer fills
+	// buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes bounds the memory for viewers that have missed entries, because the API reads the missed entries separately for each
-	// of these viewers.
+	// maxBehindBytes limits the memory for viewers that have missed entries. The API reads the missed entries separately for each of these
+	// viewers.
 	maxBehindBytes = 1 << 20
 )
 
@@ -55,7 +55,7 @@ type hub struct {
 	behind  *semaphore.Weighted // bytes that are being sent to viewers that have missed entries
 	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
-	mu     sync.Mutex        // guards the fields below, and the topics
+	mu     sync.Mutex        // guards the fields below, and the fields of each topic
 	topics map[string]*topic // by Redis key
 	users  int               // number of viewers of all topics
 }
@@ -71,8 +71,8 @@ type topic struct {
 	last    step
 }
 
-// step is a change of a guestbook. A viewer at the position "from" of the guestbook receives the text of the step, and is then at the
-// position "to".
+// step is a change of a guestbook between two polls. A viewer that has received all entries up to the position "from" gets the text of the
+// step, and has then received all entries up to the position "to".
 type step struct {
 	from, to guestbook.Position
 	text     []byte
@@ -88,8 +88,9 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe returns the topic of a guestbook. If the guestbook has no viewers yet, subscribe adds a topic. A new topic starts at the
-// position end. A caller of subscribe must call unsubscribe later, unless subscribe returns an error.
+// subscribe returns the topic of a guestbook. If the guestbook has no viewers yet, subscribe adds a topic. The parameter end is the end of
+// the guestbook, from which a new topic begins to poll. A caller of subscribe must call unsubscribe later, unless subscribe returns an
+// error.
 func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -209,7 +210,7 @@ func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Posit
 		time.Sleep(pollInterval)
 		last = t.latest()
 	}
-	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // ErrNoEntry stays if the position is beyond the end of the guestbook
+	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // err stays ErrNoEntry if the viewer's position is beyond the end of the guestbook
 	switch {
 	case at == last.to:
 		return at, 0, nil

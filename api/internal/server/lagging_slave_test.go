@@ -19,7 +19,7 @@ import (
 type switchboard struct {
 	net.Listener
 	mu    sync.Mutex
-	to    int // port of the Redis
+	to    int // port of the Redis that gets new connections
 	conns []net.Conn
 }
 

@@ -44,8 +44,8 @@ func isHere(page string, r *http.Request) bool {
 	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
 }
 
-// isBrowser reports whether a User-Agent is that of a browser. A page of another site cannot change the User-Agent of a visitor's
-// browser. The User-Agent of PowerShell begins with Mozilla/, but PowerShell is not a browser.
+// isBrowser reports whether the value of the header User-Agent comes from a browser. A page of another site cannot change the User-Agent of
+// a visitor's browser. The User-Agent of PowerShell begins with Mozilla/, but PowerShell is not a browser.
 func isBrowser(agent string) bool {
 	return (strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")) && !strings.Contains(agent, "PowerShell/")
 }

@@ -78,7 +78,7 @@ func TestWhoMayWrite(t *testing.T) {
 		headers string // one "Name: value" on each line
 		written bool
 	}{
-		// Programs send the next requests.
+		// Programs that are not browsers send the next requests.
 		{"no header at all", "", true},
 		{"curl", "User-Agent: curl/8.5.0\nAccept: */*", true},
 		{"Kubernetes' e2e test", "User-Agent: e2e.test/v1.30.0 (linux/amd64) kubernetes/7c48c2b -- [sig-cli] Guestbook", true},

@@ -126,7 +126,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number parses the query parameter called name, and sets n to its value. If the query lacks the parameter, number leaves n unchanged.
+// number parses the query parameter called name, and stores its value in *n. If the query lacks the parameter, *n stays unchanged.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query.Get(name)
 	if !ok {

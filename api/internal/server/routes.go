@@ -23,7 +23,7 @@ type Options struct {
 	Store          *store.Store
 	Key            string        // Redis key of the only guestbook; empty: each request names a key
 	AllowedKeys    []string      // Redis keys that requests may name; empty: all keys
-	RequestTimeout time.Duration // bounds the time of all calls to the store by one request
+	RequestTimeout time.Duration // longest time for all calls to the store by one request
 	Version        string        // sent in every answer
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
@@ -66,10 +66,10 @@ func New(o Options) *Server {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["X-Guestbook-Version"] = version // shows during a rollout which version has answered
 		if len(r.TransferEncoding) > 0 {
-			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112,
-			// section 6.1). If a proxy in front of the API used the Content-Length of a chunked request, the next bytes on the connection
-			// could be half a body. The API therefore closes the connection after a chunked request. nginx itself never sends a chunked
-			// request.
+			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112, section
+			// 6.1). A proxy in front of the API may have taken this Content-Length for the length of the body. The API would then read the
+			// rest of the body as the next request. To prevent this, the API closes the connection after each chunked request. nginx itself
+			// never sends a chunked request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)

@@ -110,7 +110,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 }
 
-// Redis also stores a record for each Idempotency-Key. If a request could write to the Redis key of a record, later posts could fail.
+// Redis also stores a record for each Idempotency-Key. If a request could overwrite such a record, a later post could fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, pod := newServer(t)
 	master := podtest.Dial(t, pod.Ports.Master)

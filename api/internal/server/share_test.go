@@ -28,7 +28,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	read := func(context.Context) ([]byte, error) {
 		reads.Add(1)
 		body := binary.BigEndian.AppendUint64(nil, uint64(now.Load()))
-		time.Sleep(100 * time.Microsecond) // the time in which the answer arrives
+		time.Sleep(100 * time.Microsecond) // stands for the time until Redis's reply arrives
 		return body, nil
 	}
 	var done sync.WaitGroup
@@ -65,12 +65,11 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 				t.Errorf("%s reads %q, %v", name, body, err)
 			}
 		}
-		time.Sleep(s.RequestTimeout) // the hanging read ends by then, or synctest reports its goroutine
+		time.Sleep(s.RequestTimeout) // until the hanging read has ended, because synctest fails if a goroutine is left
 	})
 }
 
-// A caller with little time left fails by its own deadline, and does not shorten the time of other callers, even if the caller with
-// little time calls first.
+// A request that has little time left fails by its own deadline. Other requests that call "share" later still have their full time.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -109,7 +108,7 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	}
 }
 
-// If a shared read panics, each caller of share panics. net/http recovers the panic of each request.
+// If a shared read panics, each caller of "share" panics. net/http recovers the panic of each request.
 func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
 	s := sharing()
 	var done sync.WaitGroup

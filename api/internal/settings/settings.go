@@ -61,14 +61,14 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
 		WaitSlaves: s.WaitSlaves, TLS: s.TLS, RootCAs: s.RootCAs, Log: log, Metrics: metrics,
 		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
-		DialTimeout:  500 * time.Millisecond, // after a slave that does not answer, there is time left to ask the master
+		DialTimeout:  500 * time.Millisecond, // if a slave does not answer, there is time left to ask the master
 		WriteTimeout: 500 * time.Millisecond,
 		ReadTimeout:  time.Second,
 	}
 }
 
-// Load reads the settings from environment variables. An error of Load is one line with the variable, its expected values, and its actual
-// value unless the variable is a password.
+// Load reads the settings from environment variables. An error of Load is one line with the variable's name, its valid values and its
+// actual value. This line never contains the value of a password.
 func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()
@@ -94,7 +94,7 @@ var expected = map[string]string{
 	"slog.Level": "debug, info, warn or error",
 }
 
-// invalid returns the error for an environment variable with an invalid value. The argument values describes the valid values.
+// invalid returns the error for an environment variable with an invalid value. The argument called "values" describes the valid values.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }

@@ -21,8 +21,8 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkLengthOfBook compares a guestbook of a million entries with a guestbook of a hundred entries. BenchmarkLengthOfBook reports
-// the ratio of the median times for posting an entry, and the same ratio for reading the newest page.
+// BenchmarkLengthOfBook compares a guestbook of a million entries with a guestbook of a hundred entries. The result is the ratio of the
+// median times in the two guestbooks, for a post and for a read of the newest page.
 func BenchmarkLengthOfBook(b *testing.B) {
 	pod := podtest.Redis(b, localpod.Options{})
 	s, master := open(b, pod), podtest.Dial(b, pod.Ports.Master)

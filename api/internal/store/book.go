@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. A full Redis evicts the oldest idempotency keys earlier, by
-	// its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is stored again
-	// once Redis has free memory.
+	// idempotencySeconds is the time after which an idempotency key expires. If Redis is full, its maxmemory-policy evicts the oldest
+	// idempotency keys before they expire. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is
+	// stored again once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
 	// firstWindow is the number of bytes per entry that Page reads at first. If the entries of a page are longer than firstWindow, Page
 	// reads again.
@@ -39,7 +39,7 @@ var (
 	commentLines = regexp.MustCompile(`(?m)^\s*--.*\n`)
 )
 
-// init removes the comments of the scripts, because each call sends its script to Redis.
+// init removes the comments from the Lua scripts, because each EVAL sends a whole script to Redis.
 func init() {
 	for _, script := range []*string{&appendScript, &hideScript, &windowScript} {
 		*script = commentLines.ReplaceAllString(*script, "")
@@ -58,7 +58,7 @@ func (s *Store) Get(ctx context.Context, key string, limit int) (value string, e
 	return value, err
 }
 
-// Set stores the value under the Redis key, in place of any earlier value.
+// Set stores the value under the Redis key, and replaces the old value of this key.
 func (s *Store) Set(ctx context.Context, key, value string) error {
 	_, err := s.write(ctx, "SET", key, value)
 	return err
@@ -92,8 +92,8 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key for the record of an idempotency key. The digest in the record's name covers the guestbook's key as
-// well, so that no two guestbooks share a record, even if their keys contain braces.
+// recordName returns the Redis key for the record of an idempotency key. The hash at the end of the record's Redis key covers the
+// guestbook's key and the idempotency key. Two guestbooks therefore never share a record, even if their keys contain braces.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
@@ -104,7 +104,7 @@ func digest(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide is safe while other clients append
+// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. While Hide runs, other clients may append
 // entries. Hide returns 0 if the entry was hidden already, and ErrNoEntry if no entry starts at id.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
@@ -114,10 +114,10 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns up to limit entries, oldest first. Page returns the entries before the entry whose id is before, or the guestbook's last
-// entries if before is negative. Page also returns the value of before for the next older page, or -1 if there are no older entries. If
-// seen is the id of an entry, Page does not answer from a slave that lacks the entry. A negative seen is no id. Page returns ErrNoEntry
-// if no entry starts at before.
+// Page returns up to limit entries, oldest first. The argument before is an id: Page returns the entries that precede the entry with this
+// id, or the guestbook's last entries if before is negative. Page also returns the argument before with which a caller gets the next older
+// page, or -1 if there are no older entries. The argument seen is the id of an entry that the client knows, or negative. Page does not
+// answer from a slave that lacks the entry with the id seen. Page returns ErrNoEntry if no entry has the id before.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -146,8 +146,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// window reads a number of bytes before an entry. If before is negative, window reads the last bytes of the guestbook. window returns the
-// entries that start in the bytes read, and the offset of the first entry.
+// window reads size bytes that precede the entry whose id is the argument before, or the last bytes of the guestbook if before is negative.
+// window returns the entries that start in the bytes that window has read, and the byte offset of the first of these entries.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -159,14 +159,14 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 		}
 		data = data[:last]
 	}
-	if start > 0 { // start is most likely inside an entry, so drop the rest of this entry
+	if start > 0 { // most likely, start is in the middle of an entry, so drop the rest of this entry
 		inside, _, _ := bytes.Cut(data, []byte(","))
 		data, start = data[len(inside):], start+int64(len(inside))
 	}
 	return data, start, err
 }
 
-// bytesBefore runs window.lua, which returns bytes of the guestbook and the offset of the first byte.
+// bytesBefore runs the script window.lua, which returns a part of the guestbook and the byte offset at which this part starts.
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	if err == nil {
@@ -176,9 +176,9 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
-// entry follows the position, After returns the position itself. If many entries follow the position, After returns only the first of the
-// entries. If the position belongs to another guestbook, or the guestbook has fewer bytes than upto, After returns ErrNoEntry and the end
-// of the guestbook.
+// entry follows the position, After returns the position itself. If many entries follow the position, one call of After returns only the
+// first of them. If the guestbook was rewritten and no longer has this position, or has fewer bytes than the argument upto, After returns
+// ErrNoEntry and the end of the guestbook.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -205,7 +205,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // AfterEntry(id) ends where the entry id starts, so drop this entry
+			if len(entries) > 0 && entries[0].ID == position.ID { // a position of AfterEntry ends at the start of its entry, so drop this entry
 				entries = entries[1:]
 			}
 			return nil

@@ -186,7 +186,7 @@ func TestPageBeforeWhatIsNoEntry(t *testing.T) {
 	}
 }
 
-// cutOff ends the slave's replication, so that the slave keeps its data.
+// cutOff ends the slave's replication, so that the slave's data no longer changes.
 func cutOff(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
@@ -246,7 +246,7 @@ func TestAfter(t *testing.T) {
 		{",a,b", guestbook.AfterEntry(-1), -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(2), -1, nil, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
-		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // the entry 0 was hidden since
+		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // the entry with the id 0 was hidden after a client had read it
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
@@ -254,8 +254,8 @@ func TestAfter(t *testing.T) {
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
-		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the last entry is the same
-		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook is shorter than upto
+		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the first entry was replaced, the last entry is the same
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and upto is 5
 	} {
 		set(t, s, c.content)
 		wantGet(t, s, c.content)

@@ -17,7 +17,7 @@ import (
 type connection struct {
 	redis.ConnWithTimeout
 	pool     *pool
-	dialedAt int64 // value of uptime before dialing
+	dialedAt int64 // result of uptime before dialing
 }
 
 var (
@@ -55,7 +55,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 		o.TLS.RootCAs = o.RootCAs()
 	}
 	deadline, _ := ctx.Deadline()
-	timeout := max(time.Until(deadline), 1) // redigo takes a timeout of 0 as no timeout
+	timeout := max(time.Until(deadline), 1) // with a timeout of 0, redigo would wait forever
 	dialedAt := uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", p.addr,
 		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(timeout),

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// If a slave drops its data, the store does not read an empty guestbook over a connection that was opened before.
+// If a slave drops its data, the store does not read an empty guestbook over a connection from before this loss.
 func TestASlaveThatDropsItsDataIsLeft(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, func(o *store.Options) { o.MasterAddr = address(1) })

@@ -11,13 +11,13 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Redis or Valkey has sent each error reply in TestMapError, or has the error reply in its source code. A comment beside an error reply
-// names the version.
+// Redis or Valkey has sent each error reply in TestMapError, or has the error reply in its source code. The comment beside an error reply
+// names the version that sends this reply.
 func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {
 		reply string
-		is    error  // an error of the package guestbook; nil: a RefusedError
+		is    error  // the expected error of the package guestbook; nil: a RefusedError
 		words string // a part of the RefusedError's reason
 	}{
 		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0

@@ -22,10 +22,11 @@ import (
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time after a failure of a slave during which reads ask the master first, so that reads do not wait for the
-	// failed slave.
+	// failureMemory is the time for which reads ask the master first after a failure of the slave. During this time, reads do not wait for
+	// the failed slave.
 	failureMemory = time.Second
-	// idleTime is the time after which the pool tests an unused connection with PING. A restart of Redis takes longer than idleTime.
+	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used more recently needs no
+	// test, because a restart of Redis takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -35,7 +36,7 @@ type pool struct {
 	role, addr            string
 	options               Options
 	failures              *eventLog
-	discardedAt, failedAt atomic.Int64 // values of uptime; connections dialed before discardedAt are not used again
+	discardedAt, failedAt atomic.Int64 // results of uptime; the pool no longer uses connections from before discardedAt
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
@@ -64,7 +65,7 @@ func newPool(role, addr string, o Options) *pool {
 	p.failedAt.Store(-int64(failureMemory))
 	p.Pool = &redis.Pool{
 		MaxActive:           o.PoolSize,
-		MaxIdle:             o.PoolSize, // with fewer, connections would be closed and opened all the time
+		MaxIdle:             o.PoolSize, // with a smaller MaxIdle, the pool would close and open connections all the time
 		Wait:                true,
 		DialContext:         p.dial,
 		TestOnBorrowContext: p.test,
@@ -101,9 +102,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	return c, err
 }
 
-// test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and tests the next idle
-// connection or dials. test sends PING over a connection that was idle for idleTime, because a Redis that stopped meanwhile has closed
-// the connection.
+// test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and takes another idle
+// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped during
+// this time, Redis has closed the connection.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -119,15 +120,15 @@ func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error
 // replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline.
 func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
-	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // redigo takes a timeout of 0 as no timeout
+	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
 }
 
 // discardConnections makes the pool replace all its connections, so that the next command resolves the server's address anew.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError maps the error of a Redis command as mapError does. If the server is gone, loads its data, has become a slave or has lost
-// its slaves, handleError discards the open connections, because the address may lead to another server by now. If the server did not
-// answer within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
+// handleError maps the error of a Redis command as mapError does. If the server is gone, loads its data, has become a slave or has lost its
+// slaves, handleError discards the open connections, because the address may now lead to another server. If the server did not answer
+// within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
@@ -164,8 +165,8 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for the key. answers does not send PING, because even a node of a Redis Cluster, or
-// a Redis whose user may not read the key, answers PING.
+// answers returns nil if the server answers requests for the key. answers sends STRLEN instead of PING, because some servers answer PING
+// although they refuse the key: a node of a Redis Cluster, or a Redis that forbids the key to its user.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
@@ -174,16 +175,16 @@ func (p *pool) answers(ctx context.Context, key string) error {
 	return err
 }
 
-// hasRole reports whether the server is a master or a slave now, as the argument role asks. The argument role is roleMaster or roleSlave.
+// hasRole reports whether the server now has the role that the argument names: roleMaster or roleSlave.
 func (p *pool) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(p.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)
 }
 
-// eventLog logs when a failure begins and ends, instead of each command that fails meanwhile.
+// eventLog logs the beginning and the end of a failure, but not each failed command in between.
 type eventLog struct {
 	log          *slog.Logger
-	began, ended string // log messages
+	began, ended string // messages in the log when a failure begins, and when it ends
 
 	mu       sync.Mutex
 	last     error     // error of the last command; nil: the last command succeeded

@@ -113,7 +113,7 @@ func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 }
 
 // The slaves' readiness probe and the store agree which slaves may be read. If the PHP guestbook's page read an empty guestbook from a
-// slave that was never in sync, the next message would overwrite the real guestbook.
+// slave, it would overwrite the real guestbook with its next message.
 func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Slave)
@@ -181,8 +181,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Await(t, pod.Slave, linkDown)
 	check("master gone", true)
 
-	// A slave with Redis 6.0 forgets its offset when a copy begins. A slave with a later Redis forgets its offset when it drops its data
-	// for the copy.
+	// A slave with Redis 6.0 forgets its replication offset when a copy begins, and a slave with a later Redis when it drops its data for
+	// the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")

@@ -24,8 +24,8 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and its solution. The first code in advice that matches the
-// error reply counts.
+// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of advice that
+// has a code of the error reply.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
@@ -57,11 +57,11 @@ var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?
 // matches Redis 7.2 and later, the second matches older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// firstWords matches at most ten words of an error. firstWords stops before a quotation mark, because quoted text in an error may be an
-// argument of the command.
+// firstWords matches the first words of an error, at most ten. firstWords stops before a quotation mark, because quoted text in an error
+// may be an argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
-// mapError maps an error with which Redis replied to an error of the package guestbook. mapError returns every other error unchanged.
+// mapError converts an error reply of Redis to an error of the package guestbook. mapError returns every other error unchanged.
 func mapError(err error) error {
 	reply := redis.Error("")
 	if !errors.As(err, &reply) {
@@ -75,13 +75,14 @@ func mapError(err error) error {
 		return guestbook.ErrWrongType
 	case begins("OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
 		return guestbook.ErrFull
-	case begins(codeNoPerm) && strings.Contains(text, " key"): // a forbidden key, as opposed to a forbidden command
+	case begins(codeNoPerm) && strings.Contains(text, " key"): // Redis forbids the key, and not the command
 		return guestbook.ErrForbidden
 	}
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {
 		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
-			// An error about an unknown command repeats the command's arguments, and an argument of AUTH is the password.
+			// If Redis does not know a command, its error repeats the command's arguments. An argument of AUTH is the password, which no
+			// log may contain.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
 			refused.Reason, refused.Err = a.reason, redis.Error(text)
@@ -93,7 +94,7 @@ func mapError(err error) error {
 	return refused
 }
 
-// isReply reports whether Redis replied with the error err, and whether err begins with the code.
+// isReply reports whether err is an error reply of Redis that begins with the code.
 func isReply(err error, code string) bool {
 	var reply redis.Error
 	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
@@ -106,17 +107,17 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A match of unsynced counts only if the
-// slave's link to the master is down. A slave that never had a link to its master reports that the link has been down for -1 seconds. A
-// slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the seconds since 1970. A slave
-// that has dropped its data for a copy that did not arrive reports the replication offset 1 and no backlog. The replication offset alone
-// proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
+// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A slave that matches unsynced lacks its
+// master's data only if its link to the master is also down. A slave that never had a link to its master reports that the link has been
+// down for -1 seconds. A slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the seconds
+// since 1970. A slave that has dropped its data for a copy that did not arrive reports the replication offset 1 and no backlog. The
+// replication offset alone proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if a server may be read. The arguments are the server's reply to INFO replication. A slave that was never in sync
-// with its master must not be read, because such a slave answers as if every guestbook were empty.
+// synced returns nil if a server may be read. The arguments are the reply and the error of the command INFO replication on this server. A
+// slave that was never in sync with its master must not be read, because such a slave answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
@@ -140,8 +141,8 @@ func isEmpty(reply any) bool {
 	return reply == nil
 }
 
-// isAnswer reports whether err is nil or follows from the data of the guestbook, so that every Redis with the same data would give the
-// same answer.
+// isAnswer reports whether Redis has answered the request. The answer can also be an error, such as ErrNoEntry, with which every Redis with
+// the same data would answer.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

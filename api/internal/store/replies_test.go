@@ -25,8 +25,8 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 		masterArgs []string
 		provoke    func(t *testing.T, master redis.Conn, dir string)
 		change     func(*store.Options)
-		status     int    // HTTP status of a set
-		words      string // a part of the answer to a set
+		status     int    // HTTP status of the answer to a request with cmd=set
+		words      string // a part of the answer to a request with cmd=set
 		code       string // a part of the log line and of the answer of /readyz
 		ready      bool   // true if reads still succeed
 	}{

@@ -30,7 +30,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64, err error) {
 		err = guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // as a client repeats an unanswered post
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post, as a client does without an answer
 			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
 		return id, err
@@ -124,7 +124,7 @@ func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 	ctx := within(t, time.Minute)
 	var group sync.WaitGroup
 	var mu sync.Mutex
-	ids := map[string]map[int64]bool{} // the ids in the answers, by text
+	ids := map[string]map[int64]bool{} // maps each text to the ids in the answers
 	reused := 0
 	for i := range 600 {
 		group.Go(func() {

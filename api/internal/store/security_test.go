@@ -121,7 +121,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a wrong password", func(_ *testing.T, o *store.Options) { o.Password = "wrong-hunter2" }, "WRONGPASS"},
 		{"a wrong user", func(_ *testing.T, o *store.Options) { o.Username, o.Password = "other", secretPart }, "WRONGPASS"},
 		{"a wrong password over TLS", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.Password = "wrong-hunter2" }, "WRONGPASS"},
-		// The error of an unknown command repeats the command's arguments, and an argument of AUTH is the password.
+		// If Redis does not know AUTH, its error repeats the arguments of AUTH, and one of these arguments is the password.
 		{"a server that knows no passwords", func(_ *testing.T, o *store.Options) {
 			o.MasterAddr = address(plain.Ports.Master)
 			o.SlaveAddr, o.Username, o.Password = o.MasterAddr, "api", secretPart
@@ -144,7 +144,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		}, "certificate is valid for redis.example, not other.example"},
 		{"a name that the certificate does not bear", func(_ *testing.T, o *store.Options) {
 			r.overTLS(o)
-			o.TLS.ServerName = "" // the certificate must then name the address's host
+			o.TLS.ServerName = "" // without a ServerName, the certificate must name the host in Redis's address
 		}, "cannot validate certificate for 127.0.0.1"},
 		{"a server that asks for a client's certificate", func(t *testing.T, o *store.Options) {
 			o.MasterAddr = other(t, time.Hour, "--tls-auth-clients", "yes")
@@ -152,7 +152,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		}, "certificate required|client's certificate"},
 		{"TLS against a plain port", func(_ *testing.T, o *store.Options) {
 			o.TLS = r.Trust(name)
-			o.DialTimeout = 300 * time.Millisecond // a server without TLS waits for more bytes
+			o.DialTimeout = 300 * time.Millisecond // soon, because a server without TLS waits for more bytes
 		}, "TLS here: true. Does the server speak TLS"},
 		{"plain against a TLS port, without a password", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil }, "TLS here: false. Does the server speak TLS"},
 		{"plain against a TLS port", func(_ *testing.T, o *store.Options) { r.overTLS(o); o.TLS = nil; o.Password = secret }, "TLS here: false. Does the server speak TLS"},

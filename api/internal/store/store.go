@@ -1,8 +1,8 @@
 // Package store keeps each guestbook in Redis as one string. The package store writes to the master and reads from a slave. The package
 // store sends only commands that Redis 2.8 knows, unless a setting needs a newer Redis.
 //
-// Each file calls only the files to its right: book.go (the methods for a guestbook) → store.go (the choice of the server) → writer.go
-// (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's replies).
+// The code in each file calls only code in the files to its right: book.go (the methods for a guestbook) → store.go (the choice of the
+// server) → writer.go (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's replies).
 package store
 
 import (
@@ -25,7 +25,7 @@ type Options struct {
 	MasterAddr, SlaveAddr string // host:port
 	Username, Password    string // for master and slave; empty: none
 	Database              int
-	PoolSize              int           // most connections to the master, and to the slave
+	PoolSize              int           // largest number of connections to the master, and to the slaves
 	WaitSlaves            int           // number of slaves that must confirm a write; 0: none
 	DialTimeout           time.Duration // for dialing Redis and the handshake
 	ReadTimeout           time.Duration // for a reply of Redis
@@ -69,10 +69,10 @@ func (s *Store) Close() error {
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write sends a command to the master. If the master's address leads to a server that replies READONLY, the server has become a slave.
-// After a READONLY, write opens a new connection to the master's address and sends the command again. If the second reply is READONLY as
-// well, write tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set, write retries a command
-// that was certainly not stored until the context's deadline, because another server may be about to become the master.
+// write sends a command to the master. If the server at the master's address replies READONLY, this server has become a slave. After a
+// READONLY, write opens a new connection to the master's address and sends the command again. If the second reply is READONLY as well,
+// write tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was certainly not
+// executed, write repeats the command until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -90,8 +90,8 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// read calls the function ask with the pool of the Redis to read from. If WaitSlaves is set, read retries until the context's deadline,
-// because another Redis may soon replace a failed Redis.
+// read calls the function ask, whose argument is the pool of connections to the slave or to the master. If WaitSlaves is set, read retries
+// until the context's deadline, because another Redis may soon replace a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	for {
 		err := s.readOnce(ctx, ask)
@@ -118,8 +118,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// If a Redis does not answer, waiting callers hold all connections of the pool. A caller that waits for a connection to one Redis
-	// must have time left to ask the other Redis.
+	// If a Redis does not answer, the requests that wait for its replies hold all connections of its pool. A further request, which waits
+	// for a connection to this Redis, must have time left to ask the other Redis.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()
@@ -143,8 +143,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping returns the errors with which requests for the key would fail on the master and on the slave now. If the master answers reads but
-// refused the last write, Ping returns the error of the last write as masterErr.
+// Ping returns two errors: a request for the key would now fail with masterErr on the master, and with slaveErr on the slave. If the master
+// answers reads but refused the last write, Ping returns the error of the last write as masterErr.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

@@ -33,7 +33,7 @@ func TestWaitSlaves(t *testing.T) {
 	if err := pod.Slave.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for i, write := range []func(context.Context) error{post("b"), post("b"), set, post("")} { // the second write is a repeat
+	for i, write := range []func(context.Context) error{post("b"), post("b"), set, post("")} { // write 1 repeats write 0
 		if err := write(within(t, 2*time.Second)); !errors.Is(err, guestbook.ErrUnconfirmed) {
 			t.Errorf("write %d, which the slave does not have: %v, want unconfirmed", i, err)
 		}

@@ -14,7 +14,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxBatchBytes and maxBatchCommands bound a batch of commands, because Redis serves no other connection while it runs a batch.
+// maxBatchBytes and maxBatchCommands limit the size of a batch of commands, because Redis serves no other connection while it runs a batch.
 const maxBatchBytes, maxBatchCommands = 64 << 10, 64
 
 // writer sends all writes to the master in batches, over one connection at a time. While Redis runs one batch, further commands queue up
@@ -86,8 +86,8 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send writes one batch of commands to Redis and reads the replies. A batch consists of the argument first and of all commands in the
-// queue, up to the bounds of a batch. When Redis has replied, send closes the channel done of each command in the batch.
+// send writes one batch of commands to Redis and reads the replies. A batch consists of the argument first and of the commands in the
+// queue, until it has maxBatchBytes or maxBatchCommands. When Redis has replied, send closes the channel done of each command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
@@ -126,12 +126,13 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, exchange sends the command WAIT after the batch. If
-// too few slaves confirm a batch, exchange sets the error of each write in the batch to ErrUnconfirmed.
+// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, exchange sends the command WAIT after the batch, to
+// wait until slaves have confirmed the batch. If too few slaves confirm a batch, exchange sets the error of each write in the batch to
+// ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	for _, one := range batch {
-		_ = conn.Send(one.command, one.args...) // receive returns the error of Send
+		_ = conn.Send(one.command, one.args...) // the function receive, below, returns the error of Send
 	}
 	if w.waitSlaves > 0 {
 		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // with 0 there would be no timeout

@@ -9,7 +9,7 @@ type load struct {
 	entries int    // number of entries in the guestbook before each run
 	path    string // path and query of the URL
 	script  string // Lua script for wrk, if a request has more than a URL
-	size    int    // length of the answer of floor's handler constant, in bytes
+	size    int    // length in bytes of the answer that FLOOR=constant makes the program floor send
 }
 
 const message = ",A message of thirty bytes....."
@@ -20,7 +20,8 @@ function request()
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded"}, "text=A+message+of+thirty+bytes....")
 end`
 
-// count is the beginning of a script for wrk that numbers wrk's threads, and counts the requests of each thread.
+// count is the beginning of the scripts postOnce and mixed. This beginning numbers wrk's threads, and declares a counter n for the requests
+// of each thread.
 const count = `
 local n = 0
 local thread = 0

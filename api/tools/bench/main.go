@@ -26,7 +26,7 @@ const floor = ".build/floor"
 type section struct {
 	title  string
 	stacks []*stack
-	writes bool // only writes are measured
+	writes bool // true if the table has only loads that write
 }
 
 func run() error {

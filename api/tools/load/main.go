@@ -38,14 +38,15 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// Report holds the counts. FailedReads and FailedWrites map the text of an error to the number of requests that failed with the error.
+// Report holds the counts that load prints. FailedReads and FailedWrites map the text of an error to the number of requests that failed
+// with the error.
 type Report struct {
 	Reads, Writes int
-	Signed        int // number of writes that signed as the page does
+	Signed        int // number of entries that the function sign has posted
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds that the slowest request took
-	Away          float64       // seconds: the longest time between two writes that succeeded, since /begin
+	Away          float64       // longest time between two successful writes since /begin, in seconds
 	Lost          []string      // messages that were acknowledged and are missing after /stop
 	Streams       int           // event streams that were opened
 	LongestGap    time.Duration // the longest time that a viewer was without a stream
@@ -75,7 +76,7 @@ func main() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for pauseUnlessStopped() {
-			_ = visitor.write() // write counts its errors
+			_ = visitor.write() // the function write counts its own errors
 			if *sign {
 				visitor.sign()
 			}
@@ -177,7 +178,7 @@ func read(v *visitors.Visitor) {
 
 // watch keeps an event stream of the guestbook open. When a stream ends, watch opens a new stream.
 func watch(transport http.RoundTripper) {
-	client := &http.Client{Transport: transport} // without a timeout
+	client := &http.Client{Transport: transport} // without a timeout, because an event stream has no end
 	ended := time.Now()
 	for pauseUnlessStopped() {
 		response, err := client.Get(*address + "/guestbook/events")

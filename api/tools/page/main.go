@@ -102,14 +102,16 @@ add_header Content-Security-Policy "default-src 'none'; script-src %s; style-src
 	return document, policy, nil
 }
 
-// replace replaces each match of the pattern by the result of the function with, which receives the groups of the match.
+// replace replaces each match of the pattern by a result of the function called "with". The argument of this function is the groups of the
+// match.
 func replace(pattern *regexp.Regexp, text string, with func(groups []string) string) string {
 	return pattern.ReplaceAllStringFunc(text, func(match string) string { return with(pattern.FindStringSubmatch(match)) })
 }
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames replaces the names of CSS custom properties by short names. The page's scripts use no custom property.
+// shortenNames replaces the names of CSS custom properties by short names. The page's scripts need no change, because they use no CSS
+// custom properties.
 func shortenNames(css string) string {
 	short := map[string]string{}
 	return property.ReplaceAllStringFunc(css, func(name string) string {
@@ -126,7 +128,7 @@ func bundle(name string) (string, error) {
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// The page runs in these versions of Chrome, Firefox and Safari and later, as docs/proxies-and-browsers.md promises.
+		// The page runs in these and all later versions of Chrome, Firefox and Safari, as docs/proxies-and-browsers.md promises.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
 		// esbuild treats optional chaining as missing in Chrome 90, although Chrome 90 lacks only a rare case of optional chaining that
 		// the page does not use.

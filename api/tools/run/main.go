@@ -82,7 +82,7 @@ func run() (err error) {
 	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
 }
 
-// runHA runs nginx and the API with three Redis, any one of which may be killed.
+// runHA runs nginx and the API with three Redis servers. The user may kill any one of these servers.
 func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	ha, err := localpod.NewHA(localpod.HAOptions{Dir: o.Dir, Net: "127.6.37", Port: o.Ports.Master, Output: o.Output})
 	if err != nil {
@@ -108,7 +108,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	return wait(ctx, pod.Nginx, pod.API)
 }
 
-// wait blocks until Ctrl-C. If one of the processes ends earlier, wait returns an error.
+// wait blocks until Ctrl-C. If one of the processes ends before Ctrl-C, wait returns an error.
 func wait(ctx context.Context, processes ...*localpod.Process) error {
 	ended := make(chan *localpod.Process, len(processes))
 	for _, p := range processes {
@@ -126,8 +126,8 @@ func wait(ctx context.Context, processes ...*localpod.Process) error {
 	}
 }
 
-// lockFolder locks the folder, because two runs of this command would write the same files. Closing the file that lockFolder returns
-// unlocks the folder.
+// lockFolder locks the folder, because two runs of this command would write the same files. To unlock the folder, a caller closes the file
+// that lockFolder returns.
 func lockFolder(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -159,8 +159,8 @@ func checkPorts(ports localpod.Ports) error {
 	return errors.Join(taken...)
 }
 
-// logTo creates a log file in the folder for each process, and returns a function from a process's name to the writer of its log. If show
-// is set, each line of a log also goes to standard output, after the name of its process.
+// logTo creates a log file in the folder for each process. The function that logTo returns maps a process's name to the writer of its log.
+// If show is set, each line of a log also goes to standard output, after the name of its process.
 func logTo(folder string, show bool) (func(process string) io.Writer, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err

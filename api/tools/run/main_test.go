@@ -84,7 +84,7 @@ func start(t *testing.T, folder string, ports localpod.Ports) (*exec.Cmd, *outpu
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt) }) // fails if the command has ended
+	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt) }) // the signal fails if the command has already ended
 	return cmd, out
 }
 

@@ -70,7 +70,7 @@ func plain(w http.ResponseWriter, r *http.Request) {
 			length, err = redis.Int(c.Do("APPEND", "messages", ","+text))
 		}
 		answer = map[string]any{"id": length - len(text) - 1, "text": text}
-	default: // the newest page
+	default: // a GET returns the newest page of entries
 		var end string
 		end, err = redis.String(c.Do("GETRANGE", "messages", -4096, -1))
 		texts := strings.Split(end, ",")
