@@ -1,5 +1,5 @@
 #!/bin/sh
-# all-in-one.sh generates manifests from k8s/ and writes them to FOLDER: all-in-one/, and the ConfigMap with the scripts of
+# all-in-one.sh generates manifests from k8s/ and writes them to FOLDER: the folder all-in-one/, and the ConfigMap with the scripts of
 # k8s/ha/scripts/.
 #
 #   all-in-one.sh FOLDER

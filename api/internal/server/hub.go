@@ -56,7 +56,7 @@ type hub struct {
 	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
 	mu     sync.Mutex        // guards the fields below, and the fields of each topic
-	topics map[string]*topic // by Redis key
+	topics map[string]*topic // maps the Redis key of a guestbook to its topic
 	users  int               // number of viewers of all topics
 }
 
@@ -155,7 +155,8 @@ func (o Options) logPanic() {
 }
 
 // poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
+// the number of topics. The larger this result is, the later run polls again, so that the events of all topics stay within
+// maxBytesPerSecond. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
 	before := t.latest().to
@@ -182,7 +183,7 @@ func (t *topic) latest() step {
 	return t.last
 }
 
-// add registers the viewer's connection, so that poll wakes the viewer.
+// add registers the viewer's connection, so that poll wakes the viewer when the guestbook has changed.
 func (t *topic) add(viewer net.Conn) {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()

@@ -69,7 +69,8 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A request that has little time left fails by its own deadline. Other requests that call "share" later still have their full time.
+// A request that has little time left fails by its own deadline. Other requests keep their full time, even if the hurried request calls
+// "share" first.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

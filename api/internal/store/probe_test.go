@@ -71,8 +71,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. sent counts the slaves that received the dump and
-// disconnected.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The result sent counts the slaves that received the
+// dump and disconnected.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

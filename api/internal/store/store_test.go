@@ -91,8 +91,8 @@ func TestDeadlines(t *testing.T) {
 	wantGet(t, s, "z")
 }
 
-// After a failover, a managed Redis or a Service moves the master's address to another server. Until the address has moved, the old
-// master refuses writes.
+// After a failover, a managed Redis or a Service moves the master's address to another server. Until the address leads to the new master,
+// the old master refuses writes.
 func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

@@ -91,7 +91,7 @@ func (w *writer) run(ctx context.Context) {
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
-	conn, err := w.master.get(ctx) // get comes before take, because a command that is still in the queue was certainly not sent
+	conn, err := w.master.get(ctx) // call get before take: while get waits, commands stay in the queue, and are certainly not sent
 	batch := w.take(first)
 	if err == nil {
 		w.exchange(conn, batch)
@@ -135,12 +135,12 @@ func (w *writer) exchange(conn redis.Conn, batch []*write) {
 		_ = conn.Send(one.command, one.args...) // the function receive, below, returns the error of Send
 	}
 	if w.waitSlaves > 0 {
-		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // with 0 there would be no timeout
+		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // with a timeout of 0, WAIT would wait forever
 	}
 	_ = conn.Flush()
 	deadline := time.Now().Add(timeout)
 	receive := func() (any, error) {
-		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // with 0 there would be no timeout
+		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
 		return reply, w.master.handleError(err, timeout)
 	}
 	for i := range batch {

@@ -190,7 +190,7 @@ func watch(transport http.RoundTripper) {
 			counted.Streams++
 			counted.LongestGap = max(counted.LongestGap, time.Since(ended))
 			mu.Unlock()
-			_, _ = io.Copy(io.Discard, response.Body) // the stream ends with its pod
+			_, _ = io.Copy(io.Discard, response.Body) // the event stream ends when its pod stops
 			ended = time.Now()
 		}
 		response.Body.Close()

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// write writes the page to the folder, with the same names as in nginx/: html/ and csp.conf.
+// write writes the page, controllers.js and csp.conf to the folder, with the same paths as in nginx/.
 func write(folder string) error {
 	document, policy, err := page()
 	if err != nil {
