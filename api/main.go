@@ -110,7 +110,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 		// through nginx.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
-		IdleTimeout:    90 * time.Second, // nginx closes an idle connection earlier
+		IdleTimeout:    90 * time.Second, // longer than nginx keeps an idle connection open
 		MaxHeaderBytes: 512 << 10,        // enough for a request line of 256 KB and the headers
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

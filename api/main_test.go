@@ -99,7 +99,7 @@ func TestDrainCommandSignalsNoOtherProgram(t *testing.T) {
 	}
 }
 
-// In a pod, the preStop hook drains the API. The API must still answer requests until nginx has exited.
+// In a pod, the preStop hook runs "api drain". The API must still answer requests until nginx has exited.
 func TestAfterADrainItServesUntilItIsStopped(t *testing.T) {
 	p := start(t, podtest.Redis(t, localpod.Options{}))
 	viewer, err := p.client.Get("http://" + p.addr + "/guestbook/events")

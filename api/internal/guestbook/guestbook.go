@@ -109,8 +109,8 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not the entry's end. ID and End of this position are both the start
-// of the entry. AfterEntry(-1) returns Start.
+// AfterEntry returns a position for callers that know an entry's id but not the entry's end. The fields ID and End of the position that
+// AfterEntry returns are both the byte offset at which the entry starts. AfterEntry(-1) returns Start.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of data, or all of data if data is shorter.

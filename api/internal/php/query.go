@@ -1,5 +1,5 @@
-// Package php parses request parameters as PHP does. The PHP guestbook's page sends its parameters without percent-encoding. The API must
-// therefore read these parameters by PHP's rules.
+// Package php parses request parameters as PHP does. The PHP guestbook's page sends its parameters without percent-encoding, so the API
+// must parse them by the rules of PHP.
 package php
 
 import (

@@ -80,8 +80,8 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 // share calls the function read, and returns the result of read. If several requests call "share" with the same name at the same time, they
 // all get the result of a single call of read, and must not change this result. A call of read starts after all requests that wait for its
 // result have called "share", so that no answer is older than its request. A call of read has the context of the first request that waits
-// for its result. A request that has already used a tenth of RequestTimeout gets a call of read of its own. So the deadlines of requests
-// that wait for the same call differ by at most a tenth of RequestTimeout.
+// for its result. A request that has already used a tenth of RequestTimeout gets a call of read of its own. Requests that wait for the same
+// call of read thus have nearly equal deadlines: they differ by at most a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)

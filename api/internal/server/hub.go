@@ -31,8 +31,8 @@ const (
 	// from another slave, which has more entries than the slave that the topic polls. If the viewer's position is still beyond the topic's
 	// end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
-	// sendTimeout is the longest time that a viewer may take to receive a text. After sendTimeout the API closes the event stream. After
-	// the API has closed a stream, the browser reconnects and names the last entry that it has received.
+	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
+	// the event stream. After the API has closed a stream, the browser reconnects and names the last entry that it has received.
 	sendTimeout = 10 * time.Second
 	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
 	// buffer for its own bookkeeping.

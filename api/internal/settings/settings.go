@@ -68,7 +68,7 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 }
 
 // Load reads the settings from environment variables. An error of Load is one line with the variable's name, its valid values and its
-// actual value. This line never contains the value of a password.
+// actual value. An error of Load never contains a password.
 func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()

@@ -126,9 +126,9 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 // discardConnections makes the pool replace all its connections, so that the next command resolves the server's address anew.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError maps the error of a Redis command as mapError does. If the server is gone, loads its data, has become a slave or has lost its
-// slaves, handleError discards the open connections, because the address may now lead to another server. If the server did not answer
-// within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
+// handleError converts the error of a Redis command, as mapError does. If the server is gone, loads its data, has become a slave or has
+// lost its slaves, handleError discards the open connections, because the address may now lead to another server. If the server did not
+// answer within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)

@@ -141,8 +141,8 @@ func isEmpty(reply any) bool {
 	return reply == nil
 }
 
-// isAnswer reports whether Redis has answered the request. The answer can also be an error, such as ErrNoEntry, with which every Redis with
-// the same data would answer.
+// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it follows from the data
+// that Redis holds.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -20,8 +20,8 @@ function request()
   return wrk.format("POST", nil, {["Content-Type"] = "application/x-www-form-urlencoded"}, "text=A+message+of+thirty+bytes....")
 end`
 
-// count is the beginning of the scripts postOnce and mixed. This beginning numbers wrk's threads, and declares a counter n for the requests
-// of each thread.
+// count is the beginning of the scripts postOnce and mixed. The script in count numbers wrk's threads, and declares a counter n for the
+// requests of each thread.
 const count = `
 local n = 0
 local thread = 0

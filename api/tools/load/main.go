@@ -47,7 +47,7 @@ type Report struct {
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds that the slowest request took
 	Away          float64       // longest time between two successful writes since /begin, in seconds
-	Lost          []string      // messages that were acknowledged and are missing after /stop
+	Lost          []string      // messages that the guestbook acknowledged, but lacks after /stop
 	Streams       int           // event streams that were opened
 	LongestGap    time.Duration // the longest time that a viewer was without a stream
 }
