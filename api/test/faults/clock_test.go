@@ -17,13 +17,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set this clock,
-// buildWithClock compiles the API with a changed package time: Linux has no namespace for the wall clock, and Go does not use libc.
+// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. buildWithClock changes
+// Go's package time for this, because Linux has no namespace for the wall clock, and Go reads the clock without libc.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// Go refuses an overlay for a toolchain in the module cache, so the test copies the toolchain.
+	// go build cannot replace a file of a toolchain in the module cache (option -overlay), so the test copies the toolchain.
 	goroot := filepath.Join(dir, "goroot")
 	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
 	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
@@ -75,7 +75,7 @@ func clockSetBack(r *rig) {
 		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // /metrics comes directly from the API; nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// The API does not read from a failed slave for a second (failureMemory).
+	// After a slave has failed, the API does not read from it for one second (failureMemory).
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))

@@ -18,7 +18,7 @@ type connections struct {
 	closed bool
 }
 
-// join dials addr, and copies bytes between the two connections until either ends. If the function may is not nil, join calls the
+// join dials addr, and copies bytes between the two connections until either ends. If the parameter may is not nil, join calls this
 // function before each write, and stops when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
@@ -96,7 +96,7 @@ func reset(c net.Conn) {
 	c.Close()
 }
 
-// service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections keep their backend.
+// service stands for a Service of Kubernetes. Each new connection goes to the next backend. An open connection keeps its backend.
 type service struct {
 	connections
 	listener net.Listener

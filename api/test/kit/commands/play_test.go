@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail finds the unsafe blocks among blocks that the documents once had or might have.
+// Fail finds the unsafe blocks of this table. Some of these blocks were once in the documents.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string
