@@ -21,19 +21,19 @@ type book struct {
 	client *http.Client
 
 	found map[string]string // maps a profile to the reason why the server does not support the profile, or to ""
-	left  map[string]bool   // the profiles that -skip or -profiles leaves out
+	left  map[string]bool   // the profiles that the options -skip and -profiles leave out
 	notes []string
 	saved []saved
 
 	mu    sync.Mutex
 	asked []request       // the requests of the current test case
 	holds *string         // the guestbook's text; nil if unknown
-	past  map[string]bool // earlier texts, which a lagging slave may still show
+	past  map[string]bool // texts that the guestbook has had, which a lagging slave may still show
 	lag   time.Duration   // the average delay of the slaves
 	words int
 }
 
-// maxLag is how long a slave may take to show a write.
+// maxLag is the longest time until a slave shows a write.
 const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
@@ -87,8 +87,8 @@ type saved struct {
 	body         string
 }
 
-// save finds the set request that restores the guestbook of a query. guestbook.php writes a backslash without an escape, so its JSON
-// may stand for two texts. save sets each of the possible texts until a get returns the same answer as before.
+// save finds the set request that restores the guestbook of a query. guestbook.php does not escape a backslash in JSON, so its answer may
+// stand for two texts. save sets one text after the other, until a get returns the same answer as at first.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -170,7 +170,7 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
+// old reports whether an answer shows a text that the guestbook had before, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return slices.ContainsFunc(a.data(), func(text string) bool {
 		return b.past[text] && (b.holds == nil || text != *b.holds && text != inJSON(*b.holds))

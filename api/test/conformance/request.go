@@ -19,7 +19,7 @@ import (
 type request struct {
 	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
-	fill                      int // the length up to which letters a fill the body, or the query if there is no body
+	fill                      int // if the body is shorter, letters a fill it up to this length; without a body, they fill the query
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns the request with the key and the path of the guestbook b. in also fills the body or the query up to the length fill.
+// in returns the request to the guestbook b: with its key and its path, and with a body or query filled up to the length fill.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -121,11 +121,11 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 		request.Header = r.with("User-Agent", "guestbook-conformance").header
 	}
 	if len(r.body) > 100_000 {
-		request.Header.Set("Expect", "100-continue") // so that a server can refuse the body before the client sends the body
+		request.Header.Set("Expect", "100-continue") // a server can then refuse the body before the client sends it
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
-		err = e.Err // without the URL, which may be long
+		err = e.Err // e.Err lacks the URL, which may be long
 	}
 	return response, err
 }
@@ -152,7 +152,7 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the texts that the answer to a get may stand for: the decoded JSON string, and the string's raw bytes, because
+// data returns the texts that the answer to a get may stand for. These are the decoded JSON string and the string's raw bytes, because
 // guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
@@ -171,8 +171,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request with curl. Linux limits an argument to 128 KiB, so curl reads a longer request
-// from a pipe.
+// curl returns a shell command that sends the request with curl. If the request is longer than Linux allows for an argument (128 KiB), curl
+// reads the request from a pipe.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {
@@ -215,7 +215,7 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s. printed uses a short command for a long run of the letter a.
+// printed returns shell commands that print s. For a long run of the letter a, the command is short.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

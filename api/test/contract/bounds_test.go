@@ -40,14 +40,14 @@ func sendAll(conns []net.Conn, text string) {
 	for _, c := range conns {
 		sending.Go(func() {
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = io.WriteString(c, text) // an error is fine, because nginx may have refused the request
+			_, _ = io.WriteString(c, text) // an error does not matter, because nginx may have refused the request
 		})
 	}
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for a process. The process accepts connections on the port own, and opens
-// connections to the port other.
+// kernel returns how many bytes the kernel buffers for a process. The process accepts connections on the port `own`, and connects to the
+// port `other`.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
@@ -91,7 +91,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
 			hold(t, pod, 420, c.text)
-			// Half of nginx's memory limit is reserved for 10,000 viewers.
+			// nginx needs half of its memory limit for 10,000 viewers.
 			if took := pod.Nginx.Usage().Peak; took > limit/2 {
 				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
 			}
@@ -100,7 +100,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// nginx holds a bounded number of large requests that never end, and still serves other clients.
+// nginx holds only a limited number of large requests that never end, and still serves other clients.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")

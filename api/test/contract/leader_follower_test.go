@@ -13,10 +13,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// With GUESTBOOK_KEY=guestbook, the API ignores the key in a request, and always uses the Redis key guestbook.
+// With GUESTBOOK_KEY=guestbook, the API ignores the parameter key of a request, and always uses the Redis key guestbook.
 func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{APIEnv: []string{"GUESTBOOK_KEY=guestbook"}})
-	podtest.Kill(t, pod.Slave) // so that the API sends each read to the master
+	podtest.Kill(t, pod.Slave) // without the slave, the API sends each read to the master
 	base := pod.URL() + "/guestbook.php?"
 	for i, key := range []string{"", "&key=messages", "&key=", "&key[]=x", "&key=other"} {
 		text := ",from" + strings.Repeat("!", i)

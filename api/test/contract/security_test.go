@@ -25,7 +25,7 @@ func overTLS(ports localpod.Ports, file string) []string {
 	}
 }
 
-// The API passes all contract tests if it connects to Redis over TLS as the user of redis-user.conf.
+// The API connects to Redis over TLS as the user of redis-user.conf, and passes all contract tests.
 func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	const password = `hunter2 "\$x'`
 	authority := podtest.NewAuthority(t)
@@ -51,7 +51,7 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	}
 }
 
-// Redis restarts with a certificate of another authority. The API reads the changed CA file without a restart.
+// Redis restarts with a certificate of another authority. The API trusts this authority without a restart once the CA file has changed.
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
 	ports := podtest.FreePorts(t)

@@ -83,7 +83,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts the clients of the master and of the slave until ctx ends. It is a problem if there are more clients than pool.
+// countConnections counts the clients of the master and of the slave, without replication, until ctx ends. More than pool are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	var most [2]int

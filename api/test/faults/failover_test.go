@@ -132,7 +132,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, away: writesBack, inject: func(r *rig) {
 			m := r.ha.Master()
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGSTOP))
-			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // the sentinels need up to 6 s to promote a slave
+			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // within 6 s, the sentinels promote a slave
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGCONT))
 			r.ha.demoted(m)
 		}},
