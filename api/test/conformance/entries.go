@@ -144,7 +144,7 @@ func (b *book) append(r request) (entry, error) {
 	return a.json.entry, err
 }
 
-// appends expects that the request posts an entry with this text, and that this entry is then the newest of the guestbook.
+// appends expects that the request posts an entry with this text, and that it is then the guestbook's newest entry.
 func appends(text string) keeps {
 	return func(b *book, r request) error {
 		e, err := b.append(r)
@@ -166,7 +166,7 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry. In the repeat, the format form is applied to the Idempotency-Key.
+// repeats expects that a post and its repeat return the same entry. The repeat sends its Idempotency-Key in the format form.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -203,7 +203,7 @@ func pages(book, texts, before string) keeps {
 // follows sets the guestbook's text, opens the event stream, calls the function do, and then expects exactly the events want.
 func follows(text string, do func(*book) error, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
-		time.Sleep(300*time.Millisecond + 2*b.lag) // an event stream that is opened at once might begin with a reset event because of the new text
+		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 		defer cancel()
 		response, err := b.open(ctx, r)
@@ -250,7 +250,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 	})
 }
 
-// crowd makes 500 visitors post an entry at once. If the server lacks the profile entries, each visitor sets the whole guestbook.
+// crowd makes 500 visitors post an entry at once. If the server does not support "entries", each visitor sets the whole guestbook.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

@@ -23,8 +23,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation breaks one behaviour of a guestbook. The first test case in rows must then fail. The other strings in rows are patterns of
-// path.Match: test cases that match them may also fail.
+// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field rows fail. The other strings in
+// rows are patterns of path.Match for test cases that may also fail.
 type mutation struct {
 	name     string
 	rows     []string
@@ -277,7 +277,7 @@ func TestMutations(t *testing.T) {
 			server := httptest.NewServer(m.proxy(guestbook))
 			defer server.Close()
 			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin"}
-			for _, profile := range []string{"live", "concurrent"} { // the test cases of these profiles take long
+			for _, profile := range []string{"live", "concurrent"} { // test cases of the profiles live and concurrent take long
 				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
 					args[3] += "," + profile
 				}

@@ -19,7 +19,7 @@ import (
 type request struct {
 	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
-	fill                      int // if the body is shorter, letters a fill it up to this length; without a body, they fill the query
+	fill                      int // letters a fill the body up to this length; if the request has no body, they fill the query
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -103,7 +103,7 @@ func newClient() *http.Client {
 	}
 }
 
-// open sends the request and returns the response. The caller of open closes the response's body.
+// open sends the request and returns the response. The caller of open must close the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
@@ -152,7 +152,7 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the texts that the answer to a get may stand for. These are the decoded JSON string and the string's raw bytes, because
+// data returns the texts that the answer to a get may stand for. The texts are the decoded JSON string, and the undecoded string, because
 // guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
@@ -215,7 +215,7 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s. For a long run of the letter a, the command is short.
+// printed returns shell commands that print s. If s repeats the letter a many times, the command is much shorter than s.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

@@ -18,8 +18,8 @@ type row struct {
 // keeps is the type of a check. A check sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. They run only if the server supports the profiles in the fields profile
-// and needs. A server supports the profile "keys" if it answers for more than one key.
+// A group is a list of test cases that matter for the same reason. The test cases run only if the server supports the profiles in the
+// fields profile and needs. A server supports the profile "keys" if it answers for more than one key.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -196,7 +196,7 @@ func holding(text string, k keeps) keeps {
 	}
 }
 
-// expects returns a check that repeats a request until the answer is right. It fails at a wrong answer that no lagging slave explains.
+// expects returns a check that repeats a request until the answer is right. Only a lagging slave's wrong answer is allowed.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -253,7 +253,7 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged returns a check that runs k. If the request may have written, the check then expects that the guestbook's text is unchanged.
+// unchanged returns a check that runs the check k. If the request may be a write, it also expects that the guestbook's text is unchanged.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds
@@ -270,7 +270,7 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook's text. The text FILL means the letters a that fill the request.
+// updates expects that the request sets the guestbook's text. The text "FILL" stands for the letters a that fill the request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

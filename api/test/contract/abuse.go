@@ -20,7 +20,7 @@ import (
 // probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses that nginx and the API must return. A | separates alternatives, because versions of nginx and Go differ.
+	// nginx and api are the statuses that nginx and the API must return. A | separates the statuses of different versions.
 	nginx, api string
 }
 
@@ -36,7 +36,7 @@ const (
 )
 
 var probes = []probe{
-	// These probes are not HTTP/1.
+	// These probes send bytes that are not HTTP/1.
 	{"1 MiB of random bytes", random(1 << 20), "400|", "400|"},
 	{"1 MiB of one letter", strings.Repeat("a", 1<<20), "414|400|", "400|431|"},
 	{"a TLS greeting", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + random(150), "400", "400|"},
@@ -44,7 +44,7 @@ var probes = []probe{
 	{"a Redis command", "*1\r\n$8\r\nFLUSHALL\r\n", "400|", "400|"},
 	{"empty lines", "\r\n\r\n\r\n" + get + shut, "200", "400"},
 
-	// These probes name versions of HTTP, or use pipelining.
+	// These probes have unusual versions of HTTP, or several requests on one connection.
 	{"HTTP/0.9", "GET /guestbook/\r\n", "|400", "400"},
 	{"HTTP/1.0 without a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\n\r\n", "200", "200"},
 	{"HTTP/1.0 with a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\nHost: x\r\n\r\n", "200", "200"},

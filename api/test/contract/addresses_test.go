@@ -128,7 +128,7 @@ func answering() (addresses []string) {
 	return addresses
 }
 
-// mapped reports whether anyUser exists in this user namespace. A user namespace may map only a single other user.
+// mapped reports whether anyUser exists in this user namespace. A user namespace may have only one user.
 func mapped() bool {
 	users, _ := os.ReadFile("/proc/self/uid_map")
 	return len(strings.Fields(string(users))) == 3 && strings.Fields(string(users))[2] != "1"

@@ -46,15 +46,15 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for a process. The process accepts connections on the port `own`, and connects to the
-// port `other`.
+// kernel returns how many bytes the kernel buffers for a process. The parameter own is the port of the process, and the parameter other is
+// a port to which the process connects.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue // the line is the heading of /proc/net/tcp
+			continue // the first line of /proc/net/tcp has no numbers
 		}
 		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
 			bytes += sent + received
@@ -148,7 +148,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 // Viewers read nothing of the event stream of a guestbook whose JSON is as long as possible.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // built without the race detector, because the race detector needs memory
+	binary := filepath.Join(t.TempDir(), "api") // the API without the race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

@@ -58,8 +58,8 @@ func Run(t *testing.T, base string, master Redis) {
 	}
 }
 
-// awaitGet repeats a get until the response has this status and this body, because a slave replicates with a delay. If want is "", the body
-// may be any. awaitGet returns the body.
+// awaitGet repeats a get until the response has this status and this body, because a slave replicates with a delay. If want is "", awaitGet
+// accepts any body. awaitGet returns the body.
 func awaitGet(t *testing.T, base string, status int, want string) (body string) {
 	t.Helper()
 	must.Await(t, "the answer to get", 5*time.Second, func() error {

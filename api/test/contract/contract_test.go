@@ -60,7 +60,7 @@ func TestWithoutMaster(t *testing.T) {
 	for range 3 {
 		expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 		unavailable(t, pod, writePath)
-		// The pod stays ready because the page and the reads work.
+		// Without the master, the pod stays ready, because the page and reads still work.
 		expect(t, pod.APIURL()+"/readyz", 200, "")
 	}
 
@@ -189,7 +189,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// processes returns the process IDs of the API, nginx and nginx's workers. A worker that replaces a crashed worker has another ID.
+// processes returns the process IDs of the API, nginx and nginx's workers. After a worker's crash, one ID is another.
 func processes(pod *localpod.Pod) string {
 	ended := ""
 	select {

@@ -51,7 +51,7 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	}
 }
 
-// Redis restarts with a certificate of another authority. The API trusts this authority without a restart once the CA file has changed.
+// Redis restarts with a certificate of another authority. The API reads the changed CA file without a restart.
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
 	ports := podtest.FreePorts(t)

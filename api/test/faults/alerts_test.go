@@ -32,7 +32,7 @@ func newWatch(t *testing.T) *watch {
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {
-		master = r.ha.ProxyAddr(0) // in k8s/ha/, the Service redis-master selects the proxies
+		master = r.ha.ProxyAddr(0) // with three Redis, Prometheus reaches the master through a proxy, as in k8s/ha/
 	}
 	w.master.Store(&master)
 	for i, pod := range r.pods {

@@ -17,8 +17,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. buildWithClock changes
-// Go's package time for this, because Linux has no namespace for the wall clock, and Go reads the clock without libc.
+// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set back only the API's
+// clock, buildWithClock changes Go's package time: Linux has no namespace for the wall clock.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
@@ -93,7 +93,7 @@ func (r *rig) fallbacks() int {
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns the number of connections that the slaves have accepted since they started.
+// dials returns the number of connections that the slaves have accepted since the start of the slaves.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {

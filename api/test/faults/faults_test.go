@@ -3,7 +3,7 @@
 // Package faults injects one fault at a time while simulated visitors use the guestbook. The tests then compare requests, memory and
 // recovery time with their limits.
 //
-// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its normal time. The default is 1.
+// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. FAULT_SCALE is 1 by default.
 package faults
 
 import (
@@ -23,7 +23,7 @@ const (
 	deadline = 2500 * time.Millisecond
 	// recovered is the longest time from the end of a fault until a write succeeds.
 	recovered = time.Second
-	// slack is the number of goroutines, and of files, that an API may open in addition, because connections open and close all the time.
+	// slack is how many more goroutines or files than before an API may have, because connections open and close all the time.
 	slack = 30
 )
 
@@ -41,7 +41,7 @@ type fault struct {
 	reads, writes []int
 	// keeps is the number of goroutines, and of open files, that the API may have after the fault in addition to slack.
 	keeps int
-	// away limits each time in which no write succeeds. If awayInAll is true, away limits the sum of these times instead.
+	// away limits each time in which no write succeeds. If awayInAll is true, away limits the sum of all such times.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.
@@ -62,7 +62,7 @@ type row struct {
 	memory        []int64 // peak memory in bytes of each process in measuredMemory
 	hiccup        time.Duration
 	problems      []string
-	wrong         bool // true if an answer or a stored text breaks a rule; an exceeded time limit is not enough
+	wrong         bool // true if an answer or a stored text was wrong, and not only too late
 	skipped       bool // true if this machine does not allow the fault
 	notes         []string
 	alerts        []string // names of the alerts that fired

@@ -41,7 +41,7 @@ func newHA(r *rig, s setup) *ha {
 		h.port, h.net = o.Port, o.Net
 		o.Relay = h.relay(r)
 		o.Edit = func(text string) string {
-			// Each process connects from an address of its own, so that the relays recognize the process by its address.
+			// Each process connects from its own address, by which the relays recognize the process.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
 			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)
@@ -70,7 +70,7 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address of the Service redis-master. If the test cuts connections, each frontend pod gets its own HAProxy's.
+// masterAddr returns the address of the Service redis-master. If connections are cut, each pod gets the address of one HAProxy.
 func (h *ha) masterAddr(string) (string, error) {
 	if h.port == 0 {
 		return h.proxies.addr(), nil
@@ -79,8 +79,8 @@ func (h *ha) masterAddr(string) (string, error) {
 	return h.ProxyAddr(h.pods - 1), nil
 }
 
-// watchReadiness probes each Redis, and directs readers to each Redis that is ready. The kubelet and the Service redis-slave do the same.
-// The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
+// watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet and the Service redis-slave
+// do this. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
 	ready := [3]bool{}
@@ -226,8 +226,8 @@ func haOptions(t testing.TB) localpod.HAOptions {
 		Output: func(string) io.Writer { return io.Discard }}
 }
 
-// Without the setting maxconn, HAProxy allocates memory for as many connections as its limit of open files allows. With maxconn as in
-// k8s/ha/, HAProxy accepts all connections that ten frontend pods may open.
+// Without the setting maxconn, HAProxy allocates memory for as many connections as its limit of open files allows. With the maxconn of
+// k8s/ha/, HAProxy accepts as many connections as ten frontend pods may open.
 func TestFaultsProxyConnections(t *testing.T) {
 	h := must.Get(localpod.NewHA(haOptions(t)))(t)
 	podtest.Start(t, h.Proxies[0])

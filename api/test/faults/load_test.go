@@ -30,8 +30,8 @@ const (
 // pace is the time between two requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load simulates visitors that use the guestbook at the same time. Some writers repeat each post until it succeeds, and one writer never
-// does. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. Other visitors only read.
+// load simulates visitors that use the guestbook at the same time. Some writers repeat each post until it succeeds, but one writer never
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. Other visitors only read.
 type load struct {
 	base    string
 	client  *http.Client
@@ -51,7 +51,7 @@ type load struct {
 	problems map[string]bool // violations of rules that hold under every fault
 }
 
-// newLoad returns a load for the guestbook at the URL base. It starts no visitors.
+// newLoad returns a load for the guestbook at the URL base. newLoad starts no visitors.
 func newLoad(base string) *load {
 	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -59,7 +59,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. A page of the PHP guestbook reads the key getKey. If rollback is true, unacknowledged entries may be seen.
+// startLoad starts the visitors. A page of the PHP guestbook reads the key getKey. If rollback is true, unacknowledged entries may appear.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -200,7 +200,7 @@ func (l *load) get(key string) {
 	}
 }
 
-// page reads the newest page again and again. If withSeen is true, the request has seen=ID: the page must be as new as the entry ID.
+// page reads the newest page again and again. With withSeen, the request has seen=ID: the page must be as new as the entry ID.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
@@ -273,13 +273,13 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check returns an error if no order of the requests explains all answers and the stored guestbooks. In this case, check also draws the
-// requests in .build. check adds a problem for each viewer that did not receive exactly the stored entries.
+// check returns an error if no order of the requests explains all answers and the stored guestbooks. If there is no such order, check draws
+// the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
 	}
-	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // some viewers may have received such an entry before the operator hid it
+	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // a viewer may have received an entry before the operator hid it
 	entries, _ := guestbook.Split([]byte(stored), 0)
 	entries = slices.DeleteFunc(entries, hides)
 	for _, had := range l.watched {

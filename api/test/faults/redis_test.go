@@ -112,7 +112,7 @@ func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	// Redis 6.0 has no CLIENT PAUSE WRITE. With a maxmemory of one byte, Redis 6.0 refuses all writes, and also writes of scripts.
+	// Redis 6.0 has no CLIENT PAUSE WRITE. But with a maxmemory of one byte, Redis 6.0 refuses all writes, even writes of scripts.
 	limitMemory := func(bytes int) { podtest.Do(r, before, "CONFIG", "SET", "maxmemory", bytes) }
 	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
@@ -130,7 +130,7 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases with other versions of redis-server. The environment variable PROGRAMS lists their folders.
+// otherVersions returns test cases with other versions of redis-server. The variable PROGRAMS lists the folders of the versions.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {

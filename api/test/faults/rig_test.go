@@ -28,7 +28,7 @@ type setup struct {
 	masterArgs   []string
 	apiEnv       []string
 	apiBinary    string // path of another API to run; "" means the API of this repository
-	notReady     bool   // the API must not become ready
+	notReady     bool   // the API must not become ready within two seconds
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
 	clock        bool   // the test can set the API's clock back
@@ -151,7 +151,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// A slave receives no new writes for a moment after its first sync, so startRedis waits until each slave has a new write.
+	// A slave receives no new writes for a moment after its first sync, so startRedis makes a write and waits until each slave has it.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -197,7 +197,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics fetches /metrics from a server. It returns a function from the name of a metric to its value.
+// metrics fetches /metrics from a server. metrics returns a function that maps a metric's name to its value.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")
@@ -269,7 +269,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. If there are two pods, the larger value counts.
+// peaks returns the peak memory of each measured process since its last start. If there are two pods, peaks returns the larger value.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

@@ -81,8 +81,8 @@ func (l *load) send(client *http.Client, what, path, head, text, key string) (ou
 	return outcome, done.Status
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets another key. When all are answered,
-// setAtOnce compares the answers with the values stored in Redis.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets another key. After all answers, setAtOnce
+// compares them with the values stored in Redis.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -127,7 +127,7 @@ func policy() []string {
 	root, _ := localpod.Root()
 	manifest, _ := os.ReadFile(filepath.Join(root, "k8s", "redis-master-deployment.yaml"))
 	setting := regexp.MustCompile(`(--maxmemory-policy), ([\w-]+)`).FindStringSubmatch(string(manifest))
-	return setting[min(1, len(setting)):] // if the manifest has no such option, the test case fails
+	return setting[min(1, len(setting)):] // if the manifest does not set maxmemory-policy, the test case fails
 }
 
 func untilFull(r *rig) {
@@ -137,14 +137,14 @@ func untilFull(r *rig) {
 	client := visitors.NewClient(writers)
 	defer client.CloseIdleConnections()
 	post := func(n int) (status int) {
-		for until := time.Now().Add(waitLimit); ; { // on a busy machine Redis may answer too late
+		for until := time.Now().Add(waitLimit); ; { // repeats a 503, because Redis may answer too late on a busy machine
 			_, status = l.send(client, "post", "/guestbook/entries", "text=", fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
 			if status != http.StatusServiceUnavailable || time.Now().After(until) {
 				return status
 			}
 		}
 	}
-	// A large buffer in Redis may cause a 507 for a moment. So the loop ends only when the master has refused all of a thousand posts.
+	// A large buffer in Redis may cause a 507 for a moment. The master is full only if it refuses all of a thousand posts.
 	stored := int64(0)
 	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
 		var created, other atomic.Int64
@@ -196,7 +196,7 @@ func longBook(r *rig, megabytes int, status int, words string) {
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. The other two connect to the API.
+		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. Two connect directly to the API.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

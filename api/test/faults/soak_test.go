@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestSoak simulates visitors for the time SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
+// TestSoak simulates visitors for the time $SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
@@ -16,7 +16,7 @@ func TestSoak(t *testing.T) {
 	}
 	pace *= 10 // visitors are slower than in other tests, because the check of a hundred thousand writes takes too long
 	r := newRig(t, setup{slaves: 2})
-	// The page of the PHP guestbook reads the short guestbook. The other guestbook grows, so its answers would look like a leak of memory.
+	// The page of the PHP guestbook reads the key legacyBook, which stays short. Growing answers would look like a leak of memory.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
 	time.Sleep(length / 5) // caches and connection pools fill in this time

@@ -111,8 +111,8 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression that matches the expected output. Between words, it allows any white space.
-// In place of a match of the parameter except, it allows any text. An expected line that is only "…" stands for any number of lines.
+// promises returns a regular expression that matches the expected output. This expression allows any white space between words, and any
+// text in place of a match of the parameter except. A line "…" of the expected output stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

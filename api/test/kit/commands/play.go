@@ -20,8 +20,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a bash function that bash calls in place of every program. It appends the program's arguments and input to the file $CALLS,
-// and prints a word. If the program is the $FAILS-th command, the function fails and prints nothing.
+// standIn is a bash function that bash calls in place of every program. standIn appends the program's arguments and input to the file
+// $CALLS, and prints a word. But if the program is the $FAILS-th command, standIn fails and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -36,18 +36,18 @@ const standIn = `command_not_found_handle() {
 // mentioned matches the paths of files in /tmp that a code block uses. play replaces each path by a path in a temporary folder.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read matches <NAME, with which a command reads a file of the working directory. entered matches (cd NAME, which enters a folder.
+// read matches <NAME, with which a command reads a file of the working directory. entered matches the command (cd NAME.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder ./ or .build/ before a program's name. play removes this folder, because bash calls standIn only for a program
-// whose name has no folder.
+// built matches the folder ./ or .build/ before a program's name. play removes this folder, because bash never calls standIn for a name
+// with a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter fails is the
-// number of the command that fails, or 0. The result damaged names a file that the block has emptied, although it had a text before.
+// number of the command that fails; with 0, no command fails. The result damaged is the path of a file that the block has emptied.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -115,7 +115,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. With "-f -", kubectl only does what its input describes.
+// overwrites reports whether a command may delete or overwrite something. "kubectl … -f -" does nothing without input.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -153,8 +153,8 @@ var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tie
 // verbs lists the words of kubectl that a second word must follow, as in "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague returns why a kubectl command may change objects of other applications, or "" if it cannot. Such a command selects all objects of a
-// kind, or selects objects by labels that other applications may use.
+// Vague returns why a kubectl command may change objects of other applications, or "" if it cannot. A vague command selects all objects of
+// a kind, or selects objects by labels that other applications may use.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""

@@ -1,4 +1,4 @@
-// Package history checks the answers that concurrent visitors got: the same requests, one after the other in some order, must give the same
+// Package history checks the answers to concurrent visitors: the same requests, sent one after the other in some order, must get these
 // answers. The library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request.
 package history
 
@@ -15,7 +15,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Outcome is what a visitor knows about the effect of a write.
+// Outcome is what a visitor knows about a write: whether the write has taken effect.
 type Outcome int
 
 // A Refused write has certainly changed nothing. An Unknown write may have taken effect, or may still take effect later.
@@ -29,7 +29,7 @@ const (
 type Write struct {
 	Book      string
 	Set, Hide bool
-	Text      string // the text of the entry; for a set request, of the whole guestbook
+	Text      string // the text of the entry; for a set request, the text of the whole guestbook
 	Key       string // the request's Idempotency-Key, or ""
 	Outcome   Outcome
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
@@ -65,7 +65,7 @@ func (r Read) lastID() int64 {
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	keys       map[string]int   // maps an Idempotency-Key to the number of requests with this key
+	keys       map[string]int   // maps an Idempotency-Key to the number of posts with this key
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
 	sent       map[string]int64 // maps a text to the time when it was first sent
 	begun      time.Time
@@ -98,7 +98,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // maps an answer to the index of the read that represents all reads with this answer
+	answers := map[string]int{} // maps an answer to the index of the operation that represents all reads with this answer
 	onlyPosts, first := true, true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {
@@ -108,7 +108,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			}
 			onlyPosts = onlyPosts && (first || !request.Set) // the first write may be a set that stores the initial text
 			first = false
-			// Check leaves out a refused write. If such a write has changed the guestbook nevertheless, no order explains the answers.
+			// Check leaves out a refused write. If a refused write has changed the guestbook, no order explains the answers.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// The answer of a lagging slave may be old, but not older than its newest text. The read may have started when this text was sent.
-			// Of all reads with the same answer, Check keeps only the read that ended first, because its time is the shortest.
+			// A lagging slave's answer may be older than the read, but not older than the answer's newest text: so Check moves the read's start
+			// there. Reads with the same answer then start at the same time. Of these, Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -142,8 +142,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether the guestbook's final value may come from an unknown write. If not, Check leaves the write out, because it
-// may take effect after the end. leavesTrace is right only if the guestbook's visitors only post, or if they only set.
+// leavesTrace reports whether the guestbook's final value may come from an unknown write. If it cannot, Check leaves the write out, because
+// the write may take effect after the end. leavesTrace is right only if the guestbook's visitors only post, or if they only set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {

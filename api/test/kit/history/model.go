@@ -145,7 +145,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the final value must have each entry at its id. This check rules out most wrong orders early.
+			// If visitors only post, the final value must have each entry at its id. This rules out most wrong orders early.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

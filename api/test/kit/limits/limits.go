@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// Figures maps the name of a limit to its value: a count, a number of bytes, or a number of nanoseconds. Names have these forms:
+// Figures maps the name of a limit to its value: a count, a number of bytes, or a number of nanoseconds. Limits have these names:
 //
 //	server.maxBodyBytes                   names a constant, or a field set to a constant, of package server, store, settings or main.
 //	main.WithTimeout                      names the timeout of a context in main.go.
@@ -32,7 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. If the map changed has a file's path, Read uses its text instead of the file.
+// Read returns all limits that the repository's files set. If the map changed has the path of a file, Read uses the text in the map.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -89,7 +89,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores the number in the text under this name. Unless the text is a number, with or without a unit, put stores nothing.
+// put stores a number under this name if the text is a number with or without a unit. Otherwise, put does nothing.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
@@ -181,7 +181,7 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest stores every number of a manifest under the path of its fields. The path contains the name or the index of each list item.
+// manifest stores every number of a manifest under the path of its fields. Items of lists appear in the path by name or by index.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {

@@ -19,17 +19,17 @@ const (
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20 // the master's client-output-buffer-limit for a slave
 	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit.
-	// nginxSlow and apiSlow are the sizes of a slow viewer's full socket buffers. nginx has two connections for the viewer, the API one.
+	// nginxSlow and apiSlow are the sizes of a slow viewer's full socket buffers. A viewer has two connections in nginx, and one in the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
 	// messageCopies is the number of copies of a request's bytes in the API: as received, as parsed, and in the command to Redis.
 	messageCopies = 3
-	// readCopies is how many bytes the API needs for each byte of a long guestbook: one as text, and twice up to six as JSON.
+	// readCopies is how many bytes the API needs for each byte of a long guestbook: one in text, and up to six in each of two JSON texts.
 	readCopies = 1 + 2*6
-	// visitors is the number of clients besides the viewers. nginx has two connections for each of them: to the client and to the API.
+	// visitors is the number of clients besides the viewers. nginx has two connections for each visitor: to the client and to the API.
 	visitors = 2000
 )
 
-// contradictions returns a message for each two limits that do not fit together, such as a timeout of nginx and one of the API.
+// contradictions returns a message for each rule that the limits break, such as: nginx must not give up before the API does.
 func contradictions(f Figures) (found []string) {
 	second := int64(time.Second)
 	n := func(name string) int64 {

@@ -91,7 +91,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
-		// Protected mode is off. Otherwise Redis would refuse each client whose address is not 127.0.0.1.
+		// Protected mode is off. In protected mode, Redis refuses clients whose address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
@@ -200,8 +200,8 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns the number of the master: the Redis that calls itself a master and that two or three sentinels name as the master. Master
-// returns -1 if there is no such Redis.
+// Master returns the number of the master: the Redis that calls itself a master and that two or three sentinels name as the master. If no
+// Redis is the master, Master returns -1.
 func (h *HA) Master() int {
 	for i := range h.nodes {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {

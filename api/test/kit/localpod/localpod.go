@@ -44,9 +44,9 @@ type Options struct {
 	SlaveArgs  []string                       // added to the slave's arguments
 	Password   string                         // the password of master and slave; "" is none
 	Programs   string                         // a folder that is searched for redis-server before PATH
-	Output     func(process string) io.Writer // returns the writer for a process's output
-	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil,
-	// gets the slave's address and returns the address to which the API connects.
+	Output     func(process string) io.Writer // returns the writer for a process's output.
+	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy does the same for the
+	// slave's address.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
@@ -257,7 +257,7 @@ var (
 )
 
 // reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without reserve, two
-// test processes could choose the same port before their servers listen on it.
+// test processes could choose the same port, because the servers listen only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
 		return true // a Unix socket without a file exists only on Linux

@@ -185,7 +185,7 @@ type Panel struct {
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the panels of the Grafana dashboard in k8s/monitoring. Their rates are computed over the time window, such as 5m.
+// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The panels compute rates over the time window, such as 5m.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

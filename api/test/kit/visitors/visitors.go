@@ -160,8 +160,8 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 	start := time.Now()
 	status, body, err := v.exchange(ctx, method, path, form, idempotencyKey)
 	if write := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &write) && write.Op == "write" {
-		// The server closed the idle connection before the request arrived. A client may then repeat a GET (RFC 9112, 9.3.1). net/http does so
-		// only for a request that fits into its buffer of 4 KB.
+		// The server closed the idle connection before the request arrived. A client may then repeat a GET (RFC 9112, 9.3.1), but net/http
+		// repeats only a request that fits into its buffer of 4 KB.
 		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
 	}
 	if v.Done != nil {
@@ -222,7 +222,7 @@ func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Va
 }
 
 // Watch calls the function seen with each entry of the event stream after an id (-1: with every entry), until seen returns false or ctx
-// ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. A reset event is an error.
+// ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
 		last, done, err := v.watchOnce(ctx, after, seen)
