@@ -28,7 +28,7 @@ type book struct {
 	mu    sync.Mutex
 	asked []request       // the requests of the current test case
 	holds *string         // the guestbook's text, or nil if the program does not know it
-	past  map[string]bool // texts that the guestbook has had, which a lagging slave may still show
+	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
 	lag   time.Duration   // the average delay of the slaves
 	words int
 }
@@ -88,7 +88,7 @@ type saved struct {
 }
 
 // save finds the set request that restores the guestbook of a query. guestbook.php writes \ into JSON instead of \\, so a client may read
-// its answer as two different texts. save sets each of these texts until a get returns the same answer as before.
+// its answer as two different texts. save sets one of these texts after the other until a get returns the first answer again.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -150,7 +150,7 @@ func (b *book) put(text string) error {
 	return err
 }
 
-// await repeats a get until the get returns the text.
+// await sends a get again and again until the answer has the text.
 func (b *book) await(text string) error {
 	start := time.Now()
 	replaced := inJSON(text)

@@ -38,8 +38,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Each program that stands in for guestbook.php fails exactly the test cases that a list in known/ names. After a run of the conformance
-// program, Redis holds the same guestbooks as before the run.
+// Each program that stands in for guestbook.php fails exactly the test cases that a list in known/ names. A run of the conformance program
+// leaves the guestbooks in Redis as they were before the run.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -152,7 +152,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case of the -known list passes. It also fails if no test case has a name of this list. Each
+// The conformance program fails if a test case of the -known list passes. It also fails if a name in the list is unknown. Each
 // format of the report lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})

@@ -144,7 +144,7 @@ func (b *book) append(r request) (entry, error) {
 	return a.json.entry, err
 }
 
-// appends expects that the request posts an entry with this text, and that it is then the guestbook's newest entry.
+// appends expects that the request posts an entry with this text, and that this entry is now the guestbook's newest.
 func appends(text string) keeps {
 	return func(b *book, r request) error {
 		e, err := b.append(r)
@@ -166,7 +166,7 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry. The repeat sends its Idempotency-Key in the format form.
+// repeats expects that a post and its repeat return the same entry. The parameter form is the format of the repeat's key.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -189,7 +189,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages sets the guestbook to the text book, and expects a page with these texts, whose field "before" has the value before.
+// pages sets the guestbook to the text book, and expects a page with these texts and this value of its field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -200,7 +200,7 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows sets the guestbook's text, opens the event stream, calls the function do, and then expects exactly the events want.
+// follows sets the guestbook's text, opens the event stream, calls the function do, and expects exactly the events in want.
 func follows(text string, do func(*book) error, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
 		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text

@@ -18,7 +18,7 @@ type result struct {
 	Seconds            float64
 }
 
-// Outcome returns kept or BROKEN. For a test case of the -known list, Outcome returns known if it fails, and PASSES if it passes.
+// Outcome returns kept or BROKEN. If a test case of the -known list fails, Outcome returns known. If it passes, Outcome returns PASSES.
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -82,7 +82,7 @@ func (r report) Code() int {
 	return 0
 }
 
-// Count returns how many test cases of a profile have this outcome. The profile "" stands for all profiles.
+// Count returns the number of a profile's test cases with this outcome. The profile "" stands for all profiles.
 func (r report) Count(profile, outcome string) (n int) {
 	for _, result := range r.Results {
 		if result.Outcome() == outcome && (profile == "" || profile == result.Profile) {

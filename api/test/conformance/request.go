@@ -14,8 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// A request is an HTTP request that is sent byte for byte. In a request, KEY stands for the guestbook's key, and BASE in the header
-// Referer stands for the server's URL.
+// A request is an HTTP request that is sent byte for byte. In a request, the word KEY stands for the guestbook's key. The word BASE in the
+// header Referer stands for the server's URL.
 type request struct {
 	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
@@ -108,7 +108,7 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
 	if b.asked = append(b.asked, r); r.method != http.MethodGet || strings.Contains(r.query, "set") || strings.Contains(r.query, "value") {
-		b.holds = nil // the request may be a write
+		b.holds = nil // unknown, because the request may be a write
 	}
 	b.mu.Unlock()
 	request, err := http.NewRequestWithContext(ctx, r.method, b.base.String(), strings.NewReader(r.body))
@@ -121,7 +121,7 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 		request.Header = r.with("User-Agent", "guestbook-conformance").header
 	}
 	if len(r.body) > 100_000 {
-		request.Header.Set("Expect", "100-continue") // a server can then refuse the body before the client sends it
+		request.Header.Set("Expect", "100-continue") // with this header, a server can refuse the body before the client sends it
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {

@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// hold opens n connections to nginx, writes the text to each connection, and keeps the connections open until the test ends.
+// hold opens n connections to nginx, writes the text to each connection, and keeps all of them open until the test ends.
 func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)

@@ -29,8 +29,8 @@ const (
 	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
 )
 
-// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Run then runs the tests that need a
-// connection to the Redis master. Run overwrites the Redis key messages.
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After this program, Run runs the tests
+// that need a connection to the Redis master. Run overwrites the Redis key messages.
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
@@ -80,7 +80,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects that the response has each header of want once, with exactly this value.
+// checkHeaders expects that the response has each header of the map want exactly once, with the value in the map.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {

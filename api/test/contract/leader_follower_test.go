@@ -38,7 +38,7 @@ func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	expect(t, pod.URL()+"/guestbook/entries?key=other&limit=1", 200, "")
 	must.OK(t, v.Watch(t.Context(), -1, func(_ int64, text string) bool { return text != "posted" }))
 
-	// The API recognises a repeated post by its Idempotency-Key, although the repeat has another parameter key.
+	// The API recognises a repeated post by its Idempotency-Key, even if the repeat has another value of the parameter key.
 	for _, key := range []string{"a", "b"} {
 		response, _ := must.Do(t, http.MethodPost, pod.URL()+"/guestbook/entries", strings.NewReader("text=once&key="+key),
 			"Content-Type", "application/x-www-form-urlencoded", "Idempotency-Key", "k")

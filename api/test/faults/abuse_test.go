@@ -165,8 +165,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends the text head. If the parameter drip is true, beSlow then sends one more byte each second. If read is false, beSlow never
-// reads the answer. beSlow returns when ctx ends or when the server closes the connection.
+// beSlow sends the text head. If the parameter drip is true, beSlow then sends one more byte each second. If the parameter read is false,
+// beSlow never reads the answer. beSlow returns when ctx ends or when the server closes the connection.
 func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

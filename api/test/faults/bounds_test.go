@@ -67,7 +67,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
-			continue // the entry that the reader saw was lost in the failover
+			continue // the failover has lost the entry that the reader saw
 		}
 		if !slices.Contains(allowed, status) {
 			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++

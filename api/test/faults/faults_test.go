@@ -1,7 +1,7 @@
 //go:build faults
 
-// Package faults injects one fault at a time while simulated visitors use the guestbook. The tests then compare requests, memory and
-// recovery time with their limits.
+// Package faults injects one fault at a time while simulated visitors use the guestbook. The tests compare requests, memory and recovery
+// time with their limits.
 //
 // The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. FAULT_SCALE is 1 by default.
 package faults
@@ -57,7 +57,7 @@ type row struct {
 	failed        map[int]int // number of failed requests by HTTP status; the key 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation     error // not nil if no order of the requests explains their answers
+	violation     error // not nil if no order of the requests explains the answers to them
 	before, after usage
 	memory        []int64 // peak memory in bytes of each process in measuredMemory
 	hiccup        time.Duration

@@ -31,7 +31,7 @@ const (
 var pace = 20 * time.Millisecond
 
 // load simulates visitors that use the guestbook at the same time. Some writers repeat each post until it succeeds, but one writer never
-// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. Other visitors only read.
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. All other visitors only read.
 type load struct {
 	base    string
 	client  *http.Client
@@ -48,7 +48,7 @@ type load struct {
 	last     int64 // the highest id of an acknowledged entry
 	watched  [viewers][]guestbook.Entry
 	rollback bool            // true if readers may see entries that were never acknowledged and later disappear
-	problems map[string]bool // violations of rules that hold under every fault
+	problems map[string]bool // messages about broken rules that must hold under every fault
 }
 
 // newLoad returns a load for the guestbook at the URL base. newLoad starts no visitors.

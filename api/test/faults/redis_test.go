@@ -112,7 +112,7 @@ func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	// Redis 6.0 has no CLIENT PAUSE WRITE. But with a maxmemory of one byte, Redis 6.0 refuses all writes, even writes of scripts.
+	// Redis 6.0 has no CLIENT PAUSE WRITE. A maxmemory of one byte makes Redis 6.0 refuse all writes, even writes of scripts.
 	limitMemory := func(bytes int) { podtest.Do(r, before, "CONFIG", "SET", "maxmemory", bytes) }
 	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
@@ -136,7 +136,7 @@ func otherVersions(t *testing.T) (faults []fault) {
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
 		server := filepath.Join(folder, "redis-server")
 		if _, err := os.Stat(server); err != nil {
-			continue // the folder holds other programs
+			continue // this folder has no redis-server
 		}
 		version, err := exec.Command(server, "--version").Output()
 		words := strings.Fields(string(version)) // the output is such as: Redis server v=6.0.16 …

@@ -32,7 +32,7 @@ type setup struct {
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
 	clock        bool   // the test can set the API's clock back
-	ha           bool   // run the Redis, sentinels and proxies of k8s/ha/ instead of a master and its slaves
+	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string // password of the Redis of k8s/ha/
 	cannotHide   bool   // `api hide` would fail: it connects only to the master's address, at which a slave runs after the swap of roles
@@ -245,7 +245,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay with which a sleep ended. A busy machine may add this delay to every measured time.
+// measureHiccups records the longest delay with which a sleep ended. On a busy machine, each measured time may be too long by this delay.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64

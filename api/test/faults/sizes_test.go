@@ -81,8 +81,8 @@ func (l *load) send(client *http.Client, what, path, head, text, key string) (ou
 	return outcome, done.Status
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets another key. After all answers, setAtOnce
-// compares them with the values stored in Redis.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all answers,
+// setAtOnce compares them with the values stored in Redis.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -111,7 +111,7 @@ func setAtOnce(r *rig, n int) {
 		return lengths
 	}
 	lengths := holds()
-	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // Redis may still receive bytes of earlier requests
+	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // Redis may still receive the rest of some requests
 		last = lengths
 		time.Sleep(time.Second)
 	}
@@ -196,7 +196,7 @@ func longBook(r *rig, megabytes int, status int, words string) {
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. Two connect directly to the API.
+		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. The other two connect to the API itself.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

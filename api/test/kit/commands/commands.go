@@ -23,7 +23,7 @@ import (
 	"strings"
 )
 
-// A Block is one code block of a document that begins with ```sh.
+// A Block is a code block that begins with ```sh in a document.
 type Block struct {
 	File   string // the document's path in the repository
 	Line   int
@@ -111,8 +111,8 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression that matches the expected output. This expression allows any white space between words, and any
-// text in place of a match of the parameter except. A line "…" of the expected output stands for any number of lines.
+// promises returns a regular expression that matches the expected output. The expression allows any white space between words, and any text
+// in place of a match of the parameter except. A line "…" of the expected output stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -21,7 +21,7 @@ type Call struct {
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
 // standIn is a bash function that bash calls in place of every program. standIn appends the program's arguments and input to the file
-// $CALLS, and prints a word. But if the program is the $FAILS-th command, standIn fails and prints nothing.
+// $CALLS, and prints a word. If the program is the $FAILS-th command, standIn instead fails and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :

@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail finds the code blocks of this table in which a command after a failed command does damage. Some blocks are from old documents.
+// Fail finds the code blocks of this table in which a command after a failed command does damage. Some blocks are old.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string

@@ -1,5 +1,5 @@
-// Package history checks the answers to concurrent visitors: the same requests, sent one after the other in some order, must get these
-// answers. The library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request.
+// Package history checks the answers to concurrent visitors: there must be an order in which the requests, one after the other, would get
+// these answers. The library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request.
 package history
 
 import (
@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A lagging slave's answer may be older than the read, but not older than the answer's newest text: so Check moves the read's start
-			// there. Reads with the same answer then start at the same time. Of these, Check needs only the read that ended first.
+			// A lagging slave may answer with an old text. So for Check, a read starts when its answer's newest text was first sent. All reads
+			// with equal answers start at this time, so Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {

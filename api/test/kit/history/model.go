@@ -49,7 +49,7 @@ func (s state) append(raw, text, key string) state {
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a request has set the whole guestbook. In this state, the entries have no Idempotency-Keys.
+// value returns the state after a request has set the whole guestbook. The entries of this state have no Idempotency-Keys.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -145,7 +145,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the final value must have each entry at its id. This rules out most wrong orders early.
+			// If visitors only post, the final value must have each entry at its id. Most wrong orders fail this check early.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

@@ -89,7 +89,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores a number under this name if the text is a number with or without a unit. Otherwise, put does nothing.
+// put stores a number under this name if the text is a number with or without a unit. If the text is no number, put does nothing.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
@@ -181,7 +181,7 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest stores every number of a manifest under the path of its fields. Items of lists appear in the path by name or by index.
+// manifest stores every number of a manifest under the path of its fields. In the path, a list item's name or index stands for the item.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {

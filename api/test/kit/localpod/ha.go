@@ -274,7 +274,7 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 	return c.Do(command, args...)
 }
 
-// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt and each reply of the server.
+// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt, and the wait for each reply.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
 	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))

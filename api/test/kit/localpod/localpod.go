@@ -45,8 +45,8 @@ type Options struct {
 	Password   string                         // the password of master and slave; "" is none
 	Programs   string                         // a folder that is searched for redis-server before PATH
 	Output     func(process string) io.Writer // returns the writer for a process's output.
-	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy does the same for the
-	// slave's address.
+	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil, gets the
+	// slave's address, and returns the address to which the API connects.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
@@ -141,8 +141,8 @@ func adaptNginx(root string, o Options) error {
 	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
 }
 
-// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's
-// first sync, because the master answers reads until then.
+// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's first
+// sync, because the master answers all reads before this sync.
 func (p *Pod) Start(ctx context.Context) error {
 	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
 		if err := process.Start(ctx); err != nil {
@@ -256,8 +256,8 @@ var (
 	reserved   []net.Listener // these listeners stay open until this process ends
 )
 
-// reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without reserve, two
-// test processes could choose the same port, because the servers listen only later.
+// reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without this
+// reservation, two test processes could choose the same port, because their servers listen on it only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
 		return true // a Unix socket without a file exists only on Linux

@@ -25,7 +25,7 @@ const (
 type Process struct {
 	name, path string
 	programs   string // a folder that is searched before PATH
-	dir        string // the program's working directory; "" is the caller's
+	dir        string // the program's working directory; "" means the caller's
 	args, env  []string
 	changing   sync.Mutex // protects env
 	group      bool       // if true, Kill also kills the child processes, and Start waits three times as long

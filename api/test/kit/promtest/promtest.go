@@ -131,7 +131,7 @@ func answers(url string) bool {
 	return err == nil && response.StatusCode == http.StatusOK
 }
 
-// run starts a program. The program is killed when the test ends.
+// run starts a program. The end of the test kills this program.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
