@@ -90,7 +90,7 @@ scrape_configs:
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
 	must.Hold(t, "Prometheus answers", timeout, func() bool { return answers(p.url + "/-/ready") })
-	// Prometheus also stores the metric up for a target that does not answer: the value is 0.
+	// Prometheus stores a value of the metric `up` for each target. The value is 0 if the target does not answer.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
