@@ -20,20 +20,20 @@ type book struct {
 	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // maps a profile to the reason why the server does not support the profile, or to ""
-	left  map[string]bool   // the profiles that -skip or -profiles leaves out
+	found map[string]string // maps a profile to the reason why the server does not support it; "" means that the server supports it
+	left  map[string]bool   // the profiles that the options -skip and -profiles leave out
 	notes []string
 	saved []saved
 
 	mu    sync.Mutex
 	asked []request       // the requests of the current test case
-	holds *string         // the guestbook's text; nil if unknown
-	past  map[string]bool // earlier texts, which a lagging slave may still show
+	holds *string         // the guestbook's text, or nil if the program does not know it
+	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
 	lag   time.Duration   // the average delay of the slaves
 	words int
 }
 
-// maxLag is how long a slave may take to show a write.
+// maxLag is the longest time until a slave shows a write.
 const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
@@ -81,14 +81,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// A saved is the answer to a get of a guestbook, and the set request that restores this guestbook.
+// A saved holds the answer to a get of a guestbook, and the set request that restores this guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the set request that restores the guestbook of a query. guestbook.php writes a backslash without an escape, so its JSON
-// may stand for two texts. save sets each of the possible texts until a get returns the same answer as before.
+// save finds the set request that restores the guestbook of a query. guestbook.php writes \ into JSON instead of \\, so a client may read
+// its answer as two different texts. save sets one of these texts after the other until a get returns the first answer again.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -128,8 +128,8 @@ func (b *book) restore() error {
 // has reports whether the server supports a profile.
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of the guestbook that a query reads. setting uses GET for a short text, because
-// guestbook.php ignores the body of a POST.
+// setting returns the request that sets the text of a guestbook. The parameter read is the query that reads this guestbook. setting uses
+// GET for a short text, because guestbook.php ignores the body of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {
@@ -150,7 +150,7 @@ func (b *book) put(text string) error {
 	return err
 }
 
-// await repeats a get until the get returns the text.
+// await sends a get again and again until the answer has the text.
 func (b *book) await(text string) error {
 	start := time.Now()
 	replaced := inJSON(text)
@@ -170,7 +170,7 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
+// old reports whether an answer shows a text that the guestbook had before, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return slices.ContainsFunc(a.data(), func(text string) bool {
 		return b.past[text] && (b.holds == nil || text != *b.holds && text != inJSON(*b.holds))

@@ -38,8 +38,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Programs that stand in for guestbook.php fail exactly the test cases of the lists in known/. After a run, Redis holds the same
-// guestbooks as before.
+// Each program that stands in for guestbook.php fails exactly the test cases that a list in known/ names. A run of the conformance program
+// leaves the guestbooks in Redis as they were before the run.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -76,7 +76,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 	}
 }
 
-// The program and the report's curl command send the same request.
+// The conformance program and the curl command in its report send the same request.
 func TestCurl(t *testing.T) {
 	var received []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -152,8 +152,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case of the -known list passes, and stops if the list has an unknown name. Each format of
-// the report has every test case.
+// The conformance program fails if a test case of the -known list passes. It also fails if a name in the list is unknown. Each
+// format of the report lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

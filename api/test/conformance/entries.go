@@ -144,7 +144,7 @@ func (b *book) append(r request) (entry, error) {
 	return a.json.entry, err
 }
 
-// appends expects that the request posts an entry with this text, and that the entry is then the newest entry.
+// appends expects that the request posts an entry with this text, and that this entry is now the guestbook's newest.
 func appends(text string) keeps {
 	return func(b *book, r request) error {
 		e, err := b.append(r)
@@ -158,7 +158,7 @@ func appends(text string) keeps {
 	}
 }
 
-// newest requests a page with the entry's id as the parameter seen, and expects that the page ends with this entry.
+// newest requests a page with seen=ID, where ID is the entry's id, and expects that this entry is the last on the page.
 func (b *book) newest(e entry) error {
 	return expects("a page that ends with "+e.String(), func(a answer) bool {
 		list := a.json.Entries
@@ -166,7 +166,7 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry. The repeat formats the Idempotency-Key with the parameter form.
+// repeats expects that a post and its repeat return the same entry. The parameter form is the format of the repeat's key.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -189,7 +189,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages expects that a page has these texts, and that its field before has this value.
+// pages sets the guestbook to the text book, and expects a page with these texts and this value of its field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -200,10 +200,10 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows opens the event stream of a guestbook with this text, calls do, and expects exactly the events want in this order.
+// follows sets the guestbook's text, opens the event stream, calls the function do, and expects exactly the events in want.
 func follows(text string, do func(*book) error, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
-		time.Sleep(300*time.Millisecond + 2*b.lag) // so that the stream does not begin with a reset because of the new text
+		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 		defer cancel()
 		response, err := b.open(ctx, r)
@@ -250,7 +250,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 	})
 }
 
-// crowd makes 500 visitors sign at once. Each visitor posts an entry, or sets the whole guestbook if the server lacks the profile entries.
+// crowd makes 500 visitors post an entry at once. If the server does not support "entries", each visitor sets the whole guestbook.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

@@ -23,14 +23,14 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in rows fail. The other rows are
-// patterns of path.Match for test cases that may also fail.
+// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field rows fail. The other strings in
+// rows are patterns of path.Match for test cases that may also fail.
 type mutation struct {
 	name     string
 	rows     []string
 	request  func(*http.Request)
 	response func(*http.Response, string) string // changes the response to a command or a page, and returns the body
-	event    func(string) string                 // changes an event of a stream
+	event    func(string) string                 // changes one event of an event stream
 }
 
 var mutations = []mutation{
@@ -133,7 +133,7 @@ func bodied(from, to string) func(*http.Request) {
 	}
 }
 
-// twice sends a copy of the request with a changed query before the request itself.
+// twice sends two requests: a copy of the request with a changed query, and then the request itself.
 func twice(from, to string) func(*http.Request) {
 	pattern := regexp.MustCompile(from)
 	return func(r *http.Request) {
@@ -146,7 +146,7 @@ func twice(from, to string) func(*http.Request) {
 	}
 }
 
-// whenURL changes the responses to requests whose URL matches the pattern.
+// whenURL applies the function change to a response if the request's URL matches the pattern.
 func whenURL(pattern string, change func(*http.Response, string) string) func(*http.Response, string) string {
 	matches := regexp.MustCompile(pattern)
 	return func(r *http.Response, body string) string {
@@ -171,7 +171,7 @@ func rewritten(pattern, to string) func(*http.Response, string) string {
 	return func(_ *http.Response, body string) string { return matches.ReplaceAllString(body, to) }
 }
 
-// edited replaces each match of the pattern in the events of a stream.
+// edited replaces each match of the pattern in the events of an event stream.
 func edited(pattern, to string) func(string) string {
 	matches := regexp.MustCompile(pattern)
 	return func(event string) string { return matches.ReplaceAllString(event, to) }
@@ -240,7 +240,7 @@ func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	}
 }
 
-// mutateEvents returns the stream after change has changed each event.
+// mutateEvents returns an event stream in which the function change has changed each event.
 func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
@@ -277,7 +277,7 @@ func TestMutations(t *testing.T) {
 			server := httptest.NewServer(m.proxy(guestbook))
 			defer server.Close()
 			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin"}
-			for _, profile := range []string{"live", "concurrent"} { // the test cases of these profiles take long
+			for _, profile := range []string{"live", "concurrent"} { // test cases of the profiles live and concurrent take long
 				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
 					args[3] += "," + profile
 				}

@@ -18,7 +18,7 @@ type result struct {
 	Seconds            float64
 }
 
-// Outcome returns kept or BROKEN. For a test case of the -known list, Outcome returns known if the test case fails, or else PASSES.
+// Outcome returns kept or BROKEN. If a test case of the -known list fails, Outcome returns known. If it passes, Outcome returns PASSES.
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -43,7 +43,7 @@ func (r result) Details() []string {
 	return slices.Concat(r.Asked, came, []string{"matters   " + r.Why})
 }
 
-// tryAll runs each test case of the profiles that the server supports and the user does not leave out.
+// tryAll runs the test cases of each profile that the server supports, except the profiles that the user leaves out.
 func (b *book) tryAll(known list) (results []result) {
 	for _, g := range groups() {
 		if b.left[g.profile] || !b.has(g.profile) || g.needs != "" && !b.has(g.needs) {
@@ -82,7 +82,7 @@ func (r report) Code() int {
 	return 0
 }
 
-// Count returns how many test cases of a profile have this outcome. The profile "" stands for all profiles.
+// Count returns the number of a profile's test cases with this outcome. The profile "" stands for all profiles.
 func (r report) Count(profile, outcome string) (n int) {
 	for _, result := range r.Results {
 		if result.Outcome() == outcome && (profile == "" || profile == result.Profile) {
@@ -92,7 +92,7 @@ func (r report) Count(profile, outcome string) (n int) {
 	return n
 }
 
-// Missing returns why no test case of a profile ran, or "".
+// Missing returns the reason why no test case of a profile ran, or "" if test cases ran.
 func (r report) Missing(profile string) string {
 	if r.left[profile] {
 		return "it is left out"

@@ -14,12 +14,12 @@ import (
 	"unicode/utf8"
 )
 
-// A request is an HTTP request that is sent byte for byte. In a request, KEY stands for the guestbook's key, and BASE in the header
-// Referer stands for the server's URL.
+// A request is an HTTP request that is sent byte for byte. In a request, the word KEY stands for the guestbook's key. The word BASE in the
+// header Referer stands for the server's URL.
 type request struct {
 	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
-	fill                      int // the length up to which letters a fill the body, or the query if there is no body
+	fill                      int // letters a fill the body up to this length; if the request has no body, they fill the query
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns the request with the key and the path of the guestbook b. in also fills the body or the query up to the length fill.
+// in returns the request to the guestbook b: with its key and its path, and with a body or query filled up to the length fill.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -103,12 +103,12 @@ func newClient() *http.Client {
 	}
 }
 
-// open sends the request and returns the response. The caller of open closes the response's body.
+// open sends the request and returns the response. The caller of open must close the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
 	if b.asked = append(b.asked, r); r.method != http.MethodGet || strings.Contains(r.query, "set") || strings.Contains(r.query, "value") {
-		b.holds = nil // the request may be a write
+		b.holds = nil // unknown, because the request may be a write
 	}
 	b.mu.Unlock()
 	request, err := http.NewRequestWithContext(ctx, r.method, b.base.String(), strings.NewReader(r.body))
@@ -121,11 +121,11 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 		request.Header = r.with("User-Agent", "guestbook-conformance").header
 	}
 	if len(r.body) > 100_000 {
-		request.Header.Set("Expect", "100-continue") // so that a server can refuse the body before the client sends the body
+		request.Header.Set("Expect", "100-continue") // with this header, a server can refuse the body before the client sends it
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
-		err = e.Err // without the URL, which may be long
+		err = e.Err // e.Err lacks the URL, which may be long
 	}
 	return response, err
 }
@@ -152,7 +152,7 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the texts that the answer to a get may stand for: the decoded JSON string, and the string's raw bytes, because
+// data returns the texts that the answer to a get may stand for. The texts are the decoded JSON string, and the undecoded string, because
 // guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
@@ -171,8 +171,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request with curl. Linux limits an argument to 128 KiB, so curl reads a longer request
-// from a pipe.
+// curl returns a shell command that sends the request with curl. If the request is longer than Linux allows for an argument (128 KiB), curl
+// reads the request from a pipe.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {
@@ -215,7 +215,7 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s. printed uses a short command for a long run of the letter a.
+// printed returns shell commands that print s. If s repeats the letter a many times, the command is much shorter than s.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

@@ -15,11 +15,11 @@ type row struct {
 	keeps keeps
 }
 
-// A keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
+// keeps is the type of a check. A check sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. A group's test cases run only if the server supports the profiles
-// profile and needs. A server supports the profile "keys" if the server answers for more than one key.
+// A group is a list of test cases that matter for the same reason. The test cases run only if the server supports the profiles in the
+// fields profile and needs. A server supports the profile "keys" if it answers for more than one key.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -186,7 +186,7 @@ func kubernetes(b *book, r request) error {
 	return err
 }
 
-// holding sets the guestbook's text before it runs the check k.
+// holding returns a check that first sets the guestbook's text, and then runs the check k.
 func holding(text string, k keeps) keeps {
 	return func(b *book, r request) error {
 		if err := b.put(text); err != nil {
@@ -196,7 +196,7 @@ func holding(text string, k keeps) keeps {
 	}
 }
 
-// expects returns a check that repeats the request until the answer is right. A wrong answer fails unless a lagging slave explains it.
+// expects returns a check that repeats a request until the answer is right. Only a lagging slave's wrong answer is allowed.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -229,7 +229,7 @@ func header(name, value string) keeps {
 	}
 }
 
-// shows expects an answer with the guestbook's text as JSON.
+// shows returns a check that expects an answer with the guestbook's text as JSON.
 func shows(text string) keeps {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
@@ -237,10 +237,10 @@ func shows(text string) keeps {
 	})
 }
 
-// reads sets the guestbook's text, and expects that the request returns the text and does not change the guestbook.
+// reads returns a check that sets the guestbook's text, and expects that the request returns this text and changes nothing.
 func reads(text string) keeps { return holding(text, unchanged(shows(text))) }
 
-// refuses expects the status, the body {"error": "…"}, and an unchanged guestbook.
+// refuses returns a check that expects this status, the body {"error": "…"}, and an unchanged guestbook.
 func refuses(status int) keeps {
 	refused := unchanged(expects(fmt.Sprintf(`%d {"error": "…"}`, status), func(a answer) bool {
 		return a.status == status && a.json.Error != nil && *a.json.Error != ""
@@ -253,7 +253,7 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged runs the check k. If the request may be a write, unchanged then expects that the guestbook still holds the same text.
+// unchanged returns a check that runs the check k. If the request may be a write, it also expects that the guestbook's text is unchanged.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds
@@ -270,7 +270,7 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook's text. The text FILL stands for the run of the letter a in the request.
+// updates expects that the request sets the guestbook's text. The text "FILL" stands for the letters a that fill the request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// anyUser is a user ID that no container image defines.
+// anyUser is a user ID that does not exist in any container image.
 const anyUser = 12345
 
 func TestNginxListensOnWhatThereIs(t *testing.T) {
@@ -38,7 +38,7 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 			self := exec.CommandContext(ctx, "/proc/self/exe")
 			self.Env = append(os.Environ(), "GUESTBOOK_TEST=inside", "NETWORK="+c.network, "NGINX="+filepath.Join(must.Root(t), "nginx"))
 			self.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
-			if os.Getuid() != 0 { // become root of a new user namespace
+			if os.Getuid() != 0 { // the child process becomes root of a new user namespace
 				self.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 				self.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
 				self.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
@@ -112,7 +112,7 @@ func serveInside() error {
 			return errors.New("nginx answers nowhere")
 		}
 	}
-	fmt.Print(strings.Join(answering(), " ")) // nginx listens on all addresses before it answers on any
+	fmt.Print(strings.Join(answering(), " ")) // at the first answer, nginx already listens on all its addresses
 	return nil
 }
 
@@ -128,7 +128,7 @@ func answering() (addresses []string) {
 	return addresses
 }
 
-// mapped reports whether anyUser exists in this user namespace. In a user namespace that maps only one user, anyUser does not exist.
+// mapped reports whether anyUser exists in this user namespace. A user namespace may have only one user.
 func mapped() bool {
 	users, _ := os.ReadFile("/proc/self/uid_map")
 	return len(strings.Fields(string(users))) == 3 && strings.Fields(string(users))[2] != "1"
@@ -156,7 +156,7 @@ func raiseLoopback(ipv6Only bool) error {
 	return unix.IoctlIfreq(s, unix.SIOCSIFADDR, lo)
 }
 
-// execWithoutIPv6 executes start.sh under a seccomp filter, which refuses IPv6 sockets with the error of a kernel without IPv6.
+// execWithoutIPv6 executes start.sh under a seccomp filter. The filter refuses IPv6 sockets with the error of a kernel without IPv6.
 func execWithoutIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// hold opens n connections to nginx, writes the text to each connection, and keeps the connections open until the test ends.
+// hold opens n connections to nginx, writes the text to each connection, and keeps all of them open until the test ends.
 func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
@@ -40,21 +40,21 @@ func sendAll(conns []net.Conn, text string) {
 	for _, c := range conns {
 		sending.Go(func() {
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = io.WriteString(c, text) // an error is fine, because nginx may have refused the request
+			_, _ = io.WriteString(c, text) // an error does not matter, because nginx may have refused the request
 		})
 	}
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for a process. The process accepts connections on the port own, and opens
-// connections to the port other.
+// kernel returns how many bytes the kernel buffers for a process. The parameter own is the port of the process, and the parameter other is
+// a port to which the process connects.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue // the line is the heading of /proc/net/tcp
+			continue // the first line of /proc/net/tcp has no numbers
 		}
 		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
 			bytes += sent + received
@@ -91,7 +91,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
 			hold(t, pod, 420, c.text)
-			// Half of nginx's memory limit is reserved for 10,000 viewers.
+			// nginx needs half of its memory limit for 10,000 viewers.
 			if took := pod.Nginx.Usage().Peak; took > limit/2 {
 				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
 			}
@@ -100,7 +100,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// nginx holds a bounded number of large requests that never end, and still serves other clients.
+// nginx holds only a limited number of large requests that never end, and still serves other clients.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")
@@ -148,7 +148,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 // Viewers read nothing of the event stream of a guestbook whose JSON is as long as possible.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // built without the race detector, because the race detector needs memory
+	binary := filepath.Join(t.TempDir(), "api") // the API without the race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

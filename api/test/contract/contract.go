@@ -29,8 +29,8 @@ const (
 	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
 )
 
-// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Run then makes the tests that
-// need a connection to the Redis master. Run overwrites the Redis key messages.
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After this program, Run runs the tests
+// that need a connection to the Redis master. Run overwrites the Redis key messages.
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
@@ -44,7 +44,7 @@ func Run(t *testing.T, base string, master Redis) {
 		t.Errorf("conformance leaves %.100q, it was %q", got, old)
 	}
 
-	// From here on, the Redis key of the guestbook holds a list instead of a string.
+	// In the rest of this test, the Redis key of the guestbook holds a list instead of a string.
 	must.Get(master.Do("DEL", key))(t)
 	must.Get(master.Do("RPUSH", key, "a"))(t)
 	checkError(t, awaitGet(t, base, http.StatusConflict, ""))
@@ -58,8 +58,8 @@ func Run(t *testing.T, base string, master Redis) {
 	}
 }
 
-// awaitGet repeats a get until the response has this status and this body, because a slave replicates with a delay. awaitGet accepts
-// any body if want is "", and returns the body.
+// awaitGet repeats a get until the response has this status and this body, because a slave replicates with a delay. If want is "", awaitGet
+// accepts any body. awaitGet returns the body.
 func awaitGet(t *testing.T, base string, status int, want string) (body string) {
 	t.Helper()
 	must.Await(t, "the answer to get", 5*time.Second, func() error {
@@ -80,7 +80,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects that the response has each header of want once, with exactly this value.
+// checkHeaders expects that the response has each header of the map want exactly once, with the value in the map.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {
@@ -115,5 +115,5 @@ func held(t *testing.T, master Redis) string {
 	if err != nil && !errors.Is(err, redis.ErrNil) {
 		t.Error(err)
 	}
-	return text // "" if the key does not exist
+	return text // the text is "" if the key does not exist
 }

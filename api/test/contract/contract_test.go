@@ -60,7 +60,7 @@ func TestWithoutMaster(t *testing.T) {
 	for range 3 {
 		expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 		unavailable(t, pod, writePath)
-		// The pod stays ready because the page and the reads work.
+		// Without the master, the pod stays ready, because the page and reads still work.
 		expect(t, pod.APIURL()+"/readyz", 200, "")
 	}
 
@@ -121,7 +121,7 @@ func TestNginxNamesThePodAndTheVersion(t *testing.T) {
 		if got := response.Header.Values("X-Answered-By"); len(got) != 1 || got[0] != host+" dev" {
 			t.Errorf("%s is answered by %q", path, got)
 		}
-		// Only X-Answered-By may name the version, so that one line of nginx.conf hides the pod and the version.
+		// Only the header X-Answered-By may name the pod and the version, so that one line of nginx.conf can hide both.
 		if got := response.Header.Values("X-Guestbook-Version"); len(got) > 0 {
 			t.Errorf("%s says %q as well", path, got)
 		}
@@ -189,7 +189,7 @@ func TestAbuse(t *testing.T) {
 	}
 }
 
-// processes returns the process IDs of the API, of nginx and of nginx's workers. After a worker's crash, the new worker has another ID.
+// processes returns the process IDs of the API, nginx and nginx's workers. After a worker's crash, one ID is another.
 func processes(pod *localpod.Pod) string {
 	ended := ""
 	select {

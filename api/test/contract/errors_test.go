@@ -23,7 +23,7 @@ func send(t *testing.T, pod *localpod.Pod, raw string) (*http.Response, string) 
 	c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 	defer c.Close()
 	must.OK(t, c.SetDeadline(time.Now().Add(20*time.Second)))
-	go func() { _, _ = io.WriteString(c, raw) }() // an error is fine, because nginx may refuse the request early
+	go func() { _, _ = io.WriteString(c, raw) }() // an error does not matter, because nginx may refuse the request early
 	response := must.Get(http.ReadResponse(bufio.NewReader(c), nil))(t)
 	defer response.Body.Close()
 	return response, string(must.Get(io.ReadAll(response.Body))(t))
@@ -32,7 +32,7 @@ func send(t *testing.T, pod *localpod.Pod, raw string) (*http.Response, string) 
 // head returns the head of an HTTP request with this method and path, and with these headers.
 func head(line, headers string) string { return line + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" }
 
-// nginx's own error responses are JSON, as the API's error responses are.
+// The error responses of nginx are JSON, in the form of the API's error responses.
 func TestErrorsOfNginx(t *testing.T) {
 	dir := t.TempDir()
 	pod, _ := podtest.Pod(t, localpod.Options{Dir: dir})

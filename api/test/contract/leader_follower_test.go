@@ -13,10 +13,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// With GUESTBOOK_KEY=guestbook, the API ignores the key in a request, and always uses the Redis key guestbook.
+// With GUESTBOOK_KEY=guestbook, the API ignores the parameter key of a request, and always uses the Redis key guestbook.
 func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{APIEnv: []string{"GUESTBOOK_KEY=guestbook"}})
-	podtest.Kill(t, pod.Slave) // so that the API sends each read to the master
+	podtest.Kill(t, pod.Slave) // without the slave, the API sends each read to the master
 	base := pod.URL() + "/guestbook.php?"
 	for i, key := range []string{"", "&key=messages", "&key=", "&key[]=x", "&key=other"} {
 		text := ",from" + strings.Repeat("!", i)
@@ -38,7 +38,7 @@ func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	expect(t, pod.URL()+"/guestbook/entries?key=other&limit=1", 200, "")
 	must.OK(t, v.Watch(t.Context(), -1, func(_ int64, text string) bool { return text != "posted" }))
 
-	// The API recognises a repeated post by its Idempotency-Key, although the repeat has another parameter key.
+	// The API recognises a repeated post by its Idempotency-Key, even if the repeat has another value of the parameter key.
 	for _, key := range []string{"a", "b"} {
 		response, _ := must.Do(t, http.MethodPost, pod.URL()+"/guestbook/entries", strings.NewReader("text=once&key="+key),
 			"Content-Type", "application/x-www-form-urlencoded", "Idempotency-Key", "k")

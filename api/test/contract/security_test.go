@@ -25,7 +25,7 @@ func overTLS(ports localpod.Ports, file string) []string {
 	}
 }
 
-// The API passes all contract tests if it connects to Redis over TLS as the user of redis-user.conf.
+// The API connects to Redis over TLS as the user of redis-user.conf, and passes all contract tests.
 func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	const password = `hunter2 "\$x'`
 	authority := podtest.NewAuthority(t)

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// With GET_HOSTS_FROM=env, the slave gets the IP address of its master, which may have no DNS name.
+// With GET_HOSTS_FROM=env, the slave gets its master's IP address. The IP address may have no DNS name.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
 	t.Parallel()
 	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has these addresses

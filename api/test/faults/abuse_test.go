@@ -21,10 +21,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is the largest number of connections that one API opens to the master, and also the largest number to the slaves.
+// pool is how many connections one API may open to the master. The API may open as many connections to the slaves.
 const pool = 64
 
-// crowd is the number of visitors in addition to the visitors of load.
+// crowd is the number of visitors that use the guestbook in addition to the visitors of the type load.
 const crowd = 200
 
 var abuse = []fault{
@@ -63,7 +63,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds n visitors. Each visitor sends `set` and `get` for a book of its own until ctx ends.
+// crowd adds n visitors. Until ctx ends, each visitor sends `set` and `get` for a guestbook of its own.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -83,7 +83,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts clients of the master and of the slave until ctx ends, without replication. More than pool are a problem.
+// countConnections counts clients of the master and of the slave until ctx ends. More clients than the constant pool are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	var most [2]int
@@ -141,7 +141,7 @@ func slowClients(r *rig) {
 		}
 	}
 	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true, true)
-	// nginx must store the body until its last byte arrives.
+	// nginx must store each of these bodies while it waits for the body's last byte.
 	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true, true)
 	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
 
@@ -165,8 +165,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends head and, if drip is true, one more byte each second. If read is false, beSlow never reads the answer. beSlow returns
-// when ctx ends or when the server closes the connection.
+// beSlow sends the text head. If the parameter drip is true, beSlow then sends one more byte each second. If the parameter read is false,
+// beSlow never reads the answer. beSlow returns when ctx ends or when the server closes the connection.
 func beSlow(ctx context.Context, addr, head string, drip, read bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -23,16 +23,16 @@ func newWatch(t *testing.T) *watch {
 	w := &watch{}
 	w.master.Store(new(string))
 	api := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
-	// Time runs 60 times as fast for the alerts: a minute in a rule lasts one second in this test.
+	// For the alerts, time runs 60 times as fast: a minute in an alerting rule lasts one second in this test.
 	w.prometheus = promtest.Start(t, 60, func() string { return *w.master.Load() }, api(&w.apis[0]), api(&w.apis[1]))
 	return w
 }
 
-// follow makes Prometheus scrape the rig, and waits for the first scrape, because alerts may fire before the first scrape.
+// follow makes Prometheus scrape the rig, and waits for the first scrape, because alerts may fire while there are no measurements.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {
-		master = r.ha.ProxyAddr(0) // in k8s/ha/, the Service redis-master selects the proxies
+		master = r.ha.ProxyAddr(0) // with three Redis, Prometheus reaches the master through a proxy, as in k8s/ha/
 	}
 	w.master.Store(&master)
 	for i, pod := range r.pods {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits up to ten seconds until the API has about as many goroutines and open files as before the fault.
+// settled waits until the API has about as many goroutines and open files as before the fault, but at most ten seconds.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -24,8 +24,8 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	}
 }
 
-// checkBounds adds a problem to the result for each request or measurement outside its bound. Time limits are extended by four
-// times the longest delay of a sleep, because a busy machine may add such a delay.
+// checkBounds adds a problem to the result for each request or measurement that exceeds its limit. A busy machine may delay every step, so
+// each time limit grows by four times the longest delay that measureHiccups has measured.
 func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))
@@ -63,11 +63,11 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// The slave lacks the entry, so the slave must not answer. The master has the entry but is unavailable.
+			// A read that names a new entry needs the master if the slave lacks the entry. If the master is unavailable, 503 is right.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
-			continue // the entry that the reader saw was lost in the failover
+			continue // the failover has lost the entry that the reader saw
 		}
 		if !slices.Contains(allowed, status) {
 			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
@@ -106,7 +106,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway adds a note about how long writes failed, and a problem if this time exceeds its limit.
+// checkAway adds a note about the time in which no write succeeded, and a problem if this time exceeds the field away of the fault.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

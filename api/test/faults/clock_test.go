@@ -17,13 +17,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set this clock,
-// buildWithClock compiles the API with a changed package time: Linux has no namespace for the wall clock, and Go does not use libc.
+// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set back only the API's
+// clock, buildWithClock changes Go's package time: Linux has no namespace for the wall clock.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// Go refuses an overlay for a toolchain in the module cache, so the test copies the toolchain.
+	// go build cannot replace a file of a toolchain in the module cache (option -overlay), so the test copies the toolchain.
 	goroot := filepath.Join(dir, "goroot")
 	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
 	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
@@ -75,7 +75,7 @@ func clockSetBack(r *rig) {
 		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // /metrics comes directly from the API; nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// The API does not read from a failed slave for a second (failureMemory).
+	// For one second after a slave's failure (failureMemory), the API does not read from this slave.
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))
@@ -93,7 +93,7 @@ func (r *rig) fallbacks() int {
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns the number of connections that the slaves have accepted since they started.
+// dials returns the number of connections that the slaves have accepted since the start of the slaves.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {

@@ -60,7 +60,7 @@ var haFaults = []fault{
 	{name: "three Redis, two proxies: one proxy killed, back after 5 s", bound: "no read fails; what is in flight gets 503, and a repeat is safe",
 		setup: setup{ha: true}, writes: unavailable, away: 2 * time.Second, inject: func(r *rig) {
 			podtest.Kill(r, r.ha.Proxies[0])
-			time.Sleep(time.Second) // as long as a Service still lists the dead proxy
+			time.Sleep(time.Second) // in this second, a Service would still list the dead proxy
 			r.ha.proxies.to(r.ha.ProxyAddr(1))
 			time.Sleep(scaled(4 * time.Second))
 			podtest.Start(r, r.ha.Proxies[0])
@@ -106,7 +106,7 @@ var haFaults = []fault{
 				podtest.Stop(r, proxy)
 				proxy.Setenv(passwords(password)...)
 				podtest.Start(r, proxy)
-				time.Sleep(time.Second) // time for the proxy to find the master
+				time.Sleep(time.Second) // the proxy needs this time to find the master
 			}
 			r.ha.proxies.to(r.ha.ProxyAddr(0), r.ha.ProxyAddr(1))
 			r.ha.SetPassword(password)
@@ -132,12 +132,12 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, away: writesBack, inject: func(r *rig) {
 			m := r.ha.Master()
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGSTOP))
-			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // at least 6 s, so that the sentinels promote a slave meanwhile
+			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // within 6 s, the sentinels promote a slave
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGCONT))
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// Until the cut-off master notices that it has no slaves, the pod beside this master reads entries that no slave has.
+		// The cut-off master accepts writes until it notices that it has no slaves. One pod may read entries that only this master has.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()
@@ -156,7 +156,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			r.ha.lose(true)
-			for range 3 { // until the slaves have been without their master for more than 15 s
+			for range 3 { // the slaves must be without their master for more than 15 s
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}

@@ -1,9 +1,9 @@
 //go:build faults
 
-// Package faults injects one fault at a time while simulated visitors use the guestbook. It then checks that requests, memory and
-// recovery time stayed within their bounds.
+// Package faults injects one fault at a time while simulated visitors use the guestbook. The tests compare requests, memory and recovery
+// time with their limits.
 //
-// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its normal time. The default is 1.
+// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. FAULT_SCALE is 1 by default.
 package faults
 
 import (
@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	warmUp = 1500 * time.Millisecond // time for which visitors use the guestbook before the fault
+	warmUp = 1500 * time.Millisecond // visitors use the guestbook for this time before the fault
 	after  = 2 * time.Second
 	// deadline is the longest time that a request may take: settings.RequestTimeout and half a second of tolerance.
 	deadline = 2500 * time.Millisecond
 	// recovered is the longest time from the end of a fault until a write succeeds.
 	recovered = time.Second
-	// slack is how many more goroutines or files the API may have after a fault, because connections open and close all the time.
+	// slack is how many more goroutines or files than before an API may have, because connections open and close all the time.
 	slack = 30
 )
 
-// fault is one test case: what breaks, in which setup, and which failures are allowed meanwhile.
+// fault is one test case: the fault, the setup in which it occurs, and the requests that may fail until the fault is over.
 type fault struct {
 	name, bound string
 	setup       setup
@@ -35,13 +35,13 @@ type fault struct {
 	prepare func(*rig)
 	// inject causes the fault, and returns when the fault is over.
 	inject func(*rig)
-	// instead, if not nil, runs instead of the visitors and of inject.
+	// instead, if not nil, replaces the simulated visitors and the function inject.
 	instead func(*rig)
 	// reads and writes list the HTTP statuses with which reads and writes may fail until the fault is over.
 	reads, writes []int
-	// keeps is how many goroutines and open files the API may have after the fault in addition to slack.
+	// keeps is the number of goroutines, and of open files, that the API may have after the fault in addition to slack.
 	keeps int
-	// away is the longest time for which writes may fail without a break. If awayInAll is true, away limits the sum of these times.
+	// away limits each time in which no write succeeds. If awayInAll is true, away limits the sum of all such times.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.
@@ -57,13 +57,13 @@ type row struct {
 	failed        map[int]int // number of failed requests by HTTP status; the key 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation     error // why no order of the requests explains their answers
+	violation     error // not nil if no order of the requests explains the answers to them
 	before, after usage
 	memory        []int64 // peak memory in bytes of each process in measuredMemory
 	hiccup        time.Duration
 	problems      []string
-	wrong         bool // a promise was broken, not only a time limit exceeded
-	skipped       bool // this machine does not allow the fault
+	wrong         bool // true if an answer or a stored text was wrong, and not only too late
+	skipped       bool // true if this machine does not allow the fault
 	notes         []string
 	alerts        []string // names of the alerts that fired
 }

@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach only ready Redis, as in Kubernetes.
+// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach a Redis only if it is ready.
 type ha struct {
 	*localpod.HA
 	r        *rig
@@ -41,7 +41,7 @@ func newHA(r *rig, s setup) *ha {
 		h.port, h.net = o.Port, o.Net
 		o.Relay = h.relay(r)
 		o.Edit = func(text string) string {
-			// Each process connects from an address of its own, so that the relays recognize the process by its address.
+			// Each process connects from its own address, by which the relays recognize the process.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
 			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)
@@ -70,7 +70,7 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address of the Service redis-master, or of one HAProxy for each frontend pod if the test cuts connections.
+// masterAddr returns the address of the Service redis-master. If connections are cut, each pod gets the address of one HAProxy.
 func (h *ha) masterAddr(string) (string, error) {
 	if h.port == 0 {
 		return h.proxies.addr(), nil
@@ -79,8 +79,8 @@ func (h *ha) masterAddr(string) (string, error) {
 	return h.ProxyAddr(h.pods - 1), nil
 }
 
-// watchReadiness probes each Redis and directs readers to the ready Redis, as the kubelet and the Service redis-slave do. The period
-// and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
+// watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet and the Service redis-slave
+// do this. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
 	ready := [3]bool{}
@@ -138,8 +138,8 @@ func (h *ha) lose(machine bool) int {
 	return m
 }
 
-// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod: if Redis i is the master, the preStop
-// hook leave.sh first makes the sentinels promote another Redis.
+// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod. If Redis i is the master, the preStop hook leave.sh
+// first makes the sentinels promote another Redis.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))
@@ -193,7 +193,7 @@ func (h *ha) healthy() {
 	must.Await(h.r, "all three are in order", time.Minute, func() error { return h.Healthy(context.Background()) })
 }
 
-// demoted waits until all three Redis are healthy, and fails the test if the Redis with the index before is still the master.
+// demoted waits until all three Redis are healthy, and fails the test if Redis number before is still the master.
 func (h *ha) demoted(before int) {
 	h.r.Helper()
 	if h.healthy(); h.Master() == before {
@@ -209,7 +209,7 @@ func (h *ha) do(command string, args ...any) any {
 	return podtest.Do(h.r, c, command, args...)
 }
 
-// write appends an empty string to the book through the second proxy. The error is nil if the master accepts writes.
+// write appends an empty string to the guestbook through the second proxy. The error is nil if the master accepts writes.
 func (h *ha) write() error {
 	c, err := h.Dial(h.ProxyAddr(1), time.Second)
 	if err != nil {
@@ -226,8 +226,8 @@ func haOptions(t testing.TB) localpod.HAOptions {
 		Output: func(string) io.Writer { return io.Discard }}
 }
 
-// Without maxconn, HAProxy allocates memory for as many connections as its limit of open files allows. With the maxconn of k8s/ha/,
-// HAProxy accepts all connections that ten pods of the frontend may open.
+// Without the setting maxconn, HAProxy allocates memory for as many connections as its limit of open files allows. With the maxconn of
+// k8s/ha/, HAProxy accepts as many connections as ten frontend pods may open.
 func TestFaultsProxyConnections(t *testing.T) {
 	h := must.Get(localpod.NewHA(haOptions(t)))(t)
 	podtest.Start(t, h.Proxies[0])

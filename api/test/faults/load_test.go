@@ -23,15 +23,15 @@ const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
 	toHide           = "to be hidden, entry "
-	// waitLimit is the longest time for which a test waits: for a post repeated until it succeeds, or for an event.
+	// waitLimit is the longest time for which a test waits: until a repeated post succeeds, or until an event arrives.
 	waitLimit = 30 * time.Second
 )
 
 // pace is the time between two requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load simulates visitors that use the guestbook at the same time. Writers repeat each post until it succeeds, and one more writer
-// never repeats a post. An operator hides entries. An old page overwrites a book of its own. Other visitors read books, pages and events.
+// load simulates visitors that use the guestbook at the same time. Some writers repeat each post until it succeeds, but one writer never
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. All other visitors only read.
 type load struct {
 	base    string
 	client  *http.Client
@@ -47,11 +47,11 @@ type load struct {
 	requests []visitors.Request
 	last     int64 // the highest id of an acknowledged entry
 	watched  [viewers][]guestbook.Entry
-	rollback bool            // readers may see entries that were never acknowledged and later disappear
-	problems map[string]bool // violations of rules that hold under every fault
+	rollback bool            // true if readers may see entries that were never acknowledged and later disappear
+	problems map[string]bool // messages about broken rules that must hold under every fault
 }
 
-// newLoad returns a load for the guestbook at the URL base. It starts no visitors.
+// newLoad returns a load for the guestbook at the URL base. newLoad starts no visitors.
 func newLoad(base string) *load {
 	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -59,7 +59,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. An old page reads the book getKey. If rollback is true, readers may see unacknowledged entries.
+// startLoad starts the visitors. A page of the PHP guestbook reads the key getKey. If rollback is true, unacknowledged entries may appear.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -148,7 +148,7 @@ func (l *load) acknowledge(id int64) {
 	l.last = max(l.last, id)
 }
 
-// setAgainAndAgain sends one `set` after the other, as an old page does, and repeats each `set` until it is acknowledged.
+// setAgainAndAgain sends one `set` after the other, as a page of the PHP guestbook does, and repeats each until it is acknowledged.
 func (l *load) setAgainAndAgain(ctx context.Context) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -193,19 +193,19 @@ func (l *load) hide(ctx context.Context, api *localpod.Process) {
 	}
 }
 
-// get reads the whole book again and again, as an old page does.
+// get reads a whole guestbook again and again, as a page of the PHP guestbook does.
 func (l *load) get(key string) {
 	for v := l.visitor(); pause(l.reading); {
 		_, _ = v.Get(context.Background(), key)
 	}
 }
 
-// page reads the newest page again and again. If withSeen is true, the request names an entry (seen=ID) that the page must not lack.
+// page reads the newest page again and again. With withSeen, the request has seen=ID: the page must be as new as the entry ID.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // every half second, name an entry that is half a second old, because each slave in sync has it by then
+		if withSeen && i%25 == 0 { // every half second, the request names an entry that is half a second old, because each slave in sync has this entry
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()
@@ -273,13 +273,13 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check returns an error if no order of the requests explains all answers and the stored books, and draws these requests in .build.
-// check also adds a problem for each viewer that did not receive exactly the stored entries.
+// check returns an error if no order of the requests explains all answers and the stored guestbooks. If there is no such order, check draws
+// the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
 	}
-	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // some viewers received such an entry before the operator hid it
+	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // a viewer may have received an entry before the operator hid it
 	entries, _ := guestbook.Split([]byte(stored), 0)
 	entries = slices.DeleteFunc(entries, hides)
 	for _, had := range l.watched {

@@ -15,7 +15,7 @@ type cuttable struct {
 	port int
 	net  string
 
-	off     int // number of the Redis that is cut off, from 1; 0 if none is
+	off     int // number of the Redis that is cut off (1, 2 or 3), or 0
 	changed *sync.Cond
 }
 
@@ -42,7 +42,7 @@ func (c *cuttable) relay(r *rig) func(addr string) (string, error) {
 	}
 }
 
-// wait blocks while the connection from the address source to the node is cut. At the end of the test, wait returns false.
+// wait waits while the address source is cut off from Redis number node. At the end of the test, wait returns false.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *cuttable) wait(source string, node int) bool {
 	return !c.closed
 }
 
-// blocked reports whether the connection from source to node is cut. Only the first proxy, its pod and the test reach a cut-off node.
+// blocked reports whether source is cut off from Redis number node. Only the first proxy, its pod and the test reach a cut-off Redis.
 func (c *cuttable) blocked(source string, node int) bool {
 	last, inside := strings.CutPrefix(source, c.net+".")
 	if c.off == 0 || !inside || last == "11" {

@@ -35,7 +35,7 @@ var redisFaults = []fault{
 	{name: "one of two slaves killed, back after 3 s", bound: "nothing fails",
 		setup: setup{slaves: 2}, inject: func(r *rig) {
 			podtest.Kill(r, r.pods[1].Slave)
-			time.Sleep(time.Second) // as long as a Service still lists the dead slave
+			time.Sleep(time.Second) // in this second, a Service would still list the dead slave
 			r.slaves.to(addr(r.pods[0].Ports.Slave))
 			time.Sleep(scaled(2 * time.Second))
 			r.slaveBack(1)
@@ -112,13 +112,13 @@ func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	// Redis 6.0 has no CLIENT PAUSE WRITE. A maxmemory of one byte makes Redis 6.0 refuse writes instead, even those in scripts.
+	// Redis 6.0 has no CLIENT PAUSE WRITE. A maxmemory of one byte makes Redis 6.0 refuse all writes, even writes of scripts.
 	limitMemory := func(bytes int) { podtest.Do(r, before, "CONFIG", "SET", "maxmemory", bytes) }
 	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
 		limitMemory(1)
 	}
-	const offset = "master_repl_offset" // field of INFO: how many bytes of the replication stream a Redis has
+	const offset = "master_repl_offset" // this field of INFO is the number of bytes that a Redis has of the replication stream
 	must.Hold(r, "the slave has all", waitLimit, func() bool { return r.info(oldPort, "replication", offset) == r.info(newPort, "replication", offset) })
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
@@ -130,13 +130,13 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases with other versions of redis-server. The environment variable PROGRAMS lists their folders.
+// otherVersions returns test cases with other versions of redis-server. The variable PROGRAMS lists the folders of the versions.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
 		server := filepath.Join(folder, "redis-server")
 		if _, err := os.Stat(server); err != nil {
-			continue // the folder holds other programs
+			continue // this folder has no redis-server
 		}
 		version, err := exec.Command(server, "--version").Output()
 		words := strings.Fields(string(version)) // the output is such as: Redis server v=6.0.16 …

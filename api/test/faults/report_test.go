@@ -92,14 +92,14 @@ func publish(t *testing.T, rows []row) {
 	}
 }
 
-// buildFile creates the folder .build if there is none, and returns the path of a file in .build.
+// buildFile creates the folder .build unless it exists, and returns the path of a file in .build.
 func buildFile(name string) string {
 	root, err := localpod.Root()
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 	}
 	if err != nil {
-		panic(err) // the tests run outside the repository
+		panic(err) // the tests do not run inside the repository
 	}
 	return filepath.Join(root, ".build", strings.ReplaceAll(name, "/", " "))
 }

@@ -24,18 +24,18 @@ import (
 // setup holds the options of newRig. The zero value means one pod, one slave, and toxiproxy between the API and Redis.
 type setup struct {
 	pods, slaves int  // number of pods and number of slaves, at most 2 each; 0 means 1
-	direct       bool // the API reaches Redis without toxiproxy, so that the connections of the API can be counted
+	direct       bool // the API reaches Redis without toxiproxy, so that the test can count the API's connections
 	masterArgs   []string
 	apiEnv       []string
-	apiBinary    string // path of another API to run; "" for the API of this repository
-	notReady     bool   // the API must not become ready
-	programs     string // folder of the redis-server to run; "" for the redis-server of PATH
-	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" for no tmpfs
+	apiBinary    string // path of another API to run; "" means the API of this repository
+	notReady     bool   // the API must not become ready within two seconds
+	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
+	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
 	clock        bool   // the test can set the API's clock back
-	ha           bool   // run the Redis, sentinels and proxies of k8s/ha/ instead of a master and its slaves
+	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string // password of the Redis of k8s/ha/
-	cannotHide   bool   // `api hide` would fail, because it connects only to the master's address, at which a slave runs after the swap
+	cannotHide   bool   // `api hide` would fail: it connects only to the master's address, at which a slave runs after the swap of roles
 }
 
 // rig is the system into which a test injects a fault:
@@ -151,7 +151,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// For a moment after its first sync, a slave receives no new writes.
+	// A slave receives no new writes for a moment after its first sync, so startRedis makes a write and waits until each slave has it.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -188,7 +188,7 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage is the number of goroutines and open files of an API, and its memory.
+// usage holds the numbers of goroutines and open files of an API, and its memory.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {
@@ -197,7 +197,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics fetches /metrics from a server. It returns a function that returns the value of the metric with a given name.
+// metrics fetches /metrics from a server. metrics returns a function that maps a metric's name to its value.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")
@@ -245,7 +245,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay of a sleep in nanoseconds. A busy machine may add this delay to every measured time.
+// measureHiccups records the longest delay with which a sleep ended. On a busy machine, each measured time may be too long by this delay.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -259,7 +259,7 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// measuredMemory lists the processes whose memory is measured, and for each the memory limit in its manifest.
+// measuredMemory lists the processes whose memory is measured, and for each process the name of its memory limit.
 var measuredMemory = []struct {
 	name, limit string
 	process     func(*localpod.Pod) *localpod.Process
@@ -269,7 +269,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. Of two pods, the larger peak counts.
+// peaks returns the peak memory of each measured process since its last start. If there are two pods, peaks returns the larger value.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

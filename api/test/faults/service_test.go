@@ -18,8 +18,8 @@ type connections struct {
 	closed bool
 }
 
-// join dials addr, and copies bytes between the two connections until either ends. If the function may is not nil, join calls the
-// function before each write, and stops when the function returns false.
+// join connects to addr, and copies bytes from each connection to the other until one of them ends. If the parameter may is not nil, join
+// calls this function before each write, and stops when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -96,7 +96,7 @@ func reset(c net.Conn) {
 	c.Close()
 }
 
-// service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections keep their backend.
+// service stands for a Service of Kubernetes. New connections go to the backends in turn. An open connection stays at its backend.
 type service struct {
 	connections
 	listener net.Listener
@@ -124,7 +124,7 @@ func newService(t testing.TB, backends ...string) *service {
 
 func (s *service) addr() string { return s.listener.Addr().String() }
 
-// to replaces the list of backends of the service. Only new connections use the new list.
+// to replaces the list of backends of the service. Open connections stay at their old backends.
 func (s *service) to(backends ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

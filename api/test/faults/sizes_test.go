@@ -26,7 +26,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// sizes are test cases with very large requests and books, with as many viewers as allowed, and with a clock that is set back.
+// sizes are test cases with very large requests and guestbooks, with as many viewers as allowed, and with a clock that is set back.
 var sizes = []fault{
 	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
 		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
@@ -51,7 +51,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: append([]string{"--maxmemory", "20mb"}, policy()...)}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// send posts a form whose body is head and text, records the request, and returns the outcome of the write and the HTTP status.
+// send posts a form whose body is head followed by text, records the request, and returns the outcome of the write and the HTTP status.
 func (l *load) send(client *http.Client, what, path, head, text, key string) (outcome history.Outcome, status int) {
 	q, err := http.NewRequest(http.MethodPost, l.base+path, io.MultiReader(strings.NewReader(head), strings.NewReader(text)))
 	if err != nil {
@@ -81,8 +81,8 @@ func (l *load) send(client *http.Client, what, path, head, text, key string) (ou
 	return outcome, done.Status
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each `set` writes another key. Afterwards setAtOnce
-// compares the answers with the values stored in Redis.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all answers,
+// setAtOnce compares them with the values stored in Redis.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -111,7 +111,7 @@ func setAtOnce(r *rig, n int) {
 		return lengths
 	}
 	lengths := holds()
-	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // Redis may still receive bytes of earlier requests
+	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // Redis may still receive the rest of some requests
 		last = lengths
 		time.Sleep(time.Second)
 	}
@@ -127,7 +127,7 @@ func policy() []string {
 	root, _ := localpod.Root()
 	manifest, _ := os.ReadFile(filepath.Join(root, "k8s", "redis-master-deployment.yaml"))
 	setting := regexp.MustCompile(`(--maxmemory-policy), ([\w-]+)`).FindStringSubmatch(string(manifest))
-	return setting[min(1, len(setting)):] // if the manifest has no such option, the test case fails
+	return setting[min(1, len(setting)):] // if the manifest does not set maxmemory-policy, the test case fails
 }
 
 func untilFull(r *rig) {
@@ -137,14 +137,14 @@ func untilFull(r *rig) {
 	client := visitors.NewClient(writers)
 	defer client.CloseIdleConnections()
 	post := func(n int) (status int) {
-		for until := time.Now().Add(waitLimit); ; { // on a busy machine Redis may answer too late
+		for until := time.Now().Add(waitLimit); ; { // repeats a 503, because Redis may answer too late on a busy machine
 			_, status = l.send(client, "post", "/guestbook/entries", "text=", fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
 			if status != http.StatusServiceUnavailable || time.Now().After(until) {
 				return status
 			}
 		}
 	}
-	// A large buffer in Redis may cause a 507 for a moment, so the master counts as full once all of a thousand posts are refused.
+	// A large buffer in Redis may cause a 507 for a moment. The master is full only if it refuses all of a thousand posts.
 	stored := int64(0)
 	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
 		var created, other atomic.Int64
@@ -176,7 +176,7 @@ func untilFull(r *rig) {
 	}
 }
 
-// makeLongBook writes a book of the given size in megabytes to the key `long`, and waits until the slaves have the book.
+// makeLongBook writes a guestbook of the given size in megabytes to the key `long`, and waits until the slaves have it.
 func makeLongBook(r *rig, megabytes int) {
 	master := podtest.Dial(r, r.masterPort)
 	piece := strings.Repeat(","+strings.Repeat("x", 999), 1000) // a thousand entries of a thousand bytes
@@ -189,14 +189,14 @@ func makeLongBook(r *rig, megabytes int) {
 	}
 }
 
-// longBook sends `get` for the key `long` from four clients that never read the answer, and from four ordinary clients. The
-// ordinary clients must receive the whole book, or an error with the given status and words.
+// longBook sends `get` for the key `long` from four clients that never read the answer, and from four ordinary clients. The ordinary
+// clients must receive the whole guestbook, or an error with the given status and words.
 func longBook(r *rig, megabytes int, status int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four slow readers connect to nginx, which buffers the answer on disk. The other two connect to the API.
+		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. The other two connect to the API itself.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

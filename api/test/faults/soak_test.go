@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// TestSoak simulates visitors for the time SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
+// TestSoak simulates visitors for the time $SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		t.Skip("SOAK says for how long, such as 10m")
 	}
-	pace *= 10 // slower visitors, because the check of a history with a hundred thousand writes takes too long
+	pace *= 10 // visitors are slower than in other tests, because the check of a hundred thousand writes takes too long
 	r := newRig(t, setup{slaves: 2})
-	// Old pages read the short book. The other book grows, and ever longer answers would look like a leak of memory.
+	// The page of the PHP guestbook reads the key legacyBook, which stays short. Growing answers would look like a leak of memory.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
-	time.Sleep(length / 5) // time for caches and connection pools to fill
+	time.Sleep(length / 5) // caches and connection pools fill in this time
 
 	var at []time.Duration
 	var held []usage

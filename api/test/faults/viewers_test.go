@@ -29,7 +29,7 @@ func allViewers(r *rig) {
 		if err != nil {
 			return nil, "", err
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the error can be ignored, because a Write to a closed connection fails as well
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the error does not matter, because a Write to a closed connection fails as well
 		head := make([]byte, 4096)
 		n := 0
 		if _, err = io.WriteString(c, request); err == nil {

@@ -1,17 +1,17 @@
-// Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs the commands as a
-// reader would.
+// Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs
+// the commands as a reader of the documents would.
 //
-// Each code block that begins with ```sh runs in its own shell. If a code block that begins with ```text follows, this is the expected
-// output. The words after "sh" choose how the tests treat the code block:
+// Each code block that begins with ```sh runs in its own shell. If a code block that begins with ```text follows, its text is the expected
+// output. The words after ```sh choose how the tests treat the code block:
 //
-//	cluster:     `make e2e` runs the code on a cluster. Without this word or one of the next three, `make test` runs the code.
-//	e2e:         Another test of `make e2e` runs the code, in the state of the cluster that the code needs.
-//	release:     Another test of `make test` runs the code, in a folder with the files of a release.
+//	cluster:     `make e2e` runs the code on a cluster. Without the words cluster, e2e, release and by-hand, `make test` runs the code.
+//	e2e:         A separate test of `make e2e` runs the code, once the cluster is in the state that the code needs.
+//	release:     A separate test of `make test` runs the code, in a folder with the files of a release.
 //	by-hand:     No test runs the code, because the code takes too long or needs something that tests lack.
 //	background:  The command runs until the end of the document, as in a second terminal.
-//	repeat:      The test runs the code again until the output is as expected.
-//	fails:       The exit code must not be 0.
-//	figures:     The numbers in the output may differ.
+//	repeat:      The test repeats the code until the output is as expected.
+//	fails:       The code must fail: its exit code must not be 0.
+//	figures:     The numbers in the actual output may differ from the numbers in the document.
 package commands
 
 import (
@@ -23,13 +23,13 @@ import (
 	"strings"
 )
 
-// A Block is one code block of a document that begins with ```sh.
+// A Block is a code block that begins with ```sh in a document.
 type Block struct {
 	File   string // the document's path in the repository
 	Line   int
 	Words  []string // the words after ```sh
 	Text   string
-	Output string // the output that the document shows; "" is none
+	Output string // the output that the document shows, or ""
 }
 
 // Is reports whether the code block has this word after ```sh.
@@ -74,7 +74,7 @@ func Read(root, file string) (blocks []Block, err error) {
 	}
 	var words, lines []string // the words and the lines of the code block that is being read
 	var indent string
-	follows := false // true if only blank lines have followed the last code block with ```sh
+	follows := false // true while only blank lines have followed a code block with ```sh
 	for i, line := range strings.Split(string(content), "\n") {
 		info, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
@@ -104,15 +104,15 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// aside matches the parts of an expected output that may differ: "…", the suffix of a Deployment's pod, percentages, and ages.
+// aside matches the parts of the expected output that may differ: "…", the random end of a pod's name, percentages, and ages.
 // asideOrFigure also matches every number.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression for an output. The regular expression allows any space between words, and any text in place of
-// the parts that except matches. In a document, a line of "…" alone stands for any number of lines of output.
+// promises returns a regular expression that matches the expected output. The expression allows any white space between words, and any text
+// in place of a match of the parameter except. A line "…" of the expected output stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

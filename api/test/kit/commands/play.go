@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A Call is one command that a block of a document runs.
+// A Call is one command that a code block of a document runs.
 type Call struct {
 	Args  []string
 	Input string // the standard input, from a pipe or a file
@@ -20,8 +20,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a bash function that runs in place of every program. standIn writes the program's arguments and input to the file $CALLS,
-// and prints a word. For command number $FAILS, standIn fails instead of printing a word.
+// standIn is a bash function that bash calls in place of every program. standIn appends the program's arguments and input to the file
+// $CALLS, and prints a word. If the program is the $FAILS-th command, standIn instead fails and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -33,21 +33,21 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned matches the paths of files in /tmp, which are outside of the repository.
+// mentioned matches the paths of files in /tmp that a code block uses. play replaces each path by a path in a temporary folder.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read matches a file of the working directory that a command reads. entered matches a folder that a command enters with cd.
+// read matches <NAME, with which a command reads a file of the working directory. entered matches the command (cd NAME.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder in the path of a built program. play removes the folder, because bash runs standIn only for a program
-// without a folder.
+// built matches the folder ./ or .build/ before a program's name. play removes this folder, because bash never calls standIn for a name
+// with a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
-// play runs a block in bash, with standIn in place of every program, and returns the commands that ran. The parameter fails is the
-// number of the command that fails; 0 is none. The result damaged is a file that existed before and that the block has emptied.
+// play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter fails is the
+// number of the command that fails; with 0, no command fails. The result damaged is the path of a file that the block has emptied.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -115,7 +115,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. A kubectl command with "-f -" and no input changes nothing.
+// overwrites reports whether a command may delete or overwrite something. "kubectl … -f -" does nothing without input.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -123,8 +123,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block once for each of its commands, and makes another command fail each time. Fail returns the number of plays, and
-// a fault for each play in which a command after the failed command may delete or overwrite something.
+// Fail plays a block once for each of its commands: the first command fails in the first play, the second in the second play, and so on.
+// Fail returns the number of plays, and a message for each play in which a later command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -150,11 +150,11 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 // precise lists the label selectors that match only objects of the guestbook.
 var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
 
-// verbs lists the first words of kubectl's commands of two words, such as "rollout restart".
+// verbs lists the words of kubectl that a second word must follow, as in "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague returns why a kubectl command may change objects that do not belong to the guestbook, or "". A vague command selects all
-// objects of a kind, or selects objects by labels that other applications may use.
+// Vague returns why a kubectl command may change objects of other applications, or "" if it cannot. A vague command selects all objects of
+// a kind, or selects objects by labels that other applications may use.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail finds the unsafe blocks among blocks that the documents once had or might have.
+// Fail finds the code blocks of this table in which a command after a failed command does damage. Some blocks are old.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string

@@ -18,8 +18,8 @@ import (
 type Shell struct {
 	Dir      string            // the working directory, which is the repository
 	Env      []string          // the whole environment of the commands
-	Preamble string            // runs before each block, and defines functions in place of programs that a test lacks
-	Replace  *strings.Replacer // replaces a reader's values, such as ports, by the test's values; nil replaces nothing
+	Preamble string            // shell code that runs before each block: functions in place of programs that a test lacks
+	Replace  *strings.Replacer // replaces values of the documents, such as ports, by the test's values; nil replaces nothing
 	running  map[string]*background
 }
 
@@ -30,7 +30,7 @@ type background struct {
 	ended chan error
 }
 
-// Run runs a block and returns its output. If the output differs from the document, Run returns an error with the actual output.
+// Run runs a block and returns its output. If the output differs from the document's, Run returns an error with the actual output.
 func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -74,7 +74,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	if s.Replace != nil {
 		text = s.Replace.Replace(text)
 	}
-	// The function curl adds the options -sS, because curl prints a progress bar if the output is not a terminal.
+	// Without -sS, curl would print a progress bar, because its output is not a terminal here.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, s.Env, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -82,7 +82,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a background command and waits for the output that the document shows. start first ends an earlier run of the command.
+// start starts a background command and waits for the output that the document shows. If the command already runs, start ends it first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}

@@ -1,5 +1,5 @@
-// Package history checks the answers that many concurrent visitors got: one order of all requests must explain every answer. The
-// library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request on one guestbook.
+// Package history checks the answers to concurrent visitors: there must be an order in which the requests, one after the other, would get
+// these answers. The library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request.
 package history
 
 import (
@@ -15,7 +15,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Outcome is a visitor's knowledge about a write.
+// Outcome is what a visitor knows about a write: whether the write has taken effect.
 type Outcome int
 
 // A Refused write has certainly changed nothing. An Unknown write may have taken effect, or may still take effect later.
@@ -25,20 +25,20 @@ const (
 	Refused
 )
 
-// Write is one write request: a post of an entry, a repeated post, a set request for a whole guestbook, or an operator's hide of an entry.
+// Write is one write request: it posts an entry, repeats a post, sets a whole guestbook, or hides an entry as an operator does.
 type Write struct {
 	Book      string
 	Set, Hide bool
-	Text      string // the text of the entry; for a set request, of the whole guestbook
-	Key       string // the request's Idempotency-Key; "" is none
+	Text      string // the text of the entry; for a set request, the text of the whole guestbook
+	Key       string // the request's Idempotency-Key, or ""
 	Outcome   Outcome
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
 }
 
-// Read is one request that reads: the newest page of a guestbook, or the whole guestbook.
+// Read is one request for the newest page of a guestbook, or for the whole guestbook.
 type Read struct {
 	Book    string
-	Seen    int64             // the id in the request's parameter seen; -1 is none
+	Seen    int64             // the id in the request's parameter seen, or -1
 	Entries []guestbook.Entry // the entries of the page
 	Whole   *string           // the text of the whole guestbook; nil for a page
 }
@@ -65,7 +65,7 @@ func (r Read) lastID() int64 {
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	keys       map[string]int   // maps an Idempotency-Key to its number of requests
+	keys       map[string]int   // maps an Idempotency-Key to the number of posts with this key
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
 	sent       map[string]int64 // maps a text to the time when it was first sent
 	begun      time.Time
@@ -92,13 +92,13 @@ func (l *Log) Add(request any, start, end time.Time) {
 	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if one order of all requests explains every answer and the guestbook's value at the end. If no order explains
-// the answers, Check writes an HTML picture of the search to the file.
+// Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If there is no such
+// order, Check writes an HTML picture of the search to the file.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // maps the answer to a read to the index of the read's operation
+	answers := map[string]int{} // maps an answer to the index of the operation that represents all reads with this answer
 	onlyPosts, first := true, true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {
@@ -106,9 +106,9 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first write may set the initial text
+			onlyPosts = onlyPosts && (first || !request.Set) // the first write may be a set that stores the initial text
 			first = false
-			// Check leaves out a refused write. If the guestbook holds the text of a refused write, no order explains the text.
+			// Check leaves out a refused write. If a refused write has changed the guestbook, no order explains the answers.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A slave may lag, so an answer may be of any moment since the newest text in the answer was first sent. For Check,
-			// reads with the same answer start at the same moment, so the read that ended first represents all of them.
+			// A lagging slave may answer with an old text. So for Check, a read starts when its answer's newest text was first sent. All reads
+			// with equal answers start at this time, so Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -142,8 +142,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether the guestbook's final value may show an unknown write. Check leaves out an unknown write without a trace,
-// because the write may take effect after the end. leavesTrace is right only if a guestbook's visitors only post or only set.
+// leavesTrace reports whether the guestbook's final value may come from an unknown write. If it cannot, Check leaves the write out, because
+// the write may take effect after the end. leavesTrace is right only if the guestbook's visitors only post, or if they only set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {
@@ -152,6 +152,6 @@ func (l *Log) leavesTrace(w Write, value string) bool {
 	case w.Hide:
 		return w.ID+1 < int64(len(value)) && value[w.ID+1] == ' '
 	}
-	// If a repeat of the post was stored, the guestbook has the entry, although an operator may have hidden the entry since.
+	// If the server has stored a repeat of the post, the guestbook has the entry, even if an operator has hidden the entry's text.
 	return w.Key != "" && l.stored[w.Key] || strings.HasSuffix(value, raw) || strings.Contains(value, raw+",")
 }

@@ -14,10 +14,10 @@ import (
 type entry struct {
 	before         *entry
 	id, end        int64
-	raw, text, key string // raw is the text as Redis holds it, with its comma
+	raw, text, key string // raw is the text as Redis holds it, with the comma before it
 }
 
-// hidden is the id of a hidden entry, with a link to the entry that was hidden before.
+// hidden is the id of a hidden entry, with a link to the entry that was hidden before it.
 type hidden struct {
 	before *hidden
 	id     int64
@@ -43,13 +43,13 @@ func (s state) end() int64 {
 	return s.last.end
 }
 
-// append returns the state after an entry was added to the end of the guestbook. raw is the entry as Redis holds it.
+// append returns the state after an entry was added to the end of the guestbook. The parameter raw is the entry as Redis holds it.
 func (s state) append(raw, text, key string) state {
 	id := s.end()
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a request has set the whole guestbook. In this state, the entries have no Idempotency-Keys.
+// value returns the state after a request has set the whole guestbook. The entries of this state have no Idempotency-Keys.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -73,7 +73,7 @@ func (s state) hides(id int64) bool {
 	return false
 }
 
-// hide returns the state after the entry with this id was hidden. ok is false if no entry starts at the id.
+// hide returns the state after the entry with this id was hidden. The result ok is false if no entry starts at the id.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
@@ -109,9 +109,9 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
-//   - A page shows the newest entries that are not blank. A page never comes from a state that lacks the entry named in seen.
+//   - A page shows the newest entries that are not blank. With seen=ID, the page is of a state that has the entry ID.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
-	whole := map[*string]uint64{} // maps the text of a whole guestbook that was read to its hash
+	whole := map[*string]uint64{} // maps each text of a whole guestbook that a visitor read to the text's hash
 	return porcupine.Model{
 		Init: func() any { return state{} },
 		Step: func(before, input, _ any) (bool, any) {
@@ -145,7 +145,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the final value must have each entry at its id. This check spares the search most wrong orders.
+			// If visitors only post, the final value must have each entry at its id. Most wrong orders fail this check early.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

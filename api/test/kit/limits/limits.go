@@ -1,4 +1,4 @@
-// Package limits reads the guestbook's bounds from where they are set: Go, nginx.conf and the manifests.
+// Package limits reads the numbers that limit the guestbook from the files that set them: Go code, nginx.conf and the manifests.
 package limits
 
 import (
@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// Figures maps the name of a bound to its value: a number, a number of bytes, or nanoseconds. The names of bounds have these forms:
+// Figures maps the name of a limit to its value: a count, a number of bytes, or a number of nanoseconds. Limits have these names:
 //
 //	server.maxBodyBytes                   names a constant, or a field set to a constant, of package server, store, settings or main.
 //	main.WithTimeout                      names the timeout of a context in main.go.
@@ -32,7 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all bounds of the repository. For a path in changed, Read uses the text in changed instead of the file.
+// Read returns all limits that the repository's files set. If the map changed has the path of a file, Read uses the text in the map.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -71,7 +71,7 @@ func Read(changed Files) (Figures, error) {
 	return f, err
 }
 
-// Figure returns the value of one bound of the repository. Figure ends the test if there is no bound of this name.
+// Figure returns the value of one limit that the repository's files set. Figure ends the test if no limit has this name.
 func Figure(t testing.TB, name string) int64 {
 	t.Helper()
 	figures, err := Read(nil)
@@ -89,7 +89,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores the value of a text if the text is a number, with or without a unit.
+// put stores a number under this name if the text is a number with or without a unit. If the text is no number, put does nothing.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
@@ -101,7 +101,7 @@ func (f Figures) put(name, text string) {
 	}
 }
 
-// constants stores three things of a Go file: its constants, the fields that it sets to constants, and the timeouts of its contexts.
+// constants stores three kinds of numbers of a Go file: constants, fields that are set to constants, and timeouts of contexts.
 func (f Figures) constants(pkg, text string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
 	if err != nil {
@@ -181,7 +181,7 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest stores every number of a manifest under the path of its fields. In this path, an item of a list has its name or its index.
+// manifest stores every number of a manifest under the path of its fields. In the path, a list item's name or index stands for the item.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
@@ -203,7 +203,7 @@ func (f Figures) flatten(name string, node any) {
 			if o, ok := child.(map[string]any); ok && o["name"] != nil {
 				item = fmt.Sprint(o["name"])
 			}
-			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // an argument of redis-server, followed by its value
+			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // this item is the name of an option of redis-server, and the next item is its value
 				pod, _, _ := strings.Cut(name, " ")
 				f.put(pod+" "+setting, fmt.Sprint(node[i+1]))
 			}

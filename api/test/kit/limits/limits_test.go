@@ -19,17 +19,17 @@ const (
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20 // the master's client-output-buffer-limit for a slave
 	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit.
-	// nginxSlow and apiSlow are the full socket buffers of a slow viewer: of two connections in nginx, and of one in the API.
+	// nginxSlow and apiSlow are the sizes of a slow viewer's full socket buffers. A viewer has two connections in nginx, and one in the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
-	// messageCopies is how often the API holds a request's bytes: as received, as parsed, and in the command to Redis.
+	// messageCopies is the number of copies of a request's bytes in the API: as received, as parsed, and in the command to Redis.
 	messageCopies = 3
-	// readCopies is how often the API holds a long guestbook: once as text, and twice as JSON, which has up to six bytes for each byte.
+	// readCopies is how many bytes the API needs for each byte of a long guestbook: one in text, and up to six in each of two JSON texts.
 	readCopies = 1 + 2*6
-	// visitors is how many clients send requests beside the viewers. nginx has two connections for each visitor, one of them to the API.
+	// visitors is the number of clients besides the viewers. nginx has two connections for each visitor: to the client and to the API.
 	visitors = 2000
 )
 
-// contradictions returns a message for each rule that the bounds break.
+// contradictions returns a message for each rule that the limits break, such as: nginx must not give up before the API does.
 func contradictions(f Figures) (found []string) {
 	second := int64(time.Second)
 	n := func(name string) int64 {
@@ -47,7 +47,7 @@ func contradictions(f Figures) (found []string) {
 	viewers, connections, workers := n("server.maxViewers"), n("nginx events worker_connections"), n("nginx worker_processes")
 	apiMemory, nginxMemory, masterMemory := n("frontend api resources limits memory"), n("frontend nginx resources limits memory"), n("master master resources limits memory")
 
-	// Sizes.
+	// These rules compare sizes.
 	expect(n("nginx http client_max_body_size") == n("server.maxBodyBytes"), "nginx and the API take bodies of different length")
 	expect(n("server.maxPendingBytes") >= n("server.maxBodyBytes") && n("server.maxBodyBytes") > n("server.smallRequestBytes"), "there is no room for one body")
 	header := n("nginx http client_header_buffer_size") + n("nginx http large_client_header_buffers")
@@ -55,7 +55,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// The timeouts must grow from Redis to the visitor.
+	// A program must not give up before the program that it calls: the API not before Redis, and nginx not before the API.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")
@@ -66,7 +66,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("main.ReadTimeout") > request && n("main.WriteTimeout") > request, "the API's server gives up before its handlers")
 	expect(n("nginx http client_body_timeout") < n("main.ReadTimeout"), "nginx waits for a body for longer than the API")
 	expect(n("nginx http upstream api keepalive_timeout") < n("main.IdleTimeout"), "nginx may use a connection that the API is closing")
-	for _, balancer := range []int64{60, 350, 600} { // idle timeouts of AWS and nginx, of AWS' network load balancers, and of Google
+	for _, balancer := range []int64{60, 350, 600} { // idle timeouts of load balancers: AWS and nginx, AWS' network load balancers, Google
 		idle := n("nginx http keepalive_timeout")
 		expect(max(idle-balancer*second, balancer*second-idle) >= 10*second, fmt.Sprintf("nginx closes an idle connection when load balancers use it last, after %d s", balancer))
 	}
@@ -81,7 +81,7 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	// waiting is the memory of texts that the API has not sent to viewers yet: texts for one viewer, and recent texts for all viewers.
+	// waiting is the memory for texts that the API must still send to viewers: texts for a single viewer, and recent texts for all viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
@@ -171,14 +171,14 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 	}
 }
 
-// docs/guarantees.md lists each bound and describes the behaviour beyond the bound.
+// docs/guarantees.md lists each limit, and describes what happens beyond the limit.
 func TestEveryBoundIsInTheTable(t *testing.T) {
 	figures := must.Get(Read(nil))(t)
 	table := must.Read(t, must.Root(t), "docs/guarantees.md")
 	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|server\.slowAfter|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes|limit_conn)|.*(sizeLimit|ephemeral-storage))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
-		if last == "WithTimeout" { // a timeout that has no name of its own
+		if last == "WithTimeout" { // the timeout of a context has no name of its own
 			continue
 		}
 		if bound.MatchString(name) && !regexp.MustCompile(`\b`+last+`\b`).MatchString(table) {

@@ -75,7 +75,7 @@ func TestTheCodeIsSmall(t *testing.T) {
 	}
 }
 
-// goLines returns the number of lines that contain code. goLines does not count a line with only a comment.
+// goLines returns the number of lines that contain code. A line with only a comment does not count.
 func goLines(text []byte) int {
 	files := token.NewFileSet()
 	file := files.AddFile("", -1, len(text))

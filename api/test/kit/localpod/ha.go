@@ -22,7 +22,7 @@ type HA struct {
 	Redis, Sentinels [3]*Process
 	Proxies          [2]*Process
 
-	single *Process // the earlier single Redis, whose data the three Redis take over
+	single *Process // the single Redis that ran before; the three Redis take over its data
 	o      HAOptions
 	env    []string
 	nodes  []string // the addresses by which the three Redis connect to each other
@@ -42,12 +42,12 @@ type HAOptions struct {
 	Edit func(text string) string
 }
 
-// firstNode, firstProxy and singleNode are the last numbers of loopback addresses.
+// firstNode, firstProxy and singleNode are the last numbers of the addresses of the first Redis, the first proxy and the single Redis.
 const (
 	firstNode   = 1
 	firstProxy  = 11
 	singleNode  = 9
-	proxyPort   = 6380 // the port of haproxy.cfg for Redis clients
+	proxyPort   = 6380 // the port for Redis clients in haproxy.cfg
 	proxyHealth = 8404
 )
 
@@ -91,7 +91,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
-		// Protected mode is off, because Redis would refuse clients whose loopback address is not 127.0.0.1.
+		// Protected mode is off. In protected mode, Redis refuses clients whose address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
@@ -200,8 +200,8 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns the number of the Redis that is a master and that two or three sentinels name as the master. Master returns -1 if
-// no Redis is the master.
+// Master returns the number of the master: the Redis that calls itself a master and that two or three sentinels name as the master. If no
+// Redis is the master, Master returns -1.
 func (h *HA) Master() int {
 	for i := range h.nodes {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
@@ -274,7 +274,7 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 	return c.Do(command, args...)
 }
 
-// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt and each reply of the server.
+// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt, and the wait for each reply.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
 	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))

@@ -44,9 +44,9 @@ type Options struct {
 	SlaveArgs  []string                       // added to the slave's arguments
 	Password   string                         // the password of master and slave; "" is none
 	Programs   string                         // a folder that is searched for redis-server before PATH
-	Output     func(process string) io.Writer // receives a process's output.
-	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil,
-	// gets the slave's address and returns the address to which the API connects.
+	Output     func(process string) io.Writer // returns the writer for a process's output.
+	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil, gets the
+	// slave's address, and returns the address to which the API connects.
 	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
@@ -69,7 +69,7 @@ func New(o Options) (*Pod, error) {
 	}
 	nginxGlobals := "daemon off;"
 	if os.Getuid() == 0 {
-		nginxGlobals += " user root;" // workers of the user "nobody" could not read a page below /root
+		nginxGlobals += " user root;" // root, because workers of the user "nobody" could not read a page below /root
 	}
 	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
@@ -112,8 +112,8 @@ func New(o Options) (*Pod, error) {
 	return p, nil
 }
 
-// adaptNginx writes the image's nginx.conf with this pod's ports and temporary folder, and links the page beside nginx.conf. Paths
-// are relative to the folder in which nginx starts, because nginx would read a "$" in a path as a variable.
+// adaptNginx writes the image's nginx.conf with this pod's ports and temporary folder, and links the page beside nginx.conf. Paths are
+// relative to nginx's working directory, because nginx would take a "$" in a full path for the beginning of a variable.
 func adaptNginx(root string, o Options) error {
 	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
 	if err != nil {
@@ -141,8 +141,8 @@ func adaptNginx(root string, o Options) error {
 	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
 }
 
-// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's
-// first sync, because the master answers reads until then.
+// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's first
+// sync, because the master answers all reads before this sync.
 func (p *Pod) Start(ctx context.Context) error {
 	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
 		if err := process.Start(ctx); err != nil {
@@ -193,7 +193,7 @@ func (p *Pod) redisReady(port int) error {
 		err = p.recordCommands(port)
 	}
 	if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-		// After this command, Redis 5 and 6 refuse a script's write after a command with a random result, as Redis 2.8 does.
+		// This command makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command with a random result.
 		_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
 	}
 	return err
@@ -256,11 +256,11 @@ var (
 	reserved   []net.Listener // these listeners stay open until this process ends
 )
 
-// reserve reserves a port for this process, and returns false if another test process has already reserved the port. FreePorts needs
-// reserve because the servers listen on their ports only later.
+// reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without this
+// reservation, two test processes could choose the same port, because their servers listen on it only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // only Linux has Unix sockets without a file
+		return true // a Unix socket without a file exists only on Linux
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// own holds the client addresses of the connections that tests open to Redis.
+// own holds the addresses from which tests connect to Redis.
 var own sync.Map
 
 // DialOwn opens a test's own connection to Redis. recordCommands ignores the commands of this connection.
@@ -31,8 +31,8 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 // monitored matches a line of Redis' MONITOR: time, database, client ("lua" for a script's command), and the command's words.
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands watches the API's commands to the Redis at a port, and writes their forms to a file in the folder $REDIS_COMMANDS.
-// The form of a command is its name, the number of its arguments, and the arguments that may be options.
+// recordCommands watches the API's commands to the Redis at a port, and writes their forms to a file in the folder $REDIS_COMMANDS. A form
+// is the command's name, the number of its arguments, and the arguments that may be options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {
@@ -54,7 +54,7 @@ func (p *Pod) recordCommands(port int) error {
 		defer file.Close()
 		option, seen := regexp.MustCompile(`^[A-Z]{2,}$`), map[string]bool{}
 		for {
-			line, err := redis.String(redis.ReceiveWithTimeout(c, 0)) // without a timeout, because MONITOR goes on until the server ends
+			line, err := redis.String(redis.ReceiveWithTimeout(c, 0)) // 0 is no timeout, because MONITOR goes on until the server ends
 			if err != nil {
 				return
 			}
@@ -62,7 +62,7 @@ func (p *Pod) recordCommands(port int) error {
 			if match == nil {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // the sender is a test, or master or slave
+			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // match[1] is the sender's address: a test's, the master's or the slave's
 				continue
 			}
 			words := strings.Split(match[2], `" "`)

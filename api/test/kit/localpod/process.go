@@ -25,7 +25,7 @@ const (
 type Process struct {
 	name, path string
 	programs   string // a folder that is searched before PATH
-	dir        string // the program's working directory; "" is the caller's
+	dir        string // the program's working directory; "" means the caller's
 	args, env  []string
 	changing   sync.Mutex // protects env
 	group      bool       // if true, Kill also kills the child processes, and Start waits three times as long
@@ -50,7 +50,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
-	// A process in its own process group gets no Ctrl-C. The calling program gets Ctrl-C, and stops the processes in order.
+	// In a process group of its own, the process gets no Ctrl-C. The calling program gets Ctrl-C, and stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -74,7 +74,7 @@ func (p *Process) Start(ctx context.Context) error {
 	return nil
 }
 
-// Setenv adds variables to the environment in which the process starts next.
+// Setenv adds variables to the environment of the process. The variables take effect at the next start.
 func (p *Process) Setenv(variables ...string) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
@@ -155,7 +155,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. If folder is "", find searches PATH, and then /usr/sbin, where Debian installs servers.
+// find returns the path of a program. If the folder is "", find searches PATH, and then /usr/sbin, where Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))

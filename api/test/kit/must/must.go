@@ -32,7 +32,7 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await polls the condition until the condition returns nil. Await ends the test if the limit passes first.
+// Await polls the condition until the condition returns nil. Await ends the test if this takes longer than the limit.
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -46,7 +46,7 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold polls the condition until the condition returns true. Hold ends the test if the limit passes first.
+// Hold polls the condition until the condition returns true. Hold ends the test if this takes longer than the limit.
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {
@@ -94,7 +94,7 @@ func Fetch(t testing.TB, url string) (*http.Response, string) {
 	return Do(t, http.MethodGet, url, nil)
 }
 
-// Do sends a request, and returns the response and its body. The arguments after body are names and values of headers, in turn.
+// Do sends a request, and returns the response and its body. The parameter headers alternates between a header's name and its value.
 func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
 	request := Get(http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body))(t)

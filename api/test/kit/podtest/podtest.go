@@ -21,8 +21,8 @@ import (
 // apiBinary is the path of the API program that Main has built.
 var apiBinary string
 
-// Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If API_COVERAGE
-// names a folder, each API process writes its code coverage to this folder.
+// Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If the environment variable
+// API_COVERAGE names a folder, each API process writes its code coverage to this folder.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	if err != nil {
@@ -32,7 +32,7 @@ func Main(m *testing.M, flags ...string) int {
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
 	if dir := os.Getenv("API_COVERAGE"); dir != "" {
-		if err := os.Setenv("GOCOVERDIR", dir); err != nil { // for the programs that the tests start
+		if err := os.Setenv("GOCOVERDIR", dir); err != nil { // the programs that the tests start read this variable
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

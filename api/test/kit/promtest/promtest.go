@@ -38,7 +38,7 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus. Rules divides the minutes in the alerting rules by speed.
+// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus, with each number of minutes divided by the parameter speed.
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
@@ -54,11 +54,11 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is a running Prometheus server.
 type Prometheus struct{ url string }
 
-// Target returns the host:port that Prometheus scrapes now, or "" if nothing runs.
+// Target returns the host:port that Prometheus scrapes now, or "" if no server runs.
 type Target func() string
 
-// Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. Start divides the
-// scrape interval of 15 s and the times in the alerting rules by speed.
+// Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. The scrape interval of 15 s
+// and the times in the alerting rules are divided by the parameter speed.
 func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,7 +90,7 @@ scrape_configs:
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
 	must.Hold(t, "Prometheus answers", timeout, func() bool { return answers(p.url + "/-/ready") })
-	// Prometheus also stores the metric up for a target that does not answer: the value is 0.
+	// Prometheus stores a value of the metric `up` for each target. The value is 0 if the target does not answer.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
@@ -115,7 +115,7 @@ func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
 	defer response.Body.Close()
 	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
 	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body) // Prometheus detects an incomplete response
+	_, _ = io.Copy(w, response.Body) // an error needs no message, because Prometheus detects an incomplete response
 }
 
 // once is an HTTP client without keep-alive, because some tests count open connections.
@@ -131,7 +131,7 @@ func answers(url string) bool {
 	return err == nil && response.StatusCode == http.StatusOK
 }
 
-// run starts a program. The program is killed when the test ends.
+// run starts a program. The end of the test kills this program.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
@@ -185,7 +185,7 @@ type Panel struct {
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The queries of the panels compute rates over the window.
+// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The panels compute rates over the time window, such as 5m.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

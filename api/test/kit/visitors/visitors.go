@@ -42,7 +42,7 @@ type Request struct {
 	History any
 }
 
-// Outcome returns the outcome of a write that got this status, body or error.
+// Outcome returns the outcome of a write that ended with this status and body, or with this error.
 func Outcome(status int, body string, err error) history.Outcome {
 	switch {
 	case err != nil:
@@ -129,7 +129,7 @@ func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, an
 	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), answer)
 }
 
-// Page returns the newest page of the guestbook. Unless seen is -1, the page must contain the entry with the id seen or newer entries.
+// Page returns the newest page of the guestbook. Unless seen is -1, the page must be at least as new as the entry with the id seen.
 func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
@@ -141,7 +141,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
 	return answer.Entries, err
 }
 
-// get decodes the JSON response to a GET into answer. If the status is not 200, the error begins with the status.
+// get sends a GET and decodes the JSON response into answer. If the status is not 200, the error begins with the status.
 func (v *Visitor) get(ctx context.Context, what, path string, answer any) error {
 	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
 	switch {
@@ -160,8 +160,8 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 	start := time.Now()
 	status, body, err := v.exchange(ctx, method, path, form, idempotencyKey)
 	if write := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &write) && write.Op == "write" {
-		// The server has closed the idle connection, after which a client repeats a GET (RFC 9112, 9.3.1). net/http repeats only
-		// a request that fits into its buffer of 4 KB.
+		// The server closed the idle connection before the request arrived. A client may then repeat a GET (RFC 9112, 9.3.1), but net/http
+		// repeats only a request that fits into its buffer of 4 KB.
 		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
 	}
 	if v.Done != nil {
@@ -214,14 +214,14 @@ func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Va
 	}
 	response, err := v.Client.Do(r)
 	if err != nil {
-		return 0, "", errors.Unwrap(err) // without the URL, which differs each time
+		return 0, "", errors.Unwrap(err) // Unwrap removes the URL, which differs each time
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(body), err
 }
 
-// Watch reads the event stream, and calls seen with each entry after an id (-1: with every entry) until seen returns false or ctx
+// Watch calls the function seen with each entry of the event stream after an id (-1: with every entry), until seen returns false or ctx
 // ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
@@ -245,7 +245,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 	if err != nil {
 		return last, true, err
 	}
-	streaming := http.Client{Transport: v.Client.Transport} // without a timeout, because a stream does not end
+	streaming := http.Client{Transport: v.Client.Transport} // no timeout, because an event stream does not end
 	response, err := streaming.Do(r)
 	if err != nil {
 		return last, false, err
