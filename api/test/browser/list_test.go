@@ -53,7 +53,7 @@ func (p *page) scrollInto(n int) {
 		(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
 		return all.length > %[1]d;
 	})()`, n))
-	// Older entries load when the end of the list is near the window. No more entries load if two frames pass without a change.
+	// Older entries load when the end of the list is near the window. If nothing changes during two frames, no more entries load.
 	p.await("no more to load", `new Promise((done) => {
 		const count = () => document.querySelectorAll("#entries > li, .busy").length;
 		const before = count();
@@ -235,7 +235,7 @@ func (p *page) busy() (seconds float64) {
 func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	b := newBook(t, numbered("entry", 50)...)
 	p := b.visit(visitor{})
-	p.run(emulation.SetEmulatedMedia()) // no reduced motion, so that animations run
+	p.run(emulation.SetEmulatedMedia()) // removes the preference for reduced motion, so that animations run
 	p.eval(`
 		globalThis.announced = [];
 		globalThis.mostGlowing = 0;

@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/commands"
 )
 
-// If a line of a pasted block of commands fails, a terminal still runs the next line. No such line may delete or overwrite anything.
+// If a line of pasted commands fails, a terminal still runs the lines after it. Those lines must not delete or overwrite anything.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {
