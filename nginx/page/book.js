@@ -6,7 +6,7 @@ export class Book {
   isBehind = false; // whether the guestbook has newer entries than this range
   last = -1; // id of the newest entry that was read from the server; the response to the visitor's own POST does not count
 
-  // Book calls the function changed after each change, with an array of the new entries. The array may be empty.
+  // Book calls the function changed after each change, with an array of the new entries, which may be empty.
   constructor(changed = () => {}) {
     this.changed = changed;
   }

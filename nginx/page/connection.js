@@ -41,8 +41,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter ends the present state and calls the method of the next state. The method gets the function isPresent, which reports whether its
-  // state is still the present state.
+  // #enter ends the present state and calls the method of the next state. The method of a state gets the function isPresent, which reports
+  // whether this state is still the present state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;

@@ -25,7 +25,7 @@ function connect(book, tell) {
 }
 
 // start connects a Book to a mock server, which responds with the result of entries() or, if this is null, with 503. The array told
-// collects the states.
+// collects the states that Connection has reported.
 function start(entries) {
   window.EventSource = Stream;
   Stream.all = [];

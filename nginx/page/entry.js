@@ -105,7 +105,7 @@ export function unfold(words) {
 }
 
 // walk moves the focus between entries by the arrow keys, because the Tab key stops only once in the whole list. While the entry with the
-// focus goes on outside the window, an arrow key scrolls the page instead of moving the focus.
+// focus extends beyond the window, an arrow key scrolls the page instead of moving the focus.
 export function walk(event) {
   const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
   if (altKey || ctrlKey || metaKey || shiftKey) return;

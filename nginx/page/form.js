@@ -6,7 +6,7 @@ import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./t
 
 const COUNTED_BYTES = 400; // the page shows the remaining room if at most this many bytes remain
 const DOUBLE_CLICK_MS = 1000;
-const COMPOSITION_MS = 1000; // Ctrl+Enter while an input method composes a character submits if the composition ends within this time
+const COMPOSITION_MS = 1000; // how long after Ctrl+Enter an input method may complete its character, so that the text is submitted
 const DRAFT = `guestbook draft ${HERE}`;
 const NAME = "guestbook name"; // all guestbooks of a host share the visitor's name
 

@@ -44,8 +44,7 @@ export class List {
     });
   }
 
-  // add waits for DRAW_INTERVAL_MS, so that a burst of new entries is rendered together. If the array of entries is empty, add renders at
-  // once.
+  // add renders a burst of new entries together, after DRAW_INTERVAL_MS. If the array of entries is empty, add renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -131,7 +130,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // Place may have scrolled back exactly as far as the visitor had scrolled. The browser then sends no scroll event, so #look runs here.
+    // #look runs here because the browser sends no scroll event if Place has scrolled back exactly as far as the visitor had scrolled.
     requestAnimationFrame(() => this.#look());
   }
 

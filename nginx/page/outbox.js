@@ -27,8 +27,8 @@ export class Outbox {
   }
 
   sign(text) {
-    // An entry counts as a copy of the item only if the entry's id is greater than the item's field after. If after is null, no entry
-    // counts as a copy.
+    // An entry counts as a copy of the item only if the entry's id is greater than the id in the item's field after. If after is null, no
+    // entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }

@@ -17,7 +17,7 @@ export class Place {
     this.#kept = null;
   }
 
-  // keep calls the function act, which changes the list. Then keep scrolls the entries in sight back to their positions.
+  // keep calls the function act, which changes the list, and afterwards scrolls the entries in sight back to their positions.
   keep(act) {
     let place = this.#kept;
     if (!place || Math.abs(scrollY - place.scrollY) > 1) {

@@ -3,7 +3,7 @@
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // entries to read before and after an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // most entries to catch up on after the computer slept; if more are missing, the list shows only the newest
+const MOST_MISSED_ENTRIES = 5000; // most entries to catch up on after the computer slept; if more are missing, the list shows only the last
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
@@ -70,7 +70,7 @@ export class Reader {
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    if (page.old) return; // read by a pod of the PHP guestbook, perhaps from a Redis slave that lags behind
+    if (page.old) return; // this page comes from a pod of the PHP guestbook, whose Redis slave may lag behind
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);

@@ -100,7 +100,7 @@ func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 			p.scrollInto(20)
 			was := p.reading()
 			for batch := range 20 {
-				// The lines have several lengths, so that the entries' heights are not whole pixels.
+				// On a phone, such a text takes several lines, so that an entry's height is not a whole number of pixels.
 				more := numbered(fmt.Sprintf("%d from elsewhere, of a few lines on a phone", batch), 25)
 				texts = append(texts, more...)
 				b.write(more...)

@@ -22,7 +22,7 @@ import (
 type visitor struct {
 	width, height int64 // of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers run ten times as fast, so that the page gives up in seconds. Its requests may time out.
+	// hurried makes the page's timers ten times as fast, so that the page gives up in seconds. Requests of a hurried page may time out.
 	hurried bool
 }
 
@@ -66,7 +66,7 @@ const (
 	// outage is the beginning of the browser's message about a failed request, for example while the guestbook is unavailable.
 	outage = "Failed to load resource: "
 	// networkChanged is part of Chromium's message about a request that Chromium aborted because the machine has got or lost a network
-	// interface. That happens whenever a container starts or stops.
+	// interface. Each start or stop of a container changes the network interfaces.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 

@@ -51,7 +51,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	return blocks
 }
 
-// shell returns a shell for a document. In the shell, kubectl uses the test's namespace, and free ports replace the document's.
+// shell returns a shell for a document. In the shell, kubectl uses the test's namespace, and free ports replace the ports in the document.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")

@@ -18,7 +18,7 @@ func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // all keys, because each message gets a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys: each message gets a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -69,8 +69,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves returns three commands of docs/high-availability.md. The command there moves the book from k8s/ to k8s/ha/, the command back moves
-// the book back to k8s/, and the command watch shows the state of k8s/ha/.
+// moves returns three commands of docs/high-availability.md. The command "there" moves the book from k8s/ to k8s/ha/, the command "back"
+// moves the book back to k8s/, and the command "watch" shows the state of k8s/ha/.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")

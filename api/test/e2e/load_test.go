@@ -50,7 +50,7 @@ func (l load) get(path string) (r report, err error) {
 
 func (l load) report() report { return l.ask("report") }
 
-// begin makes later reports measure the field Away from this moment.
+// begin restarts the measurement of the field Away.
 func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
@@ -69,7 +69,7 @@ func (l load) more() {
 	})
 }
 
-// stop stops the visitors. The test fails after a failed read, a lost message, or a failed write whose reason does not begin with allowed.
+// stop stops the visitors. The test fails after a failed read, a lost message, or a failed write whose reason lacks the prefix in allowed.
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)

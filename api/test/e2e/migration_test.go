@@ -111,8 +111,8 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. Before that, documented replaces texts in the
-// command: oldnew is an old text, its new text, and so on. If neither document contains the command, the test fails.
+// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. documented first replaces texts in the command:
+// oldnew holds an old text, its new text, and so on. If neither document contains the command, the test fails.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false

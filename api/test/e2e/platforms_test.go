@@ -31,7 +31,7 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// The component quota is for a namespace whose ResourceQuota limits limits.cpu. Without this component, Kubernetes refuses the pods because
+// The component quota is for a namespace whose ResourceQuota sets limits.cpu. Without this component, Kubernetes refuses the pods because
 // they have no CPU limit. If a LimitRange sets a small default CPU limit, Kubernetes refuses pods that request more than this limit.
 func TestQuota(t *testing.T) {
 	t.Parallel()

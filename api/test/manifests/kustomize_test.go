@@ -194,7 +194,7 @@ func TestManifestsOfARegistry(t *testing.T) {
 	}
 }
 
-// SECURITY.md promises NetworkPolicies for a new guestbook. Manifests for "kubectl replace" have none, because "replace" adds no objects.
+// SECURITY.md promises NetworkPolicies for a new guestbook. Manifests for "kubectl replace" must not add objects such as NetworkPolicies.
 func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 	for file, want := range map[string][]string{
 		"all-in-one/solo.yaml":                 {"frontend"},

@@ -123,7 +123,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// The scripts of k8s/ha/ refuse to copy data from a newer Redis, because the replication would fail. Valkey copies from Redis up to 7.2.
+// The scripts of k8s/ha/ refuse to copy from a newer Redis, because the replication would fail. Valkey copies only from Redis up to 7.2.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")
