@@ -182,7 +182,7 @@ func TestNoDefaultStorageClass(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Without Redis no frontend pod is ready. The PodDisruptionBudget still allows the eviction of these pods, so that a drain does not wait.
+// Without Redis no frontend pod is ready. The PodDisruptionBudget allows the eviction of unready pods, so that a drain does not wait.
 func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
