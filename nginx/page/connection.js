@@ -12,19 +12,20 @@ import { Failure, retryDelay } from "./server.js";
 
 const POLL_INTERVAL_MS = 10_000;
 const HIDDEN_POLL_INTERVAL_MS = 30_000;
-const SILENT_STREAM_MS = 15_000; // a stream without an event for this time counts as dead; the server sends one every 10 s
+const SILENT_STREAM_MS = 15_000; // a stream without an event for this time counts as dead; the server sends a heartbeat every 10 s
 const CLOCK_INTERVAL_MS = 500; // between two checks for a silent stream
 
 export class Connection {
   isHidden = false; // whether the page is hidden, as in a background tab
   #timer = 0; // the timer that ends the present state
   #close = () => {}; // closes the event stream
-  #turn = 0; // number of the present state, so that responses to an earlier state are ignored
+  #turn = 0; // increases with each change of state, so that a response to a request of an earlier state is ignored
   #failures = 0; // number of failures in a row
   #isSilent = false; // whether the last event stream delivered no event
   #isRewritten = false; // whether the guestbook was rewritten since the last read
 
-  // Connection calls tell with a state for the visitor ("connecting", "live", "polling", "reconnecting" or "offline") and a Failure.
+  // Connection calls the function tell with a state ("connecting", "live", "polling", "reconnecting" or "offline") and, after a failure,
+  // its Failure.
   constructor(reader, server, tell = () => {}) {
     Object.assign(this, { reader, server, tell });
   }
@@ -40,7 +41,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter ends the present state and calls the method of the next state. isPresent reports whether a state is still the present one.
+  // #enter ends the present state and calls the method of the next state. The method of a state gets the function isPresent, which reports
+  // whether this state is still the present state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -67,7 +69,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // takeRoom may never return if Web Locks never answer
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // takeRoom may wait forever for the browser's answer
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);
@@ -105,13 +107,13 @@ export class Connection {
     stream.addEventListener("reset", () => {
       this.#isRewritten = true;
       this.#failures = 0;
-      this.#enter(this.#retry); // #retry waits, because all open pages get "reset" at the same moment
+      this.#enter(this.#retry); // #retry waits for a random time, because all open pages get "reset" at the same moment
     });
     // The page does not use EventSource's own retry. EventSource would resume the stream even if the guestbook was rewritten, and
     // EventSource gives up after any status other than 200.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // each retry reads the new entries
+      else if (this.#failures > 0) this.tell("polling"); // not "reconnecting", because each retry also reads the new entries
       this.#isSilent = false;
       this.#enter(this.#retry);
     });

@@ -24,7 +24,8 @@ function connect(book, tell) {
   return new Connection(new Reader(book, server), server, tell);
 }
 
-// start connects to a mock server. The server responds with entries() or, if entries() is null, with 503. told collects the states.
+// start connects a Book to a mock server, which responds with the result of entries() or, if this is null, with 503. The array told
+// collects the states that Connection has reported.
 function start(entries) {
   window.EventSource = Stream;
   Stream.all = [];

@@ -13,7 +13,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// focusOn moves the focus to an entry and scrolls to the entry. Without an entry, focusOn moves the focus to the text field.
+// focusOn moves the focus to an entry and scrolls to the entry. If there is no entry, focusOn moves the focus to the text field.
 export function focusOn(li, scroll = true) {
   if (li) li.tabIndex = -1;
   (li ?? byId("text")).focus({ preventScroll: !li || !scroll });

@@ -12,7 +12,8 @@ function entryElement(text) {
   return li;
 }
 
-// showEntry renders an entry of the guestbook, and returns { li, text }. style.css adds the link's "#", so that nobody copies the "#".
+// showEntry renders an entry of the guestbook, and returns { li, text }. The "#" of the entry's link comes from style.css, so that a
+// visitor who copies the list does not copy the "#".
 export function showEntry({ id, text }, isOwn) {
   const li = entryElement(text);
   li.id = `e${id}`;
@@ -103,8 +104,8 @@ export function unfold(words) {
   window.scrollBy({ top, behavior: "instant" });
 }
 
-// walk moves the focus between entries by the arrow keys, because the whole list is one stop of the Tab key. While the end of an
-// entry is out of sight, an arrow key scrolls the page instead.
+// walk moves the focus between entries by the arrow keys, because the Tab key stops only once in the whole list. While the entry with the
+// focus extends beyond the window, an arrow key scrolls the page instead of moving the focus.
 export function walk(event) {
   const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
   if (altKey || ctrlKey || metaKey || shiftKey) return;

@@ -6,7 +6,7 @@ import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./t
 
 const COUNTED_BYTES = 400; // the page shows the remaining room if at most this many bytes remain
 const DOUBLE_CLICK_MS = 1000;
-const COMPOSITION_MS = 1000; // an IME composition that ends within this time after Ctrl+Enter is submitted
+const COMPOSITION_MS = 1000; // how long after Ctrl+Enter an input method may complete its character, so that the text is submitted
 const DRAFT = `guestbook draft ${HERE}`;
 const NAME = "guestbook name"; // all guestbooks of a host share the visitor's name
 
@@ -15,7 +15,7 @@ export class Form {
   #name = byId("name");
   #signedAt = -Infinity;
 
-  // Form calls sign with each text that the visitor submits.
+  // Form calls the function sign with each text that the visitor submits.
   constructor(sign) {
     this.sign = sign;
     const field = this.#field;
@@ -76,7 +76,8 @@ export class Form {
     this.#field.focus();
   }
 
-  // #showDraft stores the draft, and shows about how many more letters fit. The number is a guess, because letters differ in bytes.
+  // #showDraft stores the draft, and shows about how many more letters fit. The number is a guess, because some letters need more bytes
+  // than others.
   #showDraft() {
     store(DRAFT, this.#field.value, "sessionStorage");
     const text = withName(this.#field.value.trim(), this.#name.value);

@@ -17,7 +17,7 @@ export class List {
   #tabStop = null; // the li whose link the Tab key reaches
   #timer = 0; // the timer of the next rendering
   #isReading = false;
-  #failure = ""; // message of the last read if it failed; the page reads again once the guestbook is available
+  #failure = ""; // the error message if the last read failed; the page reads again once the guestbook is available
 
   // ul, older, state and fresh are DOM elements. act is an object with the functions of an unsent entry's buttons: retry, edit, discard.
   constructor({ ul, older, state, fresh }, reader, outbox, own, act) {
@@ -44,7 +44,7 @@ export class List {
     });
   }
 
-  // add renders new entries after DRAW_INTERVAL_MS, because entries may arrive in a burst. If the array is empty, add renders at once.
+  // add renders a burst of new entries together, after DRAW_INTERVAL_MS. If the array of entries is empty, add renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -130,7 +130,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // #look runs here because the browser sends no scroll event if a correction by Place undoes the visitor's scrolling exactly.
+    // #look runs here because the browser sends no scroll event if Place has scrolled back exactly as far as the visitor had scrolled.
     requestAnimationFrame(() => this.#look());
   }
 

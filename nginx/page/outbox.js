@@ -11,7 +11,7 @@ import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
 
 const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
-const KEY_LIFETIME_MS = 20 * 3600_000; // shorter than the day for which the server remembers a key
+const KEY_LIFETIME_MS = 20 * 3600_000; // the server remembers the key of a POST for a day
 
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
@@ -20,13 +20,15 @@ export function isFailed({ state }) {
 export class Outbox {
   items = new Map(); // items by key, in the order in which the visitor signed
 
-  // own remembers the entries of this browser. Outbox calls changed after each change of an item, and tell with messages for the visitor.
+  // The object own remembers the entries that were signed in this browser. Outbox calls the function changed after each change of an item,
+  // and the function tell with each message for the visitor.
   constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
     Object.assign(this, { book, server, own, prefix, changed, tell });
   }
 
   sign(text) {
-    // An entry counts as a copy of the item only if the entry's id is above after. If after is null, no entry counts as a copy.
+    // An entry counts as a copy of the item only if the entry's id is greater than the id in the item's field after. If after is null, no
+    // entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -47,7 +49,7 @@ export class Outbox {
     for (const item of this.items.values()) if (this.#isGone(item)) this.takeBack(item);
   }
 
-  // restore sends the items that an earlier page left in localStorage.
+  // restore sends the items that were still in localStorage when an earlier page was closed.
   restore() {
     const items = Object.entries(stored()).filter(([name]) => name.startsWith(this.prefix)).map(([name, value]) => {
       try {
@@ -70,7 +72,7 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims reports whether an entry of the Book may be a copy of an item whose outcome is not known yet.
+  // claims reports whether an entry of the Book may be an item that the page has sent without learning the outcome.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
@@ -94,7 +96,7 @@ export class Outbox {
     return isStored && !(this.prefix + key in stored());
   }
 
-  // #send posts an item until the outcome is known, or until the tries are used up.
+  // #send repeats the POST of an item until the outcome is known, or until no tries are left.
   async #send(item) {
     item.isSlow = false;
     const slow = setTimeout(() => {
@@ -110,7 +112,7 @@ export class Outbox {
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the POST of an item fails, a copy in the Book counts as the item, because readers see no difference between the two.
+      // If the POST of an item fails but the Book has a copy, the copy counts as the item, because readers see no difference.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

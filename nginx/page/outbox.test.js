@@ -7,7 +7,7 @@ import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf returns an Outbox, its Book, a function run for one item, and a function that returns the item.
+// outboxOf returns an Outbox, its Book, the function run, which signs a text, and a function that returns the item.
 function outboxOf(prefix) {
   const states = [];
   const book = new Book();
@@ -18,7 +18,8 @@ function outboxOf(prefix) {
       if (state !== states[states.length - 1]) states.push(state);
     },
   });
-  // run signs a text and returns the item's states. The mock server answers POSTs with the elements of posts, then 201.
+  // run signs a text and returns the item's states. The mock server answers each POST with the next element of posts, and with 201 after
+  // the last.
   const run = async (text, posts, read = [200, pageOf(null)]) => {
     states.length = 0;
     answerWith((_, { method }) => {

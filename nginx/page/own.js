@@ -31,7 +31,8 @@ export class Own {
   }
 }
 
-// markOf includes the beginning of the text, because an id is a byte offset, where a rewritten guestbook may have another entry.
+// markOf includes the beginning of the text, because an id is only a byte offset. In a rewritten guestbook, another entry may have this
+// offset.
 function markOf({ id, text }) {
   return `${id} ${text.length} ${text.slice(0, 40)}`;
 }

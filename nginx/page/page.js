@@ -76,7 +76,8 @@ async function openLink() {
   }
 }
 
-// check removes entries from the list that the operator has hidden. A failed check is ignored, because the next check follows soon.
+// check removes from the list all entries in sight that the operator has hidden. A failed check is ignored, because the next check follows
+// soon.
 function check() {
   if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {});
 }

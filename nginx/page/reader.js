@@ -3,7 +3,7 @@
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // entries to read before and after an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // entries to read after the computer slept; if more are missing, the list starts anew
+const MOST_MISSED_ENTRIES = 5000; // most entries to catch up on after the computer slept; if more are missing, the list shows only the last
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
@@ -11,7 +11,8 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news reads the newest entries, back to the last entry of the Book. If isRewritten is true, the new page replaces the Book's entries.
+  // news reads the newest entries, and all entries between these and the last entry of the Book. If isRewritten is true, the new page
+  // replaces the Book's entries.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     let page = await server.read({ seen: isRewritten ? -1 : book.newest });
@@ -37,7 +38,7 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // The error avoids a busy loop of reads while the server reads from a Redis slave that lags behind.
+    // A Redis slave that lags behind lacks the newest entries. The error keeps the list from reading again at once, over and over.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
@@ -69,7 +70,7 @@ export class Reader {
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    if (page.old) return; // a pod of the PHP guestbook may read from a slave that lags behind
+    if (page.old) return; // this page comes from a pod of the PHP guestbook, whose Redis slave may lag behind
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);

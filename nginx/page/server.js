@@ -47,11 +47,12 @@ const SIGN_IN = "You are not signed in any more.";
 
 export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
-  signedOut = () => {}; // called after each read with true if the visitor has to sign in
+  signedOut = () => {}; // called after each read, with true if the visitor has to sign in, otherwise with false
 
-  // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The page's fields
-  // before and after are the ids for reading the next older or newer page, or null at an end of the guestbook. A page is at least as
-  // recent as the entry with the id seen. If the guestbook ends before the id seen, read fails with status 400.
+  // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The next older page
+  // ends before the id in the field before, and the next newer page begins after the id in the field after. If there is no such page, the
+  // field is null. The parameter seen is an id: the page comes from a guestbook that already has the entry with this id. If the guestbook
+  // ends before this id, read fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -63,7 +64,7 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // an older pod ignores the parameter
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // pods of older versions ignore the parameter after
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
@@ -98,7 +99,7 @@ export class Server {
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
-    const early = !init.method && window.early; // early.js has already sent the first read
+    const early = !init.method && window.early; // early.js has already sent the first request
     if (early) window.early = null;
     let response, body;
     try {

@@ -16,7 +16,8 @@ const SPOKEN_LETTERS = 80; // how much of an entry a screen reader reads aloud
 
 let stateTimer = 0;
 
-// showConnection changes the dot's colour at once. If the connection is lost, showConnection changes the words after TROUBLE_MS.
+// showConnection changes the dot's colour at once. If the connection is lost, showConnection changes the words beside the dot only after
+// TROUBLE_MS.
 export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;
@@ -35,7 +36,7 @@ export function showSignIn(isNeeded) {
   byId("signin").hidden = !isNeeded;
 }
 
-const answers = new Map(); // number of responses by the value of X-Answered-By
+const answers = new Map(); // maps each value of X-Answered-By to the number of such responses
 
 // showAnswerer shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and rollouts.
 export function showAnswerer(header) {

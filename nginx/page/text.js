@@ -12,12 +12,13 @@ export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
-// beginning returns the first letters of a text and cuts no letter in two. An emoji is one letter, with up to a dozen code units.
+// beginning returns the first letters of a text and cuts no letter in two. An emoji counts as one letter, although it may have a dozen
+// UTF-16 code units.
 export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.
   const all = Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
-  const whole = head === text ? all.length : all.length - 1; // the last letter of head may be cut
+  const whole = head === text ? all.length : all.length - 1; // the last letter of head may be incomplete
   return head === text && whole <= letters ? text : `${all.slice(0, Math.min(letters, whole)).join("")}…`;
 }
 

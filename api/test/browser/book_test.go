@@ -104,7 +104,7 @@ func (b *book) texts() (texts []string) {
 	return texts
 }
 
-// check fails the test if Redis holds other entries than these.
+// check fails the test unless Redis holds exactly these entries.
 func (b *book) check(texts ...string) {
 	b.t.Helper()
 	if got := b.texts(); !slices.Equal(got, texts) {

@@ -101,7 +101,7 @@ func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 			if areTabs {
 				last.eval(`window.isSeen = true; document.dispatchEvent(new Event("visibilitychange"))`)
 				last.awaitState("live")
-				seen, streams = pages[6:], 1 // hidden tabs read without a stream
+				seen, streams = pages[6:], 1 // hidden tabs have no event stream
 			}
 			b.awaitStreams(last, streams)
 			last.sign("from the last")
@@ -114,7 +114,7 @@ func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 	}
 }
 
-// A hidden page has no stream, but reads new entries from time to time and shows their number in its title.
+// A hidden page has no event stream, but reads new entries from time to time and shows their number in its title.
 func TestAHiddenPageCountsWhatComes(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

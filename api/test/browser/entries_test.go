@@ -165,7 +165,7 @@ func TestABlankEntryIsRefusedByPageAndServer(t *testing.T) {
 			t.Errorf("with a letter more it answers %d", status)
 		}
 	}
-	// The server accepts the visible characters next to invisible ones.
+	// The server accepts a visible character whose code point is next to that of an invisible character.
 	for _, c := range blank {
 		for _, next := range []rune{c - 1, c + 1} {
 			if next > 0 && !isBlank(next) && send(string(next)) != http.StatusCreated {

@@ -195,7 +195,7 @@ func TestFirefoxAtAnAddressWithCredentials(t *testing.T) {
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
-	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP has no Web Lock.
+	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP never has a Web Lock.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, map[string]any{"network.dns.localDomains": "guestbook.example"})
 	f.open(front.URL)

@@ -42,7 +42,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	p.press(kb.Enter)
 	p.awaitNewest("By the button")
 
-	// The whole list is one stop of the Tab key, and the arrow keys move the focus between entries.
+	// The Tab key stops only once in the whole list, and the arrow keys move the focus between entries.
 	p.press(kb.Tab)
 	visible("#entries > li:first-child > a")
 	p.press(kb.ArrowDown)
@@ -50,15 +50,15 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	p.press(kb.Tab)
 	p.focused("#entries > li:nth-child(2) > a")
 
-	// While the button "Older entries" has the focus, older entries load only when a key is pressed. The key press also moves the
-	// focus to the first loaded entry.
+	// While the button "Older entries" has the focus, older entries load only when a key is pressed. Pressing the key also moves the focus
+	// to the first of the loaded entries.
 	for range 2 {
 		loaded := get[int](p, `document.querySelectorAll("#entries > li").length`)
 		p.press(kb.Tab)
 		inSight("#older")
 		p.press(kb.Enter)
 		inSight(fmt.Sprintf("#entries > li:nth-child(%d)", loaded+1))
-		p.press(kb.Tab) // to the entry's link
+		p.press(kb.Tab) // moves the focus to the entry's link
 	}
 
 	b.kill()

@@ -36,7 +36,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.eval("scrollTo(0, 0)")
 	fresh.awaitContiguous(texts, true)
 
-	fresh.expect(outage) // the server returns 400 if no entry has this id
+	fresh.expect(outage) // the server returns 400 for an id that no entry has
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval("location.hash = " + inJS(gone))
 		fresh.awaitText("#notice", "The entry that this link leads to is not in the book any more.")

@@ -53,7 +53,7 @@ func (p *page) scrollInto(n int) {
 		(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
 		return all.length > %[1]d;
 	})()`, n))
-	// Older entries load when the end of the list is near the window. No more entries load if two frames pass without a change.
+	// Older entries load when the end of the list is near the window. If nothing changes during two frames, no more entries load.
 	p.await("no more to load", `new Promise((done) => {
 		const count = () => document.querySelectorAll("#entries > li, .busy").length;
 		const before = count();
@@ -100,7 +100,7 @@ func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 			p.scrollInto(20)
 			was := p.reading()
 			for batch := range 20 {
-				// The lines have several lengths, so that the entries' heights are not whole pixels.
+				// On a phone, such a text takes several lines, so that an entry's height is not a whole number of pixels.
 				more := numbered(fmt.Sprintf("%d from elsewhere, of a few lines on a phone", batch), 25)
 				texts = append(texts, more...)
 				b.write(more...)
@@ -235,7 +235,7 @@ func (p *page) busy() (seconds float64) {
 func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	b := newBook(t, numbered("entry", 50)...)
 	p := b.visit(visitor{})
-	p.run(emulation.SetEmulatedMedia()) // no reduced motion, so that animations run
+	p.run(emulation.SetEmulatedMedia()) // removes the preference for reduced motion, so that animations run
 	p.eval(`
 		globalThis.announced = [];
 		globalThis.mostGlowing = 0;

@@ -67,9 +67,9 @@ func TestTheDocumentIsSmall(t *testing.T) {
 	}
 }
 
-// The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If
-// the environment variable PAGE_BEFORE names the folder of another version of the page, the test loads both versions by turns, and
-// logs the medians of both versions.
+// The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If the
+// environment variable PAGE_BEFORE names the folder of another version of the page, the test loads the two versions alternately, and logs a
+// median for each.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	b := newBook(t, guests...)
 	root, err := localpod.Root()

@@ -58,8 +58,8 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	}
 }
 
-// Some browsers in docs/proxies-and-browsers.md lack functions of newer browsers. The test removes single functions,
-// and all functions in the slices around and later together, and expects the page to work.
+// Some browsers in docs/proxies-and-browsers.md lack functions of newer browsers. The test removes each function alone, then all functions
+// of the slices around and later together, and checks that the page still works.
 func TestBrowsersThatLackAFunction(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

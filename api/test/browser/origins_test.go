@@ -14,8 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// lures are pages of another site, or URLs, that make the browser request the URL SET, which would rewrite the guestbook. REDIRECT
-// is a URL of the other site that redirects to another URL there, which redirects to the URL SET.
+// lures are pages of another site, or URLs, that make the browser request SET. In lures, SET stands for a URL that rewrites the guestbook,
+// and REDIRECT for a URL of the other site that leads to SET by two redirects.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},

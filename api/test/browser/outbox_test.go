@@ -93,7 +93,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		}
 		go func() {
 			target := chromedp.FromContext(p.ctx).Target
-			_ = fate.Do(protocol.WithExecutor(p.ctx, target)) // the test checks the effect in the page
+			_ = fate.Do(protocol.WithExecutor(p.ctx, target)) // the error can be ignored, because the test checks the page
 		}()
 	})
 	p.run(fetch.Enable().WithPatterns([]*fetch.RequestPattern{{URLPattern: "*/guestbook/entries", RequestStage: fetch.RequestStageResponse}}))
@@ -109,7 +109,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 func TestNothingIsLostOrDoubledWhenTheAPIIsKilledWhilePosting(t *testing.T) {
 	b, ada := open(t)
 	bob := b.visit(visitor{})
-	const each = 24 // the entries of both visitors fit into one page of the API
+	const each = 24 // the entries of both visitors fit into one response of the API
 	all := slices.Concat(numbered("ada", each), numbered("bob", each))
 	slices.Sort(all)
 	ada.expect(outage)
@@ -155,7 +155,7 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
-	b.resume() // the API may write the entry that it had received
+	b.resume() // the API may now add the entry that it received before it hung
 	p.awaitState("live")
 }
 
@@ -176,7 +176,7 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("another")
 	p.awaitEntries("came through", "another", "came through failed")
 
-	// If the server answers the visitor's retry, the server adds the entry, because the entry with the same text is somebody else's.
+	// If the visitor's retry reaches the server, the server adds the entry, because the other entry with this text has another author.
 	front.serve(posts, nil)
 	p.click(".failed .retry")
 	p.awaitEntries("came through", "another", "came through")
@@ -210,7 +210,7 @@ func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
 	front := newProxy(t, b)
-	p := visit(t, front.URL, visitor{}) // not hurried, because after a timeout the server may have added the entry
+	p := visit(t, front.URL, visitor{}) // not hurried, because a request that times out might still add the entry
 	p.expect(outage)
 	p.awaitState("live")
 	p.eval(`globalThis.told = 0;

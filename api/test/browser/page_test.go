@@ -18,11 +18,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A visitor describes the browser of a visitor.
+// A visitor holds the properties of a simulated visitor's browser.
 type visitor struct {
 	width, height int64 // of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers run ten times as fast, so that the page gives up in seconds. Requests of a hurried page may fail.
+	// hurried makes the page's timers ten times as fast, so that the page gives up in seconds. Requests of a hurried page may time out.
 	hurried bool
 }
 
@@ -63,10 +63,10 @@ const hurry = `{
 }`
 
 const (
-	// outage begins the browser's console message about a failed request, for example while the guestbook is unavailable.
+	// outage is the beginning of the browser's message about a failed request, for example while the guestbook is unavailable.
 	outage = "Failed to load resource: "
-	// networkChanged is in the console message if Chromium aborts a request because the machine has got or lost a network interface.
-	// A network interface appears or disappears whenever a container starts or stops.
+	// networkChanged is part of Chromium's message about a request that Chromium aborted because the machine has got or lost a network
+	// interface. Each start or stop of a container changes the network interfaces.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
@@ -199,7 +199,7 @@ func (p *page) watch(event any) {
 		}
 	case *cdppage.EventJavascriptDialogOpening:
 		p.faults = append(p.faults, "dialog: "+event.Message)
-		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // the page may already be closed
+		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // fails if the page is closed already
 	case *network.EventRequestWillBeSent:
 		p.requests = append(p.requests, &request{
 			id: event.RequestID, method: event.Request.Method, url: event.Request.URL, kind: string(event.Type), header: event.Request.Headers,

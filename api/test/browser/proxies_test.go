@@ -21,7 +21,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	p.awaitState("live")
 	for _, text := range numbered("entry", 3) {
 		b.write(text)
-		// On an idle machine, the event arrives within 0.2 s. A page whose event stream is silent would read the entry after 15 s.
+		// On an idle machine, the event arrives within 0.2 s. Without an event, the page would read the entry only after 15 s.
 		p.await("the entry", `document.querySelector("#entries > li .words")?.textContent === `+inJS(text), 10*time.Second)
 	}
 	if n := len(p.streams()); n != 1 {
@@ -124,7 +124,7 @@ func newRelay(t *testing.T, b *book) *relay {
 	return r
 }
 
-// pass copies data between two connections until frozen is closed. Then pass does not even forward the end of a connection.
+// pass copies data between two connections. Once frozen is closed, pass forwards nothing, not even the end of a connection.
 func pass(from, to net.Conn, frozen <-chan struct{}) {
 	buffer := make([]byte, 32<<10)
 	for {

@@ -101,7 +101,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// rule returns the handler that answers a request instead of the pod, or nil.
+// rule returns the handler that answers a request instead of the pod, or nil if the pod answers.
 func (f *proxy) rule(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -181,15 +181,15 @@ func replaceScript(r *http.Response, script string) error {
 	r.Body = io.NopCloser(bytes.NewReader(text))
 	r.ContentLength = int64(len(text))
 	r.Header.Set("Content-Length", strconv.Itoa(len(text)))
-	// The Content-Security-Policy allows only the page's own script. With an ETag, the browser would reuse its cached document.
+	// The Content-Security-Policy would refuse the new script. With an ETag, the browser would reuse its cached document.
 	for _, name := range []string{"Content-Security-Policy", "ETag", "Last-Modified"} {
 		r.Header.Del(name)
 	}
 	return nil
 }
 
-// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has
-// these locations and otherwise nginx's default configuration. In locations, POD stands for the pod's address.
+// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has these
+// locations and otherwise nginx's default configuration. In the parameter locations, POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")

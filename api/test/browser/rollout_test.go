@@ -60,8 +60,8 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	p.awaitState("live")
 }
 
-// A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write meanwhile. So the page
-// reads from a pod of the PHP guestbook, but a visitor's entry waits until a new pod answers.
+// A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write at that moment. So the page reads
+// from a pod of the PHP guestbook, but a visitor's entry waits until a new pod answers.
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)

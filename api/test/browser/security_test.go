@@ -136,7 +136,7 @@ func areAllText(p *page) error {
 	return nil
 }
 
-// The method watch records each kind of fault, because the other tests rely on watch to find faults.
+// The method watch must record each kind of fault, because all other tests find faults by this method.
 func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
 	t.Parallel()
 	p := visit(t, newBook(t).URL(), visitor{})

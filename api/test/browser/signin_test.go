@@ -30,7 +30,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			front := newProxy(t, b)
 			p := visit(t, front.URL+"/?a=b#e0", visitor{})
 			p.expect(outage)
-			p.expect("MIME type") // the stream's response is HTML
+			p.expect("MIME type") // the browser refuses HTML as an event stream
 			p.awaitState("live")
 			front.serve(api, login)
 			p.sign("kept")

@@ -22,7 +22,7 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
-// load runs an action that loads a page, and repeats the action if Chromium's network has changed meanwhile.
+// load runs an action that loads a page, and repeats the action if Chromium noticed a change of the network during the action.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	changes := func() int {
@@ -110,7 +110,7 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, texts adds the entry's state.
+// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, texts adds the entry's state to its text.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {

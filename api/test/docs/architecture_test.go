@@ -17,7 +17,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// Every file that a list of docs/architecture.md names exists, and every name after a file is a declaration or a text in this file.
+// In the lists of docs/architecture.md, every named file exists, and every name that follows a file's name is in this file.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {
@@ -29,7 +29,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 			if !isQuestion {
 				answer = question
 			}
-			last := "" // the file or the folder named last
+			last := "" // the last file or folder that the entry has named
 			for _, name := range quoted.FindAllStringSubmatch(answer, -1) {
 				names++
 				if _, err := os.Stat(filepath.Join(repository(t), name[1])); err == nil {
@@ -48,7 +48,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether the folder path contains the file name, the Go file path declares name, or another file contains the text name.
+// has reports whether name is in path: as a file in a folder, as a declaration in a Go file, or as a text in another file.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(repository(t), path)

@@ -15,8 +15,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command in a document that needs no cluster succeeds and prints the output shown after the command. The command "make run" in
-// README.md, which comes first, starts the guestbook for the other commands.
+// Each command in a document that needs no cluster succeeds and prints the output shown after the command. The first command, "make run" in
+// README.md, starts the guestbook for the other commands.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
@@ -120,8 +120,8 @@ func documents(t *testing.T) map[string][]commands.Block {
 	return read
 }
 
-// environment returns the environment variables for a document's commands. The variables of make are
-// missing, because the make that runs this test would otherwise affect a make in a document.
+// environment returns the environment variables for a document's commands. environment leaves out MAKEFLAGS and similar variables of the
+// make that runs this test, because they would affect a make in a document.
 func environment(more ...string) []string {
 	return append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS")

@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/commands"
 )
 
-// If a line of a pasted block of commands fails, a terminal still runs the next line. No such line may delete or overwrite anything.
+// After a failed line of pasted commands, a terminal runs the next lines. These next lines must not delete or overwrite anything.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {

@@ -40,7 +40,7 @@ func TestHTTP(t *testing.T) {
 		if name, _, _ := strings.Cut(path, "{"); !strings.Contains(document, strings.TrimSuffix(name, "/")) {
 			t.Errorf("docs/http.md does not name %s", path)
 		}
-		if ref := methods["$ref"]; ref != nil { // the reference is such as "#/components/pathItems/…"
+		if ref := methods["$ref"]; ref != nil { // the reference is a text like "#/components/pathItems/…"
 			methods = description.Components.PathItems[strings.Trim(filepath.Base(string(ref)), `"`)]
 		}
 		for method, raw := range methods {
@@ -70,7 +70,7 @@ func TestHTTP(t *testing.T) {
 	for _, status := range regexp.MustCompile(`\b[2-5]\d\d\b`).FindAllString(tables, -1) {
 		named[status] = true
 	}
-	delete(named, "500") // in docs/http.md, 500 is a number of entries
+	delete(named, "500") // in docs/http.md, 500 is a number of entries, not a status
 	// Every path may return 405 or 431, so openapi.json does not list these statuses.
 	for _, status := range []string{"405", "431"} {
 		described[status] = true

@@ -53,7 +53,7 @@ type passage struct {
 // text returns the lines of the passage, joined by spaces.
 func (p passage) text() string { return strings.Join(p.lines, " ") }
 
-// at returns the file name and the line number of the byte at an offset of the text.
+// at returns the file name and the line number of the byte at this offset in the passage's text.
 func (p passage) at(offset int) string {
 	line := p.first
 	for _, l := range p.lines {
@@ -155,7 +155,7 @@ func sources(t *testing.T) (files []string) {
 	return files
 }
 
-// comments maps the extension of a file to a pattern for lines with a comment. The group of each pattern matches the comment's text.
+// comments maps the extension of a file to a pattern for lines with a comment. The first group of each pattern matches the comment's text.
 var comments = map[string]*regexp.Regexp{
 	".js":   regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/)?$`),
 	".css":  regexp.MustCompile(`(?:^|\s)(?:/\*|\*) (.*?)(?: \*/.*)?$`),
@@ -165,7 +165,7 @@ var comments = map[string]*regexp.Regexp{
 	".json": regexp.MustCompile(`"(?:summary|description)": "(.*?)"`),
 }
 
-// hash matches a comment in YAML, in shell scripts and in nginx's configuration. It also matches a summary or a description in YAML.
+// hash matches a comment in YAML, in shell scripts and in nginx's configuration, and a summary or a description in YAML.
 var hash = regexp.MustCompile(`(?:(?:^|[\s@])##? |^\s*"?(?:summary|description)"?: "?)(.*?)"?,?$`)
 
 // proseOf returns the passages of a file, and messages about its doc comments.
@@ -213,7 +213,7 @@ func collect(file string, lines []string, first int, sign *regexp.Regexp) (passa
 	return passages
 }
 
-// slashes matches a line of a Go comment that is no directive.
+// slashes matches a line of a Go comment that is no directive such as //go:build.
 var slashes = regexp.MustCompile(`^(?://|/\*)\s(.*)$`)
 
 // goProse returns the comments of a Go file as passages, and messages about its doc comments.
@@ -269,7 +269,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	return passages, faults
 }
 
-// docOf returns the doc comment of one declaration. A comment above a group with parentheses does not count.
+// docOf returns the doc comment of one declaration. A comment above several declarations in parentheses does not count.
 func docOf(d *ast.GenDecl, own *ast.CommentGroup) *ast.CommentGroup {
 	if d.Lparen.IsValid() {
 		return own

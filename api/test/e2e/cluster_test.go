@@ -192,14 +192,14 @@ func post(t *testing.T, base, text string) {
 	}
 }
 
-// book reads the whole book from the guestbook at the URL base, as an old page does, and returns the body of the response.
+// book reads the whole guestbook at the URL base, as a page of the PHP guestbook does, and returns the body of the response.
 func book(t *testing.T, base string) string {
 	t.Helper()
 	_, body := must.Fetch(t, base+"/guestbook/?cmd=get&key=messages")
 	return body
 }
 
-// pod creates a pod that runs the program of api/tools/load with the given arguments.
+// pod creates a pod that runs the load generator of api/tools/load with the given arguments.
 func (n namespace) pod(name string, args ...string) {
 	n.Helper()
 	quoted, _ := json.Marshal(args)

@@ -32,7 +32,7 @@ func TestCompose(t *testing.T) {
 	listener.Close()
 	command := func(program string, args ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // still valid when the test's own context has ended
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // the test's context would end before the cleanup
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.WaitDelay = time.Second
@@ -63,7 +63,7 @@ func TestCompose(t *testing.T) {
 		return response.Status + string(text)
 	}
 	const book = "/guestbook/?cmd=get&key=messages"
-	// signs posts an entry, reads the book and the page, and reports whether all three requests succeed.
+	// signs posts an entry, reads the guestbook, loads the page, and reports whether all three requests succeed.
 	signs := func(text string) bool {
 		response, err := client.PostForm(base+"/guestbook/entries", url.Values{"text": {text}})
 		if err != nil {

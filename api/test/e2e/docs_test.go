@@ -39,7 +39,7 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// onCluster returns the commands of a document that need a cluster.
+// onCluster returns those commands of a document that need a cluster.
 func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	t.Helper()
 	all := must.Get(commands.Read(root, file))(t)
@@ -51,7 +51,7 @@ func onCluster(t *testing.T, file string) (blocks []commands.Block) {
 	return blocks
 }
 
-// shell returns a shell for a document. Its kubectl uses the namespace of the test, and free local ports replace those of the document.
+// shell returns a shell for a document. In the shell, kubectl uses the test's namespace, and free ports replace the ports in the document.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
@@ -81,10 +81,10 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is the link in the tutorial to commands of docs/high-availability.md, which a reader runs at this place.
+// moveLink is a link in the tutorial. At this link, a reader runs the commands of docs/high-availability.md to which the link leads.
 const moveLink = "(high-availability.md#moving-there)"
 
-// follow runs the commands of a document that need a cluster, in their order.
+// follow runs those commands of a document that need a cluster, from the first to the last.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)

@@ -20,7 +20,7 @@ import (
 // An end holds the time at which a pod was deleted, and the times at which its containers nginx and api ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends watches the frontend pods until the test ends. ends returns a function that maps the name of each ended pod to its times.
+// ends watches the frontend pods until the test ends. The function that ends returns maps the name of each ended pod to the pod's times.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", "json")
@@ -75,7 +75,7 @@ func TestFiftyPodsLeave(t *testing.T) {
 	dir := t.TempDir()
 	must.OK(t, os.CopyFS(dir, os.DirFS(manifests)))
 	deployment := filepath.Join(dir, "frontend-deployment.yaml")
-	// The containers request less CPU and memory here, so that twenty pods fit on a small cluster.
+	// In this test, the containers request less CPU and memory, so that twenty pods fit on a small cluster.
 	text := strings.NewReplacer("replicas: 3", "replicas: 20", "cpu: 75m", "cpu: 10m", "cpu: 25m", "cpu: 10m", "memory: 68Mi", "memory: 32Mi").Replace(must.Read(n, deployment))
 	must.OK(t, errors.Join(os.WriteFile(deployment, []byte(text), 0o600), os.Remove(filepath.Join(dir, "frontend-hpa.yaml"))))
 	n.kubectl("create", "-f", dir)
@@ -111,11 +111,11 @@ func TestFiftyPodsLeave(t *testing.T) {
 	slices.Sort(took)
 	half := took[len(took)/2]
 	t.Logf("%d pods left, half of them within %s, the last %s after it was told; %d streams began, a viewer was without for %s at most", len(gone), half, took[len(took)-1], r.Streams, r.LongestGap)
-	// One pod alone ends within 11 s. The limit is 20 s, because the machine starts and stops other pods at the same time.
+	// One pod alone ends within 11 s. The limit here is 20 s, because the machine starts and stops other pods at the same time.
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}
-	// A viewer reconnects within a second. The limit is two seconds, because the machine starts five pods at the same time.
+	// Normally, a viewer reconnects within a second. The limit here is two seconds, because the machine starts five pods at the same time.
 	if r.LongestGap > 2*time.Second || r.Streams < 200 {
 		t.Errorf("%d streams began, a viewer was without for %s", r.Streams, r.LongestGap)
 	}

@@ -36,7 +36,7 @@ func TestScaling(t *testing.T) {
 
 func TestLosingTheMaster(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // the load writes each message to a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys: each message gets a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 	before := n.restarts()
@@ -103,7 +103,7 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 // If a setting of the API is wrong, the rolling update stops, the old pods still serve, and the new pod logs the error.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	// The Redis of this test have a password, which every client of Redis must send.
+	// Every Redis server of this test has a password, which every client of Redis must send.
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
 	n.ready()

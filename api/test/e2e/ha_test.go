@@ -18,7 +18,7 @@ func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // the load writes each message to a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys: each message gets a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -35,7 +35,7 @@ func TestHighAvailability(t *testing.T) {
 		switch how {
 		case "with its claim":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // makes this an unplanned failover
+			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // so the failover is unplanned
 			n.kubectl("delete", "pod", pod, "--grace-period=1")
 		case "with its claim, by force":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
@@ -69,8 +69,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves returns commands of docs/high-availability.md: there moves the book from k8s/ to k8s/ha/, back moves the book from k8s/ha/ to
-// k8s/, and watch shows the state of k8s/ha/.
+// moves returns three commands of docs/high-availability.md. The command "there" moves the book from k8s/ to k8s/ha/, the command "back"
+// moves the book back to k8s/, and the command "watch" shows the state of k8s/ha/.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")

@@ -17,17 +17,17 @@ type load struct {
 	namespace
 }
 
-// A report holds the counts of a load. FailedReads and FailedWrites map the reason of a failure to the number of such failures.
+// A report counts the requests of a load. FailedReads and FailedWrites map the reason of a failure to the number of such failures.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
-	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since begin was called
+	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last call of begin
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
 }
 
-// startLoad creates the pod load, and waits until the simulated visitors have read and written.
+// startLoad creates the pod with the name load, and waits until the simulated visitors have read and written.
 func (n namespace) startLoad(args ...string) load {
 	n.Helper()
 	n.pod("load", args...)
@@ -50,7 +50,7 @@ func (l load) get(path string) (r report, err error) {
 
 func (l load) report() report { return l.ask("report") }
 
-// begin resets the field Away of later reports.
+// begin restarts the measurement of the field Away.
 func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
@@ -69,7 +69,7 @@ func (l load) more() {
 	})
 }
 
-// stop stops the visitors. The test fails if a read failed, a message is lost, or a write failed for a reason without the prefix allowed.
+// stop stops the visitors. The test fails after a failed read, a lost message, or a failed write whose reason lacks the prefix in allowed.
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)

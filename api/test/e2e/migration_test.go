@@ -19,7 +19,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is one of three published PHP guestbooks, which differ in the roles of their Redis and in the Redis key of the book.
+// An edition is one of three published PHP guestbooks, which differ in the names of their Redis Services and in the book's key.
 type edition struct {
 	name, master, slave string
 	key                 string
@@ -32,7 +32,7 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// The commands of docs/migrate.md replace and restore the PHP frontend while old and new pages write. No request fails, no message is lost.
+// The commands of docs/migrate.md replace and restore the PHP frontend while PHP and new pages write. No request fails, no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	var signed atomic.Int64
 	t.Cleanup(func() {
@@ -52,13 +52,13 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate replaces the PHP frontend by the command replace, restores the PHP frontend, and returns how many entries new pages posted
-// meanwhile. The namespace is privileged, because the pods of the PHP guestbook do not meet the Pod Security level restricted.
+// migrate runs the command in replace, which replaces the PHP frontend, then restores the PHP frontend, and returns how many entries new
+// pages have posted. The namespace is privileged, because the pods of the PHP guestbook do not meet the Pod Security level restricted.
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) int64 {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // slow writers, because old pages send the whole book in the URL
+	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // slow writers, because PHP pages send the whole book in the URL
 	others := func() string {                                  // returns the specifications of all objects that the migration must not change
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
@@ -101,7 +101,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
-		mode = "dns" // its PHP script reads an environment variable that Kubernetes does not set
+		mode = "dns" // with "env", the PHP script would read an environment variable that Kubernetes does not set
 	}
 	var manifests strings.Builder
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
@@ -111,8 +111,8 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. The pairs oldnew first replace texts in the
-// command. If neither document contains the command, the test fails.
+// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. documented first replaces texts in the command:
+// oldnew holds an old text, its new text, and so on. If neither document contains the command, the test fails.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
@@ -157,8 +157,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of the frontend pods
-// must be exactly those in containers.
+// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The names of the pods' first containers must
+// be exactly the names in containers.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder
@@ -176,7 +176,7 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 			var answer struct{ Data string }
 			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+pod+":80/proxy/guestbook.php"+query)
 			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || !strings.HasPrefix(answer.Data, book.String()) {
-				l.Logf("%s answers %.80q, %v", pod, out, err) // retried, because a slave may lag or an old pod may be terminating
+				l.Logf("%s answers %.80q, %v", pod, out, err) // await retries, because a slave may lag or an old pod may be terminating
 				return false
 			}
 		}

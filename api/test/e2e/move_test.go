@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The commands of docs/migrate.md copy the book of each PHP guestbook to the Redis of k8s/, and in one case then to the three Redis of
-// k8s/ha/, while visitors read and post. No request fails, and no byte and no acknowledged entry is lost.
+// The commands of docs/migrate.md copy the book of each PHP guestbook to the Redis of k8s/, and one of these books also to the three Redis
+// of k8s/ha/, while visitors read and post. No request fails, and no byte and no acknowledged entry is lost.
 func TestTheBookMovesToTheRedisHere(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name, func(t *testing.T) { e.move(t) })
@@ -91,7 +91,7 @@ func (e edition) move(t *testing.T) {
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
-	// The program load does not search this book for lost messages, because an old page cannot read a book of 10 MiB. hasTheBook does.
+	// The program load reads as a PHP page does, and such a page cannot read 10 MiB. hasTheBook searches for lost messages instead.
 	r := must.Get(load.get("stop"))(t)
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
@@ -104,7 +104,7 @@ func (e edition) move(t *testing.T) {
 func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
 	for _, pod := range redis {
-		n.await(pod+" has what was acknowledged", time.Minute, func() bool { // retried, because a slave may lag
+		n.await(pod+" has what was acknowledged", time.Minute, func() bool { // await retries, because a slave may lag
 			got := n.kubectl("exec", pod, "--", "redis-cli", "--raw", "get", key) + ","
 			if !strings.HasPrefix(got, book) {
 				n.Fatalf("%s has %d bytes, which do not begin as the %d did: %.80q", pod, len(got), len(book), got)

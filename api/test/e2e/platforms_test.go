@@ -31,8 +31,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// The component quota is for a namespace whose ResourceQuota bounds limits.cpu. Without this component, Kubernetes refuses the pods
-// because they have no CPU limit. With the small default limit of a LimitRange, Kubernetes refuses pods that request more.
+// The component quota is for a namespace whose ResourceQuota sets limits.cpu. Without this component, Kubernetes refuses the pods because
+// they have no CPU limit. If a LimitRange sets a small default CPU limit, Kubernetes refuses pods that request more than this limit.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -41,7 +41,7 @@ func TestQuota(t *testing.T) {
 	n.happened("must specify limits.cpu for: api,nginx")
 	n.create(`{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
 		"spec": {"limits": [{"type": "Container", "default": {"cpu": "50m", "memory": "32Mi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}]}}`)
-	n.kubectl("rollout", "restart", "deployment/redis-master") // makes Kubernetes retry at once instead of after a pause
+	n.kubectl("rollout", "restart", "deployment/redis-master") // makes Kubernetes create the pod at once instead of after a pause
 	n.happened("must be less than or equal to cpu limit of 50m")
 
 	n.kubectl("apply", "-k", n.kustomization("quota"))
@@ -49,7 +49,7 @@ func TestQuota(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// usersPolicy makes the API server refuse each pod whose user or group is not the one of its namespace, as OpenShift does.
+// usersPolicy makes the API server refuse each pod whose user or group differs from that of its namespace, as OpenShift does.
 const usersPolicy = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -77,7 +77,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
 `
 
-// filled adds the user and the group of the namespace to each Deployment that sets no user or no group. OpenShift does the same.
+// filled adds, as OpenShift does, the namespace's user and group to each Deployment that sets no user or no group.
 func (n namespace) filled(text string) string {
 	n.Helper()
 	var all strings.Builder
@@ -163,7 +163,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the disk of the master is missing. Commands in the documents show the reason and set a StorageClass.
+// Without a default StorageClass, the master gets no disk. Commands in the documents show this reason and set a StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
@@ -182,7 +182,7 @@ func TestNoDefaultStorageClass(t *testing.T) {
 	signs(t, "http://"+n.frontendAddress())
 }
 
-// Without Redis no frontend pod is ready. The PodDisruptionBudget allows the eviction of such pods, so that a drain does not wait.
+// Without Redis no frontend pod is ready. The PodDisruptionBudget allows the eviction of unready pods, so that a drain does not wait.
 func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")

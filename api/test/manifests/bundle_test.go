@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// idle starts an API without load. idle returns the time until the API is ready, and the resident memory of the API at that moment.
+// idle starts an API without visitors. idle returns the time until the API is ready, and the resident memory of the API at that moment.
 func idle(t *testing.T, program string, master int) (ready time.Duration, bytes int) {
 	t.Helper()
 	port := podtest.FreePorts(t).API

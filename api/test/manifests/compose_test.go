@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// composed returns the field services of compose.yaml.
+// composed returns the field "services" of compose.yaml.
 func composed(t *testing.T) object {
 	t.Helper()
 	var file object

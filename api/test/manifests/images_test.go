@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Image names have a version, and a registry because CRI-O may refuse a name without a registry. No image of the guestbook runs as root.
+// Each image name has a version and a registry, because CRI-O may refuse a name without a registry. No image of the guestbook runs as root.
 func TestImages(t *testing.T) {
 	total := 0
 	check := func(file, image string) {
@@ -59,7 +59,7 @@ func TestImages(t *testing.T) {
 
 // dockerfile holds those parts of a Dockerfile that the tests check.
 type dockerfile struct {
-	from         []string // the image or the stage in each FROM
+	from         []string // the image or the stage in each line FROM
 	stages       []string
 	copied, user string // targets of COPY and ADD, and the USER, in the last stage
 }

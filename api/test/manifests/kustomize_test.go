@@ -29,9 +29,9 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// With the component existing, replica or leader-follower, kustomize renders only a frontend, which replaces that of a PHP guestbook.
+// With the component existing, replica or leader-follower, kustomize renders only a frontend, to replace a PHP frontend.
 func TestComponentsForPHPGuestbooks(t *testing.T) {
-	changes := map[string]map[string]string{ // for each component, the settings that it adds, or removes if the value is ""
+	changes := map[string]map[string]string{ // the settings that each component adds; "" means that the component removes the setting
 		"existing": {},
 		"replica": {
 			"REDIS_SLAVE_HOST":         "redis-replica",
@@ -194,7 +194,7 @@ func TestManifestsOfARegistry(t *testing.T) {
 	}
 }
 
-// SECURITY.md promises NetworkPolicies for a new guestbook. A manifest for "kubectl replace" has none, because it must not add objects.
+// SECURITY.md promises NetworkPolicies for a new guestbook. Manifests for "kubectl replace" must not add objects such as NetworkPolicies.
 func TestAGuestbookOfItsOwnHasItsNetworkPolicies(t *testing.T) {
 	for file, want := range map[string][]string{
 		"all-in-one/solo.yaml":                 {"frontend"},

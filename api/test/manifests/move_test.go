@@ -15,13 +15,13 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newSource starts the Redis from which a test copies a book. The Redis from newSource saves nothing to its disk.
+// newSource starts the source, the Redis from which a test copies a book. The source saves nothing to its disk.
 func newSource(t *testing.T, args ...string) *server {
 	t.Helper()
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
 }
 
-// newMove starts the Redis of the pod redis-move, as a slave of the Redis at the port master.
+// newMove starts the Redis of the pod redis-move, as a slave of the Redis at the port in master.
 func newMove(t *testing.T, master int, env ...string) *server {
 	t.Helper()
 	pod := containers(inFile(t, "k8s/move/redis-move-pod.yaml")["Pod/redis-move"])[0]
@@ -33,7 +33,7 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs move.sh with "check", "freeze" or "thaw". The command filter changes the output of redis-cli in move.sh.
+// move runs move.sh with "check", "freeze" or "thaw". The shell command in filter changes the output of each redis-cli in move.sh.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -49,7 +49,7 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	return string(out), err
 }
 
-// move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the other Redis refuses writes, so that none is lost.
+// move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the source refuses writes, so that no write is lost.
 func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")
@@ -115,7 +115,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 	}
 }
 
-// If a book cannot be copied, move.sh prints the reason in one line, and the source still accepts writes.
+// If a book cannot be copied, move.sh prints the reason in one line, and the Redis with the book still accepts writes.
 func TestWhatCannotMoveIsNamed(t *testing.T) {
 	fresh := func(t *testing.T) *server { return newSource(t) }
 	for name, c := range map[string]struct {

@@ -165,8 +165,8 @@ func withPods(t *testing.T) []string {
 	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
 }
 
-// flatten adds each scalar below a YAML node to the map into, under its path: the keys that lead to the scalar, separated by blanks.
-// In such a path, an item of a list appears by the value of its field name, or by its index if the item has no such field.
+// flatten adds each scalar below a YAML node to a map. The key in the map is the scalar's path: the YAML keys that lead to the scalar, with
+// blanks between them. For an item of a list, the path has the value of the item's field name, or its index if there is no such field.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:

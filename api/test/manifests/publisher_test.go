@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// releasedOn is the time of the released commit. This time is years ago, so that a test can find the current date in a released file.
+// releasedOn is the time of the released commit. The commit is years old, so that a test notices a file with today's date.
 const releasedOn = "2021-02-03T04:05:06Z"
 
 // execute runs a program and returns its standard output. If the program fails, execute ends the test.
@@ -101,7 +101,7 @@ func (p *publisher) crane(t *testing.T, args ...string) string {
 	return strings.TrimSpace(execute(t, p.dir, nil, append([]string{filepath.Join(p.root, ".build/crane")}, args...)...))
 }
 
-// checkout clones the publisher's repository under the given umask, and returns the path of the clone.
+// checkout clones the publisher's repository with the given umask, and returns the path of the clone.
 func (p *publisher) checkout(t *testing.T, name, umask string) string {
 	t.Helper()
 	dir := filepath.Join(p.dir, name)
@@ -118,7 +118,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the one block of commands in CHANGELOG.md that contains words, and ends the test if there is not exactly one.
+// documented returns the block of commands in CHANGELOG.md that contains the text words, and ends the test unless there is exactly one.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)
@@ -143,8 +143,8 @@ func folder(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// archived returns a map from the name of each entry in a tar archive to the content of the entry. The test fails unless every entry
-// has the commit's time, belongs to root, and is readable by everybody.
+// archived returns a map from the name of each entry in a tar archive to the content of the entry. archived fails the test unless every
+// entry has the commit's time, belongs to root, and is readable by everybody.
 func archived(t *testing.T, archive string) map[string]string {
 	t.Helper()
 	day := must.Get(time.Parse(time.RFC3339, releasedOn))(t)

@@ -49,7 +49,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// The start scripts refuse a password with a newline, as made with "echo", because only redis-cli would send the newline to Redis.
+// The start scripts refuse a password that contains a newline, because redis-cli would send the newline, but other clients would not.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {
@@ -78,7 +78,7 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	must.Hold(t, "the master names the lock", 20*time.Second, func() bool {
 		return strings.Contains(master.said(), master.Dir+"/lock") && strings.HasSuffix(master.said(), "\n")
 	})
-	time.Sleep(2500 * time.Millisecond) // longer than a second, because the master tries to lock the file every second
+	time.Sleep(2500 * time.Millisecond) // enough time for two more tries, because the master tries to lock the file every second
 	if said := master.said(); strings.Count(said, "\n") != 1 {
 		t.Errorf("it says %q, want one line", said)
 	}
@@ -123,7 +123,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// The scripts of k8s/ha/ refuse to copy a newer Redis, or with Valkey a Redis later than 7.2, because the replication would fail.
+// The scripts of k8s/ha/ refuse to copy from a newer Redis, because the replication would fail. Valkey copies only from Redis up to 7.2.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

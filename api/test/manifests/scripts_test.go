@@ -60,7 +60,7 @@ func programs(node any) (found []string) {
 	return found
 }
 
-// No manifest contains a script of more than ten lines, except the generated ConfigMap redis-ha-scripts, because linters read files.
+// Linters check only files of scripts, so no manifest contains a script of more than ten lines, except the generated redis-ha-scripts.
 func TestNoManifestHoldsAProgram(t *testing.T) {
 	for file, texts := range documents(t) {
 		for _, text := range texts {

@@ -1,5 +1,5 @@
-// Command phpstandin replaces the PHP frontend in tests. Its answers to /guestbook.php equal, byte for byte, the answers of Apache 2.4
-// with PHP 8.2 and Predis. The Redis Services are those of the PHP frontend. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. Its answers to /guestbook.php equal, byte for byte, the answers of Apache 2.4 with
+// PHP 8.2 and Predis. phpstandin uses the PHP frontend's Redis Services. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -20,12 +20,12 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// An edition is one of three published versions of guestbook.php. The fields hold the differences between the versions.
+// An edition is one of three published versions of guestbook.php. The fields of edition hold the differences between the versions.
 type edition struct {
 	master, slave                 string // DNS names of the master and of the slaves
 	masterVariable, slaveVariable string // environment variables with the addresses, for GET_HOSTS_FROM=env
 	key                           string // Redis key of the only book; "" if the request names the key
-	setLine, getLine              int    // lines of guestbook.php that PHP names in warnings
+	setLine, getLine              int    // line numbers of guestbook.php in PHP's warnings
 }
 
 var editions = map[string]edition{
