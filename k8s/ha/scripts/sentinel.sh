@@ -42,7 +42,7 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. A sentinel that notices the loss late would find no usable slave. The loop therefore raises
+    # noticed the loss. A sentinel that notices the master's loss late would find no usable slave. The loop therefore raises
     # down-after-milliseconds while the master is down. The loop lowers down-after-milliseconds again when the master has replied
     # within the last second.
     new=$after
