@@ -34,7 +34,7 @@ given=${REDIS_PASSWORD:-}
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# redis.conf needs the password in double quotes. The variable quoted is empty if there is no password.
+# redis.conf needs the password in double quotes. The variable "quoted" is empty if there is no password.
 quoted=$(printf %s "$given" | sed 's/["\\]/\\&/g; s/.*/"&"/')
 # Redis reads its settings from standard input ("-"), so that no process list shows the password. With exec, redis-server replaces
 # the shell and receives the signals that stop the container.

@@ -15,8 +15,8 @@ await_copies() {
 # During the first wait, this master still accepts writes.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. CLIENT PAUSE would only delay the writes. When the sentinels closed a delayed write's connection, the API would not
-# know the write's outcome.
+# accepts it. CLIENT PAUSE would only delay the writes. If the sentinels then closed the connection of a delayed write, the API
+# would not know the write's outcome.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do

@@ -4,7 +4,7 @@ trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
 # records that this disk holds a copy of the messages. Without the file "copied", this Redis never becomes the master, because the
-# other two Redis would replicate the empty data.
+# other two Redis would copy its empty data and lose their messages.
 said=
 until
   ask
