@@ -41,7 +41,7 @@ quick: servers ## runs vet, and in 20 s the tests that need no browser and no fa
 test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## runs vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	@command -v ssh-keygen >/dev/null || api/tools/install-programs.sh openssh-client
 	go vet ./...
-	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # .build/coverage records the API's code that ran as a program, and .build/commands records the commands that Redis received; -count=1 is there because Go's test cache ignores a change of the page or of a program
+	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # .build/coverage records the code of the API that ran in a process of its own, and .build/commands records the commands that Redis received; with -count=1, Go uses no cached test results, which would ignore a change of the page or of a program
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@grep -qhs ^persist .build/commands/* || { echo "the tests have recorded no commands"; exit 1; }
 	@! grep -hvxEf api/tools/redis-2.8-commands .build/commands/* || { echo "Does Redis 2.8 know these commands? Then add them to api/tools/redis-2.8-commands"; exit 1; }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# This script copies the messages of an existing Redis master to the disk of this slave. The redis-master of k8s/ then starts from
-# that disk. docs/migrate.md describes each step of the migration.
+# This script copies the messages of an existing Redis master to the disk of this slave. After the move, the redis-master of k8s/
+# starts from this disk. docs/migrate.md describes each step of the migration.
 #
 #   move.sh check    waits until this slave has a complete copy, and changes nothing on the master.
 #   move.sh freeze   waits for a complete copy, makes the master refuse writes, and ends the replication once this slave has all
@@ -23,7 +23,7 @@ there() { timeout 5 redis-cli -e -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'; }
 # "of INFO NAME" prints the field NAME of INFO, which is the output of Redis's command INFO.
 of() { printf '%s\n' "$1" | sed -n "s/^$2://p"; }
 # "later A B" reports whether version A is later than version B, by their first two numbers. An empty version counts as 0.0,
-# because Redis reports no valkey_version.
+# because a Redis server, unlike Valkey, reports no valkey_version.
 later() { ! printf '%s\n' "${1:-0.0}" "${2:-0.0}" | cut -d . -f 1,2 | sort -c -t . -k 1,1n -k 2,2n 2>/dev/null; }
 
 host=redis-master port=6379
@@ -31,7 +31,7 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   host=$REDIS_MASTER_SERVICE_HOST port=${REDIS_MASTER_SERVICE_PORT:-6379}
 fi
 
-# The function book exits the script if this slave cannot copy the master's messages.
+# The function "book" exits the script if this slave cannot copy the master's messages.
 book() {
   theirs=$(there info)
   version=$(of "$theirs" redis_version)
@@ -45,7 +45,7 @@ book() {
   [ "$(there dbsize)" != 0 ] || die "$host is empty: there is no book to move"
 }
 
-# The function copied waits until this slave has all writes on its disk that the master had accepted before the call.
+# The function "copied" waits until this slave's disk has all writes that the master had accepted before the call.
 copied() {
   offset=$(of "$(there info replication)" master_repl_offset)
   [ -n "$offset" ] || die "$host no longer answers: try again when it does"
@@ -53,7 +53,8 @@ copied() {
   tries=600
   until
     info=$(here info)
-    # slave_repl_offset may exceed the master's earlier offset, because the master's pings also increase the offset.
+    # slave_repl_offset may exceed the offset that the script read from the master before, because the master's pings also
+    # increase the offset.
     [ "$(of "$info" master_link_status)" = up ] && [ "$(of "$info" slave_repl_offset)" -ge "$offset" ] &&
       [ "$(of "$info" aof_rewrite_in_progress)$(of "$info" aof_rewrite_scheduled)" = 00 ] &&
       [ "$(of "$info" aof_last_bgrewrite_status)$(of "$info" aof_last_write_status)" = okok ]
@@ -68,7 +69,7 @@ copied() {
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 
-# The function same exits the script unless each key has the same length on this slave and on the master.
+# The function "same" exits the script unless each key has the same length on this slave and on the master.
 same() {
   for key in messages guestbook; do
     [ "$(there strlen $key)" = "$(here strlen $key)" ] || die "$key is not the same here as at $host: begin again with \"move.sh check\""

@@ -2,7 +2,8 @@
 # This script starts a Redis slave of the guestbook's master.
 #
 #   GET_HOSTS_FROM   is "env" if the master's address is in REDIS_MASTER_SERVICE_HOST and REDIS_MASTER_SERVICE_PORT, which
-#                    Kubernetes sets for the Service redis-master. Otherwise, the address is redis-master:6379.
+#                    Kubernetes sets for the Service redis-master. With any other value, the master's address is
+#                    redis-master:6379.
 #   REDIS_PASSWORD   is the slave's own password, and the password that the slave sends to the master. An empty
 #                    REDIS_PASSWORD means no password.
 #
@@ -33,7 +34,7 @@ given=${REDIS_PASSWORD:-}
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# redis.conf needs the password in double quotes. The variable quoted is empty if there is no password.
+# redis.conf needs the password in double quotes. The variable "quoted" is empty if there is no password.
 quoted=$(printf %s "$given" | sed 's/["\\]/\\&/g; s/.*/"&"/')
 # Redis reads its settings from standard input ("-"), so that no process list shows the password. With exec, redis-server replaces
 # the shell and receives the signals that stop the container.

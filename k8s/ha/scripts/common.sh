@@ -1,11 +1,11 @@
-# HOSTS lists the names of the three Redis, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis, that
-# of redis-master's pod. An operator can move the messages from SINGLE to the three Redis, and back.
+# HOSTS lists the names of the three Redis, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis in the
+# pod of redis-master. An operator can move the messages from SINGLE to the three Redis, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
-# The function redis HOST COMMAND… sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
+# "redis HOST COMMAND…" sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function sentinel HOST COMMAND… sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
+# "sentinel HOST COMMAND…" sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function ask sets the variable asked to one word for each sentinel that replies. A sentinel's word is the name of its
+# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply: the name of the
 # master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
 ask() {
   asked=$(
@@ -20,7 +20,7 @@ ask() {
     wait
   )
 }
-# The function most N prints each name that occurs at least N times in the variable asked.
+# "most N" prints each name that occurs at least N times in the variable "asked".
 most() {
   for host in $HOSTS none; do
     count=0
@@ -28,16 +28,16 @@ most() {
     [ $count -lt "$1" ] || echo "$host"
   done
 }
-# The function named N asks all sentinels for the master, and prints each name that at least N sentinels reply with. The name is
-# "none" if N sentinels have no master.
+# "named N" asks all sentinels for the master, and prints each name that at least N sentinels reply with. "named N" prints "none"
+# if at least N sentinels have no master.
 named() { ask; most "$1"; }
-# The function version HOST prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server
-# reports both its own version and a version of Redis, and "sort | tail -n 1" drops the latter.
+# "version HOST" prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server reports both
+# its own version and a version of Redis, and "sort | tail -n 1" keeps only Valkey's version.
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
-# The function own prints the version of this image's redis-server, such as "Valkey 9.1.2".
+# The function "own" prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
-# The function copies READER HOST reports whether a server of the version READER can replicate from the Redis on HOST. Valkey can
-# only replicate from a Redis of version 7.2 or earlier.
+# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. Valkey can only
+# replicate from a Redis of version 7.2 or earlier.
 copies() {
   writer=$(version "$2")
   newest=$1
@@ -52,28 +52,28 @@ copies() {
 }
 # The script unsets REDISCLI_AUTH if it is empty, because redis-cli would otherwise send an empty password.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
-# The function quote reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it. If
-# the password is empty, the function quote prints nothing.
+# The function "quote" reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it.
+# If the password is empty, "quote" prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
-# The function enter changes to the folder that the variable DATA names. If Redis cannot write to the folder DATA, the function
-# exits the script.
+# The function "enter" changes to the folder that the variable DATA names. If Redis cannot write to this folder, "enter" exits the
+# script.
 enter() {
   cd "$DATA" && [ -w . ] && return
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"
   exit 1
 }
-# The function settings DOWN_AFTER prints a sentinel's settings for the master, for "sentinel set" or for the sentinel's
-# configuration file. down-after-milliseconds is the time without a reply after which a sentinel considers the master down.
-# failover-timeout: a sentinel retries a failed failover after twice the failover-timeout.
+# "settings DOWN_AFTER" prints a sentinel's settings for the master, for "sentinel set" or for the sentinel's configuration file.
+# down-after-milliseconds is the time without a reply after which a sentinel considers the master down.
+# failover-timeout: a sentinel retries a failed failover after twice this time.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"
   echo "parallel-syncs guestbook 2"
   [ -z "$password" ] || printf '%s\n' "auth-pass guestbook $password"
 }
-# The function watch HOST makes this pod's sentinel monitor HOST as the master. redis-cli reads its commands from standard input,
-# so that no process list shows the password in these commands.
+# "watch HOST" makes this pod's sentinel monitor HOST as the master. redis-cli reads its commands from standard input, so that no
+# process list shows the password, which is in one of the commands.
 watch() {
   {
     echo "sentinel monitor guestbook $1 $PORT 2"

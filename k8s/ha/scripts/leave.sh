@@ -1,12 +1,12 @@
-# Kubernetes runs this script before it stops the pod. If this pod's Redis is the master, the script makes a slave with all writes
-# the new master.
+# Kubernetes runs this script before it stops the pod. If this pod's Redis is the master, the script makes a slave that has all
+# writes the new master.
 . "${0%/*}/common.sh"
 # The script reads the password from the setting masterauth, because take-password.sh may have changed the password since the
 # container started.
 REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 [ "$(redis "$LOCAL" role | head -n 1)" = master ] && [ "$(named 2)" = "$ME" ] || exit 0
-# await_copies MS waits up to MS milliseconds until the slaves have all of this master's writes. await_copies sends PUBLISH before
-# WAIT, because WAIT covers only commands of its own connection.
+# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. WAIT only waits for writes of
+# its own connection, so await_copies first sends a PUBLISH, which the slaves receive after all earlier writes.
 await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
@@ -15,8 +15,8 @@ await_copies() {
 # During the first wait, this master still accepts writes.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. CLIENT PAUSE would only delay the writes, and the API would not know the outcome of a delayed write when the
-# sentinels close its connection.
+# accepts it. CLIENT PAUSE would only delay the writes. If the sentinels then closed the connection of a delayed write, the API
+# would not know the write's outcome.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do
@@ -38,8 +38,9 @@ for _ in $(seq 50); do
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
     # append-only file rewrite.
     *aof_rewrite_in_progress:0*master_link_status:up*)
-      # If the next master has two good slaves, it still accepts writes after this Redis has stopped. Two sentinels must also name
-      # the next master, so that this Redis starts as a slave of the next master.
+      # The next master needs one good slave to accept writes. With two good slaves, it still accepts writes after this Redis has
+      # stopped. Two sentinels must also name the next master, so that this Redis becomes a slave of the next master when it
+      # starts again.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

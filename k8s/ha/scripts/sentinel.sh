@@ -2,7 +2,7 @@
 trap exit TERM
 enter
 # The sentinel stores the servers and the other sentinels that it knows in the file sentinel.conf. This script keeps the lines
-# about servers and sentinels, and writes all other lines of sentinel.conf anew.
+# about servers and sentinels, and replaces all other lines of sentinel.conf.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
 # The script derives myid from the pod's name, so that a sentinel that has lost its disk does not count as an additional sentinel
 # in the majority. down-after-milliseconds is 15 s at first, because the master may start later than the sentinels.
@@ -42,7 +42,7 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. A sentinel that noticed the master's loss late would find no usable slave, so the loop raises
+    # noticed the loss. A sentinel that notices the master's loss late would find no usable slave. The loop therefore raises
     # down-after-milliseconds while the master is down. The loop lowers down-after-milliseconds again when the master has replied
     # within the last second.
     new=$after
@@ -52,9 +52,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # If a failover ended during the next failover, this sentinel may keep a master that the other sentinels have replaced. If the
-    # other sentinels name another master, the loop removes the old master from this sentinel, and asks the other sentinels for
-    # the current master.
+    # If two failovers overlap, this sentinel may keep a master that the other sentinels have already replaced. If the other
+    # sentinels name another master, the loop removes the old master from this sentinel, and asks the other sentinels for the
+    # current master.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)

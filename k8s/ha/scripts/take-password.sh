@@ -1,10 +1,11 @@
-# This script reads a second password from standard input. The three Redis and their sentinels then accept both passwords, and use
-# the second password among themselves. After a restart, a Redis reads its password from the Secret again.
+# This script reads a second password from standard input. Afterwards, the three Redis and their sentinels accept both the first
+# and the second password, and use the second password among themselves. After a restart, a Redis reads its password from the
+# Secret again.
 . "${0%/*}/common.sh"
 new=$(head -n 1 | tr -d '\r' | quote)
 if [ -z "$password" ] || [ -z "$new" ]; then say "set a first password by the Secret redis, and write the new one to standard input"; exit 1; fi
-# The function tell HOST PORT sends the commands from standard input to the server at HOST and PORT. The function tell fails
-# unless the server replies to each command with OK.
+# "tell HOST PORT" sends the commands from standard input to the server at HOST and PORT, and fails unless the server replies to
+# each command with OK.
 tell() {
   ! timeout 5 redis-cli -h "$1" -p "$2" 2>&1 | grep -vx OK || { say "$1:$2 answers with this error: restart it, and run this again"; exit 1; }
 }
