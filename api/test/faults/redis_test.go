@@ -130,7 +130,7 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases with other versions of redis-server. The variable PROGRAMS lists the folders of the versions.
+// otherVersions returns test cases with other versions of redis-server. PROGRAMS lists folders with one redis-server each.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {

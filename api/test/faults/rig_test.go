@@ -180,7 +180,7 @@ func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	}
 }
 
-// redis sends a command to the Redis at a port, and returns the reply.
+// redis sends a command to the Redis server at a port, and returns the server's reply.
 func (r *rig) redis(port int, command string, args ...any) any {
 	r.Helper()
 	c := podtest.Dial(r, port)
