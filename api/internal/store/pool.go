@@ -95,12 +95,17 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 
 // get returns a usable connection of the pool, after a test or a new handshake. The caller of get must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
-	c, err := p.GetContext(ctx)
+	var silent bool
+	c, err := p.GetContext(context.WithValue(ctx, silentKey{}, &silent))
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errNotSent, err)
 	}
 	return c, err
 }
+
+// silentKey is the key of a *bool in the context of one call of get. It is true once a server did not answer PING in time. dial then returns
+// an error at once, so that enough of the caller's time is left for another server.
+type silentKey struct{}
 
 // test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and takes another idle
 // connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped during
@@ -111,6 +116,9 @@ func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error
 	}
 	timeout := p.replyTimeout(ctx)
 	_, err := redis.DoWithTimeout(c, timeout, "PING")
+	if silent, ok := ctx.Value(silentKey{}).(*bool); ok {
+		*silent = errors.Is(err, os.ErrDeadlineExceeded)
+	}
 	if err = p.handleError(err, timeout); errors.Is(err, guestbook.ErrUnknown) {
 		return err
 	}
