@@ -27,7 +27,7 @@ func TestAirGap(t *testing.T) {
 	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
 	// The command "kind load image-archive FILE" runs $LOAD instead, which loads images into the cluster of this test.
 	shell.Preamble += `
-kind() { docker load --quiet --input "$3" | sed 's/^Loaded image: //' | xargs env $LOAD; }`
+kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xargs env $LOAD; }`
 
 	start, typed := time.Now(), 0
 	for _, b := range blocks {
