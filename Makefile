@@ -44,7 +44,8 @@ test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(A
 	go vet ./...
 	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # .build/coverage records the code of the API that ran in a process of its own, and .build/commands records the commands that Redis received; with -count=1, Go uses no cached test results, which would ignore a change of the page or of a program
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
-	@grep -qhs ^persist .build/commands/* || { echo "the tests have recorded no commands"; exit 1; }
+	@for name in append eval get getrange info persist ping set setrange strlen; do \
+		grep -qhs "^$$name " .build/commands/* || { echo "the tests have recorded no $$name"; exit 1; }; done
 	@! grep -hvxEf api/tools/redis-2.8-commands .build/commands/* || { echo "Does Redis 2.8 know these commands? Then add them to api/tools/redis-2.8-commands"; exit 1; }
 	@go tool covdata textfmt -i .build/coverage -o .build/programs.out && sed 1d .build/programs.out >>.build/cover.out && go tool cover -func=.build/cover.out | tail -1
 

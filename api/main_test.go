@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -34,7 +35,7 @@ func TestASignalEndsTheAPI(t *testing.T) {
 			podtest.Do(t, master, "CLIENT", "PAUSE", 500, "WRITE")
 			answered := make(chan int, 1)
 			go func() { answered <- p.get(t, "/guestbook/?cmd=set&key=messages&value=x") }()
-			await(t, "the request to wait for Redis", func() bool {
+			must.Hold(t, "the request waits for Redis", 10*time.Second, func() bool {
 				return strings.Contains(string(podtest.Do(t, master, "CLIENT", "LIST").([]byte)), "flags=b")
 			})
 			if err := cmd.Process.Signal(sig); err != nil {

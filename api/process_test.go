@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // process is a running API.
@@ -104,19 +105,10 @@ func (p *process) get(t *testing.T, path string) int {
 	return response.StatusCode
 }
 
-func await(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for until := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("waited in vain for ", what)
-		}
-	}
-}
-
 // await polls the path until the API answers with the status.
 func (p *process) await(t *testing.T, path string, status int) {
 	t.Helper()
-	await(t, fmt.Sprint(path, " to answer ", status), func() bool { return p.get(t, path) == status })
+	must.Hold(t, fmt.Sprint(path, " answers ", status), 10*time.Second, func() bool { return p.get(t, path) == status })
 }
 
 func (p *process) exitCode(t *testing.T) int {

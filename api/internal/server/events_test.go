@@ -15,6 +15,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/server"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -182,18 +183,12 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 		t.Errorf("%s viewers, want 2", got)
 	}
 	f.close()
-	for until := time.Now().Add(10 * time.Second); viewers() != "1"; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatalf("%s viewers, want 1", viewers())
-		}
-	}
+	must.Hold(t, "there is one viewer", 10*time.Second, func() bool { return viewers() == "1" })
 	last.close()
 	stacks := make([]byte, 1<<20)
-	for until := time.Now().Add(10 * time.Second); bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*topic).run")); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("the guestbook is polled, though it has no viewers")
-		}
-	}
+	must.Hold(t, "nothing polls a guestbook without viewers", 10*time.Second, func() bool {
+		return !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*topic).run"))
+	})
 }
 
 // The server notices that a guestbook was rewritten if its last 64 bytes differ, even if its last entry is the same.
@@ -245,11 +240,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	follow(t, h.URL, "", "")
 	polls := func() int { return read("cmdstat_getrange:calls=") }
 	before, sent := polls(), read("total_net_output_bytes:")
-	for until := time.Now().Add(20 * time.Second); polls() < before+10; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("nobody polls")
-		}
-	}
+	must.Hold(t, "ten polls", 20*time.Second, func() bool { return polls() >= before+10 })
 	// The bytes that Redis has sent include the replies to the INFO commands of the test.
 	if n := read("total_net_output_bytes:") - sent; n > 1<<20 {
 		t.Errorf("%d bytes were read for 10 polls", n)

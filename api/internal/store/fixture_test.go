@@ -18,6 +18,7 @@ import (
 
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // TestMain fails if a test has left a goroutine behind.
@@ -97,14 +98,13 @@ func set(t *testing.T, s fixture, value string) {
 // wantGet waits until the store reads the value, because a slave receives a write a little later than its master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
-	var got string
-	var err error
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		if got, err = s.Get(within(t, 2*time.Second), "messages", 1<<20); err == nil && got == want {
-			return
+	must.Await(t, fmt.Sprintf("%.100q is read", want), 5*time.Second, func() error {
+		got, err := s.Get(within(t, 2*time.Second), "messages", 1<<20)
+		if err == nil && got != want {
+			err = fmt.Errorf("got %.100q", got)
 		}
-	}
-	t.Fatalf("got %.100q, %v, want %.100q", got, err, want)
+		return err
+	})
 }
 
 // connectionsOpened returns the number of connections that a Redis has accepted since its start.

@@ -15,6 +15,7 @@ import (
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -89,12 +90,10 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { podtest.Do(t, other, "SCRIPT", "KILL") })
-				for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-					if _, err := other.Do("PING"); err != nil {
-						return
-					}
-				}
-				t.Fatal("it is not busy")
+				must.Hold(t, "Redis is busy", 10*time.Second, func() bool {
+					_, err := other.Do("PING")
+					return err != nil
+				})
 			},
 			status: 503, words: "busy with a script", code: "BUSY",
 		},
@@ -111,12 +110,10 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 				podtest.Do(t, master, "CONFIG", "SET", "save", "3600 1")
 				t.Cleanup(func() { podtest.Do(t, master, "CONFIG", "SET", "save", "") }) // otherwise Redis would refuse to exit
 				podtest.Do(t, master, "BGSAVE")
-				for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-					if info, _ := redis.String(master.Do("INFO", "persistence")); strings.Contains(info, "rdb_last_bgsave_status:err") {
-						return
-					}
-				}
-				t.Fatal("the disk does not fail")
+				must.Hold(t, "the disk fails", 10*time.Second, func() bool {
+					info, _ := redis.String(master.Do("INFO", "persistence"))
+					return strings.Contains(info, "rdb_last_bgsave_status:err")
+				})
 			},
 			status: 503, words: "cannot write to its disk", code: "MISCONF", ready: true,
 		},

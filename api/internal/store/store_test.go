@@ -15,6 +15,7 @@ import (
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -180,6 +181,28 @@ func TestPing(t *testing.T) {
 	podtest.Kill(t, pod.Slave)
 	if master, slave := s.Ping(within(t, time.Second), book); master != nil || slave == nil {
 		t.Errorf("master %v, slave %v, want only the slave away", master, slave)
+	}
+}
+
+// A slave that does not answer PING costs a reader one timeout. Another one, for a new connection, would leave too little time for the
+// master.
+func TestASilentSlaveIsNotDialed(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod)
+	set(t, s, "x")
+	wantGet(t, s, "x")
+	slave := podtest.Dial(t, pod.Ports.Slave)
+	opened := connectionsOpened(t, slave)
+	must.OK(t, pod.Slave.Signal(syscall.SIGSTOP))
+	time.Sleep(20 * time.Millisecond) // the store sends PING over a connection that was not used for 10 ms
+	value, err := s.Get(within(t, 2*time.Second), "messages", 1<<20)
+	must.OK(t, pod.Slave.Signal(syscall.SIGCONT))
+	if err != nil || value != "x" {
+		t.Errorf("reads %q, %v", value, err)
+	}
+	podtest.Do(t, slave, "PING") // Redis accepts a connection that waited in the meantime
+	if n := connectionsOpened(t, slave); n != opened {
+		t.Errorf("%d connections were opened", n-opened)
 	}
 }
 
