@@ -42,6 +42,12 @@ type fixture struct {
 	log     *lockedBuffer
 }
 
+// shortTimeouts sets the API's default timeouts. Only a test of a silent server uses shortTimeouts, because a server on a busy machine may
+// answer late.
+func shortTimeouts(o *store.Options) {
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
+}
+
 func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixture {
 	t.Helper()
 	f := fixture{metrics: prometheus.NewRegistry(), log: new(lockedBuffer)}
@@ -49,7 +55,7 @@ func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixtu
 		MasterAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
 		SlaveAddr:   fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
 		PoolSize:    4,
-		DialTimeout: 500 * time.Millisecond, ReadTimeout: time.Second, WriteTimeout: 500 * time.Millisecond,
+		DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 2 * time.Second,
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Metrics: f.metrics,
 	}
 	for _, c := range change {

@@ -25,7 +25,7 @@ import (
 
 // A full Redis evicts records of idempotency keys, oldest first, before it refuses an entry.
 func TestRecordsGiveWayBeforeMessages(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl", "--appendfsync", "no"}})
+	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl"}})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64, err error) {
@@ -137,6 +137,7 @@ func TestRepeatsThatMeetInOneBatch(t *testing.T) {
 				return
 			} else if err != nil {
 				t.Error(err)
+				return
 			}
 			if ids[text] == nil {
 				ids[text] = map[int64]bool{}

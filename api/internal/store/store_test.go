@@ -52,7 +52,7 @@ func TestWrongType(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
+	s := open(t, pod, shortTimeouts)
 	set(t, s, "x")
 	wantGet(t, s, "x")
 	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
@@ -123,7 +123,7 @@ func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
 
 func TestWritesFollowASwapOfRoles(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
+	s := open(t, pod, shortTimeouts)
 	set(t, s, "before")
 	old, successor := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
 	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
@@ -188,7 +188,7 @@ func TestPing(t *testing.T) {
 // master.
 func TestASilentSlaveIsNotDialed(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
+	s := open(t, pod, shortTimeouts)
 	set(t, s, "x")
 	wantGet(t, s, "x")
 	slave := podtest.Dial(t, pod.Ports.Slave)
@@ -210,7 +210,7 @@ func TestASilentSlaveIsNotDialed(t *testing.T) {
 // must have time left to ask the master.
 func TestManyReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
+	s := open(t, pod, shortTimeouts)
 	set(t, s, "x")
 	wantGet(t, s, "x")
 	if err := pod.Slave.Signal(syscall.SIGSTOP); err != nil {

@@ -17,7 +17,7 @@ import (
 // and its repeat fail with ErrUnconfirmed, although the repeat stores nothing.
 func TestWaitSlaves(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod, func(o *store.Options) { o.WaitSlaves = 1 })
+	s := open(t, pod, shortTimeouts, func(o *store.Options) { o.WaitSlaves = 1 })
 	set := func(ctx context.Context) error { return s.Set(ctx, "old", ",value") }
 	post := func(key string) func(context.Context) error {
 		return func(ctx context.Context) error {
