@@ -1,12 +1,12 @@
-// Book holds a range of the guestbook's entries without a gap inside the range. Book does not use the DOM.
+// Book holds a range of consecutive entries of the guestbook. Book does not use the DOM.
 
 export class Book {
   entries = []; // oldest first
-  before; // older entries have ids below this id; null if there are no older entries, undefined before the first read
+  before; // entries with ids below this are not loaded; null if no such entries exist, undefined before the first read
   isBehind = false; // whether the guestbook has newer entries than this range
   last = -1; // id of the newest entry that was read from the server; the response to the visitor's own POST does not count
 
-  // Book calls the function changed after each change, with an array of the new entries, which may be empty.
+  // After each change, Book calls changed(news) with an array of the new entries, which may be empty.
   constructor(changed = () => {}) {
     this.changed = changed;
   }
@@ -26,14 +26,14 @@ export class Book {
     if (news.length > 0) this.changed(news);
   }
 
-  // confirm adds an entry that the visitor posted, which may be older than other entries of this range.
+  // confirm adds an entry that the visitor posted. Other entries of the range may be newer than this entry.
   confirm(entry) {
     this.#merge([entry]);
     this.changed([]);
   }
 
-  // take merges a page of the newest entries into the range. If the parameter instead is true, or if entries are missing between the range
-  // and the page, the page replaces the range.
+  // take merges a page of the newest entries into the range. If the parameter "instead" is true, or if entries are missing between the
+  // range and the page, the page replaces the range.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -82,8 +82,8 @@ export class Book {
     this.changed([]);
   }
 
-  // #merge inserts entries into the range, and returns the new entries. If isBehind is true, #merge inserts nothing, because entries may be
-  // missing between the end of the range and the new entries.
+  // #merge inserts entries into the range, and returns the new entries. If the guestbook has newer entries than the range, #merge inserts
+  // nothing, because a gap could arise.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -93,8 +93,8 @@ export class Book {
     return news;
   }
 
-  // #continues returns true if no entry is missing between the range and a page of entries, and each entry that is in both has the same
-  // text in both. A page may lack the last entries of the range, if the server read the page from a Redis slave that lags behind.
+  // #continues reports whether no entry is missing between the range and a page of entries, and entries that are in both have the same
+  // text. A page may lack the last entries of the range, if the server read the page from a Redis slave that lags behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

@@ -5,7 +5,7 @@
 //   #follow   receives new entries from the event stream.
 //   #poll     waits and then reads again, because no event stream is available.
 //   #retry    waits after a failure, and then reads again.
-//   #rest     waits longer and then reads again, because the page is hidden.
+//   #rest     waits longer than #poll and then reads again, because the page is hidden.
 
 import { takeRoom } from "./room.js";
 import { Failure, retryDelay } from "./server.js";
@@ -13,19 +13,19 @@ import { Failure, retryDelay } from "./server.js";
 const POLL_INTERVAL_MS = 10_000;
 const HIDDEN_POLL_INTERVAL_MS = 30_000;
 const SILENT_STREAM_MS = 15_000; // a stream without an event for this time counts as dead; the server sends a heartbeat every 10 s
-const CLOCK_INTERVAL_MS = 500; // between two checks for a silent stream
+const CLOCK_INTERVAL_MS = 500; // how often the page checks whether the event stream is silent
 
 export class Connection {
   isHidden = false; // whether the page is hidden, as in a background tab
   #timer = 0; // the timer that ends the present state
   #close = () => {}; // closes the event stream
-  #turn = 0; // increases with each change of state, so that a response to a request of an earlier state is ignored
+  #turn = 0; // increases with each change of state, so that a late response to a request of an earlier state is ignored
   #failures = 0; // number of failures in a row
   #isSilent = false; // whether the last event stream delivered no event
   #isRewritten = false; // whether the guestbook was rewritten since the last read
 
-  // Connection calls the function tell with a state ("connecting", "live", "polling", "reconnecting" or "offline") and, after a failure,
-  // its Failure.
+  // Connection reports changes by tell(state, failure). The state is "connecting", "live", "polling", "reconnecting" or "offline". The
+  // second argument is a Failure if a request has failed.
   constructor(reader, server, tell = () => {}) {
     Object.assign(this, { reader, server, tell });
   }
@@ -41,8 +41,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter ends the present state and calls the method of the next state. The method of a state gets the function isPresent, which reports
-  // whether this state is still the present state.
+  // #enter ends the present state and calls the method of the next state. The method of each state gets a function isPresent(), which
+  // reports whether the Connection is still in that state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -113,11 +113,11 @@ export class Connection {
     // EventSource gives up after any status other than 200.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // not "reconnecting", because each retry also reads the new entries
+      else if (this.#failures > 0) this.tell("polling"); // the visitor still gets new entries, because each retry reads them
       this.#isSilent = false;
       this.#enter(this.#retry);
     });
-    // The stream is checked often, because one long timer would not count the time during which the computer sleeps.
+    // The page checks the event stream often, because a single long timer would not count the time during which the computer sleeps.
     const look = () => {
       this.#timer = setTimeout(look, CLOCK_INTERVAL_MS);
       if (Date.now() - heardAt < SILENT_STREAM_MS) return;

@@ -24,7 +24,7 @@ function connect(book, tell) {
   return new Connection(new Reader(book, server), server, tell);
 }
 
-// start connects a Book to a mock server, which responds with the result of entries() or, if this is null, with 503. The array told
+// start connects a Book to a mock server, which responds with the result of entries(), or with 503 if the result is null. The array told
 // collects the states that Connection has reported.
 function start(entries) {
   window.EventSource = Stream;

@@ -26,8 +26,8 @@ export function showEntry({ id, text }, isOwn) {
   return { li, text };
 }
 
-// setTabStop makes an entry's link reachable for the Tab key and for screen readers if isStop is true. If isStop is false, setTabStop
-// hides the link from both.
+// setTabStop makes an entry's link reachable for the Tab key and for screen readers if isStop is true, and unreachable for both if isStop
+// is false.
 export function setTabStop(li, isStop) {
   const link = li.querySelector(".link");
   link.tabIndex = isStop ? 0 : -1;
@@ -53,8 +53,8 @@ function copy(text) {
   return isCopied;
 }
 
-// showItem renders an item of the Outbox. The argument shown is showItem's last result for the same item. act is an object with
-// the functions of the item's buttons: retry, edit and discard.
+// showItem renders an unsent entry, which is an item of the Outbox. The parameter "shown" is what the last call for this item returned. The
+// object act has one function for each button of the item: retry, edit and discard.
 export function showItem(item, shown = { li: entryElement(item.text), text: item.text }, act) {
   const { li } = shown;
   const failed = isFailed(item);

@@ -6,7 +6,7 @@ import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./t
 
 const COUNTED_BYTES = 400; // the page shows the remaining room if at most this many bytes remain
 const DOUBLE_CLICK_MS = 1000;
-const COMPOSITION_MS = 1000; // how long after Ctrl+Enter an input method may complete its character, so that the text is submitted
+const COMPOSITION_MS = 1000; // Ctrl+Enter submits the text if the input method completes its character within this time
 const DRAFT = `guestbook draft ${HERE}`;
 const NAME = "guestbook name"; // all guestbooks of a host share the visitor's name
 
@@ -15,7 +15,7 @@ export class Form {
   #name = byId("name");
   #signedAt = -Infinity;
 
-  // Form calls the function sign with each text that the visitor submits.
+  // Form calls sign(text) when the visitor submits a text.
   constructor(sign) {
     this.sign = sign;
     const field = this.#field;
@@ -63,7 +63,7 @@ export class Form {
     const text = this.#field.value.trim();
     const whole = withName(text, this.#name.value);
     const now = performance.now();
-    if (text === "" && now - this.#signedAt < DOUBLE_CLICK_MS) this.#signedAt = now; // a double click or a held key submits once
+    if (text === "" && now - this.#signedAt < DOUBLE_CLICK_MS) this.#signedAt = now; // ignores the second click of a double click
     else if (text === "") complain("Write a few words first.");
     else if (isBlank(text)) complain("Nothing of this can be seen. Write a few words.");
     else if (bytesOf(whole) > LONGEST_TEXT_BYTES) complain("This is too long for one entry.");
@@ -76,8 +76,8 @@ export class Form {
     this.#field.focus();
   }
 
-  // #showDraft stores the draft, and shows about how many more letters fit. The number is a guess, because some letters need more bytes
-  // than others.
+  // #showDraft stores the draft, and shows about how many more letters fit. The number of letters is a guess, because some letters need
+  // more bytes than others.
   #showDraft() {
     store(DRAFT, this.#field.value, "sessionStorage");
     const text = withName(this.#field.value.trim(), this.#name.value);

@@ -11,20 +11,21 @@ const NEW_MS = 5000; // how long an entry is marked as new
 const AHEAD_PX = 400; // older entries load when the end of the list is this close to the window
 
 export class List {
-  #shown = new Map(); // the rendered entries { li, text }, by an entry's id or an item's key
+  #shown = new Map(); // maps the id of an entry, or the key of an unsent item, to { li, text }
   #news = new Set(); // ids of entries that the next rendering marks as new
   #unseen = 0; // number of entries that arrived while the top of the list was out of sight
   #tabStop = null; // the li whose link the Tab key reaches
   #timer = 0; // the timer of the next rendering
   #isReading = false;
-  #failure = ""; // the error message if the last read failed; the page reads again once the guestbook is available
+  #failure = ""; // the error message if the last read failed; empty if it succeeded
 
-  // ul, older, state and fresh are DOM elements. act is an object with the functions of an unsent entry's buttons: retry, edit, discard.
+  // ul, older, state and fresh are DOM elements. The object act has one function for each button of an unsent entry: retry, edit and
+  // discard.
   constructor({ ul, older, state, fresh }, reader, outbox, own, act) {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // A screen reader can press the button "Older entries" while the button is out of sight, so the page scrolls to the button.
+      // The page scrolls to the button "Older entries", because a screen reader can press the button while it is out of sight.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -44,7 +45,8 @@ export class List {
     });
   }
 
-  // add renders a burst of new entries together, after DRAW_INTERVAL_MS. If the array of entries is empty, add renders at once.
+  // add waits for DRAW_INTERVAL_MS and then renders all new entries of that time together. If the array of entries is empty, add renders at
+  // once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -114,7 +116,7 @@ export class List {
     return this.book.entries.filter(({ id }) => ids.includes(`e${id}`));
   }
 
-  // #read calls the function read, unless another read is running. If read fails, the list shows the failure's message.
+  // #read calls read(), unless an earlier read is still running. If read() fails, the list shows the error message.
   async #read(read) {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -130,7 +132,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // #look runs here because the browser sends no scroll event if Place has scrolled back exactly as far as the visitor had scrolled.
+    // If Place scrolls back exactly as far as the visitor has scrolled, the browser sends no scroll event. Therefore this line calls #look.
     requestAnimationFrame(() => this.#look());
   }
 

@@ -11,7 +11,7 @@ import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
 
 const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
-const KEY_LIFETIME_MS = 20 * 3600_000; // the server remembers the key of a POST for a day
+const KEY_LIFETIME_MS = 20 * 3600_000; // less than a day, because the server forgets the key of a POST after a day
 
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
@@ -20,15 +20,15 @@ export function isFailed({ state }) {
 export class Outbox {
   items = new Map(); // items by key, in the order in which the visitor signed
 
-  // The object own remembers the entries that were signed in this browser. Outbox calls the function changed after each change of an item,
-  // and the function tell with each message for the visitor.
+  // own remembers the entries that were signed in this browser. Outbox calls changed() after each change of an item, and tell(message) with
+  // each message for the visitor.
   constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
     Object.assign(this, { book, server, own, prefix, changed, tell });
   }
 
   sign(text) {
-    // An entry counts as a copy of the item only if the entry's id is greater than the id in the item's field after. If after is null, no
-    // entry counts as a copy.
+    // The item's field "after" is the id of the newest entry that the page knows. Only an entry with a greater id can be a copy of the
+    // item. If the page has not read any entries yet, the field "after" is null, and no entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -72,13 +72,13 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims reports whether an entry of the Book may be an item that the page has sent without learning the outcome.
+  // claims reports whether an entry of the Book may be the same as an item that the page has sent but the server has not confirmed.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look retries an item if a new entry may be a copy of the item. The server's response then shows whether the new entry is the item.
+  // look retries an item if a new entry may be a copy of the item. The response to the retry shows whether the new entry is the item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -112,7 +112,8 @@ export class Outbox {
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the POST of an item fails but the Book has a copy, the copy counts as the item, because readers see no difference.
+      // If the POST of an item fails but the Book has a newer entry with the same text, this entry counts as the item, because readers see
+      // no difference.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

@@ -7,7 +7,8 @@ import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf returns an Outbox, its Book, the function run, which signs a text, and a function that returns the item.
+// outboxOf returns an Outbox and its Book, the function run(), which signs a text, and the function item(), which returns the first unsent
+// item.
 function outboxOf(prefix) {
   const states = [];
   const book = new Book();
@@ -18,8 +19,8 @@ function outboxOf(prefix) {
       if (state !== states[states.length - 1]) states.push(state);
     },
   });
-  // run signs a text and returns the item's states. The mock server answers each POST with the next element of posts, and with 201 after
-  // the last.
+  // run signs a text and returns the item's states. The mock server answers each POST with the next element of the array posts, and with
+  // 201 after the last element.
   const run = async (text, posts, read = [200, pageOf(null)]) => {
     states.length = 0;
     answerWith((_, { method }) => {
@@ -71,7 +72,7 @@ export default {
   async "what another page has taken back is not sent"() {
     const { outbox, run, item } = outboxOf("away ");
     await run("a", [403]);
-    localStorage.removeItem(`away ${item().key}`); // as another tab does; a page in the back/forward cache gets no storage event
+    localStorage.removeItem(`away ${item().key}`); // as another tab does; this page gets no event while in the back/forward cache
     outbox.retry(item());
     await until(() => outbox.items.size === 0);
     equal("not kept again", kept("away "), 0);

@@ -31,8 +31,7 @@ export class Own {
   }
 }
 
-// markOf includes the beginning of the text, because an id is only a byte offset. In a rewritten guestbook, another entry may have this
-// offset.
+// The mark of an entry includes the beginning of its text, because after the guestbook is rewritten, another entry may have the same id.
 function markOf({ id, text }) {
   return `${id} ${text.length} ${text.slice(0, 40)}`;
 }

@@ -3,7 +3,7 @@
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // entries to read before and after an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // most entries to catch up on after the computer slept; if more are missing, the list shows only the last
+const MOST_MISSED_ENTRIES = 5000; // most entries to read after the computer slept; if more are missing, the list shows only the newest
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
@@ -11,8 +11,8 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news reads the newest entries, and all entries between these and the last entry of the Book. If isRewritten is true, the new page
-  // replaces the Book's entries.
+  // news reads the newest entries, and all entries between these and the last entry of the Book. If isRewritten is true, the newest entries
+  // replace all entries of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     let page = await server.read({ seen: isRewritten ? -1 : book.newest });
@@ -38,7 +38,7 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // A Redis slave that lags behind lacks the newest entries. The error keeps the list from reading again at once, over and over.
+    // A Redis slave that lags behind lacks the newest entries. An error then keeps the list from reading again at once, over and over.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
@@ -64,13 +64,13 @@ export class Reader {
     return true;
   }
 
-  // check reads the shown entries again, and removes entries from the Book that the operator has hidden since.
+  // check reads the shown entries again, and removes the entries from the Book that the operator has hidden since the last read.
   async check(shown) {
     const { book } = this;
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    if (page.old) return; // this page comes from a pod of the PHP guestbook, whose Redis slave may lag behind
+    if (page.old) return; // a pod of the PHP guestbook may read from a Redis slave that lacks the newest entries
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);

@@ -16,9 +16,9 @@ const UPDATE_TRIES = 15; // tries for a POST that seems to reach only pods of th
 export class Failure extends Error {
   wait = 0; // least time before the next try, in milliseconds
   tries = USUAL_TRIES; // how often the page tries the request in all.
-  // The field passing means that another try may succeed, and certain means that the server did not carry out the request. The field
-  // old means that a pod of the PHP guestbook answered, and away means that the visitor has to sign in. The field status is the HTTP
-  // status of the response.
+  // The object details may set further fields. If the field "passing" is true, another try may succeed. If the field "certain" is true, the
+  // server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away" is true,
+  // the visitor has to sign in. The field "status" is the HTTP status of the response.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
@@ -49,10 +49,10 @@ export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
   signedOut = () => {}; // called after each read, with true if the visitor has to sign in, otherwise with false
 
-  // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The next older page
-  // ends before the id in the field before, and the next newer page begins after the id in the field after. If there is no such page, the
-  // field is null. The parameter seen is an id: the page comes from a guestbook that already has the entry with this id. If the guestbook
-  // ends before this id, read fails with status 400.
+  // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
+  // "before" is the parameter for the next older page, and its field "after" is the parameter for the next newer page. The fields are null
+  // if there is no older or no newer page. With the parameter "seen", an id, the server does not answer from a Redis slave that lacks the
+  // entry with this id. If the whole guestbook ends before the id in "seen", read fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -64,23 +64,24 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // pods of older versions ignore the parameter after
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // pods of older versions ignore the parameter "after"
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
     return { entries, before: all.length > limit ? entries[0].id : null, after: null, old: true };
   }
 
-  // post adds an entry, and resolves to the entry as the guestbook has it. The server remembers the key of a POST, so that a retry with
-  // the same key adds no second entry.
+  // post adds an entry, and resolves to the stored entry. The server remembers the key of a POST, so that a retry with the same key adds no
+  // second entry.
   async post({ key, text }, cancel) {
     const init = { method: "POST", body: new URLSearchParams({ text }), headers: { "Idempotency-Key": key } };
     const reply = await this.#ask("guestbook/entries", init, cancel);
     if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // The page posts no entry to a pod of the PHP guestbook, because such a pod rewrites the whole guestbook, and may lose entries of
-    // other visitors. A firewall may send the same response as a pod of the PHP guestbook, so a read shows which of the two responded.
+    // The page posts no entry to a pod of the PHP guestbook, because such a pod rewrites the whole guestbook, and may lose entries of other
+    // visitors. A firewall may answer a POST with the same status as a pod of the PHP guestbook, so the page sends a read to learn which of
+    // the two answered.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });
@@ -95,7 +96,8 @@ export class Server {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask sends a request, and resolves to the status and the JSON object of the response. answer is null if the response has no JSON.
+  // #ask sends a request, and resolves to the status and the JSON object of the response. If the response has no JSON, the field "answer"
+  // is null.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
@@ -114,7 +116,8 @@ export class Server {
     const { status, headers } = response;
     const html = /html/.test(headers.get("Content-Type"));
     const redirect = response.type === "opaqueredirect";
-    // A redirect or an HTML page comes from a sign-in proxy. A pod of the PHP guestbook sends HTML only as an error for an unknown path.
+    // A redirect or an HTML page comes from a sign-in proxy, because the guestbook sends JSON. Only for an unknown path, a pod of the PHP
+    // guestbook sends an error in HTML.
     const away = redirect || status === 401 || status === 511 || (html && (status < 300 || status === 403));
     const foreign = html && status >= 400 && status < 500 && !STATUS_TEXT[status] && status !== 408;
     if (!init.method) this.signedOut(away);

@@ -10,7 +10,7 @@ const STATES = {
   polling: "Connected",
   offline: "Not connected",
 };
-const TROUBLE_MS = 4000; // delay before the page shows a lost connection, because most connections are back by then
+const TROUBLE_MS = 4000; // how long the page hides a lost connection, because most connections are back by then
 const ANNOUNCEMENT_INTERVAL_MS = 5000;
 const SPOKEN_LETTERS = 80; // how much of an entry a screen reader reads aloud
 

@@ -20,7 +20,7 @@ export function store(name, value, storage = "localStorage") {
   }
 }
 
-// stored returns an object with all names and values of a storage.
+// stored returns an object with all names and values of localStorage or sessionStorage.
 export function stored(storage = "localStorage") {
   try {
     return { ...window[storage] };
@@ -29,7 +29,8 @@ export function stored(storage = "localStorage") {
   }
 }
 
-// newKey returns a random key for an entry. newKey does not use crypto.randomUUID, because pages over plain http do not have that function.
+// newKey returns a random Idempotency-Key for an entry. newKey does not use crypto.randomUUID, because pages over plain http do not have
+// that function.
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }

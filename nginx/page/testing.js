@@ -1,5 +1,5 @@
-// This module has helpers for the tests of the page's modules. The Go tests in api/test/browser run each JavaScript test in a page
-// of its own, whose timers run ten times as fast.
+// This module helps the tests of the page's modules. The Go tests in api/test/browser run each JavaScript test in a page of its own, whose
+// timers run ten times as fast.
 
 export function equal(what, got, want) {
   if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);
@@ -9,7 +9,7 @@ export async function until(condition) {
   while (!condition()) await new Promise((next) => setTimeout(next, 5));
 }
 
-// pageOf returns a page of entries with these ids, in the form that Server.read resolves to.
+// pageOf returns a page of entries with the given ids, in the form that Server.read resolves to.
 export function pageOf(before, ...ids) {
   return { before, after: null, old: false, entries: ids.map((id) => ({ id, text: `entry ${id}` })) };
 }
@@ -18,7 +18,8 @@ export function idsOf({ entries }) {
   return entries.map(({ id }) => id);
 }
 
-// answerWith replaces fetch by a mock server. The function answer returns the status, the body and the headers of each response.
+// answerWith replaces fetch by a mock server. The mock server calls answer(url, init) for the status, the body and the headers of each
+// response.
 export function answerWith(answer) {
   window.fetch = async (address, init) => {
     const [status, body, headers] = await answer(new URL(address), init);

@@ -6,8 +6,8 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank reports whether a text has only invisible characters: white space, controls, ignorable code points, the Braille pattern
-// without dots, and U+FFF9 to U+FFFC, which browsers do not draw. The server has the same list, from Unicode 17.
+// isBlank reports whether a text has only invisible characters: white space, controls, ignorable code points, the Braille pattern without
+// dots, and U+FFF9 to U+FFFC, which browsers do not draw. The server has the same list of invisible characters, from Unicode 17.
 export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
@@ -18,7 +18,7 @@ export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.
   const all = Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
-  const whole = head === text ? all.length : all.length - 1; // the last letter of head may be incomplete
+  const whole = head === text ? all.length : all.length - 1; // head may end inside a letter
   return head === text && whole <= letters ? text : `${all.slice(0, Math.min(letters, whole)).join("")}…`;
 }
 
