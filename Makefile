@@ -31,7 +31,7 @@ help: ## prints this list
 ## For a start:
 run: servers page ## runs the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
 	@$(START) -dir .data
-run-ha: servers haproxy page ## runs it with three Redis, any of which may die: docs/high-availability.md
+run-ha: servers haproxy page ## runs the guestbook with three Redis servers, any of which may die: docs/high-availability.md
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
@@ -42,7 +42,9 @@ quick: servers ## runs vet, and in 20 s the tests that need no browser and no fa
 test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## runs vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
 	@command -v ssh-keygen >/dev/null || api/tools/install-programs.sh openssh-client
 	go vet ./...
-	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands # .build/coverage records the code of the API that ran in a process of its own, and .build/commands records the commands that Redis received; with -count=1, Go uses no cached test results, which would ignore a change of the page or of a program
+	@# .build/coverage gets the coverage of the API's processes, and .build/commands the commands that Redis receives.
+	@# With -count=1, Go runs all tests anew, because Go's cache does not notice a change of the page or of a program.
+	@rm -rf .build/coverage .build/commands && mkdir .build/coverage .build/commands
 	API_COVERAGE=$(CURDIR)/.build/coverage REDIS_COMMANDS=$(CURDIR)/.build/commands go test -count=1 -race -timeout 20m -coverpkg=./api,./api/internal/... -coverprofile=.build/cover.out ./...
 	@for name in append eval get getrange info persist ping set setrange strlen; do \
 		grep -qhs "^$$name " .build/commands/* || { echo "the tests have recorded no $$name"; exit 1; }; done
@@ -54,7 +56,7 @@ images: ## builds the three container images
 	docker build -f api/Dockerfile --build-arg VERSION=$(VERSION) -t $(call image,gb-frontend-api) .
 	docker build -t $(call image,gb-frontend-nginx) nginx
 	docker build -t $(call image,gb-redis-slave) redis-slave
-push: images ## builds them and pushes them to a registry: REGISTRY=registry.example.com/me TAG=v2
+push: images ## builds the images and pushes them to a registry: REGISTRY=registry.example.com/me TAG=v2
 	$(if $(REGISTRY),,$(error REGISTRY is not set: make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
 	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
@@ -121,7 +123,7 @@ profile: servers ## writes CPU and allocation profiles of handler and store unde
 	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
 
 ## Upkeep:
-lint: lint-manifests ## checks formatting, Go (building the linter takes longer than the tests), the manifests, and that the page is of its sources
+lint: lint-manifests ## checks formatting, Go (building the linter takes longer than the tests), the manifests, and that the page is up to date
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run

@@ -13,8 +13,8 @@ set -eu
 host=redis-master
 port=6379
 if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
-  # run.sh exits if the Service redis-master does not exist yet. When Kubernetes restarts the container after the Service has been
-  # created, it sets the Service's variables.
+  # run.sh exits if the Service redis-master does not exist yet. Kubernetes then restarts the container, and sets the Service's
+  # variables once the Service exists.
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else

@@ -1,7 +1,9 @@
 #!/bin/sh
 # kustomized.sh prints the output of "kustomize build" for a file or a folder of manifests. make installs kustomize in .build/.
 #
-#   kustomized.sh RESOURCE [LINE…]   adds each LINE to a kustomization.yaml, in which paths of the repository's files begin with ../../
+#   kustomized.sh RESOURCE [LINE…]   builds RESOURCE with a kustomization.yaml that contains each LINE
+#
+# In a LINE, a path in the repository begins with ../../
 set -eu
 cd "$(dirname "$0")/../.."
 rm -rf .build/overlay

@@ -29,13 +29,13 @@ rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
   "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
-# Each version of Kubernetes is a Go module that contains its schemas.
+# The Go module k8s.io/kubernetes contains the schemas of its version of Kubernetes.
 for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   schemas=.build/schemas/$version
   if [ ! -d "$schemas" ]; then
     rm -rf .build/schemas/new
     for file in "$(folder k8s.io/kubernetes@v$version)"/api/openapi-spec/v3/*__v*_openapi.json; do
-      # The file apis__apps__v1_openapi.json contains the schemas of apps/v1.
+      # For example, the file apis__apps__v1_openapi.json contains the schemas of the API group apps/v1.
       group=.build/schemas/new/$(basename "$file" _openapi.json | sed 's|__|/|g')
       mkdir -p "${group%/*}" && cp "$file" "$group.json"
     done
@@ -54,13 +54,14 @@ done
 set -- --ignore-container-cpu-limit
 # The containers write only to volumes and logs, so they need no limit for ephemeral storage.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
-# The containers run as the users 101 and 999, because the stock images of nginx and Redis have these users.
+# The containers run as the low user IDs 101 and 999, because the stock images of nginx and Redis have these users.
 set -- "$@" --ignore-test container-security-context-user-group-id
 # The manifests do not set imagePullPolicy to Always, because kind and minikube load images that were built here without a registry.
 set -- "$@" --ignore-test container-image-pull-policy
 # topologySpreadConstraints spread the pods over the nodes, but still allow all pods on a single node.
 set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
-# If a Deployment with an autoscaler did not set replicas, "kubectl replace" would scale the Deployment down to one pod at first.
+# The Deployment frontend sets replicas although it has an autoscaler, because "kubectl replace" would otherwise scale the Deployment down
+# to one pod.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
 # The NetworkPolicies do not restrict egress, because a restriction would need the address of the cluster's DNS.
 set -- "$@" --ignore-test pod-networkpolicy

@@ -38,7 +38,7 @@ pack() {
     tar -C "$1" -c -f "$2" --no-recursion --format=gnu --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -T -
 }
 
-# This loop collects the files that each image adds to its base image.
+# For each image, this loop collects the files that the image adds to its base image.
 for arch in amd64 arm64; do
   GOOS=linux GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$version" -o "$dist/api-linux-$arch" ./api
   api=$tmp/$arch/gb-frontend-api nginx=$tmp/$arch/gb-frontend-nginx slave=$tmp/$arch/gb-redis-slave
@@ -77,8 +77,8 @@ copy() {
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a list, last prints the list in
-# the form that crane accepts.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a JSON list, last prints the
+# elements with commas between them, as crane needs them.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -111,7 +111,7 @@ image() {
   # shellcheck disable=SC2086 # $made has two arguments for each platform
   quiet "$crane" index append $made -t "$local/$name:$version"
   quiet "$crane" pull --format=oci --annotate-ref "$local/$name:$version" "$tmp/oci/$name"
-  # A program that loads the archive gives the image the name in index.json.
+  # When a program loads the archive, the image gets the name in index.json.
   sed -i "s|$local/|$registry/|" "$tmp/oci/$name/index.json"
   pack "$tmp/oci/$name" "$dist/$name.oci.tar"
   digest=$("$crane" digest "$local/$name:$version")

@@ -1,12 +1,12 @@
-# HOSTS lists the names of the three Redis, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis in the
-# pod of redis-master. An operator can move the messages from SINGLE to the three Redis, and back.
+# HOSTS lists the names of the three Redis servers, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis
+# in the pod of redis-master. An operator can move the messages from SINGLE to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # "redis HOST COMMAND…" sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
 # "sentinel HOST COMMAND…" sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply: the name of the
-# master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
+# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. The word is the
+# master's name, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
 ask() {
   asked=$(
     for host in $HOSTS; do
@@ -56,8 +56,8 @@ copies() {
 # If the password is empty, "quote" prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
-# The function "enter" changes to the folder that the variable DATA names. If Redis cannot write to this folder, "enter" exits the
-# script.
+# The function "enter" changes to the folder that the variable DATA names. If Redis cannot write to the folder in DATA, "enter"
+# exits the script.
 enter() {
   cd "$DATA" && [ -w . ] && return
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"

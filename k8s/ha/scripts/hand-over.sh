@@ -12,9 +12,9 @@ redis "$SINGLE" replicaof "$master" "$PORT"
 until redis "$SINGLE" info replication | grep -qx master_link_status:up; do sleep 0.5; done
 redis "$master" failover to "$SINGLE" "$PORT" timeout 5000 | grep -x OK || { say "$master does not hand over"; exit 1; }
 until [ "$(redis "$SINGLE" role | head -n 1)" = master ]; do sleep 0.1; done
-# The script removes the master from all sentinels. If an operator later moves the messages to the three Redis again, they
-# replicate from SINGLE, because no sentinel has a master. A sentinel without a master asks the other sentinels for the master, so
-# the loop repeats until no sentinel has a master.
+# The script removes the master from all sentinels. If no sentinel has a master, the three Redis servers replicate from SINGLE, so
+# an operator can later move the messages to the three Redis servers again. A sentinel without a master asks the other sentinels
+# for the master, so the loop repeats until no sentinel has a master.
 until [ "$(named 3)" = none ]; do
   for host in $HOSTS; do sentinel "$host" sentinel remove guestbook; done
   sleep 2

@@ -11,12 +11,12 @@ await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
 }
-# The first wait takes up to five seconds, because a slave that is loading the messages acknowledges nothing for about a second.
-# During the first wait, this master still accepts writes.
+# The first call of await_copies waits up to five seconds, because a slave that is loading the messages acknowledges nothing for
+# about a second. During the first call of await_copies, this master still accepts writes.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. CLIENT PAUSE would only delay the writes. If the sentinels then closed the connection of a delayed write, the API
-# would not know the write's outcome.
+# accepts it. CLIENT PAUSE would delay writes instead of refusing them. If a sentinel closed the connection of a delayed write,
+# the API would not know the write's outcome.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do
@@ -38,9 +38,9 @@ for _ in $(seq 50); do
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
     # append-only file rewrite.
     *aof_rewrite_in_progress:0*master_link_status:up*)
-      # The next master needs one good slave to accept writes. With two good slaves, it still accepts writes after this Redis has
-      # stopped. Two sentinels must also name the next master, so that this Redis becomes a slave of the next master when it
-      # starts again.
+      # The next master needs one good slave to accept writes. If the next master has two good slaves, it still accepts writes
+      # after this Redis has stopped. Two sentinels must also name the next master, so that this Redis becomes a slave of the next
+      # master when it starts again.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

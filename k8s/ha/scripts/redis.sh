@@ -4,7 +4,7 @@ trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
 # records that this disk holds a copy of the messages. Without the file "copied", this Redis never becomes the master, because the
-# other two Redis would copy its empty data and lose their messages.
+# other two Redis servers would copy its empty data and lose their messages.
 said=
 until
   ask
@@ -32,8 +32,8 @@ priority=100
 # The loop below creates the file "copied" when the first replication is complete. If this Redis is a slave of a former master,
 # the loop also makes this Redis a slave of the current master.
 (
-  # The loop runs five times a second until the copy is complete. A slave with a complete copy acknowledges writes, so the loop
-  # raises its replica-priority from 0, and the sentinels may make this slave the master.
+  # The loop runs five times a second until this Redis has a complete copy of the messages. The loop then raises replica-priority
+  # from 0, so that the sentinels may make this Redis the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
     # If this Redis has not replicated for 30 s but has an older copy on its disk, the loop also raises replica-priority, because

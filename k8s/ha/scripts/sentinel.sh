@@ -27,8 +27,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
 # If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
 # loop adjusts down-after-milliseconds.
 (
-  # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that a failover can choose a
-  # Redis that has just become a slave.
+  # info-period: the sentinel sends INFO to each Redis server every second instead of every ten seconds, so that a failover can
+  # choose a Redis that has just become a slave.
   # tilt-period: if the sentinel's process was paused, the sentinel starts failovers again after 5 s instead of 30 s.
   until sentinel "$LOCAL" sentinel debug info-period 1000 tilt-period 5000 | grep -qx OK; do sleep 0.2 && kill -0 $$ || exit; done
   turn=0 wrong=0
@@ -42,9 +42,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. A sentinel that notices the master's loss late would find no usable slave. The loop therefore raises
-    # down-after-milliseconds while the master is down. The loop lowers down-after-milliseconds again when the master has replied
-    # within the last second.
+    # noticed the loss. While the master is down, the loop raises down-after-milliseconds, so that a sentinel that notices the
+    # loss late does not ignore all slaves. The loop lowers down-after-milliseconds again when the master has replied within the
+    # last second.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
