@@ -1,6 +1,6 @@
 #!/bin/sh
 # This script copies the messages of an existing Redis master to the disk of this slave. After the move, the redis-master of k8s/
-# starts with these messages. docs/migrate.md describes each step of the migration.
+# starts with the copied messages. docs/migrate.md describes each step of the migration.
 #
 #   move.sh check    waits until this slave has a complete copy, and changes nothing on the master.
 #   move.sh freeze   waits for a complete copy, makes the master refuse writes, and ends the replication once this slave has all

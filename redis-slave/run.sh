@@ -2,8 +2,8 @@
 # This script starts a Redis slave of the guestbook's master.
 #
 #   GET_HOSTS_FROM   is "env" if the master's address is in REDIS_MASTER_SERVICE_HOST and REDIS_MASTER_SERVICE_PORT, which
-#                    Kubernetes sets for the Service redis-master. With any other value, the master's address is
-#                    redis-master:6379.
+#                    Kubernetes sets for the Service redis-master. With any other value of GET_HOSTS_FROM, the
+#                    master's address is redis-master:6379.
 #   REDIS_PASSWORD   is the slave's own password, and the password that the slave sends to the master. An empty
 #                    REDIS_PASSWORD means no password.
 #
@@ -13,8 +13,8 @@ set -eu
 host=redis-master
 port=6379
 if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
-  # run.sh exits if the Service redis-master does not exist yet. Kubernetes then restarts the container, and sets the Service's
-  # variables once the Service exists.
+  # run.sh exits if the Service redis-master does not exist yet. After run.sh has exited, Kubernetes restarts the container, with
+  # the Service's variables once the Service exists.
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else

@@ -77,8 +77,8 @@ copy() {
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a JSON list, last prints the
-# elements with commas between them, as crane needs them.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a JSON list, last prints
+# the list without brackets and blanks, as crane needs it.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -124,7 +124,7 @@ image gb-frontend-api api/Dockerfile
 image gb-frontend-nginx nginx/Dockerfile
 image gb-redis-slave redis-slave/Dockerfile
 
-# The script writes the manifests. The manifests of the bundle name images by tag, because an image that is loaded from a file has no
+# The manifests of the bundle name images by tag, because an image that is loaded from a file has no
 # digest of a registry.
 for file in all-in-one/frontend.yaml all-in-one/frontend-replica.yaml all-in-one/frontend-leader-follower.yaml; do cp $file "$dist"; done
 cp all-in-one/guestbook-all-in-one.yaml "$dist/guestbook.yaml"

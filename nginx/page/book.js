@@ -19,14 +19,14 @@ export class Book {
     return Math.max(this.last, lastOf(this.entries));
   }
 
-  // add adds an entry from the event stream, which is newer than all entries that were read before.
+  // add adds an entry from the event stream. This entry is newer than all entries that the page has read.
   add(entry) {
     const news = this.#merge([entry]);
     this.last = Math.max(this.last, entry.id);
     if (news.length > 0) this.changed(news);
   }
 
-  // confirm adds an entry that the visitor posted. Other entries of the range may be newer than this entry.
+  // confirm adds an entry that the visitor posted, even if other entries of the range are newer.
   confirm(entry) {
     this.#merge([entry]);
     this.changed([]);

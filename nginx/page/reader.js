@@ -38,7 +38,8 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // A Redis slave that lags behind lacks the newest entries. An error then keeps the list from reading again at once, over and over.
+    // If the server reads from a Redis slave that lacks the newest entries, newer fails, so that the list does not read again at once, over
+    // and over.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 

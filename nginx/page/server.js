@@ -10,15 +10,15 @@ const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last delay
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const USUAL_TRIES = 7;
 const REFUSED_TRIES = 3; // tries for a text that a firewall or a proxy refuses
-const UPDATE_TRIES = 15; // tries for a POST that seems to reach only pods of the PHP guestbook, although new pods answer reads
+const UPDATE_TRIES = 15; // tries for a POST that gets answers of the PHP guestbook, although reads get answers of new pods
 
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
   wait = 0; // least time before the next try, in milliseconds
   tries = USUAL_TRIES; // how often the page tries the request in all.
-  // The object details may set further fields. If the field "passing" is true, another try may succeed. If the field "certain" is true, the
-  // server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away" is true,
-  // the visitor has to sign in. The field "status" is the HTTP status of the response.
+  // The object details sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is true,
+  // the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away" is
+  // true, the visitor has to sign in. The field "status" is the HTTP status of the response.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
@@ -50,9 +50,10 @@ export class Server {
   signedOut = () => {}; // called after each read, with true if the visitor has to sign in, otherwise with false
 
   // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
-  // "before" is the parameter for the next older page, and its field "after" is the parameter for the next newer page. The fields are null
-  // if there is no older or no newer page. With the parameter "seen", an id, the server does not answer from a Redis slave that lacks the
-  // entry with this id. If the whole guestbook ends before the id in "seen", read fails with status 400.
+  // "before" is the parameter for the next older page, and its field "after" is the parameter for the next newer page. The field "before"
+  // is null if there is no older page, and the field "after" is null if there is no newer page. With the parameter "seen", an id, the
+  // server does not answer from a Redis slave that lacks the entry with this id. If the whole guestbook ends before the id in "seen", read
+  // fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -153,7 +154,8 @@ function isOldPods({ status, answer, away }) {
 }
 
 // entriesOf splits a whole guestbook, which is one string, into entries, oldest first. Each entry is a comma and a text, and the
-// entry's id is the byte offset of the comma. entriesOf skips blank entries, because a hidden entry is blank.
+// entry's id is the byte offset of the comma. entriesOf skips blank entries, because the operator hides an entry by overwriting
+// its text with blanks.
 export function entriesOf(book) {
   const entries = [];
   let id = 0;

@@ -16,8 +16,8 @@ const SPOKEN_LETTERS = 80; // how much of an entry a screen reader reads aloud
 
 let stateTimer = 0;
 
-// showConnection changes the dot's colour at once. If the connection is lost, showConnection changes the words beside the dot only after
-// TROUBLE_MS.
+// showConnection changes the colour of the connection's dot at once. If the connection is lost, showConnection changes the words
+// beside the dot only after TROUBLE_MS.
 export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;

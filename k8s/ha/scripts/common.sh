@@ -1,12 +1,12 @@
 # HOSTS lists the names of the three Redis servers, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis
-# in the pod of redis-master. An operator can move the messages from SINGLE to the three Redis servers, and back.
+# in the pod of redis-master. An operator can move the messages from the single Redis to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # "redis HOST COMMAND…" sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
 # "sentinel HOST COMMAND…" sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. The word is the
-# master's name, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
+# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. A sentinel's
+# word is the name of its master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
 ask() {
   asked=$(
     for host in $HOSTS; do
@@ -36,8 +36,8 @@ named() { ask; most "$1"; }
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
 # The function "own" prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
-# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. Valkey can only
-# replicate from a Redis of version 7.2 or earlier.
+# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. From Redis, unlike
+# from Valkey, Valkey can only replicate up to version 7.2.
 copies() {
   writer=$(version "$2")
   newest=$1
@@ -63,9 +63,9 @@ enter() {
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"
   exit 1
 }
-# "settings DOWN_AFTER" prints a sentinel's settings for the master, for "sentinel set" or for the sentinel's configuration file.
-# down-after-milliseconds is the time without a reply after which a sentinel considers the master down.
-# failover-timeout: a sentinel retries a failed failover after twice this time.
+# "settings DOWN_AFTER" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time without
+# a reply after which a sentinel considers the master down.
+# failover-timeout: a sentinel retries a failed failover after twice failover-timeout.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"

@@ -32,12 +32,12 @@ priority=100
 # The loop below creates the file "copied" when the first replication is complete. If this Redis is a slave of a former master,
 # the loop also makes this Redis a slave of the current master.
 (
-  # The loop runs five times a second until this Redis has a complete copy of the messages. The loop then raises replica-priority
-  # from 0, so that the sentinels may make this Redis the master.
+  # The loop runs five times a second until this Redis has a complete copy of the messages. When the copy is complete, the loop
+  # raises replica-priority from 0, so that the sentinels may make this Redis the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # If this Redis has not replicated for 30 s but has an older copy on its disk, the loop also raises replica-priority, because
-    # old messages are better than none.
+    # If this Redis has received no copy for 30 s but has an older copy on its disk, the sentinels may also make this Redis the
+    # master, because old messages are better than none.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)

@@ -25,7 +25,7 @@ CONF
 mv sentinel.new sentinel.conf
 field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
 # If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
-# loop adjusts down-after-milliseconds.
+# loop adapts down-after-milliseconds to the master's state.
 (
   # info-period: the sentinel sends INFO to each Redis server every second instead of every ten seconds, so that a failover can
   # choose a Redis that has just become a slave.

@@ -1,5 +1,5 @@
 # This script makes this pod's Redis the master instead of SINGLE, the pod of redis-master. During the failover, writes wait until
-# this pod's Redis has all writes of SINGLE.
+# this pod's Redis has all writes of the former master.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
 tries=30
