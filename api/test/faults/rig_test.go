@@ -72,7 +72,8 @@ func (r *rig) addNote(format string, args ...any) {
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
 	r := &rig{T: t, setup: s, slaves: newService(t)}
-	o := localpod.Options{MasterArgs: s.masterArgs, Programs: s.programs, APIBinary: s.apiBinary}
+	// As in k8s/, the master flushes each write, and ends if its disk is full.
+	o := localpod.Options{MasterArgs: append([]string{"--appendfsync", "always"}, s.masterArgs...), Programs: s.programs, APIBinary: s.apiBinary}
 	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}, s.apiEnv...)
 	if s.clock {
 		o.APIBinary = buildWithClock(t)
