@@ -5,48 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"guestbook/api/test/kit/must"
-	"guestbook/api/test/kit/podtest"
 )
-
-// idle starts an API without visitors. idle returns the time until the API is ready, and the resident memory of the API at that moment.
-func idle(t *testing.T, program string, master int) (ready time.Duration, bytes int) {
-	t.Helper()
-	port := podtest.FreePorts(t).API
-	cmd := exec.CommandContext(t.Context(), program)
-	cmd.Env = []string{fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", master), fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", master), fmt.Sprintf("LISTEN_ADDR=127.0.0.1:%d", port)}
-	start := time.Now()
-	must.OK(t, cmd.Start())
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
-	for {
-		response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", port))
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Since(start) > 10*time.Second {
-			t.Fatalf("the API is not ready: %v", err)
-		}
-		time.Sleep(500 * time.Microsecond)
-	}
-	ready = time.Since(start)
-	_, resident, _ := strings.Cut(must.Read(t, fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)), "VmRSS:")
-	must.Get(fmt.Sscanf(resident, "%d kB", &bytes))(t)
-	return ready, bytes * 1024
-}
 
 // checkBundle fails the test unless the archive contains guestbook.yaml and, for each platform, all images of guestbook.yaml.
 func checkBundle(t *testing.T, archive string) {
@@ -54,12 +19,7 @@ func checkBundle(t *testing.T, archive string) {
 	if want := []string{"guestbook.yaml", "images-linux-amd64.tar", "images-linux-arm64.tar"}; !slices.Equal(keys(bundle), want) {
 		t.Fatalf("it holds %q, want %q", keys(bundle), want)
 	}
-	needed := map[string]bool{}
-	for _, o := range objects(t, bundle["guestbook.yaml"]) {
-		for _, c := range containers(o) {
-			needed[fmt.Sprint(c["image"])] = true
-		}
-	}
+	needed := images(t, bundle["guestbook.yaml"])
 	for _, architecture := range []string{"amd64", "arm64"} {
 		entries := archived(t, bundle["images-linux-"+architecture+".tar"])
 		var held []struct {

@@ -13,10 +13,14 @@ import (
 // versioned matches the name of an image with a registry, and with a digest or a tag.
 var versioned = regexp.MustCompile(`^[^/]*\.[^/]*/\S*(@sha256:\w+|:[^:/@]+)$`)
 
-func pinned(image string) bool { return versioned.MatchString(image) && !strings.HasSuffix(image, ":latest") }
+func pinned(image string) bool {
+	return versioned.MatchString(image) && !strings.HasSuffix(image, ":latest")
+}
 
 // lastStage returns the last stage of a Dockerfile, from the name of its base image on.
-func lastStage(dockerfile string) string { return dockerfile[strings.LastIndex(dockerfile, "FROM ")+len("FROM "):] }
+func lastStage(dockerfile string) string {
+	return dockerfile[strings.LastIndex(dockerfile, "FROM ")+len("FROM "):]
+}
 
 // arguments returns the last word of each line that begins with one of the instructions of a Dockerfile, such as "COPY|ADD".
 func arguments(dockerfile, instructions string) (words []string) {

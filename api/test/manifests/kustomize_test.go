@@ -1,8 +1,8 @@
 package manifests
 
 import (
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
@@ -20,12 +20,8 @@ func TestKustomizationIsTheFolder(t *testing.T) {
 
 func TestEveryImageCanBeRenamed(t *testing.T) {
 	const renamed = "registry.example.com/me/renamed"
-	for _, o := range objects(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: ")) {
-		for _, container := range containers(o) {
-			if container["image"] != renamed+":v9" {
-				t.Errorf("the Kustomization does not name the image %v", container["image"])
-			}
-		}
+	if found := images(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: ")); len(found) != 1 || !found[renamed+":v9"] {
+		t.Errorf("the Kustomization does not name all of the images %q", keys(found))
 	}
 }
 
@@ -163,15 +159,10 @@ func TestManifestsOfARegistry(t *testing.T) {
 		cmd := exec.Command("make", "-s", "manifests", "REGISTRY="+from, "TAG=v9", "MANIFESTS="+dir)
 		cmd.Dir, cmd.Env = root, slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
 		must.Run(t, cmd)
-		images := map[string]bool{}
-		made, err := filepath.Glob(dir + "/*.yaml")
-		folders, err2 := filepath.Glob(dir + "/*/*.yaml")
-		must.OK(t, errors.Join(err, err2))
-		for _, file := range append(made, folders...) {
-			for _, o := range objects(t, must.Read(t, file)) {
-				for _, container := range containers(o) {
-					images[fmt.Sprint(container["image"])] = true
-				}
+		found := map[string]bool{}
+		for name, text := range folder(t, dir) {
+			if filepath.Ext(name) == ".yaml" {
+				maps.Copy(found, images(t, text))
 			}
 		}
 		want := []string{
@@ -184,7 +175,7 @@ func TestManifestsOfARegistry(t *testing.T) {
 			}
 			slices.Sort(want)
 		}
-		if got := keys(images); !slices.Equal(got, want) {
+		if got := keys(found); !slices.Equal(got, want) {
 			t.Errorf("the images are %q, want %q", got, want)
 		}
 	}

@@ -129,6 +129,18 @@ func containers(o object) (all []object) {
 	return all
 }
 
+// images returns the set of the images that the pods of a manifest run.
+func images(t *testing.T, manifest string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, o := range objects(t, manifest) {
+		for _, container := range containers(o) {
+			found[fmt.Sprint(container["image"])] = true
+		}
+	}
+	return found
+}
+
 func sub(o object, field string) object {
 	value, _ := o[field].(object)
 	return value

@@ -3,13 +3,12 @@ package manifests
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 
 	"guestbook/api/test/kit/commands"
 	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
 )
 
 // releasedOn is the time of the released commit. The commit is years old, so that a test notices a file with today's date.
@@ -52,7 +52,7 @@ func newPublisher(t *testing.T, platforms ...string) publisher {
 	execute(t, root, nil, "make", "-s", ".build/crane", ".build/cyclonedx-gomod")
 	p.serve(t)
 	layer := filepath.Join(p.dir, "layer.tar")
-	execute(t, root, nil, "tar", "-cf", layer, "LICENSE")
+	execute(t, root, nil, "tar", "-cf", layer, "--files-from=/dev/null")
 	for _, base := range []string{"library/nginx:1.30-alpine", "valkey/valkey:9.1-alpine", "library/haproxy:3.2-alpine"} {
 		index := []string{"index", "append", "-t", p.registry + "/" + base}
 		for _, platform := range platforms {
@@ -75,25 +75,14 @@ func newPublisher(t *testing.T, platforms ...string) publisher {
 // serve starts the registry of the publisher on a free port.
 func (p *publisher) serve(t *testing.T) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), filepath.Join(p.root, ".build/crane"), "registry", "serve", "--address", "127.0.0.1:0")
-	stderr := must.Get(cmd.StderrPipe())(t)
+	p.registry = fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).Nginx)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(p.root, ".build/crane"), "registry", "serve", "--address", p.registry)
 	must.OK(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+	t.Cleanup(func() { _ = cmd.Wait() }) // the end of t.Context() has killed the registry
+	must.Await(t, "the registry answers", 20*time.Second, func() error {
+		_, err := http.Head("http://" + p.registry + "/v2/")
+		return err
 	})
-	var said []byte
-	for port := regexp.MustCompile(`serving on port (\d+)\n`); p.registry == ""; {
-		more := make([]byte, 200)
-		n, err := stderr.Read(more)
-		if said = append(said, more[:n]...); err != nil {
-			t.Fatalf("the registry says %q: %v", said, err)
-		}
-		if match := port.FindSubmatch(said); match != nil {
-			p.registry = "127.0.0.1:" + string(match[1])
-		}
-	}
-	go func() { _, _ = io.Copy(io.Discard, stderr) }()
 }
 
 func (p *publisher) crane(t *testing.T, args ...string) string {
@@ -143,7 +132,7 @@ func folder(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// archived returns a map from the name of each entry in a tar archive to the content of the entry. archived fails the test unless every
+// archived returns a map from the name of each file in a tar archive to the content of the file. archived fails the test unless every
 // entry has the commit's time, belongs to root, and is readable by everybody.
 func archived(t *testing.T, archive string) map[string]string {
 	t.Helper()
@@ -159,74 +148,31 @@ func archived(t *testing.T, archive string) map[string]string {
 		if !header.ModTime.Equal(day) || header.Uid != 0 || header.Gid != 0 || header.Uname+header.Gname != "" || header.Mode != 0o644 && header.Mode != 0o755 {
 			t.Errorf("%s has the time %v, user %d %q, group %d %q and mode %o", header.Name, header.ModTime, header.Uid, header.Uname, header.Gid, header.Gname, header.Mode)
 		}
-		content := must.Get(io.ReadAll(r))(t)
-		found[header.Name] = string(content)
-	}
-}
-
-// A reference is an OCI descriptor: the digest, the size and the platform of another document in the archive.
-type reference struct {
-	Digest      string
-	Size        int64
-	Platform    struct{ Architecture string }
-	Annotations map[string]string
-}
-
-// An ociImage is the image for one platform in an OCI archive.
-type ociImage struct {
-	size   int64    // sum of the compressed layers, in bytes
-	layers []string // content of the compressed layers
-	config struct {
-		Config struct {
-			User            string
-			Entrypoint, Cmd []string
-			ExposedPorts    map[string]any
+		if header.Typeflag == tar.TypeReg {
+			found[header.Name] = string(must.Get(io.ReadAll(r))(t))
 		}
 	}
 }
 
-// ociImages returns the digest of the index in an OCI archive, and a map from each architecture to its image.
-func ociImages(t *testing.T, archive string) (digest string, images map[string]ociImage) {
+// index returns the digest of the index in an OCI archive, and the architectures of the index's images.
+func index(t *testing.T, archive string) (digest string, architectures []string) {
 	t.Helper()
 	entries := archived(t, archive)
-	decode := func(ref reference, into any) {
-		t.Helper()
-		blob := entries["blobs/sha256/"+strings.TrimPrefix(ref.Digest, "sha256:")]
-		if sum := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(blob))); sum != ref.Digest {
-			t.Fatalf("the blob %s has the digest %s", ref.Digest, sum)
+	var top struct {
+		Manifests []struct {
+			Digest      string
+			Annotations map[string]string
 		}
-		must.OK(t, json.Unmarshal([]byte(blob), into))
 	}
-	var top, index struct{ Manifests []reference }
 	if err := json.Unmarshal([]byte(entries["index.json"]), &top); err != nil || len(top.Manifests) != 1 {
 		t.Fatalf("index.json is %s: %v", entries["index.json"], err)
 	}
 	if name := top.Manifests[0].Annotations["org.opencontainers.image.ref.name"]; !strings.HasPrefix(name, "ghcr.io/owner/gb-") || !strings.HasSuffix(name, ":v1.0.0") {
 		t.Errorf("the image is called %q", name)
 	}
-	decode(top.Manifests[0], &index)
-	images = map[string]ociImage{}
-	for _, m := range index.Manifests {
-		var manifest struct {
-			Config reference
-			Layers []reference
-		}
-		decode(m, &manifest)
-		var image ociImage
-		decode(manifest.Config, &image.config)
-		for _, layer := range manifest.Layers {
-			image.size += layer.Size
-			image.layers = append(image.layers, entries["blobs/sha256/"+strings.TrimPrefix(layer.Digest, "sha256:")])
-		}
-		images[m.Platform.Architecture] = image
+	digest = top.Manifests[0].Digest
+	for _, match := range regexp.MustCompile(`"architecture":\s*"(\w+)"`).FindAllStringSubmatch(entries["blobs/"+strings.Replace(digest, ":", "/", 1)], -1) {
+		architectures = append(architectures, match[1])
 	}
-	return top.Manifests[0].Digest, images
-}
-
-// unpacked returns a map from the name of each file in the image's last layer to the content of the file.
-func (i ociImage) unpacked(t *testing.T) map[string]string {
-	t.Helper()
-	unzipped := must.Get(gzip.NewReader(strings.NewReader(i.layers[len(i.layers)-1])))(t)
-	layer := must.Get(io.ReadAll(unzipped))(t)
-	return archived(t, string(layer))
+	return digest, architectures
 }
