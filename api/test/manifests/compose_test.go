@@ -85,8 +85,8 @@ func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
 				got[i] = must.Get(redis.StringMap(c.Do("CONFIG", "GET", "*")))(t)
 				maps.DeleteFunc(got[i], func(name, _ string) bool { return name == "port" || name == "dir" })
 			}
-			if len(got[0]) < 100 {
-				t.Errorf("only %d settings", len(got[0]))
+			if len(got[0]) < 100 || got[0]["requirepass"] != password || name == "slave" && got[0]["masterauth"] != password {
+				t.Errorf("%d settings, among them the passwords %q and %q", len(got[0]), got[0]["requirepass"], got[0]["masterauth"])
 			}
 			same(t, got[1], got[0])
 		})

@@ -2,11 +2,9 @@ package manifests
 
 import (
 	"fmt"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,18 +34,12 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// watched starts a guestbook, and a Prometheus that scrapes the API and the master of this guestbook.
-func watched(t *testing.T, masterArgs ...string) (*localpod.Pod, *promtest.Prometheus) {
-	t.Helper()
-	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: masterArgs})
-	at := func(port int) promtest.Target { return func() string { return fmt.Sprintf("127.0.0.1:%d", port) } }
-	return pod, promtest.Start(t, 30, at(pod.Ports.Master), at(pod.Ports.API))
-}
-
 // While visitors send requests, each query of the dashboard returns a series and no alert fires.
 func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	start := time.Now()
-	pod, prometheus := watched(t, "--maxmemory", "100mb")
+	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--maxmemory", "100mb"}})
+	at := func(port int) promtest.Target { return func() string { return fmt.Sprintf("127.0.0.1:%d", port) } }
+	prometheus := promtest.Start(t, 30, at(pod.Ports.Master), at(pod.Ports.API))
 	panels := promtest.Panels(t, "4s")
 	if len(panels) < 8 {
 		t.Errorf("%d panels", len(panels))
@@ -68,18 +60,6 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	if fired := prometheus.Fired(t, start); len(fired) > 0 {
 		t.Errorf("alerts fire: %v", fired)
 	}
-}
-
-// The alert GuestbookWritesRefused fires after a single refused post, even if no post came before.
-func TestTheFirstRefusedPostFiresAnAlert(t *testing.T) {
-	start := time.Now()
-	pod, prometheus := watched(t, "--maxmemory", "100kb", "--maxmemory-policy", "volatile-ttl") // even an empty Redis uses more than 100 kB
-	must.Hold(t, "the pod is scraped", 30*time.Second, func() bool { return len(prometheus.Query(t, "guestbook_build_info")) == 1 })
-	response, _ := must.Do(t, http.MethodPost, pod.URL()+"/guestbook/entries", strings.NewReader("text=x"), "Content-Type", "application/x-www-form-urlencoded")
-	if response.StatusCode != http.StatusInsufficientStorage {
-		t.Fatalf("a post is answered %s", response.Status)
-	}
-	must.Hold(t, "GuestbookWritesRefused fires", 30*time.Second, func() bool { return slices.Contains(prometheus.Fired(t, start), "GuestbookWritesRefused") })
 }
 
 // An API that has not received any request already exports every series that an alert reads, with the value 0.

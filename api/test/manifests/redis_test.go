@@ -12,34 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
-
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
-
-func TestAPassword(t *testing.T) {
-	const password = `Pa ss"\w$o'rd`
-	master := newMaster(t, "REDISCLI_AUTH="+password).start(t)
-	slave := newServer(t, podtest.FreePorts(t).Slave, []string{
-		"REDIS_PASSWORD=" + password, "GET_HOSTS_FROM=env",
-		"REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(master.port),
-	}, script(t, "run.sh")).start(t)
-	for _, s := range []*server{master, slave} {
-		if answer := s.ask(t, password, "PING"); answer != "PONG" {
-			t.Error(answer)
-		}
-		c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword("wrong"))
-		if err == nil {
-			c.Close()
-			t.Error("a wrong password is taken")
-		}
-	}
-	must.Hold(t, "the slave has a link to the master", 20*time.Second, func() bool {
-		return strings.Contains(slave.ask(t, password, "INFO", "replication"), "master_link_status:up")
-	})
-}
 
 // scriptsOfHA copies the scripts of k8s/ha/scripts/ to a temporary folder, and returns the path of this folder.
 func scriptsOfHA(t *testing.T) string {

@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/fluxcd/pkg/envsubst"
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 )
 
@@ -103,20 +101,4 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	if forbidden < 2 {
 		t.Errorf("only %d objects have the annotation", forbidden)
 	}
-}
-
-// The generated ConfigMap k8s/ha/redis-ha-scripts.yaml contains the files of k8s/ha/scripts/, byte for byte.
-func TestTheScriptsAreInTheirConfigMap(t *testing.T) {
-	var made struct{ Data map[string]string }
-	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/ha/redis-ha-scripts.yaml")), &made))
-	folder := t.TempDir()
-	must.OK(t, localpod.WriteScripts(folder, nil))
-	want := map[string]string{}
-	for _, file := range files(t, "k8s/ha/scripts/*") {
-		want[filepath.Base(file)] = must.Read(t, filepath.Join(folder, filepath.Base(file)))
-	}
-	if !slices.Contains(keys(want), "haproxy.cfg") {
-		t.Errorf("the scripts are %q", keys(want))
-	}
-	same(t, made.Data, want)
 }
