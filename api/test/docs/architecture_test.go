@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 var (
@@ -32,7 +34,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 			last := "" // the last file or folder that the entry has named
 			for _, name := range quoted.FindAllStringSubmatch(answer, -1) {
 				names++
-				if _, err := os.Stat(filepath.Join(repository(t), name[1])); err == nil {
+				if _, err := os.Stat(filepath.Join(must.Root(t), name[1])); err == nil {
 					last = name[1]
 				} else if last == "" || !has(t, last, name[1]) {
 					t.Errorf("%s: %q has no %s", title, last, name[1])
@@ -51,22 +53,16 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 // has reports whether name is in path: as a file in a folder, as a declaration in a Go file, or as a text in another file.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
-	path = filepath.Join(repository(t), path)
+	path = filepath.Join(must.Root(t), path)
 	if info, err := os.Stat(path); err != nil || info.IsDir() {
 		_, err := os.Stat(filepath.Join(path, name))
 		return err == nil
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := must.Read(t, path)
 	if filepath.Ext(path) != ".go" {
-		return strings.Contains(string(text), name)
+		return strings.Contains(text, name)
 	}
-	parsed, err := parser.ParseFile(token.NewFileSet(), path, text, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	parsed := must.Get(parser.ParseFile(token.NewFileSet(), path, text, 0))(t)
 	found := false
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		switch n := n.(type) {

@@ -1,10 +1,8 @@
 package docs
 
 import (
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +10,7 @@ import (
 	"testing"
 
 	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -28,25 +27,15 @@ func TestCommands(t *testing.T) {
 		),
 	}
 	t.Cleanup(shell.Close)
-	root := repository(t)
-	files, err := commands.Documents(root) // commands.Documents returns README.md first
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := must.Root(t)
 	ran := 0
-	for _, file := range files {
-		blocks, err := commands.Read(root, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range blocks {
+	for _, file := range must.Get(commands.Documents(root))(t) { // commands.Documents returns README.md first
+		for _, b := range must.Get(commands.Read(root, file))(t) {
 			if b.Is("cluster") || b.Is("e2e") || b.Is("release") || b.Is("by-hand") {
 				continue
 			}
 			ran++
-			if _, err := shell.Run(t.Context(), b); err != nil {
-				t.Fatal(err)
-			}
+			must.Get(shell.Run(t.Context(), b))(t)
 		}
 	}
 	if ran < 5 {
@@ -81,14 +70,11 @@ func TestCommandsByHand(t *testing.T) {
 
 // Every make target that a document names is in the Makefile.
 func TestTargets(t *testing.T) {
-	makefile, err := os.ReadFile(filepath.Join(repository(t), "Makefile"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	makefile := must.Read(t, must.Root(t), "Makefile")
 	target := regexp.MustCompile("(?m)(?:^|`)make ([a-z0-9-]+)")
 	for file, text := range texts(t) {
 		for _, match := range target.FindAllStringSubmatch(text, -1) {
-			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).Match(makefile) {
+			if !regexp.MustCompile(`(?m)^` + match[1] + `:`).MatchString(makefile) {
 				t.Errorf("%s names make %s", file, match[1])
 			}
 		}
@@ -111,11 +97,7 @@ func documents(t *testing.T) map[string][]commands.Block {
 	t.Helper()
 	read := map[string][]commands.Block{}
 	for file := range texts(t) {
-		blocks, err := commands.Read(repository(t), file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		read[file] = blocks
+		read[file] = must.Get(commands.Read(must.Root(t), file))(t)
 	}
 	return read
 }
@@ -128,39 +110,10 @@ func environment(more ...string) []string {
 	}), more...)
 }
 
-// copyOfRepository copies the repository to a temporary folder, because a guestbook may be running in the repository.
+// copyOfRepository copies the repository without hidden files to a temporary folder, because a guestbook may be running in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
-	from, to := repository(t), t.TempDir()
-	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		switch {
-		case name != "." && strings.HasPrefix(entry.Name(), "."):
-			if entry.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		case entry.IsDir():
-			return os.MkdirAll(filepath.Join(to, name), 0o755)
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(to, name), content, info.Mode())
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return to
+	dir := t.TempDir()
+	must.Run(t, exec.Command("sh", "-c", `tar -C "$0" --exclude="./.*" -c . | tar -C "$1" -x`, must.Root(t), dir))
+	return dir
 }

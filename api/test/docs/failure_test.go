@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"guestbook/api/test/kit/commands"
+	"guestbook/api/test/kit/must"
 )
 
 // After a failed line of pasted commands, a terminal runs the next lines. These next lines must not delete or overwrite anything.
@@ -14,9 +15,7 @@ func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	for _, blocks := range documents(t) {
 		for _, b := range blocks {
 			plays, faults, err := commands.Fail(t.Context(), b)
-			if err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, err)
 			played += plays
 			for _, fault := range faults {
 				t.Error(fault)
@@ -37,11 +36,7 @@ func TestNothingOfOthersIsChanged(t *testing.T) {
 			blocks = append(blocks, commands.Block{File: file, Text: strings.NewReplacer("…", "x", "\n", " ").Replace(match[1]) + "\n"})
 		}
 		for _, b := range blocks {
-			calls, err := commands.Calls(t.Context(), b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, c := range calls {
+			for _, c := range must.Get(commands.Calls(t.Context(), b))(t) {
 				n++
 				if vague := c.Vague(); vague != "" {
 					t.Errorf("%s%s: %s", b, c, vague)

@@ -3,12 +3,13 @@ package docs
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 // docs/http.md and openapi.json name the same paths, parameters and HTTP statuses.
@@ -27,13 +28,7 @@ func TestHTTP(t *testing.T) {
 			PathItems  map[string]map[string]json.RawMessage
 		}
 	}
-	content, err := os.ReadFile(filepath.Join(repository(t), "api", "internal", "server", "openapi.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(content, &description); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, json.Unmarshal([]byte(must.Read(t, must.Root(t), "api/internal/server/openapi.json")), &description))
 	document := texts(t)["docs/http.md"]
 	described := map[string]bool{}
 	for path, methods := range description.Paths {
@@ -48,9 +43,7 @@ func TestHTTP(t *testing.T) {
 				continue
 			}
 			var o operation
-			if err := json.Unmarshal(raw, &o); err != nil {
-				t.Fatal(err)
-			}
+			must.OK(t, json.Unmarshal(raw, &o))
 			for status := range o.Responses {
 				described[status] = true
 			}

@@ -1,13 +1,14 @@
 package docs
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 var (
@@ -18,7 +19,7 @@ var (
 
 // Every link in a document points to an existing file or heading, and at least one link points to every document.
 func TestLinks(t *testing.T) {
-	root, documents := repository(t), texts(t)
+	root, documents := must.Root(t), texts(t)
 	linked := map[string]bool{"README.md": true}
 	for file, text := range documents {
 		for _, match := range link.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
@@ -58,25 +59,15 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// Every document named in a comment, a script or a message exists.
+// Every document that any file names exists.
 func TestNamedDocumentsAreThere(t *testing.T) {
 	named, n := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`), 0
-	for _, folder := range []string{"api", "nginx", "k8s", "redis-slave", "Makefile", ".ci"} {
-		err := filepath.WalkDir(filepath.Join(repository(t), folder), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() {
-				return err
+	for _, file := range sources(t) {
+		for _, document := range named.FindAllString(must.Read(t, must.Root(t), file), -1) {
+			n++
+			if _, err := os.Stat(filepath.Join(must.Root(t), document)); err != nil {
+				t.Errorf("%s names %s, which is not there", file, document)
 			}
-			text, err := os.ReadFile(path)
-			for _, document := range named.FindAllString(string(text), -1) {
-				n++
-				if _, err := os.Stat(filepath.Join(repository(t), document)); err != nil {
-					t.Errorf("%s names %s, which is not there", path, document)
-				}
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 	if n < 10 {

@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 // A phrase is a pattern of unclear wording, and advice on what to write instead.
@@ -69,11 +72,7 @@ func (p passage) at(offset int) string {
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
-		content, err := os.ReadFile(filepath.Join(repository(t), file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		passages, faults := proseOf(file, string(content))
+		passages, faults := proseOf(file, must.Read(t, must.Root(t), file))
 		for _, p := range passages {
 			read++
 			faults = append(faults, p.faults()...)
@@ -127,31 +126,18 @@ func (p passage) faults() (faults []string) {
 // sources returns the paths of all files in the repository, except generated files.
 func sources(t *testing.T) (files []string) {
 	t.Helper()
-	root := repository(t)
-	made := []string{"all-in-one", "docs/results", "nginx/html", "k8s/ha/redis-ha-scripts.yaml", "nginx/csp.conf"}
-	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
+	made := regexp.MustCompile(`^(all-in-one|docs/results|nginx/html|nginx/csp\.conf|k8s/ha/redis-ha-scripts\.yaml)$`)
+	must.OK(t, fs.WalkDir(os.DirFS(must.Root(t)), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch hidden := strings.HasPrefix(name, ".") && !slices.Contains([]string{".", ".ci", ".github"}, name); {
+		case err != nil:
 			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		name = filepath.ToSlash(name)
-		hidden := strings.HasPrefix(name, ".") && name != "." && !slices.Contains([]string{".ci", ".github"}, strings.Split(name, "/")[0])
-		switch {
-		case slices.Contains(made, name) || hidden && entry.IsDir():
-			if entry.IsDir() {
-				return filepath.SkipDir
-			}
-		case !entry.IsDir():
+		case entry.IsDir() && (hidden || made.MatchString(name)):
+			return fs.SkipDir
+		case !entry.IsDir() && !made.MatchString(name):
 			files = append(files, name)
 		}
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	return files
 }
 
@@ -254,25 +240,20 @@ func goProse(file, content string) (passages []passage, faults []string) {
 				check(d.Doc, d.Name.Name)
 			}
 		case *ast.GenDecl:
+			if d.Lparen.IsValid() {
+				d.Doc = nil // a comment above several declarations in parentheses belongs to none of them
+			}
 			for _, spec := range d.Specs {
 				switch s := spec.(type) {
 				case *ast.TypeSpec:
-					check(docOf(d, s.Doc), s.Name.Name)
+					check(cmp.Or(s.Doc, d.Doc), s.Name.Name)
 				case *ast.ValueSpec:
 					if len(s.Names) == 1 {
-						check(docOf(d, s.Doc), s.Names[0].Name)
+						check(cmp.Or(s.Doc, d.Doc), s.Names[0].Name)
 					}
 				}
 			}
 		}
 	}
 	return passages, faults
-}
-
-// docOf returns the doc comment of one declaration. A comment above several declarations in parentheses does not count.
-func docOf(d *ast.GenDecl, own *ast.CommentGroup) *ast.CommentGroup {
-	if d.Lparen.IsValid() {
-		return own
-	}
-	return d.Doc
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"guestbook/api/internal/settings"
+	"guestbook/api/test/kit/must"
 )
 
 var update = flag.Bool("update", false, "write the table of docs/http.md")
@@ -17,9 +18,7 @@ var update = flag.Bool("update", false, "write the table of docs/http.md")
 // "go test ./api/test/docs -run Settings -update".
 func TestSettings(t *testing.T) {
 	var help strings.Builder
-	if err := settings.Usage(&help); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, settings.Usage(&help))
 	lines := strings.Split(strings.TrimSpace(help.String()), "\n")
 	// The columns of the table begin at the same positions as their titles in the first line.
 	byDefault, meaning := strings.Index(lines[0], "DEFAULT"), strings.Index(lines[0], "MEANING")
@@ -39,7 +38,5 @@ func TestSettings(t *testing.T) {
 		t.Fatalf("docs/http.md has another table than api -help; it should be\n%s", table)
 	}
 	document = regexp.MustCompile(`\| Variable .*\n(\|.*\n)+`).ReplaceAllLiteralString(document, table)
-	if err := os.WriteFile(filepath.Join(repository(t), "docs", "http.md"), []byte(document), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, os.WriteFile(filepath.Join(must.Root(t), "docs", "http.md"), []byte(document), 0o644))
 }
