@@ -86,8 +86,7 @@ func program() string {
 
 func (n namespace) kubectl(args ...string) string {
 	n.Helper()
-	out := must.Get(n.try("", args...))(n)
-	return out
+	return must.Get(n.try("", args...))(n)
 }
 
 // background starts kubectl in the namespace, and returns the output of kubectl. The process runs until the test ends.
@@ -106,8 +105,7 @@ func (n namespace) background(args ...string) io.Reader {
 // create creates one Kubernetes object, and returns the name of the object.
 func (n namespace) create(object string) string {
 	n.Helper()
-	out := must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
-	return out
+	return must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 }
 
 // await polls until the condition is true. Between two polls, await pauses, so that a small machine is not overloaded.

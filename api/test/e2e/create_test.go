@@ -52,8 +52,7 @@ func TestCreate(t *testing.T) {
 // The Kubernetes API server accepts the manifests of k8s/ with each component of k8s/components/.
 func TestComponents(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	folders := must.Get(os.ReadDir(manifests + "/components"))(t)
-	for _, folder := range folders {
+	for _, folder := range must.Get(os.ReadDir(manifests + "/components"))(t) {
 		rendered := n.kubectl("kustomize", n.kustomization(folder.Name()))
 		if _, err := n.try(rendered, "create", "--dry-run=server", "-f", "-"); err != nil {
 			t.Error(err)
@@ -80,8 +79,7 @@ func (n namespace) bare() {
 // envManifests copies k8s/*.yaml with GET_HOSTS_FROM=env to a temporary folder, and returns the path of this folder.
 func envManifests(n namespace) string {
 	dir := n.TempDir()
-	files := must.Get(filepath.Glob(manifests + "/*.yaml"))(n)
-	for _, file := range files {
+	for _, file := range must.Get(filepath.Glob(manifests + "/*.yaml"))(n) {
 		env := strings.ReplaceAll(must.Read(n, file), "value: dns", "value: env")
 		must.Write(n, filepath.Join(dir, filepath.Base(file)), env)
 	}

@@ -39,18 +39,6 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// onCluster returns those commands of a document that need a cluster.
-func onCluster(t *testing.T, file string) (blocks []commands.Block) {
-	t.Helper()
-	all := must.Get(commands.Read(root, file))(t)
-	for _, b := range all {
-		if b.Is("cluster") {
-			blocks = append(blocks, b)
-		}
-	}
-	return blocks
-}
-
 // shell returns a shell for a document. In the shell, kubectl uses the test's namespace, and free ports replace the ports in the document.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
@@ -89,7 +77,10 @@ func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)
 	before, _, isLinked := strings.Cut(text, moveLink)
-	for _, b := range onCluster(n.T, file) {
+	for _, b := range must.Get(commands.Read(root, file))(n) {
+		if !b.Is("cluster") {
+			continue
+		}
 		if isLinked && b.Line > strings.Count(before, "\n") {
 			there, _, _ := n.moves()
 			n.Log(n.shellOut(there))

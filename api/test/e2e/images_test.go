@@ -30,8 +30,8 @@ func docker(t *testing.T, args ...string) (string, error) {
 
 // The images of nginx and of the slave work even if a checkout is readable only by its owner, or if an archive has no executable bits.
 func TestImagesOfAStrictCheckout(t *testing.T) {
-	for name, modes := range map[string]struct{ folder, program, file os.FileMode }{
-		"umask 077": {0o700, 0o700, 0o600}, "umask 027": {0o750, 0o750, 0o640}, "archive": {0o755, 0o644, 0o644},
+	for name, chmod := range map[string]string{
+		"umask 077": "chmod -R go= .", "umask 027": "chmod -R g-w,o= .", "archive": "find . -type f -exec chmod 644 {} + -o -exec chmod 755 {} +",
 	} {
 		for folder, run := range map[string][]string{
 			"nginx":       {"--tmpfs=/tmp", "--entrypoint=sh", "IMAGE", "-c", "nginx -p /etc/nginx -t && cat /etc/nginx/html/* >/dev/null && test -x /usr/local/bin/start.sh"},
@@ -40,24 +40,9 @@ func TestImagesOfAStrictCheckout(t *testing.T) {
 			t.Run(folder+" "+name, func(t *testing.T) {
 				checkout := filepath.Join(t.TempDir(), folder)
 				must.OK(t, os.CopyFS(checkout, os.DirFS(filepath.Join(root, folder))))
-				if err := filepath.WalkDir(checkout, func(path string, entry os.DirEntry, err error) error {
-					if err != nil {
-						return err
-					}
-					info, err := entry.Info()
-					if err != nil {
-						return err
-					}
-					switch {
-					case entry.IsDir():
-						return os.Chmod(path, modes.folder)
-					case info.Mode()&0o100 != 0:
-						return os.Chmod(path, modes.program)
-					}
-					return os.Chmod(path, modes.file)
-				}); err != nil {
-					t.Fatal(err)
-				}
+				strict := exec.Command("sh", "-c", chmod)
+				strict.Dir = checkout
+				must.Run(t, strict)
 				image := "gb-strict-" + folder + ":v1"
 				if out, err := docker(t, "build", "-t", image, checkout); err != nil {
 					t.Fatalf("%v %s", err, out)
@@ -86,14 +71,17 @@ func TestAPIImageTakesAModuleProxy(t *testing.T) {
 
 // If redis-master cannot use its data folder, its container prints the reason in one line.
 func TestMastersFolder(t *testing.T) {
-	type pod struct {
-		Containers []struct {
-			Image   string
-			Command []string
-		}
-	}
 	var master struct {
-		Spec struct{ Template struct{ Spec pod } }
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Image   string
+						Command []string
+					}
+				}
+			}
+		}
 	}
 	n := namespace{T: t}
 	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, manifests, "redis-master-deployment.yaml")), &master))

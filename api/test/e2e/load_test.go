@@ -4,8 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -55,8 +53,7 @@ func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
 	l.Helper()
-	r := must.Get(l.get(path))(l)
-	return r
+	return must.Get(l.get(path))(l)
 }
 
 // more waits until the visitors have sent 50 more reads and 20 more writes.
@@ -91,7 +88,7 @@ func (l load) stop(allowed string) report {
 // failedWrites returns the number of writes that have failed so far.
 func (l load) failedWrites() (sum int) {
 	l.Helper()
-	for _, count := range slices.Collect(maps.Values(l.report().FailedWrites)) {
+	for _, count := range l.report().FailedWrites {
 		sum += count
 	}
 	return sum

@@ -117,8 +117,7 @@ func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
 	for _, file := range []string{"docs/migrate.md", "docs/operate.md"} {
-		blocks := must.Get(commands.Read(root, file))(n)
-		for _, b := range blocks {
+		for _, b := range must.Get(commands.Read(root, file))(n) {
 			found = found || b.Is("e2e") && strings.Contains("\n"+b.Text, "\n"+command+"\n")
 		}
 	}

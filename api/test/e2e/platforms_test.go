@@ -98,8 +98,7 @@ func (n namespace) filled(text string) string {
 				}
 			}
 		}
-		out := must.Get(yaml.Marshal(o))(n)
-		all.WriteString(string(out) + "---\n")
+		all.WriteString(string(must.Get(yaml.Marshal(o))(n)) + "---\n")
 	}
 }
 

@@ -48,47 +48,22 @@ func checkBundle(t *testing.T, archive string) {
 
 // checkProvenance compares provenance.json with the released files and their sources, and sbom.cdx.json with go.mod.
 func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]string) {
-	var statement struct {
-		Type    string `json:"_type"`
-		Subject []struct {
-			Name   string
-			Digest map[string]string
-		}
-		PredicateType string
-		Predicate     struct {
-			BuildDefinition struct {
-				ResolvedDependencies []struct {
-					URI    string
-					Digest map[string]string
-				}
-			}
-			RunDetails struct{ Builder struct{ ID string } }
-		}
-	}
-	must.OK(t, json.Unmarshal([]byte(dist["provenance.json"]), &statement))
-	if statement.Type != "https://in-toto.io/Statement/v1" || statement.PredicateType != "https://slsa.dev/provenance/v1" || statement.Predicate.RunDetails.Builder.ID == "" {
-		t.Errorf("it is %+v", statement)
-	}
-	sums := map[string]string{}
-	for _, subject := range statement.Subject {
-		sums[subject.Name] = subject.Digest["sha256"]
-	}
-	for name, content := range dist {
-		sum := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
-		if !slices.Contains([]string{"provenance.json", "SHA256SUMS", "SHA256SUMS.sig"}, name) && sums[name] != sum {
-			t.Errorf("its digest of %s is %s, want %s", name, sums[name], sum)
-		}
-	}
-	materials := map[string]string{}
-	for _, m := range statement.Predicate.BuildDefinition.ResolvedDependencies {
-		for _, digest := range m.Digest {
-			materials[m.URI] = digest
-		}
-	}
 	commit := strings.TrimSpace(execute(t, first, nil, "git", "rev-parse", "HEAD"))
 	base := strings.TrimPrefix(p.crane(t, "digest", "--platform", "linux/arm64", p.registry+"/library/nginx:1.30-alpine"), "sha256:")
-	if materials["git+HEAD"] != commit || materials["oci://docker.io/library/nginx:1.30-alpine?platform=linux/arm64"] != base {
-		t.Errorf("the materials are %q, want the commit %s and nginx %s", materials, commit, base)
+	want := []string{
+		`"_type": "https://in-toto.io/Statement/v1"`, `"predicateType": "https://slsa.dev/provenance/v1"`, `"runDetails": {"builder": {"id": "urn:guestbook:`,
+		fmt.Sprintf(`{"uri": "git+HEAD", "digest": {"gitCommit": "%s"}}`, commit),
+		fmt.Sprintf(`{"uri": "oci://docker.io/library/nginx:1.30-alpine?platform=linux/arm64", "digest": {"sha256": "%s"}}`, base),
+	}
+	for name, content := range dist {
+		if !slices.Contains([]string{"provenance.json", "SHA256SUMS", "SHA256SUMS.sig"}, name) {
+			want = append(want, fmt.Sprintf(`{"name": "%s", "digest": {"sha256": "%x"}}`, name, sha256.Sum256([]byte(content))))
+		}
+	}
+	for _, text := range want {
+		if provenance := dist["provenance.json"]; !strings.Contains(provenance, text) || !json.Valid([]byte(provenance)) {
+			t.Errorf("it lacks %s, or it is not JSON", text)
+		}
 	}
 	var sbom struct {
 		Components []struct{ Name, Version string }
@@ -98,7 +73,7 @@ func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]
 	for _, c := range sbom.Components {
 		modules[c.Name] = c.Version
 	}
-	redigo := regexp.MustCompile(`github.com/gomodule/redigo (\S+)`).FindStringSubmatch(must.Read(t, files(t, "go.mod")[0]))[1]
+	redigo := regexp.MustCompile(`github.com/gomodule/redigo (\S+)`).FindStringSubmatch(must.Read(t, p.root, "go.mod"))[1]
 	if modules["github.com/gomodule/redigo"] != redigo || modules["std"] == "" {
 		t.Errorf("the modules are %q", modules)
 	}

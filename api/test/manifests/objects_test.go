@@ -1,10 +1,10 @@
 package manifests
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,13 +42,7 @@ func objects(t *testing.T, manifest string) map[string]object {
 	}
 }
 
-func keys[V any](m map[string]V) (keys []string) {
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // inFile returns a map from "Kind/name" to each Kubernetes object in a file of the repository.
 func inFile(t *testing.T, name string) map[string]object {
@@ -91,16 +85,9 @@ func built(t *testing.T, oldnew ...string) string {
 		t.Fatalf("the Kustomization has no %q", oldnew)
 	}
 	must.Write(t, file, text)
-	cmd := exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if errors.Is(err, os.ErrNotExist) {
-		t.Fatal("this test needs kustomize: run it with make test, which installs it")
-	} else if err != nil {
-		t.Fatalf("%v: %s", err, stderr.String())
-	}
-	return string(out)
+	out := filepath.Join(dir, "out.yaml")
+	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // make test installs kustomize
+	return must.Read(t, out)
 }
 
 // podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field containers.
