@@ -89,7 +89,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 			user := os.Getuid()
 			if user == 0 {
 				user = 65534
-				s.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}}
+				s.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}
 			}
 			if mode := map[bool]os.FileMode{false: 0o555, true: 0o777}[c.lock]; os.Chmod(s.Dir, mode) != nil {
 				t.Fatal("chmod")

@@ -59,33 +59,24 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 	must.OK(t, os.WriteFile(filepath.Join(bin, "redis-server"), []byte(script), 0o755))
 	must.OK(t, os.Chmod(filepath.Dir(dir), 0o755))
 	s := &server{Cmd: exec.Command(command[0], command[1:]...), port: port, ended: make(chan struct{})}
-	s.Dir, s.Stdout, s.Stderr = dir, &s.output, &s.output
+	s.Dir, s.Stdout, s.Stderr, s.SysProcAttr = dir, &s.output, &s.output, &syscall.SysProcAttr{}
 	s.Env = append(os.Environ(), append(env, "PATH="+bin+":"+os.Getenv("PATH"))...)
 	return s
 }
 
-// start starts the server, which runs until the test ends.
+// start starts the server in a process group of its own. The end of the test kills the group.
 func (s *server) start(t *testing.T) *server {
 	t.Helper()
+	s.SysProcAttr.Setpgid = true
 	must.OK(t, s.Start())
 	go func() {
 		_ = s.Wait() // the error can be ignored, because s.ProcessState has the exit code
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		// A Redis that writes its first RDB file may ignore SIGTERM, so the test repeats the signal.
-		for tries := 0; ; tries++ {
-			if _ = s.Process.Signal(syscall.SIGTERM); tries == 20 {
-				t.Errorf("it does not end: %v", s.Process.Kill())
-			}
-			select {
-			case <-s.ended:
-				if t.Failed() {
-					t.Log(s.said())
-				}
-				return
-			case <-time.After(time.Second):
-			}
+		_ = syscall.Kill(-s.Process.Pid, syscall.SIGKILL) // fails if the server has ended
+		if s.wait(t); t.Failed() {
+			t.Log(s.said())
 		}
 	})
 	return s
