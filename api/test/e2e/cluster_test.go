@@ -143,18 +143,6 @@ func (n namespace) isReady(pod string) bool {
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 }
 
-// logged reports whether a line in the log of a container contains the text.
-func (n namespace) logged(pod, container, text string) bool {
-	out, _ := n.try("", "logs", pod, "-c", container) // kubectl logs fails until the container exists
-	for line := range strings.Lines(out) {
-		if strings.Contains(line, text) {
-			n.Log(strings.TrimSpace(line))
-			return true
-		}
-	}
-	return false
-}
-
 // ended waits until the pod has ended, and reports whether the phase of the pod is Succeeded.
 func (n namespace) ended(pod string) (succeeded bool) {
 	n.Helper()
@@ -164,13 +152,6 @@ func (n namespace) ended(pod string) (succeeded bool) {
 		return phase == "Succeeded" || phase == "Failed"
 	})
 	return phase == "Succeeded"
-}
-
-// evict evicts the pod. If the PodDisruptionBudget does not allow the eviction, the error contains "disruption budget".
-func (n namespace) evict(pod string) error {
-	_, err := n.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod),
-		"create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
-	return err
 }
 
 // shellOut runs a shell command from a document, with kubectl in this namespace, and returns the output of the command.

@@ -15,12 +15,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// signs posts an entry, and waits until the entry is in the book.
-func signs(t *testing.T, base string) {
-	t.Helper()
-	text := fmt.Sprint("entry ", time.Now().UnixNano())
-	post(t, base, text)
-	must.Hold(t, "the entry is read", 20*time.Second, func() bool { return strings.Contains(book(t, base), text) })
+// signs waits until the guestbook is ready, posts an entry, and waits until the entry is in the book.
+func (n namespace) signs() {
+	n.Helper()
+	n.ready()
+	base, text := "http://"+n.frontendAddress(), fmt.Sprint("entry ", time.Now().UnixNano())
+	post(n.T, base, text)
+	must.Hold(n, "the entry is read", 20*time.Second, func() bool { return strings.Contains(book(n.T, base), text) })
 }
 
 // happened waits until the message of a Kubernetes event in the namespace contains the words.
@@ -45,8 +46,7 @@ func TestQuota(t *testing.T) {
 	n.happened("must be less than or equal to cpu limit of 50m")
 
 	n.kubectl("apply", "-k", n.kustomization("quota"))
-	n.ready()
-	signs(t, "http://"+n.frontendAddress())
+	n.signs()
 }
 
 // usersPolicy makes the API server refuse each pod whose user or group differs from that of its namespace, as OpenShift does.
@@ -119,8 +119,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	must.Get(n.try(n.filled(n.kubectl("kustomize", manifests)), "apply", "-f", "-"))(t)
 	n.happened("a user of another range")
 	must.Get(n.try(n.filled(n.kubectl("kustomize", n.kustomization("openshift"))), "apply", "-f", "-"))(t)
-	n.ready()
-	signs(t, "http://"+n.frontendAddress())
+	n.signs()
 }
 
 // With the component gitops, kubectl, Argo CD and Flux keep the number of replicas that the autoscaler has set.
@@ -177,42 +176,17 @@ func TestNoDefaultStorageClass(t *testing.T) {
 		return strings.Contains(n.documented("kubectl describe pvc redis-master"), "no storage class is set")
 	})
 	n.documented(make, "NAME", class)
-	n.ready()
-	signs(t, "http://"+n.frontendAddress())
-}
-
-// Without Redis no frontend pod is ready. The PodDisruptionBudget allows the eviction of unready pods, so that a drain does not wait.
-func TestUnreadyPodsDoNotHoldUpADrain(t *testing.T) {
-	t.Parallel()
-	n := newNamespace(t, "restricted")
-	n.kubectl("create", "-f", manifests+"/frontend-deployment.yaml", "-f", manifests+"/frontend-pdb.yaml")
-	var pods []string
-	n.await("all pods run, not ready", time.Minute, func() bool {
-		pods = n.names("pods", frontend)
-		running := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={.items[*].status.containerStatuses[*].ready}")
-		return running == "true true true" // the container nginx is ready in three pods
-	})
-	const policy = `--patch={"spec": {"unhealthyPodEvictionPolicy": "%s"}}`
-	n.kubectl("patch", "poddisruptionbudget", "frontend", fmt.Sprintf(policy, "IfHealthyBudget"))
-	n.await("the budget refuses", 30*time.Second, func() bool {
-		err := n.evict(pods[0])
-		return err != nil && strings.Contains(err.Error(), "disruption budget")
-	})
-	n.kubectl("apply", "-f", manifests+"/frontend-pdb.yaml")
-	if err := n.evict(pods[0]); err != nil {
-		t.Error(err)
-	}
+	n.signs()
 }
 
 func TestSolo(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
-	n.ready()
+	n.signs()
 	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // five objects: a Deployment, a ReplicaSet, a Pod, a Service and a NetworkPolicy
 		t.Errorf("there are\n%s", made)
 	}
-	signs(t, "http://"+n.frontendAddress())
 }
 
 // With the component external-redis, the guestbook uses a Redis that is not part of k8s/.
@@ -231,14 +205,13 @@ func TestExternalRedis(t *testing.T) {
 	rendered := n.kubectl("kustomize", n.kustomization("external-redis", "load-balancer"))
 	rendered = strings.NewReplacer("guestbook.redis.example.com", "elsewhere", "guestbook-ro.redis.example.com", "elsewhere", `value: "true"`, `value: "false"`).Replace(rendered)
 	must.Get(n.try(rendered, "apply", "-f", "-"))(t)
-	n.ready()
+	n.signs()
 	if deployments := n.names("deployments", ""); len(deployments) != 1 {
 		t.Errorf("the Deployments are %q", deployments)
 	}
 	if kind := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.type}"); kind != "LoadBalancer" {
 		t.Errorf("the Service is a %s", kind)
 	}
-	signs(t, "http://"+n.frontendAddress())
 }
 
 // If two guestbooks share a namespace, an entry posted to one guestbook never appears in the other guestbook.
