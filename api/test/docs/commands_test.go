@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -21,7 +20,7 @@ func TestCommands(t *testing.T) {
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
 	shell := &commands.Shell{
 		Dir: copyOfRepository(t),
-		Env: environment("PORT="+number["8000"], "API_PORT="+number["8080"], "MASTER_PORT="+number["6379"], "SLAVE_PORT="+number["6380"]),
+		Env: []string{"PORT=" + number["8000"], "API_PORT=" + number["8080"], "MASTER_PORT=" + number["6379"], "SLAVE_PORT=" + number["6380"]},
 		Replace: strings.NewReplacer(
 			":8000", ":"+number["8000"], ":8080", ":"+number["8080"], "-p 6379", "-p "+number["6379"], "-p 6380", "-p "+number["6380"],
 		),
@@ -100,14 +99,6 @@ func documents(t *testing.T) map[string][]commands.Block {
 		read[file] = must.Get(commands.Read(must.Root(t), file))(t)
 	}
 	return read
-}
-
-// environment returns the environment variables for a document's commands. environment leaves out MAKEFLAGS and similar variables of the
-// make that runs this test, because they would affect a make in a document.
-func environment(more ...string) []string {
-	return append(slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		return strings.HasPrefix(variable, "MAKE") || strings.HasPrefix(variable, "MFLAGS")
-	}), more...)
 }
 
 // copyOfRepository copies the repository without hidden files to a temporary folder, because a guestbook may be running in the repository.

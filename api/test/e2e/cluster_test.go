@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,12 +78,7 @@ func (n namespace) try(stdin string, args ...string) (string, error) {
 }
 
 // program returns the path of kubectl: the environment variable KUBECTL, or "kubectl" if this variable is not set.
-func program() string {
-	if kubectl := os.Getenv("KUBECTL"); kubectl != "" {
-		return kubectl
-	}
-	return "kubectl"
-}
+func program() string { return cmp.Or(os.Getenv("KUBECTL"), "kubectl") }
 
 func (n namespace) kubectl(args ...string) string {
 	n.Helper()

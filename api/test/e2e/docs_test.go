@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"path/filepath"
@@ -46,19 +47,9 @@ func (n namespace) shell() *commands.Shell {
 	must.Write(n, config, n.kubectl("config", "view", "--raw", "--flatten", "--minify"))
 	namespace{T: n.T}.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
 	ports := podtest.FreePorts(n)
-	directory := must.Get(filepath.Abs(root))(n)
-	load := os.Getenv("LOAD")
-	if load == "" {
-		load = "kind load docker-image"
-	}
-	environment := []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + load}
-	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); name != "KUBECONFIG" && name != "LOAD" && !strings.HasPrefix(name, "M") {
-			environment = append(environment, variable) // skips MAKEFLAGS and similar variables, which affect make
-		}
-	}
 	shell := &commands.Shell{
-		Dir: directory, Env: environment,
+		Dir: must.Get(filepath.Abs(root))(n),
+		Env: []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + cmp.Or(os.Getenv("LOAD"), "kind load docker-image")},
 		// The command "kind load docker-image IMAGE…" runs $LOAD instead, which loads images into the cluster of this test.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,

@@ -3,7 +3,6 @@ package manifests
 import (
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"guestbook/api/test/kit/commands"
 	"guestbook/api/test/kit/must"
 )
 
@@ -133,7 +133,7 @@ func TestManifestsOfARegistry(t *testing.T) {
 	for _, from := range []string{registry, ""} {
 		dir := t.TempDir()
 		cmd := exec.Command("make", "-s", "manifests", "REGISTRY="+from, "TAG=v9", "MANIFESTS="+dir)
-		cmd.Dir, cmd.Env = root, slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
+		cmd.Dir, cmd.Env = root, commands.Environ()
 		must.Run(t, cmd)
 		found := map[string]bool{}
 		for name, text := range folder(t, dir) {

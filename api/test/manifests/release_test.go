@@ -38,7 +38,7 @@ func TestRelease(t *testing.T) {
 		execute(t, p.dir, nil, "cp", filepath.Join(first, "dist", "SHA256SUMS"), second)
 		typed := strings.NewReplacer("make release", "make -s release BASES="+p.registry+" KEY="+filepath.Join(p.dir, "key"), "OWNER", "Owner", "GOTOOLCHAIN=go1.27.4", "")
 		for _, b := range p.documented(t, "make release") {
-			if said, err := (&commands.Shell{Dir: second, Env: os.Environ(), Replace: typed}).Run(t.Context(), b); err != nil {
+			if said, err := (&commands.Shell{Dir: second, Replace: typed}).Run(t.Context(), b); err != nil {
 				t.Fatal(err, said)
 			}
 		}
@@ -181,7 +181,7 @@ func TestRelease(t *testing.T) {
 		download := filepath.Join(p.dir, "download")
 		must.OK(t, os.CopyFS(download, os.DirFS(filepath.Join(first, "dist"))))
 		execute(t, p.dir, nil, "cp", "key.pub", filepath.Join(download, "release.pub"))
-		shell := &commands.Shell{Dir: download, Env: os.Environ()}
+		shell := &commands.Shell{Dir: download}
 		check := func() (failed []string) {
 			for _, b := range blocks {
 				if _, err := shell.Run(t.Context(), b); err != nil {

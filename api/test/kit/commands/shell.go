@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +19,7 @@ import (
 // A Shell runs the commands of one document.
 type Shell struct {
 	Dir      string            // the working directory, which is the repository
-	Env      []string          // the whole environment of the commands
+	Env      []string          // added to the environment of the commands
 	Preamble string            // shell code that runs before each block: functions in place of programs that a test lacks
 	Replace  *strings.Replacer // replaces values of the documents, such as ports, by the test's values; nil replaces nothing
 	running  map[string]*background
@@ -28,6 +30,11 @@ type background struct {
 	localpod.Output
 	cmd   *exec.Cmd
 	ended chan error
+}
+
+// Environ returns the environment of this process without MAKEFLAGS and similar variables, because they would affect a make in a document.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
 }
 
 // Run runs a block and returns its output. If the output differs from the document's, Run returns an error with the actual output.
@@ -76,7 +83,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	}
 	// Without -sS, curl would print a progress bar, because its output is not a terminal here.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
-	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, s.Env, time.Second
+	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
