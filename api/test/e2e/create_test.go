@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,17 +45,6 @@ func TestCreate(t *testing.T) {
 				return n.kubectl("get", everything, "-o", "name") == ""
 			})
 		})
-	}
-}
-
-// The Kubernetes API server accepts the manifests of k8s/ with each component of k8s/components/.
-func TestComponents(t *testing.T) {
-	n := newNamespace(t, "restricted")
-	for _, folder := range must.Get(os.ReadDir(manifests + "/components"))(t) {
-		rendered := n.kubectl("kustomize", n.kustomization(folder.Name()))
-		if _, err := n.try(rendered, "create", "--dry-run=server", "-f", "-"); err != nil {
-			t.Error(err)
-		}
 	}
 }
 

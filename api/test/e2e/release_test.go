@@ -38,19 +38,10 @@ kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xarg
 		}
 	}
 	n.ready()
-	took := time.Since(start)
-	t.Logf("it is up after %.1f s", took.Seconds())
-	if typed != 3 || took > time.Minute {
+	if took := time.Since(start); typed != 3 || took > time.Minute {
 		t.Errorf("%d commands have brought it up after %v, want 3 within a minute", typed, took)
 	}
-	images := n.kubectl("get", "pods", "-o", "jsonpath={.items[*].spec['initContainers','containers'][*].image}")
-	t.Log(images)
-
 	cmd := exec.CommandContext(t.Context(), "make", "-s", "conformance", "URL=http://"+n.frontendAddress(), "ARGS=-key messages")
 	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("make conformance: %v\n%s", err, out)
-	} else {
-		t.Logf("%s", out)
-	}
+	t.Log(must.Run(t, cmd))
 }

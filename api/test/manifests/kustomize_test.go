@@ -28,7 +28,7 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 // Each component changes only the values listed in this test. With the component existing, replica or leader-follower, kustomize renders only
 // a frontend, to replace a PHP frontend.
 func TestComponents(t *testing.T) {
-	const env = "Deployment/frontend spec template spec initContainers api env "
+	const env = "Deployment/frontend " + apiEnv
 	withoutRedis := []string{
 		"Deployment/redis-master: away", "Deployment/redis-slave: away", "NetworkPolicy/redis-master: away", "NetworkPolicy/redis-slave: away",
 		"PersistentVolumeClaim/redis-master: away", "PodDisruptionBudget/redis-slave: away", "Service/redis-master: away", "Service/redis-slave: away",

@@ -189,17 +189,5 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// settings removes the environment variables of the container api from the Deployment, and returns these variables.
-func settings(deployment object) map[string]any {
-	env := map[string]any{}
-	for _, container := range list(podSpecs(deployment)[0]["initContainers"]) {
-		if container["name"] != "api" {
-			continue
-		}
-		for _, v := range list(container["env"]) {
-			env[fmt.Sprint(v["name"])] = v["value"]
-		}
-		delete(container, "env")
-	}
-	return env
-}
+// apiEnv is the path, in the form of flatten, of the environment variables of the API in the Deployment frontend.
+const apiEnv = "spec template spec initContainers api env "
