@@ -2,9 +2,6 @@
 package docs
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -62,20 +59,7 @@ func has(t *testing.T, path, name string) bool {
 	if filepath.Ext(path) != ".go" {
 		return strings.Contains(text, name)
 	}
-	parsed := must.Get(parser.ParseFile(token.NewFileSet(), path, text, 0))(t)
-	found := false
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.FuncDecl:
-			found = found || n.Name.Name == name
-		case *ast.TypeSpec:
-			found = found || n.Name.Name == name
-		case *ast.ValueSpec: // declares variables or constants
-			for _, declared := range n.Names {
-				found = found || declared.Name == name
-			}
-		}
-		return !found
-	})
-	return found
+	groups := strings.Join(regexp.MustCompile(`(?ms)^(?:const|type|var) \(\n.*?^\)`).FindAllString(text, -1), "")
+	name = regexp.QuoteMeta(name) + `\b`
+	return regexp.MustCompile(`(?m)^(?:func (?:\([^)]*\) )?|const |type |var )`+name).MatchString(text) || regexp.MustCompile(`(?m)^\t(?:\w+, )*`+name).MatchString(groups)
 }

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"os/exec"
@@ -24,15 +23,11 @@ const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}
-	out, err := exec.Command("go", "mod", "download", "-json", operator).Output()
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	must.OK(t, err)
+	download := exec.Command("sh", "-c", `go mod download -json "$0" 2>/dev/null | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'`, operator)
+	definitions := filepath.Join(strings.TrimSpace(must.Run(t, download)), "example/prometheus-operator-crd")
 	for _, kind := range []string{"podmonitors", "prometheusrules"} {
 		if _, err := cluster.try("", "get", "crd", kind+".monitoring.coreos.com"); err != nil {
-			file := filepath.Join(module.Dir, "example/prometheus-operator-crd/monitoring.coreos.com_"+kind+".yaml")
+			file := filepath.Join(definitions, "monitoring.coreos.com_"+kind+".yaml")
 			cluster.kubectl("create", "-f", file)
 			t.Cleanup(func() { cluster.try("", "delete", "-f", file) })
 			cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", file)
@@ -45,25 +40,15 @@ func TestMonitoring(t *testing.T) {
 	n.kubectl("create", "-f", filepath.Join(manifests, "monitoring"), "-f", filepath.Join(manifests, "ha"))
 	n.startLoad()
 
-	var monitor struct {
-		Spec struct {
-			Selector            struct{ MatchLabels map[string]string }
-			PodMetricsEndpoints []struct{ Port, Path string }
-		}
-	}
-	must.OK(t, json.Unmarshal([]byte(n.kubectl("get", "podmonitor", "frontend", "-o", "json")), &monitor))
-	var selector []string
-	for name, value := range monitor.Spec.Selector.MatchLabels {
-		selector = append(selector, name+"="+value)
-	}
-	endpoint := monitor.Spec.PodMetricsEndpoints[0]
+	// kubectl prints the labels as {"app":"guestbook","tier":"frontend"}.
+	labels := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.selector.matchLabels}")
+	selector := strings.NewReplacer("{", "", "}", "", `"`, "", ":", "=").Replace(labels)
+	endpoint := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.podMetricsEndpoints[0].port}")
+	// The container api is a sidecar, so the pod lists it among its init containers.
+	port := n.kubectl("get", "pods", "-l", selector, "-o", `jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint+`")].containerPort}`)
 	var pods []promtest.Target
-	var frontendHost, frontendPort string
-	for _, ip := range strings.Fields(n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o", "jsonpath={.items[*].status.podIP}")) {
-		// The container api is a sidecar, so the pod lists it among its init containers.
-		port := n.kubectl("get", "pods", "-l", strings.Join(selector, ","), "-o",
-			`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint.Port+`")].containerPort}`)
-		frontendHost, frontendPort = ip, port
+	ips := strings.Fields(n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[*].status.podIP}"))
+	for _, ip := range ips {
 		pods = append(pods, func() string { return net.JoinHostPort(ip, port) })
 	}
 	prometheus := promtest.Start(t, 15, func() string { return "" }, pods...)
@@ -81,11 +66,11 @@ func TestMonitoring(t *testing.T) {
 		labels, host, port string
 		reaches            bool
 	}{
-		"prometheus-frontend": {namespace{T: t, name: "monitoring"}, prometheusPod, frontendHost, frontendPort, true},
+		"prometheus-frontend": {namespace{T: t, name: "monitoring"}, prometheusPod, ips[0], port, true},
 		"prometheus-proxy":    {namespace{T: t, name: "monitoring"}, prometheusPod, proxy, "8404", true},
 		"exporter-master":     {n, exporter, masterPod, "6379", true},
 		"exporter-proxy":      {n, exporter, proxy, "6380", true},
-		"somebody-frontend":   {n, somebody, frontendHost, frontendPort, false},
+		"somebody-frontend":   {n, somebody, ips[0], port, false},
 		"somebody-metrics":    {n, somebody, proxy, "8404", false},
 		"somebody-proxy":      {n, somebody, proxy, "6380", false},
 	} {
