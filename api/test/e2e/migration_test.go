@@ -187,19 +187,12 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 // readyFrontends returns a map from the name of each ready frontend pod to the name of its first container.
 func (n namespace) readyFrontends() map[string]string {
 	n.Helper()
-	var list struct {
-		Items []struct {
-			Metadata struct{ Name, DeletionTimestamp string }
-			Spec     struct{ Containers []struct{ Name string } }
-			Status   struct{ ContainerStatuses []struct{ Ready bool } }
-		}
-	}
-	must.OK(n, json.Unmarshal([]byte(n.kubectl("get", "pods", "-l", frontend, "-o", "json")), &list))
+	out := n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}`+
+		`{.metadata.name} {.spec.containers[0].name} {.metadata.deletionTimestamp}{"\n"}{end}`)
 	ready := map[string]string{}
-	for _, pod := range list.Items {
-		waiting := func(c struct{ Ready bool }) bool { return !c.Ready }
-		if pod.Metadata.DeletionTimestamp == "" && len(pod.Status.ContainerStatuses) > 0 && !slices.ContainsFunc(pod.Status.ContainerStatuses, waiting) {
-			ready[pod.Metadata.Name] = pod.Spec.Containers[0].Name
+	for line := range strings.Lines(out) {
+		if fields := strings.Fields(line); len(fields) == 2 { // a third field is the time at which the pod was deleted
+			ready[fields[0]] = fields[1]
 		}
 	}
 	return ready
