@@ -3,7 +3,7 @@
 package e2e
 
 import (
-	"encoding/json"
+	"bufio"
 	"errors"
 	"maps"
 	"os"
@@ -23,41 +23,23 @@ type end struct{ deleted, nginx, api time.Time }
 // ends watches the frontend pods until the test ends. The function that ends returns maps the name of each ended pod to the pod's times.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
-	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", "json")
+	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", `jsonpath={.metadata.name}|{.metadata.deletionTimestamp}|{.metadata.deletionGracePeriodSeconds}|`+
+		`{.status.containerStatuses[0].state.terminated.finishedAt}|{.status.initContainerStatuses[0].state.terminated.finishedAt}{"\n"}`)
 	var mu sync.Mutex
 	ended := map[string]end{}
 	go func() {
-		told := map[string]time.Time{}
-		for pods := json.NewDecoder(out); ; {
-			type containers []struct {
-				State struct {
-					Terminated struct{ FinishedAt time.Time }
-				}
+		deleted := map[string]time.Time{}
+		for pods := bufio.NewScanner(out); pods.Scan(); {
+			fields := strings.Split(pods.Text(), "|")
+			at, err := time.Parse(time.RFC3339, fields[1])
+			if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // the grace period becomes 0 once all containers have ended
+				deleted[fields[0]] = at.Add(-grace)
 			}
-			var pod struct {
-				Metadata struct {
-					Name              string
-					DeletionTimestamp time.Time
-					Grace             time.Duration `json:"deletionGracePeriodSeconds"`
-				}
-				Status struct{ ContainerStatuses, InitContainerStatuses containers }
-			}
-			if pods.Decode(&pod) != nil {
-				return // the test has ended and has killed kubectl
-			}
-			if pod.Metadata.Grace > 0 { // the grace period becomes 0 once all containers have ended
-				told[pod.Metadata.Name] = pod.Metadata.DeletionTimestamp.Add(-pod.Metadata.Grace * time.Second)
-			}
-			e := end{deleted: told[pod.Metadata.Name]}
-			for _, c := range pod.Status.ContainerStatuses {
-				e.nginx = c.State.Terminated.FinishedAt
-			}
-			for _, c := range pod.Status.InitContainerStatuses {
-				e.api = c.State.Terminated.FinishedAt
-			}
-			if !e.nginx.IsZero() && !e.api.IsZero() && !pod.Metadata.DeletionTimestamp.IsZero() {
+			nginx, err2 := time.Parse(time.RFC3339, fields[3])
+			api, err3 := time.Parse(time.RFC3339, fields[4])
+			if errors.Join(err, err2, err3) == nil { // each of the three fields is empty until its time is known
 				mu.Lock()
-				ended[pod.Metadata.Name] = e
+				ended[fields[0]] = end{deleted[fields[0]], nginx, api}
 				mu.Unlock()
 			}
 		}
