@@ -54,16 +54,12 @@ func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")
 	source.ask(t, "", "SET", "messages", book)
-	if answer := source.ask(t, "", "SETEX", "another", 1000, "x"); answer != "OK" {
-		t.Fatal(answer)
-	}
+	source.ask(t, "", "SETEX", "another", 1000, "x")
 	move := newMove(t, source.port)
 	for range 2 {
 		must.Get(move.move(t, "check"))(t)
 	}
-	if answer := source.ask(t, "", "SET", "guestbook", ",later"); answer != "OK" {
-		t.Fatal(answer)
-	}
+	source.ask(t, "", "SET", "guestbook", ",later")
 	for range 2 { // an operator may repeat the command
 		must.Get(move.move(t, "freeze"))(t)
 	}
