@@ -48,35 +48,16 @@ var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are tol
 
 // A passage is one paragraph of a document, or one paragraph of a comment.
 type passage struct {
-	file  string
-	lines []string
-	first int
-}
-
-// text returns the lines of the passage, joined by spaces.
-func (p passage) text() string { return strings.Join(p.lines, " ") }
-
-// at returns the file name and the line number of the byte at this offset in the passage's text.
-func (p passage) at(offset int) string {
-	line := p.first
-	for _, l := range p.lines {
-		if offset -= len(l) + 1; offset < 0 {
-			break
-		}
-		line++
-	}
-	return fmt.Sprintf("%s:%d", p.file, line)
+	at   string // the file and the number of the first line
+	text string // the lines, joined by spaces
 }
 
 // No comment and no document contains a phrase that the variable phrases lists.
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
-		passages, faults := proseOf(file, must.Read(t, must.Root(t), file))
-		for _, p := range passages {
-			read++
-			faults = append(faults, p.faults()...)
-		}
+		passages, faults := judge(file, must.Read(t, must.Root(t), file))
+		read += passages
 		for _, fault := range faults {
 			t.Error(fault)
 		}
@@ -102,25 +83,24 @@ func TestProseIsJudged(t *testing.T) {
 		{"a.go", "// All of a.\npackage a\n\n// Returns.\nfunc F() {}\n\n// T gives one.\ntype T int", 3},
 		{"a.go", "package a\n\n// The tests run.\nfunc TestF() {}\n\n// All of them.\nconst (\n\t// What A is.\n\tA = 1\n)", 2},
 	} {
-		passages, faults := proseOf(c.file, c.content)
-		for _, p := range passages {
-			faults = append(faults, p.faults()...)
-		}
+		_, faults := judge(c.file, c.content)
 		if len(faults) != c.faults {
 			t.Errorf("%q has %d faults instead of %d: %s", c.content, len(faults), c.faults, strings.Join(faults, "; "))
 		}
 	}
 }
 
-// faults returns a message for each unclear phrase in the passage.
-func (p passage) faults() (faults []string) {
-	text := p.text()
-	for _, phrase := range phrases {
-		for _, at := range phrase.pattern.FindAllStringIndex(text, -1) {
-			faults = append(faults, fmt.Sprintf("%s: %q: write %s", p.at(at[0]), text[at[0]:min(at[1], at[0]+40)], phrase.instead))
+// judge returns the number of passages in a file, and a message for each unclear phrase.
+func judge(file, content string) (read int, faults []string) {
+	passages, faults := proseOf(file, content)
+	for _, p := range passages {
+		for _, phrase := range phrases {
+			for _, found := range phrase.pattern.FindAllString(p.text, -1) {
+				faults = append(faults, fmt.Sprintf("%s: %.40q: write %s", p.at, found, phrase.instead))
+			}
 		}
 	}
-	return faults
+	return len(passages), faults
 }
 
 // sources returns the paths of all files in the repository, except generated files.
@@ -190,10 +170,10 @@ func collect(file string, lines []string, first int, sign *regexp.Regexp) (passa
 		text, trailing := strings.TrimSpace(line[match[2]:match[3]]), strings.TrimSpace(line[:match[0]]) != ""
 		indented := sign != comments[".md"] && strings.HasPrefix(line[match[2]:], "  ")
 		if fresh || trailing || indented || newPassage.MatchString(text) {
-			passages = append(passages, passage{file: file, first: first + i})
+			passages = append(passages, passage{at: fmt.Sprintf("%s:%d", file, first+i)})
 		}
 		last := &passages[len(passages)-1]
-		last.lines = append(last.lines, text)
+		last.text = strings.TrimPrefix(last.text+" "+text, " ")
 		fresh = trailing
 	}
 	return passages
