@@ -164,6 +164,12 @@ func TestEvictionKeepsTheBudget(t *testing.T) {
 	load.stop("")
 }
 
+// ip returns the address of a pod that matches a label selector.
+func (n namespace) ip(selector string) string {
+	n.Helper()
+	return n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[0].status.podIP}")
+}
+
 func TestNetworkPolicies(t *testing.T) {
 	n := newGuestbook(t)
 	n.startLoad()
@@ -176,23 +182,19 @@ func TestNetworkPolicies(t *testing.T) {
 		t.Logf("a foreign pod dials %s: %v", address, reached)
 		return reached
 	}
-	ip := func(selector string) string {
-		return n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[0].status.podIP}")
-	}
-
 	n.create(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nobody"},
 		"spec": {"podSelector": {"matchLabels": {"run": "load"}}, "policyTypes": ["Ingress"]}}`)
-	load := ip("run=load") + ":8000"
+	load := n.ip("run=load") + ":8000"
 	if open := reaches(load); open && reaches(load) { // tries twice, because a new NetworkPolicy may take effect with a delay
 		t.Skip("this cluster's network does not enforce NetworkPolicies")
 	}
-	pod := ip(frontend)
+	pod := n.ip(frontend)
 	for _, open := range []string{"frontend:80", pod + ":80"} {
 		if !reaches(open) {
 			t.Error("cannot be reached:", open)
 		}
 	}
-	for _, closed := range []string{pod + ":8080", "redis-master:6379", ip(master) + ":6379", "redis-slave:6379", ip(slaves) + ":6379"} {
+	for _, closed := range []string{pod + ":8080", "redis-master:6379", n.ip(master) + ":6379", "redis-slave:6379", n.ip(slaves) + ":6379"} {
 		if reaches(closed) {
 			t.Error("can be reached:", closed)
 		}

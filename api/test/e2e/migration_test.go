@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"text/template"
 	"time"
@@ -34,27 +33,21 @@ var editions = []edition{
 
 // The commands of docs/migrate.md replace and restore the PHP frontend while PHP and new pages write. No request fails, no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
-	var signed atomic.Int64
-	t.Cleanup(func() {
-		if t.Logf("%d signatures", signed.Load()); signed.Load() < 1000 && !t.Failed() {
-			t.Error("1,000 were to be tried")
-		}
-	})
 	for _, e := range editions {
 		t.Run(e.name+"/dns", func(t *testing.T) {
 			t.Parallel()
-			signed.Add(e.migrate(t, "dns", "kubectl replace -f "+e.manifest))
+			e.migrate(t, "dns", "kubectl replace -f "+e.manifest)
 		})
 		t.Run(e.name+"/env", func(t *testing.T) {
 			t.Parallel()
-			signed.Add(e.migrate(t, "env", "sed 's/value: dns/value: env/' k8s/frontend-deployment.yaml | kubectl replace -f -", "k8s/frontend-deployment.yaml", e.manifest))
+			e.migrate(t, "env", "sed 's/value: dns/value: env/' k8s/frontend-deployment.yaml | kubectl replace -f -", "k8s/frontend-deployment.yaml", e.manifest)
 		})
 	}
 }
 
-// migrate runs the command in replace, which replaces the PHP frontend, then restores the PHP frontend, and returns how many entries new
-// pages have posted. The namespace is privileged, because the pods of the PHP guestbook do not meet the Pod Security level restricted.
-func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) int64 {
+// migrate runs the command in replace, which replaces the PHP frontend, and then restores the PHP frontend. The namespace is
+// privileged, because the pods of the PHP guestbook do not meet the Pod Security level restricted.
+func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
@@ -90,11 +83,10 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) i
 		r := load.report()
 		return r.Reads+r.Writes >= 2000
 	})
-	r := load.stop("")
+	load.stop("")
 	if after := others(); after != before {
 		t.Errorf("beside the frontend there was\n%s\nnow\n%s", before, after)
 	}
-	return int64(r.Signed)
 }
 
 // manifests returns the manifests of a version of the PHP guestbook, with GET_HOSTS_FROM set to mode.

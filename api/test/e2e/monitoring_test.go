@@ -58,8 +58,7 @@ func TestMonitoring(t *testing.T) {
 
 	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods with other labels must not reach Redis or /metrics.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
-	proxy := n.kubectl("get", "pods", "-l", "app=redis,role=proxy", "-o", "jsonpath={.items[0].status.podIP}")
-	masterPod := n.kubectl("get", "pods", "-l", master, "-o", "jsonpath={.items[0].status.podIP}")
+	proxy := n.ip("app=redis,role=proxy")
 	prometheusPod, exporter, somebody := "{app.kubernetes.io/name: prometheus}", "{app: redis-exporter}", "{run: NAME}"
 	for name, c := range map[string]struct {
 		from               namespace
@@ -68,7 +67,7 @@ func TestMonitoring(t *testing.T) {
 	}{
 		"prometheus-frontend": {namespace{T: t, name: "monitoring"}, prometheusPod, ips[0], port, true},
 		"prometheus-proxy":    {namespace{T: t, name: "monitoring"}, prometheusPod, proxy, "8404", true},
-		"exporter-master":     {n, exporter, masterPod, "6379", true},
+		"exporter-master":     {n, exporter, n.ip(master), "6379", true},
 		"exporter-proxy":      {n, exporter, proxy, "6380", true},
 		"somebody-frontend":   {n, somebody, ips[0], port, false},
 		"somebody-metrics":    {n, somebody, proxy, "8404", false},
