@@ -61,5 +61,6 @@ func has(t *testing.T, path, name string) bool {
 	}
 	groups := strings.Join(regexp.MustCompile(`(?ms)^(?:const|type|var) \(\n.*?^\)`).FindAllString(text, -1), "")
 	name = regexp.QuoteMeta(name) + `\b`
-	return regexp.MustCompile(`(?m)^(?:func (?:\([^)]*\) )?|const |type |var )`+name).MatchString(text) || regexp.MustCompile(`(?m)^\t(?:\w+, )*`+name).MatchString(groups)
+	return regexp.MustCompile(`(?m)^(?:func (?:\([^)]*\) )?|const |type |var )`+name).MatchString(text) ||
+		regexp.MustCompile(`(?m)^\t(?:\w+, )*`+name).MatchString(groups)
 }

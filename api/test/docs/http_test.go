@@ -19,7 +19,8 @@ func TestHTTP(t *testing.T) {
 		slices.Sort(groups)
 		return slices.Compact(groups)
 	}
-	paths, parameters := found(description, `(?m)^ +"(/[^"{]*[^"{/])[^"]*": \{`), found(description, `"name": "([^"]+)",\s*"in": "(?:query|header)"`)
+	paths := found(description, `(?m)^ +"(/[^"{]*[^"{/])[^"]*": \{`)
+	parameters := found(description, `"name": "([^"]+)",\s*"in": "(?:query|header)"`)
 	if len(paths) < 8 || len(parameters) < 9 {
 		t.Errorf("openapi.json has only the paths %q and the parameters %q", paths, parameters)
 	}
@@ -30,8 +31,10 @@ func TestHTTP(t *testing.T) {
 	}
 	tables := strings.Join(found(document, `(?m)^(\|.*)$`), "\n")
 	tables = regexp.MustCompile(`\d+ (KB|KiB|MiB)`).ReplaceAllString(tables, "")
-	named := slices.DeleteFunc(found(tables, `\b([2-5]\d\d)\b`), func(s string) bool { return s == "500" }) // 500 is a number of entries, not a status
-	described := append(found(description, `"([2-5]\d\d)":`), "405", "431")                                 // every path may return these, so openapi.json does not list them
+	// In docs/http.md, 500 is a number of entries, not a status.
+	named := slices.DeleteFunc(found(tables, `\b([2-5]\d\d)\b`), func(status string) bool { return status == "500" })
+	// Every path may return 405 or 431, so openapi.json does not list these statuses.
+	described := append(found(description, `"([2-5]\d\d)":`), "405", "431")
 	if slices.Sort(described); !slices.Equal(named, described) {
 		t.Errorf("docs/http.md has the statuses %v, openapi.json %v", named, described)
 	}

@@ -23,8 +23,9 @@ type end struct{ deleted, nginx, api time.Time }
 // ends watches the frontend pods until the test ends. The function that ends returns maps the name of each ended pod to the pod's times.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
-	out := n.background("get", "pods", "-l", frontend, "--watch", "-o", `jsonpath={.metadata.name}|{.metadata.deletionTimestamp}|{.metadata.deletionGracePeriodSeconds}|`+
-		`{.status.containerStatuses[0].state.terminated.finishedAt}|{.status.initContainerStatuses[0].state.terminated.finishedAt}{"\n"}`)
+	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",
+		`jsonpath={.metadata.name}|{.metadata.deletionTimestamp}|{.metadata.deletionGracePeriodSeconds}|`+
+			`{.status.containerStatuses[0].state.terminated.finishedAt}|{.status.initContainerStatuses[0].state.terminated.finishedAt}{"\n"}`)
 	var mu sync.Mutex
 	ended := map[string]end{}
 	go func() {

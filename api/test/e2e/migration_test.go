@@ -40,7 +40,8 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 		})
 		t.Run(e.name+"/env", func(t *testing.T) {
 			t.Parallel()
-			e.migrate(t, "env", "sed 's/value: dns/value: env/' k8s/frontend-deployment.yaml | kubectl replace -f -", "k8s/frontend-deployment.yaml", e.manifest)
+			replace := "sed 's/value: dns/value: env/' k8s/frontend-deployment.yaml | kubectl replace -f -"
+			e.migrate(t, "env", replace, "k8s/frontend-deployment.yaml", e.manifest)
 		})
 	}
 }

@@ -45,7 +45,8 @@ func TestMonitoring(t *testing.T) {
 	selector := strings.NewReplacer("{", "", "}", "", `"`, "", ":", "=").Replace(labels)
 	endpoint := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.podMetricsEndpoints[0].port}")
 	// The container api is a sidecar, so the pod lists it among its init containers.
-	port := n.kubectl("get", "pods", "-l", selector, "-o", `jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint+`")].containerPort}`)
+	port := n.kubectl("get", "pods", "-l", selector, "-o",
+		`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint+`")].containerPort}`)
 	var pods []promtest.Target
 	ips := strings.Fields(n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[*].status.podIP}"))
 	for _, ip := range ips {

@@ -51,7 +51,8 @@ func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]
 	commit := strings.TrimSpace(execute(t, first, nil, "git", "rev-parse", "HEAD"))
 	base := strings.TrimPrefix(p.crane(t, "digest", "--platform", "linux/arm64", p.registry+"/library/nginx:1.30-alpine"), "sha256:")
 	want := []string{
-		`"_type": "https://in-toto.io/Statement/v1"`, `"predicateType": "https://slsa.dev/provenance/v1"`, `"runDetails": {"builder": {"id": "urn:guestbook:`,
+		`"_type": "https://in-toto.io/Statement/v1"`, `"predicateType": "https://slsa.dev/provenance/v1"`,
+		`"runDetails": {"builder": {"id": "urn:guestbook:`,
 		fmt.Sprintf(`{"uri": "git+HEAD", "digest": {"gitCommit": "%s"}}`, commit),
 		fmt.Sprintf(`{"uri": "oci://docker.io/library/nginx:1.30-alpine?platform=linux/arm64", "digest": {"sha256": "%s"}}`, base),
 	}

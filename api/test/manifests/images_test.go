@@ -53,7 +53,8 @@ func TestImages(t *testing.T) {
 		t.Errorf("only %d images were found", total)
 	}
 	for image, want := range map[string]bool{
-		"a.io:5000/nginx@sha256:0123": true, "a.io:5000/me/api:v1": true, "a.io:5000/nginx": false, "a.io/me/nginx:latest": false, "nginx:1.30": false, "me/nginx:1.30": false,
+		"a.io:5000/nginx@sha256:0123": true, "a.io:5000/me/api:v1": true, "a.io:5000/nginx": false,
+		"a.io/me/nginx:latest": false, "nginx:1.30": false, "me/nginx:1.30": false,
 	} {
 		if pinned(image) != want {
 			t.Errorf("%s counts as pinned: %v", image, !want)
@@ -63,7 +64,8 @@ func TestImages(t *testing.T) {
 
 func TestTheAPIsImageHoldsTheBinaryAndCertificates(t *testing.T) {
 	stage := lastStage(must.Read(t, must.Root(t), "api/Dockerfile"))
-	if copied := arguments(stage, "COPY|ADD"); !strings.HasPrefix(stage, "scratch\n") || !slices.Equal(copied, []string{"/etc/ssl/certs/", "/api"}) {
+	copied := arguments(stage, "COPY|ADD")
+	if !strings.HasPrefix(stage, "scratch\n") || !slices.Equal(copied, []string{"/etc/ssl/certs/", "/api"}) {
 		t.Errorf("it is made from %.20q, with %q", stage, copied)
 	}
 }

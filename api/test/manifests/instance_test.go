@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// apps returns every value of the label app, and every value or list of values that a selector demands of this label, below a YAML node. The
-// value of a selector that does not demand the label is nil.
+// apps returns every value of the label app, and every value or list of values that a selector demands of this label, below a YAML node.
+// The value of a selector that does not demand the label is nil.
 func apps(node any) (found []any) {
 	switch node := node.(type) {
 	case []any:
@@ -44,7 +44,9 @@ func TestTwoGuestbooksInANamespace(t *testing.T) {
 		t.Errorf("the second has %q", keys(second))
 	}
 	n := 0
-	for pattern, all := range map[string]map[string]object{`^\[?(guestbook|redis|guestbook redis)\]?$`: first, `^\[?guestbook-second\]?$`: second} {
+	for pattern, all := range map[string]map[string]object{
+		`^\[?(guestbook|redis|guestbook redis)\]?$`: first, `^\[?guestbook-second\]?$`: second,
+	} {
 		for name, o := range all {
 			for _, app := range apps(o["spec"]) {
 				if n++; !regexp.MustCompile(pattern).MatchString(fmt.Sprint(app)) {
@@ -67,7 +69,9 @@ func TestTwoGuestbooksInANamespace(t *testing.T) {
 		}
 	}
 	api := fields(second["Deployment/frontend-second"])
-	for _, setting := range []string{"REDIS_MASTER_ADDR value=redis-master-second:6379", "REDIS_SLAVE_ADDR value=redis-slave-second:6379", "REDIS_WAIT_SLAVES value=0"} {
+	for _, setting := range []string{
+		"REDIS_MASTER_ADDR value=redis-master-second:6379", "REDIS_SLAVE_ADDR value=redis-slave-second:6379", "REDIS_WAIT_SLAVES value=0",
+	} {
 		if !slices.Contains(api, apiEnv+setting) {
 			t.Errorf("the second one's API lacks %s: %q", setting, api)
 		}

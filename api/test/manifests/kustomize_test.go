@@ -20,23 +20,27 @@ func TestKustomizationIsTheFolder(t *testing.T) {
 
 func TestEveryImageCanBeRenamed(t *testing.T) {
 	const renamed = "registry.example.com/me/renamed"
-	if found := images(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: ")); len(found) != 1 || !found[renamed+":v9"] {
+	found := images(t, built(t, "  - name: ", "  - newName: "+renamed+"\n    newTag: v9\n    name: "))
+	if len(found) != 1 || !found[renamed+":v9"] {
 		t.Errorf("the Kustomization does not name all of the images %q", keys(found))
 	}
 }
 
-// Each component changes only the values listed in this test. With the component existing, replica or leader-follower, kustomize renders only
-// a frontend, to replace a PHP frontend.
+// Each component changes only the values listed in this test. With the component existing, replica or leader-follower, kustomize renders
+// only a frontend, to replace a PHP frontend.
 func TestComponents(t *testing.T) {
 	const env = "Deployment/frontend " + apiEnv
 	withoutRedis := []string{
 		"Deployment/redis-master: away", "Deployment/redis-slave: away", "NetworkPolicy/redis-master: away", "NetworkPolicy/redis-slave: away",
-		"PersistentVolumeClaim/redis-master: away", "PodDisruptionBudget/redis-slave: away", "Service/redis-master: away", "Service/redis-slave: away",
+		"PersistentVolumeClaim/redis-master: away", "PodDisruptionBudget/redis-slave: away",
+		"Service/redis-master: away", "Service/redis-slave: away",
 	}
 	php := append([]string{"NetworkPolicy/guestbook-default-deny: away", "Service/frontend: away"}, withoutRedis...)
 	changes := map[string][]string{
 		"existing": php,
-		"replica":  append([]string{env + "REDIS_SLAVE_HOST value:  -> redis-replica", env + "REDIS_SLAVE_SERVICE_HOST value:  -> $(REDIS_REPLICA_SERVICE_HOST)"}, php...),
+		"replica": append([]string{
+			env + "REDIS_SLAVE_HOST value:  -> redis-replica", env + "REDIS_SLAVE_SERVICE_HOST value:  -> $(REDIS_REPLICA_SERVICE_HOST)",
+		}, php...),
 		"leader-follower": append([]string{
 			env + "GUESTBOOK_KEY value:  -> guestbook", env + "ALLOWED_KEYS value: messages -> ",
 			env + "REDIS_MASTER_HOST value:  -> redis-leader", env + "REDIS_MASTER_SERVICE_HOST value:  -> $(REDIS_LEADER_SERVICE_HOST)",
@@ -54,7 +58,8 @@ func TestComponents(t *testing.T) {
 		},
 		"external-redis": append([]string{
 			"Deployment/frontend spec template spec enableServiceLinks:  -> false",
-			env + "REDIS_MASTER_ADDR value:  -> guestbook.redis.example.com:6380", env + "REDIS_SLAVE_ADDR value:  -> guestbook-ro.redis.example.com:6380",
+			env + "REDIS_MASTER_ADDR value:  -> guestbook.redis.example.com:6380",
+			env + "REDIS_SLAVE_ADDR value:  -> guestbook-ro.redis.example.com:6380",
 			env + "REDIS_TLS value:  -> true",
 		}, withoutRedis...),
 		"mesh": {
@@ -105,8 +110,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. Such a manifest sets GET_HOSTS_FROM once. SECURITY.md
-// promises NetworkPolicies for a new guestbook.
+// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. Such a manifest sets GET_HOSTS_FROM once.
+// SECURITY.md promises NetworkPolicies for a new guestbook.
 func TestObjectsOfAFile(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},

@@ -2,6 +2,7 @@
 package manifests
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,9 +17,13 @@ var (
 	sensitive = regexp.MustCompile(`^(host|volumes )|securityContext| hostPort=`)
 	// permitted matches the sensitive fields that a pod of the guestbook may have.
 	permitted = regexp.MustCompile(`^(volumes \S+ (name|emptyDir|persistentVolumeClaim|configMap|secret)\b.*|(.* )?securityContext (` +
-		`(runAsNonRoot|readOnlyRootFilesystem)=true|(allowPrivilegeEscalation|privileged)=false|(runAsUser|runAsGroup|fsGroup)=[1-9]\d*|fsGroupChangePolicy=\w+|` +
-		`capabilities drop 0=ALL|seccompProfile type=RuntimeDefault|sysctls net\.ipv4\.ip_unprivileged_port_start (name|value)=\S+))$`)
-	ofPods       = []string{"automountServiceAccountToken=false", "nodeSelector kubernetes.io/os=linux", "securityContext runAsNonRoot=true", "securityContext seccompProfile type=RuntimeDefault"}
+		`(runAsNonRoot|readOnlyRootFilesystem)=true|(allowPrivilegeEscalation|privileged)=false|(runAsUser|runAsGroup|fsGroup)=[1-9]\d*|` +
+		`fsGroupChangePolicy=\w+|capabilities drop 0=ALL|seccompProfile type=RuntimeDefault|` +
+		`sysctls net\.ipv4\.ip_unprivileged_port_start (name|value)=\S+))$`)
+	ofPods = []string{
+		"automountServiceAccountToken=false", "nodeSelector kubernetes.io/os=linux",
+		"securityContext runAsNonRoot=true", "securityContext seccompProfile type=RuntimeDefault",
+	}
 	ofContainers = []string{"allowPrivilegeEscalation=false", "readOnlyRootFilesystem=true", "capabilities drop 0=ALL"}
 )
 
@@ -64,7 +69,7 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 				}
 				pods[filepath.Base(filepath.Dir(file))]++
 				// Kubernetes does not start a container whose environment is too long, and thousands of Services make it too long.
-				if spec["enableServiceLinks"] != false && !slices.ContainsFunc(fields(spec), func(f string) bool { return strings.HasSuffix(f, "GET_HOSTS_FROM") }) {
+				if spec["enableServiceLinks"] != false && !strings.Contains(fmt.Sprint(spec), "name:GET_HOSTS_FROM") {
 					t.Errorf("%s: %s gets the variables of all Services: enableServiceLinks: false", file, name)
 				}
 			}
@@ -99,9 +104,9 @@ func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 		{"      containers:\n", "      hostPID: true\n      containers:\n", "hostPID=true"},
 		{"containerPort: 80\n", "containerPort: 80\n              hostPort: 80\n", "containers nginx ports http hostPort=80"},
 		{volume, "hostPath: {path: /tmp}", "volumes tmp hostPath path=/tmp"},
-		{volume, "projected: {sources: [{serviceAccountToken: {path: token}}]}", "volumes tmp projected sources 0 serviceAccountToken path=token"},
+		{volume, "projected: {sources: [{serviceAccountToken: {path: t}}]}", "volumes tmp projected sources 0 serviceAccountToken path=t"},
 		{"net.ipv4.ip_unprivileged_port_start", "net.core.somaxconn", "securityContext sysctls net.core.somaxconn name=net.core.somaxconn"},
-		{"      initContainers:\n", "      initContainers:\n        - {name: init, image: \"busybox:1\"}\n", "init lacks capabilities drop 0=ALL"},
+		{"      initContainers:\n", "      initContainers:\n        - {name: a, image: \"busybox:1\"}\n", "a lacks capabilities drop 0=ALL"},
 	} {
 		bad := strings.ReplaceAll(good, c.old, c.new)
 		if bad == good {

@@ -171,7 +171,8 @@ func index(t *testing.T, archive string) (digest string, architectures []string)
 		t.Errorf("the image is called %q", name)
 	}
 	digest = top.Manifests[0].Digest
-	for _, match := range regexp.MustCompile(`"architecture":\s*"(\w+)"`).FindAllStringSubmatch(entries["blobs/"+strings.Replace(digest, ":", "/", 1)], -1) {
+	blob := entries["blobs/"+strings.Replace(digest, ":", "/", 1)]
+	for _, match := range regexp.MustCompile(`"architecture":\s*"(\w+)"`).FindAllStringSubmatch(blob, -1) {
 		architectures = append(architectures, match[1])
 	}
 	return digest, architectures

@@ -110,7 +110,8 @@ func TestRelease(t *testing.T) {
 				}
 				if name == "gb-frontend-api" {
 					file, err := elf.NewFile(strings.NewReader(entries["api"]))
-					if machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[architecture]; err != nil || file.Machine != machine || entries["api"] != dist["api-linux-"+architecture] {
+					machine := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}[architecture]
+					if err != nil || file.Machine != machine || entries["api"] != dist["api-linux-"+architecture] {
 						t.Errorf("the API for %s is for %v: %v", architecture, file.Machine, err)
 					}
 				}
