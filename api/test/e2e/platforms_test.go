@@ -213,25 +213,3 @@ func TestExternalRedis(t *testing.T) {
 		t.Errorf("the Service is a %s", kind)
 	}
 }
-
-// If two guestbooks share a namespace, an entry posted to one guestbook never appears in the other guestbook.
-func TestTwoGuestbooks(t *testing.T) {
-	t.Parallel()
-	n := newNamespace(t, "restricted")
-	n.kubectl("apply", "-k", manifests)
-	n.kubectl("apply", "-k", n.kustomization("instance"))
-	n.ready()
-	bases := []string{"http://" + n.forward("service/frontend", "80"), "http://" + n.forward("service/frontend-second", "80")}
-	const entries = 8
-	for i := range entries {
-		for _, base := range bases {
-			post(t, base, fmt.Sprintf("%s %d", base, i))
-		}
-	}
-	for i, base := range bases {
-		n.await("all entries are read from "+base, 20*time.Second, func() bool { return strings.Count(book(t, base), base+" ") == entries })
-		if held := book(t, base); strings.Contains(held, bases[1-i]+" ") {
-			t.Errorf("%s has entries of the other: %s", base, held)
-		}
-	}
-}

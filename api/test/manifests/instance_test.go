@@ -76,4 +76,7 @@ func TestTwoGuestbooksInANamespace(t *testing.T) {
 			t.Errorf("the second one's API lacks %s: %q", setting, api)
 		}
 	}
+	if second["Service/redis-master-second"] == nil || second["Service/redis-slave-second"] == nil {
+		t.Errorf("the second one's Redis has other Services: %q", keys(second))
+	}
 }
