@@ -63,13 +63,19 @@ func newPublisher(t *testing.T, platforms ...string) publisher {
 		}
 		p.crane(t, index...)
 	}
-	of := []string{"git", "--git-dir", filepath.Join(p.dir, "repository"), "--work-tree", root, "-c", "user.name=a", "-c", "user.email=a@example.com"}
-	execute(t, root, nil, "git", "init", "-q", "--bare", filepath.Join(p.dir, "repository"))
-	execute(t, root, nil, append(of, "add", "-A")...)
-	day := []string{"GIT_AUTHOR_DATE=" + releasedOn, "GIT_COMMITTER_DATE=" + releasedOn}
-	execute(t, root, day, append(of, "commit", "-qm", "a release")...)
+	commit(t, filepath.Join(p.dir, "repository"))
 	execute(t, p.dir, nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key")
 	return p
+}
+
+// commit creates a Git repository with one commit of all files that Git does not ignore here.
+func commit(t *testing.T, repository string) {
+	t.Helper()
+	git := []string{"git", "--git-dir", repository, "--work-tree", must.Root(t), "-c", "user.name=a", "-c", "user.email=a@example.com"}
+	execute(t, ".", nil, "git", "init", "-q", "--bare", repository)
+	execute(t, must.Root(t), nil, append(git, "add", "-A")...)
+	day := []string{"GIT_AUTHOR_DATE=" + releasedOn, "GIT_COMMITTER_DATE=" + releasedOn}
+	execute(t, ".", day, append(git, "commit", "-qm", "a release")...)
 }
 
 // serve starts the registry of the publisher on a free port.
