@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"guestbook/api/test/kit/must"
 )
@@ -71,21 +70,14 @@ func TestAPIImageTakesAModuleProxy(t *testing.T) {
 
 // If redis-master cannot use its data folder, its container prints the reason in one line.
 func TestMastersFolder(t *testing.T) {
-	var master struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Containers []struct {
-						Image   string
-						Command []string
-					}
-				}
-			}
-		}
-	}
 	n := namespace{T: t}
-	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, manifests, "redis-master-deployment.yaml")), &master))
-	container := master.Spec.Template.Spec.Containers[0]
+	container := func(field string) string {
+		return n.kubectl("create", "--dry-run=client", "-f", manifests+"/redis-master-deployment.yaml",
+			"-o", "jsonpath={.spec.template.spec.containers[0]."+field+"}")
+	}
+	image := container("image")
+	var command []string
+	must.OK(t, json.Unmarshal([]byte(container("command")), &command))
 	noLocks := filepath.Join(t.TempDir(), "no-locks.json")
 	profile := `{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["flock"], "action": "SCMP_ACT_ERRNO", "errnoRet": 37}]}`
 	must.Write(t, noLocks, profile)
@@ -107,8 +99,8 @@ func TestMastersFolder(t *testing.T) {
 			must.OK(t, os.Chmod(lock.Name(), c.mode&0o666))
 			must.OK(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
 			args := append([]string{"run", "--detach", "--user", "999", "--volume", dir + ":/data"}, c.args...)
-			args = append(args, "--entrypoint", container.Command[0], container.Image)
-			args = append(args, container.Command[1:]...)
+			args = append(args, "--entrypoint", command[0], image)
+			args = append(args, command[1:]...)
 			id := must.Get(exec.Command("docker", args...).Output())(t)
 			docker := func(args ...string) string {
 				out, _ := exec.Command("docker", append(args, strings.TrimSpace(string(id)))...).CombinedOutput()
