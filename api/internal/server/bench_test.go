@@ -5,11 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"guestbook/api/test/kit/podtest"
 )
-
-const message = ",A message of thirty bytes....."
 
 // nobody is an http.ResponseWriter that discards the answer.
 type nobody struct{ header http.Header }
@@ -18,48 +14,39 @@ func (n nobody) Header() http.Header         { return n.header }
 func (n nobody) Write(b []byte) (int, error) { return len(b), nil }
 func (n nobody) WriteHeader(int)             {}
 
-// benchmark sends the same request again and again from 64 goroutines for each processor. The benchmark calls the server's handler without
-// an HTTP connection, and uses a real Redis.
-func benchmark(b *testing.B, messages int, method, url, contentType, body string) {
-	s, pod := newServer(b)
-	podtest.Do(b, podtest.Dial(b, pod.Ports.Master), "SET", "messages", strings.Repeat(message, messages))
-	podtest.Do(b, podtest.Dial(b, pod.Ports.Master), "WAIT", 1, 5000)
-	b.SetParallelism(64)
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		r := httptest.NewRequest(method, url, nil)
-		r.Header.Set("Content-Type", contentType)
-		w := nobody{http.Header{}}
-		for pb.Next() {
-			if body != "" {
-				r.Body = readCloser{strings.NewReader(body)}
-			}
-			s.ServeHTTP(w, r)
-		}
-	})
-}
-
 type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-func BenchmarkGet10(b *testing.B) {
-	benchmark(b, 10, http.MethodGet, "/guestbook/?cmd=get&key=messages", "", "")
-}
-
-func BenchmarkGet1000(b *testing.B) {
-	benchmark(b, 1000, http.MethodGet, "/guestbook/?cmd=get&key=messages", "", "")
-}
-
-func BenchmarkSet(b *testing.B) {
-	benchmark(b, 10, http.MethodGet, "/guestbook/?cmd=set&key=messages&value=,hello%20there", "", "")
-}
-
-func BenchmarkPost(b *testing.B) {
-	benchmark(b, 10, http.MethodPost, "/guestbook/entries", "application/x-www-form-urlencoded", "text=A+message+of+thirty+bytes....")
-}
-
-func BenchmarkNewestPage(b *testing.B) {
-	benchmark(b, 1000, http.MethodGet, "/guestbook/entries", "", "")
+// BenchmarkHandler sends the same request again and again from 64 goroutines for each processor. BenchmarkHandler calls the server's handler
+// without an HTTP connection, and uses a real Redis.
+func BenchmarkHandler(b *testing.B) {
+	for _, c := range []struct {
+		name, method, url string
+		messages          int
+		body              string
+	}{
+		{"get of 10", http.MethodGet, "/guestbook/?cmd=get&key=messages", 10, ""},
+		{"get of 1000", http.MethodGet, "/guestbook/?cmd=get&key=messages", 1000, ""},
+		{"set", http.MethodGet, "/guestbook/?cmd=set&key=messages&value=,hello%20there", 10, ""},
+		{"post", http.MethodPost, "/guestbook/entries", 10, "text=A+message+of+thirty+bytes...."},
+		{"newest page", http.MethodGet, "/guestbook/entries", 1000, ""},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s, master := newServer(b)
+			put(b, master, strings.Repeat(",A message of thirty bytes.....", c.messages))
+			b.SetParallelism(64)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				r := httptest.NewRequest(c.method, c.url, nil)
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				w := nobody{http.Header{}}
+				for pb.Next() {
+					r.Body = readCloser{strings.NewReader(c.body)}
+					s.ServeHTTP(w, r)
+				}
+			})
+		})
+	}
 }

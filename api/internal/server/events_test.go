@@ -15,6 +15,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/server"
+	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
@@ -29,17 +30,11 @@ type stream struct {
 func follow(t *testing.T, base, query, lastEventID string) *stream {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/guestbook/events"+query, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := must.Get(http.NewRequestWithContext(ctx, http.MethodGet, base+"/guestbook/events"+query, nil))(t)
 	if lastEventID != "" {
 		r.Header.Set("Last-Event-ID", lastEventID)
 	}
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must.Get(http.DefaultClient.Do(r))(t)
 	f := &stream{t: t, lines: bufio.NewScanner(response.Body), close: func() { cancel(); response.Body.Close() }}
 	t.Cleanup(f.close)
 	if got := response.Header.Get("Content-Type"); response.StatusCode != 200 || got != "text/event-stream" {
@@ -69,87 +64,76 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-func listen(t *testing.T) (*server.Server, string, redis.Conn) {
-	t.Helper()
-	s, pod := newServer(t)
+// entry expects that the next event is an entry. The parameter text is JSON without the quotes.
+func (f *stream) entry(id int, text string) {
+	f.t.Helper()
+	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))
+}
+
+func (f *stream) reset(id int) {
+	f.t.Helper()
+	f.expect("event: reset", fmt.Sprint("id: ", id), "data: {}")
+}
+
+// serve answers HTTP requests until the test ends, and returns the server's URL.
+func serve(t *testing.T, s *server.Server) (base string) {
 	h := httptest.NewServer(s)
 	t.Cleanup(func() {
 		s.Drain()
 		h.Close()
 		http.DefaultClient.CloseIdleConnections()
 	})
-	return s, h.URL, podtest.Dial(t, pod.Ports.Master)
+	return h.URL
+}
+
+func listen(t *testing.T) (*server.Server, string, redis.Conn) {
+	t.Helper()
+	s, master := newServer(t)
+	return s, serve(t, s), master
 }
 
 func TestEvents(t *testing.T) {
 	s, base, master := listen(t)
-	podtest.Do(t, master, "SET", "messages", ",a,b")
-	podtest.Do(t, master, "WAIT", 1, 5000)
+	put(t, master, ",a,bad")
 
 	live := follow(t, base, "", "")
 	fromStart := follow(t, base, "?after=-1", "")
 	resumed := follow(t, base, "?after=-1", "0") // the header Last-Event-ID overrides the parameter "after"
-	fromStart.expect("event: entry", "id: 0", `data: {"id": 0, "text": "a"}`)
-	fromStart.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
-	resumed.expect("event: entry", "id: 2", `data: {"id": 2, "text": "b"}`)
+	fromStart.entry(0, "a")
+	fromStart.entry(2, "bad")
+	resumed.entry(2, "bad")
 
-	post(s, "application/json", `{"text": "c\nd"}`, nil)
+	ask(s, "POST /guestbook/entries", `{"text": "c\nd"}`)
 	podtest.Do(t, master, "APPEND", "messages", ",e") // a program other than the API appends an entry
 	for _, f := range []*stream{live, fromStart, resumed} {
-		f.expect("event: entry", "id: 4", `data: {"id": 4, "text": "c\nd"}`)
-		f.expect("event: entry", "id: 8", `data: {"id": 8, "text": "e"}`)
+		f.entry(6, `c\nd`)
+		f.entry(10, "e")
 	}
+
+	// A viewer that is connected while an entry is hidden gets no reset event. A viewer that connects later does not get the hidden entry.
+	podtest.Do(t, master, "SETRANGE", "messages", 3, "   ")
+	podtest.Do(t, master, "APPEND", "messages", ",f")
+	live.entry(12, "f")
+	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
 	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. Viewers get only the new
 	// entry.
-	podtest.Do(t, master, "SET", "messages", ",a,b,c\nd,e,f")
-	live.expect("event: entry", "id: 10", `data: {"id": 10, "text": "f"}`)
+	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
+	live.entry(14, "g")
 
-	// A moderator replaces the whole guestbook.
-	podtest.Do(t, master, "SET", "messages", ",x")
-	live.expect("event: reset", "id: 0", "data: {}")
+	// A moderator replaces another entry than the last one, and then the whole guestbook.
+	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
+	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")
-	live.expect("event: reset", "id: -1", "data: {}")
+	live.reset(-1)
 	podtest.Do(t, master, "APPEND", "messages", ",new")
-	live.expect("event: entry", "id: 0", `data: {"id": 0, "text": "new"}`)
-
-	gone := follow(t, base, "", "77")
-	gone.expect("event: reset", "id: 0", "data: {}")
+	live.entry(0, "new")
+	follow(t, base, "", "77").reset(0)
 
 	s.Drain()
 	live.expect() // without arguments, expect waits for the end of the event stream
-	if status := statusOf(t, base+"/guestbook/events"); status != 503 {
-		t.Errorf("a new stream while draining is answered %d", status)
-	}
-}
-
-func statusOf(t *testing.T, url string) int {
-	t.Helper()
-	response, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
-}
-
-func TestEventsRefused(t *testing.T) {
-	_, base, master := listen(t)
-	podtest.Do(t, master, "RPUSH", "list", "a")
-	podtest.Do(t, master, "WAIT", 1, 5000)
-	for query, want := range map[string]int{"?after=x": 400, "?after=-2": 400, "?key=": 400, "?key=list": 409} {
-		if got := statusOf(t, base+"/guestbook/events"+query); got != want {
-			t.Errorf("%s is answered %d, want %d", query, got, want)
-		}
-	}
-	head, err := http.Head(base + "/guestbook/events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	head.Body.Close()
-	if head.StatusCode != http.StatusMethodNotAllowed || head.Header.Get("Allow") != "GET" {
-		t.Errorf("HEAD is answered %s, allowed %q", head.Status, head.Header.Get("Allow"))
-	}
+	check(t, s, exchange{request: "GET /guestbook/events", status: 503}, exchange{request: "GET /readyz", status: 503, want: `"draining":true`},
+		exchange{request: "GET /healthz", status: 200})
 }
 
 // A viewer that reconnects after a long time misses no entry.
@@ -165,25 +149,22 @@ func TestEventsAfterALongAbsence(t *testing.T) {
 	late := follow(t, base, "?after=-1", "")
 	id := 0
 	for i := range n {
-		late.expect("event: entry", fmt.Sprintf("id: %d", id), fmt.Sprintf(`data: {"id": %d, "text": "%d"}`, id, i))
+		late.entry(id, fmt.Sprint(i))
 		id += len(fmt.Sprintf(",%d", i))
 	}
 }
 
 func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	s, base, _ := listen(t)
-	last := follow(t, base, "", "")
-	f := follow(t, base, "", "")
-	viewers := func() string {
-		_, after, _ := strings.Cut(get(s, "/metrics").Body.String(), "\nguestbook_event_viewers ")
-		count, _, _ := strings.Cut(after, "\n")
-		return count
+	last, other := follow(t, base, "", ""), follow(t, base, "", "")
+	viewers := func(n string) bool {
+		return strings.Contains(get(s, "/metrics").Body.String(), "\nguestbook_event_viewers "+n+"\n")
 	}
-	if got := viewers(); got != "2" {
-		t.Errorf("%s viewers, want 2", got)
+	if !viewers("2") {
+		t.Error("the metrics do not count two viewers")
 	}
-	f.close()
-	must.Hold(t, "there is one viewer", 10*time.Second, func() bool { return viewers() == "1" })
+	other.close()
+	must.Hold(t, "there is one viewer", 10*time.Second, func() bool { return viewers("1") })
 	last.close()
 	stacks := make([]byte, 1<<20)
 	must.Hold(t, "nothing polls a guestbook without viewers", 10*time.Second, func() bool {
@@ -191,53 +172,47 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	})
 }
 
-// The server notices that a guestbook was rewritten if its last 64 bytes differ, even if its last entry is the same.
-func TestARewriteThatLeavesTheLastEntryIsNoticed(t *testing.T) {
-	_, base, master := listen(t)
-	podtest.Do(t, master, "SET", "messages", ",first,last")
-	podtest.Do(t, master, "WAIT", 1, 5000)
-	live := follow(t, base, "", "")
-	podtest.Do(t, master, "SET", "messages", ",other,last")
-	live.expect("event: reset", "id: 6", "data: {}")
-}
-
-// A viewer that is connected while an entry is hidden gets no reset event. A viewer that connects later does not get the hidden entry.
-func TestHidingAnEntryLeavesStreamsAlone(t *testing.T) {
-	s, base, master := listen(t)
-	podtest.Do(t, master, "SET", "messages", ",a,bad,c")
-	podtest.Do(t, master, "WAIT", 1, 5000)
-	live := follow(t, base, "", "")
-	podtest.Do(t, master, "SETRANGE", "messages", 3, "   ")
-	podtest.Do(t, master, "APPEND", "messages", ",d")
-	live.expect("event: entry", "id: 8", `data: {"id": 8, "text": "d"}`)
-	resumed := follow(t, base, "?after=0", "")
-	resumed.expect("event: entry", "id: 6", `data: {"id": 6, "text": "c"}`)
-	if got := get(s, "/guestbook/entries?before=6").Body.String(); got != `{"entries": [{"id": 0, "text": "a"}], "before": null}` {
-		t.Errorf("a page is %s", got)
+// A slave still has the guestbook as it was before a rewrite, while the server already polls the new guestbook.
+func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := newServerAt(t, pod.Ports.Master, pod.Ports.Slave)
+	base := serve(t, s)
+	master, slave := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
+	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", "1")
+	podtest.Do(t, slave, "CONFIG", "SET", "slave-read-only", "no")
+	for _, redis := range []redis.Conn{master, slave} {
+		podtest.Do(t, redis, "SET", "messages", ",fresh")
 	}
-	if got := get(s, "/guestbook/?cmd=get&key=messages").Body.String(); got != `{"data": ",a,   ,c,d"}` {
-		t.Errorf("an old page reads %s", got)
+	first := follow(t, base, "?after=-1", "") // makes the server poll the new guestbook
+	first.entry(0, "fresh")
+	podtest.Do(t, slave, "SET", "messages", strings.Repeat(",an old entry", 100))
+	joined := []*stream{follow(t, base, "", ""), follow(t, base, "", fmt.Sprint(99*len(",an old entry")))}
+	joined[1].reset(0)
+	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", pod.Ports.Master)
+	podtest.Await(t, pod.Slave, pod.Synced)
+	for i := range 5 {
+		ask(s, "POST /guestbook/entries", fmt.Sprintf(`{"text": "%d"}`, i))
+	}
+	for i := range 5 {
+		for _, f := range append(joined, first) {
+			f.entry(len(",fresh")+2*i, fmt.Sprint(i))
+		}
 	}
 }
 
 // When the server polls a guestbook, the server reads little from Redis, even if the guestbook's last entry is long.
 func TestWatchingALongEntryReadsLittle(t *testing.T) {
-	s, pod := newServer(t)
-	h := httptest.NewServer(s)
-	t.Cleanup(func() { s.Drain(); h.Close(); http.DefaultClient.CloseIdleConnections() })
-	master, slave := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
-	podtest.Do(t, master, "SET", "messages", ","+strings.Repeat("x", 1<<20))
-	podtest.Do(t, master, "WAIT", 1, 5000)
+	pod, master := podtest.Shared(t)
+	base := serve(t, newServerAt(t, pod.Ports.Master, pod.Ports.Slave))
+	put(t, master, ","+strings.Repeat("x", 1<<20))
+	slave := podtest.Dial(t, pod.Ports.Slave)
 	read := func(field string) (n int) {
-		info, err := redis.String(slave.Do("INFO", "all"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		info := must.Get(redis.String(slave.Do("INFO", "all")))(t)
 		_, info, _ = strings.Cut(info, field)
 		fmt.Sscan(info, &n) // INFO does not list commands that were never used
 		return n
 	}
-	follow(t, h.URL, "", "")
+	follow(t, base, "", "")
 	polls := func() int { return read("cmdstat_getrange:calls=") }
 	before, sent := polls(), read("total_net_output_bytes:")
 	must.Hold(t, "ten polls", 20*time.Second, func() bool { return polls() >= before+10 })

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
@@ -18,19 +20,21 @@ import (
 
 	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
-// newServer returns a server with a real Redis. The tests in api/test/contract test each command through nginx.
-func newServer(t testing.TB) (*server.Server, *localpod.Pod) {
+func TestMain(m *testing.M) { os.Exit(podtest.Run(m)) }
+
+// newServer returns a server with a real Redis, and a connection to the master. The tests in api/test/contract test each command through
+// nginx.
+func newServer(t testing.TB) (*server.Server, redis.Conn) {
 	t.Helper()
-	pod := podtest.Redis(t, localpod.Options{})
-	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), pod
+	pod, master := podtest.Shared(t)
+	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), master
 }
 
-// newServerAt returns a server with the Redis at the given ports. No program listens on port 1, so port 1 stands for a Redis that is
-// down.
+// newServerAt returns a server with the Redis at the given ports.
 func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
@@ -49,122 +53,147 @@ func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options
 	return server.New(o)
 }
 
-func serve(s http.Handler, r *http.Request) *httptest.ResponseRecorder {
+// put writes the guestbook, and waits until the slave has it.
+func put(t testing.TB, master redis.Conn, text string) {
+	t.Helper()
+	podtest.Do(t, master, "SET", "messages", text)
+	podtest.Do(t, master, "WAIT", 1, 5000)
+}
+
+// ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and another body is a form. The parameter
+// headers alternates between a header's name and its value.
+func ask(s http.Handler, request, body string, headers ...string) *httptest.ResponseRecorder {
+	method, url, _ := strings.Cut(request, " ")
+	r := httptest.NewRequest(method, url, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded;charset=UTF-8")
+	if strings.HasPrefix(body, "{") {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	return w
 }
 
-func get(s http.Handler, url string) *httptest.ResponseRecorder {
-	return serve(s, httptest.NewRequest(http.MethodGet, url, nil))
+func get(s http.Handler, url string) *httptest.ResponseRecorder { return ask(s, "GET "+url, "") }
+
+// exchange is a request, and the status and a part of its answer.
+type exchange struct {
+	request, body string
+	status        int
+	want          string
+	headers       []string
+}
+
+func check(t *testing.T, s http.Handler, exchanges ...exchange) {
+	t.Helper()
+	for _, e := range exchanges {
+		w := ask(s, e.request, e.body, e.headers...)
+		if w.Code != e.status || !strings.Contains(w.Body.String(), e.want) || !json.Valid(w.Body.Bytes()) || w.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%s %.100s %q answers %d %v %.200s, want %d %s", e.request, e.body, e.headers, w.Code, w.Header(), w.Body, e.status, e.want)
+		}
+		if allow := w.Header().Get("Allow"); (allow != "") != (e.status == http.StatusMethodNotAllowed) {
+			t.Errorf("%s answers %d and allows %q", e.request, w.Code, allow)
+		}
+	}
 }
 
 func TestCommands(t *testing.T) {
 	s, _ := newServer(t)
-	for _, c := range []struct {
-		method, url, body string
-		status            int
-		want              string
-	}{
-		{"GET", "/guestbook/?cmd=set&key=messages&value=x", "", 200, `{"message": "Updated"}`},
-		{"POST", "/guestbook", "cmd=set&key=messages&value=x", 200, `{"message": "Updated"}`},
-		{"GET", "/guestbook/", "", 400, "cmd is missing"},
-		{"GET", "/guestbook/?cmd=get", "", 400, "key is missing"},
-		{"GET", "/guestbook/?cmd=set&key=a&value[]=x", "", 400, "value is a list"},
-		{"POST", "/guestbook/", strings.Repeat("a", 1<<20+1), 413, "longer than 1048576 bytes"},
-		{"DELETE", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, HEAD, POST"},
-		{"HEAD", "/guestbook/?cmd=set&key=a&value=x", "", 405, "use GET, POST"},
-		{"POST", "/guestbook/events", "", 405, "use GET"},
-		{"DELETE", "/guestbook/openapi.json", "", 405, "use GET"},
-		{"GET", "/other", "", 404, "the guestbook is at /guestbook/"},
-	} {
-		t.Run(c.method+" "+c.url, func(t *testing.T) {
-			r := httptest.NewRequest(c.method, c.url, strings.NewReader(c.body))
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			w := serve(s, r)
-			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
-				t.Errorf("answers %d %s, want %d %s", w.Code, w.Body, c.status, c.want)
-			}
-			if !json.Valid(w.Body.Bytes()) {
-				t.Errorf("%s is not JSON", w.Body)
-			}
-			if got := w.Header().Get("Content-Type"); got != "application/json" {
-				t.Errorf("Content-Type is %q", got)
-			}
-		})
+	check(t, s, []exchange{
+		{request: "GET /guestbook/?cmd=set&key=messages&value=x", status: 200, want: `{"message": "Updated"}`},
+		{request: "POST /guestbook", body: "cmd=set&key=messages&value=x", status: 200, want: `{"message": "Updated"}`},
+		{request: "GET /guestbook/", status: 400, want: "cmd is missing"},
+		{request: "GET /guestbook/?cmd=get", status: 400, want: "key is missing"},
+		{request: "GET /guestbook/?cmd=set&key=a&value[]=x", status: 400, want: "value is a list"},
+		{request: "POST /guestbook/", body: strings.Repeat("a", 1<<20+1), status: 413, want: "longer than 1048576 bytes"},
+		{request: "DELETE /guestbook/?cmd=set&key=a&value=x", status: 405, want: "use GET, HEAD, POST"},
+		{request: "HEAD /guestbook/?cmd=set&key=a&value=x", status: 405, want: "use GET, POST"},
+		{request: "DELETE /guestbook/entries", status: 405, want: "use GET, HEAD, POST"},
+		{request: "POST /guestbook/events", status: 405, want: "use GET"},
+		{request: "HEAD /guestbook/events", status: 405, want: "use GET"},
+		{request: "DELETE /guestbook/openapi.json", status: 405, want: "use GET"},
+		{request: "GET /other", status: 404, want: "the guestbook is at /guestbook/"},
+	}...)
+}
+
+// TestPostEntry sends one request for each kind of answer to a POST. The conformance suite sends more requests.
+func TestPostEntry(t *testing.T) {
+	s, master := newServer(t)
+	const entries = "POST /guestbook/entries"
+	check(t, s, []exchange{
+		{request: entries, body: "text=hi;+there%2C%20100%", headers: []string{"Idempotency-Key", "1"}, status: 201, want: `{"id": 0, "text": "hi; there, 100%"}`},
+		{request: entries, body: `{"text": "say \"hi\""}`, status: 201, want: `{"id": 18, "text": "say \"hi\""}`},
+		{request: entries, body: "text=hi;+there%2C%20100%", headers: []string{"Idempotency-Key", `"1"`}, status: 201, want: `{"id": 0, "text": "hi; there, 100%"}`},
+		{request: entries, body: "text=x", headers: []string{"Idempotency-Key", "1"}, status: 422, want: "used with another text"},
+		{request: entries, body: "text=x", headers: []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, status: 400, want: "Idempotency-Key"},
+		{request: entries, body: "text=" + strings.Repeat("a", 4097), status: 413, want: "at most 4096"},
+		{request: entries, body: "{" + strings.Repeat(" ", 1<<20), status: 413, want: "longer than 1048576"},
+		{request: entries, body: `{"text": " \n\t "}`, status: 400, want: "text is missing or blank"},
+		{request: entries, body: `{"text": "x", "key": ""}`, status: 400, want: "key is empty"},
+		{request: entries, body: `{"text": "x"`, status: 400, want: "not the JSON object"},
+		{request: entries, body: "text=x", headers: []string{"Sec-Fetch-Site", "cross-site"}, status: 403, want: "other sites"},
+	}...)
+	const book = ",hi; there%2C 100%,say \"hi\""
+	if got := must.Get(redis.String(master.Do("GET", "messages")))(t); got != book {
+		t.Errorf("the book is %.100q, want %.100q", got, book)
 	}
 }
 
+func TestReadEntries(t *testing.T) {
+	s, master := newServer(t)
+	podtest.Do(t, master, "RPUSH", "list", "a")
+	put(t, master, ",é,b%2Cc,d")
+	const entries = "GET /guestbook/entries"
+	check(t, s, []exchange{
+		{request: entries + "?limit=2", status: 200, want: `{"entries": [{"id": 3, "text": "b,c"}, {"id": 9, "text": "d"}], "before": 3}`},
+		{request: entries + "?before=3&limit=2", status: 200, want: `{"entries": [{"id": 0, "text": "é"}], "before": null}`},
+		{request: entries + "?key=missing", status: 200, want: `{"entries": [], "before": null}`},
+		{request: entries + "?after=-1&limit=2", status: 200, want: `{"entries": [{"id": 0, "text": "é"}, {"id": 3, "text": "b,c"}], "after": 3}`},
+		{request: entries + "?after=3&limit=2", status: 200, want: `{"entries": [{"id": 9, "text": "d"}], "after": null}`},
+		{request: entries + "?after=9", status: 200, want: `{"entries": [], "after": null}`},
+		{request: entries + "?after=-1&key=missing", status: 200, want: `{"entries": [], "after": null}`},
+		{request: entries + "?after=1", status: 400, want: "no entry starts there"},
+		{request: entries + "?after=-2", status: 400, want: "-1 or more"},
+		{request: entries + "?before=x", status: 400, want: `before is \"x\": use a whole number, 0 or more`},
+		{request: entries + "?limit=501", status: 400, want: "1 or more, at most 500"},
+		{request: entries + "?key=", status: 400, want: "key is empty"},
+		{request: entries + "?key=list", status: 409, want: "another type"},
+		{request: "GET /guestbook/events?after=-2", status: 400, want: "-1 or more"},
+		{request: "GET /guestbook/events?key=", status: 400, want: "key is empty"},
+		{request: "GET /guestbook/events?key=list", status: 409, want: "another type"},
+	}...)
+}
+
+// wantForbidden expects that no request may name the key.
+func wantForbidden(t *testing.T, s http.Handler, key, words string) {
+	t.Helper()
+	key = url.QueryEscape(key)
+	for _, request := range []string{"/?cmd=get&key=", "/?cmd=set&value=x&key=", "/entries?key=", "/events?key="} {
+		check(t, s, exchange{request: "GET /guestbook" + request + key, status: 403, want: words})
+	}
+	check(t, s, exchange{request: "POST /guestbook/entries", body: "text=x&key=" + key, status: 403, want: words})
+}
+
 func TestKeysThatAreNotAllowed(t *testing.T) {
-	s := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} })
-	for _, path := range []string{"?cmd=get&key=secret", "?cmd=set&key=secret&value=x", "entries?key=secret", "events?key=secret"} {
-		if w := get(s, "/guestbook/"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "ALLOWED_KEYS") {
-			t.Errorf("%s answers %d %s", path, w.Code, w.Body)
-		}
-	}
-	if w := post(s, "application/json", `{"text": "x", "key": "secret"}`, nil); w.Code != http.StatusForbidden {
-		t.Errorf("a post answers %d %s", w.Code, w.Body)
-	}
-	if w := get(s, "/guestbook/?cmd=get&key=other"); w.Code != http.StatusServiceUnavailable {
-		t.Errorf("an allowed key answers %d %s", w.Code, w.Body)
-	}
+	s := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} }) // no program listens on port 1
+	wantForbidden(t, s, "secret", "ALLOWED_KEYS")
+	check(t, s, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503})
 }
 
 // Redis also stores a record for each Idempotency-Key. If a request could overwrite such a record, a later post could fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
-	s, pod := newServer(t)
-	master := podtest.Dial(t, pod.Ports.Master)
+	s, master := newServer(t)
 	for _, key := range []string{"{messages}:idempotency: 1", "{messages}:idempotency:", "{messages}:idempotency: import", "{a}b}:idempotency:x", "{}:idempotency:\x00"} {
-		named := url.QueryEscape(key)
-		for _, path := range []string{"?cmd=get&key=" + named, "?cmd=set&value=garbage&key=" + named, "entries?key=" + named, "events?key=" + named} {
-			if w := get(s, "/guestbook/"+path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "use another") {
-				t.Errorf("%s answers %d %s", path, w.Code, w.Body)
-			}
-		}
-		if w := post(s, "application/x-www-form-urlencoded", "text=x&key="+named, nil); w.Code != http.StatusForbidden {
-			t.Errorf("a post to %q answers %d %s", key, w.Code, w.Body)
-		}
+		wantForbidden(t, s, key, "use another")
 	}
-	if keys, err := redis.Strings(master.Do("KEYS", "*")); err != nil || len(keys) > 0 {
-		t.Errorf("Redis holds %q, %v", keys, err)
+	if keys := must.Get(redis.Strings(master.Do("KEYS", "*")))(t); len(keys) > 0 {
+		t.Errorf("Redis holds %q", keys)
 	}
 	for _, key := range []string{"{messages}", "messages:idempotency:x", "a{messages}:idempotency:", "{messages:idempotency:}"} {
-		if w := get(s, "/guestbook/?cmd=set&value=x&key="+url.QueryEscape(key)); w.Code != http.StatusOK {
-			t.Errorf("a set of %q answers %d %s", key, w.Code, w.Body)
-		}
-	}
-}
-
-func TestEveryAnswerNamesTheVersion(t *testing.T) {
-	s := newServerAt(t, 1, 1, func(o *server.Options) { o.Version = "v1.2-3-gabc" })
-	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries?limit=x", "/guestbook/openapi.json", "/healthz", "/nothing"} {
-		if got := get(s, path).Header().Get("X-Guestbook-Version"); got != "v1.2-3-gabc" {
-			t.Errorf("%s names %q", path, got)
-		}
-	}
-}
-
-func TestReadiness(t *testing.T) {
-	s, pod := newServer(t)
-	podtest.Kill(t, pod.Master)
-	if w := get(s, "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"slave":"up"`) {
-		t.Errorf("before the master was reached: %d %s", w.Code, w.Body)
-	}
-	podtest.Start(t, pod.Master)
-	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"master":"up"`) {
-		t.Errorf("once the master is there: %d %s", w.Code, w.Body)
-	}
-	podtest.Kill(t, pod.Master)
-	get(s, "/readyz") // discards the broken connection
-	if w := get(s, "/readyz"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "connection refused") {
-		t.Errorf("when the master has gone again: %d %s", w.Code, w.Body)
-	}
-	s.Drain()
-	if w := get(s, "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"draining":true`) {
-		t.Errorf("while draining: %d %s", w.Code, w.Body)
-	}
-	if w := get(s, "/healthz"); w.Code != http.StatusOK {
-		t.Errorf("/healthz answers %d", w.Code)
+		check(t, s, exchange{request: "GET /guestbook/?cmd=set&value=x&key=" + url.QueryEscape(key), status: 200})
 	}
 }
 
@@ -192,20 +221,21 @@ func TestMetrics(t *testing.T) {
 
 // If a client disconnects, the connection to Redis that runs the client's command stays open.
 func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
-	s, pod := newServer(t)
-	master := podtest.Dial(t, pod.Ports.Master)
+	s, master := newServer(t)
 	get(s, "/guestbook/?cmd=set&key=a&value=1") // opens the connection to Redis
 	podtest.Do(t, master, "CLIENT", "PAUSE", 300, "WRITE")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	serve(s, httptest.NewRequestWithContext(ctx, http.MethodGet, "/guestbook/?cmd=set&key=a&value=2", nil))
+	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/guestbook/?cmd=set&key=a&value=2", nil))
 	if ctx.Err() == nil {
 		t.Fatal("the client did not go away in time")
 	}
-	if body := get(s, "/metrics").Body.String(); !strings.Contains(body, `guestbook_redis_pool_connections{role="master"} 1`+"\n") ||
-		!strings.Contains(body, `guestbook_redis_errors_total{role="master"} 0`+"\n") {
-		t.Errorf("the connection is gone:\n%s", body)
+	metrics := get(s, "/metrics").Body.String()
+	for _, want := range []string{`guestbook_redis_pool_connections{role="master"} 1`, `guestbook_redis_errors_total{role="master"} 0`} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the connection is gone: %s is missing in\n%s", want, metrics)
+		}
 	}
 	if value := podtest.Do(t, master, "GET", "a"); string(value.([]byte)) != "2" {
 		t.Errorf("the command was lost: %q", value)
@@ -213,17 +243,12 @@ func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
 }
 
 func TestABodyThatDoesNotArriveWritesNothing(t *testing.T) {
-	s, pod := newServer(t)
-	r := httptest.NewRequest(http.MethodPost, "/guestbook/?cmd=set&key=a", io.MultiReader(strings.NewReader("value=half"), failing{}))
+	s, master := newServer(t)
+	r := httptest.NewRequest(http.MethodPost, "/guestbook/?cmd=set&key=a", io.MultiReader(strings.NewReader("value=half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if w := serve(s, r); w.Code != http.StatusBadRequest {
-		t.Errorf("answers %d %s", w.Code, w.Body)
-	}
-	if value := podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "GET", "a"); value != nil {
-		t.Errorf("half a body was written: %q", value)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if value := podtest.Do(t, master, "GET", "a"); w.Code != http.StatusBadRequest || value != nil {
+		t.Errorf("answers %d %s, and %q is written", w.Code, w.Body, value)
 	}
 }
-
-type failing struct{}
-
-func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

@@ -3,6 +3,7 @@ package podtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,12 @@ import (
 
 // apiBinary is the path of the API program that Main has built.
 var apiBinary string
+
+// shared is the pod that Shared has started, and sharedDir is its folder.
+var (
+	shared    *localpod.Pod
+	sharedDir string
+)
 
 // Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If the environment variable
 // API_COVERAGE names a folder, each API process writes its code coverage to this folder.
@@ -42,7 +49,19 @@ func Main(m *testing.M, flags ...string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	return Run(m)
+}
+
+// Run runs the tests of a package that needs no API program, and returns their exit code.
+func Run(m *testing.M) int {
+	code := m.Run()
+	if shared != nil {
+		if err := errors.Join(shared.Stop(), os.RemoveAll(sharedDir)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
 }
 
 // Command returns an operator's command of the API program, in the environment of the pod's API.
@@ -67,6 +86,17 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 // unless o sets the ports and the folder.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
+	pod := prepare(t, o)
+	t.Cleanup(func() {
+		if err := pod.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return pod
+}
+
+func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
+	t.Helper()
 	if o.Ports == (localpod.Ports{}) {
 		o.Ports = FreePorts(t)
 	}
@@ -82,13 +112,7 @@ func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	// The tests share the disk with compilers, so a flush to the disk may take longer than the API waits for Redis. A test that kills Redis
 	// loses nothing without flushes, because the kernel keeps what Redis has written.
 	o.MasterArgs = append([]string{"--appendfsync", "no"}, o.MasterArgs...)
-	pod := must.Get(localpod.New(o))(t)
-	t.Cleanup(func() {
-		if err := pod.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return pod
+	return must.Get(localpod.New(o))(t)
 }
 
 // FreePorts returns ports that nothing listens on.
@@ -101,7 +125,26 @@ func FreePorts(t testing.TB) localpod.Ports {
 // Redis starts only a pod's master and slave, and waits until the slave is in sync.
 func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
-	pod := New(t, o)
+	return withRedis(t, New(t, o))
+}
+
+// Shared returns a running master and slave without data, and a connection to the master. The tests of a package share them, one test after
+// the other. A test that ends a Redis or leaves it with other settings calls Redis instead.
+func Shared(t testing.TB) (*localpod.Pod, redis.Conn) {
+	t.Helper()
+	if shared == nil {
+		sharedDir = must.Get(os.MkdirTemp("", "guestbook-test-"))(t)
+		shared = prepare(t, localpod.Options{Dir: sharedDir})
+		withRedis(t, shared)
+	}
+	master := Dial(t, shared.Ports.Master)
+	Do(t, master, "FLUSHALL")
+	Do(t, master, "WAIT", 1, 5000)
+	return shared, master
+}
+
+func withRedis(t testing.TB, pod *localpod.Pod) *localpod.Pod {
+	t.Helper()
 	Start(t, pod.Master, pod.Slave)
 	Await(t, pod.Slave, pod.Synced)
 	return pod
