@@ -13,23 +13,12 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
-const book = "messages"
-
-func value(t *testing.T, c redis.Conn) string {
-	t.Helper()
-	v, err := redis.String(c.Do("GET", book))
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		t.Fatal(err)
-	}
-	return v
-}
-
 func TestAppend(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
+	s, master := openShared(t)
 	ctx := within(t, 10*time.Second)
 	for _, c := range []struct {
 		key   string
@@ -52,9 +41,7 @@ func TestAppend(t *testing.T) {
 		if id != c.id || known != c.known || !errors.Is(err, c.err) {
 			t.Errorf("%q under %q returns %d, %t, %v; want %d, %t, %v", c.texts, c.key, id, known, err, c.id, c.known, c.err)
 		}
-		if got := value(t, master); got != c.after {
-			t.Errorf("after %q under %q the book is %q, want %q", c.texts, c.key, got, c.after)
-		}
+		wantBook(t, master, c.after)
 	}
 	podtest.Do(t, master, "RPUSH", "list", "a")
 	for _, key := range []string{"", "k3"} {
@@ -69,8 +56,7 @@ func TestAppend(t *testing.T) {
 
 // Two different pairs of a guestbook and an idempotency key never share a record, even if the keys contain braces.
 func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
+	s, master := openShared(t)
 	ctx := within(t, 10*time.Second)
 	for _, c := range []struct{ book, key string }{
 		{"a", "b}:idempotency:c"}, {"a}:idempotency:b", "c"}, {"a}", "b"}, {"a", "}b"}, {"a}:idempotency:}", "b"}, {"a", "b"},
@@ -84,8 +70,8 @@ func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 	for book, want := range map[string]string{
 		"a": ",same text,same text,same text", "a}:idempotency:b": ",same text", "a}": ",same text", "a}:idempotency:}": ",same text",
 	} {
-		if got, err := redis.String(master.Do("GET", book)); got != want {
-			t.Errorf("%q holds %q, %v, want %q", book, got, err, want)
+		if got := must.Get(redis.String(master.Do("GET", book)))(t); got != want {
+			t.Errorf("%q holds %q, want %q", book, got, want)
 		}
 	}
 }
@@ -93,30 +79,22 @@ func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 func TestAFullRedisLosesNothing(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
-	ctx := within(t, 10*time.Second)
-	if _, _, err := s.Append(ctx, book, "", "kept"); err != nil {
-		t.Fatal(err)
-	}
-	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", "1")
-	for _, key := range []string{"", "k"} {
-		if _, _, err := s.Append(ctx, book, key, "x"); !errors.Is(err, guestbook.ErrFull) {
-			t.Errorf("out of memory: %v", err)
+	set(t, s, ",kept")
+	wantFull := func(book string) {
+		t.Helper()
+		for _, key := range []string{"", "k"} {
+			if _, _, err := s.Append(within(t, 10*time.Second), book, key, "x"); !errors.Is(err, guestbook.ErrFull) {
+				t.Errorf("%s: %v", book, err)
+			}
 		}
 	}
-	if err := s.Set(ctx, book, "x"); !errors.Is(err, guestbook.ErrFull) {
-		t.Errorf("set out of memory: %v", err)
-	}
+	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", "1")
+	wantFull(book)
 	podtest.Do(t, master, "CONFIG", "SET", "maxmemory", "0")
 	podtest.Do(t, master, "CONFIG", "SET", "proto-max-bulk-len", 1<<20)
 	podtest.Do(t, master, "SETRANGE", "long", 1<<20-1, "x")
-	for _, key := range []string{"", "k"} {
-		if _, _, err := s.Append(ctx, "long", key, "x"); !errors.Is(err, guestbook.ErrFull) {
-			t.Errorf("at the string's limit: %v", err)
-		}
-	}
-	if got := value(t, master); got != ",kept" {
-		t.Errorf("the book is %q", got)
-	}
+	wantFull("long")
+	wantBook(t, master, ",kept")
 }
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
@@ -126,9 +104,7 @@ func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
 		entries, older, err := s.Page(within(t, 10*time.Second), book, before, -1, limit)
-		if err != nil {
-			t.Fatal(err)
-		}
+		must.OK(t, err)
 		if len(entries) > limit || before >= 0 && older >= before {
 			t.Fatalf("%d entries before %d, limit %d, older %d", len(entries), before, limit, older)
 		}
@@ -140,8 +116,7 @@ func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 }
 
 func TestPagesHoldEveryEntryOnce(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
+	s, _ := openShared(t)
 	var many strings.Builder
 	for i := range 1000 {
 		many.WriteString(guestbook.Encode(fmt.Sprintf("%d é😀 %s", i, strings.Repeat("x", i%300))))
@@ -156,8 +131,7 @@ func TestPagesHoldEveryEntryOnce(t *testing.T) {
 		"a long entry":            ",a," + strings.Repeat("x", 300_000) + ",b",
 		"many":                    many.String(),
 	} {
-		set(t, s, content)
-		wantGet(t, s, content)
+		put(t, s, content)
 		want, _ := guestbook.Split([]byte(content), 0)
 		for _, limit := range []int{1, 2, 7, 500} {
 			if len(want) > 100 && limit < 7 {
@@ -170,39 +144,14 @@ func TestPagesHoldEveryEntryOnce(t *testing.T) {
 	}
 }
 
-func TestPageBeforeWhatIsNoEntry(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	set(t, s, ",é,b")
-	wantGet(t, s, ",é,b")
-	for before, ok := range map[int64]bool{0: true, 1: false, 2: false, 3: true, 4: false, 5: false, 1 << 40: false} {
-		_, _, err := s.Page(within(t, time.Second), book, before, -1, 10)
-		if ok != (err == nil) || !ok && !errors.Is(err, guestbook.ErrNoEntry) {
-			t.Errorf("before %d: %v", before, err)
-		}
-	}
-	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
-		t.Errorf("%v fallbacks: the slave did answer", n)
-	}
-}
-
-// cutOff ends the slave's replication, so that the slave's data no longer changes.
-func cutOff(t *testing.T, pod *localpod.Pod) {
-	t.Helper()
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
-}
-
 func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
-	set(t, s, ",a")
-	wantGet(t, s, ",a")
-	cutOff(t, pod)
+	put(t, s, ",a")
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1") // from now on, the slave's data does not change
 	ctx := within(t, 10*time.Second)
 	posted, _, err := s.Append(ctx, book, "", "mine")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, err)
 	want := []guestbook.Entry{{ID: 0, Text: "a"}, {ID: 2, Text: "mine"}}
 
 	if got, _, err := s.Page(ctx, book, -1, -1, 10); err != nil || !reflect.DeepEqual(got, want[:1]) {
@@ -217,11 +166,16 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	if got, last, err := s.After(ctx, book, guestbook.AfterEntry(posted), -1); err != nil || len(got) > 0 || last.ID != posted {
 		t.Errorf("after the post: %v, %v, %v", got, last, err)
 	}
+	if _, _, err := s.Page(ctx, book, 1, -1, 10); !errors.Is(err, guestbook.ErrNoEntry) {
+		t.Errorf("before what is no entry: %v", err)
+	}
+	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
+		t.Errorf("%v fallbacks: the slave did answer", n)
+	}
 }
 
 func TestAfter(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
+	s, _ := openShared(t)
 	long := strings.Repeat("x", 100_000)
 	position := func(id, end int64, tail string) guestbook.Position {
 		return guestbook.Position{ID: id, End: end, Preceding: tail}
@@ -257,8 +211,7 @@ func TestAfter(t *testing.T) {
 		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the first entry was replaced, the last entry is the same
 		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and upto is 5
 	} {
-		set(t, s, c.content)
-		wantGet(t, s, c.content)
+		put(t, s, c.content)
 		got, last, err := s.After(within(t, 5*time.Second), book, c.position, c.upto)
 		if !errors.Is(err, c.err) || !slices.Equal(got, c.want) || last != c.last {
 			t.Errorf("%.20q after %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.position, got, last, err, c.want, c.last, c.err)
@@ -268,31 +221,5 @@ func TestAfter(t *testing.T) {
 		if want.Preceding = guestbook.LastBytes([]byte(c.content)); err != nil || end != want {
 			t.Errorf("%.20q ends at %.40v, %v, want %.40v", c.content, end, err, want)
 		}
-	}
-}
-
-// After returns many entries in several steps, without cutting an entry.
-func TestAfterInSteps(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	var content strings.Builder
-	for i := range 5000 {
-		content.WriteString(guestbook.Encode(fmt.Sprintf("entry %d of many, é", i)))
-	}
-	set(t, s, content.String())
-	wantGet(t, s, content.String())
-	want, end := guestbook.Split([]byte(content.String()), 0)
-	end.Preceding = guestbook.LastBytes([]byte(content.String()))
-	var got []guestbook.Entry
-	position := guestbook.Start
-	for position != end {
-		entries, last, err := s.After(within(t, 5*time.Second), book, position, -1)
-		if err != nil || last == position {
-			t.Fatalf("after %v: to %v, %v", position, last, err)
-		}
-		got, position = append(got, entries...), last
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("%d entries, want %d", len(got), len(want))
 	}
 }

@@ -1,29 +1,31 @@
 package store_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"runtime/pprof"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"guestbook/api/internal/server"
 	"guestbook/api/internal/store"
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
 )
 
 // TestMain fails if a test has left a goroutine behind.
 func TestMain(m *testing.M) {
-	before, code := runtime.NumGoroutine(), m.Run()
+	before, code := runtime.NumGoroutine(), podtest.Run(m)
 	for until := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(until) {
 			_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
@@ -33,13 +35,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var discard = slog.New(slog.DiscardHandler)
-
 // fixture is a store with its log and its metrics.
 type fixture struct {
 	*store.Store
 	metrics *prometheus.Registry
-	log     *lockedBuffer
+	log     *localpod.Output
 }
 
 // shortTimeouts sets the API's default timeouts. Only a test of a silent server uses shortTimeouts, because a server on a busy machine may
@@ -50,11 +50,9 @@ func shortTimeouts(o *store.Options) {
 
 func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixture {
 	t.Helper()
-	f := fixture{metrics: prometheus.NewRegistry(), log: new(lockedBuffer)}
+	f := fixture{metrics: prometheus.NewRegistry(), log: new(localpod.Output)}
 	o := store.Options{
-		MasterAddr:  fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master),
-		SlaveAddr:   fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave),
-		PoolSize:    4,
+		MasterAddr: address(pod.Ports.Master), SlaveAddr: address(pod.Ports.Slave), PoolSize: 4,
 		DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 2 * time.Second,
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Metrics: f.metrics,
 	}
@@ -62,30 +60,18 @@ func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixtu
 		c(&o)
 	}
 	f.Store = store.New(o)
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.OK(t, f.Close()) })
 	return f
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+// openShared returns a store with the Redis that the tests of this package share, and a connection to the master.
+func openShared(t testing.TB) (fixture, redis.Conn) {
+	t.Helper()
+	pod, master := podtest.Shared(t)
+	return open(t, pod), master
 }
 
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 // within returns a context that ends after d.
 func within(t testing.TB, d time.Duration) context.Context {
@@ -94,18 +80,18 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
+const book = "messages"
+
 func set(t *testing.T, s fixture, value string) {
 	t.Helper()
-	if err := s.Set(within(t, 2*time.Second), "messages", value); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, s.Set(within(t, 2*time.Second), book, value))
 }
 
 // wantGet waits until the store reads the value, because a slave receives a write a little later than its master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
 	must.Await(t, fmt.Sprintf("%.100q is read", want), 5*time.Second, func() error {
-		got, err := s.Get(within(t, 2*time.Second), "messages", 1<<20)
+		got, err := s.Get(within(t, 2*time.Second), book, 1<<20)
 		if err == nil && got != want {
 			err = fmt.Errorf("got %.100q", got)
 		}
@@ -113,32 +99,45 @@ func wantGet(t *testing.T, s fixture, want string) {
 	})
 }
 
+// put writes the guestbook, and waits until the slave has it.
+func put(t *testing.T, s fixture, text string) {
+	t.Helper()
+	set(t, s, text)
+	wantGet(t, s, text)
+}
+
+// wantBook compares the guestbook in a Redis with want.
+func wantBook(t *testing.T, c redis.Conn, want string) {
+	t.Helper()
+	if got := must.Get(redis.String(c.Do("GET", book)))(t); got != want {
+		t.Errorf("the book is %q, want %q", got, want)
+	}
+}
+
 // connectionsOpened returns the number of connections that a Redis has accepted since its start.
 func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 	t.Helper()
-	info, err := redis.String(c.Do("INFO", "stats"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, info, _ = strings.Cut(info, "total_connections_received:")
-	if _, err := fmt.Sscan(info, &n); err != nil {
-		t.Fatal(err)
-	}
+	_, info, _ := strings.Cut(must.Get(redis.String(c.Do("INFO", "stats")))(t), "total_connections_received:")
+	must.Get(fmt.Sscan(info, &n))(t)
 	return n
 }
 
 // metric returns the value of a metric. If master and slave each have the metric, metric returns the master's value.
 func metric(t *testing.T, s fixture, name string) float64 {
 	t.Helper()
-	families, err := s.metrics.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
+	for _, f := range must.Get(s.metrics.Gather())(t) {
 		if f.GetName() == name {
 			return f.GetMetric()[0].GetCounter().GetValue() + f.GetMetric()[0].GetGauge().GetValue()
 		}
 	}
 	t.Fatalf("no metric %s", name)
 	return 0
+}
+
+// ask sends a GET to a server with the store, and returns the answer.
+func ask(s fixture, timeout time.Duration, path string) (status int, body string) {
+	api := server.New(server.Options{Store: s.Store, RequestTimeout: timeout, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w.Code, w.Body.String()
 }

@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,48 +18,18 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-func TestWritesGoToTheMasterAndReadsToASlave(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	if value, err := s.Get(within(t, time.Second), "messages", 1<<20); value != "" || err != nil {
-		t.Errorf("a missing key reads as %q, %v", value, err)
+func signal(t *testing.T, sig syscall.Signal, processes ...*localpod.Process) {
+	t.Helper()
+	for _, p := range processes {
+		must.OK(t, p.Signal(sig))
 	}
-	set(t, s, "a\x00\xff")
-	wantGet(t, s, "a\x00\xff")
-
-	// The slave is cut off from its master, so that only the slave keeps the old value.
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1")
-	set(t, s, "newer")
-	wantGet(t, s, "a\x00\xff")
-	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
-		t.Errorf("%v reads from the master", n)
-	}
-}
-
-func TestWrongType(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "RPUSH", "list", "a")
-	podtest.Await(t, pod.Slave, func(context.Context) error {
-		_, err := s.Get(within(t, time.Second), "list", 1<<20)
-		if !errors.Is(err, guestbook.ErrWrongType) {
-			return fmt.Errorf("want ErrWrongType, got %w", err)
-		}
-		return nil
-	})
 }
 
 func TestDeadlines(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)
-	set(t, s, "x")
-	wantGet(t, s, "x")
-	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
-		if err := p.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		defer p.Signal(syscall.SIGCONT)
-	}
+	put(t, s, "x")
+	signal(t, syscall.SIGSTOP, pod.Master, pod.Slave)
 	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must also end by its
 	// deadline.
 	const deadline = 300 * time.Millisecond
@@ -69,12 +38,12 @@ func TestDeadlines(t *testing.T) {
 	var done sync.WaitGroup
 	for range 20 {
 		done.Go(func() {
-			if err := s.Set(ctx, "messages", "y"); err == nil {
+			if err := s.Set(ctx, book, "y"); err == nil {
 				t.Error("a stopped master has answered")
 			}
 		})
 		done.Go(func() {
-			if _, err := s.Get(ctx, "messages", 1<<20); err == nil {
+			if _, err := s.Get(ctx, book, 1<<20); err == nil {
 				t.Error("a stopped slave and master have answered")
 			}
 		})
@@ -83,60 +52,36 @@ func TestDeadlines(t *testing.T) {
 	if took := time.Since(start); took > deadline+time.Second {
 		t.Errorf("a deadline of %s took %s", deadline, took)
 	}
-	for _, p := range []*localpod.Process{pod.Master, pod.Slave} {
-		if err := p.Signal(syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
-	}
-	set(t, s, "z")
-	wantGet(t, s, "z")
+	signal(t, syscall.SIGCONT, pod.Master, pod.Slave)
+	put(t, s, "z")
 }
 
 // After a failover, a managed Redis or a Service moves the master's address to another server. Until the address leads to the new master,
-// the old master refuses writes.
-func TestAMasterThatBecameASlaveIsLeft(t *testing.T) {
+// the old master refuses writes. If the slave's address leads to the new master, writes go there.
+func TestWritesFollowTheMaster(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	set(t, s, "before")
-	master := podtest.Dial(t, pod.Ports.Master)
-	podtest.Do(t, master, "REPLICAOF", "127.0.0.1", "1")
+	old, successor := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
+	keyed := func() error { _, _, err := s.Append(within(t, 2*time.Second), book, "k", "keyed"); return err }
+	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", "1")
 	for what, write := range map[string]func() error{
-		"set":         func() error { return s.Set(within(t, time.Second), book, "x") },
-		"keyed entry": func() error { _, _, err := s.Append(within(t, time.Second), book, "k", "x"); return err },
+		"set": func() error { return s.Set(within(t, 2*time.Second), book, "x") }, "keyed entry": keyed,
 	} {
 		if err := write(); err == nil || !strings.Contains(err.Error(), "READONLY") {
 			t.Errorf("%s: error %v, want READONLY", what, err)
 		}
 		if n := metric(t, s, "guestbook_redis_pool_connections"); n != 0 {
-			t.Errorf("%s: %v connections to it are kept", what, n)
+			t.Errorf("%s: %v connections to the old master are kept", what, n)
 		}
 	}
-	if err, _ := s.Ping(within(t, time.Second), book); err == nil || !strings.Contains(err.Error(), "leads to a slave") {
-		t.Errorf("a ping says %v", err)
-	}
-	podtest.Do(t, master, "REPLICAOF", "NO", "ONE")
-	set(t, s, "after")
-	if _, _, err := s.Append(within(t, time.Second), book, "k", "x"); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestWritesFollowASwapOfRoles(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod, shortTimeouts)
-	set(t, s, "before")
-	old, successor := podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)
 	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
 	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", pod.Ports.Slave)
 	set(t, s, "after")
-	if _, _, err := s.Append(within(t, time.Second), book, "k", "keyed"); err != nil {
-		t.Error(err)
-	}
-	if got, err := redis.String(successor.Do("GET", "messages")); got != "after,keyed" {
-		t.Errorf("the new master holds %q, %v", got, err)
-	}
+	must.OK(t, keyed())
+	wantBook(t, successor, "after,keyed")
 	wantGet(t, s, "after,keyed")
-	if master, _ := s.Ping(within(t, time.Second), book); master != nil {
+	if master, _ := s.Ping(within(t, 2*time.Second), book); master != nil {
 		t.Errorf("writes find their way, but a ping says %v", master)
 	}
 	// A Redis that is writing its first append-only file does not exit on SIGTERM.
@@ -148,86 +93,73 @@ func TestWritesFollowASwapOfRoles(t *testing.T) {
 		}
 		return err
 	})
+	podtest.Do(t, old, "REPLICAOF", "NO", "ONE")
+	set(t, s, "back")
+	wantBook(t, old, "back")
 }
 
-func TestAFailureIsLoggedOnceAndWithoutThePassword(t *testing.T) {
-	pod := podtest.New(t, localpod.Options{})
-	podtest.Start(t, pod.Master)
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "ACL", "SETUSER", "api", "on", ">right", "+@all", "~*")
-	s := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", "wrong-hunter2" })
-	for range 5 {
-		if err := s.Set(within(t, time.Second), "messages", "x"); err == nil {
-			t.Fatal("a wrong password was good enough")
-		}
-	}
-	log := s.log.String()
-	if strings.Count(log, "\n") != 1 || !strings.Contains(log, "WRONGPASS") || !strings.Contains(log, `"role":"master"`) {
-		t.Errorf("want one line that says what is wrong, got\n%s", log)
-	}
-	if strings.Contains(log, "hunter2") {
-		t.Errorf("the log tells the password: %s", log)
-	}
-
-	right := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", "right" })
-	set(t, right, "x")
-}
-
-func TestPing(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod)
-	if master, slave := s.Ping(within(t, time.Second), book); master != nil || slave != nil {
-		t.Errorf("master %v, slave %v", master, slave)
-	}
-	podtest.Kill(t, pod.Slave)
-	if master, slave := s.Ping(within(t, time.Second), book); master != nil || slave == nil {
-		t.Errorf("master %v, slave %v, want only the slave away", master, slave)
-	}
-}
-
-// A slave that does not answer PING costs a reader one timeout. Another one, for a new connection, would leave too little time for the
-// master.
-func TestASilentSlaveIsNotDialed(t *testing.T) {
+// A slave that does not answer PING costs a reader one timeout. A second timeout, for a new connection, would leave too little time for the
+// master. The readers of such a slave hold all connections of its pool for a while. A reader that waits for one of these connections must
+// have time left to ask the master.
+func TestReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)
-	set(t, s, "x")
-	wantGet(t, s, "x")
+	put(t, s, "x")
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	opened := connectionsOpened(t, slave)
-	must.OK(t, pod.Slave.Signal(syscall.SIGSTOP))
-	time.Sleep(20 * time.Millisecond) // the store sends PING over a connection that was not used for 10 ms
-	value, err := s.Get(within(t, 2*time.Second), "messages", 1<<20)
-	must.OK(t, pod.Slave.Signal(syscall.SIGCONT))
-	if err != nil || value != "x" {
-		t.Errorf("reads %q, %v", value, err)
+	read := func() {
+		if value, err := s.Get(within(t, 2*time.Second), book, 1<<20); err != nil || value != "x" {
+			t.Errorf("reads %q, %v", value, err)
+		}
+		time.Sleep(20 * time.Millisecond) // the store sends PING over a connection that was not used for 10 ms
 	}
+	read()
+	signal(t, syscall.SIGSTOP, pod.Slave)
+	read()
+	signal(t, syscall.SIGCONT, pod.Slave)
 	podtest.Do(t, slave, "PING") // Redis accepts a connection that waited in the meantime
 	if n := connectionsOpened(t, slave); n != opened {
 		t.Errorf("%d connections were opened", n-opened)
 	}
-}
 
-// If a slave does not answer, its readers hold all connections of the pool for a while. A reader that waits for a connection to the slave
-// must have time left to ask the master.
-func TestManyReadersOfASilentSlave(t *testing.T) {
-	pod := podtest.Redis(t, localpod.Options{})
-	s := open(t, pod, shortTimeouts)
-	set(t, s, "x")
-	wantGet(t, s, "x")
-	if err := pod.Slave.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	defer pod.Slave.Signal(syscall.SIGCONT)
+	signal(t, syscall.SIGSTOP, pod.Slave)
+	defer signal(t, syscall.SIGCONT, pod.Slave)
 	var readers sync.WaitGroup
 	start := time.Now()
 	for range 40 {
 		readers.Go(func() {
 			for time.Since(start) < 4*time.Second {
-				if value, err := s.Get(within(t, 2*time.Second), "messages", 1<<20); err != nil || value != "x" {
-					t.Errorf("reads %q, %v", value, err)
-				}
-				time.Sleep(20 * time.Millisecond)
+				read()
 			}
 		})
 	}
 	readers.Wait()
+}
+
+// TestWaitSlaves sets WaitSlaves to 1, so that a write succeeds only once a slave has confirmed the write. If no slave confirms, a write
+// and its repeat fail with ErrUnconfirmed, although the repeat stores nothing.
+func TestWaitSlaves(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	s := open(t, pod, shortTimeouts, func(o *store.Options) { o.WaitSlaves = 1 })
+	set := func(ctx context.Context) error { return s.Set(ctx, "old", ",value") }
+	post := func(key string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, _, err := s.Append(ctx, book, key, "text")
+			return err
+		}
+	}
+	podtest.Await(t, pod.Slave, set) // the master counts a slave only after the slave's first acknowledgement
+	before := metric(t, s, "guestbook_redis_unconfirmed_total")
+	must.OK(t, errors.Join(post("")(within(t, 2*time.Second)), post("a")(within(t, 2*time.Second))))
+	signal(t, syscall.SIGSTOP, pod.Slave)
+	for i, write := range []func(context.Context) error{post("b"), post("b"), set, post("")} { // write 1 repeats write 0
+		if err := write(within(t, 2*time.Second)); !errors.Is(err, guestbook.ErrUnconfirmed) {
+			t.Errorf("write %d, which the slave does not have: %v, want unconfirmed", i, err)
+		}
+	}
+	if n := metric(t, s, "guestbook_redis_unconfirmed_total") - before; n != 4 {
+		t.Errorf("%v unconfirmed writes are counted, want 4", n)
+	}
+	signal(t, syscall.SIGCONT, pod.Slave)
+	podtest.Await(t, pod.Slave, post("b"))
 }
