@@ -2,7 +2,6 @@
 package admin_test
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,19 +13,13 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
 const book = "messages"
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
-
-// master starts a Redis master with a slave, and returns a connection to the master.
-func master(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
-	t.Helper()
-	pod := podtest.Redis(t, o)
-	return pod, podtest.Dial(t, pod.Ports.Master)
-}
 
 // try runs an operator's command, and returns its output and its exit code.
 func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
@@ -53,9 +46,7 @@ func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 // peak runs a command and returns the most memory that the command has used, in KB.
 func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 	t.Helper()
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, command.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
 	for {
@@ -72,17 +63,21 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 	}
 }
 
-func value(t testing.TB, c redis.Conn, key string) string {
+// wantBook compares the text of the guestbook at the key with want. A guestbook that does not exist has the text "".
+func wantBook(t testing.TB, c redis.Conn, key, want string) {
 	t.Helper()
-	v, err := redis.String(c.Do("GET", key))
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		t.Fatal(err)
+	if got := text(t, c, key); got != want {
+		t.Errorf("%s is %.200q, want %.200q", key, got, want)
 	}
-	return v
+}
+
+func text(t testing.TB, c redis.Conn, key string) string {
+	t.Helper()
+	return must.Get(redis.String(c.Do("GETRANGE", key, 0, -1)))(t)
 }
 
 func TestEntries(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	if out := run(t, pod, "", "entries"); out != "" {
 		t.Errorf("an empty book has %q", out)
 	}
@@ -98,17 +93,14 @@ func TestEntries(t *testing.T) {
 	}
 	podtest.Do(t, c, "SET", "guestbook", ",pinned")
 	t.Setenv("GUESTBOOK_KEY", "guestbook")
-	if out := run(t, pod, "", "entries"); out != "0\tpinned\n" {
-		t.Errorf("with GUESTBOOK_KEY: %q", out)
-	}
-	if out := run(t, pod, "", "entries", "-key", book); out != all {
-		t.Errorf("with another -key: %q", out)
+	if pinned, named := run(t, pod, "", "entries"), run(t, pod, "", "entries", "-key", book); pinned != "0\tpinned\n" || named != all {
+		t.Errorf("with GUESTBOOK_KEY: %q, and with -key: %q", pinned, named)
 	}
 }
 
 // A spreadsheet must not take the text of a listed entry for a formula, or for the beginning of a quoted cell.
 func TestEntriesAreNoFormulas(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	for text, want := range map[string]string{
 		"=HYPERLINK(1)": "'=HYPERLINK(1)", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1\"": `\"=1\"`, `\n`: `\\n`, "＝1": "'＝1",
 		"＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "\t=1": `\t=1`, "\r=1": `\r=1`, "\u00a0=1": `\u00a0=1`, "1+1=2": "1+1=2", "a -b": "a -b", "'x": "'x",
@@ -126,6 +118,8 @@ func TestWrongUse(t *testing.T) {
 		code int
 		says string
 	}{
+		"-port=80":              {2, "see api -help"},
+		"80":                    {2, "see api -help"},
 		"frobnicate":            {2, `there is no command "frobnicate": see api -help`},
 		"hide":                  {2, "see api -help"},
 		"hide 1 2":              {2, "see api -help"},
@@ -137,6 +131,8 @@ func TestWrongUse(t *testing.T) {
 		"hide -name x 1":        {2, "see api -help"},
 		"hide -help":            {0, "api hide ID"},
 		"-help":                 {0, "api hide ID"},
+		"--help":                {0, "REDIS_MASTER_ADDR"},
+		"-version":              {0, "dev\n"},
 		"hide 1":                {1, "api: hide: 1: master EVAL: not sent"},
 		"export":                {1, "connection refused"},
 		"entries -key messages": {1, "connection refused"},

@@ -7,14 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
 func TestExport(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	for content, want := range map[string][]string{
 		"":                                 nil,
 		", ,\ufffc,,":                      nil,
@@ -25,14 +26,13 @@ func TestExport(t *testing.T) {
 	} {
 		podtest.Do(t, c, "SET", book, content)
 		all := strings.Join(append(want, fmt.Sprintf(`{"entries":%d}`, len(want))), "\n") + "\n"
-		out, errs, code := try(t, pod, nil, "export")
-		if out != all || errs != fmt.Sprintf("%d entries exported\n", len(want)) || code != 0 {
+		count := fmt.Sprintf("%d entries exported\n", len(want))
+		if out, errs, code := try(t, pod, nil, "export"); out != all || errs != count || code != 0 {
 			t.Errorf("%q: exit code %d, %s, the export is\n%swant\n%s", content, code, errs, out, all)
 		}
 		file := filepath.Join(t.TempDir(), "book.jsonl")
-		_, errs, code = try(t, pod, nil, "export", file)
-		if written, err := os.ReadFile(file); string(written) != all || errs != fmt.Sprintf("%d entries exported\n", len(want)) || code != 0 {
-			t.Errorf("%q: exit code %d, %s, the file has %q, %v", content, code, errs, written, err)
+		if _, errs, code := try(t, pod, nil, "export", file); must.Read(t, file) != all || errs != count || code != 0 {
+			t.Errorf("%q: exit code %d, %s, the file has %q", content, code, errs, must.Read(t, file))
 		}
 		if _, errs, code := try(t, pod, nil, "export", filepath.Join(file, "x")); code != 1 || !strings.Contains(errs, "not a directory") {
 			t.Errorf("a file that cannot be: %d, %s", code, errs)
@@ -42,28 +42,15 @@ func TestExport(t *testing.T) {
 
 // If an export fails, its output lacks the last line with the number of entries, so that an import refuses the output.
 func TestAFailedExportHasNoEnd(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	podtest.Do(t, c, "SET", book, strings.Repeat(",an entry", 200_000))
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer read.Close()
 	command := podtest.Command(t, pod, "export")
-	command.Stdout = write
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	write.Close()
+	pipe := must.Get(command.StdoutPipe())(t)
+	must.OK(t, command.Start())
 	first := make([]byte, 1) // reading a byte shows that the export has begun; later the full pipe blocks the export
-	if _, err := io.ReadFull(read, first); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(io.ReadFull(pipe, first))(t)
 	podtest.Do(t, c, "SET", book, ",another book")
-	rest, err := io.ReadAll(read)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rest := must.Get(io.ReadAll(pipe))(t)
 	if err := command.Wait(); err == nil || strings.Contains(string(rest), "entries") {
 		t.Errorf("it ends with %v and %q", err, rest[max(0, len(rest)-100):])
 	}
@@ -73,12 +60,9 @@ func TestAFailedExportHasNoEnd(t *testing.T) {
 }
 
 func TestAFullDiskIsToldOnce(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	podtest.Do(t, c, "SET", book, ",a")
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	full := must.Get(os.OpenFile("/dev/full", os.O_WRONLY, 0))(t)
 	defer full.Close()
 	for _, args := range [][]string{{"export"}, {"entries"}} {
 		var errs strings.Builder
@@ -91,29 +75,24 @@ func TestAFullDiskIsToldOnce(t *testing.T) {
 }
 
 func TestExportWhileOthersPost(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	var before strings.Builder
 	for i := range 100_000 {
 		fmt.Fprintf(&before, ",entry %d", i)
 	}
 	podtest.Do(t, c, "SET", book, before.String())
-	stop, writer := make(chan struct{}), podtest.Dial(t, pod.Ports.Master)
+	var stop atomic.Bool
 	var group sync.WaitGroup
 	group.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if _, err := writer.Do("APPEND", book, fmt.Sprintf(",later %d", i)); err != nil {
+		for i := 0; !stop.Load(); i++ {
+			if _, err := c.Do("APPEND", book, fmt.Sprintf(",later %d", i)); err != nil {
 				t.Error(err)
 				return
 			}
 		}
 	})
 	lines := strings.Split(strings.TrimSpace(run(t, pod, "", "export")), "\n")
-	close(stop)
+	stop.Store(true)
 	group.Wait()
 	last := len(lines) - 1
 	if last < 100_000 || lines[last] != fmt.Sprintf(`{"entries":%d}`, last) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 )
 
 func TestHide(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	long := strings.Repeat("x", 3<<20)
 	for _, test := range []struct {
 		name, before, id string
@@ -43,27 +44,19 @@ func TestHide(t *testing.T) {
 		if code != test.code || !strings.Contains(out+errs, test.says) || (code == 0) != (errs == "") {
 			t.Errorf("%s: exit code %d, %q, %q", test.name, code, out, errs)
 		}
-		if got := value(t, c, book); got != test.after {
-			t.Errorf("%s: the book is %.60q, want %.60q", test.name, got, test.after)
-		}
+		wantBook(t, c, book, test.after)
 	}
 	podtest.Do(t, c, "SET", "other", ",a")
 	run(t, pod, "", "hide", "0", "-key", "other")
 	run(t, pod, "", "hide", "-key=other", "0")
-	if got := value(t, c, "other"); got != ", " {
-		t.Errorf("the other book is %q", got)
-	}
-}
+	wantBook(t, c, "other", ", ")
 
-// An operator can hide an entry even when Redis is full.
-func TestHideWhereRedisIsFull(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	// An operator can hide an entry even when Redis is full.
 	podtest.Do(t, c, "SET", book, ",bad")
 	podtest.Do(t, c, "CONFIG", "SET", "maxmemory", 1)
+	defer podtest.Do(t, c, "CONFIG", "SET", "maxmemory", 0)
 	run(t, pod, "", "hide", "0")
-	if got := value(t, c, book); got != ",   " {
-		t.Errorf("the book is %q", got)
-	}
+	wantBook(t, c, book, ",   ")
 	if out, errs, code := try(t, pod, strings.NewReader(lines("x")), "import"); code != 1 || !strings.Contains(errs, "full") {
 		t.Errorf("an import: %d, %s, %s", code, out, errs)
 	}
@@ -93,14 +86,9 @@ func TestHideAmidWriters(t *testing.T) {
 			}
 		})
 	}
-	done := make(chan struct{})
-	go func() { group.Wait(); close(done) }()
-	for ended := false; !ended; {
-		select {
-		case <-done:
-			ended = true
-		default:
-		}
+	var ended atomic.Bool
+	go func() { group.Wait(); ended.Store(true) }()
+	for !ended.Load() {
 		posted.Range(func(id, _ any) bool { // hides the first entry that Range finds, which can be any entry
 			run(t, pod, "", "hide", fmt.Sprint(id))
 			hidden = append(hidden, id.(int64))
@@ -111,7 +99,7 @@ func TestHideAmidWriters(t *testing.T) {
 	if len(hidden) < 3 {
 		t.Fatalf("only %d were hidden", len(hidden))
 	}
-	entries, _ := guestbook.Split([]byte(value(t, c, book)), 0)
+	entries, _ := guestbook.Split([]byte(text(t, c, book)), 0)
 	if len(entries)+len(hidden) != writers*each {
 		t.Errorf("%d entries and %d hidden, want %d in all", len(entries), len(hidden), writers*each)
 	}

@@ -3,11 +3,16 @@ package admin_test
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -28,65 +33,46 @@ func numbered(n int) (texts []string) {
 	return texts
 }
 
-// wantBook checks that the guestbook has exactly the given texts.
-func wantBook(t *testing.T, content string, texts []string) {
+// wantTexts checks that the entries of the guestbook at the key have exactly the given texts.
+func wantTexts(t *testing.T, c redis.Conn, key string, want []string) {
 	t.Helper()
-	entries, _ := guestbook.Split([]byte(content), 0)
-	if len(entries) != len(texts) {
-		t.Errorf("the book has %d entries, want %d", len(entries), len(texts))
-		return
+	var texts []string
+	entries, _ := guestbook.Split([]byte(text(t, c, key)), 0)
+	for _, entry := range entries {
+		texts = append(texts, entry.Text)
 	}
-	for i, entry := range entries {
-		if entry.Text != texts[i] {
-			t.Errorf("entry %d is %q, want %q", i, entry.Text, texts[i])
-			return
-		}
+	if !slices.Equal(texts, want) {
+		t.Errorf("%s has %d entries, want %d, or other texts: %.500q", key, len(texts), len(want), texts)
 	}
 }
 
-func TestImport(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
-	podtest.Do(t, c, "SET", book, "<first>,,a%2C \"b\"\n,   ,\xff%2525,é😀,last")
-	lines := run(t, pod, "", "export")
-	for before, after := range map[string]string{
-		"":     ",<first>,a%2C \"b\"\n,\xff%2525,é😀,last",
-		",old": ",old,<first>,a%2C \"b\"\n,\xff%2525,é😀,last",
-	} {
-		podtest.Do(t, c, "FLUSHALL")
-		podtest.Do(t, c, "SET", "guestbook", before)
-		for _, says := range []string{"5 entries appended, 0 were there already\n", "0 entries appended, 5 were there already\n"} {
-			if out := run(t, pod, lines, "import", "-key", "guestbook"); out != says {
-				t.Errorf("it says %q, want %q", out, says)
-			}
-			if got := value(t, c, "guestbook"); got != after {
-				t.Errorf("the book is %q, want %q", got, after)
-			}
-		}
+// wantImport imports an export, and checks how many entries the import has appended, and how many an earlier import had appended.
+func wantImport(t *testing.T, pod *localpod.Pod, export string, appended, known int, args ...string) {
+	t.Helper()
+	out, want := run(t, pod, export, append([]string{"import"}, args...)...), fmt.Sprintf("%d entries appended, %d were there already\n", appended, known)
+	if out != want {
+		t.Errorf("it says %q, want %q", out, want)
 	}
 }
 
 // An import accepts the changes that Windows and editors make to an export, and accepts two exports in one file.
 func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	ab := lines("a", "b")
 	for _, lines := range []string{
 		"\ufeff" + ab, strings.ReplaceAll(ab, "\n", "\r\n"), "\n" + ab + "\n\n", strings.TrimSpace(ab), lines("a") + "\ufeff" + lines("b"), lines() + ab,
 		"{\"text\": \"a\", \"id\": 7}\n{ \"text\":\"b\" }\n{\"entries\": 2}",
 	} {
 		podtest.Do(t, c, "FLUSHALL")
-		run(t, pod, lines, "import")
-		if got := value(t, c, book); got != ",a,b" {
-			t.Errorf("%q: the book is %q", lines, got)
-		}
+		wantImport(t, pod, lines, 2, 0)
+		wantBook(t, c, book, ",a,b")
 	}
-	run(t, pod, lines(), "import", "-key", "empty")
-	if got := value(t, c, "empty"); got != "" {
-		t.Errorf("of an empty book it makes %q", got)
-	}
+	wantImport(t, pod, lines(), 0, 0, "-key", "empty")
+	wantBook(t, c, "empty", "")
 }
 
 func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	ab := lines("a", "b")
 	utf16 := func(text string, order int) string {
 		wide := []byte(nil)
@@ -131,15 +117,13 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 		if strings.ContainsAny(errs, "\x1b\x00") || strings.Count(errs, "\n") != 1 {
 			t.Errorf("%.60q: it says %q", lines, errs)
 		}
-		if got := value(t, c, book); got != "" {
-			t.Errorf("%.60q: the book is %q", lines, got)
-		}
+		wantBook(t, c, book, "")
 	}
 }
 
 // A repeated import goes on where the first import broke off, even if entries were posted and hidden between the two imports.
 func TestImportGoesOnAfterABreak(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	texts := numbered(30_000)
 	all := lines(texts...)
 	line := func(n int) int { return strings.Index(all, fmt.Sprintf("{\"text\":\"entry %d,", n)) }
@@ -160,30 +144,18 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 		run(t, pod, "", "hide", "4")
 	}
 	killed := podtest.Command(t, pod, "import", "-key", "killed")
-	stdin, err := killed.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := killed.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(stdin, all[:line(15_500)]); err != nil {
-		t.Fatal(err)
-	}
-	for strings.Count(value(t, c, "killed"), ",") < 15_000 && t.Context().Err() == nil {
-	}
+	stdin := must.Get(killed.StdinPipe())(t)
+	must.OK(t, killed.Start())
+	must.Get(io.WriteString(stdin, all[:line(15_500)]))(t)
+	must.Hold(t, "15,000 entries are appended", time.Minute, func() bool { return strings.Count(text(t, c, "killed"), ",") == 15_000 })
 	_ = killed.Process.Kill()
 	_ = killed.Wait()
-	if out := run(t, pod, all, "import", "-key", "killed"); out != "15000 entries appended, 15000 were there already\n" {
-		t.Errorf("after it was killed it says %q", out)
-	}
-	wantBook(t, value(t, c, "killed"), texts)
+	wantImport(t, pod, all, 15_000, 15_000, "-key", "killed")
+	wantTexts(t, c, "killed", texts)
 
 	podtest.Do(t, c, "APPEND", book, ",between")
-	if out := run(t, pod, all, "import"); out != "1000 entries appended, 29000 were there already\n" {
-		t.Errorf("it says %q", out)
-	}
-	entries, _ := guestbook.Split([]byte(value(t, c, book)), 0)
+	wantImport(t, pod, all, 1000, 29_000)
+	entries, _ := guestbook.Split([]byte(text(t, c, book)), 0)
 	for _, entry := range entries {
 		want[entry.Text]--
 	}
@@ -196,7 +168,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 
 // If a wrong line of an export is corrected, a repeated import does not append the entries before the corrected line again.
 func TestImportGoesOnAfterALineWasMended(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	texts := numbered(3_500)
 	all := lines(texts...)
 	for _, wrong := range []int{3_499, 1_700, 1_000, 999, 0} {
@@ -214,10 +186,8 @@ func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 			if instead == "" {
 				break // most entries are in the guestbook already, so a full import would add few
 			}
-			if out, want := run(t, pod, all, "import", "-name", instead), fmt.Sprintf("%d entries appended, %d were there already\n", 3_500-before, before); out != want {
-				t.Errorf("line %d mended: %s, want %s", wrong, out, want)
-			}
-			wantBook(t, value(t, c, book), texts)
+			wantImport(t, pod, all, 3_500-before, before, "-name", instead)
+			wantTexts(t, c, book, texts)
 			podtest.Do(t, c, "FLUSHALL")
 		}
 	}
@@ -225,49 +195,34 @@ func TestImportGoesOnAfterALineWasMended(t *testing.T) {
 
 // If a guestbook is exported again after new posts, an import of this export appends only the new entries.
 func TestImportOfALaterExport(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	texts, known := numbered(3_000), 0
 	for _, n := range []int{0, 1, 2, 200, 1_000, 1_001, 1_400, 1_400, 2_999, 3_000} {
-		want := fmt.Sprintf("%d entries appended, %d were there already\n", n-known, known)
-		if out := run(t, pod, lines(texts[:n]...), "import"); out != want {
-			t.Errorf("of %d it says %q, want %q", n, out, want)
-		}
+		wantImport(t, pod, lines(texts[:n]...), n-known, known)
 		known = n
 	}
-	if out := run(t, pod, lines(texts[:200]...), "import"); out != "0 entries appended, 200 were there already\n" {
-		t.Errorf("of the earlier export it says %q", out)
-	}
-	wantBook(t, value(t, c, book), texts)
+	wantImport(t, pod, lines(texts[:200]...), 0, 200)
+	wantTexts(t, c, book, texts)
 }
 
 func TestImportKnowsOtherLinesFromTheSame(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	for range 2 {
 		for _, texts := range [][]string{{"ab"}, {"abc", "d"}, {"a"}, {"ab", "c"}} {
 			run(t, pod, lines(texts...), "import")
 		}
-		if got := value(t, c, book); got != ",ab,abc,d,a,c" {
-			t.Errorf("the book is %q", got)
-		}
+		wantBook(t, c, book, ",ab,abc,d,a,c")
 	}
-	run(t, pod, lines("a"), "import", "-name", "second")
-	run(t, pod, lines("a"), "import", "-name", "second")
-	if got := value(t, c, book); got != ",ab,abc,d,a,c,a" {
-		t.Errorf("after an import with a name the book is %q", got)
-	}
-}
+	wantImport(t, pod, lines("a"), 1, 0, "-name", "second")
+	wantImport(t, pod, lines("a"), 0, 1, "-name", "second")
+	wantBook(t, c, book, ",ab,abc,d,a,c,a")
 
-// If a guestbook was emptied after an import, a repeat of the import fails with an error.
-func TestImportIntoABookThatWasEmptied(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
-	run(t, pod, lines("a", "b"), "import")
+	// If a guestbook was emptied after an import, a repeat of the import fails with an error.
 	podtest.Do(t, c, "SET", book, "")
-	out, errs, code := try(t, pod, strings.NewReader(lines("a", "b")), "import")
+	out, errs, code := try(t, pod, strings.NewReader(lines("abc", "d")), "import")
 	if code != 1 || out != "0 entries appended, 2 were there already\n" || !strings.Contains(errs, "has lost entries that an earlier import appended: with another -name, all are appended again") {
 		t.Errorf("exit code %d, %s, %s", code, out, errs)
 	}
-	run(t, pod, lines("a", "b"), "import", "-name", "again")
-	if got := value(t, c, book); got != ",a,b" {
-		t.Errorf("the book is %q", got)
-	}
+	wantImport(t, pod, lines("abc", "d"), 2, 0, "-name", "again")
+	wantBook(t, c, book, ",abc,d")
 }

@@ -11,22 +11,19 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
 // The export and the import of a million entries take little time and memory.
 func TestAMillionEntries(t *testing.T) {
-	pod, c := master(t, localpod.Options{})
+	pod, c := podtest.Shared(t)
 	var all strings.Builder
 	for i := range 1_000_000 {
 		fmt.Fprintf(&all, ",A message of thirty %9d", i)
 	}
 	podtest.Do(t, c, "SET", book, all.String())
-	file, err := os.Create(filepath.Join(t.TempDir(), "book.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := must.Get(os.Create(filepath.Join(t.TempDir(), "book.jsonl")))(t)
 	defer file.Close()
 	for _, args := range [][]string{{"export"}, {"import", "-key", "copy"}} {
 		command := podtest.Command(t, pod, args...)
@@ -36,20 +33,13 @@ func TestAMillionEntries(t *testing.T) {
 			command.Stdin = file
 		}
 		started := time.Now()
-		memory, err := peak(t, command)
-		if err != nil {
-			t.Fatal(args, err)
-		}
+		memory := must.Get(peak(t, command))(t)
 		took := time.Since(started)
 		t.Logf("%s: %s, %d MB", args[0], took.Round(time.Millisecond), memory>>10)
 		if took > time.Minute || memory > 40<<10 || memory == 0 { // an idle machine needs less than 10 s
 			t.Errorf("%s takes %s and %d MB", args[0], took, memory>>10)
 		}
-		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			t.Fatal(err)
-		}
+		must.Get(file.Seek(0, io.SeekStart))(t)
 	}
-	if value(t, c, "copy") != all.String() {
-		t.Error("the copy is another")
-	}
+	wantBook(t, c, "copy", all.String())
 }

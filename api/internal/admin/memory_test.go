@@ -33,7 +33,8 @@ func stream(text string, n int, end string) io.Reader {
 
 func TestImportNeedsLittleMemory(t *testing.T) {
 	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 1 MB
-	pod, c := master(t, localpod.Options{})
+	pod := podtest.Redis(t, localpod.Options{})
+	c := podtest.Dial(t, pod.Ports.Master)
 	long := func(text string) string { // returns a line with the longest text, in which the parameter text stands for each byte
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
 	}
@@ -66,7 +67,8 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 
 func TestExportNeedsLittleMemory(t *testing.T) {
 	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 60 MB
-	pod, c := master(t, localpod.Options{})
+	pod := podtest.Redis(t, localpod.Options{})
+	c := podtest.Dial(t, pod.Ports.Master)
 	for _, test := range []struct {
 		text     string
 		entries  int
