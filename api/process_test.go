@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
 )
 
 // process is a running API.
@@ -22,7 +22,6 @@ type process struct {
 	addr    string
 	signals chan os.Signal
 	exit    chan int
-	client  http.Client
 }
 
 // environment sets the environment variables with the addresses of the API and of the pod's Redis.
@@ -36,8 +35,7 @@ func environment(t *testing.T, pod *localpod.Pod) {
 // newProcess waits until an API writes the log line "listening", and returns this API as a process.
 func newProcess(t *testing.T, log io.Reader) *process {
 	t.Helper()
-	p := &process{signals: make(chan os.Signal, 2), exit: make(chan int, 1), client: http.Client{Timeout: 5 * time.Second}}
-	t.Cleanup(p.client.CloseIdleConnections)
+	p := &process{signals: make(chan os.Signal, 2), exit: make(chan int, 1)}
 	lines := bufio.NewScanner(log)
 	if !lines.Scan() {
 		t.Fatal("no log line")
@@ -52,8 +50,9 @@ func newProcess(t *testing.T, log io.Reader) *process {
 }
 
 // start runs the API inside the test's own process.
-func start(t *testing.T, pod *localpod.Pod) *process {
+func start(t *testing.T) *process {
 	t.Helper()
+	pod, _ := podtest.Shared(t)
 	environment(t, pod)
 	log, stderr := io.Pipe()
 	signals, exit := make(chan os.Signal, 2), make(chan int, 1)
@@ -71,19 +70,10 @@ func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process,
 	t.Helper()
 	environment(t, pod)
 	t.Setenv("TEST_RUNS_API", "yes")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command = append(command, self)
+	command = append(command, must.Get(os.Executable())(t))
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	log, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := must.Get(cmd.StderrPipe())(t)
+	must.OK(t, cmd.Start())
 	p := newProcess(t, log)
 	go func() {
 		_ = cmd.Wait() // the error only repeats the exit code
@@ -94,14 +84,7 @@ func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process,
 
 func (p *process) get(t *testing.T, path string) int {
 	t.Helper()
-	response, err := p.client.Get("http://" + p.addr + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
-		t.Fatal(err)
-	}
+	response, _ := must.Fetch(t, "http://"+p.addr+path)
 	return response.StatusCode
 }
 
@@ -111,34 +94,29 @@ func (p *process) await(t *testing.T, path string, status int) {
 	must.Hold(t, fmt.Sprint(path, " answers ", status), 10*time.Second, func() bool { return p.get(t, path) == status })
 }
 
-func (p *process) exitCode(t *testing.T) int {
+// wantExit waits until the API has ended, and compares its exit code with want.
+func (p *process) wantExit(t *testing.T, want int) {
 	t.Helper()
 	select {
 	case code := <-p.exit:
-		return code
+		if code != want {
+			t.Errorf("exit code %d, want %d", code, want)
+		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("it does not end")
-		return -1
 	}
 }
 
 // sendHalf sends a POST with an incomplete body, and leaves the connection open.
 func (p *process) sendHalf(t *testing.T) {
 	t.Helper()
-	c, err := net.Dial("tcp", p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := must.Get(net.Dial("tcp", p.addr))(t)
 	t.Cleanup(func() { c.Close() })
 	const head = "POST /guestbook/entries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
-	if _, err := c.Write([]byte(head)); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(io.WriteString(c, head))(t)
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // the API waits for the body
 		t.Fatalf("%q, %v", line, err)
 	}
-	if _, err := c.Write([]byte("{")); err != nil {
-		t.Fatal(err)
-	}
+	must.Get(io.WriteString(c, "{"))(t)
 }
