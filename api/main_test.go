@@ -45,8 +45,8 @@ func TestASignalEndsTheAPI(t *testing.T) {
 	}
 }
 
-// If nohup has started the API, the SIGHUP of a terminal that closes does not end the API. In a pod, the preStop hook makes the API drain. The
-// API must still answer requests until nginx has exited.
+// If nohup has started the API, the SIGHUP of a terminal that closes does not end the API. In a pod, the preStop hook makes the API drain.
+// The API must still answer requests until nginx has exited.
 func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	pod, _ := podtest.Shared(t)
 	p, cmd := startProgram(t, pod, "nohup")
@@ -54,8 +54,9 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	defer viewer.Body.Close()
 	must.OK(t, cmd.Process.Signal(syscall.SIGHUP))
 	must.OK(t, cmd.Process.Signal(drainSignal))
-	must.Get(io.Copy(io.Discard, viewer.Body))(t) // once SIGUSR1 ends the stream, SIGHUP has also arrived: Linux delivers the signal with the lower number first
-	must.OK(t, cmd.Process.Signal(drainSignal))   // a second drainSignal changes nothing
+	// Once SIGUSR1 ends the stream, SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
+	must.Get(io.Copy(io.Discard, viewer.Body))(t)
+	must.OK(t, cmd.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
 		if status := p.get(t, path); status != want {
 			t.Errorf("%s answers %d, want %d", path, status, want)
@@ -75,8 +76,8 @@ func TestDrainCommand(t *testing.T) {
 	p, cmd := startProgram(t, pod, append([]string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}, user...)...)
 	p.await(t, "/readyz", http.StatusOK)
 	child := must.Read(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-	self := must.Get(os.Executable())(t)
-	must.Run(t, exec.CommandContext(t.Context(), "nsenter", append(sameUser, "--target", strings.TrimSpace(child), "--pid", "--mount", self, "drain")...))
+	args := append(sameUser, "--target", strings.TrimSpace(child), "--pid", "--mount", must.Get(os.Executable())(t), "drain")
+	must.Run(t, exec.CommandContext(t.Context(), "nsenter", args...))
 	p.await(t, "/readyz", http.StatusServiceUnavailable)
 }
 

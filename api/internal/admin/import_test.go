@@ -49,8 +49,8 @@ func wantTexts(t *testing.T, c redis.Conn, key string, want []string) {
 // wantImport imports an export, and checks how many entries the import has appended, and how many an earlier import had appended.
 func wantImport(t *testing.T, pod *localpod.Pod, export string, appended, known int, args ...string) {
 	t.Helper()
-	out, want := run(t, pod, export, append([]string{"import"}, args...)...), fmt.Sprintf("%d entries appended, %d were there already\n", appended, known)
-	if out != want {
+	want := fmt.Sprintf("%d entries appended, %d were there already\n", appended, known)
+	if out := run(t, pod, export, append([]string{"import"}, args...)...); out != want {
 		t.Errorf("it says %q, want %q", out, want)
 	}
 }

@@ -1,11 +1,14 @@
 package settings
 
 import (
-	"os"
+	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"guestbook/api/test/kit/must"
 )
 
 // load loads the settings from the environment variables in env. All other settings are unset.
@@ -19,62 +22,49 @@ func load(t *testing.T, env map[string]string) (*Settings, error) {
 	return Load()
 }
 
-func TestDefaults(t *testing.T) {
-	s, err := load(t, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.MasterAddr != "redis-master:6379" || s.SlaveAddr != "redis-slave:6379" {
-		t.Errorf("Redis at %s and %s, want the Services' DNS names", s.MasterAddr, s.SlaveAddr)
-	}
-	if s.ListenAddr != ":8080" || s.TLS != nil {
-		t.Errorf("unexpected defaults: %+v", s)
+// wantError expects an error of one line that contains the words and no password.
+func wantError(t *testing.T, err error, words string) {
+	t.Helper()
+	if text := fmt.Sprint(err); !strings.Contains(text, words) || strings.Contains(text, "hunter") || strings.Contains(text, "\n") {
+		t.Errorf("got %q, want %s, in one line without the password", text, words)
 	}
 }
 
-func TestWhereRedisIs(t *testing.T) {
-	services := map[string]string{"REDIS_MASTER_SERVICE_HOST": "10.0.0.11", "REDIS_SLAVE_SERVICE_HOST": "fd00::12"}
-	for _, c := range []struct {
-		name          string
-		env           map[string]string
-		master, slave string
-	}{
-		{"dns ignores the Services' variables", map[string]string{"GET_HOSTS_FROM": "dns"}, "redis-master:6379", "redis-slave:6379"},
-		{"any other word means dns", map[string]string{"GET_HOSTS_FROM": "ENV"}, "redis-master:6379", "redis-slave:6379"},
-		{"env takes them", map[string]string{"GET_HOSTS_FROM": "env"}, "10.0.0.11:6379", "[fd00::12]:6379"},
-		{"an address overrides both", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_ADDR": "redis-leader:6379", "REDIS_SLAVE_ADDR": "redis-follower:6379"}, "redis-leader:6379", "redis-follower:6379"},
-		{"dns takes other names", map[string]string{"REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, "redis-leader:6379", "redis-follower:6379"},
-		{"env does not", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, "10.0.0.11:6379", "[fd00::12]:6379"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			for name, value := range services {
-				c.env[name] = value
-			}
-			s, err := load(t, c.env)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.MasterAddr != c.master || s.SlaveAddr != c.slave {
-				t.Errorf("Redis at %s and %s, want %s and %s", s.MasterAddr, s.SlaveAddr, c.master, c.slave)
-			}
-		})
-	}
-}
-
-// Kubernetes sets REDIS_MASTER_PORT and REDIS_SLAVE_PORT in every pod if there are Services called redis-master and redis-slave.
-func TestVariablesOfKubernetesDoNotDisturb(t *testing.T) {
+func TestValues(t *testing.T) {
+	// Kubernetes sets these variables in every pod if there are Services called redis-master and redis-slave.
 	t.Setenv("REDIS_MASTER_PORT", "tcp://10.0.0.11:6379")
 	t.Setenv("REDIS_SLAVE_PORT", "tcp://10.0.0.12:6379")
-	if _, err := load(t, nil); err != nil {
-		t.Error(err)
-	}
-}
-
-// If a ConfigMap was made with "echo", each value ends with a newline, or on Windows with a carriage return and a newline.
-func TestANewlineIsNotPartOfAValue(t *testing.T) {
-	s, err := load(t, map[string]string{"REDIS_USERNAME": "api\n", "REDIS_PASSWORD": "hunter2", "REDIS_MASTER_ADDR": "redis:6379\r\n", "REDIS_DB": "\n"})
-	if err != nil || s.Username != "api" || s.MasterAddr != "redis:6379" || s.Database != 0 {
-		t.Errorf("%+v, %v", s, err)
+	services := map[string]string{"REDIS_MASTER_SERVICE_HOST": "10.0.0.11", "REDIS_SLAVE_SERVICE_HOST": "fd00::12"}
+	redis := func(s *Settings) string { return s.MasterAddr + " " + s.SlaveAddr }
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		get  func(*Settings) string
+		want string
+	}{
+		{"dns ignores the Services' variables", map[string]string{"GET_HOSTS_FROM": "dns"}, redis, "redis-master:6379 redis-slave:6379"},
+		{"any other word means dns", map[string]string{"GET_HOSTS_FROM": "ENV"}, redis, "redis-master:6379 redis-slave:6379"},
+		{"dns is the default", nil, redis, "redis-master:6379 redis-slave:6379"},
+		{"env takes them", map[string]string{"GET_HOSTS_FROM": "env"}, redis, "10.0.0.11:6379 [fd00::12]:6379"},
+		{"an address overrides both", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_ADDR": "redis-leader:6379", "REDIS_SLAVE_ADDR": "redis-follower:6379"}, redis, "redis-leader:6379 redis-follower:6379"},
+		{"dns takes other names", map[string]string{"REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, redis, "redis-leader:6379 redis-follower:6379"},
+		{"env does not", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, redis, "10.0.0.11:6379 [fd00::12]:6379"},
+		// If a ConfigMap was made with "echo", each value ends with a newline, or on Windows with a carriage return and a newline.
+		{"a newline is not part of an address", map[string]string{"REDIS_MASTER_ADDR": "redis:6379\r\n", "REDIS_DB": "\n"}, redis, "redis:6379 redis-slave:6379"},
+		{"a newline is not part of a name", map[string]string{"REDIS_USERNAME": "api\n", "REDIS_PASSWORD": "hunter2"}, func(s *Settings) string { return s.Username }, "api"},
+		{"the API listens on port 8080", nil, func(s *Settings) string { return s.ListenAddr }, ":8080"},
+		{"without TLS", nil, func(s *Settings) string { return fmt.Sprint(s.TLS) }, "<nil>"},
+		{"with TLS", map[string]string{"REDIS_TLS": "true", "REDIS_TLS_SERVER_NAME": "redis.example"}, func(s *Settings) string { return s.TLS.ServerName }, "redis.example"},
+		{"blanks around allowed keys are none", map[string]string{"ALLOWED_KEYS": "messages, other"}, func(s *Settings) string { return s.AllowedKeys[1] }, "other"},
+		{"one key may be allowed and served", map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook"}, func(s *Settings) string { return s.Key }, "guestbook"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			env := maps.Clone(services)
+			maps.Copy(env, c.env)
+			if got := c.get(must.Get(load(t, env))(t)); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 
@@ -82,11 +72,7 @@ func TestANewlineIsNotPartOfAValue(t *testing.T) {
 func TestAPasswordIsOneLine(t *testing.T) {
 	for _, password := range []string{"hunter2\n", "hunter2\r\n", "hunter2\r", "\n", "\nhunter2", "hunter2\nhunter3", "hunter2\rhunter3\n"} {
 		_, err := load(t, map[string]string{"REDIS_PASSWORD": password})
-		if err == nil || !strings.Contains(err.Error(), "kubectl create secret generic redis --from-literal=password=") {
-			t.Errorf("%q: %v, want the command that makes a good Secret", password, err)
-		} else if strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%q: an error of one line without the password, got %q", password, err)
-		}
+		wantError(t, err, "kubectl create secret generic redis --from-literal=password=") // the command that makes a good Secret
 	}
 	for _, password := range []string{"hunter2", " hunter 2 ", "\thunter2", "päss,w\"ord$"} {
 		if s, err := load(t, map[string]string{"REDIS_PASSWORD": password}); err != nil || s.Password != password {
@@ -97,9 +83,7 @@ func TestAPasswordIsOneLine(t *testing.T) {
 
 func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 	notPEM := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(notPEM, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	must.Write(t, notPEM, "x")
 	for _, c := range []struct {
 		env  map[string]string
 		want string
@@ -135,44 +119,14 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 				c.env["REDIS_PASSWORD"] = "hunter2"
 			}
 			_, err := load(t, c.env)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Fatalf("error %v, want %s", err, c.want)
-			}
-			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("an error of one line without the password, got %q", err)
-			}
+			wantError(t, err, c.want)
 		})
-	}
-}
-
-func TestBlanksAroundAllowedKeysAreNone(t *testing.T) {
-	s, err := load(t, map[string]string{"ALLOWED_KEYS": "messages, other"})
-	if err != nil || s.AllowedKeys[1] != "other" {
-		t.Errorf("%q, %v", s.AllowedKeys, err)
-	}
-}
-
-func TestOneKeyMayBeAllowedAndServed(t *testing.T) {
-	if _, err := load(t, map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook"}); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestTLS(t *testing.T) {
-	s, err := load(t, map[string]string{"REDIS_TLS": "true", "REDIS_TLS_SERVER_NAME": "redis.example"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.TLS == nil || s.TLS.ServerName != "redis.example" {
-		t.Errorf("TLS configuration %+v", s.TLS)
 	}
 }
 
 func TestUsageNamesEverySetting(t *testing.T) {
 	var out strings.Builder
-	if err := Usage(&out); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, Usage(&out))
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
 		if name := field.Tag.Get("envconfig"); !strings.Contains(out.String(), name) {
 			t.Errorf("%s is missing in\n%s", name, &out)

@@ -136,7 +136,8 @@ func metric(t *testing.T, s fixture, name string) float64 {
 
 // ask sends a GET to a server with the store, and returns the answer.
 func ask(s fixture, timeout time.Duration, path string) (status int, body string) {
-	api := server.New(server.Options{Store: s.Store, RequestTimeout: timeout, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	log, metrics := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
+	api := server.New(server.Options{Store: s.Store, RequestTimeout: timeout, Log: log, Metrics: metrics})
 	w := httptest.NewRecorder()
 	api.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 	return w.Code, w.Body.String()

@@ -93,15 +93,17 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 				}
 			})
 			for range 3 {
-				if status, body := ask(s, 5*time.Second, "/guestbook/?cmd=set&key=messages&value=x"); status != cmp.Or(c.status, 503) || !strings.Contains(body, c.words) {
+				status, body := ask(s, 5*time.Second, "/guestbook/?cmd=set&key=messages&value=x")
+				if status != cmp.Or(c.status, 503) || !strings.Contains(body, c.words) {
 					t.Errorf("a set answers %d %s, want %d and %q", status, body, cmp.Or(c.status, 503), c.words)
 				}
-				status, body := ask(s, 5*time.Second, "/readyz")
+				status, body = ask(s, 5*time.Second, "/readyz")
 				if (status == http.StatusOK) != c.ready || !strings.Contains(body, c.code) {
 					t.Errorf("/readyz answers %d %s, want ready %t and %q", status, body, c.ready, c.code)
 				}
 			}
-			if status, body := ask(s, 5*time.Second, "/guestbook/?cmd=get&key=messages"); (status == http.StatusOK) != c.ready && c.what != "it is a slave" {
+			status, body := ask(s, 5*time.Second, "/guestbook/?cmd=get&key=messages")
+			if (status == http.StatusOK) != c.ready && c.what != "it is a slave" {
 				t.Errorf("a get answers %d %s", status, body)
 			}
 			lines := regexp.MustCompile(`.*"role":"master".*`).FindAllString(s.log.String(), -1)

@@ -48,7 +48,8 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	}
 	content := must.Get(redis.String(master.Do("GET", book)))(t)
 	records := func() int64 { return podtest.Do(t, master, "DBSIZE").(int64) - 1 }
-	for less := 0; records() == posts; less += 50_000 { // Redis does not count its buffers as used memory, so lower the limit until Redis evicts
+	// Redis does not count its buffers as used memory, so the test lowers the limit until Redis evicts a record.
+	for less := 0; records() == posts; less += 50_000 {
 		info := must.Get(redis.String(master.Do("INFO", "memory")))(t)
 		used := must.Get(strconv.Atoi(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1]))(t)
 		podtest.Do(t, master, "CONFIG", "SET", "maxmemory", used-less)

@@ -94,7 +94,8 @@ func TestRunInFoldersOfAnyName(t *testing.T) {
 			checkout(t, folder)
 			ports := podtest.FreePorts(t)
 			r := start(t, folder, ports).serves(t)
-			if response, page := must.Fetch(t, fmt.Sprintf("http://127.0.0.1:%d/", ports.Nginx)); !strings.Contains(page, "<title>Guestbook</title>") {
+			response, page := must.Fetch(t, fmt.Sprintf("http://127.0.0.1:%d/", ports.Nginx))
+			if !strings.Contains(page, "<title>Guestbook</title>") {
 				t.Errorf("the page is answered %s %.100q", response.Status, page)
 			}
 			r.stop(t)
