@@ -110,18 +110,3 @@ func FuzzEncoding(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkEncode(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		Encode("a message, with 100% of what can be in one: %2C")
-	}
-}
-
-func BenchmarkSplit(b *testing.B) {
-	page := []byte(strings.Repeat(",a message%2C with a comma", 50))
-	b.ReportAllocs()
-	for b.Loop() {
-		Split(page, 0)
-	}
-}

@@ -84,10 +84,3 @@ func FuzzParseQuery(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkParseQuery(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		ParseQuery("cmd=set&key=messages&value=,hello%20there,100%,and+so+on")
-	}
-}

@@ -4,89 +4,62 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"guestbook/api/test/kit/must"
 )
 
-// object returns a JSON value as a map. The map is nil if the value is not an object.
-func object(node any) map[string]any {
-	o, _ := node.(map[string]any)
-	return o
-}
-
-// resolved returns a JSON value in which each $ref is replaced by the value that the $ref names. Fields beside a $ref override fields of
-// the value that the $ref names.
-func resolved(t *testing.T, document, node any) any {
-	t.Helper()
-	switch node := node.(type) {
-	case []any:
-		for i := range node {
-			node[i] = resolved(t, document, node[i])
-		}
-	case map[string]any:
-		all := map[string]any{}
-		if ref, ok := node["$ref"].(string); ok {
-			named := document
-			for _, name := range strings.Split(ref, "/")[1:] {
-				if named = object(named)[name]; named == nil {
-					t.Fatalf("%s names nothing", ref)
-				}
-			}
-			maps.Copy(all, resolved(t, document, named).(map[string]any))
-		}
-		for name, child := range node {
-			if name != "$ref" {
-				all[name] = resolved(t, document, child)
-			}
-		}
-		return all
-	}
-	return node
-}
-
-// The file openapi.json and the routes of the server must contain the same URLs.
+// The file openapi.json and the routes of the server must contain the same URLs. Each $ref must name something.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
-	var description any
-	if err := json.Unmarshal(openAPI, &description); err != nil {
-		t.Fatal(err)
+	var description struct {
+		Paths      map[string]map[string]any
+		Components map[string]map[string]map[string]any
 	}
-	paths := resolved(t, description, description).(map[string]any)["paths"].(map[string]any)
+	must.OK(t, json.Unmarshal(openAPI, &description))
+	for _, ref := range regexp.MustCompile(`"\$ref": "([^"]*)"`).FindAllSubmatch(openAPI, -1) {
+		folder, name := path.Split(string(ref[1]))
+		if kind, ok := strings.CutPrefix(folder, "#/components/"); !ok || description.Components[strings.TrimSuffix(kind, "/")][name] == nil {
+			t.Errorf("%s names nothing", ref[1])
+		}
+	}
 	s := New(Options{RequestTimeout: time.Second, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	var routed []string
 	for pattern := range s.routes() {
-		method, path, ok := strings.Cut(pattern, " ")
+		method, url, ok := strings.Cut(pattern, " ")
 		if !ok {
-			method, path = "", pattern
+			method, url = "", pattern
 		}
-		switch path {
+		switch url {
 		case "/":
 			continue // this pattern matches all other URLs
 		case "/guestbook/{$}":
-			path = "/guestbook/"
+			url = "/guestbook/"
 		case "/guestbook.php/":
-			path = "/guestbook.php/{extra}"
+			url = "/guestbook.php/{extra}"
 		}
-		routed = append(routed, path)
-		methods := []string{"get", "post"}
+		routed = append(routed, url)
+		answered := []string{"get", "post"}
 		if method != "" {
-			methods = []string{strings.ToLower(method)}
+			answered = []string{strings.ToLower(method)}
 		}
-		for _, m := range methods {
-			if object(paths[path])[m] == nil {
-				t.Errorf("%s %s is not described", m, path)
-			}
+		methods := maps.Clone(description.Paths[url])
+		if ref, ok := methods["$ref"].(string); ok {
+			maps.Copy(methods, description.Components["pathItems"][path.Base(ref)])
 		}
-		for m := range object(paths[path]) {
-			if m != "parameters" && !slices.Contains(methods, m) {
-				t.Errorf("%s %s is described and not answered", m, path)
-			}
+		delete(methods, "$ref")
+		delete(methods, "parameters")
+		if described := slices.Sorted(maps.Keys(methods)); !slices.Equal(described, answered) {
+			t.Errorf("%s is described with %q and answers %q", url, described, answered)
 		}
 	}
-	described := slices.Sorted(maps.Keys(paths))
+	described := slices.Sorted(maps.Keys(description.Paths))
 	if slices.Sort(routed); !slices.Equal(described, routed) {
 		t.Errorf("described are %v, routed are %v", described, routed)
 	}
