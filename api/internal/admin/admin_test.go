@@ -143,19 +143,3 @@ func TestWrongUse(t *testing.T) {
 		t.Errorf("with a wrong setting: %d, %s", code, errs)
 	}
 }
-
-// All operator's commands work for the Redis user of the API, but only on the guestbooks that this Redis user may access.
-func TestAsTheUserOfTheAPI(t *testing.T) {
-	const password = "secret"
-	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, password), SlaveArgs: podtest.User(t, password)})
-	t.Setenv("REDIS_USERNAME", "api")
-	t.Setenv("REDIS_PASSWORD", password)
-	run(t, pod, `{"text": "bad"}`+"\n"+`{"text": "good"}`+"\n"+`{"entries": 2}`, "import")
-	run(t, pod, "", "hide", "0")
-	if out := run(t, pod, "", "entries"); out != "4\tgood\n" {
-		t.Errorf("the entries are %q", out)
-	}
-	if _, errs, code := try(t, pod, nil, "hide", "0", "-key", "secret"); code != 1 || !strings.Contains(errs, "kept from the guestbook") {
-		t.Errorf("another key: %d, %s", code, errs)
-	}
-}

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -112,27 +111,22 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 		}
 		return holds
 	}
-	linkDown := func(context.Context) error {
-		if info, err := redis.String(slave.Do("INFO", "replication")); !strings.Contains(info, "master_link_status:down") {
-			return errors.Join(errors.New("the link is up"), err)
-		}
-		return nil
+	killMaster := func() {
+		t.Helper()
+		podtest.Kill(t, pod.Master)
+		must.Hold(t, "the slave has lost its master", 20*time.Second, func() bool {
+			return strings.Contains(must.Get(redis.String(slave.Do("INFO", "replication")))(t), "master_link_status:down")
+		})
 	}
 	// follow makes the slave ask a fake master for a copy of its data at least twice.
 	follow := func(dump string) {
 		t.Helper()
 		port, sent := badMaster(t, dump)
 		podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", port)
-		podtest.Await(t, pod.Slave, func(context.Context) error {
-			if sent.Load() < 2 {
-				return errors.New("the slave did not ask for a copy")
-			}
-			return nil
-		})
+		must.Hold(t, "the slave has asked for two copies", 20*time.Second, func() bool { return sent.Load() >= 2 })
 	}
 	followMaster := func() {
 		t.Helper()
-		podtest.Start(t, pod.Master)
 		podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", pod.Ports.Master)
 		podtest.Await(t, pod.Slave, pod.Synced)
 	}
@@ -142,11 +136,9 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Start(t, pod.Master)
 	// After one write to a master without slaves, the replication offset of Redis 8 and Valkey is 1.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
-	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", pod.Ports.Master)
-	podtest.Await(t, pod.Slave, pod.Synced)
+	followMaster()
 	check("in sync", true)
-	podtest.Kill(t, pod.Master)
-	podtest.Await(t, pod.Slave, linkDown)
+	killMaster()
 	check("master gone after one write", true)
 	podtest.Start(t, pod.Master)
 	podtest.Await(t, pod.Slave, pod.Synced)
@@ -154,8 +146,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Do(t, master, "SET", book, ",a")
 	podtest.Do(t, master, "WAIT", 1, 5000)
 	check("in sync again", true)
-	podtest.Kill(t, pod.Master)
-	podtest.Await(t, pod.Slave, linkDown)
+	killMaster()
 	check("master gone", true)
 
 	// A slave with Redis 6.0 forgets its replication offset when a copy begins, and a slave with a later Redis when it drops its data for
@@ -166,6 +157,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	if holds := check("master killed while it sent a copy", !forgets); holds != ",a" {
 		t.Errorf("the slave holds %q", holds)
 	}
+	podtest.Start(t, pod.Master)
 	followMaster()
 	check("in sync again", true)
 	before := open(t, pod, withoutMaster) // holds a connection from before the slave drops its data
@@ -181,10 +173,10 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 		t.Errorf("an open connection reads %q", value)
 	}
 
+	podtest.Start(t, pod.Master)
 	followMaster()
 	podtest.Do(t, slave, "SAVE")
-	podtest.Kill(t, pod.Master)
-	podtest.Kill(t, pod.Slave)
+	podtest.Kill(t, pod.Master, pod.Slave)
 	podtest.Start(t, pod.Slave)
 	slave = podtest.Dial(t, pod.Ports.Slave)
 	check("started with an old file", false)

@@ -85,13 +85,10 @@ func TestWritesFollowTheMaster(t *testing.T) {
 		t.Errorf("writes find their way, but a ping says %v", master)
 	}
 	// A Redis that is writing its first append-only file does not exit on SIGTERM.
-	podtest.Await(t, pod.Master, func(context.Context) error {
-		info, err := redis.String(old.Do("INFO"))
-		synced := strings.Contains(info, "master_link_status:up") && strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
-		if err == nil && !synced {
-			err = errors.New("the old master is not in sync yet")
-		}
-		return err
+	must.Hold(t, "the old master is in sync", 20*time.Second, func() bool {
+		info := must.Get(redis.String(old.Do("INFO")))(t)
+		written := strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
+		return written && strings.Contains(info, "master_link_status:up")
 	})
 	podtest.Do(t, old, "REPLICAOF", "NO", "ONE")
 	set(t, s, "back")
