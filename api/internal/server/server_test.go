@@ -126,7 +126,7 @@ func TestPostEntry(t *testing.T) {
 	const entries = "POST /guestbook/entries"
 	check(t, s, []exchange{
 		{request: entries, body: "text=hi;+there%2C%20100%", headers: []string{"Idempotency-Key", "1"}, status: 201, want: `{"id": 0, "text": "hi; there, 100%"}`},
-		{request: entries, body: `{"text": "say \"hi\""}`, status: 201, want: `{"id": 18, "text": "say \"hi\""}`},
+		{request: entries, body: `{"text": "say \"hi\" <&\u2028"}`, status: 201, want: "{\"id\": 18, \"text\": \"say \\\"hi\\\" <&\u2028\"}"},
 		{request: entries, body: "text=hi;+there%2C%20100%", headers: []string{"Idempotency-Key", `"1"`}, status: 201, want: `{"id": 0, "text": "hi; there, 100%"}`},
 		{request: entries, body: "text=x", headers: []string{"Idempotency-Key", "1"}, status: 422, want: "used with another text"},
 		{request: entries, body: "text=x", headers: []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, status: 400, want: "Idempotency-Key"},
@@ -137,7 +137,7 @@ func TestPostEntry(t *testing.T) {
 		{request: entries, body: `{"text": "x"`, status: 400, want: "not the JSON object"},
 		{request: entries, body: "text=x", headers: []string{"Sec-Fetch-Site", "cross-site"}, status: 403, want: "other sites"},
 	}...)
-	const book = ",hi; there%2C 100%,say \"hi\""
+	const book = ",hi; there%2C 100%,say \"hi\" <&\u2028"
 	if got := must.Get(redis.String(master.Do("GET", "messages")))(t); got != book {
 		t.Errorf("the book is %.100q, want %.100q", got, book)
 	}
