@@ -101,14 +101,17 @@ func TestEntries(t *testing.T) {
 // A spreadsheet must not take the text of a listed entry for a formula, or for the beginning of a quoted cell.
 func TestEntriesAreNoFormulas(t *testing.T) {
 	pod, c := podtest.Shared(t)
-	for text, want := range map[string]string{
+	content, want := "", ""
+	for text, listed := range map[string]string{
 		"=HYPERLINK(1)": "'=HYPERLINK(1)", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1\"": `\"=1\"`, `\n`: `\\n`, "＝1": "'＝1",
 		"＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "\t=1": `\t=1`, "\r=1": `\r=1`, "\u00a0=1": `\u00a0=1`, "1+1=2": "1+1=2", "a -b": "a -b", "'x": "'x",
 	} {
-		podtest.Do(t, c, "SET", book, ","+text)
-		if out := run(t, pod, "", "entries"); out != "0\t"+want+"\n" {
-			t.Errorf("%q is listed as %q, want %q", text, out, want)
-		}
+		want += fmt.Sprintf("%d\t%s\n", len(content), listed)
+		content += "," + text
+	}
+	podtest.Do(t, c, "SET", book, content)
+	if out := run(t, pod, "", "entries"); out != want {
+		t.Errorf("the list is\n%s\nwant\n%s", out, want)
 	}
 }
 

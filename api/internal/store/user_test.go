@@ -18,13 +18,6 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// openAsUser opens a store that logs in as the Redis user in redis-user.conf.
-func openAsUser(t *testing.T) (fixture, *localpod.Pod) {
-	t.Helper()
-	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, secret), SlaveArgs: podtest.User(t, secret)})
-	return open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret }), pod
-}
-
 // rules returns the ACL rules in the user's line of redis-user.conf, and the ACL rules that the comment above the line explains.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
@@ -68,7 +61,8 @@ func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 }
 
 func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
-	s, pod := openAsUser(t)
+	pod := podtest.Redis(t, localpod.Options{MasterArgs: podtest.User(t, secret), SlaveArgs: podtest.User(t, secret)})
+	s := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret })
 	admins := []redis.Conn{podtest.Dial(t, pod.Ports.Master), podtest.Dial(t, pod.Ports.Slave)}
 	for _, admin := range admins {
 		podtest.Do(t, admin, "CONFIG", "RESETSTAT")
@@ -108,10 +102,7 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 	if log := s.log.String(); log != "" {
 		t.Errorf("the log says %s", log)
 	}
-}
 
-func TestTheUserIsRefusedEverythingElse(t *testing.T) {
-	_, pod := openAsUser(t)
 	// Redis 6.0 does not know the command FUNCTION.
 	refused := regexp.MustCompile("NOPERM|can't run this command|can't access at least one of the keys|ACL failure in script|unknown command .FUNCTION")
 	for _, port := range []int{pod.Ports.Master, pod.Ports.Slave} {
