@@ -68,16 +68,16 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 
 // In a container the API is process 1, and "api drain" is a second process.
 func TestDrainCommand(t *testing.T) {
-	var user, sameUser []string
+	var user, enter []string
 	if os.Geteuid() != 0 {
-		user, sameUser = []string{"--map-root-user"}, []string{"--user", "--preserve-credentials"}
+		user, enter = []string{"--map-root-user"}, []string{"--user", "--preserve-credentials"}
 	}
 	pod, _ := podtest.Shared(t)
 	p, cmd := startProgram(t, pod, append([]string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}, user...)...)
 	p.await(t, "/readyz", http.StatusOK)
 	child := must.Read(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-	args := append(sameUser, "--target", strings.TrimSpace(child), "--pid", "--mount", must.Get(os.Executable())(t), "drain")
-	must.Run(t, exec.CommandContext(t.Context(), "nsenter", args...))
+	enter = append(enter, "--target", strings.TrimSpace(child), "--pid", "--mount", must.Get(os.Executable())(t), "drain")
+	must.Run(t, exec.CommandContext(t.Context(), "nsenter", enter...))
 	p.await(t, "/readyz", http.StatusServiceUnavailable)
 }
 
