@@ -273,14 +273,15 @@ func reserve(port int) bool {
 }
 
 // FreePorts returns ports on which nothing listens. The ports are below the kernel's range for outgoing connections, so that no
-// outgoing connection takes one of the ports.
+// outgoing connection takes one of the ports. A node of a Redis cluster also listens on the port that is 10,000 higher, which is below this
+// range as well.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
 		var listener net.Listener
 		var err error
 		for range 100 {
-			*port = 10_000 + rand.IntN(20_000)
+			*port = 10_000 + rand.IntN(12_000)
 			if listener, err = net.Listen("tcp", local(*port)); err == nil && reserve(*port) {
 				break
 			}
