@@ -16,27 +16,21 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// TestMain runs the API instead of the tests if TEST_RUNS_API is set, so that a test can start its own binary as the API.
-func TestMain(m *testing.M) {
-	if os.Getenv("TEST_RUNS_API") != "" {
-		main()
-	}
-	os.Exit(podtest.Run(m))
-}
+func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
 // After a signal, the API answers the requests under way and then exits.
 func TestASignalEndsTheAPI(t *testing.T) {
-	pod, master := podtest.Shared(t)
+	_, master := podtest.Shared(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			p, cmd := startProgram(t, pod)
+			p := start(t)
 			podtest.Do(t, master, "CLIENT", "PAUSE", 500, "WRITE")
 			answered := make(chan int, 1)
 			go func() { answered <- p.get(t, "/guestbook/?cmd=set&key=messages&value=x") }()
 			must.Hold(t, "the request waits for Redis", 10*time.Second, func() bool {
 				return strings.Contains(string(podtest.Do(t, master, "CLIENT", "LIST").([]byte)), "flags=b")
 			})
-			must.OK(t, cmd.Process.Signal(sig))
+			must.OK(t, p.Process.Signal(sig))
 			if status := <-answered; status != http.StatusOK {
 				t.Errorf("the request under way is answered %d", status)
 			}
@@ -48,21 +42,20 @@ func TestASignalEndsTheAPI(t *testing.T) {
 // If nohup has started the API, the SIGHUP of a terminal that closes does not end the API. In a pod, the preStop hook makes the API drain.
 // The API must still answer requests until nginx has exited.
 func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
-	pod, _ := podtest.Shared(t)
-	p, cmd := startProgram(t, pod, "nohup")
+	p := start(t, "nohup")
 	viewer := must.Get(http.Get("http://" + p.addr + "/guestbook/events"))(t)
 	defer viewer.Body.Close()
-	must.OK(t, cmd.Process.Signal(syscall.SIGHUP))
-	must.OK(t, cmd.Process.Signal(drainSignal))
+	must.OK(t, p.Process.Signal(syscall.SIGHUP))
+	must.OK(t, p.Process.Signal(drainSignal))
 	// Once SIGUSR1 ends the stream, SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
-	must.OK(t, cmd.Process.Signal(drainSignal)) // a second drainSignal changes nothing
+	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
 		if status := p.get(t, path); status != want {
 			t.Errorf("%s answers %d, want %d", path, status, want)
 		}
 	}
-	must.OK(t, cmd.Process.Signal(syscall.SIGTERM))
+	must.OK(t, p.Process.Signal(syscall.SIGTERM))
 	p.wantExit(t, 0)
 }
 
@@ -72,11 +65,9 @@ func TestDrainCommand(t *testing.T) {
 	if os.Geteuid() != 0 {
 		user, enter = []string{"--map-root-user"}, []string{"--user", "--preserve-credentials"}
 	}
-	pod, _ := podtest.Shared(t)
-	p, cmd := startProgram(t, pod, append([]string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}, user...)...)
-	p.await(t, "/readyz", http.StatusOK)
-	child := must.Read(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-	enter = append(enter, "--target", strings.TrimSpace(child), "--pid", "--mount", must.Get(os.Executable())(t), "drain")
+	p := start(t, append([]string{"unshare", "--pid", "--fork", "--mount-proc", "--kill-child"}, user...)...)
+	child := must.Read(t, fmt.Sprintf("/proc/%d/task/%[1]d/children", p.Process.Pid))
+	enter = append(enter, "--target", strings.TrimSpace(child), "--pid", "--mount", p.Args[len(p.Args)-1], "drain")
 	must.Run(t, exec.CommandContext(t.Context(), "nsenter", enter...))
 	p.await(t, "/readyz", http.StatusServiceUnavailable)
 }
@@ -85,8 +76,8 @@ func TestDrainCommand(t *testing.T) {
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t)
 	p.sendHalf(t)
-	p.signals <- syscall.SIGTERM
-	p.signals <- drainSignal // a preStop hook may send drainSignal after SIGTERM
+	p.end(t, syscall.SIGTERM)
+	must.OK(t, p.Process.Signal(drainSignal)) // a preStop hook may send drainSignal after SIGTERM
 	p.wantExit(t, 0)
 }
 
@@ -94,8 +85,8 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	p := start(t)
 	p.sendHalf(t)
 	signalled := time.Now()
-	p.signals <- os.Interrupt
-	p.signals <- os.Interrupt
+	p.end(t, os.Interrupt)
+	must.OK(t, p.Process.Signal(os.Interrupt))
 	p.wantExit(t, 1)
 	if took := time.Since(signalled); took > 5*time.Second {
 		t.Errorf("it ends after %s, want at once", took)

@@ -2,84 +2,38 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
 // process is a running API.
 type process struct {
-	addr    string
-	signals chan os.Signal
-	exit    chan int
+	*exec.Cmd
+	addr string
 }
 
-// environment sets the environment variables with the addresses of the API and of the pod's Redis.
-func environment(t *testing.T, pod *localpod.Pod) {
-	t.Helper()
-	t.Setenv("LISTEN_ADDR", "127.0.0.1:0")
-	t.Setenv("REDIS_MASTER_ADDR", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Master))
-	t.Setenv("REDIS_SLAVE_ADDR", fmt.Sprintf("127.0.0.1:%d", pod.Ports.Slave))
-}
-
-// newProcess waits until an API writes the log line "listening", and returns this API as a process.
-func newProcess(t *testing.T, log io.Reader) *process {
-	t.Helper()
-	p := &process{signals: make(chan os.Signal, 2), exit: make(chan int, 1)}
-	lines := bufio.NewScanner(log)
-	if !lines.Scan() {
-		t.Fatal("no log line")
-	}
-	var line struct{ Msg, Addr string }
-	if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Msg != "listening" {
-		t.Fatalf("the first log line is %s, %v", lines.Bytes(), err)
-	}
-	p.addr = line.Addr
-	go io.Copy(io.Discard, log)
-	return p
-}
-
-// start runs the API inside the test's own process.
-func start(t *testing.T) *process {
+// start runs the API as a process. A command such as nohup gets the path of the API as its last argument.
+func start(t *testing.T, command ...string) *process {
 	t.Helper()
 	pod, _ := podtest.Shared(t)
-	environment(t, pod)
-	log, stderr := io.Pipe()
-	signals, exit := make(chan os.Signal, 2), make(chan int, 1)
-	go func() {
-		exit <- run(nil, signals, io.Discard, stderr)
-		stderr.Close()
-	}()
-	p := newProcess(t, log)
-	p.signals, p.exit = signals, exit
+	p := &process{Cmd: podtest.Command(t, pod), addr: fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)}
+	p.Env = append(p.Env, "LISTEN_ADDR="+p.addr)
+	if len(command) > 0 {
+		p.Path, p.Args = must.Get(exec.LookPath(command[0]))(t), append(command, p.Path)
+	}
+	must.OK(t, p.Start())
+	p.await(t, "/readyz", http.StatusOK)
 	return p
-}
-
-// startProgram runs the API as a separate process. A command such as nohup gets the path of the API as its last argument.
-func startProgram(t *testing.T, pod *localpod.Pod, command ...string) (*process, *exec.Cmd) {
-	t.Helper()
-	environment(t, pod)
-	t.Setenv("TEST_RUNS_API", "yes")
-	command = append(command, must.Get(os.Executable())(t))
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	log := must.Get(cmd.StderrPipe())(t)
-	must.OK(t, cmd.Start())
-	p := newProcess(t, log)
-	go func() {
-		_ = cmd.Wait() // the error only repeats the exit code
-		p.exit <- cmd.ProcessState.ExitCode()
-	}()
-	return p, cmd
 }
 
 func (p *process) get(t *testing.T, path string) int {
@@ -91,19 +45,40 @@ func (p *process) get(t *testing.T, path string) int {
 // await polls the path until the API answers with the status.
 func (p *process) await(t *testing.T, path string, status int) {
 	t.Helper()
-	must.Hold(t, fmt.Sprint(path, " answers ", status), 10*time.Second, func() bool { return p.get(t, path) == status })
+	must.Await(t, path, 20*time.Second, func() error {
+		response, err := must.Client.Get("http://" + p.addr + path)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		if response.StatusCode != status {
+			err = fmt.Errorf("answers %d, want %d", response.StatusCode, status)
+		}
+		return err
+	})
+}
+
+// end sends a signal, and waits until the API accepts no more connections.
+func (p *process) end(t *testing.T, sig os.Signal) {
+	t.Helper()
+	must.OK(t, p.Process.Signal(sig))
+	must.Hold(t, "the API accepts no connections", 10*time.Second, func() bool {
+		c, err := net.Dial("tcp", p.addr)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
 }
 
 // wantExit waits until the API has ended, and compares its exit code with want.
 func (p *process) wantExit(t *testing.T, want int) {
 	t.Helper()
-	select {
-	case code := <-p.exit:
-		if code != want {
-			t.Errorf("exit code %d, want %d", code, want)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("it does not end")
+	timeout := time.AfterFunc(20*time.Second, func() { _ = p.Process.Kill() })
+	defer timeout.Stop()
+	_ = p.Wait() // the error only repeats the exit code
+	if code := p.ProcessState.ExitCode(); code != want {
+		t.Errorf("exit code %d, want %d", code, want)
 	}
 }
 
