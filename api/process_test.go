@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
@@ -20,6 +21,7 @@ import (
 type process struct {
 	*exec.Cmd
 	addr string
+	log  localpod.Output
 }
 
 // start runs the API as a process. A command such as nohup gets the path of the API as its last argument.
@@ -27,12 +29,15 @@ func start(t *testing.T, command ...string) *process {
 	t.Helper()
 	pod, _ := podtest.Shared(t)
 	p := &process{Cmd: podtest.Command(t, pod), addr: fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)}
-	p.Env = append(p.Env, "LISTEN_ADDR="+p.addr)
+	p.Env, p.Stderr = append(p.Env, "LISTEN_ADDR="+p.addr), &p.log
 	if len(command) > 0 {
 		p.Path, p.Args = must.Get(exec.LookPath(command[0]))(t), append(command, p.Path)
 	}
 	must.OK(t, p.Start())
 	p.await(t, "/readyz", http.StatusOK)
+	if !strings.Contains(p.log.String(), `"msg":"listening","addr":"`+p.addr+`"`) {
+		t.Errorf("the log does not name the address: %s", &p.log)
+	}
 	return p
 }
 
@@ -78,7 +83,7 @@ func (p *process) wantExit(t *testing.T, want int) {
 	defer timeout.Stop()
 	_ = p.Wait() // the error only repeats the exit code
 	if code := p.ProcessState.ExitCode(); code != want {
-		t.Errorf("exit code %d, want %d", code, want)
+		t.Errorf("exit code %d, want %d: %s", code, want, &p.log)
 	}
 }
 
