@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ func start(t *testing.T, command ...string) *process {
 	p := &process{Cmd: podtest.Command(t, pod), addr: fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)}
 	p.Env, p.Stderr = append(p.Env, "LISTEN_ADDR="+p.addr), &p.log
 	if len(command) > 0 {
-		p.Path, p.Args = must.Get(exec.LookPath(command[0]))(t), append(command, p.Path)
+		p.Args = slices.Concat(command, p.Args)
+		p.Path = must.Get(exec.LookPath(command[0]))(t)
 	}
 	must.OK(t, p.Start())
 	p.await(t, "/readyz", http.StatusOK)
