@@ -38,9 +38,6 @@ func (c *connection) Err() error {
 // dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, dial tries up
 // to eight times, because the next connection most likely leads to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
-	if silent, ok := ctx.Value(silentKey{}).(*bool); ok && *silent {
-		return nil, fmt.Errorf("no answer to PING: %w", os.ErrDeadlineExceeded)
-	}
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
 			break

@@ -95,34 +95,27 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 
 // get returns a usable connection of the pool, after a test or a new handshake. The caller of get must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
-	var silent bool
-	c, err := p.GetContext(context.WithValue(ctx, silentKey{}, &silent))
+	c, err := p.GetContext(ctx)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errNotSent, err)
 	}
 	return c, err
 }
 
-// silentKey is the key of a *bool in the context of one call of get. It is true once a server did not answer PING in time. dial then returns
-// an error at once, so that enough of the caller's time is left for another server.
-type silentKey struct{}
-
 // test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and takes another idle
 // connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped during
-// this time, Redis has closed the connection.
+// this time, Redis has closed the connection. test waits no longer for Redis than a handshake, so that a caller of a silent server has time
+// left for another server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
 	}
-	timeout := p.replyTimeout(ctx)
-	_, err := redis.DoWithTimeout(c, timeout, "PING")
-	if silent, ok := ctx.Value(silentKey{}).(*bool); ok {
-		*silent = errors.Is(err, os.ErrDeadlineExceeded)
+	_, err := redis.DoWithTimeout(c, min(p.options.DialTimeout, p.replyTimeout(ctx)), "PING")
+	if err == nil || isReply(err, "") {
+		return nil // a server that refuses PING is up, and its reply to the command will explain more
 	}
-	if err = p.handleError(err, timeout); errors.Is(err, guestbook.ErrUnknown) {
-		return err
-	}
-	return nil // a server that refuses PING is up, and its reply to the command will explain more
+	p.discardConnections()
+	return err
 }
 
 // replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline.
