@@ -43,7 +43,7 @@ func main() {
 const drainSignal = syscall.SIGUSR1
 
 // run runs the operator's command in args. If args is empty, run serves HTTP until a signal ends the API. The exit code is 0 if all
-// requests under way were answered, 1 for an error or a second signal, 2 for wrong arguments. run writes the log to stderr as JSON lines.
+// requests under way were answered, 1 for an error, 2 for wrong arguments. run writes the log to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":
@@ -128,24 +128,14 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 			draining = sig == drainSignal
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // time for the requests under way
+	signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // a second signal ends the process at once
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	finished := make(chan error, 1)
-	go func() { finished <- httpServer.Shutdown(ctx) }()
-	for {
-		select {
-		case err := <-finished:
-			if !errors.Is(err, context.DeadlineExceeded) {
-				return err
-			}
-			log.Warn("a request did not arrive whole in time: its connection is closed")
-			return httpServer.Close()
-		case sig := <-signals:
-			if sig != drainSignal {
-				return errors.Join(fmt.Errorf("second signal: %s", sig), httpServer.Close())
-			}
-		}
+	if err = httpServer.Shutdown(ctx); errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("a request did not arrive whole in time: its connection is closed")
+		err = httpServer.Close()
 	}
+	return err
 }
 
 // newMetrics returns a Prometheus registry with the metrics of the Go runtime, the process and the build.
