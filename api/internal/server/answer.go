@@ -19,7 +19,7 @@ import (
 type answer struct {
 	command string // the label "command" of the request's metrics; if empty, the label is "invalid"
 	status  int    // HTTP status; zero: 200
-	body    []byte // JSON; read-only, because several requests may share the slice
+	body    []byte // JSON; read-only, because several requests may share the slice; nil: the handler has taken the connection over
 	release func() // respond calls release after writing body; may be nil
 }
 
@@ -39,10 +39,10 @@ func (s *Server) respond(handle handler) http.HandlerFunc {
 		status := max(a.status, http.StatusOK)
 		if err != nil {
 			status = s.writeError(w, err)
-		} else {
+		} else if a.body != nil {
 			writeJSON(w, status, a.body)
 		}
-		s.observe(cmp.Or(a.command, "invalid"), status, time.Since(start))
+		s.durations.WithLabelValues(cmp.Or(a.command, "invalid"), strconv.Itoa(status)).Observe(time.Since(start).Seconds())
 	}
 }
 
@@ -132,9 +132,4 @@ func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 		}
 	}
 	return durations
-}
-
-// observe adds one answered request to the histogram of durations.
-func (s *Server) observe(command string, status int, took time.Duration) {
-	s.durations.WithLabelValues(command, strconv.Itoa(status)).Observe(took.Seconds())
 }

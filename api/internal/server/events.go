@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,26 +16,19 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// events sends the new entries of a guestbook to the client as server-sent events
-// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
-	if err := s.follow(w, r, start); err != nil {
-		s.observe("events", s.writeError(w, err), time.Since(start))
-	}
-}
-
 // fromEnd stands for a missing parameter "after" of a request. Without the parameter "after", an event stream sends only entries that are
 // posted later.
 const fromEnd = int64(-2)
 
-// follow starts an event stream after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request has
-// neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The function follow takes the TCP connection over
-// from net/http and returns, while another goroutine goes on writing the event stream. net/http itself would keep buffers and two
-// goroutines for each event stream.
-func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time) error {
+// events starts to send the entries of a guestbook as server-sent events
+// (https://html.spec.whatwg.org/multipage/server-sent-events.html). The event stream starts after the entry whose id is in the header
+// Last-Event-ID or in the parameter "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of
+// the guestbook. events takes the TCP connection over from net/http and returns, while another goroutine goes on writing the event stream.
+// net/http itself would keep buffers and two goroutines for each event stream.
+func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
+	start, a := time.Now(), answer{command: "events"}
 	if r.Method != http.MethodGet {
-		return methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
+		return a, methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, and repeats the first "after" in the URL
@@ -43,22 +37,15 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	key, err := s.bookKey(params)
 	after := fromEnd
 	if err := cmp.Or(err, number(params, "after", &after, -1, maxID)); err != nil {
-		return err
+		return a, err
 	}
-	ctx, cancel := s.storeContext()
-	defer cancel()
 	end, err := s.Store.End(ctx, key)
 	if err != nil {
-		return err
+		return a, err
 	}
-	t, err := s.hub.subscribe(key, end)
+	t, conn, err := s.hub.subscribe(key, end, w)
 	if err != nil {
-		return err
-	}
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		s.hub.unsubscribe(t, nil)
-		return err
+		return a, err
 	}
 	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // fails only if the connection is closed, and then Write fails as well
 	header := w.Header()
@@ -68,20 +55,17 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, start time.Time)
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(head)                  // a write to a bytes.Buffer does not fail
 	head.WriteString("\r\nretry: 1000\n\n") // if the event stream breaks off, the browser reconnects after a second
-	s.observe("events", http.StatusOK, time.Since(start))
+	position := t.last.Load().to
+	if after != fromEnd {
+		position = guestbook.AfterEntry(after)
+	}
 	go func() {
 		defer s.logPanic()
 		defer s.hub.unsubscribe(t, conn)
-		defer conn.Close()
-		position := t.latest().to
-		if after != fromEnd {
-			position = guestbook.AfterEntry(after)
-		}
-		t.add(conn)
 		_ = stream(conn, t, head.Bytes(), position) // an error means that the browser has disconnected
 		s.lifetimes.Observe(time.Since(start).Seconds())
 	}()
-	return nil
+	return a, nil
 }
 
 // stream writes the head of the response, and then an event for each entry that follows the position. stream returns when the API or the

@@ -55,9 +55,9 @@ type hub struct {
 	behind  *semaphore.Weighted // bytes that are being sent to viewers that have missed entries
 	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
-	mu     sync.Mutex        // guards the fields below, and the fields of each topic
-	topics map[string]*topic // maps the Redis key of a guestbook to its topic
-	users  int               // number of viewers of all topics
+	mu      sync.Mutex        // guards the fields below, and the viewers of each topic
+	topics  map[string]*topic // maps the Redis key of a guestbook to its topic
+	viewers int               // number of viewers of all topics
 }
 
 // topic is a guestbook that has viewers. One goroutine polls the guestbook, and wakes all viewers of the topic when the guestbook has
@@ -66,9 +66,8 @@ type topic struct {
 	hub     *hub
 	key     string
 	stop    context.CancelFunc
-	users   int
-	viewers map[net.Conn]struct{} // the connections of the viewers that poll wakes
-	last    step
+	viewers map[net.Conn]struct{}
+	last    atomic.Pointer[step] // the last change of the guestbook that poll has found
 }
 
 // step is a change of a guestbook between two polls. A viewer that has received all entries up to the position "from" gets the text of the
@@ -83,41 +82,48 @@ func newHub(o Options) *hub {
 	promauto.With(o.Metrics).NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_event_viewers", Help: "Open event streams."}, func() float64 {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		return float64(h.users)
+		return float64(h.viewers)
 	})
 	return h
 }
 
-// subscribe returns the topic of a guestbook. If the guestbook has no viewers yet, subscribe adds a topic. The parameter end is the end of
-// the guestbook, from which a new topic begins to poll. A caller of subscribe must call unsubscribe later, unless subscribe returns an
-// error.
-func (h *hub) subscribe(key string, end guestbook.Position) (*topic, error) {
+// subscribe makes the connection of w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook has no viewers yet,
+// subscribe adds a topic. The parameter end is the end of the guestbook, from which a new topic begins to poll. A caller of subscribe must
+// call unsubscribe later, unless subscribe returns an error.
+func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[key]
 	switch {
 	case h.drained.Load():
-		return nil, &requestError{http.StatusServiceUnavailable, "this pod is about to stop: connect again"}
-	case h.users == maxViewers || t == nil && len(h.topics) == maxTopics:
-		return nil, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
-	case t == nil:
+		return nil, nil, &requestError{http.StatusServiceUnavailable, "this pod is about to stop: connect again"}
+	case h.viewers == maxViewers || t == nil && len(h.topics) == maxTopics:
+		return nil, nil, &requestError{http.StatusServiceUnavailable, "too many are watching already: try again later"}
+	}
+	viewer, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if t == nil {
 		ctx, stop := context.WithCancel(context.Background())
-		t = &topic{hub: h, key: key, stop: stop, viewers: map[net.Conn]struct{}{}, last: step{from: end, to: end}}
+		t = &topic{hub: h, key: key, stop: stop, viewers: map[net.Conn]struct{}{}}
+		t.last.Store(&step{from: end, to: end})
 		h.topics[key] = t
 		go t.run(ctx)
 	}
-	h.users++
-	t.users++
-	return t, nil
+	t.viewers[viewer] = struct{}{}
+	h.viewers++
+	return t, viewer, nil
 }
 
-// unsubscribe removes the viewer from the topic. When the last viewer of a topic leaves, unsubscribe stops and removes the topic.
+// unsubscribe closes the viewer's connection, and removes the viewer from the topic. When the last viewer of a topic leaves, unsubscribe
+// stops and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
+	viewer.Close()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(t.viewers, viewer)
-	h.users--
-	if t.users--; t.users == 0 {
+	h.viewers--
+	if delete(t.viewers, viewer); len(t.viewers) == 0 {
 		t.stop()
 		delete(h.topics, t.key)
 	}
@@ -159,7 +165,7 @@ func (o Options) logPanic() {
 // maxBytesPerSecond. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	defer t.hub.logPanic()
-	before := t.latest().to
+	before := t.last.Load().to
 	text, to, err := t.read(before, 0)
 	if errors.Is(err, guestbook.ErrNoEntry) {
 		text, err = resetEvent(to.ID), nil
@@ -167,29 +173,13 @@ func (t *topic) poll() (sent int) {
 	if err != nil || to == before {
 		return 0
 	}
+	t.last.Store(&step{before, to, text})
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
-	t.last = step{before, to, text}
 	for viewer := range t.viewers {
 		_ = viewer.SetReadDeadline(time.Now()) // fails only if the connection is closed, and then Read fails as well
 	}
 	return len(text) * len(t.hub.topics)
-}
-
-// latest returns the last change of the guestbook that poll has found.
-func (t *topic) latest() step {
-	t.hub.mu.Lock()
-	defer t.hub.mu.Unlock()
-	return t.last
-}
-
-// add registers the viewer's connection, so that poll wakes the viewer when the guestbook has changed.
-func (t *topic) add(viewer net.Conn) {
-	t.hub.mu.Lock()
-	defer t.hub.mu.Unlock()
-	if t.viewers[viewer] = struct{}{}; t.hub.drained.Load() {
-		viewer.Close()
-	}
 }
 
 // read returns the events that follow a position in the guestbook, one event for each entry that Store.After returns.
@@ -206,10 +196,10 @@ func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to g
 // send writes the events that follow a viewer's position to the viewer. send returns the viewer's new position and the number of bytes
 // sent.
 func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
-	last := t.latest()
+	last := t.last.Load()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {
 		time.Sleep(pollInterval)
-		last = t.latest()
+		last = t.last.Load()
 	}
 	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // err stays ErrNoEntry if the viewer's position is beyond the end of the guestbook
 	switch {

@@ -88,7 +88,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 
 		// The next URLs serve single entries, event streams and the description of the API.
 		"/guestbook/entries":          s.respond(s.entries),
-		"GET /guestbook/events":       s.events,
+		"GET /guestbook/events":       s.respond(s.events),
 		"GET /guestbook/openapi.json": constant(openAPI),
 
 		// The next URLs are for Kubernetes and Prometheus. nginx does not pass requests for /healthz, /readyz and /metrics on to the API.
