@@ -42,7 +42,7 @@ func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options
 	redis := store.New(store.Options{
 		MasterAddr: fmt.Sprintf("127.0.0.1:%d", master),
 		SlaveAddr:  fmt.Sprintf("127.0.0.1:%d", slave),
-		PoolSize:   4, DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
+		PoolSize:   4, TLS: podtest.TLS(nil), DialTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second,
 		Log: log, Metrics: metrics,
 	})
 	t.Cleanup(func() { redis.Close() })

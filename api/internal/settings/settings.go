@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -27,29 +26,24 @@ import (
 // Settings is the whole configuration of the API. An environment variable that is empty counts as not set. No setting is called
 // <SERVICE>_PORT, because Kubernetes sets variables with such names in every pod, to the addresses of Services.
 type Settings struct {
-	GetHostsFrom      string      `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
-	MasterHost        string      `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name; redis-leader in another edition"`
-	SlaveHost         string      `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name; redis-replica or redis-follower in other editions"`
-	MasterServiceHost string      `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"the master's host; Kubernetes sets it"`
-	SlaveServiceHost  string      `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"the slaves' host; Kubernetes sets it"`
-	MasterAddr        string      `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master; overrides GET_HOSTS_FROM"`
-	SlaveAddr         string      `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves; overrides GET_HOSTS_FROM"`
-	Username          string      `envconfig:"REDIS_USERNAME" desc:"user of Redis's ACL"`
-	Password          string      `envconfig:"REDIS_PASSWORD" desc:"password of master and slaves"`
-	Database          int         `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
-	WaitSlaves        int         `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
-	UseTLS            bool        `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
-	TLSCAFile         string      `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of certificate authorities, read for each connection; empty: the system's"`
-	TLSServerName     string      `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name in Redis's certificate; empty: the address's host"`
-	Key               string      `envconfig:"GUESTBOOK_KEY" desc:"the only key that is served, whatever requests name; empty: each request names one"`
-	AllowedKeys       []string    `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all keys in Redis"`
-	ListenAddr        string      `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
-	LogLevel          slog.Level  `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
-	TLS               *tls.Config `ignored:"true"` // made from the variables REDIS_TLS…; nil: no TLS.
-	// RootCAs reads the file REDIS_TLS_CA_FILE again for each connection, because the file changes when Redis's certificate is renewed.
-	// RootCAs returns the certificate authorities in the file, or the previous authorities if the file cannot be read. RootCAs is nil if
-	// REDIS_TLS_CA_FILE is not set.
-	RootCAs func() *x509.CertPool `ignored:"true"`
+	GetHostsFrom      string     `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
+	MasterHost        string     `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name; redis-leader in another edition"`
+	SlaveHost         string     `envconfig:"REDIS_SLAVE_HOST" default:"redis-slave" desc:"the slaves' DNS name; redis-replica or redis-follower in other editions"`
+	MasterServiceHost string     `envconfig:"REDIS_MASTER_SERVICE_HOST" desc:"the master's host; Kubernetes sets it"`
+	SlaveServiceHost  string     `envconfig:"REDIS_SLAVE_SERVICE_HOST" desc:"the slaves' host; Kubernetes sets it"`
+	MasterAddr        string     `envconfig:"REDIS_MASTER_ADDR" desc:"host:port of the master; overrides GET_HOSTS_FROM"`
+	SlaveAddr         string     `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves; overrides GET_HOSTS_FROM"`
+	Username          string     `envconfig:"REDIS_USERNAME" desc:"user of Redis's ACL"`
+	Password          string     `envconfig:"REDIS_PASSWORD" desc:"password of master and slaves"`
+	Database          int        `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
+	WaitSlaves        int        `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
+	UseTLS            bool       `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
+	TLSCAFile         string     `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of certificate authorities, read for each connection; empty: the system's"`
+	TLSServerName     string     `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name in Redis's certificate; empty: the address's host"`
+	Key               string     `envconfig:"GUESTBOOK_KEY" desc:"the only key that is served, whatever requests name; empty: each request names one"`
+	AllowedKeys       []string   `envconfig:"ALLOWED_KEYS" desc:"comma-separated keys that requests may name; empty: all keys in Redis"`
+	ListenAddr        string     `envconfig:"LISTEN_ADDR" default:":8080" desc:"address to listen on"`
+	LogLevel          slog.Level `envconfig:"LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 }
 
 // RequestTimeout bounds the total time of all calls to Redis that one HTTP request makes.
@@ -59,7 +53,7 @@ const RequestTimeout = 2 * time.Second
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
-		WaitSlaves: s.WaitSlaves, TLS: s.TLS, RootCAs: s.RootCAs, Log: log, Metrics: metrics,
+		WaitSlaves: s.WaitSlaves, TLS: s.TLS, Log: log, Metrics: metrics,
 		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
 		DialTimeout:  500 * time.Millisecond, // if a slave does not answer, there is time left to ask the master
 		WriteTimeout: 500 * time.Millisecond,
@@ -84,7 +78,8 @@ func Load() (*Settings, error) {
 	var masterErr, slaveErr error
 	s.MasterAddr, masterErr = s.address("MASTER", s.MasterAddr, s.MasterHost, s.MasterServiceHost)
 	s.SlaveAddr, slaveErr = s.address("SLAVE", s.SlaveAddr, s.SlaveHost, s.SlaveServiceHost)
-	return &s, cmp.Or(masterErr, slaveErr, s.check(), s.loadTLS())
+	_, tlsErr := s.TLS()
+	return &s, cmp.Or(masterErr, slaveErr, s.check(), tlsErr)
 }
 
 // expected maps a Go type to a description of the type's valid values, for error messages.
@@ -149,33 +144,25 @@ func isPort(s string) bool {
 	return err == nil
 }
 
-// loadTLS sets the fields TLS and RootCAs from the settings REDIS_TLS….
-func (s *Settings) loadTLS() error {
+// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not set. The store calls TLS for each connection,
+// because the file REDIS_TLS_CA_FILE changes when Redis's certificate is renewed.
+func (s *Settings) TLS() (*tls.Config, error) {
 	if !s.UseTLS {
-		return nil
+		return nil, nil
 	}
-	s.TLS = &tls.Config{ServerName: s.TLSServerName, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{ServerName: s.TLSServerName, MinVersion: tls.VersionTLS12}
 	if s.TLSCAFile == "" {
-		return nil
+		return config, nil
 	}
 	pem, err := os.ReadFile(s.TLSCAFile)
 	if err != nil {
-		return invalid("REDIS_TLS_CA_FILE", "a file to read: "+err.Error())
+		return nil, invalid("REDIS_TLS_CA_FILE", "a file to read: "+err.Error())
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, invalid("REDIS_TLS_CA_FILE", "a file of certificates in PEM form")
 	}
-	var last atomic.Pointer[x509.CertPool]
-	last.Store(roots)
-	s.RootCAs = func() *x509.CertPool {
-		pem, err := os.ReadFile(s.TLSCAFile)
-		if renewed := x509.NewCertPool(); err == nil && renewed.AppendCertsFromPEM(pem) {
-			last.Store(renewed)
-		}
-		return last.Load()
-	}
-	return nil
+	return config, nil
 }
 
 // Usage writes a table of all settings to w.

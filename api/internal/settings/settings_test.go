@@ -53,8 +53,8 @@ func TestValues(t *testing.T) {
 		{"a newline is not part of an address", map[string]string{"REDIS_MASTER_ADDR": "redis:6379\r\n", "REDIS_DB": "\n"}, redis, "redis:6379 redis-slave:6379"},
 		{"a newline is not part of a name", map[string]string{"REDIS_USERNAME": "api\n", "REDIS_PASSWORD": "hunter2"}, func(s *Settings) string { return s.Username }, "api"},
 		{"the API listens on port 8080", nil, func(s *Settings) string { return s.ListenAddr }, ":8080"},
-		{"without TLS", nil, func(s *Settings) string { return fmt.Sprint(s.TLS) }, "<nil>"},
-		{"with TLS", map[string]string{"REDIS_TLS": "true", "REDIS_TLS_SERVER_NAME": "redis.example"}, func(s *Settings) string { return s.TLS.ServerName }, "redis.example"},
+		{"without TLS", nil, func(s *Settings) string { return fmt.Sprint(s.UseTLS) }, "false"},
+		{"with TLS", map[string]string{"REDIS_TLS": "true", "REDIS_TLS_SERVER_NAME": "redis.example"}, func(s *Settings) string { return must.Get(s.TLS())(t).ServerName }, "redis.example"},
 		{"blanks around allowed keys are none", map[string]string{"ALLOWED_KEYS": "messages, other"}, func(s *Settings) string { return s.AllowedKeys[1] }, "other"},
 		{"one key may be allowed and served", map[string]string{"GUESTBOOK_KEY": "guestbook", "ALLOWED_KEYS": "guestbook"}, func(s *Settings) string { return s.Key }, "guestbook"},
 	} {

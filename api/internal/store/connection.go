@@ -50,15 +50,15 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	o := p.options
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
-	if o.TLS != nil && o.RootCAs != nil {
-		o.TLS = o.TLS.Clone()
-		o.TLS.RootCAs = o.RootCAs()
+	config, err := o.TLS()
+	if err != nil {
+		return nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	timeout := max(time.Until(deadline), 1) // with a timeout of 0, redigo would wait forever
 	dialedAt := uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", p.addr,
-		redis.DialUseTLS(o.TLS != nil), redis.DialTLSConfig(o.TLS), redis.DialTLSHandshakeTimeout(timeout),
+		redis.DialUseTLS(config != nil), redis.DialTLSConfig(config), redis.DialTLSHandshakeTimeout(timeout),
 		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),
 		redis.DialReadTimeout(timeout), redis.DialWriteTimeout(o.WriteTimeout),
 	)
@@ -71,10 +71,10 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	var network *net.OpError
 	switch {
 	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.Is(err, errNoMaster), errors.As(err, new(*tls.CertificateVerificationError)),
-		errors.As(err, &network) && network.Op == "dial", o.TLS == nil && errors.Is(err, os.ErrDeadlineExceeded):
+		errors.As(err, &network) && network.Op == "dial", config == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, mapError(err) // the error names its cause, so it needs no hint about TLS
 	}
-	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, o.TLS != nil)
+	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, config != nil)
 }
 
 // handshake returns nil if the Redis at the other end of the connection can be used. A slave that was never in sync with its master

@@ -52,7 +52,7 @@ func open(t testing.TB, pod *localpod.Pod, change ...func(*store.Options)) fixtu
 	t.Helper()
 	f := fixture{metrics: prometheus.NewRegistry(), log: new(localpod.Output)}
 	o := store.Options{
-		MasterAddr: address(pod.Ports.Master), SlaveAddr: address(pod.Ports.Slave), PoolSize: 4,
+		MasterAddr: address(pod.Ports.Master), SlaveAddr: address(pod.Ports.Slave), PoolSize: 4, TLS: podtest.TLS(nil),
 		DialTimeout: 2 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 2 * time.Second,
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Metrics: f.metrics,
 	}

@@ -47,7 +47,7 @@ func startSecureRedis(t *testing.T) secureRedis {
 
 func (r secureRedis) overTLS(o *store.Options) {
 	o.MasterAddr, o.SlaveAddr = address(r.tls.Master), address(r.tls.Slave)
-	o.TLS = r.Trust(name)
+	o.TLS = podtest.TLS(r.Trust(name))
 }
 
 func TestPasswordUserAndTLS(t *testing.T) {
@@ -61,7 +61,11 @@ func TestPasswordUserAndTLS(t *testing.T) {
 		"user":              func(o *store.Options) { o.Username, o.Password = "api", secretPart },
 		"password over TLS": func(o *store.Options) { r.overTLS(o); o.Password = secret },
 		"user over TLS":     func(o *store.Options) { r.overTLS(o); o.Username, o.Password = "api", secretPart },
-		"TLS 1.2":           func(o *store.Options) { r.overTLS(o); o.Password = secret; o.TLS.MaxVersion = tls.VersionTLS12 },
+		"TLS 1.2": func(o *store.Options) {
+			r.overTLS(o)
+			o.Password = secret
+			must.Get(o.TLS())(t).MaxVersion = tls.VersionTLS12
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := open(t, r.Pod, change)
@@ -149,7 +153,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			s := open(t, r.Pod, func(o *store.Options) {
-				o.MasterAddr, o.SlaveAddr, o.Username, o.Password, o.TLS, o.DialTimeout = c.addr, c.addr, c.username, c.password, c.tls, 10*time.Second
+				o.MasterAddr, o.SlaveAddr, o.Username, o.Password, o.TLS, o.DialTimeout = c.addr, c.addr, c.username, c.password, podtest.TLS(c.tls), 10*time.Second
 				if c.addr == plain && c.tls != nil {
 					o.DialTimeout = 300 * time.Millisecond // soon, because a server without TLS waits for more bytes
 				}

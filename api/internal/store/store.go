@@ -8,7 +8,6 @@ package store
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,17 +24,14 @@ type Options struct {
 	MasterAddr, SlaveAddr string // host:port
 	Username, Password    string // for master and slave; empty: none
 	Database              int
-	PoolSize              int           // largest number of connections to the master, and to the slaves
-	WaitSlaves            int           // number of slaves that must confirm a write; 0: none
-	DialTimeout           time.Duration // for dialing Redis and the handshake
-	ReadTimeout           time.Duration // for a reply of Redis
-	WriteTimeout          time.Duration // for sending a command
-	TLS                   *tls.Config   // nil: no TLS.
-	// RootCAs returns the certificate authorities that a new connection trusts. If RootCAs is nil, a new connection trusts the
-	// authorities in the field TLS.
-	RootCAs func() *x509.CertPool
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
+	PoolSize              int                         // largest number of connections to the master, and to the slaves
+	WaitSlaves            int                         // number of slaves that must confirm a write; 0: none
+	DialTimeout           time.Duration               // for dialing Redis and the handshake
+	ReadTimeout           time.Duration               // for a reply of Redis
+	WriteTimeout          time.Duration               // for sending a command
+	TLS                   func() (*tls.Config, error) // called for each connection; returns nil without an error: no TLS
+	Log                   *slog.Logger
+	Metrics               prometheus.Registerer
 }
 
 // Store is safe for concurrent use. Every method of Store needs a context with a deadline, and returns by the context's deadline.

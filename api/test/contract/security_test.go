@@ -96,13 +96,12 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	expect(t, write, 200, updated)
 	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 
-	// While the CA file is empty or missing, the API trusts the last authority that it read.
-	nothing := filepath.Join(volume, "empty")
-	must.OK(t, os.WriteFile(nothing, nil, 0o600))
-	for _, to := range []string{nothing, filepath.Join(volume, "nowhere")} {
-		point(to)
-		restart(renewed)
-		expect(t, write, 200, updated)
+	// While the CA file is missing, the API opens no connection, and /readyz names the file.
+	point(filepath.Join(volume, "nowhere"))
+	restart(renewed)
+	expect(t, write, 503, "")
+	if _, ready := must.Fetch(t, pod.APIURL()+"/readyz"); !strings.Contains(ready, "REDIS_TLS_CA_FILE=") {
+		t.Errorf("/readyz answers %s", ready)
 	}
 	point(old.File)
 	restart(old)

@@ -65,6 +65,11 @@ func (a *Authority) Trust(name string) *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}
 }
 
+// TLS returns the option TLS of a store that uses the configuration for each connection. If config is nil, the store speaks no TLS.
+func TLS(config *tls.Config) func() (*tls.Config, error) {
+	return func() (*tls.Config, error) { return config, nil }
+}
+
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	return must.Get(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
