@@ -8,8 +8,8 @@ package guestbook
 import (
 	"bytes"
 	"errors"
-	"regexp"
 	"strings"
+	"unicode"
 )
 
 // DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook that Redis stores under DefaultKey.
@@ -74,24 +74,21 @@ func Decode(raw string) string {
 	return decoder.Replace(raw)
 }
 
-// blank matches a text that has only invisible characters: white space, control characters, ignorable characters (Unicode 17:
-// White_Space, general category Cc, Default_Ignorable_Code_Point), the Braille pattern without dots, and U+FFF9 to U+FFFC, for which
-// browsers draw nothing. The page's JavaScript has the same list of invisible characters.
-var blank = regexp.MustCompile(`^[\x00- \x7f-\xa0\xad\x{34f}\x{61c}\x{115f}\x{1160}\x{1680}\x{17b4}\x{17b5}\x{180b}-\x{180f}` +
-	`\x{2000}-\x{200f}\x{2028}-\x{202f}\x{205f}-\x{206f}\x{2800}\x{3000}\x{3164}\x{fe00}-\x{fe0f}\x{feff}\x{ffa0}` +
-	`\x{fff0}-\x{fffc}\x{1bca0}-\x{1bca3}\x{1d173}-\x{1d17a}\x{e0000}-\x{e0fff}]*$`)
-
 // IsBlank reports whether a text has no visible character.
-func IsBlank(text string) bool {
-	for i := range len(text) { // a text of only ASCII characters does not need the slow regular expression
-		switch c := text[i]; {
-		case c >= 0x80:
-			return blank.MatchString(text[i:])
-		case c > ' ' && c < 0x7f:
-			return false
-		}
+func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
+
+// isVisible reports whether a browser draws the character. White space, control characters, ignorable characters, the Braille pattern
+// without dots, and U+FFF9 to U+FFFC are invisible. The page's JavaScript has the same list of invisible characters. isVisible derives the
+// ignorable characters from Go's tables, as Unicode derives the property Default_Ignorable_Code_Point.
+func isVisible(c rune) bool {
+	switch {
+	case c < 0x7f: // ASCII needs no tables, which take longer
+		return c > ' '
+	case unicode.In(c, unicode.Prepended_Concatenation_Mark, unicode.Egyptian_Hieroglyphs):
+		return true
 	}
-	return true
+	return c != '\u2800' && c != '\ufffc' &&
+		!unicode.In(c, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 // Position is the place after an entry in a guestbook.
