@@ -3,8 +3,8 @@
 package php
 
 import (
-	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -91,9 +91,8 @@ func unescape(s string) string {
 		case c == '+':
 			c = ' '
 		case c == '%' && i+2 < len(s):
-			var decoded [1]byte
-			if _, err := hex.Decode(decoded[:], []byte(s[i+1:i+3])); err == nil {
-				c = decoded[0]
+			if decoded, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				c = byte(decoded)
 				i += 2
 			}
 		}

@@ -103,9 +103,7 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
 	// The header Date is omitted, because nginx adds a Date to every answer.
 	header["Content-Type"], header["Date"] = contentType, nil
-	if len(body) > 2048 { // net/http sets Content-Length only for shorter bodies, and sends longer bodies in chunks
-		header.Set("Content-Length", strconv.Itoa(len(body)))
-	}
+	header.Set("Content-Length", strconv.Itoa(len(body))) // net/http would send a body of more than 2048 bytes in chunks
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails if the client has disconnected
 }

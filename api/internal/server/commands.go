@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -45,15 +46,9 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 
 // set stores the text of the parameter "value" in Redis, under the key that the parameter "key" names.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
-	if err := checkOrigin(r); err != nil {
-		return err
-	}
-	key, err := s.requiredKey(params)
-	if err != nil {
-		return err
-	}
-	value, err := requiredText(params, "value")
-	if err != nil {
+	key, keyErr := s.requiredKey(params)
+	value, valueErr := requiredText(params, "value")
+	if err := cmp.Or(checkOrigin(r), keyErr, valueErr); err != nil {
 		return err
 	}
 	return s.Store.Set(ctx, key, value)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,19 +37,10 @@ func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Req
 
 // postEntry appends the entry in the request's body to the guestbook, and returns the stored entry as JSON.
 func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if err := checkOrigin(r); err != nil {
-		return nil, err
-	}
-	idempotencyKey, err := readIdempotencyKey(r.Header)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := readFields(w, r)
-	if err != nil {
-		return nil, err
-	}
-	key, err := s.bookKey(fields)
-	if err != nil {
+	idempotencyKey, headerErr := readIdempotencyKey(r.Header)
+	fields, bodyErr := readFields(w, r)
+	key, keyErr := s.bookKey(fields)
+	if err := cmp.Or(checkOrigin(r), headerErr, bodyErr, keyErr); err != nil {
 		return nil, err
 	}
 	text, _ := fields.Get("text")

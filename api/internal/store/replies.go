@@ -133,12 +133,10 @@ func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
 		return len(reply) == 0
-	case int64:
-		return reply == 0
 	case []any:
 		return isEmpty(reply[len(reply)-1])
 	}
-	return reply == nil
+	return reply == int64(0)
 }
 
 // isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it follows from the data
