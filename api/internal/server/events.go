@@ -60,7 +60,6 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		position = guestbook.AfterEntry(after)
 	}
 	go func() {
-		defer s.logPanic()
 		defer s.hub.unsubscribe(t, conn)
 		_ = stream(conn, t, head.Bytes(), position) // an error means that the browser has disconnected
 		s.lifetimes.Observe(time.Since(start).Seconds())

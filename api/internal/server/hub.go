@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +64,7 @@ type hub struct {
 type topic struct {
 	hub     *hub
 	key     string
-	stop    context.CancelFunc
+	stopped atomic.Bool // true once the last viewer has left
 	viewers map[net.Conn]struct{}
 	last    atomic.Pointer[step] // the last change of the guestbook that poll has found
 }
@@ -105,11 +104,10 @@ func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWrite
 		return nil, nil, err
 	}
 	if t == nil {
-		ctx, stop := context.WithCancel(context.Background())
-		t = &topic{hub: h, key: key, stop: stop, viewers: map[net.Conn]struct{}{}}
+		t = &topic{hub: h, key: key, viewers: map[net.Conn]struct{}{}}
 		t.last.Store(&step{from: end, to: end})
 		h.topics[key] = t
-		go t.run(ctx)
+		go t.run()
 	}
 	t.viewers[viewer] = struct{}{}
 	h.viewers++
@@ -124,7 +122,7 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	defer h.mu.Unlock()
 	h.viewers--
 	if delete(t.viewers, viewer); len(t.viewers) == 0 {
-		t.stop()
+		t.stopped.Store(true)
 		delete(h.topics, t.key)
 	}
 }
@@ -142,21 +140,9 @@ func (h *hub) drain() {
 }
 
 // run polls the guestbook until the topic's last viewer has left.
-func (t *topic) run(ctx context.Context) {
-	for sent := 0; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pollInterval + time.Duration(sent)*time.Second/maxBytesPerSecond):
-			sent = t.poll()
-		}
-	}
-}
-
-// logPanic recovers and logs a panic, so that a panic in one goroutine does not end the process.
-func (o Options) logPanic() {
-	if p := recover(); p != nil {
-		o.Log.Error("panic", "error", p, "stack", string(debug.Stack()))
+func (t *topic) run() {
+	for sent := 0; !t.stopped.Load(); sent = t.poll() {
+		time.Sleep(pollInterval + time.Duration(sent)*time.Second/maxBytesPerSecond)
 	}
 }
 
@@ -164,7 +150,6 @@ func (o Options) logPanic() {
 // the number of topics. The larger this result is, the later run polls again, so that the events of all topics stay within
 // maxBytesPerSecond. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
-	defer t.hub.logPanic()
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)
 	if errors.Is(err, guestbook.ErrNoEntry) {
