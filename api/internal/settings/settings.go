@@ -116,24 +116,21 @@ func (s *Settings) address(role, addr, name, serviceHost string) (string, error)
 
 // check returns an error for a setting that can be parsed but makes no sense.
 func (s *Settings) check() error {
-	if strings.ContainsAny(s.Password, "\r\n") {
+	_, listenPort, listenErr := net.SplitHostPort(s.ListenAddr)
+	switch {
+	case strings.ContainsAny(s.Password, "\r\n"):
 		return errors.New("REDIS_PASSWORD: the Secret's password ends with a newline or has several lines: " +
 			"make it with kubectl create secret generic redis --from-literal=password=…, or with printf %s")
-	}
-	_, listenPort, listenErr := net.SplitHostPort(s.ListenAddr)
-	for _, c := range []struct {
-		ok             bool
-		name, expected string
-	}{
-		{s.Key == "" || len(s.AllowedKeys) == 0 || slices.Equal(s.AllowedKeys, []string{s.Key}), "ALLOWED_KEYS", fmt.Sprintf("no other key than GUESTBOOK_KEY=%q, which is served for every request: unset one of the two", s.Key)},
-		{listenErr == nil && isPort(listenPort), "LISTEN_ADDR", "host:port or :port, such as :8080"},
-		{s.Username == "" || s.Password != "", "REDIS_USERNAME", "REDIS_PASSWORD to be set with it"},
-		{s.Database >= 0, "REDIS_DB", "a database number, 0 or more"},
-		{s.WaitSlaves >= 0, "REDIS_WAIT_SLAVES", "a number of slaves, 0 or more"},
-	} {
-		if !c.ok {
-			return invalid(c.name, c.expected)
-		}
+	case s.Key != "" && len(s.AllowedKeys) > 0 && !slices.Equal(s.AllowedKeys, []string{s.Key}):
+		return invalid("ALLOWED_KEYS", fmt.Sprintf("no other key than GUESTBOOK_KEY=%q, which is served for every request: unset one of the two", s.Key))
+	case listenErr != nil || !isPort(listenPort):
+		return invalid("LISTEN_ADDR", "host:port or :port, such as :8080")
+	case s.Username != "" && s.Password == "":
+		return invalid("REDIS_USERNAME", "REDIS_PASSWORD to be set with it")
+	case s.Database < 0:
+		return invalid("REDIS_DB", "a database number, 0 or more")
+	case s.WaitSlaves < 0:
+		return invalid("REDIS_WAIT_SLAVES", "a number of slaves, 0 or more")
 	}
 	return nil
 }
