@@ -48,19 +48,16 @@ func uptime() int64 { return int64(time.Since(started)) }
 var started = time.Now()
 
 func newPool(role, addr string, o Options) *pool {
-	label, metrics := prometheus.Labels{"role": role}, promauto.With(o.Metrics)
+	metrics := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"role": role}, o.Metrics))
 	p := &pool{
 		role: role, addr: addr, options: o,
-		failures: newEventLog(o.Log, role, addr, "redis does not answer", "redis answers again"),
+		failures: &eventLog{log: o.Log.With("role", role, "addr", addr), began: "redis does not answer", ended: "redis answers again"},
 		durations: metrics.NewHistogram(prometheus.HistogramOpts{
-			Name: "guestbook_redis_call_duration_seconds", ConstLabels: label,
+			Name:    "guestbook_redis_call_duration_seconds",
 			Help:    "Time of one Redis command, the wait for a connection included.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 1, 2.5},
 		}),
-		errors: metrics.NewCounter(prometheus.CounterOpts{
-			Name: "guestbook_redis_errors_total", ConstLabels: label,
-			Help: "Redis commands that failed.",
-		}),
+		errors: metrics.NewCounter(prometheus.CounterOpts{Name: "guestbook_redis_errors_total", Help: "Redis commands that failed."}),
 	}
 	p.failedAt.Store(-int64(failureMemory))
 	p.Pool = &redis.Pool{
@@ -70,9 +67,9 @@ func newPool(role, addr string, o Options) *pool {
 		DialContext:         p.dial,
 		TestOnBorrowContext: p.test,
 	}
-	metrics.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "guestbook_redis_pool_connections", ConstLabels: label, Help: "Open connections.",
-	}, func() float64 { return float64(p.ActiveCount()) })
+	metrics.NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_redis_pool_connections", Help: "Open connections."}, func() float64 {
+		return float64(p.ActiveCount())
+	})
 	return p
 }
 
@@ -191,10 +188,6 @@ type eventLog struct {
 	last     error     // error of the last command; nil: the last command succeeded
 	logged   bool      // true if the current failure was logged
 	loggedAt time.Time // when a failure was logged last
-}
-
-func newEventLog(log *slog.Logger, role, addr, began, ended string) *eventLog {
-	return &eventLog{log: log.With("role", role, "addr", addr), began: began, ended: ended}
 }
 
 // update records the error of a command, which is nil if the command succeeded. update logs the beginning of a failure at most every five

@@ -45,10 +45,11 @@ type Store struct {
 
 // New returns a store that connects to Redis when it is first used.
 func New(o Options) *Store {
+	masterLog := o.Log.With("role", master, "addr", o.MasterAddr)
 	s := &Store{
 		master:        newPool(master, o.MasterAddr, o),
 		slave:         newPool(slave, o.SlaveAddr, o),
-		refusedWrites: newEventLog(o.Log, master, o.MasterAddr, "redis takes no messages", "redis takes messages again"),
+		refusedWrites: &eventLog{log: masterLog, began: "redis takes no messages", ended: "redis takes messages again"},
 		fallbacks: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
 			Name: "guestbook_redis_fallbacks_total",
 			Help: "Reads answered by the master because no slave could.",
@@ -89,12 +90,11 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 // read calls the function ask, whose argument is the pool of connections to the slave or to the master. If WaitSlaves is set, read retries
 // until the context's deadline, because another Redis may soon replace a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
-	for {
-		err := s.readOnce(ctx, ask)
-		if isAnswer(err) || s.waitSlaves == 0 || !pause(ctx) {
-			return err
-		}
+	err := s.readOnce(ctx, ask)
+	for s.waitSlaves > 0 && !isAnswer(err) && pause(ctx) {
+		err = s.readOnce(ctx, ask)
 	}
+	return err
 }
 
 // pause blocks for the time between two retries, and returns false if the context ends first.
