@@ -131,25 +131,21 @@ func (w *write) size() (size int) {
 // ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
-	for _, one := range batch {
-		_ = conn.Send(one.command, one.args...) // the function receive, below, returns the error of Send
-	}
+	commands := batch
+	wait := &write{command: "WAIT", args: []any{w.waitSlaves, timeout.Milliseconds()*3/4 + 1}} // with a timeout of 0, WAIT would wait forever
 	if w.waitSlaves > 0 {
-		_ = conn.Send("WAIT", w.waitSlaves, timeout.Milliseconds()*3/4+1) // with a timeout of 0, WAIT would wait forever
+		commands = append(commands, wait)
+	}
+	for _, one := range commands {
+		_ = conn.Send(one.command, one.args...) // ReceiveWithTimeout, below, returns the error of Send
 	}
 	_ = conn.Flush()
 	deadline := time.Now().Add(timeout)
-	receive := func() (any, error) {
-		reply, err := redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
-		return reply, w.master.handleError(err, timeout)
+	for _, one := range commands {
+		one.reply, one.err = redis.ReceiveWithTimeout(conn, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
+		one.err = w.master.handleError(one.err, timeout)
 	}
-	for i := range batch {
-		batch[i].reply, batch[i].err = receive()
-	}
-	if w.waitSlaves == 0 {
-		return
-	}
-	if slaves, err := redis.Int(receive()); err != nil || slaves < w.waitSlaves {
+	if slaves, err := redis.Int(wait.reply, wait.err); w.waitSlaves > 0 && (err != nil || slaves < w.waitSlaves) {
 		w.master.discardConnections() // another server may be the master now
 		for _, one := range batch {
 			if one.err == nil {
