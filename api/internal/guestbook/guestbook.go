@@ -42,8 +42,8 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // RefusesWrites reports whether err means that Redis refuses writes but still answers reads.
 func RefusesWrites(err error) bool {
-	refused := (*RefusedError)(nil)
-	return errors.Is(err, ErrFull) || errors.As(err, &refused) && refused.WritesOnly
+	refused, ok := errors.AsType[*RefusedError](err)
+	return ok && refused.WritesOnly || errors.Is(err, ErrFull)
 }
 
 // Entry is one message in a guestbook.

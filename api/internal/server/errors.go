@@ -35,10 +35,10 @@ var storeErrors = []struct {
 
 // statusOf returns the HTTP status and the message of the answer to a request that failed with err.
 func statusOf(err error) (status int, message string) {
-	if request := (*requestError)(nil); errors.As(err, &request) {
+	if request, ok := errors.AsType[*requestError](err); ok {
 		return request.status, request.message
 	}
-	if refused := (*guestbook.RefusedError)(nil); errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*guestbook.RefusedError](err); ok {
 		return http.StatusServiceUnavailable, refused.Reason + " (nothing was stored)"
 	}
 	for _, e := range storeErrors {

@@ -54,7 +54,7 @@ func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 // readBody returns the request's body, or an error with the status 413 if the body is longer than maxBodyBytes.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes: send less", maxBodyBytes)}
 	}
 	if err != nil {

@@ -67,7 +67,7 @@ func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()
 	if err := envconfig.Process("", &s); err != nil {
-		if parse := (*envconfig.ParseError)(nil); errors.As(err, &parse) {
+		if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
 			return nil, invalid(parse.KeyName, expected[parse.TypeName])
 		}
 		return nil, err

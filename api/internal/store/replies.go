@@ -63,8 +63,8 @@ var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
 // mapError converts an error reply of Redis to an error of the package guestbook. mapError returns every other error unchanged.
 func mapError(err error) error {
-	reply := redis.Error("")
-	if !errors.As(err, &reply) {
+	reply, ok := errors.AsType[redis.Error](err)
+	if !ok {
 		return err
 	}
 	text := inScript.ReplaceAllString(string(reply), "")
@@ -96,8 +96,8 @@ func mapError(err error) error {
 
 // isReply reports whether err is an error reply of Redis that begins with the code.
 func isReply(err error, code string) bool {
-	var reply redis.Error
-	return errors.As(err, &reply) && strings.HasPrefix(string(reply), code)
+	reply, ok := errors.AsType[redis.Error](err)
+	return ok && strings.HasPrefix(string(reply), code)
 }
 
 // The following constants are lines in Redis's reply to INFO replication.
