@@ -26,7 +26,7 @@ const fromEnd = int64(-2)
 // the guestbook. events takes the TCP connection over from net/http and returns, while another goroutine goes on writing the event stream.
 // net/http itself would keep buffers and two goroutines for each event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
-	start, a := time.Now(), answer{command: "events"}
+	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
 		return a, methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
@@ -62,7 +62,6 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	go func() {
 		defer s.hub.unsubscribe(t, conn)
 		_ = stream(conn, t, head.Bytes(), position) // an error means that the browser has disconnected
-		s.lifetimes.Observe(time.Since(start).Seconds())
 	}()
 	return a, nil
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
@@ -38,8 +37,7 @@ type Server struct {
 	longReads    *semaphore.Weighted // reads of long guestbooks under way
 	hub          *hub
 	durations    *prometheus.HistogramVec
-	lifetimes    prometheus.Histogram // durations of event streams, each of which lasts as long as its page is open
-	reached      atomic.Bool          // true once the Redis master has answered, which shows that the settings are right
+	reached      atomic.Bool // true once the Redis master has answered, which shows that the settings are right
 }
 
 // New returns a Server, and registers the Server's metrics in o.Metrics.
@@ -50,10 +48,6 @@ func New(o Options) *Server {
 		longReads:    semaphore.NewWeighted(maxLongReads),
 		hub:          newHub(o),
 		durations:    newDurations(o.Metrics),
-		lifetimes: promauto.With(o.Metrics).NewHistogram(prometheus.HistogramOpts{
-			Name: "guestbook_event_stream_duration_seconds", Help: "Time from the beginning of an event stream to its end.",
-			Buckets: []float64{1, 10, 60, 600, 3600, 6 * 3600},
-		}),
 	}
 	mux := http.NewServeMux()
 	for pattern, handle := range s.routes() {
