@@ -3,7 +3,6 @@
 package php
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,25 +11,15 @@ import (
 // parameters.
 const maxVars = 1000
 
-// Params holds the parameters of one request. If several parameters have the same name, only the last of them is used.
-type Params []Param
+// Params maps the name of each parameter of a request to its value.
+type Params map[string]Value
 
-// Param is one parameter of a request.
-type Param struct {
-	Name, Text string
+// Value is the value of a parameter.
+type Value struct {
+	Text string
 	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP makes an array of such a parameter, and an array is never
 	// equal to a string. Text is empty if Array is true.
 	Array bool
-}
-
-// Get returns the last parameter called name, and reports whether there is such a parameter.
-func (ps Params) Get(name string) (_ Param, ok bool) {
-	for _, p := range slices.Backward(ps) {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return Param{}, false
 }
 
 // ParseQuery returns the parameters of s, which is a query or a form body. ParseQuery follows PHP's parse_str (main/php_variables.c:
@@ -44,7 +33,7 @@ func (ps Params) Get(name string) (_ Param, ok bool) {
 //
 // ParseQuery returns no error, because PHP accepts every query.
 func ParseQuery(s string) Params {
-	params := make(Params, 0, 4)
+	params := Params{}
 	for vars := 0; s != "" && vars < maxVars; {
 		var pair string
 		pair, s, _ = strings.Cut(s, "&")
@@ -56,9 +45,9 @@ func ParseQuery(s string) Params {
 		switch name, array := variableName(unescape(name)); {
 		case name == "":
 		case array:
-			params = append(params, Param{Name: name, Array: true})
+			params[name] = Value{Array: true}
 		default:
-			params = append(params, Param{Name: name, Text: unescape(text)})
+			params[name] = Value{Text: unescape(text)}
 		}
 	}
 	return params

@@ -27,7 +27,7 @@ var updated = []byte(`{"message": "Updated"}`)
 // with any other cmd, such as ?cmd=get&key=…, reads the value.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
-	cmd, ok := params.Get("cmd")
+	cmd, ok := params["cmd"]
 	switch {
 	case err != nil:
 		return answer{}, err

@@ -43,15 +43,15 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := cmp.Or(checkOrigin(r), headerErr, bodyErr, keyErr); err != nil {
 		return nil, err
 	}
-	text, _ := fields.Get("text")
+	text := fields["text"].Text
 	switch {
-	case guestbook.IsBlank(text.Text):
+	case guestbook.IsBlank(text):
 		return nil, &requestError{http.StatusBadRequest, "text is missing or blank: write something"}
-	case len(text.Text) > maxTextBytes:
-		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text.Text), maxTextBytes)}
+	case len(text) > maxTextBytes:
+		return nil, &requestError{http.StatusRequestEntityTooLarge, fmt.Sprintf("the text has %d bytes: at most %d fit into an entry", len(text), maxTextBytes)}
 	}
-	id, _, err := s.Store.Append(ctx, key, idempotencyKey, text.Text)
-	return appendEntry(nil, guestbook.Entry{ID: id, Text: text.Text}), err
+	id, _, err := s.Store.Append(ctx, key, idempotencyKey, text)
+	return appendEntry(nil, guestbook.Entry{ID: id, Text: text}), err
 }
 
 // readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value of

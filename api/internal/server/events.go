@@ -32,7 +32,7 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, and repeats the first "after" in the URL
-		params = append(params, php.Param{Name: "after", Text: id})
+		params["after"] = php.Value{Text: id}
 	}
 	key, err := s.bookKey(params)
 	after := fromEnd

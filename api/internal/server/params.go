@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -29,7 +30,9 @@ func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) 
 			if err != nil {
 				return nil, err
 			}
-			params = append(php.ParseQuery(string(body)), params...)
+			fields := php.ParseQuery(string(body))
+			maps.Copy(fields, params)
+			return fields, nil
 		}
 	default:
 		return nil, methodNotAllowed(w, "GET, HEAD, POST")
@@ -85,15 +88,15 @@ func (s *Server) requiredKey(params php.Params) (string, error) {
 
 // bookKey returns the Redis key of the guestbook that the request names, or DefaultKey if the request names no key.
 func (s *Server) bookKey(params php.Params) (string, error) {
-	if _, ok := params.Get("key"); !ok {
-		params = append(params, php.Param{Name: "key", Text: guestbook.DefaultKey})
+	if _, ok := params["key"]; !ok {
+		params = php.Params{"key": {Text: guestbook.DefaultKey}}
 	}
 	return s.requiredKey(params)
 }
 
 // requiredText returns the text of the parameter called name, or an error if the request lacks the parameter.
 func requiredText(params php.Params, name string) (string, error) {
-	value, ok := params.Get(name)
+	value, ok := params[name]
 	switch {
 	case !ok:
 		return "", &requestError{http.StatusBadRequest, name + " is missing: add &" + name + "=… to the command"}
@@ -117,18 +120,18 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 		if err := json.Unmarshal(body, &object); err != nil {
 			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
 		}
-		var params php.Params
+		fields := php.Params{}
 		for name, text := range object {
-			params = append(params, php.Param{Name: name, Text: text})
+			fields[name] = php.Value{Text: text}
 		}
-		return params, nil
+		return fields, nil
 	}
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
 // number parses the query parameter called name, and stores its value in *n. If the query lacks the parameter, *n stays unchanged.
 func number(query php.Params, name string, n *int64, least, most int64) error {
-	value, ok := query.Get(name)
+	value, ok := query[name]
 	if !ok {
 		return nil
 	}

@@ -80,7 +80,7 @@ func apache(w http.ResponseWriter, status int, title, text string) {
 // guestbook answers as guestbook.php does, and reads parameters only from the query of the URL.
 func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	params := php.ParseQuery(r.URL.RawQuery)
-	cmd, ok := params.Get("cmd")
+	cmd, ok := params["cmd"]
 	if !ok {
 		w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 		fmt.Fprintf(w, "<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Transitional//EN\" \"DTD/xhtml1-transitional.dtd\">\n<title>PHP 8.2 - phpinfo()</title>%s", strings.Join(os.Environ(), "<br />"))
@@ -92,7 +92,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 	var arrays int
 	text := func(name string, line int) string {
-		value, ok := params.Get(name)
+		value, ok := params[name]
 		if !ok {
 			warn(fmt.Sprintf("Undefined array key %q", name), "/var/www/html/guestbook.php", line)
 		} else if value.Array {

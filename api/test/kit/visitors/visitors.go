@@ -179,7 +179,7 @@ func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Va
 func (v *Visitor) history(what, path, text, idempotencyKey string, outcome history.Outcome, body string) any {
 	_, query, _ := strings.Cut(path, "?")
 	params := php.ParseQuery(query)
-	key, _ := params.Get("key")
+	key := params["key"]
 	var answer struct {
 		ID      int64
 		Entries []guestbook.Entry
@@ -190,7 +190,7 @@ func (v *Visitor) history(what, path, text, idempotencyKey string, outcome histo
 	case what == "post":
 		return history.Write{Book: guestbook.DefaultKey, Text: text, Key: idempotencyKey, Outcome: outcome, ID: answer.ID}
 	case what == "set":
-		value, _ := params.Get("value")
+		value := params["value"]
 		return history.Write{Book: key.Text, Set: true, Text: value.Text, Outcome: outcome}
 	case outcome != history.Stored:
 		return nil
@@ -198,7 +198,7 @@ func (v *Visitor) history(what, path, text, idempotencyKey string, outcome histo
 		return history.Read{Book: key.Text, Seen: -1, Whole: &answer.Data}
 	}
 	read := history.Read{Book: guestbook.DefaultKey, Seen: -1, Entries: answer.Entries}
-	if seen, ok := params.Get("seen"); ok {
+	if seen, ok := params["seen"]; ok {
 		read.Seen, _ = strconv.ParseInt(seen.Text, 10, 64) // no error, because Page has written a number
 	}
 	return read
