@@ -81,11 +81,9 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 
 // drain sends drainSignal to process 1. In a container, process 1 is the API.
 func drain() error {
-	self, err := os.Stat("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	if first, err := os.Stat("/proc/1/exe"); err != nil || !os.SameFile(self, first) {
+	self, selfErr := os.Stat("/proc/self/exe")
+	first, firstErr := os.Stat("/proc/1/exe")
+	if selfErr != nil || firstErr != nil || !os.SameFile(self, first) {
 		return errors.New("process 1 is not the API: run this in the API's container, or elsewhere send the API's process a SIGUSR1")
 	}
 	return syscall.Kill(1, drainSignal)

@@ -79,11 +79,9 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 		return length - int64(len(raw)), false, err
 	}
 	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, digest(raw), idempotencySeconds))
-	if err != nil {
-		return 0, false, err
-	}
 	var record, fingerprint string
-	if _, err = redis.Scan(reply, &record, &known); err != nil {
+	_, scanErr := redis.Scan(reply, &record, &known)
+	if err := cmp.Or(err, scanErr); err != nil {
 		return 0, false, err
 	}
 	if _, err := fmt.Sscan(record, &id, &fingerprint); err != nil || fingerprint != digest(raw) {
@@ -169,10 +167,8 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 // bytesBefore runs the script window.lua, which returns a part of the guestbook and the byte offset at which this part starts.
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
-	if err == nil {
-		_, err = redis.Scan(reply, &start, &data)
-	}
-	return data, start, err
+	_, scanErr := redis.Scan(reply, &start, &data)
+	return data, start, cmp.Or(err, scanErr)
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
