@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -72,15 +71,11 @@ func readIdempotencyKey(header http.Header) (string, error) {
 // readEntries returns the page of entries that the query asks for, as JSON.
 func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
-	key, err := s.bookKey(query)
-	if err != nil {
-		return nil, err
-	}
-	before, seen, limit := int64(-1), int64(-1), int64(defaultPageEntries)
-	after := fromEnd
-	if err := errors.Join(
-		number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID), number(query, "limit", &limit, 1, maxPageEntries),
-		number(query, "after", &after, -1, maxID),
+	key, keyErr := s.bookKey(query)
+	before, seen, after, limit := int64(-1), int64(-1), fromEnd, int64(defaultPageEntries)
+	if err := cmp.Or(
+		keyErr, number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID),
+		number(query, "after", &after, -1, maxID), number(query, "limit", &limit, 1, maxPageEntries),
 	); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 // These constants limit the lines of code; raise one only deliberately. Blank lines and comments do not count, except in tests.
 const (
-	maxAPILines      = 2451 // lines of Go in api/, without tests and tools
+	maxAPILines      = 2440 // lines of Go in api/, without tests and tools
 	maxToolsLines    = 981  // lines of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // lines of one Go or Lua file of the API
