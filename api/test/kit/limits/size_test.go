@@ -15,7 +15,7 @@ import (
 // These constants limit the lines of code; raise one only deliberately. Blank lines and comments do not count, except in tests.
 const (
 	maxAPILines      = 2570 // lines of Go in api/, without tests and tools
-	maxToolsLines    = 981  // lines of Go in api/tools/
+	maxToolsLines    = 900  // lines of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // lines of one Go or Lua file of the API
 	maxTestLines     = 21_570 // lines of Go in tests and in api/test/, with blank lines and comments
