@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"golang.org/x/sync/errgroup"
 )
 
 // HA runs the scripts of k8s/ha/ as local processes: three Redis, a sentinel beside each Redis, and two proxies that connect clients
@@ -77,20 +78,17 @@ func NewHA(o HAOptions) (*HA, error) {
 		if err := os.MkdirAll(h.Disk(i), 0o755); err != nil {
 			return nil, err
 		}
-		h.Redis[i] = h.process(fmt.Sprint("redis-", i), "redis.sh", h.nodeEnv(i), func(context.Context) error { return h.ping(h.host(firstNode+i), o.Port) })
-		h.Sentinels[i] = h.process(fmt.Sprint("sentinel-", i), "sentinel.sh", h.nodeEnv(i), func(context.Context) error { return h.ping(h.host(firstNode+i), o.Port+1) })
+		h.Redis[i] = h.process(fmt.Sprint("redis-", i), "redis.sh", h.nodeEnv(i), h.pong(firstNode+i, o.Port))
+		h.Sentinels[i] = h.process(fmt.Sprint("sentinel-", i), "sentinel.sh", h.nodeEnv(i), h.pong(firstNode+i, o.Port+1))
 	}
 	for i := range h.Proxies {
 		host := h.host(firstProxy + i)
-		h.Proxies[i] = h.process(fmt.Sprint("proxy-", i), "start.sh", []string{"LISTEN=" + host, "HEALTH=" + host},
-			func(ctx context.Context) error {
-				return get(ctx, fmt.Sprintf("http://%s:%d/health", host, proxyHealth))
-			})
+		h.Proxies[i] = h.process(fmt.Sprint("proxy-", i), "start.sh", []string{"LISTEN=" + host, "HEALTH=" + host}, answers(fmt.Sprintf("http://%s:%d/health", host, proxyHealth)))
 	}
 	single := filepath.Join(o.Dir, "single")
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
-		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
+		ready: h.pong(singleNode, o.Port),
 		// Protected mode is off. In protected mode, Redis refuses clients whose address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
@@ -162,16 +160,11 @@ func (h *HA) Start(ctx context.Context) error {
 
 // StartAll starts the proxies, the sentinels and the three Redis at the same time.
 func (h *HA) StartAll(ctx context.Context) error {
-	all := h.all()
-	errs := make(chan error, len(all))
-	for _, p := range all {
-		go func() { errs <- p.Start(ctx) }()
+	var group errgroup.Group
+	for _, p := range h.all() {
+		group.Go(func() error { return p.Start(ctx) })
 	}
-	var err error
-	for range all {
-		err = errors.Join(err, <-errs)
-	}
-	return err
+	return group.Wait()
 }
 
 // Stop stops all running processes: first the proxies, then the sentinels, then the Redis servers.
@@ -234,12 +227,8 @@ func (h *HA) Healthy(context.Context) error {
 		if state["flags"] != "master" {
 			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // such as "master,failover_in_progress"
 		}
-		reply, err := h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")
-		if err != nil {
-			return err
-		}
-		if s, _ := redis.String(reply, nil); !strings.HasPrefix(s, "OK 3") {
-			return errors.New(s)
+		if reply, err := redis.String(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")); err != nil || !strings.HasPrefix(reply, "OK 3") {
+			return errors.Join(err, errors.New(reply))
 		}
 	}
 	return nil
@@ -260,9 +249,12 @@ func (h *HA) info(i int) (string, error) {
 	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
 }
 
-func (h *HA) ping(host string, port int) error {
-	_, err := h.do(host, port, "PING")
-	return err
+// pong returns a condition that holds if the server at a port of an address answers PING.
+func (h *HA) pong(host, port int) func(context.Context) error {
+	return func(context.Context) error {
+		_, err := h.do(h.host(host), port, "PING")
+		return err
+	}
 }
 
 func (h *HA) do(host string, port int, command string, args ...any) (any, error) {

@@ -3,6 +3,7 @@ package visitors
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -55,18 +56,9 @@ func Outcome(status int, body string, err error) history.Outcome {
 	return history.Unknown
 }
 
-// Entry is an entry of the guestbook in a JSON response.
-type Entry struct {
-	ID   int64
-	Text string
-}
-
 // NewClient returns an HTTP client that keeps up to this many idle connections open.
 func NewClient(connections int) *http.Client {
-	return &http.Client{
-		Timeout:   15 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: connections},
-	}
+	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 }
 
 // Post posts an entry. Post repeats the request with the same Idempotency-Key until the server stores or refuses the entry, or ctx ends.
@@ -75,7 +67,7 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	for {
 		status, body, err := v.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, key)
 		if err == nil && status == http.StatusCreated {
-			var entry Entry
+			var entry guestbook.Entry
 			return entry.ID, json.Unmarshal([]byte(body), &entry)
 		}
 		if err == nil && status < 500 {
@@ -96,15 +88,14 @@ func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool)
 	alone := *v
 	alone.Client = &http.Client{Timeout: v.Client.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	status, body, err := alone.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, "")
-	var entry Entry
+	var entry guestbook.Entry
 	ok = err == nil && status == http.StatusCreated && json.Unmarshal([]byte(body), &entry) == nil
 	return entry.ID, ok
 }
 
 // Set overwrites a whole guestbook, as the page of the PHP guestbook does. If key is "", the request has no parameter key.
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
-	var answer struct{ Message *string }
-	err := v.php(ctx, "set", key, url.Values{"value": {value}}, &answer)
+	answer, err := v.php(ctx, "set", key, url.Values{"value": {value}})
 	if err == nil && answer.Message == nil {
 		err = errors.New("the answer to set has no message")
 	}
@@ -113,33 +104,30 @@ func (v *Visitor) Set(ctx context.Context, key, value string) error {
 
 // Get returns a whole guestbook, as the page of the PHP guestbook reads it. If key is "", the request has no parameter key.
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
-	var answer struct{ Data *string }
-	err := v.php(ctx, "get", key, url.Values{}, &answer)
+	answer, err := v.php(ctx, "get", key, url.Values{})
 	if err == nil && answer.Data == nil {
 		err = errors.New("the answer to get has no data")
 	}
-	if err != nil {
-		return "", err
-	}
-	return *answer.Data, nil
+	return *cmp.Or(answer.Data, new(string)), err
 }
 
-func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, answer any) error {
+func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values) (answer struct{ Message, Data *string }, err error) {
 	query.Set("cmd", cmd)
 	if key != "" {
 		query.Set("key", key)
 	}
-	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), answer)
+	err = v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), &answer)
+	return answer, err
 }
 
 // Page returns the newest page of the guestbook. Unless seen is -1, the page must be at least as new as the entry with the id seen.
-func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
+func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
 		what = "page as new as one seen"
 		path += "?seen=" + strconv.FormatInt(seen, 10)
 	}
-	var answer struct{ Entries []Entry }
+	var answer struct{ Entries []guestbook.Entry }
 	err := v.get(ctx, what, path, &answer)
 	return answer.Entries, err
 }
@@ -153,10 +141,10 @@ func (v *Visitor) get(ctx context.Context, what, path string, answer any) error 
 	case status != http.StatusOK:
 		return fmt.Errorf("%d %s: %.200s", status, http.StatusText(status), body)
 	}
-	if err := json.Unmarshal([]byte(body), answer); err != nil {
-		return fmt.Errorf("%w: %.200s", err, body)
+	if err = json.Unmarshal([]byte(body), answer); err != nil {
+		err = fmt.Errorf("%w: %.200s", err, body)
 	}
-	return nil
+	return err
 }
 
 func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
@@ -274,7 +262,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		if !ok || event != "entry\n" {
 			continue
 		}
-		var entry Entry
+		var entry guestbook.Entry
 		if err := json.Unmarshal([]byte(data), &entry); err != nil {
 			return last, true, err
 		}
