@@ -86,30 +86,25 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 // countConnections counts clients of the master and of the slave until ctx ends. More clients than the constant pool are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
-	var most [2]int
-	var watching sync.WaitGroup
-	for i, port := range []int{r.pods[0].Ports.Master, r.pods[0].Ports.Slave} {
-		c := podtest.Dial(r, port)
-		watching.Go(func() {
-			for ctx.Err() == nil {
+	clients := []redis.Conn{podtest.Dial(r, r.pods[0].Ports.Master), podtest.Dial(r, r.pods[0].Ports.Slave)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var most [2]int
+		for ; ctx.Err() == nil; time.Sleep(pace) {
+			for i, c := range clients {
 				list, err := redis.String(c.Do("CLIENT", "LIST", "TYPE", "normal"))
 				if err != nil {
 					r.load.problem("CLIENT LIST: %v", err)
 					return
 				}
 				most[i] = max(most[i], strings.Count(list, "\n")-1)
-				time.Sleep(pace)
 			}
-		})
-	}
-	ended := make(chan struct{})
-	go func() {
-		watching.Wait()
+		}
 		if max(most[0], most[1]) > pool {
 			r.load.problem("Redis has seen more connections than the pool may have")
 		}
 		r.addNote("at most %d connections to the master, %d to the slave; pool %d", most[0], most[1], pool)
-		close(ended)
 	}()
 	return ended
 }

@@ -83,39 +83,34 @@ func (h *ha) masterAddr(string) (string, error) {
 // do this. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
-	ready := [3]bool{}
-	update := func(i int, is bool) {
+	failed := [3]int{2, 2, 2} // number of probes of each Redis that have failed since the last success; with 2, the Redis is not ready
+	probe := func(i int) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := h.Run(ctx, i, "ready.sh")
 		mu.Lock()
 		defer mu.Unlock()
-		ready[i] = is
+		if failed[i]++; err == nil {
+			failed[i] = 0
+		}
 		var backends []string
-		for i := range ready {
-			if ready[i] {
+		for i := range failed {
+			if failed[i] < 2 {
 				backends = append(backends, h.Addr(i))
 			}
 		}
 		h.r.slaves.to(backends...)
 	}
-	probe := func(i int) bool {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		return h.Run(ctx, i, "ready.sh") == nil
-	}
 	var running sync.WaitGroup
 	for i := range h.Redis {
-		update(i, probe(i))
+		probe(i)
 		running.Go(func() {
-			for failed := 0; ; {
+			for {
 				select {
 				case <-h.r.Context().Done():
 					return
 				case <-time.After(2 * time.Second):
-				}
-				if probe(i) {
-					failed = 0
-					update(i, true)
-				} else if failed++; failed >= 2 {
-					update(i, false)
+					probe(i)
 				}
 			}
 		})
@@ -166,10 +161,8 @@ func (h *ha) pauseSentinels(d time.Duration) {
 	h.r.Helper()
 	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
 		for _, p := range h.Sentinels {
-			select {
-			case <-p.Ended():
-			default:
-				must.OK(h.r, p.Signal(s))
+			if err := p.Signal(s); !errors.Is(err, os.ErrProcessDone) {
+				must.OK(h.r, err)
 			}
 		}
 		if s == syscall.SIGSTOP {

@@ -71,7 +71,9 @@ func (r *rig) addNote(format string, args ...any) {
 
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
-	r := &rig{T: t, setup: s, slaves: newService(t)}
+	ports := [2]localpod.Ports{podtest.FreePorts(t), podtest.FreePorts(t)}
+	ports[1].Master = ports[0].Master
+	r := &rig{T: t, setup: s, slaves: newService(t), masterPort: ports[0].Master}
 	// As in k8s/, the master flushes each write, and ends if its disk is full.
 	o := localpod.Options{MasterArgs: append([]string{"--appendfsync", "always"}, s.masterArgs...), Programs: s.programs, APIBinary: s.apiBinary}
 	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}, s.apiEnv...)
@@ -87,31 +89,17 @@ func newRig(t *testing.T, s setup) *rig {
 		o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1", "REDIS_PASSWORD="+s.password)
 	} else if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-		o.SlaveProxy = func(string) (string, error) {
-			if r.slaveProxy == nil {
-				r.slaveProxy = newProxy(t, server, "slave", r.slaves)
-			}
-			return r.slaveProxy.Listen, nil
-		}
-		o.MasterProxy = func(addr string) (string, error) {
-			if r.masterProxy == nil {
-				r.master = newService(t, addr)
-				r.masterProxy = newProxy(t, server, "master", r.master)
-			}
-			return r.masterProxy.Listen, nil
-		}
+		r.master = newService(t, addr(r.masterPort))
+		r.masterProxy, r.slaveProxy = newProxy(t, server, "master", r.master), newProxy(t, server, "slave", r.slaves)
+		o.MasterProxy = func(string) (string, error) { return r.masterProxy.Listen, nil }
+		o.SlaveProxy = func(string) (string, error) { return r.slaveProxy.Listen, nil }
 	}
 	for i := range r.pods {
-		r.dirs[i] = t.TempDir()
-		o.Dir = r.dirs[i]
-		o.Ports = podtest.FreePorts(t)
-		if i == 0 {
-			r.masterPort = o.Ports.Master
-			if s.masterDisk != "" {
-				mount(t, filepath.Join(o.Dir, "master"), s.masterDisk)
-			}
+		o.Dir, o.Ports = t.TempDir(), ports[i]
+		r.dirs[i] = o.Dir
+		if i == 0 && s.masterDisk != "" {
+			mount(t, filepath.Join(o.Dir, "master"), s.masterDisk)
 		}
-		o.Ports.Master = r.masterPort
 		r.pods[i] = podtest.New(t, o)
 	}
 	if r.ha == nil {
@@ -228,12 +216,8 @@ func number(t testing.TB, text, name string) int {
 // book returns the value of a key of the Redis at a port, or "" if there is no such key.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
-	c := podtest.Dial(r, port)
-	defer c.Close()
-	if value := podtest.Do(r, c, "GET", key); value != nil {
-		return string(value.([]byte))
-	}
-	return ""
+	value, _ := redis.String(r.redis(port, "GET", key), nil)
+	return value
 }
 
 // stored returns the value of a key of the master, or "" if there is no such key.

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +18,6 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/kit/history"
-	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 	"guestbook/api/test/kit/visitors"
@@ -48,7 +45,7 @@ var sizes = []fault{
 	{name: "the API's clock set back by an hour, just when its connections to the slaves failed", bound: "nothing fails; connections are used again, and the slaves are",
 		setup: setup{slaves: 2, clock: true}, inject: clockSetBack},
 	{name: "posts with an Idempotency-Key until a master of 20 MB is full", bound: "80 % of the memory is messages by then",
-		setup: setup{direct: true, masterArgs: append([]string{"--maxmemory", "20mb"}, policy()...)}, writes: []int{507, 503}, instead: untilFull},
+		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
 // send posts a form whose body is head followed by text, records the request, and returns the outcome of the write and the HTTP status.
@@ -90,19 +87,18 @@ func setAtOnce(r *rig, n int) {
 	client := visitors.NewClient(n)
 	defer client.CloseIdleConnections()
 	said := make([]history.Outcome, n)
-	var count [3]atomic.Int64
 	var asking sync.WaitGroup
-	begin := make(chan struct{})
 	for i := range n {
 		asking.Go(func() {
-			<-begin
 			said[i], _ = l.send(client, "set", "/guestbook/", fmt.Sprintf("cmd=set&key=large-%d&value=", i), text, "")
-			count[said[i]].Add(1)
 		})
 	}
-	close(begin)
 	asking.Wait()
-	r.addNote("%d stored, %d not, %d unknown", count[history.Stored].Load(), count[history.Refused].Load(), count[history.Unknown].Load())
+	var count [3]int
+	for _, outcome := range said {
+		count[outcome]++
+	}
+	r.addNote("%d stored, %d not, %d unknown", count[history.Stored], count[history.Refused], count[history.Unknown])
 	master := podtest.Dial(r, r.masterPort)
 	holds := func() (lengths []int) {
 		for i := range n {
@@ -122,16 +118,12 @@ func setAtOnce(r *rig, n int) {
 	}
 }
 
-// policy returns the maxmemory-policy option of the master in k8s/redis-master-deployment.yaml.
-func policy() []string {
-	root, _ := localpod.Root()
-	manifest, _ := os.ReadFile(filepath.Join(root, "k8s", "redis-master-deployment.yaml"))
-	setting := regexp.MustCompile(`(--maxmemory-policy), ([\w-]+)`).FindStringSubmatch(string(manifest))
-	return setting[min(1, len(setting)):] // if the manifest does not set maxmemory-policy, the test case fails
-}
-
+// untilFull posts to a master with the maxmemory-policy of k8s/redis-master-deployment.yaml, until the master refuses everything.
 func untilFull(r *rig) {
 	const writers = 100
+	manifest := must.Read(r, must.Root(r), "k8s", "redis-master-deployment.yaml")
+	policy := regexp.MustCompile(`--maxmemory-policy, [\w-]+`).FindString(manifest)
+	r.redis(r.masterPort, "CONFIG", "SET", "maxmemory-policy", strings.TrimPrefix(policy, "--maxmemory-policy, "))
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
 	client := visitors.NewClient(writers)
