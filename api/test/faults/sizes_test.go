@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -48,34 +47,13 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// send posts a form whose body is head followed by text, records the request, and returns the outcome of the write and the HTTP status.
-func (l *load) send(client *http.Client, what, path, head, text, key string) (outcome history.Outcome, status int) {
-	q, err := http.NewRequest(http.MethodPost, l.base+path, io.MultiReader(strings.NewReader(head), strings.NewReader(text)))
-	if err != nil {
-		l.problem("%v", err)
-		return history.Unknown, 0
+// outcome returns the outcome of a write. An unknown outcome is a problem unless the API says that Redis did not answer in time.
+func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
+	outcome := answer.Outcome(err)
+	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
+		l.problem("a write is answered %d %.200s, %v", answer.Status, answer.Body, err)
 	}
-	q.ContentLength = int64(len(head) + len(text))
-	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if key != "" {
-		q.Header.Set("Idempotency-Key", key)
-	}
-	done := visitors.Request{What: what, Start: time.Now()}
-	response, err := client.Do(q)
-	var body []byte
-	if done.Err = err; err == nil {
-		done.Status = response.StatusCode
-		body, done.Err = io.ReadAll(response.Body)
-		response.Body.Close()
-	}
-	done.Took = time.Since(done.Start)
-	l.mu.Lock()
-	l.requests = append(l.requests, done)
-	l.mu.Unlock()
-	if outcome = visitors.Outcome(done.Status, string(body), done.Err); outcome == history.Unknown && !bytes.Contains(body, []byte("did not answer in time")) {
-		l.problem("a %s is answered %d %.200s, %v", what, done.Status, body, done.Err)
-	}
-	return outcome, done.Status
+	return outcome
 }
 
 // setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all answers,
@@ -84,13 +62,14 @@ func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
 	text := strings.Repeat("x", 1<<20-100)
-	client := visitors.NewClient(n)
-	defer client.CloseIdleConnections()
+	l.client = visitors.NewClient(n)
+	defer l.client.CloseIdleConnections()
 	said := make([]history.Outcome, n)
 	var asking sync.WaitGroup
 	for i := range n {
+		set := fmt.Sprintf("cmd=set&key=large-%d&value=%s", i, text)
 		asking.Go(func() {
-			said[i], _ = l.send(client, "set", "/guestbook/", fmt.Sprintf("cmd=set&key=large-%d&value=", i), text, "")
+			said[i] = l.outcome(l.visitor().Do(context.Background(), "set", http.MethodPost, "/guestbook/", set, history.Write{}))
 		})
 	}
 	asking.Wait()
@@ -126,13 +105,13 @@ func untilFull(r *rig) {
 	r.redis(r.masterPort, "CONFIG", "SET", "maxmemory-policy", strings.TrimPrefix(policy, "--maxmemory-policy, "))
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
-	client := visitors.NewClient(writers)
-	defer client.CloseIdleConnections()
+	l.client = visitors.NewClient(writers)
+	defer l.client.CloseIdleConnections()
 	post := func(n int) (status int) {
 		for until := time.Now().Add(waitLimit); ; { // repeats a 503, because Redis may answer too late on a busy machine
-			_, status = l.send(client, "post", "/guestbook/entries", "text=", fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
-			if status != http.StatusServiceUnavailable || time.Now().After(until) {
-				return status
+			answer, err := l.visitor().SendPost(context.Background(), fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
+			if l.outcome(answer, err); answer.Status != http.StatusServiceUnavailable || time.Now().After(until) {
+				return answer.Status
 			}
 		}
 	}
