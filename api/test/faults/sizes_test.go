@@ -171,7 +171,7 @@ func longBook(r *rig, megabytes int, status int, words string) {
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				beSlow(ctx, to, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
+				beSlow(ctx, to, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false)
 			}
 		})
 	}
