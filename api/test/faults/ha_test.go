@@ -29,7 +29,6 @@ type ha struct {
 	r        *rig
 	password string
 	proxies  *service // stands for the Service redis-master
-	pods     int      // number of pods that have called masterAddr
 	cuttable
 }
 
@@ -39,7 +38,7 @@ func newHA(r *rig, s setup) *ha {
 	o.Programs, o.Password = s.programs, s.password
 	if s.cut {
 		h.port, h.net = o.Port, o.Net
-		o.Relay = h.relay(r)
+		o.Nodes = h.relay(r)
 		o.Edit = func(text string) string {
 			// Each process connects from its own address, by which the relays recognize the process.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
@@ -71,12 +70,11 @@ func newHA(r *rig, s setup) *ha {
 }
 
 // masterAddr returns the address of the Service redis-master. If connections are cut, each pod gets the address of one HAProxy.
-func (h *ha) masterAddr(string) (string, error) {
-	if h.port == 0 {
-		return h.proxies.addr(), nil
+func (h *ha) masterAddr(pod int) string {
+	if h.r.setup.cut {
+		return h.ProxyAddr(pod)
 	}
-	h.pods++
-	return h.ProxyAddr(h.pods - 1), nil
+	return h.proxies.addr()
 }
 
 // watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet and the Service redis-slave

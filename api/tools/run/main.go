@@ -81,9 +81,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	if err != nil {
 		return err
 	}
-	o.MasterProxy = func(string) (string, error) { return ha.ProxyAddr(0), nil }
-	o.SlaveProxy = func(string) (string, error) { return ha.Addr(1), nil }
-	o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
+	o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+ha.ProxyAddr(0), "REDIS_SLAVE_ADDR="+ha.Addr(1), "REDIS_WAIT_SLAVES=1")
 	pod, err := localpod.New(o)
 	if err != nil {
 		return err

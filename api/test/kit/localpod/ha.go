@@ -26,7 +26,6 @@ type HA struct {
 	single *Process // the single Redis that ran before; the three Redis take over its data
 	o      HAOptions
 	env    []string
-	nodes  []string // the addresses by which the three Redis connect to each other
 }
 
 // HAOptions are the settings of an HA.
@@ -37,8 +36,7 @@ type HAOptions struct {
 	Programs string // a folder that is searched for redis-server before PATH
 	Password string // the password of every Redis and sentinel; "" is none
 	Output   func(process string) io.Writer
-	// Relay, if not nil, gets the address of one Redis, and returns the address by which the other two Redis connect to it.
-	Relay func(addr string) (string, error)
+	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen
 	// Edit, if not nil, gets the text of each script and returns the text to run.
 	Edit func(text string) string
 }
@@ -59,18 +57,11 @@ func NewHA(o HAOptions) (*HA, error) {
 	if err := WriteScripts(scripts, o.Edit); err != nil {
 		return nil, err
 	}
-	for i := range h.Redis {
-		node := h.host(firstNode + i)
-		if o.Relay != nil {
-			var err error
-			if node, err = o.Relay(node); err != nil {
-				return nil, err
-			}
-		}
-		h.nodes = append(h.nodes, node)
+	if o.Nodes == nil {
+		h.o.Nodes = []string{h.host(firstNode), h.host(firstNode + 1), h.host(firstNode + 2)}
 	}
 	h.env = []string{
-		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.nodes, " "), "SINGLE=" + h.host(singleNode),
+		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.o.Nodes, " "), "SINGLE=" + h.host(singleNode),
 		"PORT=" + strconv.Itoa(o.Port), "SENTINEL_PORT=" + strconv.Itoa(o.Port+1), "DOMAIN=",
 		"REDIS_PASSWORD=" + o.Password, "REDISCLI_AUTH=" + o.Password,
 	}
@@ -125,7 +116,7 @@ func (h *HA) host(n int) string         { return fmt.Sprintf("%s.%d", h.o.Net, n
 
 func (h *HA) nodeEnv(i int) []string {
 	host := h.host(firstNode + i)
-	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
+	return []string{"ME=" + h.o.Nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
 
 // Disk returns the data folder of Redis number i.
@@ -196,7 +187,7 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 // Master returns the number of the master: the Redis that calls itself a master and that two or three sentinels name as the master. If no
 // Redis is the master, Master returns -1.
 func (h *HA) Master() int {
-	for i := range h.nodes {
+	for i := range h.Redis {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
 			return i
 		}
@@ -219,7 +210,7 @@ func (h *HA) Healthy(context.Context) error {
 	case h.named(master) < 3:
 		return errors.New("some sentinel does not know the master")
 	}
-	for i := range h.nodes {
+	for i := range h.Redis {
 		state, err := redis.StringMap(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "MASTER", "guestbook"))
 		if err != nil {
 			return err
@@ -236,9 +227,9 @@ func (h *HA) Healthy(context.Context) error {
 
 // named returns how many sentinels name Redis number i as the master.
 func (h *HA) named(i int) (n int) {
-	for j := range h.nodes {
+	for j := range h.Redis {
 		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
-		if err == nil && reply[0] == h.nodes[i] {
+		if err == nil && reply[0] == h.o.Nodes[i] {
 			n++
 		}
 	}

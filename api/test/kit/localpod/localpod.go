@@ -45,9 +45,6 @@ type Options struct {
 	Password   string                         // the password of master and slave; "" is none
 	Programs   string                         // a folder that is searched for redis-server before PATH
 	Output     func(process string) io.Writer // returns the writer for a process's output.
-	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil, gets the
-	// slave's address, and returns the address to which the API connects.
-	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
 // New returns a pod whose processes do not run yet.
@@ -87,21 +84,10 @@ func New(o Options) (*Pod, error) {
 		p.Slave.env = append(p.Slave.env, "REDIS_PASSWORD="+o.Password)
 		o.APIEnv = append([]string{"REDIS_PASSWORD=" + o.Password}, o.APIEnv...)
 	}
-	masterAddr, slaveAddr := local(o.Ports.Master), local(o.Ports.Slave)
-	if o.MasterProxy != nil {
-		if masterAddr, err = o.MasterProxy(masterAddr); err != nil {
-			return nil, err
-		}
-	}
-	if o.SlaveProxy != nil {
-		if slaveAddr, err = o.SlaveProxy(slaveAddr); err != nil {
-			return nil, err
-		}
-	}
 	p.API = &Process{
 		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: answers(p.APIURL() + "/readyz"), path: o.APIBinary,
 		env: append([]string{
-			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + masterAddr, "REDIS_SLAVE_ADDR=" + slaveAddr,
+			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + local(o.Ports.Master), "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave),
 		}, o.APIEnv...),
 	}
 	p.Nginx = &Process{
