@@ -14,6 +14,7 @@ import (
 
 	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 func (r row) failures() string {
@@ -85,9 +86,7 @@ func publish(t *testing.T, rows []row) {
 	if scale := os.Getenv("FAULT_SCALE"); scale != "" {
 		fmt.Fprintf(&b, "\nFAULT_SCALE=%s: the faults lasted that part of the time that is said.\n", scale)
 	}
-	if err := os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644); err != nil {
-		t.Error(err)
-	}
+	must.OK(t, os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644))
 }
 
 // buildFile creates the folder .build unless it exists, and returns the path of a file in .build.
