@@ -206,11 +206,9 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 // ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
-		last, done, err := v.watchOnce(ctx, after, seen)
-		if done || errors.Is(err, errReset) {
+		if err := v.watchOnce(ctx, &after, seen); err == nil || errors.Is(err, errReset) {
 			return err
 		}
-		after = last
 		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
@@ -221,32 +219,33 @@ func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, te
 
 var errReset = errors.New("the book was rewritten")
 
-func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64, text string) bool) (_ int64, done bool, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, last), nil)
+// watchOnce returns nil when the function seen returns false, and stores the id of each entry in last.
+func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64, text string) bool) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, *last), nil)
 	if err != nil {
-		return last, true, err
+		return err
 	}
 	streaming := http.Client{Transport: v.Client.Transport} // no timeout, because an event stream does not end
 	response, err := streaming.Do(r)
 	if err != nil {
-		return last, false, err
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return last, false, fmt.Errorf("answered %s", response.Status)
+		return fmt.Errorf("answered %s", response.Status)
 	}
 	lines := bufio.NewReaderSize(response.Body, 512)
 	event := "" // the name of the current event
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return last, false, err
-		}
-		if line == "event: reset\n" {
-			return last, false, errReset
+			return err
 		}
 		if name, ok := strings.CutPrefix(line, "event: "); ok {
 			event = name
+		}
+		if event == "reset\n" {
+			return errReset
 		}
 		data, ok := strings.CutPrefix(line, "data: ")
 		if !ok || event != "entry\n" {
@@ -254,11 +253,11 @@ func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64,
 		}
 		var entry guestbook.Entry
 		if err := json.Unmarshal([]byte(data), &entry); err != nil {
-			return last, true, err
+			return err
 		}
-		last = entry.ID
+		*last = entry.ID
 		if !seen(entry.ID, entry.Text) {
-			return last, true, nil
+			return nil
 		}
 	}
 }
