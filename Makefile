@@ -110,8 +110,8 @@ fuzz: ## runs each fuzzer; FUZZTIME=60s is how long
 
 ## Measurements:
 bench: servers wrk chromium ## measures requests/s beside a plain handler and beside a constant; BENCH="-only get -base ANOTHER-API"
-	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench/floor
-	go run ./api/tools/bench $(BENCH)
+	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench ./api/tools/bench/floor
+	taskset -c 0 .build/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
 	rm -rf .build/before && mkdir -p .build/before && git archive $(or $(BASE),HEAD~1) nginx/html | tar -x -C .build/before
 	PAGE_BEFORE=$(CURDIR)/.build/before/nginx/html go test -count=1 -run='SlowPhone|PageIsLight' -v ./api/test/browser

@@ -86,30 +86,25 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 // countConnections counts clients of the master and of the slave until ctx ends. More clients than the constant pool are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
-	var most [2]int
-	var watching sync.WaitGroup
-	for i, port := range []int{r.pods[0].Ports.Master, r.pods[0].Ports.Slave} {
-		c := podtest.Dial(r, port)
-		watching.Go(func() {
-			for ctx.Err() == nil {
+	clients := []redis.Conn{podtest.Dial(r, r.pods[0].Ports.Master), podtest.Dial(r, r.pods[0].Ports.Slave)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		var most [2]int
+		for ; ctx.Err() == nil; time.Sleep(pace) {
+			for i, c := range clients {
 				list, err := redis.String(c.Do("CLIENT", "LIST", "TYPE", "normal"))
 				if err != nil {
 					r.load.problem("CLIENT LIST: %v", err)
 					return
 				}
 				most[i] = max(most[i], strings.Count(list, "\n")-1)
-				time.Sleep(pace)
 			}
-		})
-	}
-	ended := make(chan struct{})
-	go func() {
-		watching.Wait()
+		}
 		if max(most[0], most[1]) > pool {
 			r.load.problem("Redis has seen more connections than the pool may have")
 		}
 		r.addNote("at most %d connections to the master, %d to the slave; pool %d", most[0], most[1], pool)
-		close(ended)
 	}()
 	return ended
 }
@@ -124,7 +119,7 @@ func slowClients(r *rig) {
 	defer cancel()
 	var clients sync.WaitGroup
 	var open atomic.Int64
-	be := func(n int, head string, drip, read bool) {
+	be := func(n int, head string, drip bool) {
 		for i := range n {
 			clients.Go(func() {
 				// The clients connect over four seconds, because the test is about slow clients and not about many connections at once.
@@ -134,16 +129,16 @@ func slowClients(r *rig) {
 				}
 				for ctx.Err() == nil {
 					open.Add(1)
-					beSlow(ctx, addr(r.pods[0].Ports.Nginx), head, drip, read)
+					beSlow(ctx, addr(r.pods[0].Ports.Nginx), head, drip)
 					open.Add(-1)
 				}
 			})
 		}
 	}
-	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true, true)
+	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true)
 	// nginx must store each of these bodies while it waits for the body's last byte.
-	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true, true)
-	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
+	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true)
+	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false)
 
 	var most int64
 	var mostNginx, mostAPI int64
@@ -165,37 +160,30 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends the text head. If the parameter drip is true, beSlow then sends one more byte each second. If the parameter read is false,
-// beSlow never reads the answer. beSlow returns when ctx ends or when the server closes the connection.
-func beSlow(ctx context.Context, addr, head string, drip, read bool) {
+// beSlow sends the text head. If the parameter drip is true, beSlow then sends one more byte each second and reads the answer, until the
+// server closes the connection. Otherwise, beSlow never reads the answer. beSlow returns when ctx ends.
+func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return
 	}
 	defer c.Close()
 	_ = c.(*net.TCPConn).SetReadBuffer(4096)
-	if _, err := io.WriteString(c, head); err != nil {
-		return
-	}
-	ended := make(chan struct{})
-	if read {
+	_, err = io.WriteString(c, head)
+	if drip {
 		go func() {
 			_, _ = io.Copy(io.Discard, c)
-			close(ended)
+			c.Close() // the next byte cannot be sent, so beSlow returns
 		}()
 	}
-	for {
+	for err == nil {
 		select {
 		case <-ctx.Done():
-			return
-		case <-ended:
 			return
 		case <-time.After(time.Second):
 		}
 		if drip {
-			if _, err := c.Write([]byte{'a'}); err != nil {
-				return
-			}
+			_, err = c.Write([]byte{'a'})
 		}
 	}
 }

@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 )
 
@@ -56,13 +54,7 @@ func init() {
 }
 `
 	changed = strings.Replace(changed, "import (\n", "import (\n\t\"syscall\"\n", 1)
-	overlay := must.Get(json.Marshal(map[string]map[string]string{"Replace": {original: filepath.Join(dir, "time.go")}}))(t)
-	for name, text := range map[string]string{"time.go": changed, "overlay.json": string(overlay)} {
-		must.Write(t, filepath.Join(dir, name), text)
-	}
-	binary = filepath.Join(dir, "api")
-	must.OK(t, localpod.Build(t.Context(), binary, "-overlay", filepath.Join(dir, "overlay.json")))
-	return binary
+	return buildWith(t, dir, original, changed)
 }
 
 // clockSetBack makes the connections to the slaves fail for half a second, and then sets the API's clock back by an hour.

@@ -99,7 +99,7 @@ func TestFaults(t *testing.T) {
 			for _, p := range result.problems {
 				t.Error(p)
 			}
-			t.Log(result)
+			t.Log(result, "longest hiccup:", result.hiccup)
 		})
 	}
 }

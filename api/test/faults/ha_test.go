@@ -29,7 +29,6 @@ type ha struct {
 	r        *rig
 	password string
 	proxies  *service // stands for the Service redis-master
-	pods     int      // number of pods that have called masterAddr
 	cuttable
 }
 
@@ -39,7 +38,7 @@ func newHA(r *rig, s setup) *ha {
 	o.Programs, o.Password = s.programs, s.password
 	if s.cut {
 		h.port, h.net = o.Port, o.Net
-		o.Relay = h.relay(r)
+		o.Nodes = h.relay(r)
 		o.Edit = func(text string) string {
 			// Each process connects from its own address, by which the relays recognize the process.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
@@ -71,51 +70,45 @@ func newHA(r *rig, s setup) *ha {
 }
 
 // masterAddr returns the address of the Service redis-master. If connections are cut, each pod gets the address of one HAProxy.
-func (h *ha) masterAddr(string) (string, error) {
-	if h.port == 0 {
-		return h.proxies.addr(), nil
+func (h *ha) masterAddr(pod int) string {
+	if h.r.setup.cut {
+		return h.ProxyAddr(pod)
 	}
-	h.pods++
-	return h.ProxyAddr(h.pods - 1), nil
+	return h.proxies.addr()
 }
 
 // watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet and the Service redis-slave
 // do this. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
-	ready := [3]bool{}
-	update := func(i int, is bool) {
+	failed := [3]int{2, 2, 2} // number of probes of each Redis that have failed since the last success; with 2, the Redis is not ready
+	probe := func(i int) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := h.Run(ctx, i, "ready.sh")
 		mu.Lock()
 		defer mu.Unlock()
-		ready[i] = is
+		if failed[i]++; err == nil {
+			failed[i] = 0
+		}
 		var backends []string
-		for i := range ready {
-			if ready[i] {
+		for i := range failed {
+			if failed[i] < 2 {
 				backends = append(backends, h.Addr(i))
 			}
 		}
 		h.r.slaves.to(backends...)
 	}
-	probe := func(i int) bool {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		return h.Run(ctx, i, "ready.sh") == nil
-	}
 	var running sync.WaitGroup
 	for i := range h.Redis {
-		update(i, probe(i))
+		probe(i)
 		running.Go(func() {
-			for failed := 0; ; {
+			for {
 				select {
 				case <-h.r.Context().Done():
 					return
 				case <-time.After(2 * time.Second):
-				}
-				if probe(i) {
-					failed = 0
-					update(i, true)
-				} else if failed++; failed >= 2 {
-					update(i, false)
+					probe(i)
 				}
 			}
 		})
@@ -166,10 +159,8 @@ func (h *ha) pauseSentinels(d time.Duration) {
 	h.r.Helper()
 	for _, s := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
 		for _, p := range h.Sentinels {
-			select {
-			case <-p.Ended():
-			default:
-				must.OK(h.r, p.Signal(s))
+			if err := p.Signal(s); !errors.Is(err, os.ErrProcessDone) {
+				must.OK(h.r, err)
 			}
 		}
 		if s == syscall.SIGSTOP {

@@ -153,11 +153,7 @@ func (l *load) setAgainAndAgain(ctx context.Context) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
 		value := fmt.Sprintf(",value %d", i)
-		for {
-			err := v.Set(ctx, legacyBook, value)
-			if err == nil {
-				break
-			}
+		for err := v.Set(ctx, legacyBook, value); err != nil; err = v.Set(ctx, legacyBook, value) {
 			if !pause(ctx) {
 				l.problem("the last set failed: %v", err)
 				return

@@ -77,9 +77,14 @@ func (m mutant) build(t *testing.T) (binary string) {
 	if !strings.Contains(source, m.right) {
 		t.Fatalf("%s has no %q", m.file, m.right)
 	}
-	dir := t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "api")
-	must.Write(t, changed, strings.Replace(source, m.right, m.wrong, 1))
+	return buildWith(t, t.TempDir(), file, strings.Replace(source, m.right, m.wrong, 1))
+}
+
+// buildWith compiles the API with another text in place of a source file, and returns the path of the binary, which is in the folder.
+func buildWith(t *testing.T, folder, file, text string) (binary string) {
+	t.Helper()
+	changed, overlay, binary := filepath.Join(folder, filepath.Base(file)), filepath.Join(folder, "overlay.json"), filepath.Join(folder, "api")
+	must.Write(t, changed, text)
 	must.Write(t, overlay, string(must.Get(json.Marshal(map[string]map[string]string{"Replace": {file: changed}}))(t)))
 	must.OK(t, localpod.Build(t.Context(), binary, "-overlay", overlay))
 	return binary

@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"sync"
+
+	"guestbook/api/test/kit/must"
 )
 
 // cuttable relays the connections among the three Redis, the sentinels and the proxies, and can cut one Redis off from the others.
@@ -19,27 +21,21 @@ type cuttable struct {
 	changed *sync.Cond
 }
 
-// relay returns a function that starts a relay to a Redis and a relay to its sentinel, and returns the address of the relays.
-func (c *cuttable) relay(r *rig) func(addr string) (string, error) {
+// relay starts a relay to each Redis and to each sentinel, and returns the addresses of the relays.
+func (c *cuttable) relay(r *rig) (addresses []string) {
 	c.changed = sync.NewCond(&c.mu)
-	n := 0
 	r.Cleanup(func() {
 		c.close()
 		c.changed.Broadcast()
 	})
-	return func(host string) (string, error) {
-		n++
-		node := n
-		relay := fmt.Sprintf("%s.%d", c.net, 20+n)
+	for node := 1; node <= 3; node++ {
+		addresses = append(addresses, fmt.Sprintf("%s.%d", c.net, 20+node))
 		for _, port := range []int{c.port, c.port + 1} {
-			listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", relay, port))
-			if err != nil {
-				return "", err
-			}
-			accept(r, listener, func(from net.Conn) { c.forward(from, node, fmt.Sprintf("%s:%d", host, port)) })
+			listener := must.Get(net.Listen("tcp", fmt.Sprintf("%s.%d:%d", c.net, 20+node, port)))(r)
+			accept(r, listener, func(from net.Conn) { c.forward(from, node, fmt.Sprintf("%s.%d:%d", c.net, node, port)) })
 		}
-		return relay, nil
 	}
+	return addresses
 }
 
 // wait waits while the address source is cut off from Redis number node. At the end of the test, wait returns false.

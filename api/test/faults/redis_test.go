@@ -138,12 +138,9 @@ func otherVersions(t *testing.T) (faults []fault) {
 		if _, err := os.Stat(server); err != nil {
 			continue // this folder has no redis-server
 		}
-		version, err := exec.Command(server, "--version").Output()
-		words := strings.Fields(string(version)) // the output is such as: Redis server v=6.0.16 …
-		if err != nil || len(words) < 3 {
-			t.Fatalf("%s --version: %q, %v", server, version, err)
-		}
-		name := words[0] + " " + strings.TrimPrefix(words[2], "v=")
+		var program, version string // the output is such as: Redis server v=6.0.16 …
+		must.Get(fmt.Sscanf(must.Run(t, exec.Command(server, "--version")), "%s server v=%s", &program, &version))(t)
+		name := program + " " + version
 		if strings.HasPrefix(name, "Valkey 9") {
 			faults = append(faults, handOver(name, folder))
 		}
@@ -160,9 +157,5 @@ func mount(t *testing.T, dir, size string) {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("a small disk cannot be mounted here (are you root?): %v", err)
 	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.OK(t, syscall.Unmount(dir, 0)) })
 }

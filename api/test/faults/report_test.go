@@ -14,14 +14,8 @@ import (
 
 	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
-
-// String returns the outcome of one fault as a line of the test's log.
-func (r row) String() string {
-	return fmt.Sprintf("%d requests, failed: %s, slowest %s, writes again after %s, goroutines %d → %d, files %d → %d, memory %d → %d MB, at most %s MB, hiccup %s; %s; alerts: %s",
-		r.requests, r.failures(), seconds(r.slowest), seconds(r.recovery), r.before.goroutines, r.after.goroutines,
-		r.before.files, r.after.files, r.before.memory>>20, r.after.memory>>20, r.peaks(), r.hiccup.Round(time.Millisecond), strings.Join(r.notes, "; "), strings.Join(r.alerts, ", "))
-}
 
 func (r row) failures() string {
 	if len(r.failed) == 0 {
@@ -54,6 +48,28 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
+// String returns the outcome of one fault as a row of the table that publish writes.
+func (r row) String() string {
+	holds := "yes"
+	if r.skipped {
+		holds = "not run here"
+	}
+	if len(r.problems) > 0 {
+		holds = "**no**: " + r.problems[0]
+	}
+	name := r.name
+	if len(r.notes) > 0 {
+		name += " (" + strings.Join(r.notes, "; ") + ")"
+	}
+	again := seconds(r.recovery)
+	if r.instead != nil {
+		again = ""
+	}
+	return fmt.Sprintf("| %s | %s | %s | %d | %s | %s | %s | %d → %d | %d → %d | %s | %s |", name, r.bound, holds, r.requests, r.failures(),
+		seconds(r.slowest), again, r.before.goroutines, r.after.goroutines, r.before.files, r.after.files, r.peaks(),
+		strings.ReplaceAll(strings.Join(r.alerts, ", "), "Guestbook", ""))
+}
+
 // publish writes the outcomes of all faults to .build/faults.md, as a table.
 func publish(t *testing.T, rows []row) {
 	var b strings.Builder
@@ -65,31 +81,12 @@ func publish(t *testing.T, rows []row) {
 		strings.Join(names, ", "), strings.Join(most, ", "))
 	b.WriteString("|---|---|---|--:|---|--:|--:|--:|--:|--:|---|\n")
 	for _, r := range rows {
-		holds := "yes"
-		if r.skipped {
-			holds = "not run here"
-		}
-		if len(r.problems) > 0 {
-			holds = "**no**: " + r.problems[0]
-		}
-		name := r.name
-		if len(r.notes) > 0 {
-			name += " (" + strings.Join(r.notes, "; ") + ")"
-		}
-		again := seconds(r.recovery)
-		if r.instead != nil {
-			again = ""
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %s | %s | %s | %d → %d | %d → %d | %s | %s |\n", name, r.bound, holds, r.requests, r.failures(),
-			seconds(r.slowest), again, r.before.goroutines, r.after.goroutines, r.before.files, r.after.files, r.peaks(),
-			strings.ReplaceAll(strings.Join(r.alerts, ", "), "Guestbook", ""))
+		fmt.Fprintln(&b, r)
 	}
 	if scale := os.Getenv("FAULT_SCALE"); scale != "" {
 		fmt.Fprintf(&b, "\nFAULT_SCALE=%s: the faults lasted that part of the time that is said.\n", scale)
 	}
-	if err := os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644); err != nil {
-		t.Error(err)
-	}
+	must.OK(t, os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644))
 }
 
 // buildFile creates the folder .build unless it exists, and returns the path of a file in .build.

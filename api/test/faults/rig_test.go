@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,7 @@ type setup struct {
 	masterArgs   []string
 	apiEnv       []string
 	apiBinary    string // path of another API to run; "" means the API of this repository
-	notReady     bool   // the API must not become ready within two seconds
+	notReady     bool   // the API does not become ready
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
 	clock        bool   // the test can set the API's clock back
@@ -71,47 +72,35 @@ func (r *rig) addNote(format string, args ...any) {
 
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
-	r := &rig{T: t, setup: s, slaves: newService(t)}
+	ports := [2]localpod.Ports{podtest.FreePorts(t), podtest.FreePorts(t)}
+	ports[1].Master = ports[0].Master
+	r := &rig{T: t, setup: s, slaves: newService(t), masterPort: ports[0].Master}
 	// As in k8s/, the master flushes each write, and ends if its disk is full.
 	o := localpod.Options{MasterArgs: append([]string{"--appendfsync", "always"}, s.masterArgs...), Programs: s.programs, APIBinary: s.apiBinary}
-	o.APIEnv = append([]string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}, s.apiEnv...)
+	env := []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}
 	if s.clock {
 		o.APIBinary = buildWithClock(t)
 		r.clock = filepath.Join(t.TempDir(), "back")
-		o.APIEnv = append(o.APIEnv, "CLOCK_BACK="+r.clock)
+		env = append(env, "CLOCK_BACK="+r.clock)
 	}
 	if s.ha {
 		r.ha = newHA(r, s)
-		o.MasterProxy = r.ha.masterAddr
-		o.SlaveProxy = func(string) (string, error) { return r.slaves.addr(), nil }
-		o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1", "REDIS_PASSWORD="+s.password)
+		env = append(env, "REDIS_SLAVE_ADDR="+r.slaves.addr(), "REDIS_WAIT_SLAVES=1", "REDIS_PASSWORD="+s.password)
 	} else if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-		o.SlaveProxy = func(string) (string, error) {
-			if r.slaveProxy == nil {
-				r.slaveProxy = newProxy(t, server, "slave", r.slaves)
-			}
-			return r.slaveProxy.Listen, nil
-		}
-		o.MasterProxy = func(addr string) (string, error) {
-			if r.masterProxy == nil {
-				r.master = newService(t, addr)
-				r.masterProxy = newProxy(t, server, "master", r.master)
-			}
-			return r.masterProxy.Listen, nil
-		}
+		r.master = newService(t, addr(r.masterPort))
+		r.masterProxy, r.slaveProxy = newProxy(t, server, "master", r.master), newProxy(t, server, "slave", r.slaves)
+		env = append(env, "REDIS_MASTER_ADDR="+r.masterProxy.Listen, "REDIS_SLAVE_ADDR="+r.slaveProxy.Listen)
 	}
 	for i := range r.pods {
-		r.dirs[i] = t.TempDir()
-		o.Dir = r.dirs[i]
-		o.Ports = podtest.FreePorts(t)
-		if i == 0 {
-			r.masterPort = o.Ports.Master
-			if s.masterDisk != "" {
-				mount(t, filepath.Join(o.Dir, "master"), s.masterDisk)
-			}
+		o.Dir, o.Ports, o.APIEnv = t.TempDir(), ports[i], slices.Concat(env, s.apiEnv)
+		if s.ha {
+			o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+r.ha.masterAddr(i))
 		}
-		o.Ports.Master = r.masterPort
+		r.dirs[i] = o.Dir
+		if i == 0 && s.masterDisk != "" {
+			mount(t, filepath.Join(o.Dir, "master"), s.masterDisk)
+		}
 		r.pods[i] = podtest.New(t, o)
 	}
 	if r.ha == nil {
@@ -121,9 +110,7 @@ func newRig(t *testing.T, s setup) *rig {
 	for _, pod := range r.pods[:max(s.pods, 1)] {
 		if s.notReady {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			if err := pod.API.Start(ctx); err == nil {
-				t.Error("the API is ready")
-			}
+			_ = pod.API.Start(ctx) // an error, because the API does not become ready
 			cancel()
 		} else {
 			podtest.Start(t, pod.API)
@@ -228,12 +215,8 @@ func number(t testing.TB, text, name string) int {
 // book returns the value of a key of the Redis at a port, or "" if there is no such key.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
-	c := podtest.Dial(r, port)
-	defer c.Close()
-	if value := podtest.Do(r, c, "GET", key); value != nil {
-		return string(value.([]byte))
-	}
-	return ""
+	value, _ := redis.String(r.redis(port, "GET", key), nil)
+	return value
 }
 
 // stored returns the value of a key of the master, or "" if there is no such key.

@@ -3,13 +3,10 @@
 package faults
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +17,6 @@ import (
 	"github.com/gomodule/redigo/redis"
 
 	"guestbook/api/test/kit/history"
-	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 	"guestbook/api/test/kit/visitors"
@@ -48,37 +44,16 @@ var sizes = []fault{
 	{name: "the API's clock set back by an hour, just when its connections to the slaves failed", bound: "nothing fails; connections are used again, and the slaves are",
 		setup: setup{slaves: 2, clock: true}, inject: clockSetBack},
 	{name: "posts with an Idempotency-Key until a master of 20 MB is full", bound: "80 % of the memory is messages by then",
-		setup: setup{direct: true, masterArgs: append([]string{"--maxmemory", "20mb"}, policy()...)}, writes: []int{507, 503}, instead: untilFull},
+		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// send posts a form whose body is head followed by text, records the request, and returns the outcome of the write and the HTTP status.
-func (l *load) send(client *http.Client, what, path, head, text, key string) (outcome history.Outcome, status int) {
-	q, err := http.NewRequest(http.MethodPost, l.base+path, io.MultiReader(strings.NewReader(head), strings.NewReader(text)))
-	if err != nil {
-		l.problem("%v", err)
-		return history.Unknown, 0
+// outcome returns the outcome of a write. An unknown outcome is a problem unless the API says that Redis did not answer in time.
+func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
+	outcome := answer.Outcome(err)
+	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
+		l.problem("a write is answered %d %.200s, %v", answer.Status, answer.Body, err)
 	}
-	q.ContentLength = int64(len(head) + len(text))
-	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if key != "" {
-		q.Header.Set("Idempotency-Key", key)
-	}
-	done := visitors.Request{What: what, Start: time.Now()}
-	response, err := client.Do(q)
-	var body []byte
-	if done.Err = err; err == nil {
-		done.Status = response.StatusCode
-		body, done.Err = io.ReadAll(response.Body)
-		response.Body.Close()
-	}
-	done.Took = time.Since(done.Start)
-	l.mu.Lock()
-	l.requests = append(l.requests, done)
-	l.mu.Unlock()
-	if outcome = visitors.Outcome(done.Status, string(body), done.Err); outcome == history.Unknown && !bytes.Contains(body, []byte("did not answer in time")) {
-		l.problem("a %s is answered %d %.200s, %v", what, done.Status, body, done.Err)
-	}
-	return outcome, done.Status
+	return outcome
 }
 
 // setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all answers,
@@ -87,22 +62,22 @@ func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
 	text := strings.Repeat("x", 1<<20-100)
-	client := visitors.NewClient(n)
-	defer client.CloseIdleConnections()
+	l.client = visitors.NewClient(n)
+	defer l.client.CloseIdleConnections()
 	said := make([]history.Outcome, n)
-	var count [3]atomic.Int64
 	var asking sync.WaitGroup
-	begin := make(chan struct{})
 	for i := range n {
+		set := fmt.Sprintf("cmd=set&key=large-%d&value=%s", i, text)
 		asking.Go(func() {
-			<-begin
-			said[i], _ = l.send(client, "set", "/guestbook/", fmt.Sprintf("cmd=set&key=large-%d&value=", i), text, "")
-			count[said[i]].Add(1)
+			said[i] = l.outcome(l.visitor().Do(context.Background(), "set", http.MethodPost, "/guestbook/", set, history.Write{}))
 		})
 	}
-	close(begin)
 	asking.Wait()
-	r.addNote("%d stored, %d not, %d unknown", count[history.Stored].Load(), count[history.Refused].Load(), count[history.Unknown].Load())
+	var count [3]int
+	for _, outcome := range said {
+		count[outcome]++
+	}
+	r.addNote("%d stored, %d not, %d unknown", count[history.Stored], count[history.Refused], count[history.Unknown])
 	master := podtest.Dial(r, r.masterPort)
 	holds := func() (lengths []int) {
 		for i := range n {
@@ -122,25 +97,21 @@ func setAtOnce(r *rig, n int) {
 	}
 }
 
-// policy returns the maxmemory-policy option of the master in k8s/redis-master-deployment.yaml.
-func policy() []string {
-	root, _ := localpod.Root()
-	manifest, _ := os.ReadFile(filepath.Join(root, "k8s", "redis-master-deployment.yaml"))
-	setting := regexp.MustCompile(`(--maxmemory-policy), ([\w-]+)`).FindStringSubmatch(string(manifest))
-	return setting[min(1, len(setting)):] // if the manifest does not set maxmemory-policy, the test case fails
-}
-
+// untilFull posts to a master with the maxmemory-policy of k8s/redis-master-deployment.yaml, until the master refuses everything.
 func untilFull(r *rig) {
 	const writers = 100
+	manifest := must.Read(r, must.Root(r), "k8s", "redis-master-deployment.yaml")
+	policy := regexp.MustCompile(`--maxmemory-policy, [\w-]+`).FindString(manifest)
+	r.redis(r.masterPort, "CONFIG", "SET", "maxmemory-policy", strings.TrimPrefix(policy, "--maxmemory-policy, "))
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
-	client := visitors.NewClient(writers)
-	defer client.CloseIdleConnections()
+	l.client = visitors.NewClient(writers)
+	defer l.client.CloseIdleConnections()
 	post := func(n int) (status int) {
 		for until := time.Now().Add(waitLimit); ; { // repeats a 503, because Redis may answer too late on a busy machine
-			_, status = l.send(client, "post", "/guestbook/entries", "text=", fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
-			if status != http.StatusServiceUnavailable || time.Now().After(until) {
-				return status
+			answer, err := l.visitor().SendPost(context.Background(), fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
+			if l.outcome(answer, err); answer.Status != http.StatusServiceUnavailable || time.Now().After(until) {
+				return answer.Status
 			}
 		}
 	}
@@ -200,7 +171,7 @@ func longBook(r *rig, megabytes int, status int, words string) {
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {
-				beSlow(ctx, to, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false, false)
+				beSlow(ctx, to, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false)
 			}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,10 +14,17 @@ import (
 // result holds the measurements of one run of wrk.
 type result struct {
 	perSecond float64
-	p99       string
+	p99       time.Duration
 	errors    int
 	cpu       float64 // seconds of processor time for 10,000 requests
 }
+
+// summary is a script for wrk that prints the results of a run for measure: requests, microseconds, 99th percentile of the latency, errors.
+const summary = `
+function done(all, latency)
+  local e = all.errors
+  print(("measured: %d %d %d %d"):format(all.requests, all.duration, latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
+end`
 
 // measure runs wrk once with a load, and returns what wrk and the stack's processes report.
 func (s *stack) measure(l load, connections string, seconds int) (r result, err error) {
@@ -27,39 +33,29 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 	}
 	url := s.pod.URL() + l.path
 	if slices.Contains(s.env, "FLOOR=constant") { // the program floor reads the length of its answer from the end of the URL
-		l.script = strings.ReplaceAll(l.script, `"/guestbook/entries"`, "nil")
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
-	script := s.dir + "/wrk.lua"
-	if err := os.WriteFile(script, fmt.Appendf(nil, "run = %q\n%s", time.Now().Format(time.RFC3339Nano), l.script), 0o600); err != nil {
+	script := fmt.Sprintf("posts, keyed, run = %d, %t, '%x-'\n", l.posts, l.keyed, time.Now().UnixNano()) + summary
+	if l.posts > 0 {
+		script += posting
+	}
+	file := s.dir + "/wrk.lua"
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return r, err
 	}
 	before := s.cpu()
-	args := []string{"-c", "1", "wrk", "-t1", "-c" + connections, fmt.Sprintf("-d%ds", seconds), "--latency", "--timeout", "5s"}
-	if l.script != "" {
-		args = append(args, "-s", script)
-	}
-	out, err := exec.Command("taskset", append(args, url)...).CombinedOutput()
+	out, err := exec.Command("taskset", "-c", "1", "wrk", "-t1", "-c"+connections, fmt.Sprintf("-d%ds", seconds), "--timeout=5s", "-s", file, url).CombinedOutput()
 	if err != nil {
 		return r, fmt.Errorf("wrk: %w: %s", err, out)
 	}
 	spent := s.cpu() - before
-	field := func(expression string) string {
-		if found := regexp.MustCompile(expression).FindSubmatch(out); found != nil {
-			return string(found[1])
-		}
-		return ""
-	}
-	requests, requestsErr := strconv.ParseFloat(field(`(\d+) requests in`), 64)
-	r.perSecond, err = strconv.ParseFloat(field(`Requests/sec: +([\d.]+)`), 64)
-	if requestsErr != nil || err != nil {
+	_, numbers, _ := strings.Cut(string(out), "measured:")
+	var requests, microseconds float64
+	if _, err := fmt.Sscan(numbers, &requests, &microseconds, &r.p99, &r.errors); err != nil {
 		return r, fmt.Errorf("wrk says %s", out)
 	}
-	r.p99 = field(`99% +(\S+)`)
-	for _, n := range regexp.MustCompile(`(?:connect|read|write|timeout|responses:) (\d+)`).FindAllSubmatch(out, -1) {
-		failed, _ := strconv.Atoi(string(n[1])) // Atoi does not fail, because n[1] consists of digits
-		r.errors += failed
-	}
+	r.p99 *= time.Microsecond
+	r.perSecond = requests / microseconds * 1e6
 	r.cpu = spent / requests * 10_000
 	return r, nil
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"strconv"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -25,8 +23,7 @@ type stack struct {
 	master redis.Conn
 }
 
-// start starts the stack's processes on one processor, so that a Go program runs its code on a single thread. wrk runs on another
-// processor than the servers.
+// start starts the stack's processes, and waits until the slave is in sync.
 func (s *stack) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "guestbook-bench-"); err != nil {
 		return err
@@ -41,15 +38,7 @@ func (s *stack) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := pin("0"); err != nil {
-		return err
-	}
-	for _, p := range []*localpod.Process{s.pod.Master, s.pod.Slave, s.pod.API, s.pod.Nginx} {
-		if err := p.Start(ctx); err != nil {
-			return err
-		}
-	}
-	if err := pin("1"); err != nil {
+	if err := s.pod.Start(ctx); err != nil {
 		return err
 	}
 	if err := s.pod.Slave.Await(ctx, s.pod.Synced); err != nil {
@@ -60,32 +49,15 @@ func (s *stack) start(ctx context.Context) (err error) {
 }
 
 func (s *stack) stop() {
-	if s.pod != nil {
-		if err := s.pod.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-		}
-	}
+	_ = s.pod.Stop() // the report is whole, even if a process had to be killed
 	os.RemoveAll(s.dir)
-}
-
-// pin restricts the benchmark's process, and all processes that it starts later, to one processor.
-func pin(processor string) error {
-	out, err := exec.Command("taskset", "-a", "-p", "-c", processor, strconv.Itoa(os.Getpid())).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("taskset: %w: %s", err, out)
-	}
-	return nil
 }
 
 // fill deletes all keys of Redis and stores a guestbook with the given number of entries.
 func (s *stack) fill(entries int) error {
-	_, err := s.master.Do("FLUSHALL")
-	if err == nil {
-		_, err = s.master.Do("SET", "messages", strings.Repeat(message, entries))
-	}
-	if err == nil {
-		_, err = s.master.Do("WAIT", 1, 5000)
-	}
+	_ = s.master.Send("FLUSHALL") // if a Send fails, so does Do
+	_ = s.master.Send("SET", "messages", strings.Repeat(message, entries))
+	_, err := s.master.Do("WAIT", 1, 5000)
 	return err
 }
 

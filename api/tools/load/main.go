@@ -67,11 +67,11 @@ func main() {
 		return
 	}
 
-	visitor := &writer{visitor: newVisitor(true)}
+	visitor := &writer{visitor: newVisitor(true), last: time.Now()}
 	for visitor.write() != nil { // readers expect the first message in the guestbook
 		time.Sleep(*pause)
 	}
-	counted.FailedWrites = map[string]int{}
+	counted.FailedWrites, counted.Away = map[string]int{}, 0
 
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -227,9 +227,7 @@ func (w *writer) write() error {
 	}
 	counted.Writes++
 	w.acknowledged++
-	if !w.last.IsZero() {
-		counted.Away = max(counted.Away, time.Since(w.last).Seconds())
-	}
+	counted.Away = max(counted.Away, time.Since(w.last).Seconds())
 	w.last = time.Now()
 	if key == *book && !*entries {
 		w.list = value

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,8 +25,7 @@ const sources = "nginx/page"
 
 func main() {
 	if err := write(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		log.Fatal("page: ", err)
 	}
 }
 
@@ -59,8 +59,7 @@ var (
 	comment = regexp.MustCompile(`<!--[^>]*-->`)
 	indent  = regexp.MustCompile(`\n\s*`)
 	icon    = regexp.MustCompile(`<link rel="icon" href="([^"]+)"`)
-	style   = regexp.MustCompile(`<link rel="stylesheet" href="([^"]+)">`)
-	script  = regexp.MustCompile(`<script( type="module")? src="([^"]+)"></script>`)
+	bundled = regexp.MustCompile(`<(?:link rel="stylesheet" href|script( type="module")? src)="([^"]+)">(?:</script>)?`)
 )
 
 // page returns the HTML document, and the nginx configuration whose Content-Security-Policy allows the document's style and scripts.
@@ -71,41 +70,32 @@ func page() (document, policy string, err error) {
 	}
 	document = comment.ReplaceAllString(string(source), "")
 	document = indent.ReplaceAllString(document, "")
-	hashes := map[string][]string{}
-	inline := func(pattern *regexp.Regexp, directive, open, end string) {
-		document = replace(pattern, document, func(groups []string) string {
-			content, bundleErr := bundle(groups[len(groups)-1])
-			err = errors.Join(err, bundleErr)
-			sum := sha256.Sum256([]byte(content))
-			hashes[directive] = append(hashes[directive], "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
-			attributes := ""
-			if len(groups) > 2 {
-				attributes = groups[1]
-			}
-			return "<" + open + attributes + ">" + content + end
-		})
+	hashes := map[string]string{}
+	for _, match := range bundled.FindAllStringSubmatch(document, -1) {
+		content, err := bundle(match[2])
+		if err != nil {
+			return "", "", err
+		}
+		element := "script"
+		if filepath.Ext(match[2]) == ".css" {
+			element = "style"
+		}
+		sum := sha256.Sum256([]byte(content))
+		hashes[element] += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		document = strings.Replace(document, match[0], "<"+element+match[1]+">"+content+"</"+element+">", 1)
 	}
-	inline(style, "style-src", "style", "</style>")
-	inline(script, "script-src", "script", "</script>")
-	document = replace(icon, document, func(groups []string) string {
-		svg, readErr := os.ReadFile(filepath.Join(sources, groups[1]))
-		err = errors.Join(err, readErr)
-		return `<link rel="icon" href="data:image/svg+xml,` + inAddress.Replace(strings.TrimSpace(string(svg))) + `"`
-	})
-	if err != nil {
-		return "", "", err
+	for _, match := range icon.FindAllStringSubmatch(document, -1) {
+		svg, err := os.ReadFile(filepath.Join(sources, match[1]))
+		if err != nil {
+			return "", "", err
+		}
+		document = strings.Replace(document, match[0], `<link rel="icon" href="data:image/svg+xml,`+inAddress.Replace(strings.TrimSpace(string(svg)))+`"`, 1)
 	}
 	policy = fmt.Sprintf(`# Made by "make page" from %s: edit the files there.
 # The page's own style and scripts only, in no other site's frame.
-add_header Content-Security-Policy "default-src 'none'; script-src %s; style-src %s; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
-`, sources, strings.Join(hashes["script-src"], " "), strings.Join(hashes["style-src"], " "))
+add_header Content-Security-Policy "default-src 'none'; script-src%s; style-src%s; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
+`, sources, hashes["script"], hashes["style"])
 	return document, policy, nil
-}
-
-// replace replaces each match of the pattern by a result of the function called "with". The argument of this function is the groups of the
-// match.
-func replace(pattern *regexp.Regexp, text string, with func(groups []string) string) string {
-	return pattern.ReplaceAllStringFunc(text, func(match string) string { return with(pattern.FindStringSubmatch(match)) })
 }
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
@@ -139,15 +129,8 @@ func bundle(name string) (string, error) {
 		options.Bundle, options.Format, options.MinifyIdentifiers = false, api.FormatDefault, false
 	}
 	result := api.Build(options)
-	var err error
-	for _, m := range append(result.Errors, result.Warnings...) {
-		err = errors.Join(err, errors.New(m.Text))
-		if m.Location != nil {
-			err = fmt.Errorf("%s:%d: %w", m.Location.File, m.Location.Line, err)
-		}
-	}
-	if err != nil {
-		return "", err
+	if messages := append(result.Errors, result.Warnings...); len(messages) > 0 {
+		return "", errors.New(strings.Join(api.FormatMessages(messages, api.FormatMessagesOptions{}), "\n"))
 	}
 	content := strings.TrimSpace(string(result.OutputFiles[0].Contents))
 	if filepath.Ext(name) == ".css" {

@@ -2,26 +2,27 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"guestbook/api/test/kit/localpod"
 )
 
 func main() {
+	log.SetFlags(0)
 	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "make run:", err)
-		os.Exit(1)
+		log.Fatal("make run: ", err)
 	}
 }
 
@@ -38,6 +39,10 @@ func run() (err error) {
 	flag.IntVar(&o.Ports.Master, "master-port", 6379, "the Redis master's port")
 	flag.IntVar(&o.Ports.Slave, "slave-port", 6380, "the Redis slave's port")
 	flag.Parse()
+	logs := filepath.Join(*dir, "logs")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return err
+	}
 	lock, err := lockFolder(*dir)
 	if err != nil {
 		return err
@@ -47,10 +52,7 @@ func run() (err error) {
 	if err := checkPorts(o.Ports); err != nil {
 		return err
 	}
-	logs := filepath.Join(*dir, "logs")
-	if o.Output, err = logTo(logs, *verbose); err != nil {
-		return err
-	}
+	o.Output = func(process string) io.Writer { return logTo(logs, process, *verbose) }
 	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx would resolve a relative path from its own folder
 		return err
 	}
@@ -61,13 +63,8 @@ func run() (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf(`Starting, each on 127.0.0.1, with its log in %s/:
-  master  port %-5d  Redis, which takes what is written; its data stays in %s/master
-  slave   port %-5d  Redis, a copy of the master, which is read
-  api     port %-5d  the program in api/
-  nginx   port %-5d  the page, and the way to the API
-
-`, logs, o.Ports.Master, *dir, o.Ports.Slave, o.Ports.API, o.Ports.Nginx)
+	fmt.Printf("Starting the Redis master (port %d) and its slave (%d), the API (%d) and nginx (%d); logs are in %s/, and VERBOSE=1 shows them.\n",
+		o.Ports.Master, o.Ports.Slave, o.Ports.API, o.Ports.Nginx, logs)
 	if err := pod.Start(ctx); ctx.Err() != nil {
 		return nil // the user has pressed Ctrl-C
 	} else if err != nil {
@@ -75,10 +72,6 @@ func run() (err error) {
 	}
 	defer func() { err = errors.Join(err, pod.Stop()) }()
 	fmt.Printf("The guestbook is at %s - Ctrl-C stops it.\n", pod.URL())
-	if !*verbose {
-		fmt.Println("make run VERBOSE=1 shows the logs.")
-	}
-
 	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
 }
 
@@ -88,9 +81,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	if err != nil {
 		return err
 	}
-	o.MasterProxy = func(string) (string, error) { return ha.ProxyAddr(0), nil }
-	o.SlaveProxy = func(string) (string, error) { return ha.Addr(1), nil }
-	o.APIEnv = append(o.APIEnv, "REDIS_WAIT_SLAVES=1")
+	o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+ha.ProxyAddr(0), "REDIS_SLAVE_ADDR="+ha.Addr(1), "REDIS_WAIT_SLAVES=1")
 	pod, err := localpod.New(o)
 	if err != nil {
 		return err
@@ -129,9 +120,6 @@ func wait(ctx context.Context, processes ...*localpod.Process) error {
 // lockFolder locks the folder, because two runs of this command would write the same files. To unlock the folder, a caller closes the file
 // that lockFolder returns.
 func lockFolder(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
 	lock, err := os.Create(filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, err
@@ -159,29 +147,24 @@ func checkPorts(ports localpod.Ports) error {
 	return errors.Join(taken...)
 }
 
-// logTo creates a log file in the folder for each process. The function that logTo returns maps a process's name to the writer of its log.
-// If show is set, each line of a log also goes to standard output, after the name of its process.
-func logTo(folder string, show bool) (func(process string) io.Writer, error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, err
+// logTo returns the writer of a process's log, a file in the folder. If show is set, the log also goes to standard output.
+func logTo(folder, process string, show bool) io.Writer {
+	file, err := os.Create(filepath.Join(folder, process+".log"))
+	if err != nil {
+		log.Fatal("make run: ", err) // nothing runs yet
 	}
-	files := map[string]io.Writer{}
-	for _, process := range []string{"master", "slave", "api", "nginx", "single", "redis-0", "redis-1", "redis-2", "sentinel-0", "sentinel-1", "sentinel-2", "proxy-0", "proxy-1"} {
-		file, err := os.Create(filepath.Join(folder, process+".log"))
-		if err != nil {
-			return nil, err
-		}
-		files[process] = file
-		if show {
-			reader, writer := io.Pipe()
-			files[process] = io.MultiWriter(file, writer)
-			go func() {
-				lines := bufio.NewReader(reader)
-				for line, err := lines.ReadString('\n'); err == nil; line, err = lines.ReadString('\n') {
-					fmt.Printf("%-10s | %s", process, line)
-				}
-			}()
-		}
+	if show {
+		return io.MultiWriter(file, named(process))
 	}
-	return func(process string) io.Writer { return files[process] }, nil
+	return file
+}
+
+// named writes lines to standard output, each after the name of the process that has written the line.
+type named string
+
+func (n named) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		fmt.Printf("%-10s | %s", n, line)
+	}
+	return len(text), nil
 }

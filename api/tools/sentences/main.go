@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -57,10 +58,7 @@ func main() {
 // prose returns the comments of a file, or the text of a document without its code blocks. A comment beside code includes the code of its
 // line. A blank line follows each comment and each item of a list.
 func prose(path, text string) string {
-	pattern, ok := comment[filepath.Ext(path)]
-	if !ok {
-		pattern = other
-	}
+	pattern := cmp.Or(comment[filepath.Ext(path)], other)
 	var b strings.Builder
 	for line := range strings.Lines(fence.ReplaceAllString(text, "")) {
 		match := pattern.FindStringSubmatch(strings.TrimRight(line, "\n"))

@@ -16,6 +16,7 @@ package commands
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,19 +50,11 @@ func (b Block) String() string { return fmt.Sprintf("%s:%d: %s", b.File, b.Line,
 func Documents(root string) ([]string, error) {
 	files := []string{"README.md"}
 	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		found, err := filepath.Glob(filepath.Join(root, pattern))
+		found, err := fs.Glob(os.DirFS(root), pattern)
 		if err != nil {
 			return nil, err
 		}
-		for _, file := range found {
-			name, err := filepath.Rel(root, file)
-			if err != nil {
-				return nil, err
-			}
-			if !slices.Contains(files, name) {
-				files = append(files, name)
-			}
-		}
+		files = append(files, slices.DeleteFunc(found, func(name string) bool { return name == files[0] })...)
 	}
 	return files, nil
 }

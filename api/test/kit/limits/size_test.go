@@ -5,65 +5,55 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 	"testing"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // These constants limit the lines of code; raise one only deliberately. Blank lines and comments do not count, except in tests.
 const (
 	maxAPILines      = 2440 // lines of Go in api/, without tests and tools
-	maxToolsLines    = 981  // lines of Go in api/tools/
+	maxToolsLines    = 900  // lines of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // lines of one Go or Lua file of the API
-	maxTestLines     = 21_570 // lines of Go in tests and in api/test/, with blank lines and comments
+	maxTestLines     = 21_370 // lines of Go in tests and in api/test/, with blank lines and comments
 	maxTestFileLines = 300
 )
 
 func TestTheCodeIsSmall(t *testing.T) {
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
+	root := os.DirFS(must.Root(t))
 	var api, tools, lua, tests int
-	err = filepath.WalkDir(filepath.Join(root, "api"), func(path string, _ fs.DirEntry, err error) error {
-		name, _ := filepath.Rel(root, path) // no error, because path is below root
-		switch {
-		case err != nil:
+	must.OK(t, fs.WalkDir(root, "api", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".go" && path.Ext(name) != ".lua" {
 			return err
-		case filepath.Ext(name) != ".go" && filepath.Ext(name) != ".lua":
-			return nil
 		}
-		text, err := os.ReadFile(path)
+		text, err := fs.ReadFile(root, name)
 		lines := 0
 		switch {
-		case strings.HasSuffix(name, "_test.go"), strings.HasPrefix(name, filepath.Join("api", "test")):
+		case strings.HasSuffix(name, "_test.go"), strings.HasPrefix(name, "api/test/"):
 			lines = strings.Count(string(text), "\n")
 			tests += lines
 			if lines > maxTestFileLines {
 				t.Errorf("%s has %d lines: make two files of it, at most %d lines each", name, lines, maxTestFileLines)
 			}
 			return err
-		case filepath.Ext(name) == ".lua":
+		case path.Ext(name) == ".lua":
 			lines = luaLines(string(text))
 			lua += lines
-		case strings.HasPrefix(name, filepath.Join("api", "tools")):
+		case strings.HasPrefix(name, "api/tools/"):
 			lines = goLines(text)
 			tools += lines
 		default:
 			lines = goLines(text)
 			api += lines
 		}
-		if lines > maxFileLines && !strings.HasPrefix(name, filepath.Join("api", "tools")) {
+		if lines > maxFileLines && !strings.HasPrefix(name, "api/tools/") {
 			t.Errorf("%s has %d lines: make two files of it, at most %d lines each", name, lines, maxFileLines)
 		}
 		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	for _, c := range []struct {
 		what        string
 		lines, most int

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"golang.org/x/sync/errgroup"
 )
 
 // HA runs the scripts of k8s/ha/ as local processes: three Redis, a sentinel beside each Redis, and two proxies that connect clients
@@ -25,7 +26,6 @@ type HA struct {
 	single *Process // the single Redis that ran before; the three Redis take over its data
 	o      HAOptions
 	env    []string
-	nodes  []string // the addresses by which the three Redis connect to each other
 }
 
 // HAOptions are the settings of an HA.
@@ -36,8 +36,7 @@ type HAOptions struct {
 	Programs string // a folder that is searched for redis-server before PATH
 	Password string // the password of every Redis and sentinel; "" is none
 	Output   func(process string) io.Writer
-	// Relay, if not nil, gets the address of one Redis, and returns the address by which the other two Redis connect to it.
-	Relay func(addr string) (string, error)
+	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen
 	// Edit, if not nil, gets the text of each script and returns the text to run.
 	Edit func(text string) string
 }
@@ -58,18 +57,11 @@ func NewHA(o HAOptions) (*HA, error) {
 	if err := WriteScripts(scripts, o.Edit); err != nil {
 		return nil, err
 	}
-	for i := range h.Redis {
-		node := h.host(firstNode + i)
-		if o.Relay != nil {
-			var err error
-			if node, err = o.Relay(node); err != nil {
-				return nil, err
-			}
-		}
-		h.nodes = append(h.nodes, node)
+	if o.Nodes == nil {
+		h.o.Nodes = []string{h.host(firstNode), h.host(firstNode + 1), h.host(firstNode + 2)}
 	}
 	h.env = []string{
-		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.nodes, " "), "SINGLE=" + h.host(singleNode),
+		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.o.Nodes, " "), "SINGLE=" + h.host(singleNode),
 		"PORT=" + strconv.Itoa(o.Port), "SENTINEL_PORT=" + strconv.Itoa(o.Port+1), "DOMAIN=",
 		"REDIS_PASSWORD=" + o.Password, "REDISCLI_AUTH=" + o.Password,
 	}
@@ -77,20 +69,17 @@ func NewHA(o HAOptions) (*HA, error) {
 		if err := os.MkdirAll(h.Disk(i), 0o755); err != nil {
 			return nil, err
 		}
-		h.Redis[i] = h.process(fmt.Sprint("redis-", i), "redis.sh", h.nodeEnv(i), func(context.Context) error { return h.ping(h.host(firstNode+i), o.Port) })
-		h.Sentinels[i] = h.process(fmt.Sprint("sentinel-", i), "sentinel.sh", h.nodeEnv(i), func(context.Context) error { return h.ping(h.host(firstNode+i), o.Port+1) })
+		h.Redis[i] = h.process(fmt.Sprint("redis-", i), "redis.sh", h.nodeEnv(i), h.pong(firstNode+i, o.Port))
+		h.Sentinels[i] = h.process(fmt.Sprint("sentinel-", i), "sentinel.sh", h.nodeEnv(i), h.pong(firstNode+i, o.Port+1))
 	}
 	for i := range h.Proxies {
 		host := h.host(firstProxy + i)
-		h.Proxies[i] = h.process(fmt.Sprint("proxy-", i), "start.sh", []string{"LISTEN=" + host, "HEALTH=" + host},
-			func(ctx context.Context) error {
-				return get(ctx, fmt.Sprintf("http://%s:%d/health", host, proxyHealth))
-			})
+		h.Proxies[i] = h.process(fmt.Sprint("proxy-", i), "start.sh", []string{"LISTEN=" + host, "HEALTH=" + host}, answers(fmt.Sprintf("http://%s:%d/health", host, proxyHealth)))
 	}
 	single := filepath.Join(o.Dir, "single")
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
-		ready: func(context.Context) error { return h.ping(h.host(singleNode), o.Port) },
+		ready: h.pong(singleNode, o.Port),
 		// Protected mode is off. In protected mode, Redis refuses clients whose address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
@@ -127,7 +116,7 @@ func (h *HA) host(n int) string         { return fmt.Sprintf("%s.%d", h.o.Net, n
 
 func (h *HA) nodeEnv(i int) []string {
 	host := h.host(firstNode + i)
-	return []string{"ME=" + h.nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
+	return []string{"ME=" + h.o.Nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
 
 // Disk returns the data folder of Redis number i.
@@ -162,16 +151,11 @@ func (h *HA) Start(ctx context.Context) error {
 
 // StartAll starts the proxies, the sentinels and the three Redis at the same time.
 func (h *HA) StartAll(ctx context.Context) error {
-	all := h.all()
-	errs := make(chan error, len(all))
-	for _, p := range all {
-		go func() { errs <- p.Start(ctx) }()
+	var group errgroup.Group
+	for _, p := range h.all() {
+		group.Go(func() error { return p.Start(ctx) })
 	}
-	var err error
-	for range all {
-		err = errors.Join(err, <-errs)
-	}
-	return err
+	return group.Wait()
 }
 
 // Stop stops all running processes: first the proxies, then the sentinels, then the Redis servers.
@@ -203,7 +187,7 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 // Master returns the number of the master: the Redis that calls itself a master and that two or three sentinels name as the master. If no
 // Redis is the master, Master returns -1.
 func (h *HA) Master() int {
-	for i := range h.nodes {
+	for i := range h.Redis {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
 			return i
 		}
@@ -226,7 +210,7 @@ func (h *HA) Healthy(context.Context) error {
 	case h.named(master) < 3:
 		return errors.New("some sentinel does not know the master")
 	}
-	for i := range h.nodes {
+	for i := range h.Redis {
 		state, err := redis.StringMap(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "MASTER", "guestbook"))
 		if err != nil {
 			return err
@@ -234,12 +218,8 @@ func (h *HA) Healthy(context.Context) error {
 		if state["flags"] != "master" {
 			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // such as "master,failover_in_progress"
 		}
-		reply, err := h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")
-		if err != nil {
-			return err
-		}
-		if s, _ := redis.String(reply, nil); !strings.HasPrefix(s, "OK 3") {
-			return errors.New(s)
+		if reply, err := redis.String(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")); err != nil || !strings.HasPrefix(reply, "OK 3") {
+			return errors.Join(err, errors.New(reply))
 		}
 	}
 	return nil
@@ -247,9 +227,9 @@ func (h *HA) Healthy(context.Context) error {
 
 // named returns how many sentinels name Redis number i as the master.
 func (h *HA) named(i int) (n int) {
-	for j := range h.nodes {
+	for j := range h.Redis {
 		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
-		if err == nil && reply[0] == h.nodes[i] {
+		if err == nil && reply[0] == h.o.Nodes[i] {
 			n++
 		}
 	}
@@ -260,9 +240,12 @@ func (h *HA) info(i int) (string, error) {
 	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
 }
 
-func (h *HA) ping(host string, port int) error {
-	_, err := h.do(host, port, "PING")
-	return err
+// pong returns a condition that holds if the server at a port of an address answers PING.
+func (h *HA) pong(host, port int) func(context.Context) error {
+	return func(context.Context) error {
+		_, err := h.do(h.host(host), port, "PING")
+		return err
+	}
 }
 
 func (h *HA) do(host string, port int, command string, args ...any) (any, error) {

@@ -45,9 +45,6 @@ type Options struct {
 	Password   string                         // the password of master and slave; "" is none
 	Programs   string                         // a folder that is searched for redis-server before PATH
 	Output     func(process string) io.Writer // returns the writer for a process's output.
-	// MasterProxy, if not nil, gets the master's address and returns the address to which the API connects. SlaveProxy, if not nil, gets the
-	// slave's address, and returns the address to which the API connects.
-	MasterProxy, SlaveProxy func(addr string) (string, error)
 }
 
 // New returns a pod whose processes do not run yet.
@@ -73,12 +70,12 @@ func New(o Options) (*Pod, error) {
 	}
 	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
-		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.masterReady,
+		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.redisReady(o.Ports.Master),
 		path: "redis-server", programs: o.Programs,
 		args: append(append(redisArgs("master", o.Ports.Master), "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"), o.MasterArgs...),
 	}
 	p.Slave = &Process{
-		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.slaveReady,
+		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.redisReady(o.Ports.Slave),
 		path: filepath.Join(root, "redis-slave", "run.sh"), args: append(redisArgs("slave", o.Ports.Slave), o.SlaveArgs...),
 		env: []string{"PATH=" + o.Programs + ":" + os.Getenv("PATH"), "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
 	}
@@ -87,25 +84,14 @@ func New(o Options) (*Pod, error) {
 		p.Slave.env = append(p.Slave.env, "REDIS_PASSWORD="+o.Password)
 		o.APIEnv = append([]string{"REDIS_PASSWORD=" + o.Password}, o.APIEnv...)
 	}
-	masterAddr, slaveAddr := local(o.Ports.Master), local(o.Ports.Slave)
-	if o.MasterProxy != nil {
-		if masterAddr, err = o.MasterProxy(masterAddr); err != nil {
-			return nil, err
-		}
-	}
-	if o.SlaveProxy != nil {
-		if slaveAddr, err = o.SlaveProxy(slaveAddr); err != nil {
-			return nil, err
-		}
-	}
 	p.API = &Process{
-		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: p.apiReady, path: o.APIBinary,
+		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: answers(p.APIURL() + "/readyz"), path: o.APIBinary,
 		env: append([]string{
-			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + masterAddr, "REDIS_SLAVE_ADDR=" + slaveAddr,
+			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + local(o.Ports.Master), "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave),
 		}, o.APIEnv...),
 	}
 	p.Nginx = &Process{
-		name: "nginx", out: o.Output("nginx"), stop: syscall.SIGQUIT, ready: p.nginxReady,
+		name: "nginx", out: o.Output("nginx"), stop: syscall.SIGQUIT, ready: answers(p.URL() + "/nginx-health"),
 		path: "nginx", dir: o.Dir,
 		args: []string{"-e", "/dev/stderr", "-p", ".", "-c", "nginx.conf", "-g", nginxGlobals},
 	}
@@ -163,12 +149,6 @@ func (p *Pod) URL() string { return "http://" + local(p.Ports.Nginx) }
 // APIURL returns the URL at which the API answers without nginx.
 func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
-func (p *Pod) masterReady(context.Context) error { return p.redisReady(p.Ports.Master) }
-func (p *Pod) slaveReady(context.Context) error  { return p.redisReady(p.Ports.Slave) }
-
-func (p *Pod) apiReady(ctx context.Context) error   { return get(ctx, p.APIURL()+"/readyz") }
-func (p *Pod) nginxReady(ctx context.Context) error { return get(ctx, p.URL()+"/nginx-health") }
-
 // Synced returns nil if the slave is in sync with the master.
 func (p *Pod) Synced(context.Context) error {
 	c, err := p.dial(p.Ports.Slave)
@@ -183,40 +163,45 @@ func (p *Pod) Synced(context.Context) error {
 	return err
 }
 
-func (p *Pod) redisReady(port int) error {
-	c, err := p.dial(port)
-	if err != nil {
+func (p *Pod) redisReady(port int) func(context.Context) error {
+	return func(context.Context) error {
+		c, err := p.dial(port)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err = c.Do("PING"); err == nil {
+			err = p.recordCommands(port)
+		}
+		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
+			// This command makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command with a random result.
+			_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
+		}
 		return err
 	}
-	defer c.Close()
-	if _, err = c.Do("PING"); err == nil {
-		err = p.recordCommands(port)
-	}
-	if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-		// This command makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command with a random result.
-		_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
-	}
-	return err
 }
 
 func (p *Pod) dial(port int) (redis.Conn, error) {
 	return DialOwn(port, redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
-func get(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
+// answers returns a condition that holds if a GET of the URL is answered with 200.
+func answers(url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, response.Status)
+		}
+		return nil
 	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, response.Status)
-	}
-	return nil
 }
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -32,20 +32,16 @@ var (
 // API_COVERAGE names a folder, each API process writes its code coverage to this folder.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
-	if dir := os.Getenv("API_COVERAGE"); dir != "" {
-		if err := os.Setenv("GOCOVERDIR", dir); err != nil { // the programs that the tests start read this variable
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
+	if coverage := os.Getenv("API_COVERAGE"); coverage != "" {
+		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // the programs that the tests start read this variable
 		flags = append(flags, "-covermode=atomic", "-coverpkg=./api,./api/internal/...")
 	}
-	if err := localpod.Build(context.Background(), apiBinary, flags...); err != nil {
+	if err == nil {
+		err = localpod.Build(context.Background(), apiBinary, flags...)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -118,8 +114,7 @@ func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 // FreePorts returns ports that nothing listens on.
 func FreePorts(t testing.TB) localpod.Ports {
 	t.Helper()
-	ports := must.Get(localpod.FreePorts())(t)
-	return ports
+	return must.Get(localpod.FreePorts())(t)
 }
 
 // Redis starts only a pod's master and slave, and waits until the slave is in sync.
@@ -194,6 +189,5 @@ func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 // Do runs a Redis command and returns the reply. Do ends the test if the command fails.
 func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 	t.Helper()
-	reply := must.Get(c.Do(command, args...))(t)
-	return reply
+	return must.Get(c.Do(command, args...))(t)
 }

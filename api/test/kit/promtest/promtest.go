@@ -2,12 +2,13 @@
 package promtest
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -25,7 +26,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// timeout limits the start of Prometheus, and each HTTP request of this package.
+// timeout limits the start of Prometheus.
 const timeout = 30 * time.Second
 
 // Manifest decodes the YAML file of this name in k8s/monitoring.
@@ -65,9 +66,7 @@ func Start(t testing.TB, speed float64, master Target, apis ...Target) *Promethe
 	ports := must.Get(localpod.FreePorts())(t)
 	exporter, server := addr(ports.API), addr(ports.Nginx)
 	targets := http.NewServeMux()
-	targets.HandleFunc("/redis", func(w http.ResponseWriter, r *http.Request) {
-		forward(w, r, master, "http://"+exporter+"/scrape?target=redis://%s")
-	})
+	targets.Handle("/redis", forward(master, "http://"+exporter+"/scrape?target=redis://%s"))
 	front := httptest.NewServer(targets)
 	t.Cleanup(front.Close)
 	address := front.Listener.Addr().String()
@@ -79,9 +78,7 @@ scrape_configs:
   - {job_name: guestbook/redis-exporter, metrics_path: /redis, static_configs: [{targets: ["%[2]s"]}]}
 `, int(15_000/speed), address)
 	for i, api := range apis {
-		targets.HandleFunc(fmt.Sprint("/", i), func(w http.ResponseWriter, r *http.Request) {
-			forward(w, r, api, "http://%s/metrics")
-		})
+		targets.Handle(fmt.Sprint("/", i), forward(api, "http://%s/metrics"))
 		config += fmt.Sprintf(`  - {job_name: "%[1]d/frontend", metrics_path: /%[1]d, static_configs: [{targets: ["%[2]s"], labels: {pod: frontend-%[1]d}}]}`+"\n", i, address)
 	}
 	must.Write(t, filepath.Join(dir, "prometheus.yml"), config)
@@ -89,62 +86,38 @@ scrape_configs:
 	run(t, "prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
-	must.Hold(t, "Prometheus answers", timeout, func() bool { return answers(p.url + "/-/ready") })
+	must.Hold(t, "Prometheus answers", timeout, func() bool {
+		response, err := must.Client.Get(p.url + "/-/ready")
+		if err == nil {
+			response.Body.Close()
+		}
+		return err == nil && response.StatusCode == http.StatusOK
+	})
 	// Prometheus stores a value of the metric `up` for each target. The value is 0 if the target does not answer.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
-// forward sends the request to the target and copies the target's response.
-func forward(w http.ResponseWriter, r *http.Request, target Target, at string) {
-	address := target()
-	if address == "" {
-		http.Error(w, "nothing runs", http.StatusServiceUnavailable)
-		return
-	}
-	request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, fmt.Sprintf(at, address), nil)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	response, err := once.Do(request)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	defer response.Body.Close()
-	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-	w.WriteHeader(response.StatusCode)
-	_, _ = io.Copy(w, response.Body) // an error needs no message, because Prometheus detects an incomplete response
+// forward returns a handler that answers each request with the target's response at a URL, whose %s stands for the target's address. Without
+// a target, the answer is 502.
+func forward(target Target, at string) http.Handler {
+	return &httputil.ReverseProxy{Transport: must.Client.Transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL = &url.URL{}
+		if address := target(); address != "" {
+			r.Out.URL, _ = url.Parse(fmt.Sprintf(at, address)) // no error, because the address is a host and a port
+		}
+	}}
 }
-
-// once is an HTTP client without keep-alive, because some tests count open connections.
-var once = &http.Client{Timeout: timeout, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
-func answers(url string) bool {
-	response, err := once.Get(url)
-	if err == nil {
-		response.Body.Close()
-	}
-	return err == nil && response.StatusCode == http.StatusOK
-}
 
 // run starts a program. The end of the test kills this program.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	program := exec.CommandContext(ctx, name, args...)
+	program := exec.CommandContext(t.Context(), name, args...)
 	program.Stderr = t.Output()
-	if err := program.Start(); err != nil {
-		stop()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stop()
-		_ = program.Wait() // an error, because stop has killed the program
-	})
+	must.OK(t, program.Start())
+	t.Cleanup(func() { _ = program.Wait() }) // an error, because the end of the test has killed the program
 }
 
 // Series is one time series in the response to a query.
@@ -156,7 +129,7 @@ type Series struct {
 // Query returns the current values of a PromQL expression.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
-	response := must.Get(once.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}}))(t)
+	response := must.Get(must.Client.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}}))(t)
 	defer response.Body.Close()
 	var answer struct {
 		Error string

@@ -3,6 +3,7 @@ package visitors
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -17,7 +18,6 @@ import (
 	"time"
 
 	"guestbook/api/internal/guestbook"
-	"guestbook/api/internal/php"
 	"guestbook/api/test/kit/history"
 )
 
@@ -25,8 +25,6 @@ import (
 type Visitor struct {
 	Base   string
 	Client *http.Client
-	// Repeated is how many posts the visitor has sent again.
-	Repeated int
 	// Done, if not nil, is called after every request except event streams.
 	Done func(Request)
 }
@@ -42,49 +40,46 @@ type Request struct {
 	History any
 }
 
-// Outcome returns the outcome of a write that ended with this status and body, or with this error.
-func Outcome(status int, body string, err error) history.Outcome {
+// Answer is the answer to a request, with the fields that the guestbook's JSON answers have.
+type Answer struct {
+	Status        int    `json:"-"`
+	Body          string `json:"-"`
+	ID            int64
+	Entries       []guestbook.Entry
+	Data, Message *string
+}
+
+// Outcome returns the outcome of a write that got this answer, or this error.
+func (a Answer) Outcome(err error) history.Outcome {
 	switch {
 	case err != nil:
 		return history.Unknown
-	case status < 300:
+	case a.Status < 300:
 		return history.Stored
-	case status < 500, status == http.StatusInsufficientStorage, strings.Contains(body, "nothing was stored"):
+	case a.Status < 500, a.Status == http.StatusInsufficientStorage, strings.Contains(a.Body, "nothing was stored"):
 		return history.Refused
 	}
 	return history.Unknown
 }
 
-// Entry is an entry of the guestbook in a JSON response.
-type Entry struct {
-	ID   int64
-	Text string
-}
-
 // NewClient returns an HTTP client that keeps up to this many idle connections open.
 func NewClient(connections int) *http.Client {
-	return &http.Client{
-		Timeout:   15 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: connections},
-	}
+	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 }
 
 // Post posts an entry. Post repeats the request with the same Idempotency-Key until the server stores or refuses the entry, or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
-	key := rand.Text()
-	for {
-		status, body, err := v.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, key)
-		if err == nil && status == http.StatusCreated {
-			var entry Entry
-			return entry.ID, json.Unmarshal([]byte(body), &entry)
+	for key := rand.Text(); ; {
+		answer, err := v.SendPost(ctx, text, key)
+		if err == nil && answer.Status == http.StatusCreated {
+			return answer.ID, nil
 		}
-		if err == nil && status < 500 {
-			return 0, fmt.Errorf("refused: %d %s", status, body)
+		if err == nil && answer.Status < 500 {
+			return 0, fmt.Errorf("refused: %d %s", answer.Status, answer.Body)
 		}
-		v.Repeated++
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("last answer %d %s: %w", status, body, errors.Join(err, ctx.Err()))
+			return 0, fmt.Errorf("last answer %d %s: %w", answer.Status, answer.Body, errors.Join(err, ctx.Err()))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -95,16 +90,19 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	alone := *v
 	alone.Client = &http.Client{Timeout: v.Client.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	status, body, err := alone.do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}, "")
-	var entry Entry
-	ok = err == nil && status == http.StatusCreated && json.Unmarshal([]byte(body), &entry) == nil
-	return entry.ID, ok
+	answer, err := alone.SendPost(ctx, text, "")
+	return answer.ID, err == nil && answer.Status == http.StatusCreated
+}
+
+// SendPost sends one request to post an entry. If key is not "", the request has this Idempotency-Key.
+func (v *Visitor) SendPost(ctx context.Context, text, key string) (Answer, error) {
+	write := history.Write{Book: guestbook.DefaultKey, Text: text, Key: key}
+	return v.Do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}.Encode(), write)
 }
 
 // Set overwrites a whole guestbook, as the page of the PHP guestbook does. If key is "", the request has no parameter key.
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
-	var answer struct{ Message *string }
-	err := v.php(ctx, "set", key, url.Values{"value": {value}}, &answer)
+	answer, err := v.php(ctx, "set", key, url.Values{"value": {value}}, history.Write{Book: key, Set: true, Text: value})
 	if err == nil && answer.Message == nil {
 		err = errors.New("the answer to set has no message")
 	}
@@ -113,103 +111,77 @@ func (v *Visitor) Set(ctx context.Context, key, value string) error {
 
 // Get returns a whole guestbook, as the page of the PHP guestbook reads it. If key is "", the request has no parameter key.
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
-	var answer struct{ Data *string }
-	err := v.php(ctx, "get", key, url.Values{}, &answer)
+	answer, err := v.php(ctx, "get", key, url.Values{}, history.Read{Book: key, Seen: -1, Whole: new(string)})
 	if err == nil && answer.Data == nil {
 		err = errors.New("the answer to get has no data")
 	}
-	if err != nil {
-		return "", err
-	}
-	return *answer.Data, nil
+	return *cmp.Or(answer.Data, new(string)), err
 }
 
-func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, answer any) error {
+func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, request any) (Answer, error) {
 	query.Set("cmd", cmd)
 	if key != "" {
 		query.Set("key", key)
 	}
-	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), answer)
+	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), request)
 }
 
 // Page returns the newest page of the guestbook. Unless seen is -1, the page must be at least as new as the entry with the id seen.
-func (v *Visitor) Page(ctx context.Context, seen int64) ([]Entry, error) {
+func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
 		what = "page as new as one seen"
 		path += "?seen=" + strconv.FormatInt(seen, 10)
 	}
-	var answer struct{ Entries []Entry }
-	err := v.get(ctx, what, path, &answer)
+	answer, err := v.get(ctx, what, path, history.Read{Book: guestbook.DefaultKey, Seen: seen})
 	return answer.Entries, err
 }
 
-// get sends a GET and decodes the JSON response into answer. If the status is not 200, the error begins with the status.
-func (v *Visitor) get(ctx context.Context, what, path string, answer any) error {
-	status, body, err := v.do(ctx, what, http.MethodGet, path, nil, "")
-	switch {
-	case err != nil:
-		return err
-	case status != http.StatusOK:
-		return fmt.Errorf("%d %s: %.200s", status, http.StatusText(status), body)
+// get sends a GET. If the status is not 200, the error begins with the status.
+func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answer, error) {
+	answer, err := v.Do(ctx, what, http.MethodGet, path, "", request)
+	if err == nil && answer.Status != http.StatusOK {
+		err = fmt.Errorf("%d %s: %.200s", answer.Status, http.StatusText(answer.Status), answer.Body)
 	}
-	if err := json.Unmarshal([]byte(body), answer); err != nil {
-		return fmt.Errorf("%w: %.200s", err, body)
-	}
-	return nil
+	return answer, err
 }
 
-func (v *Visitor) do(ctx context.Context, what, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
+// Do sends a request once, and reports the request to the function Done. The parameter request is a history.Write, whose Idempotency-Key
+// is sent, or a history.Read. Do adds the answer to the history.
+func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
-	status, body, err := v.exchange(ctx, method, path, form, idempotencyKey)
-	if write := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &write) && write.Op == "write" {
+	write, _ := request.(history.Write)
+	answer, err := v.exchange(ctx, method, path, form, write.Key)
+	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
 		// The server closed the idle connection before the request arrived. A client may then repeat a GET (RFC 9112, 9.3.1), but net/http
 		// repeats only a request that fits into its buffer of 4 KB.
-		status, body, err = v.exchange(ctx, method, path, form, idempotencyKey)
+		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
-		done := Request{What: what, Start: start, Took: time.Since(start), Status: status, Err: err}
-		done.History = v.history(what, path, form.Get("text"), idempotencyKey, Outcome(status, body, err), body)
+		done := Request{What: what, Start: start, Took: time.Since(start), Status: answer.Status, Err: err}
+		read, reads := request.(history.Read)
+		switch outcome := answer.Outcome(err); {
+		case !reads:
+			write.Outcome, write.ID = outcome, answer.ID
+			done.History = write
+		case outcome == history.Stored:
+			read.Entries = answer.Entries
+			if read.Whole != nil {
+				read.Whole = cmp.Or(answer.Data, read.Whole)
+			}
+			done.History = read
+		}
 		v.Done(done)
 	}
-	return status, body, err
+	return answer, err
 }
 
-// history returns a request and its answer as a history.Write or a history.Read. history returns nil for a failed read.
-func (v *Visitor) history(what, path, text, idempotencyKey string, outcome history.Outcome, body string) any {
-	_, query, _ := strings.Cut(path, "?")
-	params := php.ParseQuery(query)
-	key := params["key"]
-	var answer struct {
-		ID      int64
-		Entries []guestbook.Entry
-		Data    string
-	}
-	_ = json.Unmarshal([]byte(body), &answer) // an error response has none of these fields
-	switch {
-	case what == "post":
-		return history.Write{Book: guestbook.DefaultKey, Text: text, Key: idempotencyKey, Outcome: outcome, ID: answer.ID}
-	case what == "set":
-		value := params["value"]
-		return history.Write{Book: key.Text, Set: true, Text: value.Text, Outcome: outcome}
-	case outcome != history.Stored:
-		return nil
-	case what == "get":
-		return history.Read{Book: key.Text, Seen: -1, Whole: &answer.Data}
-	}
-	read := history.Read{Book: guestbook.DefaultKey, Seen: -1, Entries: answer.Entries}
-	if seen, ok := params["seen"]; ok {
-		read.Seen, _ = strconv.ParseInt(seen.Text, 10, 64) // no error, because Page has written a number
-	}
-	return read
-}
-
-func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Values, idempotencyKey string) (int, string, error) {
-	r, err := http.NewRequestWithContext(ctx, method, v.Base+path, strings.NewReader(form.Encode()))
+func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyKey string) (answer Answer, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, v.Base+path, strings.NewReader(form))
 	if err != nil {
-		return 0, "", err
+		return answer, err
 	}
-	if form != nil {
+	if form != "" {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if idempotencyKey != "" {
@@ -217,22 +189,26 @@ func (v *Visitor) exchange(ctx context.Context, method, path string, form url.Va
 	}
 	response, err := v.Client.Do(r)
 	if err != nil {
-		return 0, "", errors.Unwrap(err) // Unwrap removes the URL, which differs each time
+		return answer, errors.Unwrap(err) // Unwrap removes the URL, which differs each time
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(body), err
+	if response.StatusCode < 300 && err == nil {
+		if err = json.Unmarshal(body, &answer); err != nil {
+			err = fmt.Errorf("%w: %.200s", err, body)
+		}
+	}
+	answer.Status, answer.Body = response.StatusCode, string(body)
+	return answer, err
 }
 
 // Watch calls the function seen with each entry of the event stream after an id (-1: with every entry), until seen returns false or ctx
 // ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
-		last, done, err := v.watchOnce(ctx, after, seen)
-		if done || errors.Is(err, errReset) {
+		if err := v.watchOnce(ctx, &after, seen); err == nil || errors.Is(err, errReset) {
 			return err
 		}
-		after = last
 		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
@@ -243,44 +219,45 @@ func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, te
 
 var errReset = errors.New("the book was rewritten")
 
-func (v *Visitor) watchOnce(ctx context.Context, last int64, seen func(id int64, text string) bool) (_ int64, done bool, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, last), nil)
+// watchOnce returns nil when the function seen returns false, and stores the id of each entry in last.
+func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64, text string) bool) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, *last), nil)
 	if err != nil {
-		return last, true, err
+		return err
 	}
 	streaming := http.Client{Transport: v.Client.Transport} // no timeout, because an event stream does not end
 	response, err := streaming.Do(r)
 	if err != nil {
-		return last, false, err
+		return err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return last, false, fmt.Errorf("answered %s", response.Status)
+		return fmt.Errorf("answered %s", response.Status)
 	}
 	lines := bufio.NewReaderSize(response.Body, 512)
 	event := "" // the name of the current event
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return last, false, err
-		}
-		if line == "event: reset\n" {
-			return last, false, errReset
+			return err
 		}
 		if name, ok := strings.CutPrefix(line, "event: "); ok {
 			event = name
+		}
+		if event == "reset\n" {
+			return errReset
 		}
 		data, ok := strings.CutPrefix(line, "data: ")
 		if !ok || event != "entry\n" {
 			continue
 		}
-		var entry Entry
+		var entry guestbook.Entry
 		if err := json.Unmarshal([]byte(data), &entry); err != nil {
-			return last, true, err
+			return err
 		}
-		last = entry.ID
+		*last = entry.ID
 		if !seen(entry.ID, entry.Text) {
-			return last, true, nil
+			return nil
 		}
 	}
 }

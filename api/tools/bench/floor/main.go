@@ -11,7 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -21,8 +20,7 @@ func main() {
 	if os.Getenv("FLOOR") == "constant" {
 		handler = constant
 	}
-	server := http.Server{Addr: os.Getenv("LISTEN_ADDR"), ReadHeaderTimeout: time.Second, Handler: handler}
-	log.Fatal(server.ListenAndServe())
+	log.Fatal(http.ListenAndServe(os.Getenv("LISTEN_ADDR"), handler))
 }
 
 // constant writes an answer of n bytes, where n is the number at the end of the query.
