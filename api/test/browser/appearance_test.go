@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"guestbook/api/test/kit/must"
 )
 
 // guests are typical texts of a guestbook, oldest first.
@@ -60,8 +62,7 @@ func (p *page) rest() {
 
 // The test checks each state of the page in light, dark and forced colours, and writes screenshots to .build/screenshots.
 func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
-	t.Parallel()
-	axe := rootFile(t, ".build", "node_modules", "axe-core", "axe.min.js") // make test installs axe-core
+	axe := must.Read(t, must.Root(t), ".build", "node_modules", "axe-core", "axe.min.js") // make test installs axe-core
 	b := newBook(t)
 	front := newProxy(t, b)
 	check := func(p *page, state string) {
@@ -77,7 +78,6 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	}
 	front.answerAs("frontend-85984fdc78-drn9f v1")
 	desk := visit(t, front.URL, visitor{hurried: true})
-	desk.awaitState("live")
 	check(desk, "empty")
 	desk.click("#post")
 	desk.await("the complaint", `!document.querySelector("#error").hidden`)
@@ -93,7 +93,6 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "reading")
 	small := visit(t, front.URL, visitor{width: 360, height: 740, phone: true, hurried: true})
 	small.awaitEntries(guests...)
-	small.awaitState("live")
 	check(small, "phone")
 
 	desk.run(chromedp.Focus("#post", chromedp.ByQuery))
@@ -119,7 +118,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry before the test discards the entry.
 	past := newProxy(t, b)
 	past.serve(api, oldPod(t, b))
-	old := visit(t, past.URL, visitor{hurried: true})
+	old := load(t, past.URL, visitor{hurried: true})
 	old.awaitState("polling")
 	old.sign("Left while the guestbook was being updated")
 	old.await("it to wait", `document.querySelector(".pending .edit") !== null`)
@@ -142,19 +141,19 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	}
 	check(desk, "failure")
 	check(small, "phone-failure")
-	broken := visit(t, front.URL, visitor{hurried: true})
+	broken := load(t, front.URL, visitor{hurried: true})
 	broken.await("the page to be broken", `document.querySelector("#state.broken") !== null`)
 	check(broken, "broken")
 
 	b.restart()
-	b.hang()
-	loading := visit(t, front.URL, visitor{})
+	resume := b.hang()
+	loading := load(t, front.URL, visitor{})
 	loading.await("the page to be loading", `document.querySelector("#state.loading") !== null && document.querySelector("#stuck") === null`)
 	check(loading, "loading")
-	b.resume()
+	resume()
 	loading.awaitState("live")
 
-	front.serveScript("")
+	front.serveScript(t, "")
 	stuck := newPage(t, visitor{})
 	stuck.run(animation.Enable(), animation.SetPlaybackRate(100))
 	stuck.navigate(front.URL)
@@ -163,7 +162,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 }
 
 func TestColoursThatAreForced(t *testing.T) {
-	b, p := open(t)
+	b, p := open(t, visitor{})
 	p.run(theme("forced"), chromedp.Focus("#text", chromedp.ByQuery))
 	p.await("the focus in the field to show", `(({ outlineStyle, outlineWidth, outlineColor }) => outlineStyle !== "none" && outlineWidth === "2px" && outlineColor !== getComputedStyle(document.body).backgroundColor)(getComputedStyle(document.querySelector("#text")))`)
 	b.write("new")
@@ -175,7 +174,7 @@ func TestColoursThatAreForced(t *testing.T) {
 }
 
 func TestBordersOfButtonsCanBeSeen(t *testing.T) {
-	_, front, p := openBehindProxy(t)
+	_, front, p := openBehindProxy(t, visitor{hurried: true})
 	front.refuse(http.StatusForbidden)
 	p.sign("refused")
 	p.awaitFailure("refused")
@@ -210,9 +209,7 @@ func contrast(a, b [3]float64) float64 {
 }
 
 func TestOnPaperThereIsTheBook(t *testing.T) {
-	t.Parallel()
-	b := newBook(t, append([]string{strings.Repeat("a line\n", 60) + "end"}, guests...)...)
-	p := b.visit(visitor{width: 794, height: 1123})
+	_, p := open(t, visitor{width: 794, height: 1123}, append([]string{strings.Repeat("a line\n", 60) + "end"}, guests...)...)
 	p.eval(`document.querySelector("#text").value = "a draft"`)
 	p.run(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 	printed := get[[]string](p, `[...document.querySelectorAll("body *")].filter((node) => node.checkVisibility() && !node.closest(".unseen") && !node.firstElementChild && node.textContent.trim() !== "")
@@ -227,14 +224,10 @@ func TestOnPaperThereIsTheBook(t *testing.T) {
 }
 
 func TestTheFootCoversNothingAndSaysWhichPodAnswered(t *testing.T) {
-	t.Parallel()
 	b := newBook(t, numbered("entry", 49)...)
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
+	host := must.Get(os.Hostname())(t)
 	for _, width := range []int64{360, 800, 1000, 1160, 1400, 1920} {
-		p := b.visit(visitor{width: width, height: 700})
+		p := visit(t, b.URL(), visitor{width: width, height: 700})
 		p.eval(`document.querySelector("#answerer").open = true`)
 		for _, y := range []float64{0, 300, math.MaxInt32} {
 			covered := get[[]string](p, fmt.Sprintf(`(() => {
@@ -253,7 +246,6 @@ func TestTheFootCoversNothingAndSaysWhichPodAnswered(t *testing.T) {
 	}
 	front := newProxy(t, b)
 	p := visit(t, front.URL, visitor{})
-	p.awaitState("live")
 	p.awaitText("#answerer:not([hidden]) > summary", "Answered by "+host+", version dev")
 	front.answerAs("frontend-6f7b9c-x2x4z v2")
 	p.sign("to another pod")
