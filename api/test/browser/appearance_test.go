@@ -29,30 +29,6 @@ var guests = []string{
 	"We came for one night and stayed for four. Thank you for the maps, the jam, and for not telling anyone about the cove.\nInes, Tom and a very tired dog",
 }
 
-// checkAccessibility runs axe-core in the page, and fails the test if axe-core reports a violation.
-func (p *page) checkAccessibility(axe string) {
-	p.t.Helper()
-	p.eval(axe)
-	result := get[struct {
-		Passes     int
-		Violations []struct {
-			ID, Impact, Help string
-			Nodes            []string
-		}
-	}](p, `axe.run(document).then(({ passes, violations }) => ({
-		Passes: passes.length,
-		Violations: violations.map(({ id, impact, help, nodes }) => ({
-			ID: id, Impact: impact, Help: help, Nodes: nodes.map((node) => node.target + ": " + node.failureSummary),
-		})),
-	}))`)
-	if result.Passes < 10 {
-		p.t.Errorf("axe-core has checked only %d rules", result.Passes)
-	}
-	for _, v := range result.Violations {
-		p.t.Errorf("%s (%s): %s\n%s", v.ID, v.Impact, v.Help, strings.Join(v.Nodes, "\n"))
-	}
-}
-
 // rest removes the focus, and moves the mouse into a corner of the window.
 func (p *page) rest() {
 	p.t.Helper()
@@ -72,7 +48,11 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 				p := p.in(t)
 				p.run(theme(colors))
 				p.screenshot(state + "-" + colors)
-				p.checkAccessibility(axe)
+				p.eval(axe)
+				for _, wrong := range get[[]string](p, `axe.run(document).then(({ passes, violations }) => passes.length < 10 ? ["axe-core has checked too few rules"]
+					: violations.map(({ id, help, nodes }) => [id, help, ...nodes.map(({ target, failureSummary }) => target + ": " + failureSummary)].join("\n")))`) {
+					t.Error(wrong)
+				}
 			})
 		}
 	}
@@ -117,7 +97,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 
 	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry before the test discards the entry.
 	past := newProxy(t, b)
-	past.serve(api, oldPod(t, b))
+	past.serve(api, past.oldPod())
 	old := load(t, past.URL, visitor{hurried: true})
 	old.awaitState("polling")
 	old.sign("Left while the guestbook was being updated")

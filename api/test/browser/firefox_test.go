@@ -108,11 +108,6 @@ func (f *firefox) navigate(url string) {
 	f.do("WebDriver:Navigate", map[string]any{"url": url}, nil)
 }
 
-func (f *firefox) sign(text string) {
-	f.t.Helper()
-	f.eval(`(document.querySelector("#text").value = ` + inJS(text) + `, document.querySelector("#sign").requestSubmit())`)
-}
-
 func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 	b := newBook(t, "first")
 	f := newFirefox(t, `user_pref("network.cookie.cookieBehavior", 2);`)
@@ -121,7 +116,7 @@ func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 		t.Fatal("Firefox does not refuse the storage")
 	}
 	f.awaitEntries("first")
-	f.sign("second")
+	f.signAtOnce("second")
 	f.awaitEntries("first", "second")
 }
 
@@ -132,7 +127,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.visit(front.URL)
 	front.refuse(http.StatusServiceUnavailable)
-	f.sign("taken back elsewhere")
+	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
 	// Firefox keeps no page with an open event stream in its back/forward cache. The event pagehide makes the page close its event stream.
 	f.eval(`(document.body.dataset.visit = "first", ` + asleep + `)`)
@@ -153,7 +148,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	f.await("the page to be the one that was left", `document.body.dataset.visit === "first"`)
 	f.awaitState("live")
 	f.awaitEntries()
-	f.sign("another")
+	f.signAtOnce("another")
 	f.awaitEntries("another")
 	b.check("another")
 }
@@ -166,7 +161,7 @@ func TestAnAddressWithCredentials(t *testing.T) {
 	for _, credentials := range []string{"user:pass@", "user@", "user%40example:%3F@"} {
 		address := strings.Replace(b.URL(), "http://", "http://"+credentials, 1)
 		f.visit(address)
-		f.sign("in Firefox by " + credentials)
+		f.signAtOnce("in Firefox by " + credentials)
 		p := visit(t, address, visitor{})
 		p.sign("in Chromium by " + credentials)
 		texts = append(texts, "in Firefox by "+credentials, "in Chromium by "+credentials)

@@ -124,10 +124,10 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 func awaitRefusal(ctx context.Context, t *testing.T, front *proxy) error {
 	t.Helper()
 	for until := time.Now().Add(time.Second); ctx.Err() == nil && time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		answers := slices.DeleteFunc(front.take(), func(a answer) bool { return !strings.HasPrefix(a.path, "/guestbook") })
-		for _, a := range answers {
-			if a.status != http.StatusForbidden && (a.method != http.MethodOptions || a.status != http.StatusMethodNotAllowed) {
-				t.Errorf("%+v is not refused", a)
+		answers := slices.DeleteFunc(front.take(), func(answer string) bool { return !strings.Contains(answer, " /guestbook") })
+		for _, answer := range answers {
+			if !strings.Contains(answer, " 403 ") && !strings.HasPrefix(answer, "OPTIONS 405 ") {
+				t.Errorf("%s is not refused", answer)
 			}
 		}
 		if len(answers) > 0 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,22 +29,16 @@ type proxy struct {
 	mu       sync.Mutex
 	rules    map[string]http.Handler // handlers that answer instead of the pod, by the kind of request
 	answerer *string                 // replaces the header X-Answered-By unless nil
-	answers  []answer
+	answers  []string                // the method, the status and the path of each answer of the pod
 }
 
-// These are the kinds of requests that a handler in rules can answer instead of the pod.
+// These patterns of a method and a path are the kinds of requests that a handler in rules can answer instead of the pod.
 const (
-	document = "the page's document"
-	api      = "all paths of the API"
-	events   = "the stream"
-	posts    = "all posts"
+	posts    = "^POST "
+	document = "^GET /$"
+	events   = "^GET .*/guestbook/events$"
+	api      = "^[A-Z]+ /guestbook"
 )
-
-// An answer is a request and the status of the response.
-type answer struct {
-	method, path string
-	status       int
-}
 
 // newProxy starts a proxy that listens at http://127.0.0.1.
 func newProxy(t *testing.T, b *book) *proxy { return newProxyAt(t, b, "http", "127.0.0.1") }
@@ -91,14 +86,8 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 func (f *proxy) handler(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, rule := range []struct {
-		answers string
-		applies bool
-	}{
-		{posts, r.Method == http.MethodPost}, {document, r.URL.Path == "/"}, {events, strings.HasSuffix(r.URL.Path, "/guestbook/events")},
-		{api, strings.HasPrefix(r.URL.Path, "/guestbook")},
-	} {
-		if handler := f.rules[rule.answers]; rule.applies && handler != nil {
+	for _, kind := range []string{posts, document, events, api} {
+		if handler := f.rules[kind]; handler != nil && regexp.MustCompile(kind).MatchString(r.Method+" "+r.URL.Path) {
 			return handler
 		}
 	}
@@ -143,7 +132,7 @@ func html(status int, text string) http.Handler {
 }
 
 // take returns the answers since the last call of take.
-func (f *proxy) take() []answer {
+func (f *proxy) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	answers := f.answers
@@ -157,7 +146,7 @@ func (f *proxy) modify(r *http.Response) error {
 	if f.answerer != nil {
 		r.Header.Set("X-Answered-By", *f.answerer)
 	}
-	f.answers = append(f.answers, answer{r.Request.Method, r.Request.URL.Path, r.StatusCode})
+	f.answers = append(f.answers, fmt.Sprint(r.Request.Method, " ", r.StatusCode, " ", r.Request.URL.Path))
 	return nil
 }
 

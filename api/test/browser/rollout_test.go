@@ -1,42 +1,19 @@
 package browser
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
 	"testing"
 
-	"github.com/gomodule/redigo/redis"
-
 	"guestbook/api/test/kit/must"
-	"guestbook/api/test/kit/podtest"
 )
 
-// oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php with the commands get and set, and nothing else.
-func oldPod(t *testing.T, b *book) http.Handler {
-	master := podtest.Dial(t, b.Ports.Master)
-	requests := make(chan struct{}, 1) // the Redis connection serves one request at a time
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/guestbook.php" {
-			http.Error(w, "<h1>Not Found</h1>", http.StatusNotFound)
-			return
-		}
-		requests <- struct{}{}
-		defer func() { <-requests }()
-		answer := map[string]string{"message": "Updated"}
-		var err error
-		if r.FormValue("cmd") == "set" {
-			_, err = master.Do("SET", r.FormValue("key"), r.FormValue("value"))
-		} else {
-			answer = map[string]string{}
-			answer["data"], err = redis.String(master.Do("GET", r.FormValue("key")))
-		}
-		if err != nil {
-			t.Error(err)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the browser may have closed the connection
-	})
+// oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php, which the pod behind the proxy has as well, and nothing else.
+func (f *proxy) oldPod() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/guestbook.php", f.pod)
+	mux.Handle("/", html(http.StatusNotFound, "<h1>Not Found</h1>"))
+	return mux
 }
 
 // During a rollout, a page of the PHP guestbook may load its script from a new pod, and then reloads itself once.
@@ -58,7 +35,7 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)
-	front.serve(api, oldPod(t, b))
+	front.serve(api, front.oldPod())
 	const raw = ",by PHP,100%25 sure,tea%2C or coffee%252C"
 	b.do("SET", key, raw)
 	p := load(t, front.URL, visitor{hurried: true})

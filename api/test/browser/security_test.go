@@ -51,7 +51,7 @@ var hostile = []string{
 func TestAnyTextIsShownAsText(t *testing.T) {
 	b, p := open(t, visitor{})
 	for name, send := range map[string]func(){
-		"signed on the page": func() { p.eval(signAll(hostile)) },
+		"signed on the page": func() { p.signAtOnce(hostile...) },
 		"of others":          func() { b.write(hostile...) },
 	} {
 		t.Run(name, func(t *testing.T) {

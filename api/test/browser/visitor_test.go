@@ -108,21 +108,21 @@ func (p *page) awaitEntries(texts ...string) {
 // awaitNewest waits until the newest entry on the page has this text and is in the guestbook.
 func (p *page) awaitNewest(text string) {
 	p.t.Helper()
-	must.Await(p.t, text+" to be in the book", waitLimit, func() error {
-		if all := p.entries(); len(all) == 0 || all[0].Text != text || all[0].State != "" {
-			return fmt.Errorf("%d entries are %.1v", len(all), all)
-		}
-		return nil
-	})
+	p.awaitFirst(text, "")
 }
 
 // awaitFailure waits until the page shows that this text was not sent, and returns the note that the visitor sees.
 func (p *page) awaitFailure(text string) (note string) {
 	p.t.Helper()
-	must.Await(p.t, "the failure to be shown", waitLimit, func() error {
+	return p.awaitFirst(text, "failed")
+}
+
+func (p *page) awaitFirst(text, state string) (note string) {
+	p.t.Helper()
+	must.Await(p.t, "the entry "+text, waitLimit, func() error {
 		all := p.entries()
-		if len(all) == 0 || all[0].Text != text || all[0].State != "failed" {
-			return fmt.Errorf("entries are %+v", all)
+		if len(all) == 0 || all[0].Text != text || all[0].State != state {
+			return fmt.Errorf("%d entries are %.500v", len(all), all)
 		}
 		note = all[0].Note
 		return nil
@@ -141,6 +141,14 @@ func (p *page) sign(text string) {
 	p.t.Helper()
 	p.write(text)
 	p.click("#post")
+}
+
+// signAtOnce submits these texts in the form, one immediately after the other.
+func (p *page) signAtOnce(texts ...string) {
+	p.t.Helper()
+	for _, text := range texts {
+		p.eval(`(document.querySelector("#text").value = ` + inJS(text) + `, document.querySelector("#sign").requestSubmit())`)
+	}
 }
 
 // write types a text into the form.
