@@ -24,37 +24,32 @@ function connect(book, tell) {
   return new Connection(new Reader(book, server), server, tell);
 }
 
-// start connects a Book to a mock server, which responds with the result of entries(), or with 503 if the result is null. The array told
+// start connects a Book to a mock server, which responds with a page of one entry, or with 503 if isBroken is true. The array told
 // collects the states that Connection has reported.
-function start(entries) {
+function start(isBroken) {
   window.EventSource = Stream;
-  Stream.all = [];
+  answerWith(() => (isBroken ? [503, {}] : [200, pageOf(null, 0)]));
   const told = [];
-  let reads = 0;
-  answerWith(() => {
-    reads++;
-    return entries() ?? [503, {}];
-  });
   const book = new Book();
   const connection = connect(book, (state) => told.push(state));
   connection.start();
-  return { book, connection, told, reads: () => reads, streams: () => Stream.all };
+  return { book, connection, told };
 }
 
 export default {
   async "it follows, and comes back after a cut"() {
-    const { book, told, streams, connection } = start(() => [200, pageOf(null, 0)]);
-    await until(() => streams().length === 1);
-    streams()[0].say("open");
-    streams()[0].say("entry", { id: 10, text: "new" });
+    const { book, told, connection } = start();
+    await until(() => Stream.all.length === 1);
+    Stream.all[0].say("open");
+    Stream.all[0].say("entry", { id: 10, text: "new" });
     equal("what comes", [idsOf(book), told], [[0, 10], ["live"]]);
-    streams()[0].say("error");
-    await until(() => streams().length === 2);
-    equal("the one that was cut is closed", streams()[0].isOpen, false);
-    streams()[1].say("open");
+    Stream.all[0].say("error");
+    await until(() => Stream.all.length === 2);
+    equal("the one that was cut is closed", Stream.all[0].isOpen, false);
+    Stream.all[1].say("open");
     equal("told", told, ["live", "reconnecting", "live"]);
     connection.stop();
-    equal("stopped", streams()[1].isOpen, false);
+    equal("stopped", Stream.all[1].isOpen, false);
   },
   async "four pages of a browser have streams, and a fifth when one leaves"() {
     const pages = [];
@@ -62,7 +57,7 @@ export default {
       const page = connect(new Book(), (state) => { page.state = state; });
       pages.push(page);
     }
-    start(() => [200, pageOf(null, 0)]).connection.stop();
+    start().connection.stop();
     Stream.all = [];
     for (const page of pages) page.start();
     await until(() => Stream.all.length === 4 && pages.some(({ state }) => state === "polling"));
@@ -72,7 +67,7 @@ export default {
     for (const page of pages) page.stop();
   },
   async "it says when it is offline, not at the first failure"() {
-    const { told, connection } = start(() => null);
+    const { told, connection } = start(true);
     await until(() => told.length === 3);
     connection.stop();
     equal("told", told, ["connecting", "offline", "offline"]);

@@ -55,11 +55,9 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	router.generation.Add(1)
 	const limit = 45 * time.Second
 	for _, text := range []string{"first", "second"} {
-		start := time.Now()
 		b.write(text)
 		for name, p := range pages {
-			p.await("the entry", `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === `+inJS(text)+`)`, limit)
-			t.Logf("%s: %s is there after %s", name, text, time.Since(start))
+			p.await(text+", "+name, `[...document.querySelectorAll(".words")].some(({ textContent }) => textContent === `+inJS(text)+`)`, limit)
 		}
 	}
 
@@ -172,14 +170,12 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.press(kb.Home)
 	p.awaitContiguous(texts, true)
 	small()
-	t.Logf("the main thread took at most %.2f s at once", longest)
 	if longest > 0.2 {
 		t.Errorf("the main thread took %.2f s at once", longest)
 	}
 }
 
-// An open page removes a hidden entry within half a minute after the entry came into sight, and removes no other entry. A page that
-// is opened later does not show the hidden entry.
+// An open page removes a hidden entry within half a minute after the entry came into sight, and removes no other entry.
 func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	texts := numbered("entry", 120)
 	b, ada := open(t, visitor{}, texts...)
@@ -206,11 +202,5 @@ func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	}
 	if n := len(ada.streams()); n != 1 {
 		t.Errorf("the stream began %d times", n)
-	}
-	if got := visit(t, b.URL(), visitor{}).texts(); slices.ContainsFunc(got, isHidden) || len(got) < 50 {
-		t.Errorf("who comes later sees %q", got)
-	}
-	if raw := b.raw(); !strings.HasPrefix(raw, ",       ,entry 1") {
-		t.Errorf("the book begins with %.15q", raw)
 	}
 }

@@ -56,7 +56,15 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 			r.Out.Header.Set("X-Forwarded-Proto", scheme)
 			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/a") // the proxy also serves the same guestbook below /a/
 		},
-		ModifyResponse: f.modify,
+		ModifyResponse: func(r *http.Response) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.answerer != nil {
+				r.Header.Set("X-Answered-By", *f.answerer)
+			}
+			f.answers = append(f.answers, fmt.Sprint(r.Request.Method, " ", r.StatusCode, " ", r.Request.URL.Path))
+			return nil
+		},
 		// The handler does not log the error, because a browser may close its connection at any time.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
@@ -138,16 +146,6 @@ func (f *proxy) take() []string {
 	answers := f.answers
 	f.answers = nil
 	return answers
-}
-
-func (f *proxy) modify(r *http.Response) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.answerer != nil {
-		r.Header.Set("X-Answered-By", *f.answerer)
-	}
-	f.answers = append(f.answers, fmt.Sprint(r.Request.Method, " ", r.StatusCode, " ", r.Request.URL.Path))
-	return nil
 }
 
 // nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has these
