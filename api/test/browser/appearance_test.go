@@ -3,6 +3,7 @@ package browser
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -94,8 +95,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	desk.eval(`location.hash = "#e3"`)
 	desk.await("the notice", `/not in the book any more/.test(document.querySelector("#notice").textContent)`)
 	check(desk, "link-gone")
-	b.write(strings.Repeat("A verse\n", 40))
-	desk.await("the long entry", `document.querySelector(".more") !== null`)
+	desk.sign(strings.Repeat("A verse\n", 40) + "by me")
+	desk.await("the long entry of one's own", `document.querySelector("li[id] > .more ~ .note")?.textContent === "Yours"`)
 	check(desk, "long")
 	desk.eval(`scrollTo(0, 700)`)
 	b.write("While you read")
@@ -110,9 +111,14 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	old.awaitState("polling")
 	old.sign("Left while the guestbook was being updated")
 	old.await("it to wait", `document.querySelector(".pending .edit") !== null`)
+	old.eval(`document.querySelector("#answerer").open = true`)
 	check(old, "held")
 	old.clickOnceThere(".pending .discard")
 	old.awaitSettled()
+	past.serve(api, loginPage(http.StatusForbidden))
+	old.expect("MIME type")
+	old.await("the link to sign in, in the page's colours", `document.querySelector("#signin:not([hidden])") && getComputedStyle(document.querySelector("#signin a")).color === getComputedStyle(document.querySelector("#fresh")).backgroundColor`)
+	check(old, "signed-out")
 
 	b.do("SET", key, "")
 	b.write(guests...)
@@ -204,6 +210,8 @@ func TestTheFootCoversNothingAndSaysWhichPodAnswered(t *testing.T) {
 	front.answerAs("frontend-6f7b9c-x2x4z v2")
 	p.sign("to another pod")
 	p.awaitText("#answerer > summary", "Answered by frontend-6f7b9c-x2x4z, version v2")
+	p.await("the answers of both to be counted", inJS([]string{"frontend-6f7b9c-x2x4z, version v2: ", host + ", version dev: "})+
+		`.every((who) => [...document.querySelectorAll("#answers li")].some(({ textContent }) => /^\d+$/.test(textContent.replace(who, ""))))`)
 	front.answerAs("") // as if nginx.conf did not set the header X-Answered-By
 	p.reload()
 	p.awaitState("live")
