@@ -163,9 +163,10 @@ func TestALongEntryIsFolded(t *testing.T) {
 	_, p := open(t, visitor{width: 360, height: 640, phone: true},
 		"before", "top"+strings.Repeat("\n", 2000)+"bottom", strings.Repeat("words without a line break ", 150), "short\nand sweet")
 	p.await("the long ones to say so", `[...document.querySelectorAll("#entries > li")].map((li) => li.querySelector(".more")?.textContent ?? "").join() === ",Show all,Show all,"`)
-	height := func(n, least, most int) {
+	height := func(n int, least, most float64) {
 		t.Helper()
-		if h := get[float64](p, fmt.Sprintf(`document.querySelector("#entries > li:nth-child(%d)").getBoundingClientRect().height`, n)); h < float64(least) || h > float64(most) {
+		h := get[float64](p, fmt.Sprintf(`document.querySelector("#entries > li:nth-child(%d)").getBoundingClientRect().height`, n))
+		if h < least || h > most {
 			t.Errorf("entry %d is %.0f pixels tall", n, h)
 		}
 	}
@@ -173,7 +174,7 @@ func TestALongEntryIsFolded(t *testing.T) {
 	height(3, 100, 500)
 	const more = "#entries > li:nth-child(3) .more"
 	p.clickOnceThere(more)
-	height(3, 50_000, math.MaxInt)
+	height(3, 50_000, math.Inf(1))
 	p.awaitText(more, "Show less")
 	p.clickOnceThere(more)
 	height(3, 100, 500)

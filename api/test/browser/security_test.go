@@ -113,10 +113,12 @@ func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
 
 func TestNoOtherSiteShowsThePageInAFrame(t *testing.T) {
 	b := newBook(t)
-	p := load(t, serve(t, "http", "localhost", html(http.StatusOK, `<!doctype html><link rel=icon href="data:,"><iframe src="`+b.URL()+`"></iframe>`)), visitor{})
+	frame := html(http.StatusOK, `<!doctype html><link rel=icon href="data:,"><iframe src="`+b.URL()+`"></iframe>`)
+	p := load(t, serve(t, "http", "localhost", frame), visitor{})
 	p.awaitFault("frame-ancestors")
 	p.expect("")
-	if doc := must.Read(t, must.Root(t), "docs", "proxies-and-browsers.md"); !strings.Contains(doc, "\nNo other site can show the page in a frame") {
+	doc := must.Read(t, must.Root(t), "docs", "proxies-and-browsers.md")
+	if !strings.Contains(doc, "\nNo other site can show the page in a frame") {
 		t.Error("docs/proxies-and-browsers.md does not say so")
 	}
 }
