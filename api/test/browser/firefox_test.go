@@ -35,11 +35,12 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 	}
 	profile := must.Get(os.MkdirTemp("", "guestbook-firefox-"))(t)
 	t.Cleanup(func() { os.RemoveAll(profile) })
-	// With the port 0, Firefox chooses a free port. By itself, Marionette turns off whatever in Firefox asks other servers.
+	// With the port 0, Firefox chooses a free port. Without DNS, Firefox reaches no other server than the tests'.
 	must.Write(t, filepath.Join(profile, "user.js"), preferences+`
 		user_pref("marionette.port", 0);
 		user_pref("network.auth.confirmAuth.enabled", false);
 		user_pref("network.proxy.type", 0);
+		user_pref("network.dns.disabled", true);
 	`)
 	process := exec.Command(program, "--headless", "--no-remote", "--marionette", "--profile", profile)
 	process.Env = append(os.Environ(), "HOME="+profile)

@@ -80,7 +80,8 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 			other := serve(t, c.scheme, c.there, mux)
 			addresses := strings.NewReplacer("SET", set, "REDIRECT", other+"/redirect", "BOOK", front.URL+"/guestbook")
 			for i, lure := range lures {
-				mux.Handle(fmt.Sprint("/lure/", i), html(http.StatusOK, "<!doctype html><title>elsewhere</title>"+addresses.Replace(lure.page)+"</script>"))
+				page := "<!doctype html><title>elsewhere</title>" + addresses.Replace(lure.page) + "</script>"
+				mux.Handle(fmt.Sprint("/lure/", i), html(http.StatusOK, page))
 			}
 			p := newPage(t, visitor{})
 			p.expect("") // the test ignores all errors in the page

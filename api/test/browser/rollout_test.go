@@ -19,7 +19,8 @@ func (f *proxy) oldPod() http.Handler {
 // During a rollout, a page of the PHP guestbook may load its script from a new pod, and then reloads itself once.
 func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	front := newProxy(t, newBook(t))
-	front.serve(document, html(http.StatusOK, `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`))
+	const page = `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`
+	front.serve(document, html(http.StatusOK, page))
 	p := load(t, front.URL, visitor{})
 	p.await("the page to have loaded itself again", `performance.getEntriesByType("navigation")[0].type === "reload" && document.readyState === "complete"`)
 	if loads := slices.DeleteFunc(p.sent("GET", front.URL), func(r request) bool { return r.kind != "Document" }); len(loads) != 2 {
