@@ -24,68 +24,32 @@ function connect(book, tell) {
   return new Connection(new Reader(book, server), server, tell);
 }
 
-// start connects a Book to a mock server, which responds with the result of entries(), or with 503 if the result is null. The array told
+// start connects a Book to a mock server, which responds with a page of one entry, or with 503 if isBroken is true. The array told
 // collects the states that Connection has reported.
-function start(entries) {
+function start(isBroken) {
   window.EventSource = Stream;
-  Stream.all = [];
+  answerWith(() => (isBroken ? [503, {}] : [200, pageOf(null, 0)]));
   const told = [];
-  let reads = 0;
-  answerWith(() => {
-    reads++;
-    return entries() ?? [503, {}];
-  });
   const book = new Book();
   const connection = connect(book, (state) => told.push(state));
   connection.start();
-  return { book, connection, told, reads: () => reads, streams: () => Stream.all };
+  return { book, connection, told };
 }
 
 export default {
-  async "it fills the gap after a sleep"() {
-    const asked = [];
-    answerWith(({ searchParams: query }) => {
-      asked.push([Number(query.get("limit")), query.get("before")]);
-      const end = Number(query.get("before") ?? 20_000), from = end - 10 * query.get("limit");
-      return [200, pageOf(from, ...Array.from({ length: query.get("limit") }, (_, i) => from + 10 * i))];
-    });
-    window.EventSource = Stream;
-    const book = new Book();
-    book.take(pageOf(10_000, 10_000, 10_010));
-    const connection = connect(book);
-    connection.start();
-    await until(() => book.last === 19_990);
-    connection.stop();
-    equal("asked", asked, [[50, null], [500, "19500"], [500, "14500"]]);
-    equal("nothing missing", [idsOf(book).length, book.entries[0].id], [1000, 10_000]);
-  },
   async "it follows, and comes back after a cut"() {
-    const { book, told, streams, connection } = start(() => [200, pageOf(null, 0)]);
-    await until(() => streams().length === 1);
-    streams()[0].say("open");
-    streams()[0].say("entry", { id: 10, text: "new" });
+    const { book, told, connection } = start();
+    await until(() => Stream.all.length === 1);
+    Stream.all[0].say("open");
+    Stream.all[0].say("entry", { id: 10, text: "new" });
     equal("what comes", [idsOf(book), told], [[0, 10], ["live"]]);
-    streams()[0].say("error");
-    await until(() => streams().length === 2);
-    equal("the one that was cut is closed", streams()[0].isOpen, false);
-    streams()[1].say("open");
+    Stream.all[0].say("error");
+    await until(() => Stream.all.length === 2);
+    equal("the one that was cut is closed", Stream.all[0].isOpen, false);
+    Stream.all[1].say("open");
     equal("told", told, ["live", "reconnecting", "live"]);
     connection.stop();
-    equal("stopped", streams()[1].isOpen, false);
-  },
-  async "a hidden page has no stream, and reads now and then"() {
-    const { connection, reads, streams } = start(() => [200, pageOf(null, 0)]);
-    await until(() => streams().length === 1);
-    connection.isHidden = true;
-    connection.start();
-    equal("closed", streams()[0].isOpen, false);
-    const before = reads();
-    await until(() => reads() >= before + 2);
-    equal("none opened", streams().length, 1);
-    connection.isHidden = false;
-    connection.start();
-    await until(() => streams().length === 2);
-    connection.stop();
+    equal("stopped", Stream.all[1].isOpen, false);
   },
   async "four pages of a browser have streams, and a fifth when one leaves"() {
     const pages = [];
@@ -93,7 +57,7 @@ export default {
       const page = connect(new Book(), (state) => { page.state = state; });
       pages.push(page);
     }
-    start(() => [200, pageOf(null, 0)]).connection.stop();
+    start().connection.stop();
     Stream.all = [];
     for (const page of pages) page.start();
     await until(() => Stream.all.length === 4 && pages.some(({ state }) => state === "polling"));
@@ -102,32 +66,10 @@ export default {
     await until(() => Stream.all.length === 5);
     for (const page of pages) page.stop();
   },
-  async "locks that fail, and streams that do not work, are done without"() {
-    Object.defineProperty(navigator, "locks", { value: { request: () => Promise.reject(new DOMException("", "SecurityError")) }, configurable: true });
-    const one = start(() => [200, pageOf(null, 0)]);
-    await until(() => one.streams().length === 1);
-    one.connection.stop();
-    for (const broken of [undefined, class { constructor() { throw new DOMException("", "SecurityError"); } }]) {
-      const two = start(() => [200, pageOf(null, 0)]);
-      window.EventSource = broken;
-      await until(() => two.told.includes("polling") && two.reads() > 1);
-      two.connection.stop();
-    }
-  },
   async "it says when it is offline, not at the first failure"() {
-    const { told, connection } = start(() => null);
+    const { told, connection } = start(true);
     await until(() => told.length === 3);
     connection.stop();
     equal("told", told, ["connecting", "offline", "offline"]);
-  },
-  async "another book takes the place of what is known"() {
-    let entries = [0, 10, 20];
-    const { book, streams, connection } = start(() => [200, pageOf(null, ...entries)]);
-    await until(() => streams().length === 1);
-    entries = [7];
-    streams()[0].say("reset");
-    await until(() => book.last === 7);
-    equal("all of it", idsOf(book), [7]);
-    connection.stop();
   },
 };

@@ -1,12 +1,9 @@
 package browser
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
+	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +13,7 @@ import (
 
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -28,8 +26,15 @@ type book struct {
 	master redis.Conn
 }
 
-// newBook starts a guestbook with these entries.
+// newBook starts a guestbook with these entries. newBook makes the test run in parallel with others.
 func newBook(t *testing.T, texts ...string) *book {
+	t.Helper()
+	t.Parallel()
+	return newBookAlone(t, texts...)
+}
+
+// newBookAlone starts a guestbook with these entries, for a test that runs alone or has called t.Parallel already.
+func newBookAlone(t *testing.T, texts ...string) *book {
 	t.Helper()
 	pod, master := podtest.Pod(t, localpod.Options{})
 	b := &book{pod, t, master}
@@ -40,30 +45,18 @@ func newBook(t *testing.T, texts ...string) *book {
 }
 
 // open starts a guestbook with these entries, and opens the guestbook's page. open makes the test run in parallel with others.
-func open(t *testing.T, texts ...string) (*book, *page) {
+func open(t *testing.T, v visitor, texts ...string) (*book, *page) {
 	t.Helper()
-	t.Parallel()
 	b := newBook(t, texts...)
-	return b, b.visit(visitor{})
+	return b, visit(t, b.URL(), v)
 }
 
-// openBehindProxy does the same as open, with a proxy between the page and the pod, and makes the page's timers run ten times as fast.
-func openBehindProxy(t *testing.T, texts ...string) (*book, *proxy, *page) {
+// openBehindProxy does the same as open, with a proxy between the page and the pod.
+func openBehindProxy(t *testing.T, v visitor, texts ...string) (*book, *proxy, *page) {
 	t.Helper()
-	t.Parallel()
 	b := newBook(t, texts...)
 	front := newProxy(t, b)
-	p := visit(t, front.URL, visitor{hurried: true})
-	p.awaitState("live")
-	return b, front, p
-}
-
-// visit opens the guestbook's page, and waits until the page is live.
-func (b *book) visit(v visitor) *page {
-	b.t.Helper()
-	p := visit(b.t, b.URL(), v)
-	p.awaitState("live")
-	return p
+	return b, front, visit(t, front.URL, v)
 }
 
 // write appends entries to the guestbook directly in Redis, and waits until the Redis slave has the entries.
@@ -74,24 +67,30 @@ func (b *book) write(texts ...string) {
 		raw.WriteString(guestbook.Encode(text))
 	}
 	b.do("APPEND", key, raw.String())
-	if n, err := redis.Int(b.master.Do("WAIT", 1, waitLimit.Milliseconds()/4)); err != nil || n != 1 {
-		b.t.Fatalf("%d slaves have the entries: %v", n, err)
+	if n := b.do("WAIT", 1, waitLimit.Milliseconds()/4); n != int64(1) {
+		b.t.Fatalf("%d slaves have the entries", n)
 	}
 }
 
-func (b *book) do(command string, args ...any) {
+func (b *book) do(command string, args ...any) any {
 	b.t.Helper()
-	podtest.Do(b.t, b.master, command, args...)
+	return podtest.Do(b.t, b.master, command, args...)
+}
+
+// set rewrites the whole guestbook by the PHP guestbook's request.
+func (b *book) set(value string) {
+	b.t.Helper()
+	query := url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode()
+	if response, body := must.Fetch(b.t, b.URL()+"/guestbook.php?"+query); response.StatusCode != http.StatusOK {
+		b.t.Errorf("set is answered %s %s", response.Status, body)
+	}
 }
 
 // raw returns the string in which Redis holds the guestbook.
 func (b *book) raw() string {
 	b.t.Helper()
-	value, err := redis.String(b.master.Do("GET", key))
-	if err != nil && !errors.Is(err, redis.ErrNil) {
-		b.t.Fatal(err)
-	}
-	return value
+	value, _ := b.do("GET", key).([]byte)
+	return string(value)
 }
 
 // texts returns the texts of the entries that Redis holds.
@@ -115,25 +114,16 @@ func (b *book) check(texts ...string) {
 // hide hides an entry with the operator's command hide.
 func (b *book) hide(id string) {
 	b.t.Helper()
-	if out, err := podtest.Command(b.t, b.Pod, "hide", id).CombinedOutput(); err != nil {
-		b.t.Fatalf("%s: %v", out, err)
-	}
+	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))
 }
 
-// hang suspends the API's process, which then keeps its connections open but does not answer. resume continues the API's process.
-func (b *book) hang() {
+// hang suspends the API's process, which then keeps its connections open but does not answer. The function resume continues the process.
+func (b *book) hang() (resume func()) {
 	b.t.Helper()
-	if err := b.API.Signal(syscall.SIGSTOP); err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(b.resume) // a suspended API would ignore the signal to stop
-}
-
-func (b *book) resume() {
-	b.t.Helper()
-	if err := b.API.Signal(syscall.SIGCONT); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		b.t.Error(err)
-	}
+	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))
+	resume = func() { _ = b.API.Signal(syscall.SIGCONT) } // fails if the API has ended already
+	b.t.Cleanup(resume)                                   // a suspended API would ignore the signal to stop
+	return resume
 }
 
 func (b *book) kill() {
@@ -147,40 +137,12 @@ func (b *book) restart() {
 }
 
 // awaitStreams waits until the API has this number of open event streams.
-func (b *book) awaitStreams(p *page, want int) {
+func (b *book) awaitStreams(want int) {
 	b.t.Helper()
-	p.awaitNil(fmt.Sprint(want, " streams"), func() error {
-		response, err := http.Get(b.APIURL() + "/metrics")
-		if err != nil {
-			return err
-		}
-		defer response.Body.Close()
-		metrics, err := io.ReadAll(response.Body)
-		if err != nil {
-			return err
-		}
-		if !strings.Contains(string(metrics), fmt.Sprintf("\nguestbook_event_viewers %d\n", want)) {
-			return errors.New("there are others")
-		}
-		return nil
+	must.Hold(b.t, fmt.Sprint(want, " streams"), waitLimit, func() bool {
+		_, metrics := must.Fetch(b.t, b.APIURL()+"/metrics")
+		return strings.Contains(metrics, fmt.Sprintf("\nguestbook_event_viewers %d\n", want))
 	})
-}
-
-// plainHTTP returns a plain-HTTP URL whose host is not localhost. On a page over plain HTTP, Chromium lacks
-// some functions, such as navigator.clipboard. Most guestbooks are visited over plain HTTP.
-func (b *book) plainHTTP() string {
-	return fmt.Sprintf("http://guestbook.example:%d", b.Ports.Nginx)
-}
-
-// post sends a POST with this body, and returns the status of the response.
-func post(t *testing.T, address, contentType, body string) int {
-	t.Helper()
-	response, err := http.Post(address, contentType, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
 }
 
 // numbered returns n texts, which end with the numbers 0, 1, 2 and so on.
@@ -197,18 +159,4 @@ func offset(texts []string) (n int) {
 		n += len(text) + 1
 	}
 	return n
-}
-
-// rootFile returns the text of the file at this path below the repository's root.
-func rootFile(t *testing.T, path ...string) string {
-	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(append([]string{root}, path...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

@@ -11,9 +11,7 @@ import (
 )
 
 func TestTheKeyboardIsEnough(t *testing.T) {
-	t.Parallel()
-	b := newBook(t, numbered("entry", 160)...)
-	p := b.visit(visitor{hurried: true})
+	b, p := open(t, visitor{hurried: true}, numbered("entry", 160)...)
 	visible := func(selector string) {
 		t.Helper()
 		p.focused(selector)
@@ -79,7 +77,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 }
 
 func TestTheFocusIsNeverLost(t *testing.T) {
-	b, front, one := openBehindProxy(t, numbered("entry", 80)...)
+	b, front, one := openBehindProxy(t, visitor{hurried: true}, numbered("entry", 80)...)
 	// The button "1 new entry" moves the focus to the newest entry.
 	one.scrollInto(30)
 	b.write("newest")
@@ -103,7 +101,7 @@ func TestTheFocusIsNeverLost(t *testing.T) {
 }
 
 func TestArrowsLeadOnFromTheEndOfAnEntry(t *testing.T) {
-	_, p := open(t, "last", strings.Repeat("a line\n", 100)+"end", "first")
+	_, p := open(t, visitor{}, "last", strings.Repeat("a line\n", 100)+"end", "first")
 	p.eval(`document.querySelector(".more").click(); document.querySelector("#entries > li:nth-child(2)").tabIndex = -1; document.querySelector("#entries > li:nth-child(2)").focus()`)
 	at := func() int {
 		t.Helper()
@@ -132,9 +130,7 @@ func TestArrowsLeadOnFromTheEndOfAnEntry(t *testing.T) {
 }
 
 func TestThePageWorksOnASmallPhone(t *testing.T) {
-	t.Parallel()
-	b := newBook(t, append(hostile, guests...)...)
-	p := b.visit(visitor{width: 360, height: 640, phone: true, hurried: true})
+	b, p := open(t, visitor{width: 360, height: 640, phone: true, hurried: true}, append(hostile, guests...)...)
 	check := func(state string) {
 		t.Helper()
 		wide := get[[]string](p, `[...document.querySelectorAll("body *")]

@@ -9,11 +9,13 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+
+	"guestbook/api/test/kit/must"
 )
 
 func TestAnEntryHasALink(t *testing.T) {
 	texts := numbered("entry", 1700)
-	_, p := open(t, texts...)
+	_, p := open(t, visitor{}, texts...)
 	led := func(p *page, text string) {
 		t.Helper()
 		p.await("the link to lead to "+text, `((li) => {
@@ -48,7 +50,6 @@ func TestAnEntryHasALink(t *testing.T) {
 }
 
 func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
-	t.Parallel()
 	texts := numbered("entry", 40_000)
 	b := newBook(t, texts...)
 	p := visit(t, b.URL()+"/#e0", visitor{})
@@ -74,11 +75,11 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 }
 
 func TestALinkIsCopied(t *testing.T) {
-	t.Parallel()
 	b := newBook(t, "first", "second")
-	for _, address := range []string{b.URL(), b.plainHTTP()} {
+	// On a page over plain HTTP at another host than localhost, as most guestbooks are, Chromium has no navigator.clipboard.
+	plain := strings.Replace(b.URL(), "127.0.0.1", "guestbook.example", 1)
+	for _, address := range []string{b.URL(), plain} {
 		p := visit(t, address, visitor{})
-		p.awaitState("live")
 		p.run(browser.GrantPermissions([]browser.PermissionType{"clipboardReadWrite", "clipboardSanitizedWrite"}).WithBrowserContextID(p.tabs))
 		p.click("#entries > li:nth-child(2) > a")
 		p.await("the page to say so", `document.querySelector(".link[data-said=Copied]") && document.querySelector("#news").textContent.includes("The link is copied.")`)
@@ -89,7 +90,7 @@ func TestALinkIsCopied(t *testing.T) {
 }
 
 func TestOnlyTheWordsOfEntriesAreCopied(t *testing.T) {
-	_, p := open(t, "first", "second")
+	_, p := open(t, visitor{}, "first", "second")
 	p.sign("mine")
 	p.awaitText("#entries > li:first-child .note", "Yours")
 	copied := get[string](p, `(getSelection().selectAllChildren(document.querySelector("#entries")), getSelection().toString())`)
@@ -101,7 +102,6 @@ func TestOnlyTheWordsOfEntriesAreCopied(t *testing.T) {
 }
 
 func TestALinkToSomeWordsOpensAFoldedEntry(t *testing.T) {
-	t.Parallel()
 	b := newBook(t, strings.Join(numbered("line", 80), " of it\n"), "short")
 	p := visit(t, b.URL()+"/#:~:text=line%2041", visitor{})
 	p.awaitText("#entries > .open .more", "Show less")
@@ -114,24 +114,10 @@ func TestALinkToSomeWordsOpensAFoldedEntry(t *testing.T) {
 	})()`)
 }
 
-func TestAnAddressWithCredentials(t *testing.T) {
-	t.Parallel()
-	b := newBook(t)
-	var texts []string
-	for _, credentials := range []string{"user:pass@", "user@", "user%40example:%3F@"} {
-		p := visit(t, strings.Replace(b.URL(), "http://", "http://"+credentials, 1), visitor{})
-		p.awaitState("live")
-		texts = append(texts, "by "+credentials)
-		p.sign(texts[len(texts)-1])
-		p.awaitEntries(texts...)
-	}
-}
-
 // The test serves the guestbook below a path prefix, with the configuration in docs/proxies-and-browsers.md.
 func TestBelowAPrefix(t *testing.T) {
-	t.Parallel()
 	b := newBook(t)
-	doc := rootFile(t, "docs", "proxies-and-browsers.md")
+	doc := must.Read(t, must.Root(t), "docs", "proxies-and-browsers.md")
 	lines := regexp.MustCompile(`(?s)location /gb/ \{.*?\n\}\n`).FindString(doc)
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
@@ -149,7 +135,6 @@ func TestBelowAPrefix(t *testing.T) {
 		front := nginxInFront(t, b, "absolute_redirect off; "+locations)
 		for _, address := range []string{"/gb/", "/gb"} {
 			p := visit(t, front+address, visitor{})
-			p.awaitState("live")
 			p.sign(name + " at " + address)
 			p.awaitNewest(name + " at " + address)
 			p.await("the style", `getComputedStyle(document.querySelector(".words")).whiteSpace.startsWith("pre-wrap") || getComputedStyle(document.querySelector(".words")).whiteSpaceCollapse === "preserve"`)

@@ -2,7 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,57 +12,39 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
-	b, p := open(t, guests...)
+	b, p := open(t, visitor{}, guests...)
 	p.awaitEntries(guests...)
 	var total float64
-	var names []string
-	p.awaitNil("everything to have arrived", func() error {
-		total, names = 0, nil
+	var paths []string
+	must.Await(t, "everything to have arrived", waitLimit, func() error {
+		total, paths = 0, nil
 		for _, r := range p.sent("GET", "") {
 			path, ours := strings.CutPrefix(r.url, b.URL())
 			switch {
 			case !ours:
 				t.Fatalf("%s comes from elsewhere", r.url)
-			case r.kind == "EventSource":
+			case r.kind == "EventSource": // the event stream never ends
 			case r.bytes == 0:
 				return fmt.Errorf("%s has not", r.url)
 			default:
-				names = append(names, fmt.Sprintf("%s %.0f", path, r.bytes))
+				paths = append(paths, path)
 				total += r.bytes
 			}
 		}
 		return nil
 	})
-	t.Logf("%.1f KB in %d requests: %v", total/1000, len(names), names)
-	// The two requests are for the document and for the entries. The request for the event stream does not count, because it never ends.
-	if total > 16_000 || len(names) != 2 {
-		t.Errorf("%.0f bytes in %d requests: %v", total, len(names), names)
+	if want := []string{"/", "/guestbook/entries?limit=50"}; total > 16_000 || !slices.Equal(paths, want) {
+		t.Errorf("%.0f bytes in these requests: %q", total, paths)
 	}
-}
-
-// A browser shows nothing before the document has arrived, so the document must be small.
-func TestTheDocumentIsSmall(t *testing.T) {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, newBook(t).URL(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Accept-Encoding", "gzip") // so that Go does not decompress the response
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil || response.Header.Get("Content-Encoding") != "gzip" {
-		t.Fatalf("%v, %v", response.Header, err)
-	}
-	t.Logf("the document has %d bytes", len(text))
-	if len(text) > 14_000 {
-		t.Error("these are more than 14,000")
+	// A browser shows nothing before the document has arrived, so the document must be small. With the header, Go does not decompress it.
+	response, text := must.Do(t, http.MethodGet, b.URL(), nil, "Accept-Encoding", "gzip")
+	t.Logf("the document has %d bytes, all of the page %.0f", len(text), total)
+	if len(text) > 14_000 || response.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("the document has %d bytes: %v", len(text), response.Header)
 	}
 }
 
@@ -71,12 +52,8 @@ func TestTheDocumentIsSmall(t *testing.T) {
 // environment variable PAGE_BEFORE names the folder of another version of the page, the test loads the two versions alternately, and logs a
 // median for each.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
-	b := newBook(t, guests...)
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folders, runs := []string{filepath.Join(root, "nginx", "html")}, 1
+	b := newBookAlone(t, guests...)
+	folders, runs := []string{filepath.Join(must.Root(t), "nginx", "html")}, 1
 	if before := os.Getenv("PAGE_BEFORE"); before != "" {
 		folders, runs = append(folders, before), 7
 	}
@@ -119,37 +96,27 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 
 // To notice hidden entries, the page reads only the entries in sight again, not the whole list.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
-	var texts []string
-	for i := range 400 {
-		texts = append(texts, fmt.Sprintf("%d %s", i, strings.Repeat("long and longer ", 120)))
-	}
-	b, p := open(t, texts...)
+	b, p := open(t, visitor{}, numbered(strings.Repeat("long and longer ", 120), 400)...)
 	p.scrollInto(120)
 	check := func() (bytes float64) {
 		t.Helper()
 		before := len(p.sent("GET", "before="))
 		p.eval(`document.dispatchEvent(new Event("visibilitychange"))`) // as if the visitor returned to the tab
-		p.awaitNil("it to be read", func() error {
-			all := p.sent("GET", "before=")[before:]
+		must.Hold(t, "it to be read", waitLimit, func() bool {
 			bytes = 0
+			all := p.sent("GET", "before=")[before:]
 			for _, r := range all {
-				if bytes += r.bytes; r.bytes == 0 {
-					return fmt.Errorf("%s is under way", r.url)
-				}
+				bytes += r.bytes
 			}
-			if bytes == 0 {
-				return fmt.Errorf("%d requests", len(all))
-			}
-			return nil
+			return len(all) > 0 && !slices.ContainsFunc(all, func(r request) bool { return r.bytes == 0 })
 		})
 		return bytes
 	}
 	if n := check(); n > 8_000 {
 		t.Errorf("%.0f bytes", n)
 	}
-	hidden := p.reading().ID
+	hidden, n := p.reading().ID, len(p.texts())
 	b.hide(strings.TrimPrefix(hidden, "e"))
-	n := len(p.texts())
 	check()
 	p.await("it to be gone, alone", fmt.Sprintf(`document.getElementById(%q) === null && document.querySelectorAll("#entries > li").length === %d`, hidden, n-1))
 }

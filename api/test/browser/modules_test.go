@@ -1,50 +1,40 @@
 package browser
 
 import (
-	"errors"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 // sources returns the path of the folder with the page's modules.
-func sources(t *testing.T) string {
-	t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(root, "nginx", "page")
-}
+func sources(t *testing.T) string { return filepath.Join(must.Root(t), "nginx", "page") }
 
 // The test runs the JavaScript tests in nginx/page/*.test.js. Each JavaScript test runs in a page of its own.
 func TestModules(t *testing.T) {
 	t.Parallel()
-	folder := sources(t)
-	files, err := filepath.Glob(filepath.Join(folder, "*.test.js"))
-	if err != nil || len(files) < 5 {
-		t.Fatalf("only %d files of tests: %v", len(files), err)
+	files := must.Get(filepath.Glob(filepath.Join(sources(t), "*.test.js")))(t)
+	if len(files) < 5 {
+		t.Fatalf("only %d files of tests", len(files))
 	}
 	url := modules(t)
 	for _, file := range files {
 		module := `import("/` + filepath.Base(file) + `")`
-		p := visit(t, url, visitor{hurried: true})
+		p := load(t, url, visitor{hurried: true})
 		var names []string
-		p.awaitNil(file, func() error {
-			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) > 0 {
-				return nil
+		must.Hold(t, "tests in "+file, waitLimit, func() bool {
+			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) == 0 {
+				p.reload() // the import fails if Chromium's network has changed
 			}
-			p.reload() // the import fails if Chromium's network has changed
-			return errors.New("it has no tests")
+			return len(names) > 0
 		})
 		for _, name := range names {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".test.js")+"/"+name, func(t *testing.T) {
-				p := visit(t, url, visitor{hurried: true})
+				p := load(t, url, visitor{hurried: true})
 				if wrong := get[string](p, module+`.then((tests) => tests.default[`+inJS(name)+`]()).then(() => "", (error) => error.stack)`); wrong != "" {
 					t.Error(wrong)
 				}
@@ -56,15 +46,10 @@ func TestModules(t *testing.T) {
 // modules serves the page's JavaScript modules, and a nearly empty document that loads no module.
 func modules(t *testing.T) (url string) {
 	t.Helper()
-	files := http.FileServer(http.Dir(sources(t)))
-	return serve(t, "http", "127.0.0.1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, ".js") {
-			files.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><textarea id="text"></textarea><p id="news"></p>`))
-	}))
+	mux := http.NewServeMux()
+	mux.Handle("/", http.FileServer(http.Dir(sources(t))))
+	mux.Handle("/{$}", html(http.StatusOK, `<!doctype html><link rel="icon" href="data:,"><textarea id="text"></textarea><p id="news"></p>`))
+	return serve(t, "http", "127.0.0.1", mux)
 }
 
 var (
@@ -73,45 +58,36 @@ var (
 	paints  = regexp.MustCompile(`\bdocument\.|\bbyId\(`)
 )
 
-// A module of the page has at most 250 lines, and does not both send requests and change the document.
+// A module of the page has at most 250 lines, does not both send requests and change the document, and imports only modules below it.
 func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
-	folder := sources(t)
-	files, err := filepath.Glob(filepath.Join(folder, "*.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	below := map[string][]string{}
-	for _, file := range files {
-		if strings.HasSuffix(file, ".test.js") {
+	for _, file := range must.Get(filepath.Glob(filepath.Join(sources(t), "*.js")))(t) {
+		name := strings.TrimSuffix(filepath.Base(file), ".js")
+		if strings.HasSuffix(name, ".test") {
 			continue
 		}
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(file), ".js")
-		if n := strings.Count(string(text), "\n"); n > 250 {
+		text := must.Read(t, file)
+		if n := strings.Count(text, "\n"); n > 250 {
 			t.Errorf("%s has %d lines", name, n)
 		}
-		if asks.Match(text) && paints.Match(text) {
+		if asks.MatchString(text) && paints.MatchString(text) {
 			t.Errorf("%s both asks the server and paints", name)
 		}
-		for _, found := range imports.FindAllStringSubmatch(string(text), -1) {
+		below[name] = nil
+		for _, found := range imports.FindAllStringSubmatch(text, -1) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	var reaches func(from, to string, depth int) bool
-	reaches = func(from, to string, depth int) bool {
-		for _, next := range below[from] {
-			if next == to || depth < len(below) && reaches(next, to, depth+1) {
-				return true
+	// The loop removes the modules that import none of the rest, again and again. Modules that import each other are left.
+	for before := 0; before != len(below); {
+		before = len(below)
+		for name, imported := range below {
+			if !slices.ContainsFunc(imported, func(other string) bool { _, ok := below[other]; return ok }) {
+				delete(below, name)
 			}
 		}
-		return false
 	}
-	for name := range below {
-		if reaches(name, name, 0) {
-			t.Errorf("%s is below itself", name)
-		}
+	if len(below) > 0 {
+		t.Errorf("these modules are below themselves: %q", below)
 	}
 }

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+
+	"guestbook/api/test/kit/must"
 )
 
 // A visitor holds the properties of a simulated visitor's browser.
@@ -33,6 +36,7 @@ type page struct {
 	ctx  context.Context
 	tabs protocol.BrowserContextID // tabs of one visitor have the same browser context
 	*record
+	firefox *firefox // nil for a page in Chromium
 }
 
 // A record holds the faults and the requests of a page.
@@ -40,7 +44,7 @@ type record struct {
 	mu       sync.Mutex
 	faults   []string
 	expected []string // the test ignores faults that contain one of these texts
-	requests []*request
+	requests []request
 }
 
 // A request is an HTTP request that the page has sent.
@@ -70,8 +74,17 @@ const (
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a new browser context. At its end, the test closes the page, and fails if the page had faults.
+// visit opens a page in a new browser context, and waits until the page is live. At its end, the test closes the page, and fails if the
+// page had faults.
 func visit(t *testing.T, url string, v visitor) *page {
+	t.Helper()
+	p := load(t, url, v)
+	p.awaitState("live")
+	return p
+}
+
+// load does the same as visit, but does not wait until the page is live.
+func load(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := newPage(t, v)
 	p.navigate(url)
@@ -82,15 +95,8 @@ func visit(t *testing.T, url string, v visitor) *page {
 func newPage(t *testing.T, v visitor) *page {
 	t.Helper()
 	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
-	own, err := target.CreateBrowserContext().Do(browser)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := target.DisposeBrowserContext(own).Do(browser); err != nil {
-			t.Error(err)
-		}
-	})
+	own := must.Get(target.CreateBrowserContext().Do(browser))(t)
+	t.Cleanup(func() { must.OK(t, target.DisposeBrowserContext(own).Do(browser)) })
 	return newTab(t, own, v)
 }
 
@@ -106,12 +112,9 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	t.Helper()
 	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
 	// The new tab needs a window, because a new browser context has none.
-	id, err := target.CreateTarget("about:blank").WithBrowserContextID(own).WithNewWindow(true).Do(browser)
-	if err != nil {
-		t.Fatal(err)
-	}
+	id := must.Get(target.CreateTarget("about:blank").WithBrowserContextID(own).WithNewWindow(true).Do(browser))(t)
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithTargetID(id))
-	p := &page{t, ctx, own, &record{expected: []string{networkChanged}}}
+	p := &page{t, ctx, own, &record{expected: []string{networkChanged}}, nil}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.describe())
@@ -123,9 +126,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	})
 	chromedp.ListenTarget(ctx, p.watch)
 	// The first call of chromedp.Run has no deadline, because a deadline would close the page.
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
+	must.OK(t, chromedp.Run(ctx))
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
 	}
@@ -154,7 +155,7 @@ func theme(colors string) chromedp.Action {
 }
 
 // in returns the same page for use in a subtest.
-func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record} }
+func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record, p.firefox} }
 
 // expect makes the test ignore faults that contain this text.
 func (p *page) expect(text string) {
@@ -163,19 +164,12 @@ func (p *page) expect(text string) {
 	p.expected = append(p.expected, text)
 }
 
-func (p *page) unexpected() (faults []string) {
+func (p *page) unexpected() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-next:
-	for _, fault := range p.faults {
-		for _, text := range p.expected {
-			if strings.Contains(fault, text) {
-				continue next
-			}
-		}
-		faults = append(faults, fault)
-	}
-	return faults
+	return slices.DeleteFunc(slices.Clone(p.faults), func(fault string) bool {
+		return slices.ContainsFunc(p.expected, func(text string) bool { return strings.Contains(fault, text) })
+	})
 }
 
 // watch records the faults and the requests of the page.
@@ -201,34 +195,30 @@ func (p *page) watch(event any) {
 		p.faults = append(p.faults, "dialog: "+event.Message)
 		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // fails if the page is closed already
 	case *network.EventRequestWillBeSent:
-		p.requests = append(p.requests, &request{
+		p.requests = append(p.requests, request{
 			id: event.RequestID, method: event.Request.Method, url: event.Request.URL, kind: string(event.Type), header: event.Request.Headers,
 		})
 	case *network.EventResponseReceived:
-		for _, r := range p.requests {
-			if r.id == event.RequestID {
-				r.status = event.Response.Status
-			}
-		}
+		p.answered(event.RequestID, func(r *request) { r.status = event.Response.Status })
 	case *network.EventLoadingFinished:
-		for _, r := range p.requests {
-			if r.id == event.RequestID {
-				r.bytes = event.EncodedDataLength
-			}
+		p.answered(event.RequestID, func(r *request) { r.bytes = event.EncodedDataLength })
+	}
+}
+
+// answered changes the records of a request that the browser has reported before.
+func (r *record) answered(id network.RequestID, change func(*request)) {
+	for i := range r.requests {
+		if r.requests[i].id == id {
+			change(&r.requests[i])
 		}
 	}
 }
 
 // sent returns copies of the requests that have this method, and whose URLs contain this text.
-func (p *page) sent(method, text string) (requests []request) {
+func (p *page) sent(method, text string) []request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.requests {
-		if r.method == method && strings.Contains(r.url, text) {
-			requests = append(requests, *r)
-		}
-	}
-	return requests
+	return slices.DeleteFunc(slices.Clone(p.requests), func(r request) bool { return r.method != method || !strings.Contains(r.url, text) })
 }
 
 // run performs actions in the page. run fails the test if an action fails or takes longer than waitLimit.
@@ -236,9 +226,7 @@ func (p *page) run(actions ...chromedp.Action) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 	defer cancel()
-	if err := chromedp.Run(ctx, actions...); err != nil {
-		p.t.Fatal(err)
-	}
+	must.OK(p.t, chromedp.Run(ctx, actions...))
 }
 
 // before makes the browser run a script in each document that it loads from now on, before the document's own scripts.
@@ -253,20 +241,23 @@ func (p *page) before(script string) {
 // eval runs a script by the debugging protocol, because the Content-Security-Policy does not apply to that protocol.
 func (p *page) eval(script string) {
 	p.t.Helper()
-	p.run(evaluate(script, nil))
+	p.evaluate(script, nil)
 }
 
 // get evaluates an expression, which may be a promise, and returns its value.
 func get[T any](p *page, expression string) (result T) {
 	p.t.Helper()
-	p.run(evaluate(expression, &result))
+	p.evaluate(expression, &result)
 	return result
 }
 
-func evaluate(script string, result any) chromedp.Action {
-	return chromedp.Evaluate(script, result, func(e *runtime.EvaluateParams) *runtime.EvaluateParams {
-		return e.WithAwaitPromise(true)
-	})
+func (p *page) evaluate(script string, result any) {
+	p.t.Helper()
+	if p.firefox != nil {
+		p.firefox.evaluate(script, result)
+		return
+	}
+	p.run(chromedp.Evaluate(script, result, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
 }
 
 // describe returns the URL and the visible text of the page, for the log of a failed test.

@@ -1,59 +1,30 @@
 package browser
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"sync/atomic"
+	"slices"
 	"testing"
 
-	"github.com/gomodule/redigo/redis"
-
-	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/must"
 )
 
-// oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php with the commands get and set, and nothing else.
-func oldPod(t *testing.T, b *book) http.Handler {
-	master := podtest.Dial(t, b.Ports.Master)
-	requests := make(chan struct{}, 1) // the Redis connection serves one request at a time
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/guestbook.php" {
-			http.Error(w, "<h1>Not Found</h1>", http.StatusNotFound)
-			return
-		}
-		requests <- struct{}{}
-		defer func() { <-requests }()
-		answer := map[string]string{"message": "Updated"}
-		var err error
-		if r.FormValue("cmd") == "set" {
-			_, err = master.Do("SET", r.FormValue("key"), r.FormValue("value"))
-		} else {
-			answer = map[string]string{}
-			answer["data"], err = redis.String(master.Do("GET", r.FormValue("key")))
-		}
-		if err != nil {
-			t.Error(err)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the browser may have closed the connection
-	})
+// oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php, which the pod behind the proxy has as well, and nothing else.
+func (f *proxy) oldPod() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/guestbook.php", f.pod)
+	mux.Handle("/", html(http.StatusNotFound, "<h1>Not Found</h1>"))
+	return mux
 }
 
 // During a rollout, a page of the PHP guestbook may load its script from a new pod, and then reloads itself once.
 func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
-	t.Parallel()
 	front := newProxy(t, newBook(t))
-	var loads atomic.Int32
-	front.serve(document, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		loads.Add(1)
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`)
-	}))
-	p := visit(t, front.URL, visitor{})
+	const page = `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`
+	front.serve(document, html(http.StatusOK, page))
+	p := load(t, front.URL, visitor{})
 	p.await("the page to have loaded itself again", `performance.getEntriesByType("navigation")[0].type === "reload" && document.readyState === "complete"`)
-	if n := loads.Load(); n != 2 {
-		t.Errorf("the page was loaded %d times", n)
+	if loads := slices.DeleteFunc(p.sent("GET", front.URL), func(r request) bool { return r.kind != "Document" }); len(loads) != 2 {
+		t.Errorf("the page was loaded %d times", len(loads))
 	}
 	front.serve(document, nil) // the new pod now answers requests for the document
 	p.reload()
@@ -63,13 +34,12 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 // A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write at that moment. So the page reads
 // from a pod of the PHP guestbook, but a visitor's entry waits until a new pod answers.
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
-	t.Parallel()
 	b := newBook(t)
 	front := newProxy(t, b)
-	front.serve(api, oldPod(t, b))
+	front.serve(api, front.oldPod())
 	const raw = ",by PHP,100%25 sure,tea%2C or coffee%252C"
 	b.do("SET", key, raw)
-	p := visit(t, front.URL, visitor{hurried: true})
+	p := load(t, front.URL, visitor{hurried: true})
 	texts := []string{"by PHP", "100%25 sure", "tea, or coffee%2C"}
 	p.awaitEntries(texts...)
 	p.awaitState("polling")
@@ -83,12 +53,7 @@ func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	b.do("SET", key, raw+",by an old page")
 	p.await("what others write to be shown", `[...document.querySelectorAll(".words")].some((words) => words.textContent === "by an old page")`)
 	tries := len(p.posts())
-	p.awaitNil("it to be tried for as long as it takes", func() error {
-		if n := len(p.posts()); n < tries+8 {
-			return fmt.Errorf("%d tries", n)
-		}
-		return nil
-	})
+	must.Hold(t, "it to be tried for as long as it takes", waitLimit, func() bool { return len(p.posts()) >= tries+8 })
 
 	front.serve(api, nil)
 	texts = append(texts, "by an old page", "by the new page, at 100%2C")

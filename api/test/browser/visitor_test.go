@@ -9,13 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
 func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
@@ -30,7 +29,7 @@ func (p *page) load(action chromedp.Action) {
 		defer p.mu.Unlock()
 		return strings.Count(strings.Join(p.faults, "\n"), networkChanged)
 	}
-	p.awaitNil("the page to load", func() error {
+	must.Await(p.t, "the page to load", waitLimit, func() error {
 		before := changes()
 		ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 		defer cancel()
@@ -48,31 +47,7 @@ func (p *page) load(action chromedp.Action) {
 // await waits until a JavaScript expression is true. await fails the test after the limit or, without a limit, after waitLimit.
 func (p *page) await(what, expression string, limit ...time.Duration) {
 	p.t.Helper()
-	p.awaitNil(what, func() error {
-		if !get[bool](p, "Boolean("+expression+")") {
-			return errors.New("not so")
-		}
-		return nil
-	}, limit...)
-}
-
-func (p *page) awaitNil(what string, condition func() error, limit ...time.Duration) {
-	p.t.Helper()
-	awaitNil(p.t, what, condition, limit...)
-}
-
-// awaitNil calls condition until condition returns nil. awaitNil fails the test after the limit, which is waitLimit by default.
-func awaitNil(t *testing.T, what string, condition func() error, limit ...time.Duration) {
-	t.Helper()
-	for deadline := time.Now().Add(append(limit, waitLimit)[0]); ; time.Sleep(60 * time.Millisecond) {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for %s in vain: %v", what, err)
-		}
-	}
+	must.Hold(p.t, what, append(limit, waitLimit)[0], func() bool { return get[bool](p, "Boolean("+expression+")") })
 }
 
 // awaitText waits until an element has exactly this text.
@@ -122,7 +97,7 @@ func (p *page) texts() (texts []string) {
 // awaitEntries waits until the page shows exactly these texts, oldest first, and all of them are in the guestbook.
 func (p *page) awaitEntries(texts ...string) {
 	p.t.Helper()
-	p.awaitNil("the list to be right", func() error {
+	must.Await(p.t, "the list to be right", waitLimit, func() error {
 		if got := p.texts(); !slices.Equal(got, texts) {
 			return fmt.Errorf("%d entries, want %d: %.500q", len(got), len(texts), got)
 		}
@@ -133,21 +108,21 @@ func (p *page) awaitEntries(texts ...string) {
 // awaitNewest waits until the newest entry on the page has this text and is in the guestbook.
 func (p *page) awaitNewest(text string) {
 	p.t.Helper()
-	p.awaitNil(text+" to be in the book", func() error {
-		if all := p.entries(); len(all) == 0 || all[0].Text != text || all[0].State != "" {
-			return fmt.Errorf("%d entries are %.1v", len(all), all)
-		}
-		return nil
-	})
+	p.awaitFirst(text, "")
 }
 
 // awaitFailure waits until the page shows that this text was not sent, and returns the note that the visitor sees.
 func (p *page) awaitFailure(text string) (note string) {
 	p.t.Helper()
-	p.awaitNil("the failure to be shown", func() error {
+	return p.awaitFirst(text, "failed")
+}
+
+func (p *page) awaitFirst(text, state string) (note string) {
+	p.t.Helper()
+	must.Await(p.t, "the entry "+text, waitLimit, func() error {
 		all := p.entries()
-		if len(all) == 0 || all[0].Text != text || all[0].State != "failed" {
-			return fmt.Errorf("entries are %+v", all)
+		if len(all) == 0 || all[0].Text != text || all[0].State != state {
+			return fmt.Errorf("%d entries are %.500v", len(all), all)
 		}
 		note = all[0].Note
 		return nil
@@ -166,6 +141,14 @@ func (p *page) sign(text string) {
 	p.t.Helper()
 	p.write(text)
 	p.click("#post")
+}
+
+// signAtOnce submits these texts in the form, one immediately after the other.
+func (p *page) signAtOnce(texts ...string) {
+	p.t.Helper()
+	for _, text := range texts {
+		p.eval(`(document.querySelector("#text").value = ` + inJS(text) + `, document.querySelector("#sign").requestSubmit())`)
+	}
 }
 
 // write types a text into the form.
@@ -214,22 +197,29 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
+// changes makes the page remember the values that an expression has after each change of an element. In the expression, node stands for the
+// element. The returned function returns the values so far, without repetitions.
+func (p *page) changes(selector, expression string) (values func() []string) {
+	p.t.Helper()
+	p.eval(fmt.Sprintf(`{
+		const node = document.querySelector(%[1]q), values = [];
+		(globalThis.recorded ??= {})[%[1]q] = values;
+		new MutationObserver(() => values.push(%[2]s)).observe(node, { attributes: true, childList: true, characterData: true, subtree: true });
+	}`, selector, expression))
+	return func() []string {
+		p.t.Helper()
+		return slices.Compact(get[[]string](p, fmt.Sprintf("recorded[%q]", selector)))
+	}
+}
+
 // screenshot writes a picture of the window to .build/screenshots.
 func (p *page) screenshot(name string) {
 	p.t.Helper()
-	root, err := localpod.Root()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	dir := filepath.Join(root, ".build", "screenshots")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		p.t.Fatal(err)
-	}
+	dir := filepath.Join(must.Root(p.t), ".build", "screenshots")
+	must.OK(p.t, os.MkdirAll(dir, 0o755))
 	var png []byte
 	p.run(chromedp.CaptureScreenshot(&png))
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
-		p.t.Fatal(err)
-	}
+	must.OK(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
 }
 
 // inJS returns a value as a JavaScript expression.
