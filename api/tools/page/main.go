@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -129,7 +130,7 @@ func bundle(name string) (string, error) {
 		options.Bundle, options.Format, options.MinifyIdentifiers = false, api.FormatDefault, false
 	}
 	result := api.Build(options)
-	if messages := append(result.Errors, result.Warnings...); len(messages) > 0 {
+	if messages := slices.Concat(result.Errors, result.Warnings); len(messages) > 0 {
 		return "", errors.New(strings.Join(api.FormatMessages(messages, api.FormatMessagesOptions{}), "\n"))
 	}
 	content := strings.TrimSpace(string(result.OutputFiles[0].Contents))
