@@ -3,8 +3,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
-	"fmt"
+	"cmp"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -29,37 +30,40 @@ type mutation struct {
 	name     string
 	rows     []string
 	request  func(*http.Request)
-	response func(*http.Response, string) string // changes the response to a command or a page, and returns the body
-	event    func(string) string                 // changes one event of an event stream
+	response change
 }
 
+// A change replaces each match of the pattern from in the responses to the URLs that match the pattern url. A response is its bytes in
+// HTTP/1.1. Of an event stream, the head and each event are changed separately.
+type change struct{ url, from, to string }
+
 var mutations = []mutation{
-	{name: "a space less", rows: []string{"php/bytes of get", "php/bytes of *", "php/Kubernetes*"}, response: replaced("guestbook.php", `": `, `":`)},
-	{name: "a charset more", rows: []string{"php/content type of get", "php/content type of set"}, response: headed("guestbook.php", "Content-Type", "application/json; charset=utf-8")},
-	{name: "ASCII only", rows: []string{"php/bytes of ordinary text"}, response: replaced("guestbook.php", "é", `\u00e9`)},
-	{name: "quotes not escaped", rows: []string{"php/get of a quote is JSON"}, response: replaced("guestbook.php", `\"`, `"`)},
-	{name: "backslashes not escaped", rows: []string{"php/get of a backslash is JSON"}, response: replaced("guestbook.php", `\\`, `\`)},
-	{name: "cached", rows: []string{"php/no cache keeps an answer"}, response: headed("guestbook.php", "Cache-Control", "max-age=60")},
-	{name: "sniffed", rows: []string{"php/no browser guesses another type"}, response: headed("guestbook.php", "X-Content-Type-Options", "")},
-	{name: "+ is kept", rows: []string{"php/set with a plus"}, request: queried("+", "%2B")},
-	{name: "; drops the pair", rows: []string{"php/set with a semicolon"}, request: queriedBy(`&?[^&]*;[^&]*`, "")},
-	{name: "a bad escape drops the pair", rows: []string{"php/set with a bad escape", "php/set with a * percent sign", "php/set with a percent sign at the end"}, request: queriedBy(`&[^&]*%([^0-9A-F]|$)[^&]*`, "")},
+	{name: "a space less", rows: []string{"php/bytes of get", "php/bytes of *", "php/Kubernetes*"}, response: change{"guestbook.php", `": `, `":`}},
+	{name: "a charset more", rows: []string{"php/content type of get", "php/content type of set"}, response: change{"guestbook.php", "Content-Type: .*json", "$0; charset=utf-8"}},
+	{name: "ASCII only", rows: []string{"php/bytes of ordinary text"}, response: change{"guestbook.php", "é", `\u00e9`}},
+	{name: "quotes not escaped", rows: []string{"php/get of a quote is JSON"}, response: change{"guestbook.php", `\\"`, `"`}},
+	{name: "backslashes not escaped", rows: []string{"php/get of a backslash is JSON"}, response: change{"guestbook.php", `\\\\`, `\`}},
+	{name: "cached", rows: []string{"php/no cache keeps an answer"}, response: change{"guestbook.php", "no-store", "max-age=60"}},
+	{name: "sniffed", rows: []string{"php/no browser guesses another type"}, response: change{"guestbook.php", "X-Content-Type-Options.*\n", ""}},
+	{name: "+ is kept", rows: []string{"php/set with a plus"}, request: queried(`\+`, "%2B")},
+	{name: "; drops the pair", rows: []string{"php/set with a semicolon"}, request: queried(`&?[^&]*;[^&]*`, "")},
+	{name: "a bad escape drops the pair", rows: []string{"php/set with a bad escape", "php/set with a * percent sign", "php/set with a percent sign at the end"}, request: queried(`&[^&]*%([^0-9A-F]|$)[^&]*`, "")},
 	{name: "%26 separates", rows: []string{"php/set with an escaped ampersand", "php/bytes of ordinary text"}, request: queried("%26", "&")},
-	{name: "%23 ends the query", rows: []string{"php/set with an escaped number sign"}, request: queriedBy("%23.*", "")},
-	{name: "NUL ends a text", rows: []string{"php/set with NUL", "php/get of control characters is JSON"}, request: queriedBy("(value=[^&]*)%00[^&]*", "$1")},
-	{name: "a second = ends a text", rows: []string{"php/set with an equals sign"}, request: queriedBy("(value=[^=&]*)=[^&]*", "$1")},
-	{name: "the last duplicate is lost", rows: []string{"php/set with duplicates takes the last"}, request: queriedBy("&value=a&value=b", "&value=a")},
+	{name: "%23 ends the query", rows: []string{"php/set with an escaped number sign"}, request: queried("%23.*", "")},
+	{name: "NUL ends a text", rows: []string{"php/set with NUL", "php/get of control characters is JSON"}, request: queried("(value=[^&]*)%00[^&]*", "$1")},
+	{name: "a second = ends a text", rows: []string{"php/set with an equals sign"}, request: queried("(value=[^=&]*)=[^&]*", "$1")},
+	{name: "the last duplicate is lost", rows: []string{"php/set with duplicates takes the last"}, request: queried("&value=a&value=b", "&value=a")},
 	{name: "invalid UTF-8 is replaced by ?", rows: []string{"php/set with invalid UTF-8", "php/get of invalid UTF-8 is JSON"}, request: queried("%FF", "?")},
 	{name: "cmd in capitals writes", rows: []string{"php/cmd SET reads"}, request: queried("cmd=SET", "cmd=set")},
-	{name: "cmd with a space writes", rows: []string{"php/cmd with a space reads"}, request: queried("cmd=set+", "cmd=set")},
+	{name: "cmd with a space writes", rows: []string{"php/cmd with a space reads"}, request: queried(`cmd=set\+`, "cmd=set")},
 	{name: "any cmd writes", rows: []string{"php/cmd foo reads"}, request: queried("cmd=foo", "cmd=set")},
-	{name: "no cmd tells the environment", rows: []string{"php/no cmd", "php/no parameters", "php/a body that is no form"}, response: whenBody("cmd is missing", answers(200, "<html>phpinfo()"))},
-	{name: "200 for an error", rows: []string{"php/set without value", "php/* without *", "php/* empty key", "php/* with a list as *", "php/no *", "php/a body that is no form"}, response: statused("guestbook.php", 400, 200)},
-	{name: "errors in HTML", rows: []string{"php/get without key", "php/* without *", "php/* empty key", "php/* with a list as *", "php/no *", "php/a body that is no form"}, response: whenURL(`\.php`, rewritten(`{"error": "(cmd|key|value).*}`, "<b>Warning</b>"))},
+	{name: "no cmd tells the environment", rows: []string{"php/no cmd", "php/no parameters", "php/a body that is no form"}, response: change{"guestbook.php", "(?s).*cmd is missing.*", "HTTP/1.1 200 OK\n\n<html>phpinfo()"}},
+	{name: "200 for an error", rows: []string{"php/set without value", "php/* without *", "php/* empty key", "php/* with a list as *", "php/no *", "php/a body that is no form"}, response: change{"guestbook.php", "^HTTP/1.1 400", "HTTP/1.1 200"}},
+	{name: "errors in HTML", rows: []string{"php/get without key", "php/* without *", "php/* empty key", "php/* with a list as *", "php/no *", "php/a body that is no form"}, response: change{"guestbook.php", `{"error": "(cmd|key|value).*}`, "<b>Warning</b>"}},
 	{name: "a refused set writes", rows: []string{"php/set without value"}, request: twice("^cmd=set&key=[^&]*$", "${0}&value=")},
 	{name: "a read writes", rows: []string{"php/an empty cmd reads"}, request: twice("^cmd=(&key=.*)", "cmd=set$1")},
 	{name: "keys are ignored", rows: []string{"php/a key names a book"}, request: queried("-other", "")},
-	{name: "/guestbook is moved", rows: []string{"php/get at /guestbook", "php/set at /guestbook"}, response: whenURL(`/guestbook\?`, answers(301, ""))},
+	{name: "/guestbook is moved", rows: []string{"php/get at /guestbook", "php/set at /guestbook"}, response: change{`/guestbook\?`, "(?s).+", "HTTP/1.1 301 Moved Permanently\n\n"}},
 	{name: "no /extra", rows: []string{"php/get at /guestbook.php/extra"}, request: func(r *http.Request) { r.URL.Path = strings.Replace(r.URL.Path, "/extra", "x", 1) }},
 	{name: "bodies are not read", rows: []string{"php/set by POST", "php/* by POST*", "php/the query wins over the body", "limits/a form body*", "limits/get of 1 MB", "origin/set by POST*"}, request: func(r *http.Request) {
 		if strings.Contains(r.URL.Path, ".php") {
@@ -67,38 +71,38 @@ var mutations = []mutation{
 		}
 	}},
 	{name: "the body wins", rows: []string{"php/the query wins over the body"}, request: queried("value=query", "value=body")},
-	{name: "8 KB of request line", rows: []string{"limits/a set of 8,200 bytes by GET", "limits/a set of 200 KB by GET", "limits/an address*"}, response: whenURL("a{1000}", answers(414, ""))},
+	{name: "8 KB of request line", rows: []string{"limits/a set of 8,200 bytes by GET", "limits/a set of 200 KB by GET", "limits/an address*"}, response: change{"a{1000}", "(?s).+", "HTTP/1.1 414 URI Too Long\n\n"}},
 	{name: "a body of 1 MiB is too long", rows: []string{"limits/a form body of 1 MiB", "limits/get of 1 MB"}, request: func(r *http.Request) {
 		if r.ContentLength > 900_000 && r.ContentLength <= 1<<20 {
 			r.URL.Path = "/too-long"
 		}
 	}},
-	{name: "a long entry is cut", rows: []string{"limits/an entry of 4,097 bytes"}, request: bodied(strings.Repeat("b", 4097), strings.Repeat("b", 4096))},
-	{name: "no entry of 4 KiB", rows: []string{"limits/an entry of 4,096 bytes"}, response: whenBody(strings.Repeat("b", 4096), answers(413, `{"error": "too long"}`))},
+	{name: "a long entry is acknowledged", rows: []string{"limits/an entry of 4,097 bytes"}, response: change{"entries", "(?s).*at most 4096.*", "HTTP/1.1 201 Created\n\n" + `{"id": 1, "text": "b"}`}},
+	{name: "no entry of 4 KiB", rows: []string{"limits/an entry of 4,096 bytes"}, response: change{"entries", "(?s).*b{1000}.*", "HTTP/1.1 413 Content Too Large\n\n" + `{"error": "too long"}`}},
 	{name: "Sec-Fetch-Site is not read", rows: []string{"origin/set from another site", "origin/set from a sibling site", "origin/an entry from another site"}, request: without("Sec-Fetch-Site")},
 	{name: "Origin is not read", rows: []string{"origin/set from another origin", "origin/set by POST*", "origin/an entry from another origin"}, request: without("Origin")},
 	{name: "the page may not write", rows: []string{"origin/set from the page", "origin/an entry from the page", "origin/set by a prerender"}, request: func(r *http.Request) {
 		r.Header.Set("Sec-Fetch-Site", strings.Replace(r.Header.Get("Sec-Fetch-Site"), "same-origin", "cross-site", 1))
 	}},
-	{name: "the environment is told", rows: []string{"origin//env tells nothing"}, response: whenURL("/env$", answers(200, "{}"))},
-	{name: "an entry twice", rows: []string{"entries/those before them", "entries/an entry of an old page is one", "entries/the newest two", "entries/blank*"}, response: rewritten(`\[({"id": 0,[^}]*})`, "[$1, $1")},
-	{name: "200 for a post", rows: []string{"entries/an entry by a form", "entries/*", "limits/an *", "origin/an entry from the page", "live/an entry arrives", "live/entries arrive*", "concurrent/*"}, response: statused("entries", 201, 200)},
-	{name: "a comma stays encoded", rows: []string{"entries/an entry by a form"}, response: replaced("entries", "there, 100", "there%2C 100")},
+	{name: "the environment is told", rows: []string{"origin//env tells nothing"}, response: change{"/env$", "(?s).+", "HTTP/1.1 200 OK\n\n{}"}},
+	{name: "an entry twice", rows: []string{"entries/those before them", "entries/an entry of an old page is one", "entries/the newest two", "entries/blank*"}, response: change{"entries", `\[({"id": 0,[^}]*})`, "[$1, $1"}},
+	{name: "200 for a post", rows: []string{"entries/an entry by a form", "entries/*", "limits/an *", "origin/an entry from the page", "live/an entry arrives", "live/entries arrive*", "concurrent/*"}, response: change{"entries", "^HTTP/1.1 201", "HTTP/1.1 200"}},
+	{name: "a comma stays encoded", rows: []string{"entries/an entry by a form"}, response: change{"entries", "there, 100", "there%2C 100"}},
 	{name: "JSON is a form", rows: []string{"entries/an entry in JSON", "entries/an entry that looks encoded", "entries/broken JSON", "entries/a number as text", "limits/an entry in a body*"}, request: func(r *http.Request) {
 		if strings.Contains(r.Header.Get("Content-Type"), "json") && strings.Contains(r.URL.Path, "entries") {
 			r.Header.Set("Content-Type", formType)
 		}
 	}},
 	{name: "Idempotency-Key is not read", rows: []string{"entries/a repeat is answered as the first", "entries/a repeat*", "entries/the same key*", "entries/*Idempotency-Key*", "limits/an Idempotency-Key of 256 bytes", "concurrent/one post*"}, request: without("Idempotency-Key")},
-	{name: "limit is not read", rows: []string{"entries/the newest two", "entries/limit*", "entries/a page with what was seen"}, request: queriedBy("&limit=[^&]*", "")},
-	{name: "before is not told", rows: []string{"entries/the newest two", "entries/a page with what was seen"}, response: rewritten(`"before": \d+`, `"before": null`)},
-	{name: "blank entries are shown", rows: []string{"entries/blank entries are not shown"}, response: replaced("entries", `"text": "a"}, `, `"text": "a"}, {"id": 2, "text": ""}, `)},
-	{name: "a stream without ids", rows: []string{"live/an entry arrives", "live/*stream*", "live/entries*", "live/Last*"}, event: edited(`id: \d+\n`, "")},
-	{name: "an event twice", rows: []string{"live/entries arrive once each, in order", "live/*"}, event: edited("(?s)^event.*", "${0}${0}")},
-	{name: "resets are lost", rows: []string{"live/a set is a reset"}, event: edited("(?s)^event: reset.*", "")},
+	{name: "limit is not read", rows: []string{"entries/the newest two", "entries/limit*", "entries/a page with what was seen"}, request: queried("&limit=[^&]*", "")},
+	{name: "before is not told", rows: []string{"entries/the newest two", "entries/a page with what was seen"}, response: change{"entries", `"before": \d+`, `"before": null`}},
+	{name: "blank entries are shown", rows: []string{"entries/blank entries are not shown"}, response: change{"entries", `"text": "a"}, `, `$0{"id": 2, "text": ""}, `}},
+	{name: "a stream without ids", rows: []string{"live/an entry arrives", "live/*stream*", "live/entries*", "live/Last*"}, response: change{"events", `id: \d+\n`, ""}},
+	{name: "an event twice", rows: []string{"live/entries arrive once each, in order", "live/*"}, response: change{"events", "(?s)^event.*", "${0}${0}"}},
+	{name: "resets are lost", rows: []string{"live/a set is a reset"}, response: change{"events", "(?s)^event: reset.*", ""}},
 	{name: "Last-Event-ID is not read", rows: []string{"live/Last-Event-ID", "live/Last-Event-ID *"}, request: without("Last-Event-ID")},
-	{name: "after is not read", rows: []string{"live/a stream from the beginning", "live/a stream after an id", "live/after is no number"}, request: queriedBy("&after=[^&]*", "")},
-	{name: "the stream is text", rows: []string{"live/type of the stream"}, response: headed("events", "Content-Type", "text/event-stream; charset=utf-8")},
+	{name: "after is not read", rows: []string{"live/a stream from the beginning", "live/a stream after an id", "live/after is no number"}, request: queried("&after=[^&]*", "")},
+	{name: "the stream is text", rows: []string{"live/type of the stream"}, response: change{"events", "text/event-stream", "$0; charset=utf-8"}},
 	{name: "one of 100 posts is acknowledged and lost", rows: []string{"concurrent/500 posts at once", "concurrent/one post*", "entries/*"}, request: func() func(*http.Request) {
 		var posts atomic.Int64
 		return func(r *http.Request) {
@@ -106,14 +110,10 @@ var mutations = []mutation{
 				r.Method, r.URL.RawQuery, r.Body, r.ContentLength = "GET", "lost", http.NoBody, 0
 			}
 		}
-	}(), response: whenURL(`\?lost`, answers(201, `{"id": 1000000, "text": "lost"}`))},
+	}(), response: change{`\?lost`, "(?s).+", "HTTP/1.1 201 Created\n\n" + `{"id": 1000000, "text": "lost"}`}},
 }
 
 func queried(from, to string) func(*http.Request) {
-	return func(r *http.Request) { r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, from, to) }
-}
-
-func queriedBy(from, to string) func(*http.Request) {
 	pattern := regexp.MustCompile(from)
 	return func(r *http.Request) { r.URL.RawQuery = pattern.ReplaceAllString(r.URL.RawQuery, to) }
 }
@@ -122,90 +122,39 @@ func without(header string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Del(header) }
 }
 
-func bodied(from, to string) func(*http.Request) {
-	return func(r *http.Request) {
-		if r.Body == nil {
-			return
-		}
-		body, _ := io.ReadAll(r.Body) // no error, because the request has arrived whole
-		body = bytes.ReplaceAll(body, []byte(from), []byte(to))
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	}
-}
-
 // twice sends two requests: a copy of the request with a changed query, and then the request itself.
 func twice(from, to string) func(*http.Request) {
-	pattern := regexp.MustCompile(from)
 	return func(r *http.Request) {
-		if other := *r.URL; pattern.MatchString(other.RawQuery) {
-			other.RawQuery = pattern.ReplaceAllString(other.RawQuery, to)
-			if response, err := http.Get(other.String()); err == nil {
+		other := r.Clone(r.Context())
+		if queried(from, to)(other); other.URL.RawQuery != r.URL.RawQuery {
+			if response, err := http.Get(other.URL.String()); err == nil {
 				response.Body.Close()
 			}
 		}
 	}
 }
 
-// whenURL applies the function change to a response if the request's URL matches the pattern.
-func whenURL(pattern string, change func(*http.Response, string) string) func(*http.Response, string) string {
-	matches := regexp.MustCompile(pattern)
-	return func(r *http.Response, body string) string {
-		if matches.MatchString(r.Request.URL.RequestURI()) {
-			return change(r, body)
-		}
-		return body
+// in applies the change to a response.
+func (c change) in(r *http.Response) error {
+	if c.url == "" || !regexp.MustCompile(c.url).MatchString(r.Request.URL.RequestURI()) {
+		return nil
 	}
-}
-
-// answers replaces the status and the body of a response.
-func answers(status int, body string) func(*http.Response, string) string {
-	return func(r *http.Response, _ string) string {
-		r.StatusCode = status
-		return body
+	from := regexp.MustCompile(c.from)
+	stream := strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream")
+	body := r.Body
+	r.ContentLength, r.TransferEncoding = -1, nil
+	text, err := httputil.DumpResponse(r, !stream)
+	if err != nil {
+		return err
 	}
-}
-
-// rewritten replaces each match of the pattern in the body of a response.
-func rewritten(pattern, to string) func(*http.Response, string) string {
-	matches := regexp.MustCompile(pattern)
-	return func(_ *http.Response, body string) string { return matches.ReplaceAllString(body, to) }
-}
-
-// edited replaces each match of the pattern in the events of an event stream.
-func edited(pattern, to string) func(string) string {
-	matches := regexp.MustCompile(pattern)
-	return func(event string) string { return matches.ReplaceAllString(event, to) }
-}
-
-func whenBody(part string, change func(*http.Response, string) string) func(*http.Response, string) string {
-	return func(r *http.Response, body string) string {
-		if strings.Contains(body, part) {
-			return change(r, body)
-		}
-		return body
+	changed, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(from.ReplaceAll(text, []byte(c.to)))), r.Request)
+	if err != nil {
+		return err
 	}
-}
-
-func replaced(address, from, to string) func(*http.Response, string) string {
-	return whenURL(address, func(_ *http.Response, body string) string { return strings.ReplaceAll(body, from, to) })
-}
-
-func headed(address, name, value string) func(*http.Response, string) string {
-	return whenURL(address, func(r *http.Response, body string) string {
-		if r.StatusCode == 200 {
-			r.Header[name] = slices.DeleteFunc([]string{value}, func(v string) bool { return v == "" })
-		}
-		return body
-	})
-}
-
-func statused(address string, from, to int) func(*http.Response, string) string {
-	return whenURL(address, func(r *http.Response, body string) string {
-		if r.StatusCode == from {
-			r.StatusCode = to
-		}
-		return body
-	})
+	if *r = *changed; stream {
+		r.Body = mutateEvents(body, func(event string) string { return from.ReplaceAllString(event, c.to) })
+	}
+	return nil
 }
 
 // proxy returns a reverse proxy that applies the mutation to the requests and responses of the guestbook.
@@ -219,24 +168,7 @@ func (m mutation) proxy(guestbook *url.URL) http.Handler {
 				m.request(r.Out)
 			}
 		},
-		ModifyResponse: func(r *http.Response) error {
-			if strings.HasPrefix(r.Header.Get("Content-Type"), "text/event-stream") {
-				if m.response != nil {
-					m.response(r, "")
-				}
-				if m.event != nil {
-					r.Body = mutateEvents(r.Body, m.event)
-				}
-				return nil
-			}
-			body, err := io.ReadAll(r.Body)
-			if m.response != nil {
-				body = []byte(m.response(r, string(body)))
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			r.Header.Set("Content-Length", fmt.Sprint(len(body)))
-			return err
-		},
+		ModifyResponse: m.response.in,
 	}
 }
 
@@ -245,19 +177,16 @@ func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadClose
 	r, w := io.Pipe()
 	go func() {
 		defer stream.Close()
-		buffer, text := make([]byte, 4096), ""
+		lines, event := bufio.NewReader(stream), ""
 		for {
-			n, err := stream.Read(buffer)
-			text += string(buffer[:n])
-			for end := strings.Index(text, "\n\n"); end >= 0; end = strings.Index(text, "\n\n") {
-				if _, err := io.WriteString(w, change(text[:end+2])); err != nil {
+			line, err := lines.ReadString('\n')
+			if event += line; line == "\n" || err != nil {
+				_, failed := io.WriteString(w, change(event))
+				if err = cmp.Or(err, failed); err != nil {
+					w.CloseWithError(err)
 					return
 				}
-				text = text[end+2:]
-			}
-			if err != nil {
-				w.CloseWithError(err)
-				return
+				event = ""
 			}
 		}
 	}()
