@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	key := flags.String("key", "", "the book to use, which is put back at the end (default a book of its own)")
 	only := flags.String("profiles", "", "only these, even if asking does not find them (default those of "+strings.Join(profiles, ",")+" that are found)")
 	skip := flags.String("skip", "", "profiles to leave out")
-	format := flags.String("format", "table", "of the report: table, tap or junit")
+	format := flags.String("format", "table", "of the report: table or junit")
 	all := flags.Bool("v", false, "the table also has the rows that pass")
 	timeout := flags.Duration("timeout", 2*time.Minute, "for the whole run")
 	var known list
@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	u, err := url.Parse(strings.TrimSuffix(*base, "/"))
 	if err != nil || u.Host == "" || flags.NArg() > 0 || formats[*format] == "" {
-		fmt.Fprintf(stderr, "conformance: cannot read %q: use -url http://HOST:PORT, and -format table, tap or junit\n", args)
+		fmt.Fprintf(stderr, "conformance: cannot read %q: use -url http://HOST:PORT, and -format table or junit\n", args)
 		return 2
 	}
 	if unknown := known.unknown(); len(unknown) > 0 {

@@ -10,7 +10,6 @@ import (
 
 // A result is the outcome of one test case.
 type result struct {
-	Number             int
 	Profile, Name, Why string
 	Err                error // nil if the test case passes
 	Known              bool  // true if the -known list has the test case
@@ -53,7 +52,7 @@ func (b *book) tryAll(known list) (results []result) {
 			start := time.Now()
 			b.asked = nil
 			err := row.keeps(b, row.request)
-			r := result{len(results) + 1, g.profile, row.name, g.why, err, slices.Contains(known, g.profile+"/"+row.name), nil, time.Since(start).Seconds()}
+			r := result{g.profile, row.name, g.why, err, slices.Contains(known, g.profile+"/"+row.name), nil, time.Since(start).Seconds()}
 			if err != nil {
 				b.holds = nil
 				for _, request := range b.asked {
@@ -103,7 +102,7 @@ func (r report) Missing(profile string) string {
 func (r report) Profiles() []string { return profiles }
 func (r report) Notes() []string    { return r.notes }
 
-// formats maps each value of -format to a template: a table for a person, version 13 of the Test Anything Protocol, or JUnit's XML.
+// formats maps each value of -format to a template: a table for a person, or JUnit's XML.
 var formats = map[string]string{
 	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
 {{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}
@@ -111,14 +110,6 @@ var formats = map[string]string{
 {{end}}{{range .Results}}{{if or $.Verbose (ne .Outcome "kept")}}{{printf "%-6s" .Outcome}}  {{.Profile}}/{{.Name}}
 {{if ne .Outcome "kept"}}{{range .Details}}        {{.}}
 {{end}}{{end}}{{end}}{{end}}`,
-	"tap": `TAP version 13
-1..{{len .Results}}
-{{range .Results}}{{if ne .Outcome "kept"}}not {{end}}ok {{.Number}} - {{.Profile}}/{{.Name}}{{if eq .Outcome "known"}} # TODO known{{end}}
-{{if ne .Outcome "kept"}}  ---
-  details: |{{range .Details}}
-    {{.}}{{end}}
-  ...
-{{end}}{{end}}`,
 	"junit": `<?xml version="1.0" encoding="UTF-8"?>
 <testsuite name="conformance" tests="{{len .Results}}">
 {{range .Results}}<testcase classname="{{.Profile}}" name="{{html .Name}}" time="{{printf "%.3f" .Seconds}}">{{if eq .Outcome "known"}}<skipped/>{{else if ne .Outcome "kept"}}<failure>
