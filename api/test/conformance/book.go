@@ -42,7 +42,7 @@ var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origi
 func (b *book) ask() error {
 	php := "no address answers ?cmd=get with data:"
 	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
-		a, err := b.send(get("cmd=get&key=KEY").at(path))
+		a, err := b.send(read.at(path))
 		if err != nil {
 			return fmt.Errorf("%s does not answer: %w", b.base, err)
 		}
@@ -143,11 +143,7 @@ func (b *book) put(text string) error {
 	if b.holds != nil && *b.holds == text {
 		return nil
 	}
-	err := stored(b, setting(text, "cmd=get&key=KEY"))
-	if err == nil {
-		err = b.await(text)
-	}
-	return err
+	return inTurn(stored, awaits(text))(b, setting(text, "cmd=get&key=KEY"))
 }
 
 // await sends a get again and again until the answer has the text.
@@ -156,7 +152,7 @@ func (b *book) await(text string) error {
 	replaced := inJSON(text)
 	err := expects("a book that holds "+abbreviated(text), func(a answer) bool {
 		return slices.Contains(a.data(), text) || slices.Contains(a.data(), replaced)
-	})(b, get("cmd=get&key=KEY"))
+	})(b, read)
 	if err == nil {
 		b.lag = (3*b.lag + time.Since(start)) / 4
 		b.past[text], b.past[replaced], b.holds = true, true, &text

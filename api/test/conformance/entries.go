@@ -33,16 +33,7 @@ var entries = []group{
 		}},
 	}},
 	{"entries", "php", "Old pages and new ones show the same book during a rollout.", []row{
-		{"old pages see an entry", form("text=new"), func(b *book, r request) error {
-			err := b.put(old)
-			if err == nil {
-				_, err = b.append(r)
-			}
-			if err == nil {
-				err = b.await(old + ",new")
-			}
-			return err
-		}},
+		{"old pages see an entry", form("text=new"), inTurn(puts(old), posts, awaits(old+",new"))},
 		{"an entry of an old page is one", page(""), pages(",é,b,c", "é|b|c", "null")},
 		{"blank entries are not shown", page(""), pages(",a,, ,b", "a|b", "null")},
 	}},
@@ -51,11 +42,7 @@ var entries = []group{
 		{"a repeat with the key in quotes", form("text=once"), repeats(`"%s"`)},
 		{"the same key with another text", form("text=first"), func(b *book, r request) error {
 			r = r.with("Idempotency-Key", b.unique())
-			_, err := b.append(r)
-			if err == nil {
-				err = refuses(422)(b, r.sends(formType, "text=second&key=KEY"))
-			}
-			return err
+			return inTurn(posts, of(r.sends(formType, "text=second&key=KEY"), refuses(422)))(b, r)
 		}},
 		{"an empty Idempotency-Key", form("text=x").with("Idempotency-Key", ""), refuses(400)},
 		{"two Idempotency-Keys", form("text=x").with("Idempotency-Key", "a", "b"), refuses(400)},
@@ -87,15 +74,10 @@ var entries = []group{
 var live = []group{
 	{"live", "entries", "A visitor who has the page open sees each new message once, at once and in order.", []row{
 		{"type of the stream", events(""), header("Content-Type", "text/event-stream")},
-		{"an entry arrives", events(""), follows("", func(b *book) error { _, err := b.append(form("text=new,%20\"one\"")); return err }, `entry new, "one"`)},
-		{"entries arrive once each, in order", events(""), follows("", func(b *book) error {
-			for i := range 8 {
-				if _, err := b.append(form(fmt.Sprint("text=", i))); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, "entry 0", "entry 1", "entry 2", "entry 3", "entry 4", "entry 5", "entry 6", "entry 7")},
+		{"an entry arrives", events(""), follows("", of(form(`text=new,%20"one"`), posts), `entry new, "one"`)},
+		{"entries arrive once each, in order", events(""), follows("", inTurn(
+			of(form("text=0"), posts), of(form("text=1"), posts), of(form("text=2"), posts), of(form("text=3"), posts),
+		), "entry 0", "entry 1", "entry 2", "entry 3")},
 	}},
 	{"live", "php", "A browser that lost the stream goes on where it was: nothing is missed and nothing twice.", []row{
 		{"a stream from the beginning", events("&after=-1"), follows(",a,b", nil, "entry a", "entry b")},
@@ -106,7 +88,7 @@ var live = []group{
 		{"POST to the stream", events("").by("POST"), refuses(405)},
 	}},
 	{"live", "php", "A page that is not told of a rewritten book shows what is no longer there.", []row{
-		{"a set is a reset", events(""), follows(old, func(b *book) error { return b.put(",other") }, "reset ")},
+		{"a set is a reset", events(""), follows(old, puts(",other"), "reset ")},
 	}},
 }
 
@@ -142,6 +124,12 @@ func (b *book) append(r request) (entry, error) {
 		err = &difference{a.String(), `201 {"id": …, "text": "…"}`}
 	}
 	return a.json.entry, err
+}
+
+// posts expects that the request posts an entry.
+func posts(b *book, r request) error {
+	_, err := b.append(r)
+	return err
 }
 
 // appends expects that the request posts an entry with this text, and that this entry is now the guestbook's newest.
@@ -200,8 +188,8 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows sets the guestbook's text, opens the event stream, calls the function do, and expects exactly the events in want.
-func follows(text string, do func(*book) error, want ...string) keeps {
+// follows sets the guestbook's text, opens the event stream, runs the check do, and expects exactly the events in want.
+func follows(text string, do keeps, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
 		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
@@ -215,7 +203,7 @@ func follows(text string, do func(*book) error, want ...string) keeps {
 			return &difference{response.Status, "200 and a stream"}
 		}
 		if do != nil {
-			if err := do(b); err != nil {
+			if err := do(b, r); err != nil {
 				return err
 			}
 		}
@@ -266,7 +254,7 @@ func crowd(b *book, r request) error {
 			if b.has("entries") {
 				_, err = b.append(r.sends(formType, "key=KEY&text="+text))
 			} else {
-				a, _ := b.send(get("cmd=get&key=KEY"))
+				a, _ := b.send(read)
 				err = stored(b, get("cmd=set&key=KEY&value="+strings.Join(a.data(), "")+","+text))
 			}
 			if err != nil {
@@ -276,7 +264,7 @@ func crowd(b *book, r request) error {
 	}
 	signing.Wait()
 	time.Sleep(max(100*time.Millisecond, 4*b.lag))
-	a, err := b.send(get("cmd=get&key=KEY"))
+	a, err := b.send(read)
 	if err != nil {
 		return err
 	}

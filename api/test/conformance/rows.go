@@ -36,18 +36,18 @@ var php = []group{
 	{"php", "", "Clients compare these answers byte for byte, as Kubernetes' own end-to-end tests did.", []row{
 		{"Kubernetes' own check: empty, Updated, the entry", get("cmd=set&key=KEY&value=TestEntry"), kubernetes},
 		{"bytes of set", get("cmd=set&key=KEY&value=,TestEntry"), exactly(updated)},
-		{"bytes of get", get("cmd=get&key=KEY"), holding(",TestEntry", exactly(`{"data": ",TestEntry"}`))},
-		{"bytes of an empty book", get("cmd=get&key=KEY"), holding("", exactly(`{"data": ""}`))},
-		{"bytes of ordinary text", get("cmd=get&key=KEY"), holding(",é 😀 </script> & / '", exactly(`{"data": ",é 😀 </script> & / '"}`))},
+		{"bytes of get", read, holding(",TestEntry", exactly(`{"data": ",TestEntry"}`))},
+		{"bytes of an empty book", read, holding("", exactly(`{"data": ""}`))},
+		{"bytes of ordinary text", read, holding(",é 😀 </script> & / '", exactly(`{"data": ",é 😀 </script> & / '"}`))},
 		{"content type of set", get("cmd=set&key=KEY&value=x"), header("Content-Type", "application/json")},
-		{"content type of get", get("cmd=get&key=KEY"), header("Content-Type", "application/json")},
+		{"content type of get", read, header("Content-Type", "application/json")},
 	}},
 	{"php", "keys", "Two guestbooks on one Redis would overwrite each other.", []row{
 		{"a key names a book", get("cmd=get&key=KEY-other"), holding(old, shows(""))},
 	}},
 	{"php", "", "A kept answer hides new messages; one taken for HTML runs what a visitor wrote.", []row{
-		{"no cache keeps an answer", get("cmd=get&key=KEY"), header("Cache-Control", "no-store")},
-		{"no browser guesses another type", get("cmd=get&key=KEY"), header("X-Content-Type-Options", "nosniff")},
+		{"no cache keeps an answer", read, header("Cache-Control", "no-store")},
+		{"no browser guesses another type", read, header("X-Content-Type-Options", "nosniff")},
 	}},
 	{"php", "", "The stock page encodes nothing, and PHP takes any query: a server that drops a pair empties the book.", []row{
 		{"set", get("cmd=set&key=KEY&value=,TestEntry"), updates(",TestEntry")},
@@ -73,11 +73,11 @@ var php = []group{
 		{"set with duplicates takes the last", get("cmd=get&cmd=set&key=KEY-other&key=KEY&value=a&value=b"), updates("b")},
 	}},
 	{"php", "", "guestbook.php wrote these texts as they are, so a page that parses the answer as JSON showed no message at all.", []row{
-		{"get of a quote is JSON", get("cmd=get&key=KEY"), reads(`say "hi"`)},
-		{"get of a backslash is JSON", get("cmd=get&key=KEY"), reads(`a\b`)},
-		{"get of a newline is JSON", get("cmd=get&key=KEY"), reads("a\nb")},
-		{"get of control characters is JSON", get("cmd=get&key=KEY"), reads("\x00\x1f")},
-		{"get of invalid UTF-8 is JSON", get("cmd=get&key=KEY"), reads("a\xffb")},
+		{"get of a quote is JSON", read, reads(`say "hi"`)},
+		{"get of a backslash is JSON", read, reads(`a\b`)},
+		{"get of a newline is JSON", read, reads("a\nb")},
+		{"get of control characters is JSON", read, reads("\x00\x1f")},
+		{"get of invalid UTF-8 is JSON", read, reads("a\xffb")},
 	}},
 	{"php", "", "guestbook.php compares cmd with set exactly: a client that sends anything else reads, and must not write.", []row{
 		{"cmd GET reads", get("cmd=GET&key=KEY"), reads(old)},
@@ -105,15 +105,15 @@ var php = []group{
 		{"PUT", get("cmd=set&key=KEY&value=x").by("PUT"), refuses(405)},
 	}},
 	{"php", "", "During a rollout, every version of the page calls old and new pods at its own address.", []row{
-		{"get at /guestbook", get("cmd=get&key=KEY").at("/guestbook"), reads(old)},
-		{"get at /guestbook/", get("cmd=get&key=KEY").at("/guestbook/"), reads(old)},
-		{"get at /guestbook.php", get("cmd=get&key=KEY").at("/guestbook.php"), reads(old)},
-		{"get at /guestbook.php/extra", get("cmd=get&key=KEY").at("/guestbook.php/extra/path"), reads(old)},
+		{"get at /guestbook", read.at("/guestbook"), reads(old)},
+		{"get at /guestbook/", read.at("/guestbook/"), reads(old)},
+		{"get at /guestbook.php", read.at("/guestbook.php"), reads(old)},
+		{"get at /guestbook.php/extra", read.at("/guestbook.php/extra/path"), reads(old)},
 		{"set at /guestbook", get("cmd=set&key=KEY&value=,x").at("/guestbook"), updates(",x")},
 		{"set at /guestbook/", get("cmd=set&key=KEY&value=,x").at("/guestbook/"), updates(",x")},
 		{"set at /guestbook.php", get("cmd=set&key=KEY&value=,x").at("/guestbook.php"), updates(",x")},
-		{"/guestbook/other is nothing", get("cmd=get&key=KEY").at("/guestbook/other"), status(404)},
-		{"/guestbookkeeping is nothing", get("cmd=get&key=KEY").at("/guestbookkeeping"), status(404)},
+		{"/guestbook/other is nothing", read.at("/guestbook/other"), status(404)},
+		{"/guestbookkeeping is nothing", read.at("/guestbookkeeping"), status(404)},
 	}},
 	{"php", "", "An address is kept in logs and has an end; a form body is neither.", []row{
 		{"set by POST", post("cmd=set&key=KEY&value=hi;+there%20100%"), updates("hi; there 100%")},
@@ -129,7 +129,7 @@ var limits = []group{
 		{"a set of 8,200 bytes by GET", get("cmd=set&key=KEY&value=").filled(8_200), updates("FILL")},
 		{"a set of 200 KB by GET", get("cmd=set&key=KEY&value=").filled(200_000), updates("FILL")},
 		{"a form body of 1 MiB", post("cmd=set&key=KEY&value=").filled(1 << 20), updates("FILL")},
-		{"get of 1 MB", get("cmd=get&key=KEY"), reads(strings.Repeat("a", 1_000_000))},
+		{"get of 1 MB", read, reads(strings.Repeat("a", 1_000_000))},
 	}},
 	{"limits", "php", "What has no end fills the server's memory. The one who sends it must learn why it is refused.", []row{
 		{"a form body of over 1 MiB", post("cmd=set&key=KEY&value=").filled(1<<20 + 1), refuses(413)},
@@ -158,7 +158,7 @@ var origin = []group{
 	{"origin", "php", "The guestbook's own page, and other sites that only read, must go on working.", []row{
 		{"set from the page", set.with("Sec-Fetch-Site", "same-origin").with("Sec-Fetch-Mode", "cors"), updates("x")},
 		{"set from the page over plain http", set.with("User-Agent", "Mozilla/5.0").with("Referer", "BASE/index.html"), updates("x")},
-		{"get from another site", get("cmd=get&key=KEY").with("Sec-Fetch-Site", "cross-site"), reads(old)},
+		{"get from another site", read.with("Sec-Fetch-Site", "cross-site"), reads(old)},
 	}},
 	{"origin", "entries", "Any page that a visitor opens could otherwise sign in the visitor's place.", []row{
 		{"an entry from another site", form("text=x").with("Sec-Fetch-Site", "cross-site"), refuses(403)},
@@ -172,29 +172,34 @@ var origin = []group{
 	}},
 }
 
-var set = get("cmd=set&key=KEY&value=x")
+var set, read = get("cmd=set&key=KEY&value=x"), get("cmd=get&key=KEY")
 
 // kubernetes sends the requests of Kubernetes' own end-to-end tests to an empty guestbook.
-func kubernetes(b *book, r request) error {
-	err := holding("", exactly(`{"data": ""}`))(b, get("cmd=get&key=KEY"))
-	if err == nil {
-		err = exactly(updated)(b, r)
+var kubernetes = inTurn(puts(""), of(read, exactly(`{"data": ""}`)), exactly(updated), of(read, exactly(`{"data": "TestEntry"}`)))
+
+// inTurn returns a check that runs these checks one after the other until one fails.
+func inTurn(checks ...keeps) keeps {
+	return func(b *book, r request) error {
+		for _, k := range checks {
+			if err := k(b, r); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if err == nil {
-		err = exactly(`{"data": "TestEntry"}`)(b, get("cmd=get&key=KEY"))
-	}
-	return err
 }
 
+// of returns a check that runs the check k of another request.
+func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
+
+// puts returns a check that sets the guestbook's text.
+func puts(text string) keeps { return func(b *book, _ request) error { return b.put(text) } }
+
 // holding returns a check that first sets the guestbook's text, and then runs the check k.
-func holding(text string, k keeps) keeps {
-	return func(b *book, r request) error {
-		if err := b.put(text); err != nil {
-			return err
-		}
-		return k(b, r)
-	}
-}
+func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
+
+// awaits returns a check that waits until a get returns the text.
+func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
 // expects returns a check that repeats a request until the answer is right. Only a lagging slave's wrong answer is allowed.
 func expects(want string, right func(answer) bool) keeps {
@@ -277,10 +282,6 @@ func updates(text string) keeps {
 		if sent := r.in(b).query + r.in(b).body; text == "FILL" {
 			want = sent[strings.LastIndex(sent, "=")+1:]
 		}
-		err := holding("before-"+b.unique(), stored)(b, r)
-		if err == nil {
-			err = b.await(want)
-		}
-		return err
+		return inTurn(puts("before-"+b.unique()), stored, awaits(want))(b, r)
 	}
 }
