@@ -34,12 +34,7 @@ const (
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
-	program := exec.CommandContext(t.Context(), "go", "run", "./api/test/conformance", "-url", base, "-key", key, "-profiles", "php,entries,live,concurrent,limits,origin")
-	program.Dir = must.Root(t)
-	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // the program runs on this machine, even if a test builds the API for another
-	if report, err := program.CombinedOutput(); err != nil {
-		t.Errorf("conformance: %v\n%s", err, report)
-	}
+	conform(t, base, "-key", key, "-profiles", "php,entries,live,concurrent,limits,origin")
 	if got := held(t, master); got != old {
 		t.Errorf("conformance leaves %.100q, it was %q", got, old)
 	}
@@ -55,6 +50,17 @@ func Run(t *testing.T, base string, master Redis) {
 	expect(t, base+"/guestbook/?cmd=set&key="+key+"&value="+url.QueryEscape(every.String()), 200, updated)
 	if got := held(t, master); got != every.String() {
 		t.Errorf("of a set of every byte over a list Redis holds %q", got)
+	}
+}
+
+// conform runs the conformance program on the guestbook at the URL base.
+func conform(t *testing.T, base string, args ...string) {
+	t.Helper()
+	program := exec.CommandContext(t.Context(), "go", append([]string{"run", "./api/test/conformance", "-url", base}, args...)...)
+	program.Dir = must.Root(t)
+	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // the program runs on this machine, even if a test builds the API for another
+	if report, err := program.CombinedOutput(); err != nil {
+		t.Errorf("conformance: %v\n%s", err, report)
 	}
 }
 

@@ -103,15 +103,6 @@ func TestDataSurvivesARestartOfEverything(t *testing.T) {
 	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 }
 
-func TestWithoutAPI(t *testing.T) {
-	pod, _ := podtest.Pod(t, localpod.Options{})
-	podtest.Kill(t, pod.API)
-	unavailable(t, pod, readPath)
-	expect(t, pod.URL()+"/nginx-health", 200, "ok\n")
-	podtest.Start(t, pod.API)
-	expect(t, pod.URL()+readPath, 200, "")
-}
-
 func TestNginxNamesThePodAndTheVersion(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	host := must.Get(os.Hostname())(t)
