@@ -142,11 +142,11 @@ func TestWhatNginxAnswersAndLogs(t *testing.T) {
 	check("no room for a body", head("POST /guestbook/", length(long[:200_000]))+long[:200_000], 503, "POST", "/guestbook/")
 	podtest.Kill(t, pod.API)
 	check("no API", head("POST /guestbook/entries", "Content-Length: 0\r\nReferer: \x1b[2J\r\n"), 503, "POST", "/guestbook/entries")
-	unavailable(t, pod, readPath)
-	expect(t, pod.URL()+"/nginx-health", 200, "ok\n")
 	silent := must.Get(net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", pod.Ports.API)))(t)
 	check("a silent API", head("GET /guestbook/", ""), 503, "GET", "/guestbook/")
 	silent.Close()
+	unavailable(t, pod, readPath)
+	expect(t, pod.URL()+"/nginx-health", 200, "ok\n")
 	podtest.Start(t, pod.API)
 	expect(t, pod.URL()+readPath, 200, "")
 }
