@@ -117,9 +117,9 @@ var probes = []probe{
 	{"100,000 chunks of a byte", post + chunked + "\r\n" + strings.Repeat("1\r\na\r\n", 100_000) + "0\r\n\r\n", "200|400|413", "200|400"},
 }
 
-// hidden lists paths for which nginx must not return the API's metrics.
+// hidden lists paths at which nginx must serve nothing, so that nobody outside the pod reads the metrics of the API.
 var hidden = []string{
-	"/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
+	"/healthz", "/readyz", "/nginx.conf", "/other", "/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
 	"/guestbook%2f..%2fmetrics", "/guestbook/..;/metrics", "/guestbook\\..\\metrics", "/metrics#/guestbook/", "/guestbook%23/../metrics",
 	"/metrics%3f/../guestbook/", "http://x/metrics", "/guestbook/..%5cmetrics", "/guestbook/..%c0%afmetrics",
@@ -167,7 +167,7 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 	}
 	for _, path := range hidden {
 		try(func() {
-			if got, raw := exchangeRaw(t, nginx, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+shut); got < "300" || strings.Contains(raw, "go_goroutines") {
+			if got, raw := exchangeRaw(t, nginx, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+shut); !slices.Contains([]string{"307", "400", "404"}, got) {
 				t.Errorf("%s answers %q: %.300q", path, got, raw)
 			}
 		})
