@@ -209,24 +209,22 @@ func follows(text string, do keeps, want ...string) keeps {
 		}
 		lines := bufio.NewScanner(response.Body)
 		var got []string
-		var name, id string
+		event := map[string]string{} // maps the fields of the current event to their values
 		for quiet := (*time.Timer)(nil); lines.Scan(); {
-			field, value, _ := strings.Cut(lines.Text(), ": ")
-			switch field {
-			case "event":
-				name = value
-			case "id":
-				id = value
-			case "data":
-				var e entry
-				if json.Unmarshal([]byte(value), &e) != nil || name == "entry" && (e.ID == nil || strconv.FormatInt(*e.ID, 10) != id) {
-					return &difference{fmt.Sprintf("event %s, id %q, data %s", name, id, value), "an event whose id is its entry's"}
-				}
-				if name != "heartbeat" {
-					got = append(got, name+" "+e.Text)
-				}
-				name, id = "", ""
+			if field, value, ok := strings.Cut(lines.Text(), ": "); ok {
+				event[field] = value
+				continue
 			}
+			var e entry
+			err := json.Unmarshal([]byte(event["data"]), &e)
+			switch name := event["event"]; {
+			case name == "" || name == "heartbeat":
+			case err != nil, name == "entry" && (e.ID == nil || strconv.FormatInt(*e.ID, 10) != event["id"]):
+				return &difference{fmt.Sprintf("the event %q", event), "an event whose id is its entry's"}
+			default:
+				got = append(got, name+" "+e.Text)
+			}
+			clear(event)
 			if len(got) == len(want) && quiet == nil { // no other event may arrive within 300 ms
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,9 +81,18 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	return bytes
 }
 
+// servesWithinMemory expects that nginx has taken at most half of its memory limit, because nginx needs the other half for 10,000
+// viewers. nginx must also answer other clients.
+func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
+	t.Helper()
+	if took, limit := pod.Nginx.Usage().Peak, limits.Figure(t, "frontend nginx resources limits memory"); took > limit/2 {
+		t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
+	}
+	expect(t, pod.URL()+readPath, 200, "")
+}
+
 // Clients send as many bytes of headers as nginx accepts, and never finish the request.
 func TestHeadersThatDoNotEnd(t *testing.T) {
-	limit := limits.Figure(t, "frontend nginx resources limits memory")
 	for _, c := range []struct{ name, text string }{
 		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
 		{"a request line of 256 KB", "GET /guestbook/?" + strings.Repeat("a", 256<<10-20)},
@@ -91,11 +101,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
 			hold(t, pod, 420, c.text)
-			// nginx needs half of its memory limit for 10,000 viewers.
-			if took := pod.Nginx.Usage().Peak; took > limit/2 {
-				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
-			}
-			expect(t, pod.URL()+readPath, 200, "")
+			servesWithinMemory(t, pod)
 		})
 	}
 }
@@ -113,30 +119,23 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
 			const more = 44
-			var kept []net.Conn
 			conns := hold(t, pod, int(most)+more, c.head)
-			for until := time.Now().Add(5 * time.Second); len(kept) != int(most) && time.Now().Before(until); {
-				kept = nil
-				for _, c := range conns {
+			must.Await(t, "nginx keeps the most that it may", 5*time.Second, func() error {
+				conns = slices.DeleteFunc(conns, func(c net.Conn) bool { // deletes the connections on which nginx has answered
 					_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
-					answer := make([]byte, 1)
-					if _, err := c.Read(answer); errors.Is(err, os.ErrDeadlineExceeded) {
-						kept = append(kept, c) // nginx has not answered on this connection
-					}
+					_, err := c.Read(make([]byte, 1))
+					return !errors.Is(err, os.ErrDeadlineExceeded)
+				})
+				if len(conns) != int(most) {
+					return fmt.Errorf("%d are kept, want %d", len(conns), most)
 				}
-				conns = kept
-			}
-			if len(kept) != int(most) {
-				t.Errorf("%d are kept, want %d", len(kept), most)
-			}
-			sendAll(kept, c.body)
+				return nil
+			})
+			sendAll(conns, c.body)
 			if took := files(t, pod); took > most<<20 {
 				t.Errorf("%d MB are on disk", took>>20)
 			}
-			if took, limit := pod.Nginx.Usage().Peak, limits.Figure(t, "frontend nginx resources limits memory"); took > limit/2 {
-				t.Errorf("nginx takes %d MB, its container may have %d", took>>20, limit>>20)
-			}
-			expect(t, pod.URL()+readPath, 200, "")
+			servesWithinMemory(t, pod)
 			response, body := send(t, pod, post+length("text=small")+"text=small")
 			if response.StatusCode != 201 {
 				t.Errorf("a small post is answered %d %s", response.StatusCode, body)

@@ -17,6 +17,17 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
+// With GET_HOSTS_FROM=env, the slave gets its master's IP address. The IP address may have no DNS name.
+func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
+	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has these addresses
+		env := []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=" + master}
+		slave := newServer(t, podtest.FreePorts(t).Slave, env, script(t, "run.sh")).start(t)
+		if info := slave.ask(t, "", "INFO", "replication"); !strings.Contains(info, "master_host:"+master+"\r\n") {
+			t.Errorf("the slave of %s says %s", master, info)
+		}
+	}
+}
+
 // scriptsOfHA copies the scripts of k8s/ha/scripts/ to a temporary folder, and returns the path of this folder.
 func scriptsOfHA(t *testing.T) string {
 	t.Helper()
