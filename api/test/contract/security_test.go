@@ -55,10 +55,11 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
 	ports := podtest.FreePorts(t)
-	issue := func(by *podtest.Authority, port int) []string {
-		return by.Issue(t, name, time.Now().Add(time.Hour), port)
+	issue := func(by *podtest.Authority) []string {
+		return by.Issue(t, name, time.Now().Add(time.Hour), ports.Master)
 	}
-	master, slave := issue(old, ports.Master), issue(old, ports.Slave)
+	master := issue(old)
+	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...) // the slave has the master's certificate
 	// The CA file is a symbolic link, as in the volume of a Kubernetes Secret.
 	volume := t.TempDir()
 	file := filepath.Join(volume, "ca.crt")
@@ -67,27 +68,18 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 		must.OK(t, errors.Join(os.Symlink(to, file+".new"), os.Rename(file+".new", file)))
 	}
 	point(old.File)
-	pod, _ := podtest.Pod(t, localpod.Options{
-		MasterArgs: master, SlaveArgs: slave,
-		APIEnv: overTLS(ports, file),
-	})
+	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: master, SlaveArgs: slave, APIEnv: overTLS(ports, file)})
 	write := pod.URL() + writePath
 	expect(t, write, 200, updated)
 	restart := func(by *podtest.Authority) {
 		t.Helper()
-		for _, server := range []struct {
-			*localpod.Process
-			port int
-			args []string
-		}{{pod.Master, ports.Master, master}, {pod.Slave, ports.Slave, slave}} {
-			for i, file := range issue(by, server.port) {
-				if strings.HasPrefix(filepath.Base(file), "tls.") {
-					must.OK(t, os.Rename(file, server.args[i]))
-				}
+		for i, file := range issue(by) {
+			if strings.HasPrefix(filepath.Base(file), "tls.") {
+				must.OK(t, os.Rename(file, master[i]))
 			}
-			podtest.Kill(t, server.Process)
-			podtest.Start(t, server.Process)
 		}
+		podtest.Kill(t, pod.Master, pod.Slave)
+		podtest.Start(t, pod.Master, pod.Slave)
 	}
 
 	restart(renewed)
