@@ -10,11 +10,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
+	"golang.org/x/sync/errgroup"
 )
 
 // probe is a request that no ordinary client sends.
@@ -139,15 +139,8 @@ func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), d
 // Abuse sends every probe to nginx and to the API, whose addresses are host:port. No probe may write to Redis. After each probe, the
 // server must answer the next client.
 func Abuse(t *testing.T, nginx, api string, master Redis) {
-	var probing sync.WaitGroup
-	free := make(chan bool, 16)
-	try := func(f func()) {
-		free <- true
-		probing.Go(func() {
-			f()
-			<-free
-		})
-	}
+	var probing errgroup.Group
+	probing.SetLimit(16)
 	for _, p := range probes {
 		for _, to := range []struct{ name, addr, want, next string }{
 			{"nginx", nginx, p.nginx, "/guestbook/?cmd=get&key=messages"}, {"the API", api, p.api, "/healthz"},
@@ -155,24 +148,26 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 			if to.want == unsent {
 				continue
 			}
-			try(func() {
+			probing.Go(func() error {
 				if got, raw := exchangeRaw(t, to.addr, p.send); !slices.Contains(strings.Split(to.want, "|"), got) {
 					t.Errorf("%s: %s answers %q, want %s: %.300q", p.name, to.name, got, to.want, raw)
 				}
 				if got, raw := exchangeRaw(t, to.addr, "GET "+to.next+" HTTP/1.1\r\nHost: x\r\n"+shut); got != "200" {
 					t.Errorf("after %s: %s answers %q: %.300q", p.name, to.name, got, raw)
 				}
+				return nil
 			})
 		}
 	}
 	for _, path := range hidden {
-		try(func() {
+		probing.Go(func() error {
 			if got, raw := exchangeRaw(t, nginx, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+shut); !slices.Contains([]string{"307", "400", "404"}, got) {
 				t.Errorf("%s answers %q: %.300q", path, got, raw)
 			}
+			return nil
 		})
 	}
-	probing.Wait()
+	_ = probing.Wait() // no error, because each problem is reported by t
 	if n, err := redis.Int(master.Do("DEL", "smuggled")); err != nil || n != 0 {
 		t.Errorf("a smuggled request was carried out (%v): look for a probe with too many answers", err)
 	}

@@ -34,8 +34,7 @@ func unavailable(t *testing.T, pod *localpod.Pod, path string) {
 	if took := time.Since(asked); response.StatusCode != 503 || response.Header.Get("Retry-After") == "" || took > 2500*time.Millisecond {
 		t.Errorf("%s answers %d with %v after %s", path, response.StatusCode, response.Header, took)
 	}
-	checkHeader(t, response)
-	checkError(t, body)
+	checkError(t, response, body)
 	expect(t, pod.URL()+"/", 200, "")
 }
 
