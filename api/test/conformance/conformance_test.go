@@ -122,27 +122,23 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
-			defer listener.Close()
-			go func() {
-				for {
-					c, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						_, _ = c.Read(make([]byte, 4096)) // reads the request or the beginning of the request
-						for _, err := io.WriteString(c, answer); err == nil && strings.HasPrefix(name, "an endless"); {
-							_, err = io.WriteString(c, answer[len(answer)-1000:])
-						}
-						if name == "closed" {
-							c.Close()
-						}
-					}()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					panic(err)
 				}
-			}()
+				t.Cleanup(func() { c.Close() }) // until then, the connection stays open
+				_, err = io.WriteString(c, answer)
+				for err == nil && strings.HasPrefix(name, "an endless") {
+					_, err = io.WriteString(c, answer[len(answer)-1000:])
+				}
+				if name == "closed" {
+					c.Close()
+				}
+			}))
+			defer server.Close()
 			start := time.Now()
-			if code, said, _ := try(t, "-url", "http://"+listener.Addr().String(), "-timeout", "3s", "-skip", "concurrent"); code == 0 {
+			if code, said, _ := try(t, "-url", server.URL, "-timeout", "3s", "-skip", "concurrent"); code == 0 {
 				t.Errorf("exits with 0: %s", said)
 			}
 			if took := time.Since(start); took > 25*time.Second {
