@@ -139,6 +139,7 @@ func TestAbuse(t *testing.T) {
 	podtest.Await(t, pod.Slave, pod.Synced)
 	put(t, master, old)
 	processes := func() string { return fmt.Sprint(pod.API.Pid(), pod.Nginx.Pid(), pod.Nginx.Children()) }
+	must.Hold(t, "nginx has its two workers", 20*time.Second, func() bool { return len(pod.Nginx.Children()) == 2 })
 	before := processes()
 	Abuse(t, strings.TrimPrefix(pod.URL(), "http://"), strings.TrimPrefix(pod.APIURL(), "http://"), master)
 	if now := processes(); now != before {
