@@ -41,14 +41,14 @@ type command struct {
 	store  *store.Store
 	key    string
 	last   int    // the flag -last: number of entries to list; 0: all
-	name   string // the flag -name: name of the import
+	name   string // the flag -name: the name by which a repeated import is recognized
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer
 }
 
-// commands maps the name of each operator's command to the method that runs it, and to the least and the greatest number of arguments, not
-// counting flags.
+// commands maps the name of each operator's command to its method, and to its smallest and its largest number of arguments, not counting
+// flags.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -77,7 +77,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// run parses the arguments of the operator's command called name, and calls the method of this command.
+// run parses the arguments of the operator's command with this name, and calls the command's method.
 func (c *command) run(name string, args []string) (err error) {
 	named, ok := commands[name]
 	if !ok {
@@ -119,8 +119,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function do once for every entry that follows the position in the guestbook, oldest first. If clients append entries
-// during this call, these new entries are left out.
+// each calls the function do for all entries that follow the position in the guestbook, from the oldest to the newest. Entries that clients
+// append after the beginning of the call are left out.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

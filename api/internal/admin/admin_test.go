@@ -54,8 +54,8 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 		case err := <-ended:
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
-			// The memory use that Linux reports after a command's end would include the test's own memory, because the command began as a
-			// fork of the test.
+			// After the end of a command, Linux would report a memory use that includes the test's own memory, because the command began as
+			// a fork of the test.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
 			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because its file in /proc is then empty

@@ -31,16 +31,16 @@ func (c *command) entries([]string) error {
 // formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print writes an entry as one line. As in a Go string literal, print escapes characters that would move a terminal's cursor or reverse the
-// text. print also escapes quotes, because a spreadsheet takes everything between two quotes as one cell, even several lines. print puts an
-// apostrophe before a formula, so that no spreadsheet runs the formula.
+// print writes an entry as one line. print escapes characters that would move a terminal's cursor or reverse the text, as a Go string
+// literal escapes them. print also escapes quotes, because a spreadsheet takes everything between two quotes as one cell, even several
+// lines. print puts an apostrophe before a formula, so that no spreadsheet runs the formula.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
 	return err
 }
 
-// hide overwrites the text of an entry with spaces. The argument words[0] is the id of this entry.
+// hide replaces the text of an entry by spaces. The argument words[0] is the id of the entry to hide.
 func (c *command) hide(words []string) error {
 	id, err := strconv.ParseInt(words[0], 10, 64)
 	if err != nil || id < 0 {

@@ -14,14 +14,15 @@ import (
 )
 
 const (
-	// maxChunkEntries is the greatest number of entries in a chunk. A chunk also ends with the entry that makes it chunkBytes long or
-	// longer. An import appends each chunk with a single Redis command.
+	// maxChunkEntries is the greatest number of entries in a chunk. A chunk also ends once its texts have chunkBytes bytes or more. An
+	// import appends each chunk with a single Redis command.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
-	// maxTextBytes is the length of the longest text in an import, because the PHP guestbook's page sends texts of up to 1 MiB.
+	// maxTextBytes is the length of the longest text in an import: 1 MiB, because the PHP guestbook's page sends texts of up to this
+	// length.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is the length of the longest line in an import. The longest line contains a text of maxTextBytes without any valid
-	// UTF-8: \ufffd for each byte of the text, and then the whole text in base64.
+	// maxLineBytes is the length of the longest line in an import. The longest line contains a text of maxTextBytes bytes that are not
+	// valid UTF-8: first \ufffd for each byte, and then the whole text in base64.
 	maxLineBytes = 8 << 20
 )
 
@@ -41,7 +42,7 @@ type importing struct {
 }
 
 // load reads entries from stdin and appends them in chunks. If you repeat an import, the same lines make the same chunks with the same
-// idempotency keys, so that no chunk is appended twice. load appends the last, incomplete chunk only if all lines are valid.
+// idempotency keys, so that no chunk is appended twice. If a line is not valid, load does not append the last, incomplete chunk.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -93,8 +94,8 @@ func (i *importing) read() error {
 }
 
 // append appends a chunk, unless an earlier import has appended the same chunk. The idempotency key of a chunk is a hash of all entries
-// before the chunk. If an earlier import with a shorter export has appended only a part of the chunk, append skips the entries of this part
-// and appends the other entries.
+// before the chunk. If an earlier import of a shorter export has appended only the first entries of the chunk, append appends only the
+// rest.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -103,7 +104,7 @@ func (i *importing) append(chunk []string) error {
 			n = fewer
 			known, err = i.appendOnce(key, chunk[:n])
 		}
-		if errors.Is(err, guestbook.ErrReused) { // an import of other entries has used this key
+		if errors.Is(err, guestbook.ErrReused) { // an earlier import has used this idempotency key for other entries
 			n = len(chunk)
 			known, err = i.appendOnce(fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))), chunk)
 		}
@@ -132,8 +133,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than all texts of the import together. A guestbook that is too short has lost entries
-// that an earlier import appended.
+// check returns an error if the guestbook is shorter than all texts of the import together. A guestbook shorter than these texts has lost
+// entries that an earlier import appended.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -52,24 +52,24 @@ type Entry struct {
 	Text string
 }
 
-// Each Replacer has pairs of an old and a new text. The order of the pairs matters, because strings.Replacer applies the first pair whose
-// old text matches.
+// The arguments of strings.NewReplacer are pairs: an old text and its replacement. The order of the pairs matters, because a
+// strings.Replacer applies the first pair whose old text matches.
 var (
 	encoder = strings.NewReplacer(",", "%2C", "%2C", "%252C", "%25", "%2525")
 	decoder = strings.NewReplacer("%2C", ",", "%252C", "%2C", "%2525", "%25")
 )
 
-// Encode returns a text as an entry: a comma, followed by the text. In the text, %2C replaces each comma, and %25 replaces each % before 2C
-// or 25. Encode leaves all other bytes unchanged, because the PHP guestbook's page does not decode texts: it would show "100%25" instead of
-// "100%".
+// Encode returns a text as an entry: a comma, followed by the text. In an entry's text, %2C stands for a comma, and %25 stands for a %
+// before 2C or 25. Encode leaves any other % unchanged, because the PHP guestbook's page does not decode texts, and would show "100%25"
+// instead of "100%".
 func Encode(text string) string { return "," + encoder.Replace(text) }
 
 // Decode returns the text of an entry. The parameter raw is the entry without its leading comma. Decode replaces %2C by a comma, and %25
-// before 2C or 25 by %. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode changes hardly any other
-// text that the PHP guestbook has stored.
+// before 2C or 25 by %. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode leaves nearly all texts of
+// the PHP guestbook unchanged, because few texts contain %2C, %252C or %2525.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
-		return raw // most texts lack %2, and strings.Contains is faster than a strings.Replacer
+		return raw // most texts do not contain %2, and strings.Contains is faster than a strings.Replacer
 	}
 	return decoder.Replace(raw)
 }
@@ -78,11 +78,11 @@ func Decode(raw string) string {
 func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
 
 // isVisible reports whether a browser draws the character. White space, control characters, ignorable characters, the Braille pattern
-// without dots, and U+FFF9 to U+FFFC are invisible. The page's JavaScript has the same list of invisible characters. isVisible derives the
-// ignorable characters from Go's tables, as Unicode derives the property Default_Ignorable_Code_Point.
+// without dots, and U+FFF9 to U+FFFC are invisible. The page's JavaScript contains the same list of invisible characters. isVisible derives
+// the ignorable characters from Go's tables, as Unicode derives the property Default_Ignorable_Code_Point.
 func isVisible(c rune) bool {
 	switch {
-	case c < 0x7f: // ASCII needs no tables, which take longer
+	case c < 0x7f: // ASCII characters do not need the slow search in tables
 		return c > ' '
 	case unicode.In(c, unicode.Prepended_Concatenation_Mark, unicode.Egyptian_Hieroglyphs):
 		return true
@@ -93,8 +93,8 @@ func isVisible(c rune) bool {
 
 // Position is the place after an entry in a guestbook.
 type Position struct {
-	ID, End int64 // byte offsets of the entry's start and end; before the first entry, ID is -1 and End is 0.
-	// Preceding holds the guestbook's bytes just before End. If the guestbook later has other bytes before End, the guestbook was
+	ID, End int64 // byte offsets of the start and the end of the entry before this position; -1 and 0 at the beginning of the guestbook.
+	// Preceding holds the guestbook's bytes just before End. If the bytes before End later differ from Preceding, the guestbook was
 	// rewritten. Preceding is empty if the bytes before End are unknown.
 	Preceding string
 }
@@ -107,7 +107,7 @@ const PrecedingLength = 64
 var Start = Position{ID: -1}
 
 // AfterEntry returns a position for callers that know an entry's id but not the entry's end. The fields ID and End of the position that
-// AfterEntry returns are both the byte offset at which the entry starts. AfterEntry(-1) returns Start.
+// AfterEntry returns are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of data, or all of data if data is shorter.
@@ -141,8 +141,8 @@ func equalUnlessHidden(data []byte, text string) bool {
 }
 
 // Split returns the entries of data that are not blank. The parameter data is a part of a guestbook, and the parameter offset is the byte
-// offset of its first entry. Split also returns the position after the last entry in data, even if the last entry is blank. The field
-// Preceding of the returned position is empty.
+// offset of its first entry. Split also returns the position after the last entry in data, even if the last entry is blank. Split leaves
+// the field Preceding of this position empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {

@@ -29,7 +29,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// The texts in this test are texts that the PHP guestbook has stored without encoding them.
+// The PHP guestbook stores texts without encoding them, as the texts in this test.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},

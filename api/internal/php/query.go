@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxVars is the largest number of parameters that ParseQuery returns, as PHP's setting max_input_vars. ParseQuery ignores all further
-// parameters.
+// maxVars is the largest number of parameters that ParseQuery returns, as PHP's setting max_input_vars. ParseQuery ignores all parameters
+// after the first maxVars parameters.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to its value.
@@ -17,8 +17,8 @@ type Params map[string]Value
 // Value is the value of a parameter.
 type Value struct {
 	Text string
-	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP makes an array of such a parameter, and an array is never
-	// equal to a string. Text is empty if Array is true.
+	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP makes an array of a parameter such as "cmd[]=x", and an
+	// array is never equal to a string. Text is empty if Array is true.
 	Array bool
 }
 

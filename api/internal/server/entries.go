@@ -53,8 +53,8 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text}), err
 }
 
-// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value of
-// Idempotency-Key may have quotes, as draft-ietf-httpapi-idempotency-key-header requires. Most clients send the value without quotes.
+// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value of Idempotency-Key
+// may have quotes, as draft-ietf-httpapi-idempotency-key-header requires. Most clients send Idempotency-Key without quotes.
 func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
@@ -112,9 +112,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page. The
-// argument parameter is the name of this query parameter, and the argument next is its value. A negative next means that there is no next
-// page, so the value is null.
+// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page: its name
+// is the argument parameter, its value is the argument next. If next is negative, there is no next page, and the value in the JSON is null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

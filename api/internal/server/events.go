@@ -16,15 +16,15 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd stands for a missing parameter "after" of a request. Without the parameter "after", an event stream sends only entries that are
-// posted later.
+// fromEnd is the value for a request without the parameter "after". Without the parameter "after", an event stream sends only entries that
+// are posted later.
 const fromEnd = int64(-2)
 
-// events starts to send the entries of a guestbook as server-sent events
-// (https://html.spec.whatwg.org/multipage/server-sent-events.html). The event stream starts after the entry whose id is in the header
-// Last-Event-ID or in the parameter "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of
-// the guestbook. events takes the TCP connection over from net/http and returns, while another goroutine goes on writing the event stream.
-// net/http itself would keep buffers and two goroutines for each event stream.
+// events starts to send the entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+// The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request has neither
+// Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the TCP connection from net/http,
+// starts a goroutine that writes the event stream, and returns. net/http itself would need buffers and two goroutines for each event
+// stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
@@ -74,7 +74,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // when the guestbook changes, poll sets an earlier read deadline to end ReadFull, below
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, returns at this time, or earlier if poll finds new entries and sets an earlier deadline
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 }
 
 // resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. The parameter lastID is the id of
-// the guestbook's last entry. After a reset event, the event stream continues with the entries that follow this last entry.
+// the guestbook's last entry. After the reset event, the event stream continues with the entries after lastID.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

@@ -64,7 +64,7 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-// entry expects that the next event is an entry. The parameter text is JSON without the quotes.
+// entry expects that the next event is an entry. The parameter text is a JSON string without its quotes.
 func (f *stream) entry(id int, text string) {
 	f.t.Helper()
 	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))
@@ -116,8 +116,8 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. Viewers get only the new
-	// entry.
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. Viewers get an event only for
+	// the new entry.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 

@@ -20,30 +20,30 @@ const (
 	// pollInterval is the time between two reads of a guestbook that has viewers. The connection of an open event stream is called a
 	// viewer.
 	pollInterval = 100 * time.Millisecond
-	// heartbeat is the time without events after which an event stream sends a heartbeat. The page closes a stream after 15 s without an
-	// event.
+	// heartbeat is the time without events after which an event stream sends a heartbeat. The page closes an event stream after 15 s
+	// without an event.
 	heartbeat = 10 * time.Second
-	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks whose entries
-	// these event streams send. nginx holds two connections for each event stream.
+	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
+	// event streams. nginx holds two connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls that a viewer waits if its position is beyond the end of its topic. A viewer gets such a position
-	// from another slave, which has more entries than the slave that the topic polls. If the viewer's position is still beyond the topic's
-	// end after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end of its topic. A viewer's position can be
+	// beyond the topic's end because another slave has more entries than the slave that the topic polls. If the viewer's position is still
+	// beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
-	// the event stream. After the API has closed a stream, the browser reconnects and names the last entry that it has received.
+	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that it has received.
 	sendTimeout = 10 * time.Second
 	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
 	// buffer for its own bookkeeping.
 	maxSendBufferBytes = 4 << 10
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. If a viewer receives nothing, the API
-	// keeps these events in memory until sendTimeout has passed.
+	// keeps the events in memory until sendTimeout has passed.
 	maxBytesPerSecond = 1 << 20
 	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each slow viewer fills
 	// buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes limits the memory for viewers that have missed entries. The API reads the missed entries separately for each of these
-	// viewers.
+	// maxBehindBytes limits the memory for viewers that have missed entries. If a viewer has missed entries, the API reads these entries
+	// for this viewer alone.
 	maxBehindBytes = 1 << 20
 )
 
@@ -69,8 +69,8 @@ type topic struct {
 	last    atomic.Pointer[step] // the last change of the guestbook that poll has found
 }
 
-// step is a change of a guestbook between two polls. A viewer that has received all entries up to the position "from" gets the text of the
-// step, and has then received all entries up to the position "to".
+// step is a change of a guestbook between two polls. A viewer at the position "from" gets the text of the step, and is then at the position
+// "to".
 type step struct {
 	from, to guestbook.Position
 	text     []byte
@@ -87,7 +87,7 @@ func newHub(o Options) *hub {
 }
 
 // subscribe makes the connection of w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook has no viewers yet,
-// subscribe adds a topic. The parameter end is the end of the guestbook, from which a new topic begins to poll. A caller of subscribe must
+// subscribe adds a topic. The parameter end is the end of the guestbook, at which a new topic begins to poll. A caller of subscribe must
 // call unsubscribe later, unless subscribe returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
@@ -147,7 +147,7 @@ func (t *topic) run() {
 }
 
 // poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. The larger this result is, the later run polls again, so that the events of all topics stay within
+// the number of topics. The larger the result of poll is, the later run polls again, so that the events of all topics stay within
 // maxBytesPerSecond. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to

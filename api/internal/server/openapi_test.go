@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The file openapi.json and the routes of the server must contain the same URLs. Each $ref must name something.
+// The file openapi.json and the routes of the server must contain the same URLs. Each $ref must name an existing value.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	var description struct {
 		Paths      map[string]map[string]any
@@ -38,7 +38,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 		}
 		switch url {
 		case "/":
-			continue // this pattern matches all other URLs
+			continue // the pattern "/" matches all URLs that no other pattern matches
 		case "/guestbook/{$}":
 			url = "/guestbook/"
 		case "/guestbook.php/":

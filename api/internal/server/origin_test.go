@@ -78,7 +78,7 @@ func TestWhoMayWrite(t *testing.T) {
 		headers string // one "Name: value" on each line
 		written bool
 	}{
-		// Programs that are not browsers send the next requests.
+		// Programs that are not browsers send the following headers.
 		{"no header at all", "", true},
 		{"curl", "User-Agent: curl/8.5.0\nAccept: */*", true},
 		{"Kubernetes' e2e test", "User-Agent: e2e.test/v1.30.0 (linux/amd64) kubernetes/7c48c2b -- [sig-cli] Guestbook", true},
@@ -86,7 +86,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"PowerShell", "User-Agent: " + windows, true},
 		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: " + other, false},
 
-		// The page of this guestbook or of the PHP guestbook sends the next requests.
+		// Browsers send the following headers for the page of this guestbook or of the PHP guestbook.
 		{"XMLHttpRequest over https", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors\nReferer: " + page, true},
 		{"the same without a Referer", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors", true},
 		{"XMLHttpRequest over http", "User-Agent: " + safari + "\nReferer: " + page + "guestbook.php?x#y", true},
@@ -95,7 +95,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"behind TLS that nobody tells of", "User-Agent: " + safari + "\nReferer: https://gb.example/a/b", true},
 		{"behind a proxy with another Host", "User-Agent: " + safari + "\nReferer: http://gb.proxy/\nX-Forwarded-Host: gb.proxy", true},
 
-		// A browser sends the next requests when a visitor opens an address, or when a page prefetches an address.
+		// A browser sends the following headers when a visitor opens an address, or when a page prefetches an address.
 		{"an address that was typed", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: navigate\nSec-Fetch-Dest: document\nSec-Fetch-User: ?1", false},
 		{"the same as a program would", "Sec-Fetch-Site: none\nSec-Fetch-Mode: navigate", false},
 		{"a link or form of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: navigate\nReferer: " + page, false},
@@ -107,7 +107,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an old Firefox's", "X-moz: prefetch", false},
 		{"what no page asked for", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 
-		// Pages of other sites send the next requests.
+		// Browsers send the following headers for pages of other sites.
 		{"an image of another site", "User-Agent: " + safari + "\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 		{"of a sibling", "Sec-Fetch-Site: same-site\nSec-Fetch-Mode: no-cors", false},
 		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: " + page, false},

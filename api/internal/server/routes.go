@@ -61,9 +61,9 @@ func New(o Options) *Server {
 		w.Header()["X-Guestbook-Version"] = version // shows during a rollout which version has answered
 		if len(r.TransferEncoding) > 0 {
 			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112, section
-			// 6.1). A proxy in front of the API may have taken this Content-Length for the length of the body. The API would then read the
-			// rest of the body as the next request. To prevent this, the API closes the connection after each chunked request. nginx itself
-			// never sends a chunked request.
+			// 6.1). A proxy in front of the API may have used the removed Content-Length as the length of the body. If the proxy and the
+			// API disagree about the length, the API reads the rest of the body as the next request. So the API closes the connection after
+			// each chunked request. nginx itself never sends a chunked request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)

@@ -184,7 +184,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	check(t, s, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503})
 }
 
-// Redis also stores a record for each Idempotency-Key. If a request could overwrite such a record, a later post could fail.
+// Redis holds a record for each Idempotency-Key, and a request that overwrites the record would make a later post fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, master := newServer(t)
 	for _, key := range []string{"{messages}:idempotency: 1", "{messages}:idempotency:", "{messages}:idempotency: import", "{a}b}:idempotency:x", "{}:idempotency:\x00"} {

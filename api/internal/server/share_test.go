@@ -69,8 +69,8 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A request that has little time left fails by its own deadline. Other requests keep their full time, even if the hurried request calls
-// "share" first.
+// A request that has little time left fails by its own deadline. Other requests keep their full time, even if the request with little time
+// left calls share first.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	}
 }
 
-// If a shared read panics, each caller of "share" panics. net/http recovers the panic of each request.
+// If a shared read panics, each caller of "share" panics. net/http recovers a panic in the handler of a request.
 func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
 	s := sharing()
 	var done sync.WaitGroup

@@ -94,8 +94,8 @@ func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
-// address returns the host:port of a Redis. address returns addr if addr is set, or else port 6379 at the Service's host or DNS name. The
-// error of address names the environment variable that the address comes from. A variable may contain the unexpanded text
+// address returns the host:port of a Redis. address returns addr if addr is set, or else port 6379 at the Service's host or DNS name. An
+// error of the function address names the environment variable that the address comes from. A variable may contain the unexpanded text
 // $(REDIS_LEADER_SERVICE_HOST), because Kubernetes expands a reference to a Service's variable only if the Service already exists.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// load loads the settings from the environment variables in env. All other settings are unset.
+// load loads the settings from the environment variables in env. load unsets each setting that env lacks.
 func load(t *testing.T, env map[string]string) (*Settings, error) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
@@ -31,7 +31,7 @@ func wantError(t *testing.T, err error, words string) {
 }
 
 func TestValues(t *testing.T) {
-	// Kubernetes sets these variables in every pod if there are Services called redis-master and redis-slave.
+	// Kubernetes sets REDIS_MASTER_PORT and REDIS_SLAVE_PORT in every pod if there are Services called redis-master and redis-slave.
 	t.Setenv("REDIS_MASTER_PORT", "tcp://10.0.0.11:6379")
 	t.Setenv("REDIS_SLAVE_PORT", "tcp://10.0.0.12:6379")
 	services := map[string]string{"REDIS_MASTER_SERVICE_HOST": "10.0.0.11", "REDIS_SLAVE_SERVICE_HOST": "fd00::12"}
@@ -68,7 +68,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A Secret that was made with "echo password" ends with a newline. Redis takes the newline in such a Secret for a part of its password.
+// A Secret that was made with "echo password" ends with a newline. Redis takes a Secret's newline for a part of its password.
 func TestAPasswordIsOneLine(t *testing.T) {
 	for _, password := range []string{"hunter2\n", "hunter2\r\n", "hunter2\r", "\n", "\nhunter2", "hunter2\nhunter3", "hunter2\rhunter3\n"} {
 		_, err := load(t, map[string]string{"REDIS_PASSWORD": password})

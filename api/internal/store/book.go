@@ -49,7 +49,7 @@ func init() {
 // Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than limit.
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than the limit
+		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than limit, because GETRANGE includes the last offset
 		if len(value) > limit {
 			value, err = "", guestbook.ErrTooLong
 		}
@@ -113,9 +113,9 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 }
 
 // Page returns up to limit entries, oldest first. The argument before is an id: Page returns the entries that precede the entry with this
-// id, or the guestbook's last entries if before is negative. Page also returns the argument before with which a caller gets the next older
-// page, or -1 if there are no older entries. The argument seen is the id of an entry that the client knows, or negative. Page does not
-// answer from a slave that lacks the entry with the id seen. Page returns ErrNoEntry if no entry has the id before.
+// id, or the guestbook's last entries if before is negative. The result older is the argument before with which a caller gets the next
+// older page, or -1 if there are no older entries. The argument seen is the id of an entry that the client knows, or negative. If a slave
+// lacks the entry with the id seen, Page asks the master. Page returns ErrNoEntry if before is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -173,8 +173,8 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
 // entry follows the position, After returns the position itself. If many entries follow the position, one call of After returns only the
-// first of them. If the guestbook was rewritten and no longer has this position, or has fewer bytes than the argument upto, After returns
-// ErrNoEntry and the end of the guestbook.
+// first of them. If the guestbook was rewritten and no longer has this position, After returns ErrNoEntry and the end of the guestbook.
+// After also returns ErrNoEntry if the guestbook has fewer bytes than the argument upto.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -201,7 +201,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // a position of AfterEntry ends at the start of its entry, so drop this entry
+			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry ends before its own entry, so drop this entry
 				entries = entries[1:]
 			}
 			return nil

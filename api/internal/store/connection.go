@@ -13,11 +13,11 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// connection is a Redis connection that its pool can discard.
+// connection is a connection to Redis that belongs to a pool.
 type connection struct {
 	redis.ConnWithTimeout
 	pool     *pool
-	dialedAt int64 // result of uptime before dialing
+	dialedAt int64 // the time when dialing began, as uptime returns it
 }
 
 var (

@@ -42,8 +42,8 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the API's default timeouts. Only a test of a silent server uses shortTimeouts, because a server on a busy machine may
-// answer late.
+// shortTimeouts sets the timeouts that the API uses by default. Only a test of a silent server uses shortTimeouts. Other tests would fail
+// if a busy machine made Redis answer late.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }

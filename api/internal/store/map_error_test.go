@@ -11,8 +11,8 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Redis or Valkey has sent each error reply in TestMapError, or has the error reply in its source code. The comment beside an error reply
-// names the version that sends this reply.
+// Each error reply in TestMapError was sent by Redis or Valkey, or is in their source code. The comment beside an error reply names the
+// version that sends this reply.
 func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {

@@ -18,15 +18,16 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// master and slave are the roles of the two configured addresses. After a failover, the server at an address may have the other role.
+// master and slave are the roles of the two configured addresses. After a failover, the address of the master may lead to a slave, and the
+// address of a slave to the master.
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time for which reads ask the master first after a failure of the slave. During this time, reads do not wait for
-	// the failed slave.
+	// failureMemory is the time for which reads ask the master first after a failure of the slave. For this time, reads do not wait for the
+	// failed slave.
 	failureMemory = time.Second
-	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used more recently needs no
-	// test, because a restart of Redis takes longer than idleTime.
+	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
+	// test: Redis cannot have restarted since then, because a restart takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -100,9 +101,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 }
 
 // test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and takes another idle
-// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped during
-// this time, Redis has closed the connection. test waits no longer for Redis than a handshake, so that a caller of a silent server has time
-// left for another server.
+// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped since the
+// last use of the connection, the connection is closed. test waits for Redis only as long as a handshake may take, so that the caller has
+// time left to ask another server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -168,7 +169,7 @@ func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // the server answers, even if the key holds another type
+		return nil // the server answers, even if the key does not hold a string
 	}
 	return err
 }

@@ -54,8 +54,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The result sent counts the slaves that received the
-// dump and disconnected.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The result sent is the number of slaves that received
+// the dump and disconnected.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -100,7 +100,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	ready := readinessProbe(t, pod.Ports.Slave)
 	withoutMaster := func(o *store.Options) { o.MasterAddr = address(1) }
-	// check compares the probe and the store with want, and returns the slave's guestbook.
+	// check compares the results of the readiness probe and of the store with the parameter want, and returns the slave's guestbook.
 	check := func(situation string, want bool) string {
 		t.Helper()
 		info, _ := redis.String(slave.Do("INFO", "replication"))
@@ -118,7 +118,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 			return strings.Contains(must.Get(redis.String(slave.Do("INFO", "replication")))(t), "master_link_status:down")
 		})
 	}
-	// follow makes the slave ask a fake master for a copy of its data at least twice.
+	// follow makes the slave ask a fake master at least twice for a copy of its data.
 	follow := func(dump string) {
 		t.Helper()
 		port, sent := badMaster(t, dump)
@@ -149,8 +149,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	killMaster()
 	check("master gone", true)
 
-	// A slave with Redis 6.0 forgets its replication offset when a copy begins, and a slave with a later Redis when it drops its data for
-	// the copy.
+	// A slave with Redis 6.0 forgets its replication offset when a copy of the master's data begins. A later Redis forgets the offset when
+	// it drops its own data for the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")

@@ -24,8 +24,8 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of advice that
-// has a code of the error reply.
+// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of advice whose
+// codes include the code of the error reply.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
@@ -49,7 +49,7 @@ var advice = []struct{ codes, reason string }{
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
-// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If a script catches the error with
+// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If the script catches the error with
 // redis.pcall, the text begins with the second @user_script.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
@@ -107,17 +107,17 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A slave that matches unsynced lacks its
-// master's data only if its link to the master is also down. A slave that never had a link to its master reports that the link has been
-// down for -1 seconds. A slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the seconds
-// since 1970. A slave that has dropped its data for a copy that did not arrive reports the replication offset 1 and no backlog. The
-// replication offset alone proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
+// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A slave whose reply matches unsynced
+// lacks its master's data only if its link to the master is also down. A slave that never had a link to its master reports that the link
+// has been down for -1 seconds. A slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the
+// seconds since 1970. If a slave drops its data for a copy, and the copy does not arrive, the slave reports the replication offset 1 and no
+// backlog. The replication offset alone proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if a server may be read. The arguments are the reply and the error of the command INFO replication on this server. A
-// slave that was never in sync with its master must not be read, because such a slave answers as if every guestbook were empty.
+// synced returns nil if a server may be read. The arguments of synced are the server's reply to INFO replication, and the error of this
+// command. A slave that was never in sync with its master must not be read, because such a slave answers as if every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):

@@ -63,7 +63,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 }
 
 // Under a maxmemory-policy that begins with "volatile", Redis evicts only keys that expire. No write makes a guestbook expire, so Redis
-// evicts no guestbook. An idempotency key is known for a day.
+// evicts no guestbook. Redis keeps an idempotency key for a day.
 func TestABookNeverExpires(t *testing.T) {
 	s, master := openShared(t)
 	ctx := within(t, 10*time.Second)

@@ -89,7 +89,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			refuseSecrets(t, s, "")
 		})
 	}
-	// A restarted master is used at once.
+	// After a restart of the master, the store uses the master at once.
 	for way, change := range map[string]func(*store.Options){"plain": func(*store.Options) {}, "over TLS": r.overTLS} {
 		s := open(t, r.Pod, change, func(o *store.Options) { o.Password = secret })
 		for what, end := range map[string]func(*localpod.Process) error{"killed": (*localpod.Process).Kill, "stopped": (*localpod.Process).Stop} {
@@ -119,7 +119,7 @@ func refuseSecrets(t *testing.T, s fixture, answers string) {
 
 func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
-	// other starts a Redis with more arguments and another certificate. It returns the addresses of the port for TLS and of the plain port.
+	// other starts a Redis with more arguments and another certificate. other returns its addresses for TLS and for plain TCP.
 	other := func(expires time.Duration, args ...string) (overTLS, plain string) {
 		ports := podtest.FreePorts(t)
 		pod := podtest.New(t, localpod.Options{MasterArgs: append(r.Issue(t, name, time.Now().Add(expires), ports.Slave), args...), Ports: ports})
@@ -155,7 +155,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 			s := open(t, r.Pod, func(o *store.Options) {
 				o.MasterAddr, o.SlaveAddr, o.Username, o.Password, o.TLS, o.DialTimeout = c.addr, c.addr, c.username, c.password, podtest.TLS(c.tls), 10*time.Second
 				if c.addr == plain && c.tls != nil {
-					o.DialTimeout = 300 * time.Millisecond // soon, because a server without TLS waits for more bytes
+					o.DialTimeout = 300 * time.Millisecond // short, because a server without TLS waits for more bytes instead of answering
 				}
 			})
 			setErr := s.Set(within(t, 20*time.Second), book, "x")

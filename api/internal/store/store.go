@@ -114,8 +114,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// If a Redis does not answer, the requests that wait for its replies hold all connections of its pool. A further request, which waits
-	// for a connection to this Redis, must have time left to ask the other Redis.
+	// If a Redis does not answer, the requests that wait for its replies hold all connections of its pool. A request that waits for a
+	// connection to the silent Redis must have time left to ask the other Redis.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()

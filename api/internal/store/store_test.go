@@ -57,7 +57,7 @@ func TestDeadlines(t *testing.T) {
 }
 
 // After a failover, a managed Redis or a Service moves the master's address to another server. Until the address leads to the new master,
-// the old master refuses writes. If the slave's address leads to the new master, writes go there.
+// the old master refuses writes. If the slave's address leads to the new master, the store writes to that address.
 func TestWritesFollowTheMaster(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
@@ -96,8 +96,8 @@ func TestWritesFollowTheMaster(t *testing.T) {
 }
 
 // A slave that does not answer PING costs a reader two short timeouts, for PING and for a new connection, so that the reader has half its
-// time left for the master. The readers of such a slave hold all connections of its pool for a while. A reader that waits for one of these
-// connections must also have time left to ask the master.
+// time left for the master. The readers of a silent slave hold all connections of its pool for a while. A reader that waits for such a
+// connection must also have time left to ask the master.
 func TestReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)

@@ -86,8 +86,8 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send writes one batch of commands to Redis and reads the replies. A batch consists of the argument first and of the commands in the
-// queue, until it has maxBatchBytes or maxBatchCommands. When Redis has replied, send closes the channel done of each command in the batch.
+// send writes one batch of commands to Redis and reads the replies. A batch begins with the argument first. Commands of the queue follow,
+// until the batch has maxBatchBytes or maxBatchCommands. When Redis has replied, send closes the channel done of each command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
@@ -103,7 +103,7 @@ func (w *writer) send(ctx context.Context, first *write) {
 	}
 }
 
-// take returns a batch that consists of the argument first and of the commands that are in the queue now.
+// take returns a batch: the argument first, and the commands that are in the queue now.
 func (w *writer) take(first *write) []*write {
 	batch, size := []*write{first}, first.size()
 	for size < maxBatchBytes && len(batch) < maxBatchCommands {
@@ -137,7 +137,8 @@ func (w *writer) exchange(conn redis.Conn, batch []*write) {
 		commands = append(commands, wait)
 	}
 	for _, one := range commands {
-		_ = conn.Send(one.command, one.args...) // ReceiveWithTimeout, below, returns the error of Send
+		// ReceiveWithTimeout, below, returns the error of Send.
+		_ = conn.Send(one.command, one.args...)
 	}
 	_ = conn.Flush()
 	deadline := time.Now().Add(timeout)

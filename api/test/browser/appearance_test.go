@@ -106,7 +106,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry before the test discards the entry.
+	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry that the test discards.
 	past := newProxy(t, b)
 	past.serve(api, past.oldPod())
 	old := load(t, past.URL, visitor{hurried: true})

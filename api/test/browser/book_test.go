@@ -77,7 +77,7 @@ func (b *book) do(command string, args ...any) any {
 	return podtest.Do(b.t, b.master, command, args...)
 }
 
-// set rewrites the whole guestbook by the PHP guestbook's request.
+// set rewrites the whole guestbook by the request of the PHP guestbook's page.
 func (b *book) set(value string) {
 	b.t.Helper()
 	query := url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode()

@@ -10,8 +10,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// If a proxy closes each event stream after a short time, the page reconnects and keeps showing "Live". The page does so even if the
-// browser reports that the browser is offline.
+// If a proxy closes each event stream after a short time, the page reconnects and keeps showing "Live". The page reconnects even if the
+// browser reports that it is offline.
 func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	b, front, p := openBehindProxy(t, visitor{})
 	p.expect(outage)

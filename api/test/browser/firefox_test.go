@@ -35,7 +35,7 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 	}
 	profile := must.Get(os.MkdirTemp("", "guestbook-firefox-"))(t)
 	t.Cleanup(func() { os.RemoveAll(profile) })
-	// With the port 0, Firefox chooses a free port. Without DNS, Firefox reaches no other server than the tests'.
+	// With the port 0, Firefox chooses a free port. Without DNS, Firefox reaches only the servers of the tests.
 	must.Write(t, filepath.Join(profile, "user.js"), preferences+`
 		user_pref("marionette.port", 0);
 		user_pref("network.auth.confirmAuth.enabled", false);
@@ -154,7 +154,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b.check("another")
 }
 
-// The page's requests go to its address without the credentials, because browsers refuse URLs with credentials in scripts.
+// If the page's address contains credentials, the page's scripts omit them, because browsers refuse such URLs in scripts.
 func TestAnAddressWithCredentials(t *testing.T) {
 	b := newBook(t)
 	f := newFirefox(t, "")

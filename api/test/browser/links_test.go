@@ -27,7 +27,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	led(p, "entry 1697")
 	before, _, _ := strings.Cut(get[string](p, "location.href"), "#")
 	deep := fmt.Sprint(before, "#e", offset(texts[:5]))
-	// The link works in the open page, in a new page, and after a reload.
+	// The link to an entry works in the open page, in a new page, and after a reload.
 	p.eval("location.href = " + inJS(deep))
 	led(p, "entry 5")
 	fresh := visit(t, deep, visitor{})

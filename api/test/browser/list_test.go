@@ -56,7 +56,7 @@ func (p *page) scrollInto(n int) {
 		(all[%d] ?? all[all.length - 1])?.scrollIntoView({ block: "center", behavior: "instant" });
 		return all.length > %[1]d;
 	})()`, n))
-	// Older entries load when the end of the list is near the window. If nothing changes during two frames, no more entries load.
+	// Older entries load when the end of the list is near the window. If nothing changes in two frames, no more entries are loading.
 	p.await("no more to load", `new Promise((done) => {
 		const count = () => document.querySelectorAll("#entries > li, .busy").length;
 		const before = count();
@@ -69,7 +69,7 @@ func (p *page) awaitFresh(text string) {
 	p.awaitText("#fresh:not([hidden])", text)
 }
 
-// awaitContiguous waits until the list shows a part of texts without a gap. If newest is true, the part must end with the last text.
+// awaitContiguous waits until the list shows consecutive texts. If newest is true, the list must also show the last of the texts.
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	must.Await(p.t, "the list to have nothing missing", waitLimit, func() error {
@@ -102,7 +102,7 @@ func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 			p.scrollInto(20)
 			was := p.reading()
 			for batch := range 20 {
-				// On a phone, such a text takes several lines, so that an entry's height is not a whole number of pixels.
+				// On a phone, a text of this length takes several lines, so that an entry's height is not a whole number of pixels.
 				more := numbered(fmt.Sprintf("%d from elsewhere, of a few lines on a phone", batch), 25)
 				texts = append(texts, more...)
 				b.write(more...)
@@ -249,7 +249,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 			t.Errorf("%q is long", s)
 		}
 	}
-	// The visitor's own entry is announced, although many entries of others come.
+	// The page announces the visitor's own entry even while many entries of others arrive.
 	for _, want := range []string{`Your entry is in the book\.`, `\d+ new entries`} {
 		if !regexp.MustCompile(want).MatchString(strings.Join(said, "\n")) {
 			t.Errorf("%q does not contain %s", said, want)

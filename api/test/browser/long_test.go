@@ -73,8 +73,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer accepts connections like a NAT router. The connections that are open when the generation grows forward nothing any more, not
-// even their end.
+// A freezer forwards connections, as a NAT router does. When the generation grows, all open connections stop forwarding anything, even
+// their end.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// waitLimit is how long a test waits for a condition before the test fails. The limit is long, because the machine may be slow.
+// waitLimit is how long a test waits for a condition before the test fails. waitLimit is long, because the machine may be slow.
 const waitLimit = 30 * time.Second
 
 // chromium is the one browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
@@ -47,7 +47,7 @@ func startChromium() (stop func(), err error) {
 		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
 		// Chromium resolves all names that end with .example to this machine.
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
-		chromedp.IgnoreCertErrors, // the tests' own servers have self-signed certificates
+		chromedp.IgnoreCertErrors, // the tests' own servers have self-signed certificates.
 		// Chromium must pretend that there is a mouse, because a machine without a screen has none.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),

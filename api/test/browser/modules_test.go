@@ -78,7 +78,7 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// The loop removes the modules that import none of the rest, again and again. Modules that import each other are left.
+	// Again and again, the loop removes the modules that import no remaining module. If modules import each other, they remain.
 	for before := 0; before != len(below); {
 		before = len(below)
 		for name, imported := range below {

@@ -26,8 +26,8 @@ function submit(method, action, fields, enctype = "application/x-www-form-urlenc
 function add(name, src) { document.body.append(Object.assign(document.createElement(name), { src })); }
 `
 
-// lures are pages of another site, or URLs, that make the browser request SET. In lures, SET stands for a URL that rewrites the guestbook,
-// and REDIRECT for a URL of the other site that leads to SET by two redirects.
+// lures are pages of another site, or URLs, that make the browser request SET. In the field page of lures, SET stands for a URL that
+// rewrites the guestbook. REDIRECT stands for a URL of the other site that leads to SET by two redirects.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},
@@ -96,7 +96,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 						address = addresses.Replace(lure.page)
 					}
 					front.take()
-					// The page of the previous lure may still load in place of this lure's page, so the test tries again.
+					// The browser may still load the page of the previous test case instead, so the test tries again.
 					must.Await(t, "the book to be asked", waitLimit, func() error {
 						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()

@@ -34,7 +34,7 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 	if got := slices.Sorted(slices.Values(b.texts())); !slices.Equal(got, []string{"on its way", "unsent"}) {
 		t.Errorf("Redis holds %q", got)
 	}
-	// Each entry has one key, which is long enough not to be another entry's.
+	// Each entry has one Idempotency-Key, which is long enough to be unique.
 	if keys := p.idempotencyKeys(); len(keys) != 2 || len(keys[0]) < 20 {
 		t.Errorf("posted under the keys %q", keys)
 	}
@@ -62,7 +62,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	p.awaitEntries(b.texts()...)
-	// The page repeats a POST with the same key, at the latest when the event stream delivers a copy of the entry.
+	// The page repeats a POST with the same Idempotency-Key, at the latest when the event stream delivers a copy of the entry.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}
@@ -94,7 +94,7 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("came through")
 	p.awaitEntries("came through")
 
-	// An entry that was in the guestbook before the visitor signed the same text counts as another entry.
+	// An entry that was in the guestbook before the visitor signed the same text does not count as the visitor's.
 	p.sign("came through")
 	p.awaitFailure("came through")
 	p.sign("another")

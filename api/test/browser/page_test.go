@@ -205,7 +205,7 @@ func (p *page) watch(event any) {
 	}
 }
 
-// answered changes the records of a request that the browser has reported before.
+// answered applies the function change to each recorded request with this id.
 func (r *record) answered(id network.RequestID, change func(*request)) {
 	for i := range r.requests {
 		if r.requests[i].id == id {

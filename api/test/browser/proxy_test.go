@@ -32,7 +32,7 @@ type proxy struct {
 	answers  []string                // the method, the status and the path of each answer of the pod
 }
 
-// These patterns of a method and a path are the kinds of requests that a handler in rules can answer instead of the pod.
+// Each kind of request for which rules may have a handler is a pattern of the method and the path.
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -135,7 +135,7 @@ func html(status int, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, text) // the browser may have closed the connection
+		_, _ = io.WriteString(w, text) // fails if the browser has closed the connection
 	})
 }
 

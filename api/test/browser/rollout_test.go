@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// oldPod answers as a pod of the PHP guestbook does: it serves guestbook.php, which the pod behind the proxy has as well, and nothing else.
+// oldPod answers as a pod of the PHP guestbook does: it serves only guestbook.php, for which it asks the pod behind the proxy.
 func (f *proxy) oldPod() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/guestbook.php", f.pod)

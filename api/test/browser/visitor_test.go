@@ -66,7 +66,7 @@ func (p *page) awaitDraft(text string) {
 func (p *page) awaitState(state string) {
 	p.t.Helper()
 	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
-	if state == "live" { // the page draws the list a moment later
+	if state == "live" { // the page draws its list a moment after it shows this state
 		p.await("the list to be shown", `document.querySelector("#state").textContent !== "Opening the book"`)
 	}
 }
@@ -198,7 +198,7 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
 // changes makes the page remember the values that an expression has after each change of an element. In the expression, node stands for the
-// element. The returned function returns the values so far, without repetitions.
+// element. The returned function returns all values so far, without repetitions.
 func (p *page) changes(selector, expression string) (values func() []string) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf(`{

@@ -82,14 +82,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// A saved holds the answer to a get of a guestbook, and the set request that restores this guestbook.
+// saved holds the answer to a get of a guestbook, and the set request that restores this guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the set request that restores the guestbook of a query. guestbook.php writes \ into JSON instead of \\, so a client may read
-// its answer as two different texts. save sets one of these texts after the other until a get returns the first answer again.
+// save finds the set request that restores the guestbook of a query. guestbook.php does not escape \ in JSON, so its answer may stand for
+// two different texts. save sets one of the possible texts after the other until a get returns the first answer again.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {

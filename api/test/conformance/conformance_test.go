@@ -148,8 +148,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case of the -known list passes. It also fails if a name in the list is unknown. The report has
-// every test case.
+// The conformance program fails if a test case of the -known list passes. The program also fails if the list names a test case that does
+// not exist. The report lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

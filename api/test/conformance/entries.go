@@ -154,7 +154,8 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry, and that another post between the two is the newest entry. The parameter form is the format of the repeat's key.
+// repeats expects that a post and its repeat return the same entry, and that another post between the two is the newest entry. The
+// parameter form is the format of the repeat's Idempotency-Key.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -173,7 +174,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages sets the guestbook to the text book, and expects a page with these texts and this value of its field "before".
+// pages sets the guestbook's text to the parameter book, and expects a page with these texts and with this value of its field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string

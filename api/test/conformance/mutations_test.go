@@ -34,8 +34,8 @@ type mutation struct {
 	response change
 }
 
-// A change replaces each match of the pattern from in the responses to the URLs that match the pattern url. A response is its bytes in
-// HTTP/1.1. Of an event stream, the head and each event are changed separately.
+// A change replaces each match of the pattern from in the responses to the URLs that match the pattern url. The pattern from also matches
+// the status line and the headers of a response. In an event stream, the pattern from is applied to the head and to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{

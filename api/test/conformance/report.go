@@ -17,7 +17,7 @@ type result struct {
 	Seconds            float64
 }
 
-// Outcome returns kept or BROKEN. If a test case of the -known list fails, Outcome returns known. If it passes, Outcome returns PASSES.
+// Outcome returns kept if the test case passes, or else BROKEN. For a test case of the -known list, Outcome returns PASSES or known.
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:

@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns the request to the guestbook b: with its key and its path, and with a body or query filled up to the length fill.
+// in completes the request for the guestbook b: it adds the key and the path, and fills the body or the query up to the length fill.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -152,8 +152,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the texts that the answer to a get may stand for. The texts are the decoded JSON string, and the undecoded string, because
-// guestbook.php escapes nothing.
+// data returns the text in the answer to a get, as a decoded and as an undecoded JSON string. The undecoded string may be the right text,
+// because guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)

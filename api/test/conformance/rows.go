@@ -15,7 +15,7 @@ type row struct {
 	keeps keeps
 }
 
-// keeps is the type of a check. A check sends a request, and returns nil if the guestbook behaves as clients expect.
+// keeps is a function that sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
 // A group is a list of test cases that matter for the same reason. The test cases run only if the server supports the profiles in the
@@ -189,7 +189,7 @@ func inTurn(checks ...keeps) keeps {
 	}
 }
 
-// of returns a check that runs the check k of another request.
+// of returns a check that runs the check k with the request other.
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
 // puts returns a check that sets the guestbook's text.
@@ -201,7 +201,7 @@ func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
 // awaits returns a check that waits until a get returns the text.
 func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
-// expects returns a check that repeats a request until the answer is right. Only a lagging slave's wrong answer is allowed.
+// expects returns a check that repeats a request until the answer is right. Only a lagging slave may send a wrong answer.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -258,7 +258,7 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged returns a check that runs the check k. If the request may be a write, it also expects that the guestbook's text is unchanged.
+// unchanged extends the check k: if the request may be a write, the guestbook's text must stay the same.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds

@@ -61,7 +61,7 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 }
 
 // refuseIPv6 installs a seccomp filter for this goroutine's thread, and for the processes that this goroutine starts. The filter refuses
-// IPv6 sockets with the error of a kernel without IPv6. The thread ends with the goroutine.
+// IPv6 sockets with the error of a kernel without IPv6. The thread ends when the goroutine ends.
 func refuseIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

@@ -35,7 +35,7 @@ func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	return conns
 }
 
-// sendAll writes the text to each connection. Bytes that nginx does not accept within a second stay unsent.
+// sendAll writes the text to each connection. After a second, sendAll gives up on bytes that nginx has not accepted.
 func sendAll(conns []net.Conn, text string) {
 	var sending sync.WaitGroup
 	for _, c := range conns {

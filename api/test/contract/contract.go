@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Redis runs a command on the master.
+// Redis is a connection to the Redis master, on which Do runs a command.
 type Redis interface {
 	Do(command string, args ...any) (any, error)
 }
@@ -29,8 +29,8 @@ const (
 	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
 )
 
-// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After this program, Run runs the tests
-// that need a connection to the Redis master. Run overwrites the Redis key messages.
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After the conformance program, Run runs
+// the tests that need a connection to the Redis master. Run overwrites the Redis key messages.
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)

@@ -14,7 +14,7 @@ import (
 )
 
 // With GUESTBOOK_KEY=guestbook, the API ignores the parameter key of a request, and always uses the Redis key guestbook. So a request
-// without a key is no error.
+// without the parameter key is no error.
 func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{APIEnv: []string{"GUESTBOOK_KEY=guestbook"}})
 	known := filepath.Join(t.TempDir(), "known")

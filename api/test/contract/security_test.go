@@ -59,7 +59,7 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 		return by.Issue(t, name, time.Now().Add(time.Hour), ports.Master)
 	}
 	master := issue(old)
-	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...) // the slave has the master's certificate
+	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...) // the slave has the master's certificate.
 	// The CA file is a symbolic link, as in the volume of a Kubernetes Secret.
 	volume := t.TempDir()
 	file := filepath.Join(volume, "ca.crt")

@@ -9,7 +9,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// After a failed line of pasted commands, a terminal runs the next lines. These next lines must not delete or overwrite anything.
+// A terminal runs all pasted lines, even after a failed line. The lines after a failed line must not delete or overwrite anything.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	root       = "../../.." // path of the repository
+	root       = "../../.."
 	manifests  = root + "/k8s"
 	frontend   = "app=guestbook,tier=frontend"
 	slaves     = "app=redis,role=slave"
@@ -85,7 +85,7 @@ func (n namespace) kubectl(args ...string) string {
 	return must.Get(n.try("", args...))(n)
 }
 
-// background starts kubectl in the namespace, and returns the output of kubectl. The process runs until the test ends.
+// background starts kubectl in the namespace, and returns the output of kubectl. kubectl runs until the test ends.
 func (n namespace) background(args ...string) io.Reader {
 	n.Helper()
 	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
@@ -133,7 +133,6 @@ func (n namespace) names(kind, selector string) []string {
 	return strings.Fields(n.kubectl("get", kind, "-l", selector, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}"))
 }
 
-// isReady reports whether the pod is ready.
 func (n namespace) isReady(pod string) bool {
 	n.Helper()
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"

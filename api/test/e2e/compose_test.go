@@ -89,7 +89,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return run("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { run("restart", service) },
-			// If memory is short, the kernel kills a container with SIGKILL. Docker then restarts the container.
+			// If memory is short, the kernel kills a container with SIGKILL. Docker restarts a container that was killed.
 			"killed by the kernel": func() {
 				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
 				if err == nil {

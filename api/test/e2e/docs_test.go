@@ -60,7 +60,7 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is a link in the tutorial. At this link, a reader runs the commands of docs/high-availability.md to which the link leads.
+// moveLink is a link in the tutorial. A reader who follows moveLink runs the commands of docs/high-availability.md to which the link leads.
 const moveLink = "(high-availability.md#moving-there)"
 
 // follow runs those commands of a document that need a cluster, from the first to the last.

@@ -20,7 +20,7 @@ import (
 // An end holds the time at which a pod was deleted, and the times at which its containers nginx and api ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends watches the frontend pods until the test ends. The function that ends returns maps the name of each ended pod to the pod's times.
+// ends watches the frontend pods until the test ends. The returned function returns the times of each ended pod, by the pod's name.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",
@@ -94,11 +94,11 @@ func TestFiftyPodsLeave(t *testing.T) {
 	slices.Sort(took)
 	half := took[len(took)/2]
 	t.Logf("%d pods left, half of them within %s, the last %s after it was told; %d streams began, a viewer was without for %s at most", len(gone), half, took[len(took)-1], r.Streams, r.LongestGap)
-	// One pod alone ends within 11 s. The limit here is 20 s, because the machine starts and stops other pods at the same time.
+	// One pod alone ends within 11 s. The test allows 20 s, because the machine starts and stops other pods at the same time.
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}
-	// Normally, a viewer reconnects within a second. The limit here is two seconds, because the machine starts five pods at the same time.
+	// Normally, a viewer reconnects within a second. The test allows two seconds, because the machine starts five pods at the same time.
 	if r.LongestGap > 2*time.Second || r.Streams < 200 {
 		t.Errorf("%d streams began, a viewer was without for %s", r.Streams, r.LongestGap)
 	}

@@ -13,7 +13,7 @@ import (
 const threeRedis = "app=redis,role=ha"
 
 // While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the three Redis of
-// k8s/ha/ and back. Between the two moves, a master loses its disk. No acknowledged entry is lost, and no read fails.
+// k8s/ha/ and back. Before the book moves back, a master loses its disk. No acknowledged entry is lost, and no read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
@@ -35,7 +35,7 @@ func TestHighAvailability(t *testing.T) {
 		switch how {
 		case "with its claim":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // so the failover is unplanned
+			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // the master ends without warning, so that the failover is unplanned
 			n.kubectl("delete", "pod", pod, "--grace-period=1")
 		case "with its claim, by force":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")

@@ -46,8 +46,8 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate runs the command in replace, which replaces the PHP frontend, and then restores the PHP frontend. The namespace is
-// privileged, because the pods of the PHP guestbook do not meet the Pod Security level restricted.
+// migrate replaces the PHP frontend by the command in replace, and then restores the PHP frontend. The namespace is privileged, because the
+// pods of the PHP guestbook do not meet the Pod Security level restricted.
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
@@ -149,8 +149,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The names of the pods' first containers must
-// be exactly the names in containers.
+// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The pods' first containers must have exactly
+// the names in the parameter containers.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder

@@ -32,7 +32,7 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// The component quota is for a namespace whose ResourceQuota sets limits.cpu. Without this component, Kubernetes refuses the pods because
+// The component quota is for a namespace whose ResourceQuota sets limits.cpu. Without the component, Kubernetes refuses the pods because
 // they have no CPU limit. If a LimitRange sets a small default CPU limit, Kubernetes refuses pods that request more than this limit.
 func TestQuota(t *testing.T) {
 	t.Parallel()
@@ -161,7 +161,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master gets no disk. Commands in the documents show this reason and set a StorageClass.
+// Without a default StorageClass, the master gets no disk. Commands in the documents show why the disk is missing, and set a StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)

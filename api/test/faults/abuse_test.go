@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections one API may open to the master. The API may open as many connections to the slaves.
+// pool is how many connections one API may open to the master. The API may open the same number of connections to the slaves.
 const pool = 64
 
 // crowd is the number of visitors that use the guestbook in addition to the visitors of the type load.
@@ -83,7 +83,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts clients of the master and of the slave until ctx ends. More clients than the constant pool are a problem.
+// countConnections counts clients of the master and of the slave until ctx ends. More clients than the constant pool allows are a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	clients := []redis.Conn{podtest.Dial(r, r.pods[0].Ports.Master), podtest.Dial(r, r.pods[0].Ports.Slave)}
@@ -136,7 +136,7 @@ func slowClients(r *rig) {
 		}
 	}
 	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true)
-	// nginx must store each of these bodies while it waits for the body's last byte.
+	// nginx must store each slow body while it waits for the body's last byte.
 	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true)
 	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false)
 
@@ -160,8 +160,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends the text head. If the parameter drip is true, beSlow then sends one more byte each second and reads the answer, until the
-// server closes the connection. Otherwise, beSlow never reads the answer. beSlow returns when ctx ends.
+// beSlow sends the text head. If the parameter drip is true, beSlow sends one more byte each second and reads the answer, until the server
+// closes the connection. If drip is false, beSlow never reads the answer. beSlow returns when ctx ends.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

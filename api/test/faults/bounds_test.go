@@ -63,7 +63,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// A read that names a new entry needs the master if the slave lacks the entry. If the master is unavailable, 503 is right.
+			// A read that names a new entry needs the master if the slave lacks the entry. Without the master, the read may return 503.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {

@@ -39,9 +39,9 @@ type fault struct {
 	instead func(*rig)
 	// reads and writes list the HTTP statuses with which reads and writes may fail until the fault is over.
 	reads, writes []int
-	// keeps is the number of goroutines, and of open files, that the API may have after the fault in addition to slack.
+	// keeps is the number of goroutines, and of open files, that the API may have gained after the fault, in addition to slack.
 	keeps int
-	// away limits each time in which no write succeeds. If awayInAll is true, away limits the sum of all such times.
+	// away limits each time in which no write succeeds. If awayInAll is true, away limits the total time without a successful write.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.

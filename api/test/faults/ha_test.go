@@ -77,8 +77,8 @@ func (h *ha) masterAddr(pod int) string {
 	return h.proxies.addr()
 }
 
-// watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet and the Service redis-slave
-// do this. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
+// watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet probes each Redis, and the
+// Service redis-slave directs readers. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
 	failed := [3]int{2, 2, 2} // number of probes of each Redis that have failed since the last success; with 2, the Redis is not ready
@@ -116,7 +116,7 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes its files and returns its index. If machine is true, lose also kills the master's sentinel.
+// lose kills the master, deletes its files and returns its index. If the parameter machine is true, lose also kills the master's sentinel.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()
@@ -200,7 +200,7 @@ func (h *ha) do(command string, args ...any) any {
 	return podtest.Do(h.r, c, command, args...)
 }
 
-// write appends an empty string to the guestbook through the second proxy. The error is nil if the master accepts writes.
+// write appends an empty string to the guestbook through the second proxy. write returns nil if the master accepts writes.
 func (h *ha) write() error {
 	c, err := h.Dial(h.ProxyAddr(1), time.Second)
 	if err != nil {

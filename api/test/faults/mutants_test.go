@@ -80,7 +80,7 @@ func (m mutant) build(t *testing.T) (binary string) {
 	return buildWith(t, t.TempDir(), file, strings.Replace(source, m.right, m.wrong, 1))
 }
 
-// buildWith compiles the API with another text in place of a source file, and returns the path of the binary, which is in the folder.
+// buildWith compiles the API with another text in place of a source file, and returns the path of the binary in the folder.
 func buildWith(t *testing.T, folder, file, text string) (binary string) {
 	t.Helper()
 	changed, overlay, binary := filepath.Join(folder, filepath.Base(file)), filepath.Join(folder, "overlay.json"), filepath.Join(folder, "api")

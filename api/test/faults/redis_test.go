@@ -107,7 +107,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the master and the master its slave. Writes wait until the slave has received every write.
+// swapRoles makes the first slave the master and the master its slave. New writes wait until the slave has received all earlier writes.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave

@@ -229,7 +229,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay with which a sleep ended. On a busy machine, each measured time may be too long by this delay.
+// measureHiccups records the longest delay with which a sleep ended, because a busy machine may delay each measured step as long.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64

@@ -56,8 +56,8 @@ func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	return outcome
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all answers,
-// setAtOnce compares them with the values stored in Redis.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all requests were
+// answered, setAtOnce compares the answers with the values stored in Redis.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -167,7 +167,7 @@ func longBook(r *rig, megabytes int, status int, words string) {
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. The other two connect to the API itself.
+		// Two of the four clients connect to nginx, which buffers the answer on disk. The two others connect to the API directly.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

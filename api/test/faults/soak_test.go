@@ -16,7 +16,7 @@ func TestSoak(t *testing.T) {
 	}
 	pace *= 10 // visitors are slower than in other tests, because the check of a hundred thousand writes takes too long
 	r := newRig(t, setup{slaves: 2})
-	// The page of the PHP guestbook reads the key legacyBook, which stays short. Growing answers would look like a leak of memory.
+	// The page of the PHP guestbook reads the key legacyBook, which stays short. A growing guestbook would look like a memory leak.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
 	time.Sleep(length / 5) // caches and connection pools fill in this time

@@ -22,7 +22,7 @@ func lastStage(dockerfile string) string {
 	return dockerfile[strings.LastIndex(dockerfile, "FROM ")+len("FROM "):]
 }
 
-// arguments returns the last word of each line that begins with one of the instructions of a Dockerfile, such as "COPY|ADD".
+// arguments returns the last word of each line of a Dockerfile that begins with one of the instructions, such as "COPY|ADD".
 func arguments(dockerfile, instructions string) (words []string) {
 	for _, match := range regexp.MustCompile(`(?m)^(?:`+instructions+`) (?:.* )?(\S+)$`).FindAllStringSubmatch(dockerfile, -1) {
 		words = append(words, match[1])

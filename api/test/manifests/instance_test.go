@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// apps returns every value of the label app, and every value or list of values that a selector demands of this label, below a YAML node.
-// The value of a selector that does not demand the label is nil.
+// apps returns, for the YAML below a node, every value of the label app, and every value or list of values that a selector demands for it.
+// For a selector that does not demand the label app, the value is nil.
 func apps(node any) (found []any) {
 	switch node := node.(type) {
 	case []any:

@@ -110,8 +110,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// A manifest for "kubectl replace" contains only objects that every PHP guestbook has. Such a manifest sets GET_HOSTS_FROM once.
-// SECURITY.md promises NetworkPolicies for a new guestbook.
+// A manifest for "kubectl replace" contains only objects that every PHP guestbook has, and sets GET_HOSTS_FROM once. SECURITY.md promises
+// NetworkPolicies for a new guestbook.
 func TestObjectsOfAFile(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},

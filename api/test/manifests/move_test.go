@@ -74,7 +74,7 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
-	// The Redis from which the book was copied is empty after a restart. The copy must keep the book.
+	// The Redis from which the book was copied is empty after a restart. The Redis with the copy must keep the book.
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")

@@ -126,7 +126,7 @@ func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	if job["schedule"] != "0 3 * * *" || start <= 0 || end <= 0 || start+end >= 24*60*60 {
 		t.Errorf("at %v it may start within %d s and take %d s, want one a night, which ends before the next", job["schedule"], start, end)
 	}
-	// If the node of a backup's pod is lost, the Job does not end at its deadline. The CronJob must replace this Job at the next backup.
+	// If the node of a backup's pod is lost, the Job does not end at its deadline. The CronJob must replace a lost Job at the next backup.
 	if job["concurrencyPolicy"] != "Replace" {
 		t.Errorf("concurrencyPolicy is %v: one that hangs keeps all later ones from starting", job["concurrencyPolicy"])
 	}

@@ -100,7 +100,7 @@ func TestRelease(t *testing.T) {
 				must.OK(t, json.Unmarshal([]byte(p.crane(t, "config", "--platform", "linux/"+architecture, pushed)), &config))
 				for line, value := range map[string]any{"USER": config.Config.User, "ENTRYPOINT": config.Config.Entrypoint, "CMD": config.Config.Cmd} {
 					text := strings.Trim(string(must.Get(json.Marshal(value))(t)), `"`)
-					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // if the Dockerfile says nothing
+					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // the values of an image whose Dockerfile has no such line
 					if match := regexp.MustCompile(`(?m)^` + line + ` (.*)$`).FindStringSubmatch(must.Read(t, p.root, want.dockerfile)); match != nil {
 						said = match[1]
 					}
@@ -207,7 +207,7 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// If a base image lacks a platform, "make release" omits this platform and prints its name. With COMPLETE=1, "make release" fails.
+// If a base image lacks a platform, "make release" prints its name and omits the platform or, with COMPLETE=1, fails.
 func TestReleaseWithoutAPlatform(t *testing.T) {
 	p := newPublisher(t, "linux/amd64")
 	dir := p.checkout(t, "a", "022")

@@ -72,7 +72,7 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 			forbidden++
 			return
 		} else if filepath.Base(file) == "compose.yaml" {
-			return // Flux does not apply it
+			return // Flux does not apply compose.yaml
 		}
 		if after, err := envsubst.Eval(text, func(string) (string, bool) { return "", true }); err != nil || after != text {
 			t.Errorf("%s: Flux changes %v %v (%v): add the annotation %s: disabled", file, o["kind"], sub(o, "metadata")["name"], err, annotation)

@@ -64,7 +64,7 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 	return s
 }
 
-// start starts the server in a process group of its own. The end of the test kills the group.
+// start starts the server in a process group of its own. The end of the test kills this process group.
 func (s *server) start(t *testing.T) *server {
 	t.Helper()
 	s.SysProcAttr.Setpgid = true
@@ -82,7 +82,7 @@ func (s *server) start(t *testing.T) *server {
 	return s
 }
 
-// refuses starts the server. The test fails unless the server exits with an error and prints one line that contains all given texts.
+// refuses starts the server, which must exit with an error and print one line that contains all given texts.
 func (s *server) refuses(t *testing.T, texts ...string) {
 	t.Helper()
 	s.start(t)

@@ -9,13 +9,14 @@ type load struct {
 	path    string // path and query of the URL
 	size    int    // length in bytes of the answer that FLOOR=constant makes the program floor send
 	writes  bool   // true if every request writes
-	posts   int    // if it is n, each n-th request is a POST of an entry; if it is 0, each request is a GET
+	posts   int    // if greater than 0, each request with a number divisible by posts is a POST of an entry; all other requests are GETs
 	keyed   bool   // true if each POST has a new Idempotency-Key
 }
 
 const message = ",A message of thirty bytes....."
 
-// posting is a script for wrk. measure declares the variables posts, keyed and run, of which run differs from run to run.
+// posting is a script for wrk. The function measure declares the script's variables posts, keyed and run. The value of run is different in
+// each run of wrk.
 const posting = `
 local n, headers = 0, {["Content-Type"] = "application/x-www-form-urlencoded"}
 function request()

@@ -49,7 +49,7 @@ func (s *stack) start(ctx context.Context) (err error) {
 }
 
 func (s *stack) stop() {
-	_ = s.pod.Stop() // the report is whole, even if a process had to be killed
+	_ = s.pod.Stop() // an error means that a process had to be killed, which does not affect the report
 	os.RemoveAll(s.dir)
 }
 

@@ -49,7 +49,7 @@ type Report struct {
 	Away          float64       // longest time between two successful writes since /begin, in seconds
 	Lost          []string      // messages that the guestbook acknowledged, but lacks after /stop
 	Streams       int           // event streams that were opened
-	LongestGap    time.Duration // the longest time that a viewer was without a stream
+	LongestGap    time.Duration // the longest time that a viewer was without an event stream
 }
 
 var (
@@ -176,7 +176,7 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
-// watch keeps an event stream of the guestbook open. When a stream ends, watch opens a new stream.
+// watch keeps an event stream of the guestbook open. When an event stream ends, watch opens a new event stream.
 func watch(transport http.RoundTripper) {
 	client := &http.Client{Transport: transport} // without a timeout, because an event stream has no end
 	ended := time.Now()
@@ -235,8 +235,8 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign posts the next message as a single entry, as the page does. A pod of the PHP guestbook answers the post of a single entry with
-// 404, which does not count as a failure. The visitor's function Done counts all other failures.
+// sign posts the next message as a single entry, as the page does. A pod of the PHP guestbook answers the post of a single entry with 404,
+// which does not count as a failure. The function in the visitor's field Done counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered

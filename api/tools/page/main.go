@@ -119,7 +119,8 @@ func bundle(name string) (string, error) {
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// The page runs in these and all later versions of Chrome, Firefox and Safari, as docs/proxies-and-browsers.md promises.
+		// The page runs in the following versions of Chrome, Firefox and Safari, and in all later versions, as docs/proxies-and-browsers.md
+		// promises.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
 		// esbuild treats optional chaining as missing in Chrome 90, although Chrome 90 lacks only a rare case of optional chaining that
 		// the page does not use.

@@ -75,7 +75,7 @@ func run() (err error) {
 	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
 }
 
-// runHA runs nginx and the API with three Redis servers. The user may kill any one of these servers.
+// runHA runs nginx and the API with three Redis servers. The user may kill any one of the three Redis servers.
 func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	ha, err := localpod.NewHA(localpod.HAOptions{Dir: o.Dir, Net: "127.6.37", Port: o.Ports.Master, Output: o.Output})
 	if err != nil {
@@ -151,7 +151,7 @@ func checkPorts(ports localpod.Ports) error {
 func logTo(folder, process string, show bool) io.Writer {
 	file, err := os.Create(filepath.Join(folder, process+".log"))
 	if err != nil {
-		log.Fatal("make run: ", err) // nothing runs yet
+		log.Fatal("make run: ", err) // no process has been started yet
 	}
 	if show {
 		return io.MultiWriter(file, named(process))

@@ -41,7 +41,7 @@ func checkout(t *testing.T, folder string) {
 	}
 }
 
-// running is the command run in a folder.
+// running is a process of the command run.
 type running struct {
 	*exec.Cmd
 	output localpod.Output

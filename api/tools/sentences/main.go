@@ -22,7 +22,8 @@ var (
 	// the prose, the second group is the prose.
 	comment = map[string]*regexp.Regexp{
 		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
-		".md": regexp.MustCompile(`^( *\* | *\d+\. | {0,3})([^#| ].*)`), // without headings, tables and pictures
+		// The pattern for documents does not match headings, tables and pictures.
+		".md": regexp.MustCompile(`^( *\* | *\d+\. | {0,3})([^#| ].*)`),
 	}
 	slashes   = regexp.MustCompile(`^(.*\s|)(?://|/\*|<!--) (.*)`)
 	other     = regexp.MustCompile(`^(.*\s|)# (.*)`) // for nginx, YAML, shell and Dockerfiles

@@ -1,4 +1,4 @@
-// Command phpstandin replaces the PHP frontend in tests. Its answers to /guestbook.php equal, byte for byte, the answers of Apache 2.4 with
+// Command phpstandin replaces the PHP frontend in tests. The answers to /guestbook.php equal, byte for byte, the answers of Apache 2.4 with
 // PHP 8.2 and Predis. phpstandin uses the PHP frontend's Redis Services. After SIGTERM, phpstandin serves for five more seconds.
 package main
 

@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail finds the code blocks of this table in which a command after a failed command does damage. Some blocks are old.
+// Fail finds the code blocks of this table in which a command after a failed command does damage. Some blocks were once in a document.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string

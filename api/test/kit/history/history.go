@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A lagging slave may answer with an old text. So for Check, a read starts when its answer's newest text was first sent. All reads
-			// with equal answers start at this time, so Check needs only the read that ended first.
+			// A lagging slave may answer with an old text. So Check assumes that the read started when the newest text of its answer was
+			// first sent. Reads with equal answers thus start at the same time, so Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -142,8 +142,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether the guestbook's final value may come from an unknown write. If it cannot, Check leaves the write out, because
-// the write may take effect after the end. leavesTrace is right only if the guestbook's visitors only post, or if they only set.
+// leavesTrace reports whether the guestbook's final value may come from an unknown write. If the final value shows no trace of the write,
+// Check leaves the write out, because it may take effect after the end. The result is right only if the visitors only post, or only set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {

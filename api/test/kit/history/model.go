@@ -10,7 +10,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entry is one entry of a guestbook, with a link to the entry before it. A nil pointer is an empty guestbook.
+// entry is one entry of a guestbook, with a link to the entry before it. A nil pointer stands for the entry before the first entry.
 type entry struct {
 	before         *entry
 	id, end        int64
@@ -49,7 +49,7 @@ func (s state) append(raw, text, key string) state {
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a request has set the whole guestbook. The entries of this state have no Idempotency-Keys.
+// value returns the state after a request has set the whole guestbook. After a set, no entry has an Idempotency-Key.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -109,7 +109,7 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
-//   - A page shows the newest entries that are not blank. With seen=ID, the page is of a state that has the entry ID.
+//   - A page shows the newest entries that are not blank. The page for a request with seen=ID must be of a state that has the entry ID.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{} // maps each text of a whole guestbook that a visitor read to the text's hash
 	return porcupine.Model{
@@ -145,7 +145,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the final value must have each entry at its id. Most wrong orders fail this check early.
+			// If visitors only post, the final value must have each entry at its id. This check soon rejects most wrong orders.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

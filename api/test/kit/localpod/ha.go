@@ -23,7 +23,7 @@ type HA struct {
 	Redis, Sentinels [3]*Process
 	Proxies          [2]*Process
 
-	single *Process // the single Redis that ran before; the three Redis take over its data
+	single *Process // a single Redis, whose data the three Redis take over
 	o      HAOptions
 	env    []string
 }
@@ -36,7 +36,7 @@ type HAOptions struct {
 	Programs string // a folder that is searched for redis-server before PATH
 	Password string // the password of every Redis and sentinel; "" is none
 	Output   func(process string) io.Writer
-	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen
+	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen.
 	// Edit, if not nil, gets the text of each script and returns the text to run.
 	Edit func(text string) string
 }
@@ -171,7 +171,7 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// SetPassword changes the password with which HA connects to Redis. SetPassword does not change the password of a process.
+// SetPassword changes the password with which HA connects to Redis. The processes keep their password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
 // Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on its standard input.
@@ -240,7 +240,7 @@ func (h *HA) info(i int) (string, error) {
 	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
 }
 
-// pong returns a condition that holds if the server at a port of an address answers PING.
+// pong returns a condition that is met when the server at this host and port answers PING.
 func (h *HA) pong(host, port int) func(context.Context) error {
 	return func(context.Context) error {
 		_, err := h.do(h.host(host), port, "PING")

@@ -185,7 +185,7 @@ func (p *Pod) dial(port int) (redis.Conn, error) {
 	return DialOwn(port, redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
-// answers returns a condition that holds if a GET of the URL is answered with 200.
+// answers returns a condition that is met when a GET of the URL returns 200.
 func answers(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -245,7 +245,7 @@ var (
 // reservation, two test processes could choose the same port, because their servers listen on it only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // a Unix socket without a file exists only on Linux
+		return true // the reservation needs a Unix socket without a file, which exists only on Linux
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {
@@ -258,8 +258,8 @@ func reserve(port int) bool {
 }
 
 // FreePorts returns ports on which nothing listens. The ports are below the kernel's range for outgoing connections, so that no
-// outgoing connection takes one of the ports. A node of a Redis cluster also listens on the port that is 10,000 higher, which is below this
-// range as well.
+// outgoing connection takes one of the ports. A node of a Redis cluster also listens on the port that is 10,000 higher, which is also
+// below the kernel's range.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {

@@ -17,7 +17,7 @@ import (
 // own holds the addresses from which tests connect to Redis.
 var own sync.Map
 
-// DialOwn opens a test's own connection to Redis. recordCommands ignores the commands of this connection.
+// DialOwn opens a test's own connection to Redis. recordCommands ignores the commands of a connection that DialOwn has opened.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)

@@ -50,7 +50,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
-	// In a process group of its own, the process gets no Ctrl-C. The calling program gets Ctrl-C, and stops the processes in order.
+	// Ctrl-C reaches only the calling program, because the process has its own group. The calling program stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -169,7 +169,7 @@ func find(folder, program string) (string, error) {
 	return path, err
 }
 
-// Output collects the output of programs. The zero value is ready for use, and several programs may write to it at once.
+// Output collects the output of programs. The zero value of Output is ready for use, and several programs may write to one Output at once.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

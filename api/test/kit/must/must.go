@@ -32,7 +32,7 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await polls the condition until the condition returns nil. Await ends the test if this takes longer than the limit.
+// Await polls the condition until the condition returns nil. Await ends the test if the condition still returns an error after the limit.
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -46,7 +46,7 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold polls the condition until the condition returns true. Hold ends the test if this takes longer than the limit.
+// Hold polls the condition until the condition returns true. Hold ends the test if the condition is still false after the limit.
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {

@@ -123,8 +123,8 @@ func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	return withRedis(t, New(t, o))
 }
 
-// Shared returns a running master and slave without data, and a connection to the master. The tests of a package share them, one test after
-// the other. A test that ends a Redis or leaves it with other settings calls Redis instead.
+// Shared returns a running master and slave without data, and a connection to the master. The tests of a package use this master and slave
+// one after the other. A test that stops a Redis or changes its settings calls the function Redis instead.
 func Shared(t testing.TB) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	if shared == nil {

@@ -93,13 +93,13 @@ scrape_configs:
 		}
 		return err == nil && response.StatusCode == http.StatusOK
 	})
-	// Prometheus stores a value of the metric `up` for each target. The value is 0 if the target does not answer.
+	// Prometheus stores a value of the metric `up` for each target. The value of `up` is 0 if the target does not answer.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
-// forward returns a handler that answers each request with the target's response at a URL, whose %s stands for the target's address. Without
-// a target, the answer is 502.
+// forward returns a handler that answers with the target's response. In the URL at, %s stands for the target's address. Without a target,
+// the handler answers 502.
 func forward(target Target, at string) http.Handler {
 	return &httputil.ReverseProxy{Transport: must.Client.Transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL = &url.URL{}
@@ -111,13 +111,13 @@ func forward(target Target, at string) http.Handler {
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// run starts a program. The end of the test kills this program.
+// run starts a program. The end of the test kills the program.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), name, args...)
 	program.Stderr = t.Output()
 	must.OK(t, program.Start())
-	t.Cleanup(func() { _ = program.Wait() }) // an error, because the end of the test has killed the program
+	t.Cleanup(func() { _ = program.Wait() }) // returns an error, because the end of the test has killed the program
 }
 
 // Series is one time series in the response to a query.

@@ -49,7 +49,7 @@ type Answer struct {
 	Data, Message *string
 }
 
-// Outcome returns the outcome of a write that got this answer, or this error.
+// Outcome returns the outcome of a write that ended with this answer or this error.
 func (a Answer) Outcome(err error) history.Outcome {
 	switch {
 	case err != nil:
@@ -146,15 +146,15 @@ func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answ
 	return answer, err
 }
 
-// Do sends a request once, and reports the request to the function Done. The parameter request is a history.Write, whose Idempotency-Key
-// is sent, or a history.Read. Do adds the answer to the history.
+// Do sends a request once, and reports the request to the function Done. The parameter request is a history.Read, or a history.Write with
+// the Idempotency-Key of the request. Do adds the answer to the history.
 func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// The server closed the idle connection before the request arrived. A client may then repeat a GET (RFC 9112, 9.3.1), but net/http
-		// repeats only a request that fits into its buffer of 4 KB.
+		// The server closed the idle connection before the GET arrived. In this case, a client may repeat the GET (RFC 9112, 9.3.1), but
+		// net/http repeats only a request that fits into its buffer of 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
