@@ -31,7 +31,7 @@ var mutants = []mutant{
 		"connections to the master end in mid-reply for 3 s"},
 	{"nothing was stored, says an answer after a write", store + "pool.go", "if noReply {", "if false {",
 		"connections to the master end in mid-reply for 3 s"},
-	{"the ids of two posts are swapped", store + "writer.go", "batch[i].reply, batch[i].err", "batch[len(batch)-1-i].reply, batch[len(batch)-1-i].err",
+	{"the ids of two posts are swapped", store + "writer.go", "for _, one := range commands {\n\t\tone.reply", "for i := range commands { one := commands[len(commands)-1-i]; one.reply",
 		"the way to the slaves swallows everything for 5 s; 100 more visitors"},
 	{"an entry is appended in two parts", store + "book.go", `redis.Int64(s.write(ctx, "APPEND", key, raw))`,
 		`redis.Int64(s.write(ctx, "APPEND", key, raw[:1])); if err == nil { length, err = redis.Int64(s.write(ctx, "APPEND", key, raw[1:])) }`,
