@@ -9,9 +9,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
-# The variable registry is REGISTRY in lower case, because container registries refuse upper case.
+# The variable "registry" is REGISTRY in lower case, because container registries refuse upper case.
 registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
-# image adds the registry and the tag to an image's name, as in gb-frontend-api:v1 or registry.example.com/me/gb-frontend-api:v1.
+# # The function "image" adds the registry and the tag to an image's name, as in gb-frontend-api:v1 or
+# registry.example.com/me/gb-frontend-api:v1.
 image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
 START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
 	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
@@ -149,7 +150,7 @@ vulncheck: ## looks for known vulnerabilities in the API's modules; needs vuln.g
 
 servers: ; @mkdir -p .build && api/tools/install-programs.sh redis-server nginx
 chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
-.build/api-linked: # builds the API as its image does
+.build/api-linked: # builds the API with the settings of the API's image
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
 .build/cyclonedx-gomod: Makefile
 	go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
