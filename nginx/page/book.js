@@ -2,7 +2,7 @@
 
 export class Book {
   entries = []; // oldest first
-  before; // entries with ids below this are not loaded; null if no such entries exist, undefined before the first read
+  before; // entries with a smaller id are not loaded; null if no such entries exist, undefined before the first read
   isBehind = false; // whether the guestbook has newer entries than this range
   last = -1; // id of the newest entry that was read from the server; the response to the visitor's own POST does not count
 
@@ -19,20 +19,21 @@ export class Book {
     return Math.max(this.last, lastOf(this.entries));
   }
 
-  // add adds an entry from the event stream. This entry is newer than all entries that the page has read.
+  // add() adds an entry from the event stream. The event stream sends only entries that are newer than all entries that the page has
+  // read.
   add(entry) {
     const news = this.#merge([entry]);
     this.last = Math.max(this.last, entry.id);
     if (news.length > 0) this.changed(news);
   }
 
-  // confirm adds an entry that the visitor posted, even if other entries of the range are newer.
+  // confirm() adds an entry that the visitor posted, even if the range already has newer entries.
   confirm(entry) {
     this.#merge([entry]);
     this.changed([]);
   }
 
-  // take merges a page of the newest entries into the range. If the parameter "instead" is true, or if entries are missing between the
+  // take() merges a page of the newest entries into the range. If the parameter "instead" is true, or if entries are missing between the
   // range and the page, the page replaces the range.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
@@ -45,19 +46,19 @@ export class Book {
     this.changed(wasRead ? news : []);
   }
 
-  // prepend adds a page of the entries that come before this range.
+  // prepend() adds a page of the entries that come before this range.
   prepend({ entries, before }) {
     this.entries = [...entries, ...this.entries];
     this.before = before;
   }
 
-  // append adds a page of the entries that come after this range.
+  // append() adds a page of the entries that come after this range.
   append({ entries, after }) {
     this.entries = [...this.entries, ...entries];
     this.isBehind = after !== null || lastOf(this.entries) < this.last;
   }
 
-  // leap replaces this range by a page of entries from another part of the guestbook.
+  // leap() replaces this range by a page of entries from another part of the guestbook.
   leap(page) {
     this.entries = [];
     this.before = page.before;
@@ -76,14 +77,14 @@ export class Book {
     this.isBehind = true;
   }
 
-  // drop removes entries that are no longer in the guestbook.
+  // drop() removes the given entries, which are no longer in the guestbook, from the range.
   drop(gone) {
     this.entries = this.entries.filter((entry) => !gone.includes(entry));
     this.changed([]);
   }
 
-  // #merge inserts entries into the range, and returns the new entries. If the guestbook has newer entries than the range, #merge inserts
-  // nothing, because a gap could arise.
+  // #merge() inserts entries into the range, and returns the entries that are new. If the guestbook has newer entries than the range,
+  // #merge() inserts nothing, because entries could be missing in between.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -93,8 +94,9 @@ export class Book {
     return news;
   }
 
-  // #continues reports whether no entry is missing between the range and a page of entries, and entries that are in both have the same
-  // text. A page may lack the last entries of the range, if the server read the page from a Redis slave that lags behind.
+  // #continues() reports whether a page of entries continues the range: no entry is missing in between, and each entry that is in both
+  // has the same text in both. The page may lack the last entries of the range if the server read the page from a Redis slave that lags
+  // behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

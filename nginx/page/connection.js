@@ -1,18 +1,18 @@
-// Connection keeps a Book up to date with the server. A Connection is in one state at a time. Each state is a method,
-// which also decides on the next state.
+// Connection keeps a Book up to date with the server. A Connection is in one state at a time. Each state is a method, which also
+// chooses the next state.
 //
-//   #read     reads the newest entries from the server.
-//   #follow   receives new entries from the event stream.
-//   #poll     waits and then reads again, because no event stream is available.
-//   #retry    waits after a failure, and then reads again.
-//   #rest     waits longer than #poll and then reads again, because the page is hidden.
+//   #read()     reads the newest entries from the server.
+//   #follow()   receives new entries from the event stream.
+//   #poll()     waits and then reads again, because no event stream is available.
+//   #retry()    waits after a failure, and then reads again.
+//   #rest()     waits longer than #poll(), and then reads again, because the page is hidden.
 
 import { takeRoom } from "./room.js";
 import { Failure, retryDelay } from "./server.js";
 
 const POLL_INTERVAL_MS = 10_000;
 const HIDDEN_POLL_INTERVAL_MS = 30_000;
-const SILENT_STREAM_MS = 15_000; // a stream without an event for this time counts as dead; the server sends a heartbeat every 10 s
+const SILENT_STREAM_MS = 15_000; // after this time without an event, the stream counts as dead; the server sends a heartbeat every 10 s
 const CLOCK_INTERVAL_MS = 500; // how often the page checks whether the event stream is silent
 
 export class Connection {
@@ -24,8 +24,8 @@ export class Connection {
   #isSilent = false; // whether the last event stream delivered no event
   #isRewritten = false; // whether the guestbook was rewritten since the last read
 
-  // Connection reports changes by tell(state, failure). The state is "connecting", "live", "polling", "reconnecting" or "offline". The
-  // second argument is a Failure if a request has failed.
+  // Connection calls tell(state, failure) after each change. The parameter "state" is "connecting", "live", "polling", "reconnecting"
+  // or "offline". The parameter "failure" is a Failure if a request has failed.
   constructor(reader, server, tell = () => {}) {
     Object.assign(this, { reader, server, tell });
   }
@@ -41,8 +41,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter ends the present state and calls the method of the next state. The method of each state gets a function isPresent(), which
-  // reports whether the Connection is still in that state.
+  // #enter() ends the present state and calls the method of the next state. The first argument of this method is the function
+  // isPresent(), which reports whether the Connection is still in that state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -60,7 +60,7 @@ export class Connection {
       this.#isRewritten = false;
       this.#enter(this.isHidden ? this.#rest : page.old ? this.#poll : this.#follow);
     } catch (failure) {
-      const isShorter = failure.status === 400 && !this.#isRewritten; // whether the guestbook ends before the newest entry of the Book
+      const isShorter = failure.status === 400 && !this.#isRewritten; // whether the guestbook ends before the Book's newest entry
       this.#isRewritten ||= isShorter;
       if (isPresent()) this.#enter(isShorter ? this.#read : this.#retry, failure);
       if (!(failure instanceof Failure)) throw failure;
@@ -69,7 +69,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // takeRoom may wait forever for the browser's answer
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // takeRoom() may wait forever for the browser's answer
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);
@@ -77,7 +77,7 @@ export class Connection {
     try {
       stream = leaveRoom && this.server.follow(this.reader.book.last);
     } catch {
-      leaveRoom(); // the browser refuses event streams
+      leaveRoom(); // the browser has refused the event stream
     }
     if (!stream) return this.#enter(this.#poll);
     this.#close = () => {
@@ -107,13 +107,13 @@ export class Connection {
     stream.addEventListener("reset", () => {
       this.#isRewritten = true;
       this.#failures = 0;
-      this.#enter(this.#retry); // #retry waits for a random time, because all open pages get "reset" at the same moment
+      this.#enter(this.#retry); // #retry() waits for a random time, because all open pages get the event "reset" at the same moment
     });
     // The page does not use EventSource's own retry. EventSource would resume the stream even if the guestbook was rewritten, and
     // EventSource gives up after any status other than 200.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // the visitor still gets new entries, because each retry reads them
+      else if (this.#failures > 0) this.tell("polling"); // the visitor still gets new entries, because each retry reads the newest entries
       this.#isSilent = false;
       this.#enter(this.#retry);
     });

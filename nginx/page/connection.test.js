@@ -24,8 +24,8 @@ function connect(book, tell) {
   return new Connection(new Reader(book, server), server, tell);
 }
 
-// start connects a Book to a mock server, which responds with a page of one entry, or with 503 if isBroken is true. The array told
-// collects the states that Connection has reported.
+// start() connects a Book to a mock server, which responds with a page of one entry, or with 503 if isBroken is true. The
+// array "told" collects the states that Connection has reported.
 function start(isBroken) {
   window.EventSource = Stream;
   answerWith(() => (isBroken ? [503, {}] : [200, pageOf(null, 0)]));

@@ -8,11 +8,11 @@ const COPIED_MS = 2000; // how long the link shows "Copied"
 
 function entryElement(text) {
   const li = element("li", "");
-  li.append(Object.assign(element("p", "words", text), { dir: "auto", lang: "" })); // an empty lang means that the language is unknown
+  li.append(Object.assign(element("p", "words", text), { dir: "auto", lang: "" })); // an empty "lang" means that the language is unknown
   return li;
 }
 
-// showEntry renders an entry of the guestbook, and returns { li, text }. The "#" of the entry's link comes from style.css, so that a
+// showEntry() renders an entry of the guestbook, and returns { li, text }. The "#" of the entry's link comes from style.css, so that a
 // visitor who copies the list does not copy the "#".
 export function showEntry({ id, text }, isOwn) {
   const li = entryElement(text);
@@ -26,8 +26,8 @@ export function showEntry({ id, text }, isOwn) {
   return { li, text };
 }
 
-// setTabStop makes an entry's link reachable for the Tab key and for screen readers if isStop is true, and unreachable for both if isStop
-// is false.
+// setTabStop() makes an entry's link reachable for the Tab key and for screen readers if isStop is true, and unreachable for both if
+// isStop is false.
 export function setTabStop(li, isStop) {
   const link = li.querySelector(".link");
   link.tabIndex = isStop ? 0 : -1;
@@ -41,7 +41,7 @@ function copyLink(link) {
   setTimeout(() => delete link.dataset.said, COPIED_MS);
 }
 
-// copy selects a hidden text field and copies its text, because pages over plain http have no navigator.clipboard.
+// copy() copies the text of a hidden text field, because pages over plain http have no navigator.clipboard.
 function copy(text) {
   const field = element("textarea", "unseen", text);
   const focused = document.activeElement;
@@ -53,8 +53,8 @@ function copy(text) {
   return isCopied;
 }
 
-// showItem renders an unsent entry, which is an item of the Outbox. The parameter "shown" is the result of the last call of showItem for
-// the same item. The object act has one function for each button of the item: retry, edit and discard.
+// showItem() renders an unsent entry, which is an item of the Outbox. The parameter "shown" is the result of the last call of showItem()
+// for the same item. The object "act" has one function for each button of the item: "retry", "edit" and "discard".
 export function showItem(item, shown = { li: entryElement(item.text), text: item.text }, act) {
   const { li } = shown;
   const failed = isFailed(item);
@@ -78,7 +78,7 @@ export function showItem(item, shown = { li: entryElement(item.text), text: item
   return shown;
 }
 
-// fold adds a button "Show all" to each tall entry. style.css shortens tall entries, so that one entry does not fill the page.
+// fold() adds a button "Show all" to each tall entry. style.css shortens tall entries, so that one entry does not fill the page.
 export function fold(all) {
   const tall = all.map(({ li }) => li.querySelector(".words"))
     .filter((words) => !words.nextElementSibling?.matches(".more") && words.scrollHeight > words.clientHeight + 2);
@@ -96,7 +96,7 @@ export function fold(all) {
   }
 }
 
-// unfold opens a shortened entry if the browser has scrolled inside the entry, to a search result or to the text fragment of a link.
+// unfold() opens a shortened entry if the browser has scrolled inside the entry, to a search result or to the text fragment of a link.
 export function unfold(words) {
   const top = words.scrollTop;
   if (top === 0) return;
@@ -104,8 +104,8 @@ export function unfold(words) {
   window.scrollBy({ top, behavior: "instant" });
 }
 
-// walk moves the focus between entries by the arrow keys, because the Tab key stops only once in the whole list. While the entry with the
-// focus extends beyond the window, an arrow key scrolls the page instead of moving the focus.
+// walk() moves the focus between entries when the visitor presses an arrow key, because the Tab key stops only once in the whole list.
+// While the entry with the focus extends beyond the window, an arrow key scrolls the page instead of moving the focus.
 export function walk(event) {
   const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
   if (altKey || ctrlKey || metaKey || shiftKey) return;

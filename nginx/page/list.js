@@ -6,7 +6,7 @@ import { Place } from "./place.js";
 import { MOST_HELD_ENTRIES } from "./reader.js";
 import { Failure } from "./server.js";
 
-const DRAW_INTERVAL_MS = 200; // new entries wait for this time, and are then rendered together
+const DRAW_INTERVAL_MS = 200; // the list collects new entries for this time, and then renders them together
 const NEW_MS = 5000; // how long an entry is marked as new
 const AHEAD_PX = 400; // older entries load when the end of the list is this close to the window
 
@@ -17,15 +17,16 @@ export class List {
   #tabStop = null; // the li whose link the Tab key reaches
   #timer = 0; // the timer of the next rendering
   #isReading = false;
-  #failure = ""; // the error message if the last read failed; empty if it succeeded
+  #failure = ""; // the error message of the last read; empty if the last read succeeded
 
-  // ul, older, state and fresh are DOM elements. The object act has one function for each button of an unsent entry: retry, edit and
-  // discard.
+  // The parameters "ul", "older", "state" and "fresh" are DOM elements. The object "act" has one function for each button of an unsent
+  // entry: "retry", "edit" and "discard".
   constructor({ ul, older, state, fresh }, reader, outbox, own, act) {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // The page scrolls to the button "Older entries", because a screen reader can press the button while it is out of sight.
+      // The page scrolls to the button "Older entries", because a screen reader can press the button while the button is outside the
+      // window.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -45,8 +46,8 @@ export class List {
     });
   }
 
-  // add waits for DRAW_INTERVAL_MS and then renders all new entries of that time together. If the array of entries is empty, add renders at
-  // once.
+  // add() waits for DRAW_INTERVAL_MS and then renders all new entries of that time together. If the array of entries is empty, add()
+  // renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -54,7 +55,7 @@ export class List {
     else this.#timer ||= setTimeout(() => this.show(), DRAW_INTERVAL_MS);
   }
 
-  // show renders the Book and the Outbox, without moving the entries that the visitor is reading.
+  // show() renders the Book and the Outbox, without moving the entries that the visitor is reading.
   show() {
     this.#render();
     this.#look();
@@ -71,7 +72,7 @@ export class List {
     this.#summarize();
   }
 
-  // retry repeats a failed read.
+  // retry() repeats a failed read.
   retry() {
     this.#failure = "";
     this.show();
@@ -89,7 +90,7 @@ export class List {
     });
   }
 
-  // goTo scrolls to the entry with this id, and resolves to false if there is no such entry.
+  // goTo() scrolls to the entry with this id, and resolves to false if there is no such entry.
   async goTo(id) {
     this.ul.querySelector(".linked")?.classList.remove("linked");
     if (!await this.reader.find(id)) return false;
@@ -102,7 +103,7 @@ export class List {
     return true;
   }
 
-  // goToTop reads and renders the newest entries.
+  // goToTop() reads and renders the newest entries.
   async goToTop() {
     if (this.book.isBehind) await this.#read(() => this.reader.newest());
     if (this.book.isBehind) return; // the newest entries could not be read
@@ -110,13 +111,13 @@ export class List {
     this.show();
   }
 
-  // inSight returns the entries of the Book that are inside the window, oldest first.
+  // inSight() returns the entries of the Book that are inside the window, oldest first.
   inSight() {
     const ids = this.place.inSight().map(({ id }) => id);
     return this.book.entries.filter(({ id }) => ids.includes(`e${id}`));
   }
 
-  // #read calls read(), unless an earlier read is still running. If read() fails, the list shows the error message.
+  // #read() calls the function read(), unless an earlier read is still running. If read() fails, the list shows the error message.
   async #read(read) {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -132,11 +133,12 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // This line calls #look, because the browser sends no scroll event if Place scrolls back exactly as far as the visitor has scrolled.
+    // This line calls #look(), because the browser sends no scroll event if Place scrolls back exactly as far as the visitor has
+    // scrolled.
     requestAnimationFrame(() => this.#look());
   }
 
-  // #look reads entries that are about to scroll into the window.
+  // #look() reads older or newer entries when they are about to scroll into the window.
   #look() {
     const { book, place, older } = this;
     if (place.isAtTop && !book.isBehind && this.#unseen > 0) this.goToTop();

@@ -1,11 +1,11 @@
 // Outbox holds items: entries that the server has not confirmed yet. localStorage keeps each item under a name of its own, so
 // that an item survives a reload and other tabs see the item. An item has one of five states.
 //
-//   sending   The page is waiting for the response to a POST of the item.
-//   held      The item is certainly not in the guestbook, and the page retries the POST by itself.
-//   unsure    The item may be in the guestbook, and the page retries the POST by itself, with the same key.
-//   refused   The item is certainly not in the guestbook, and the visitor decides whether to retry.
-//   lost      The item may be in the guestbook, and the visitor decides whether to retry.
+//   In the state "sending", the page is waiting for the response to a POST of the item.
+//   In the state "held", the item is certainly not in the guestbook, and the page retries the POST by itself.
+//   In the state "unsure", the item may be in the guestbook, and the page retries the POST by itself, with the same key.
+//   In the state "refused", the item is certainly not in the guestbook, and the visitor decides whether to retry.
+//   In the state "lost", the item may be in the guestbook, and the visitor decides whether to retry.
 
 import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
@@ -20,8 +20,8 @@ export function isFailed({ state }) {
 export class Outbox {
   items = new Map(); // items by key, in the order in which the visitor signed
 
-  // own remembers the entries that were signed in this browser. Outbox calls changed() after each change of an item, and tell(message) with
-  // each message for the visitor.
+  // The object "own" remembers the entries that were signed in this browser. Outbox calls changed() after each change of an item. Outbox
+  // calls tell(message) with each message for the visitor.
   constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
     Object.assign(this, { book, server, own, prefix, changed, tell });
   }
@@ -44,12 +44,12 @@ export class Outbox {
     this.changed();
   }
 
-  // recheck removes items that another tab of this browser has sent or removed.
+  // recheck() removes items that another tab of this browser has sent or removed.
   recheck() {
     for (const item of this.items.values()) if (this.#isGone(item)) this.takeBack(item);
   }
 
-  // restore sends the items that were still in localStorage when an earlier page was closed.
+  // restore() sends the items that were still in localStorage when an earlier page was closed.
   restore() {
     const items = Object.entries(stored()).filter(([name]) => name.startsWith(this.prefix)).map(([name, value]) => {
       try {
@@ -67,18 +67,19 @@ export class Outbox {
     }
   }
 
-  // wake retries waiting items at once, because the server may be available again.
+  // wake() retries waiting items at once, because the server may be available again.
   wake() {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims reports whether an entry of the Book may be the same as an item that the page has sent but the server has not confirmed.
+  // claims() reports whether an entry of the Book may be a copy of an item that the page has sent but the server has not confirmed.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look retries an item if a new entry may be a copy of the item. The response to the retry shows whether the new entry is the item.
+  // look() retries the POST of an item if a new entry of the Book may be a copy of the item. The response to the retry shows whether the
+  // new entry is the item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -91,12 +92,12 @@ export class Outbox {
     return after !== null && entry.id > after && entry.text === text && !this.own.has(entry);
   }
 
-  // #isGone reports whether another tab has removed an item from localStorage.
+  // #isGone() reports whether another tab has removed an item from localStorage.
   #isGone({ key, isStored }) {
     return isStored && !(this.prefix + key in stored());
   }
 
-  // #send repeats the POST of an item until the outcome is known, or until no tries are left.
+  // #send() repeats the POST of an item until the outcome is known, or until no tries are left.
   async #send(item) {
     item.isSlow = false;
     const slow = setTimeout(() => {
@@ -106,7 +107,7 @@ export class Outbox {
     for (let tries = 1; !isFailed(item); tries++) {
       const wasSure = item.state === "held";
       const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
-      this.#put(item, "sending", item.reason); // stored before the POST, because the visitor may close the page
+      this.#put(item, "sending", item.reason); // the item is stored before the POST, because the visitor may close the page
       if (!this.items.has(item.key)) break;
       item.cancel = new AbortController();
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
@@ -143,7 +144,7 @@ export class Outbox {
     this.tell("Your entry is in the book.");
   }
 
-  // #put stores an item with a new state, unless another tab has removed the item.
+  // #put() stores an item with a new state, unless another tab has removed the item.
   #put(item, state, reason) {
     if (this.#isGone(item)) return this.takeBack(item);
     Object.assign(item, { state, reason });

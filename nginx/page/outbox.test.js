@@ -7,8 +7,7 @@ import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf returns an Outbox and its Book, the function run(), which signs a text, and the function item(), which returns the first unsent
-// item.
+// outboxOf() returns an Outbox, its Book, and two functions: run() signs a text, and item() returns the first unsent item.
 function outboxOf(prefix) {
   const states = [];
   const book = new Book();
@@ -19,8 +18,8 @@ function outboxOf(prefix) {
       if (state !== states[states.length - 1]) states.push(state);
     },
   });
-  // run signs a text and returns the item's states. The mock server answers each POST with the next element of the array posts, and with
-  // 201 after the last element.
+  // run() signs a text and returns all states that the item has had. The mock server answers each POST with the next element of the array
+  // "posts", and with 201 after the last element.
   const run = async (text, posts, read = [200, pageOf(null)]) => {
     states.length = 0;
     answerWith((_, { method }) => {
@@ -72,7 +71,7 @@ export default {
   async "what another page has taken back is not sent"() {
     const { outbox, run, item } = outboxOf("away ");
     await run("a", [403]);
-    localStorage.removeItem(`away ${item().key}`); // as another tab does; this page gets no event while in the back/forward cache
+    localStorage.removeItem(`away ${item().key}`); // as if another tab had removed the item; a page in the back/forward cache gets no event
     outbox.retry(item());
     await until(() => outbox.items.size === 0);
     equal("not kept again", kept("away "), 0);

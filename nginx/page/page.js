@@ -12,7 +12,7 @@ import { Server } from "./server.js";
 import { announce, showAnswerer, showConnection, showSignIn } from "./status.js";
 import { HERE } from "./storage.js";
 
-const CHECK_INTERVAL_MS = 30_000; // between two checks for entries that the operator has hidden
+const CHECK_INTERVAL_MS = 30_000; // the time between two checks for entries that the operator has hidden
 
 const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {
@@ -58,9 +58,9 @@ function showUnread(count) {
 }
 
 const notice = byId("notice");
-let opened = ""; // the URL fragment that openLink has handled last
+let opened = ""; // the URL fragment that openLink() has handled last
 
-// openLink scrolls to the entry that the URL's fragment names, once per fragment.
+// openLink() scrolls to the entry that the URL's fragment names, once per fragment.
 async function openLink() {
   const { hash } = location;
   if (!book.isRead || !/^#e\d+$/.test(hash) || opened === hash) return;
@@ -76,8 +76,8 @@ async function openLink() {
   }
 }
 
-// check removes from the list all entries in sight that the operator has hidden. A failed check is ignored, because the next check follows
-// soon.
+// check() removes from the list all entries in sight that the operator has hidden. A failed check is ignored, because the next check
+// follows soon.
 function check() {
   if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {});
 }
@@ -93,7 +93,7 @@ window.addEventListener("hashchange", () => {
   openLink();
 });
 
-// The browser's events "online" and "offline" may be wrong, so the page asks the server.
+// The browser's events "online" and "offline" may be wrong, so the page sends a request to find out.
 for (const change of ["online", "offline"]) {
   window.addEventListener(change, () => {
     reconnect();

@@ -2,8 +2,8 @@
 
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
-const AROUND_LINK_ENTRIES = 250; // entries to read before and after an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // most entries to read after the computer slept; if more are missing, the list shows only the newest
+const AROUND_LINK_ENTRIES = 250; // how many entries to read before, and after, an entry that a link leads to
+const MOST_MISSED_ENTRIES = 5000; // if the computer slept while more entries than this arrived, the list shows only the newest
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
@@ -11,8 +11,8 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news reads the newest entries, and all entries between these and the last entry of the Book. If isRewritten is true, the newest entries
-  // replace all entries of the Book.
+  // news() reads the newest entries, and all entries between the Book's last entry and the newest entries. If isRewritten is true, the
+  // newest entries replace all entries of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     let page = await server.read({ seen: isRewritten ? -1 : book.newest });
@@ -38,8 +38,8 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // If the server reads from a Redis slave that lacks the newest entries, newer fails, so that the list does not read again at once, over
-    // and over.
+    // If the server reads from a Redis slave that lacks the newest entries, newer() fails, so that the list does not repeat the read again
+    // and again.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
@@ -47,7 +47,7 @@ export class Reader {
     this.book.take(await this.server.read(), true);
   }
 
-  // find reads the entries around an entry into the Book, and resolves to false if the entry does not exist.
+  // find() reads the entries around an entry into the Book, and resolves to false if the entry does not exist.
   async find(id) {
     const { book, server } = this;
     if (book.entries.some((entry) => entry.id === id)) return true;
@@ -65,7 +65,7 @@ export class Reader {
     return true;
   }
 
-  // check reads the shown entries again, and removes the entries from the Book that the operator has hidden since the last read.
+  // check() reads the shown entries again, and removes the entries from the Book that the operator has hidden since the last read.
   async check(shown) {
     const { book } = this;
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;

@@ -3,8 +3,8 @@
 
 const MOST_STREAMS = 4;
 
-// takeRoom takes one of four locks, and resolves to a function that releases the lock, or to null if no lock is free. If Web Locks
-// are unavailable, as over plain http or without cookies, every visible page has an event stream.
+// takeRoom() takes one of four locks, and resolves to a function that releases the lock, or to null if no lock is free. If Web
+// Locks are unavailable, as over plain http or without cookies, every visible page has an event stream.
 export async function takeRoom() {
   try {
     for (let n = 0; n < MOST_STREAMS; n++) {
@@ -17,7 +17,7 @@ export async function takeRoom() {
   }
 }
 
-// tryLock resolves to a function that releases the lock, or to null if another tab holds the lock.
+// tryLock() resolves to a function that releases the lock, or to null if another tab holds the lock.
 function tryLock(name) {
   return new Promise((resolve, reject) => {
     navigator.locks.request(name, { ifAvailable: true }, (lock) => (

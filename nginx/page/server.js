@@ -10,22 +10,22 @@ const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last delay
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const USUAL_TRIES = 7;
 const REFUSED_TRIES = 3; // tries for a text that a firewall or a proxy refuses
-const UPDATE_TRIES = 15; // tries for a POST that gets answers of the PHP guestbook, although reads get answers of new pods
+const UPDATE_TRIES = 15; // tries for a POST during an update from the PHP guestbook, when some requests still reach the PHP guestbook
 
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
   wait = 0; // least time before the next try, in milliseconds
-  tries = USUAL_TRIES; // how often the page tries the request in all.
-  // The object details sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is true,
-  // the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away" is
-  // true, the visitor has to sign in. The field "status" is the HTTP status of the response.
+  tries = USUAL_TRIES; // how often the page tries the request in all
+  // The object "details" sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is
+  // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
+  // is true, the visitor has to sign in. The field "status" is the HTTP status of the response.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
   }
 }
 
-// retryDelay returns a random delay, so that not all open pages retry at the same moment.
+// retryDelay() returns a random delay, so that not all open pages retry at the same moment.
 export function retryDelay(failures, failure) {
   const delay = RETRY_DELAYS_MS[Math.min(failures, RETRY_DELAYS_MS.length - 1)] * (0.75 + Math.random() / 2);
   return Math.max(delay, failure?.wait ?? 0);
@@ -49,11 +49,11 @@ export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
   signedOut = () => {}; // called after each read, with true if the visitor has to sign in, otherwise with false
 
-  // read resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
-  // "before" is the parameter for the next older page, and its field "after" is the parameter for the next newer page. The field "before"
-  // is null if there is no older page, and the field "after" is null if there is no newer page. With the parameter "seen", an id, the
-  // server does not answer from a Redis slave that lacks the entry with this id. If the whole guestbook ends before the id in "seen", read
-  // fails with status 400.
+  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
+  // "before" is the parameter "before" for the next older page, and the result's field "after" is the parameter "after" for the next newer
+  // page. The field "before" is null if there is no older page, and the field "after" is null if there is no newer page. The parameter
+  // "seen" is the id of an entry. The server does not answer from a Redis slave that lacks this entry. If the whole guestbook ends before
+  // this id, read() fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -65,15 +65,15 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // pods of older versions ignore the parameter "after"
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // an older version's pod ignores the parameter "after"
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
     return { entries, before: all.length > limit ? entries[0].id : null, after: null, old: true };
   }
 
-  // post adds an entry, and resolves to the stored entry. The server remembers the key of a POST, so that a retry with the same key adds no
-  // second entry.
+  // post() adds an entry, and resolves to the stored entry. The server remembers the key of a POST, so that a retry with the same key adds
+  // no second entry.
   async post({ key, text }, cancel) {
     const init = { method: "POST", body: new URLSearchParams({ text }), headers: { "Idempotency-Key": key } };
     const reply = await this.#ask("guestbook/entries", init, cancel);
@@ -92,12 +92,12 @@ export class Server {
     throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow opens the event stream of the entries after an id. With the id -1, the stream starts at the first entry.
+  // follow() opens the event stream of the entries after an id. With the id -1, the stream starts at the first entry.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask sends a request, and resolves to the status and the JSON object of the response. If the response has no JSON, the field "answer"
+  // #ask() sends a request, and resolves to the status and the JSON object of the response. If the response has no JSON, the field "answer"
   // is null.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
@@ -117,8 +117,8 @@ export class Server {
     const { status, headers } = response;
     const html = /html/.test(headers.get("Content-Type"));
     const redirect = response.type === "opaqueredirect";
-    // A redirect or an HTML page comes from a sign-in proxy, because the guestbook sends JSON. Only for an unknown path, a pod of the PHP
-    // guestbook sends an error in HTML.
+    // A redirect or an HTML page comes from a sign-in proxy, because the guestbook sends JSON. A pod of the PHP guestbook sends an error in
+    // HTML only if the path is unknown.
     const away = redirect || status === 401 || status === 511 || (html && (status < 300 || status === 403));
     const foreign = html && status >= 400 && status < 500 && !STATUS_TEXT[status] && status !== 408;
     if (!init.method) this.signedOut(away);
@@ -148,14 +148,14 @@ function failureOf({ status, answer, wait }) {
   return new Failure(message, { passing, certain: status === 507 || (status >= 400 && status < 500), status, wait });
 }
 
-// isOldPods reports whether the response may come from a pod of the PHP guestbook, which does not know the path /guestbook/entries.
+// isOldPods() reports whether the response may come from a pod of the PHP guestbook, which does not know the path /guestbook/entries.
 function isOldPods({ status, answer, away }) {
   return !away && (status === 404 || status === 405 || (status < 300 && answer === null));
 }
 
-// entriesOf splits a whole guestbook, which is one string, into entries, oldest first. Each entry is a comma and a text, and the
-// entry's id is the byte offset of the comma. entriesOf skips blank entries, because the operator hides an entry by overwriting
-// its text with blanks.
+// entriesOf() splits a whole guestbook, which is one string, into entries, oldest first. Each entry is a comma and a text, and the entry's
+// id is the byte offset of the comma. entriesOf() skips blank entries, because the operator hides an entry by overwriting its text with
+// blanks.
 export function entriesOf(book) {
   const entries = [];
   let id = 0;

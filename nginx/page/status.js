@@ -12,11 +12,11 @@ const STATES = {
 };
 const TROUBLE_MS = 4000; // how long the page hides a lost connection, because most connections are back by then
 const ANNOUNCEMENT_INTERVAL_MS = 5000;
-const SPOKEN_LETTERS = 80; // how much of an entry a screen reader reads aloud
+const SPOKEN_LETTERS = 80; // how many letters of an entry a screen reader reads aloud
 
 let stateTimer = 0;
 
-// showConnection changes the colour of the connection's dot at once. If the connection is lost, showConnection changes the words
+// showConnection() changes the colour of the connection's dot at once. If the connection is lost, showConnection() changes the words
 // beside the dot only after TROUBLE_MS.
 export function showConnection(state) {
   const status = byId("connection");
@@ -38,7 +38,8 @@ export function showSignIn(isNeeded) {
 
 const answers = new Map(); // maps each value of X-Answered-By to the number of such responses
 
-// showAnswerer shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and rollouts.
+// showAnswerer() shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and
+// rollouts.
 export function showAnswerer(header) {
   if (!header) return;
   answers.set(header, (answers.get(header) ?? 0) + 1);
@@ -50,12 +51,12 @@ export function showAnswerer(header) {
     element("li", "", `${who.replace(" ", ", version ")}: ${count}`)));
 }
 
-const messages = new Set(); // messages that are not announced yet
-let heard = []; // new entries that are not announced yet
+const messages = new Set(); // messages that screen readers have not announced yet
+let heard = []; // new entries that screen readers have not announced yet
 let announcementTimer = 0;
 
-// announce makes screen readers read a message and the number of new entries. Screen readers get one announcement
-// per ANNOUNCEMENT_INTERVAL_MS, with all messages since the last announcement.
+// announce() makes screen readers read a message and the number of new entries. Screen readers get at most one announcement per
+// ANNOUNCEMENT_INTERVAL_MS, with all messages since the last announcement.
 export function announce(message, entries = []) {
   if (message) messages.add(message);
   heard.push(...entries);

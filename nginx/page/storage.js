@@ -1,6 +1,6 @@
 // This module stores values in the browser. If the browser refuses to store a value, the page still works, but a reload loses the value.
 
-// addressOf returns the URL of a path relative to the page, so that the page works below any path prefix. addressOf leaves out a
+// addressOf() returns the URL of a path relative to the page, so that the page works below any path prefix. addressOf() leaves out a
 // user name and a password in the page's URL, because fetch refuses URLs with credentials.
 export function addressOf(path) {
   return new URL(path, location.origin + location.pathname);
@@ -9,7 +9,7 @@ export function addressOf(path) {
 // HERE is the URL path of the page's folder. Names of stored values contain HERE, because one host may have several guestbooks.
 export const HERE = addressOf(".").pathname;
 
-// store saves a value under a name, or removes the name if the value is "". store reports whether the browser allowed the change.
+// store() saves a value under a name, or removes the name if the value is "". store() reports whether the browser allowed the change.
 export function store(name, value, storage = "localStorage") {
   try {
     if (value === "") window[storage].removeItem(name);
@@ -20,7 +20,7 @@ export function store(name, value, storage = "localStorage") {
   }
 }
 
-// stored returns an object with all names and values of localStorage or sessionStorage.
+// stored() returns an object with all names and values of localStorage or sessionStorage.
 export function stored(storage = "localStorage") {
   try {
     return { ...window[storage] };
@@ -29,8 +29,8 @@ export function stored(storage = "localStorage") {
   }
 }
 
-// newKey returns a random Idempotency-Key for an entry. newKey does not use crypto.randomUUID, because pages over plain http do not have
-// that function.
+// newKey() returns a random Idempotency-Key for an entry. newKey() does not use crypto.randomUUID, because pages over plain http do not
+// have that function.
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }

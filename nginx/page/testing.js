@@ -9,7 +9,7 @@ export async function until(condition) {
   while (!condition()) await new Promise((next) => setTimeout(next, 5));
 }
 
-// pageOf returns a page of entries with the given ids, in the form that Server.read resolves to.
+// pageOf() returns a page of entries with the given ids, in the form that Server.read() resolves to.
 export function pageOf(before, ...ids) {
   return { before, after: null, old: false, entries: ids.map((id) => ({ id, text: `entry ${id}` })) };
 }
@@ -18,8 +18,8 @@ export function idsOf({ entries }) {
   return entries.map(({ id }) => id);
 }
 
-// answerWith replaces fetch by a mock server. The mock server calls answer(url, init) for the status, the body and the headers of each
-// response.
+// answerWith() replaces the browser's function fetch() by a mock server. For each request, the mock server calls answer(url, init), which
+// returns the status, the body and the headers of the response.
 export function answerWith(answer) {
   window.fetch = async (address, init) => {
     const [status, body, headers] = await answer(new URL(address), init);

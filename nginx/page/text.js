@@ -6,28 +6,28 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank reports whether a text has only invisible characters: white space, controls, ignorable code points, the Braille pattern without
-// dots, and U+FFF9 to U+FFFC, which browsers do not draw. The server has the same list of invisible characters, from Unicode 17.
+// isBlank() reports whether a text has only invisible characters: white space, controls, ignorable code points, the Braille pattern
+// without dots, and U+FFF9 to U+FFFC, which browsers do not draw. The server has the same list of invisible characters, from Unicode 17.
 export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
-// beginning returns the first letters of a text and cuts no letter in two. An emoji counts as one letter, although it may have a dozen
+// beginning() returns the first letters of a text and cuts no letter in two. An emoji counts as one letter, although it may have a dozen
 // UTF-16 code units.
 export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.
   const all = Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
-  const whole = head === text ? all.length : all.length - 1; // head may end inside a letter
+  const whole = head === text ? all.length : all.length - 1; // the text in "head" may end inside a letter
   return head === text && whole <= letters ? text : `${all.slice(0, Math.min(letters, whole)).join("")}…`;
 }
 
-// withName adds a name to a text, on a line of its own, because an entry has no field for a name.
+// withName() adds a name to a text, on a line of its own, because an entry has no field for a name.
 export function withName(text, name) {
   return isBlank(name) ? text : `${text}\n— ${name.trim()}`;
 }
 
-// withoutName removes the name that withName has added to a text.
+// withoutName() removes the name that withName() has added to a text.
 export function withoutName(text, name) {
   const line = withName("", name);
   return line !== "" && text.endsWith(line) ? text.slice(0, -line.length) : text;
