@@ -30,17 +30,17 @@ help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-15s %s\n", $$1, $$2} /^## / {print "\n" substr($$0, 4)}' Makefile
 
 ## For a start:
-run: servers page ## runs the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT, SLAVE_PORT
+run: servers page ## runs the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT and SLAVE_PORT set the ports
 	@$(START) -dir .data
 run-ha: servers haproxy page ## runs the guestbook with three Redis servers, any of which may die: docs/high-availability.md
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
-quick: servers ## runs vet, and in 20 s the tests that need no browser and no fault
+quick: servers ## runs go vet, and in 20 s the tests that need no browser and no injected fault
 	go vet ./api/...
 	@# The skipped test waits ten seconds for a heartbeat.
 	go test -skip=TestASilentStreamHasAHeartbeat ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/kit/...
-test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## runs vet, unit tests, the contract suite and the page in a browser, against real Redis and nginx
+test: servers prometheus prometheus-redis-exporter chromium firefox-esr page $(AXE) $(KUSTOMIZE) .build/crane .build/cyclonedx-gomod ## runs go vet, the unit tests, the contract suite and the page's tests in a browser, with real Redis and nginx
 	@command -v ssh-keygen >/dev/null || api/tools/install-programs.sh openssh-client
 	go vet ./...
 	@# .build/coverage gets the coverage of the API's processes, and .build/commands the commands that Redis receives.
@@ -61,13 +61,13 @@ push: images ## builds the images and pushes them to a registry: REGISTRY=regist
 	$(if $(REGISTRY),,$(error REGISTRY is not set: make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
 	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
-manifests: $(KUSTOMIZE) ## writes all-in-one/, k8s/ha/ and others with these images to .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
+manifests: $(KUSTOMIZE) ## writes the manifests with the images of a registry to .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
 e2e-short: ## runs the tests of make e2e that take a minute or two each
 	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestRolling|TestScaling|TestLosing|TestSlave|TestWrong|TestEviction|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
 cluster: ## creates a cluster of kind for make e2e
 	kind create cluster --wait 3m
-e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; set LOAD="minikube image load" if it is not kind
+e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; set LOAD="minikube image load" unless the cluster is of kind
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
@@ -91,7 +91,7 @@ release-attach: ## makes a release on GitHub with the files of dist/
 	gh release create '$(VERSION)' --verify-tag --title '$(VERSION)' --notes-file CHANGELOG.md '$(DIST)'/*
 
 ## More tests:
-test-long: servers chromium ## tests many visitors or entries, proxies that hold streams back, and the contract on an emulated arm64; SKIP=ARM64
+test-long: servers chromium ## tests many visitors or entries, proxies that hold streams back, and the contract on an emulated ARM64 processor; SKIP=ARM64 leaves ARM64 out
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(AnNginxInFront|StreamsThat|ASlowVisitor|TenThousand|HiddenEntries|AMillion)' ./api/test/browser ./api/internal/admin
 	go test -tags=long -p=1 -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') -run='Test(Mutations|ALaggingSlave|HeadersThatDo|BodiesThatDo|ViewersThat|ContractOnARM64)' ./api/test/conformance ./api/test/contract
@@ -101,16 +101,16 @@ faults: servers prometheus prometheus-redis-exporter haproxy ## injects one faul
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
 mutants: servers prometheus prometheus-redis-exporter haproxy ## runs the API with one mistake at a time, and fails unless the checks of make faults find it
 	FAULT_SCALE=0.6 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
-soak: servers ## runs a steady load, and prints how much grows; SOAK=10m is how long
+soak: servers ## runs a steady load, and prints the growth of memory and files; SOAK=10m sets the duration
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults
-conformance: ## tests which rules any guestbook keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
+conformance: ## tests any guestbook, and prints which rules it keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
 	@CGO_ENABLED=0 go build -trimpath -o .build/ ./api/test/conformance && .build/conformance -url $(or $(URL),http://127.0.0.1:$(PORT)) $(ARGS)
-fuzz: ## runs each fuzzer; FUZZTIME=60s is how long
+fuzz: ## runs each fuzz test; FUZZTIME=60s sets the duration
 	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString internal/admin/ExportAndImport,\
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
 ## Measurements:
-bench: servers wrk chromium ## measures requests/s beside a plain handler and beside a constant; BENCH="-only get -base ANOTHER-API"
+bench: servers wrk chromium ## compares the guestbook's requests/s with a plain handler's and a constant handler's; BENCH="-only get -base ANOTHER-API"
 	go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/bench ./api/tools/bench/floor
 	taskset -c 0 .build/bench $(BENCH)
 	go test -run=NONE -bench=LengthOfBook -benchtime=300x ./api/internal/store
@@ -124,7 +124,7 @@ profile: servers ## writes CPU and allocation profiles of handler and store unde
 	go tool pprof -top -sample_index=alloc_objects .build/mem.prof | head -25
 
 ## Upkeep:
-lint: lint-manifests ## checks formatting, Go (building the linter takes longer than the tests), the manifests, and that the page is up to date
+lint: lint-manifests ## checks formatting, Go, the manifests, and that the page is up to date; building the Go linter takes minutes
 	@unformatted=$$(gofmt -l api); [ -z "$$unformatted" ] || { echo "gofmt -w these: $$unformatted"; exit 1; }
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	.build/golangci-lint run
@@ -136,7 +136,7 @@ lint-manifests: $(KUSTOMIZE) ## checks shell scripts, the manifests' rights, sch
 	@api/tools/lint-manifests.sh
 all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
 	@api/tools/all-in-one.sh .
-licences: .build/go-licenses ## lists the API's modules and their licences; fails on an unknown or copyleft one
+licences: .build/go-licenses ## lists the API's modules and their licences; fails if a licence is unknown or copyleft
 	@# Without GOROOT, go-licenses takes the standard library for modules without a licence. The log of go-licenses is long.
 	@export GOROOT="$$(go env GOROOT)"; .build/go-licenses report ./api --ignore guestbook 2>.build/licences.log && \
 		.build/go-licenses check ./api --ignore guestbook --disallowed_types forbidden,restricted,reciprocal,unknown 2>.build/licences.log || \

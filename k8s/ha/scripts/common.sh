@@ -36,8 +36,8 @@ named() { ask; most "$1"; }
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
 # The function "own" prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
-# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. From Redis, unlike
-# from Valkey, Valkey can only replicate up to version 7.2.
+# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. A Valkey server can
+# replicate from a Redis server only if the Redis server has version 7.2 or earlier.
 copies() {
   writer=$(version "$2")
   newest=$1
@@ -65,7 +65,7 @@ enter() {
 }
 # "settings DOWN_AFTER" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time without
 # a reply after which a sentinel considers the master down.
-# failover-timeout: a sentinel retries a failed failover after twice failover-timeout.
+# failover-timeout: a sentinel retries a failed failover after twice this time.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"

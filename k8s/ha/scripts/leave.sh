@@ -1,18 +1,18 @@
-# Kubernetes runs this script before it stops the pod. If this pod's Redis is the master, the script makes a slave that has all
-# writes the new master.
+# Kubernetes runs this script before it stops the pod. If this pod's Redis is the master, the script promotes a slave that has all
+# writes.
 . "${0%/*}/common.sh"
 # The script reads the password from the setting masterauth, because take-password.sh may have changed the password since the
 # container started.
 REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 [ "$(redis "$LOCAL" role | head -n 1)" = master ] && [ "$(named 2)" = "$ME" ] || exit 0
-# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. WAIT only waits for writes of
-# its own connection, so await_copies first sends a PUBLISH, which the slaves receive after all earlier writes.
+# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only for
+# writes of its own connection, so "await_copies" first sends a PUBLISH, which the slaves receive after all earlier writes.
 await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
 }
-# The first call of await_copies waits up to five seconds, because a slave that is loading the messages acknowledges nothing for
-# about a second. During the first call of await_copies, this master still accepts writes.
+# The first call of "await_copies" waits up to five seconds, because a slave that is loading the messages acknowledges nothing for
+# about a second. During the first call of "await_copies", this master still accepts writes.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
 # accepts it. CLIENT PAUSE would delay writes instead of refusing them. If a sentinel closed the connection of a delayed write,
@@ -38,9 +38,9 @@ for _ in $(seq 50); do
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
     # append-only file rewrite.
     *aof_rewrite_in_progress:0*master_link_status:up*)
-      # The next master needs one good slave to accept writes. If the next master has two good slaves, it still accepts writes
-      # after this Redis has stopped. Two sentinels must also name the next master, so that this Redis becomes a slave of the next
-      # master when it starts again.
+      # The next master accepts writes only while at least one slave is in sync. If two slaves are in sync, the next master still
+      # accepts writes after this Redis, which is one of the two, has stopped. The script also waits until two sentinels name the
+      # next master, so that this Redis becomes a slave of the next master when this Redis starts again.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

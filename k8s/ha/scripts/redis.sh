@@ -3,8 +3,8 @@
 trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
-# records that this disk holds a copy of the messages. Without the file "copied", this Redis never becomes the master, because the
-# other two Redis servers would copy its empty data and lose their messages.
+# records that this disk holds a copy of the messages. Without the file "copied", this Redis does not start as the master, because
+# the other two Redis servers would copy this Redis's empty data and lose their messages.
 said=
 until
   ask

@@ -4,8 +4,9 @@ enter
 # The sentinel stores the servers and the other sentinels that it knows in the file sentinel.conf. This script keeps the lines
 # about servers and sentinels, and replaces all other lines of sentinel.conf.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
-# The script derives myid from the pod's name, so that a sentinel that has lost its disk does not count as an additional sentinel
-# in the majority. down-after-milliseconds is 15 s at first, because the master may start later than the sentinels.
+# The script derives the sentinel's ID, myid, from the pod's name. A sentinel that has lost its disk keeps its ID, so the other
+# sentinels do not count that sentinel twice. down-after-milliseconds is 15 s at first, because the master may start later than
+# the sentinels.
 after=15000
 umask 077
 cat >sentinel.new <<CONF
