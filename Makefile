@@ -32,7 +32,7 @@ help: ## prints this list
 ## For a start:
 run: servers page ## runs the guestbook on this machine; VERBOSE=1 shows its logs; PORT, API_PORT, MASTER_PORT and SLAVE_PORT set the ports
 	@$(START) -dir .data
-run-ha: servers haproxy page ## runs the guestbook with three Redis servers, any of which may die: docs/high-availability.md
+run-ha: servers haproxy page ## runs the guestbook with three Redis servers, of which any one may fail: docs/high-availability.md
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
@@ -63,11 +63,11 @@ push: images ## builds the images and pushes them to a registry: REGISTRY=regist
 	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
 manifests: $(KUSTOMIZE) ## writes the manifests with the images of a registry to .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
-e2e-short: ## runs the tests of make e2e that take a minute or two each
+e2e-short: ## runs the tests of "make e2e" that take a minute or two each
 	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestRolling|TestScaling|TestLosing|TestSlave|TestWrong|TestEviction|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
-cluster: ## creates a cluster of kind for make e2e
+cluster: ## creates a kind cluster for "make e2e"
 	kind create cluster --wait 3m
-e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; set LOAD="minikube image load" unless the cluster is of kind
+e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; set LOAD="minikube image load" unless it is a kind cluster
 	docker build -f api/test/e2e/Dockerfile --target load -t gb-load:v1 .
 	docker build -f api/test/e2e/Dockerfile --target phpstandin -t gb-php-standin:v1 .
 	docker build -f api/Dockerfile --build-arg VERSION=v2 -t gb-frontend-api:v2 .
@@ -99,7 +99,7 @@ test-versions: servers ## runs the contract suite and the store's tests with the
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## injects one fault after the other under load, and prints a table; FAULT_SCALE=0.3 shortens the faults
 	go test -tags=faults -count=1 -timeout=30m -v -run=TestFaults $(if $(SKIP),-skip '$(SKIP)') ./api/test/faults; status=$$?; cat .build/faults.md; exit $$status
-mutants: servers prometheus prometheus-redis-exporter haproxy ## runs the API with one mistake at a time, and fails unless the checks of make faults find it
+mutants: servers prometheus prometheus-redis-exporter haproxy ## runs the API with one mistake at a time, and fails unless the checks of "make faults" find the mistake
 	FAULT_SCALE=0.6 go test -tags=faults -count=1 -timeout=30m -v -run=TestMutants ./api/test/faults
 soak: servers ## runs a steady load, and prints the growth of memory and files; SOAK=10m sets the duration
 	SOAK=$(or $(SOAK),10m) go test -tags=faults -count=1 -timeout=0 -v -run=TestSoak ./api/test/faults

@@ -2,12 +2,12 @@
 # This script copies the messages of an existing Redis master to the disk of this slave. After the move, the redis-master of k8s/
 # starts with the copied messages. docs/migrate.md describes each step of the migration.
 #
-#   move.sh check    waits until this slave has a complete copy, and changes nothing on the master.
-#   move.sh freeze   waits for a complete copy, makes the master refuse writes, and ends the replication once this slave has all
-#                    writes.
-#   move.sh thaw     makes the master accept writes again, and restarts this slave's replication.
+#   "move.sh check"    waits until this slave has a complete copy, and changes nothing on the master.
+#   "move.sh freeze"   waits for a complete copy, makes the master refuse writes, and ends the replication once this slave has all
+#                      writes.
+#   "move.sh thaw"     makes the master accept writes again, and restarts this slave's replication.
 #
-#   GET_HOSTS_FROM   has the same meaning as in run.sh.
+#   GET_HOSTS_FROM     has the same meaning as in run.sh.
 #
 # move.sh works with masters of Redis 2.8 and later. If move.sh fails, it prints the reason, and the master still accepts writes.
 set -eu

@@ -27,8 +27,8 @@ export class Outbox {
   }
 
   sign(text) {
-    // The item's field "after" is the id of the newest entry that the page knows. Only an entry with a greater id can be a copy of the
-    // item. If the page has not read any entries yet, the field "after" is null, and no entry counts as a copy.
+    // The item's field "after" is the id of the newest entry that the page knows. Only an entry whose id is greater than "after" can be a
+    // copy of the item. If the page has not read any entries yet, the field "after" is null, and no entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }

@@ -15,7 +15,7 @@ const UPDATE_TRIES = 15; // tries for a POST during an update from the PHP guest
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
   wait = 0; // least time before the next try, in milliseconds
-  tries = USUAL_TRIES; // how often the page tries the request in all
+  tries = USUAL_TRIES; // how often the page tries the request in all.
   // The object "details" sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is
   // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
   // is true, the visitor has to sign in. The field "status" is the HTTP status of the response.
@@ -46,8 +46,8 @@ const UPDATING = "The guestbook is being updated.";
 const SIGN_IN = "You are not signed in any more.";
 
 export class Server {
-  answered = () => {}; // called with the X-Answered-By header of each response
-  signedOut = () => {}; // called after each read, with true if the visitor has to sign in, otherwise with false
+  answered = () => {}; // Server calls answered() with the X-Answered-By header of each response
+  signedOut = () => {}; // Server calls signedOut() after each read, with true if the visitor has to sign in, otherwise with false
 
   // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
   // "before" is the parameter "before" for the next older page, and the result's field "after" is the parameter "after" for the next newer
