@@ -94,9 +94,8 @@ export class Book {
     return news;
   }
 
-  // #continues() reports whether a page of entries continues the range: no entry is missing in between, and each entry that is in both
-  // has the same text in both. The page may lack the last entries of the range if the server read the page from a Redis slave that lags
-  // behind.
+  // #continues() reports whether no entry is missing between the range and a page of entries, and whether the entries that are in both
+  // have the same text. The page may lack the last entries of the range if the server read the page from a Redis slave that lags behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));
