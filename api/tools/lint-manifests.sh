@@ -60,8 +60,8 @@ set -- "$@" --ignore-test container-security-context-user-group-id
 set -- "$@" --ignore-test container-image-pull-policy
 # topologySpreadConstraints spread the pods over the nodes, but still allow all pods on a single node.
 set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
-# The Deployment frontend sets replicas although it has an autoscaler, because "kubectl replace" would otherwise scale the Deployment down
-# to one pod.
+# The Deployment "frontend" sets "replicas" although an autoscaler scales this Deployment, because "kubectl replace" would otherwise scale
+# the Deployment down to one pod.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
 # The NetworkPolicies do not restrict egress, because a restriction would need the address of the cluster's DNS.
 set -- "$@" --ignore-test pod-networkpolicy

@@ -43,7 +43,7 @@ func follow(t *testing.T, base, query, lastEventID string) *stream {
 	return f
 }
 
-// expect reads the next event and compares its lines with want.
+// expect reads the next event and compares the event's lines with "want".
 func (f *stream) expect(want ...string) {
 	f.t.Helper()
 	var got []string
@@ -64,7 +64,7 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-// entry expects that the next event is an entry. The parameter text is a JSON string without its quotes.
+// entry expects that the next event is an entry. The parameter "text" is a JSON string without the quotes.
 func (f *stream) entry(id int, text string) {
 	f.t.Helper()
 	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))
@@ -121,7 +121,7 @@ func TestEvents(t *testing.T) {
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
-	// A moderator replaces another entry than the last one, and then the whole guestbook.
+	// A moderator replaces an entry other than the last one, and then the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
 	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")
@@ -131,7 +131,7 @@ func TestEvents(t *testing.T) {
 	follow(t, base, "", "77").reset(0)
 
 	s.Drain()
-	live.expect() // without arguments, expect waits for the end of the event stream
+	live.expect() // without arguments, "expect" waits for the end of the event stream
 	check(t, s, exchange{request: "GET /guestbook/events", status: 503}, exchange{request: "GET /readyz", status: 503, want: `"draining":true`},
 		exchange{request: "GET /healthz", status: 200})
 }

@@ -26,9 +26,9 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams. nginx holds two connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end of its topic. A viewer's position can be
-	// beyond the topic's end because another slave has more entries than the slave that the topic polls. If the viewer's position is still
-	// beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls for which a viewer waits if the viewer's position is beyond the end of the topic. Such a position can
+	// come from a slave with more entries than the slave that the topic polls. If the viewer's position is still beyond the topic's end
+	// after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
 	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that it has received.
@@ -66,7 +66,7 @@ type topic struct {
 	key     string
 	stopped atomic.Bool // true once the last viewer has left
 	viewers map[net.Conn]struct{}
-	last    atomic.Pointer[step] // the last change of the guestbook that poll has found
+	last    atomic.Pointer[step] // the last change of the guestbook that the method "poll" has found
 }
 
 // step is a change of a guestbook between two polls. A viewer at the position "from" gets the text of the step, and is then at the position
@@ -87,8 +87,8 @@ func newHub(o Options) *hub {
 }
 
 // subscribe makes the connection of w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook has no viewers yet,
-// subscribe adds a topic. The parameter end is the end of the guestbook, at which a new topic begins to poll. A caller of subscribe must
-// call unsubscribe later, unless subscribe returns an error.
+// subscribe adds a topic. The parameter "end" is the end of the guestbook, from which a new topic polls. A caller of "subscribe" must call
+// "unsubscribe" later, unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,7 +127,7 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	}
 }
 
-// drain closes all event streams, and makes subscribe refuse new viewers.
+// drain closes all event streams, and makes the method "subscribe" refuse new viewers.
 func (h *hub) drain() {
 	h.drained.Store(true)
 	h.mu.Lock()
@@ -147,8 +147,8 @@ func (t *topic) run() {
 }
 
 // poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. The larger the result of poll is, the later run polls again, so that the events of all topics stay within
-// maxBytesPerSecond. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
+// the number of topics. The larger this number is, the longer the method "run" waits before the next poll, so that the events of all topics
+// stay within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)

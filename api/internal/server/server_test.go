@@ -53,7 +53,7 @@ func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options
 	return server.New(o)
 }
 
-// put writes the guestbook, and waits until the slave has it.
+// put writes the guestbook, and waits until the slave has the guestbook.
 func put(t testing.TB, master redis.Conn, text string) {
 	t.Helper()
 	podtest.Do(t, master, "SET", "messages", text)
@@ -79,7 +79,7 @@ func ask(s http.Handler, request, body string, headers ...string) *httptest.Resp
 
 func get(s http.Handler, url string) *httptest.ResponseRecorder { return ask(s, "GET "+url, "") }
 
-// exchange is a request, and the status and a part of its answer.
+// exchange is a request, and the status and a part of the request's answer.
 type exchange struct {
 	request, body string
 	status        int

@@ -99,7 +99,7 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
 
-// pages reads a whole guestbook in pages of up to limit entries.
+// pages reads a whole guestbook in pages of at most "limit" entries.
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
@@ -209,7 +209,7 @@ func TestAfter(t *testing.T) {
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
 		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the first entry was replaced, the last entry is the same
-		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and upto is 5
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and the argument "upto" is 5
 	} {
 		put(t, s, c.content)
 		got, last, err := s.After(within(t, 5*time.Second), book, c.position, c.upto)

@@ -27,7 +27,7 @@ const (
 	// failed slave.
 	failureMemory = time.Second
 	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
-	// test: Redis cannot have restarted since then, because a restart takes longer than idleTime.
+	// test, because a restart of Redis takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -37,7 +37,7 @@ type pool struct {
 	role, addr            string
 	options               Options
 	failures              *eventLog
-	discardedAt, failedAt atomic.Int64 // results of uptime; the pool no longer uses connections from before discardedAt
+	discardedAt, failedAt atomic.Int64 // results of the function "uptime"; the pool no longer uses connections that were dialed before discardedAt
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
@@ -143,8 +143,8 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 	return err
 }
 
-// observe counts a command and its error, and logs when the server begins or ceases to fail. observe returns the error with the role of
-// the server and the name of the command.
+// observe records the duration and the error of a command, and logs when the server begins or ceases to fail. observe returns the error,
+// preceded by the role of the server and the name of the command.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -165,7 +165,7 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
 // answers returns nil if the server answers requests for the key. answers sends STRLEN instead of PING, because some servers answer PING
-// although they refuse the key: a node of a Redis Cluster, or a Redis that forbids the key to its user.
+// although they refuse the key: a node of a Redis Cluster, or a Redis that forbids the key to the API's user.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {

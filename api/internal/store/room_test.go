@@ -30,7 +30,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64) {
 		err := guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post, as a client does without an answer
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post, as a client does that gets no answer
 			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
 		if err != nil {
