@@ -55,7 +55,7 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
 			// After the command's end, Linux would also count the test's own memory, because the command began as a fork of the test. So
-			// peak reads the memory while the command runs.
+			// "peak" reads the memory while the command runs.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
 			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because the command's file in /proc is then empty

@@ -38,11 +38,11 @@ type importing struct {
 	*command
 	before       [sha256.Size]byte // hash of all entries before the current chunk
 	bytes        int64             // total length of the texts before the current chunk
-	added, known int               // added: entries that this import has appended; known: entries that an earlier import had appended
+	added, known int               // "added": entries that this import has appended; "known": entries that an earlier import had appended
 }
 
 // load reads entries from stdin and appends them in chunks. If you repeat an import, the same lines make the same chunks with the same
-// idempotency keys, so that no chunk is appended twice. If a line is not valid, load does not append the last, incomplete chunk.
+// idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" does not append the last, incomplete chunk.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -145,7 +145,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse parses one line of an export. For an empty line, parse returns the zero value of the type "line".
+// parse parses one line of an export. For an empty line, "parse" returns the zero value of the type "line".
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

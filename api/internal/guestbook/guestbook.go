@@ -2,7 +2,7 @@
 //
 // A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
 // entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. An entry is
-// blank if the PHP guestbook's page wrote it without text, or if an operator has overwritten its text with spaces.
+// blank if the PHP guestbook's page wrote the entry without text, or if an operator has overwritten the entry's text with spaces.
 package guestbook
 
 import (
@@ -15,7 +15,7 @@ import (
 // DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook that Redis stores under DefaultKey.
 const DefaultKey = "messages"
 
-// The server maps each of the following errors to its own HTTP status and message.
+// The server maps each of the following errors to an HTTP status and a message.
 var (
 	ErrWrongType = errors.New("the key holds another type of data than text")
 	ErrFull      = errors.New("the guestbook is full and takes nothing more")

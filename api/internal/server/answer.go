@@ -52,7 +52,7 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls the function "handle", which answers the request. If the request is longer than smallRequestBytes, reserve first waits
+// reserve calls the function "handle", which answers the request. If the request is longer than smallRequestBytes, "reserve" first waits
 // until the new request and all other requests of such a length have at most maxPendingBytes in total.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
@@ -68,7 +68,7 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, acquire
+// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, "acquire"
 // returns an error.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
@@ -79,9 +79,9 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 
 // share calls the function "read", and returns the function's result. If several requests call "share" with the same name at the same time,
 // they all get the result of a single read, and must not change this result. A shared read starts only after all requests that wait for the
-// result have called "share", so that no request gets data from before its arrival. A shared read has the context of the first request that
-// waits for the result. A request that has already used a tenth of RequestTimeout does not share a read. The deadlines of the requests that
-// share a read thus differ by at most a tenth of RequestTimeout.
+// result have called "share", so that no request gets data that is older than the request. A shared read has the context of the first
+// request that waits for the result. A request that has already used a tenth of RequestTimeout does not share a read. The deadlines of the
+// requests that share a read thus differ by at most a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)

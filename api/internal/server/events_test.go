@@ -75,7 +75,7 @@ func (f *stream) reset(id int) {
 	f.expect("event: reset", fmt.Sprint("id: ", id), "data: {}")
 }
 
-// serve answers HTTP requests until the test ends, and returns the server's URL.
+// serve starts a server that answers HTTP requests until the test ends, and returns the server's URL.
 func serve(t *testing.T, s *server.Server) (base string) {
 	h := httptest.NewServer(s)
 	t.Cleanup(func() {

@@ -31,10 +31,11 @@ const (
 	// after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
-	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that it has received.
+	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that the browser has
+	// received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
-	// buffer for its own bookkeeping.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the requested size,
+	// because the buffer also holds bookkeeping data of Linux.
 	maxSendBufferBytes = 4 << 10
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. If a viewer receives nothing, the API
 	// keeps the events in memory until sendTimeout has passed.
@@ -55,7 +56,7 @@ type hub struct {
 	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
 	mu      sync.Mutex        // guards the fields below, and the viewers of each topic
-	topics  map[string]*topic // maps the Redis key of a guestbook to its topic
+	topics  map[string]*topic // maps the Redis key of a guestbook to the guestbook's topic
 	viewers int               // number of viewers of all topics
 }
 
@@ -86,9 +87,9 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe makes the connection of w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook has no viewers yet,
-// subscribe adds a topic. The parameter "end" is the end of the guestbook, from which a new topic polls. A caller of "subscribe" must call
-// "unsubscribe" later, unless "subscribe" returns an error.
+// subscribe makes the connection of the http.ResponseWriter w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook
+// has no viewers yet, "subscribe" adds a topic. The parameter "end" is the end of the guestbook, from which a new topic polls. A caller of
+// "subscribe" must call "unsubscribe" later, unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

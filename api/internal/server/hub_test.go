@@ -14,8 +14,7 @@ import (
 
 func TestWatchersAreBounded(t *testing.T) {
 	h := newHub(Options{Metrics: prometheus.NewRegistry()})
-	// If "subscribe" accepts a viewer, "subscribe" returns ErrNotSupported, because an httptest.ResponseRecorder has no connection to take
-	// over.
+	// If "subscribe" accepts a viewer, "subscribe" returns ErrNotSupported, because a ResponseRecorder has no connection.
 	within := func(key string) bool {
 		_, _, err := h.subscribe(key, guestbook.Start, httptest.NewRecorder())
 		return errors.Is(err, http.ErrNotSupported)

@@ -61,7 +61,7 @@ func put(t testing.TB, master redis.Conn, text string) {
 }
 
 // ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and another body is a form. The parameter
-// headers alternates between a header's name and its value.
+// "headers" contains the name and the value of each header, in turn.
 func ask(s http.Handler, request, body string, headers ...string) *httptest.ResponseRecorder {
 	method, url, _ := strings.Cut(request, " ")
 	r := httptest.NewRequest(method, url, strings.NewReader(body))

@@ -35,7 +35,7 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, dial tries up
+// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, "dial" tries up
 // to eight times, because the next connection most likely leads to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {

@@ -85,7 +85,7 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	timeout := p.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
-		// If a slave's reply is empty, the slave may have dropped its data since the handshake.
+		// If a slave's reply is empty, the slave may have dropped all data since the handshake.
 		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
@@ -100,7 +100,7 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	return c, err
 }
 
-// test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and takes another idle
+// test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
 // connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped since the
 // last use of the connection, the connection is closed. test waits for Redis only as long as a handshake may take, so that the caller has
 // time left to ask another server.

@@ -163,7 +163,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	before := open(t, pod, withoutMaster) // this store has a connection from before the slave drops its data
 	wantGet(t, before, ",a")
 	podtest.Kill(t, pod.Master)
-	// A slave drops its data before it notices that it cannot load the data of a master with a newer Redis.
+	// If the master has a newer Redis, a slave drops its own data before noticing that the master's data cannot be loaded.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

@@ -139,8 +139,8 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it follows from the data
-// that Redis holds.
+// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because such an error follows
+// from the data that Redis holds.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -119,7 +119,7 @@ func refuseSecrets(t *testing.T, s fixture, answers string) {
 
 func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
-	// other starts another Redis, with the additional arguments and a new certificate, and returns its addresses for TLS and for plain TCP.
+	// other starts another Redis, with the additional arguments and a new certificate, and returns the addresses for TLS and plain TCP.
 	other := func(expires time.Duration, args ...string) (overTLS, plain string) {
 		ports := podtest.FreePorts(t)
 		pod := podtest.New(t, localpod.Options{MasterArgs: append(r.Issue(t, name, time.Now().Add(expires), ports.Slave), args...), Ports: ports})

@@ -67,10 +67,11 @@ func (s *Store) Close() error {
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write sends a command to the master. If the server at the master's address replies READONLY, this server has become a slave. After a
-// READONLY, write opens a new connection to the master's address and sends the command again. If the second reply is READONLY as well,
-// write tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was certainly not
-// executed, write repeats the command until the context's deadline, because another server may be about to become the master.
+// write sends a command to the master. If the server at the master's address replies READONLY, this server has become a slave. After the
+// reply READONLY, "write" opens a new connection to the master's address and sends the command again. If the second reply is READONLY as
+// well, "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was
+// certainly not executed, "write" repeats the command until the context's deadline, because another server may be about to become the
+// master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {

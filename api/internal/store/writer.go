@@ -14,7 +14,8 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxBatchBytes and maxBatchCommands limit the size of a batch of commands, because Redis serves no other connection while it runs a batch.
+// maxBatchBytes and maxBatchCommands limit the size of a batch of commands, because Redis serves no other connection while Redis runs a
+// batch.
 const maxBatchBytes, maxBatchCommands = 64 << 10, 64
 
 // writer sends all writes to the master in batches, over one connection at a time. While Redis runs one batch, further commands queue up
@@ -128,8 +129,8 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, exchange sends the command WAIT after the batch, to
-// wait until slaves have confirmed the batch. If too few slaves confirm a batch, exchange sets the error of each write in the batch to
+// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, "exchange" sends the command WAIT after the batch, to
+// wait until slaves have confirmed the batch. If too few slaves confirm a batch, "exchange" sets the error of each write in the batch to
 // ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout

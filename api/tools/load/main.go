@@ -38,8 +38,8 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// Report holds the counts that load prints. FailedReads and FailedWrites map the text of an error to the number of requests that failed
-// with the error.
+// Report holds the counts that the program "load" prints. FailedReads and FailedWrites map the text of an error to the number of requests
+// that failed with the error.
 type Report struct {
 	Reads, Writes int
 	Signed        int // number of entries that the method "sign" has posted
@@ -176,7 +176,7 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
-// watch keeps an event stream of the guestbook open. When an event stream ends, watch opens a new event stream.
+// watch keeps an event stream of the guestbook open. When an event stream ends, "watch" opens a new event stream.
 func watch(transport http.RoundTripper) {
 	client := &http.Client{Transport: transport} // without a timeout, because an event stream has no end
 	ended := time.Now()
