@@ -87,7 +87,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	signalled := time.Now()
 	p.end(t, os.Interrupt)
 	must.OK(t, p.Process.Signal(os.Interrupt))
-	p.wantExit(t, -1) // a signal has no exit code
+	p.wantExit(t, -1) // ExitCode returns -1 if a signal has ended the process
 	if took := time.Since(signalled); took > 5*time.Second {
 		t.Errorf("it ends after %s, want at once", took)
 	}

@@ -106,8 +106,8 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not the entry's end. In this position, the fields ID and End are
-// both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
+// AfterEntry returns a position for callers that know an entry's id but not the entry's end. In the position that AfterEntry returns, the
+// fields ID and End are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.
@@ -143,7 +143,7 @@ func equalUnlessHidden(data []byte, text string) bool {
 
 // Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook, and the parameter "offset" is the
 // byte offset at which this part starts. Split also returns the position after the last entry in "data", even if the last entry is blank.
-// In this position, the field Preceding is empty.
+// In the position that Split returns, the field Preceding is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {

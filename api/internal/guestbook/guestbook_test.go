@@ -29,7 +29,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// The PHP guestbook stores texts without encoding them. Decode also gets such texts.
+// Decode must also decode the texts of the PHP guestbook, which stores texts without encoding them.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},

@@ -53,7 +53,7 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 }
 
 // reserve calls the function "handle", which answers the request. If the request is longer than smallRequestBytes, "reserve" first waits
-// until the new request and all other requests of such a length have at most maxPendingBytes in total.
+// until this request and all other requests of such a length have at most maxPendingBytes in total.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
@@ -116,7 +116,7 @@ func appendJSONString(dst []byte, s string) []byte {
 }
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. Without this 0, the count of refused POSTs would first appear in Prometheus with the value 1.
+// the alerts in k8s/monitoring use. Without the initial 0, the count of refused POSTs would first appear in Prometheus with the value 1.
 // Prometheus sees no increase in a count that first appears, so an alert would miss the first refused POST of a pod.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{

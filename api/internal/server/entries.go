@@ -113,8 +113,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 }
 
 // pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page. The
-// argument "parameter" is this parameter's name, and the argument "next" is this parameter's value. If "next" is negative, there is no next
-// page, and the value in the JSON is null.
+// argument "parameter" is the name of the query parameter, and the argument "next" is the value of the query parameter. If "next" is
+// negative, there is no next page, and the value in the JSON is null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

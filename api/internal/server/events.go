@@ -16,8 +16,8 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd stands for a request without the parameter "after". For such a request, the event stream sends only entries that are posted
-// later.
+// fromEnd stands for a request without the parameter "after". Without the parameter "after", an event stream sends only entries that are
+// posted later.
 const fromEnd = int64(-2)
 
 // events starts to send the entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).

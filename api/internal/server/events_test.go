@@ -116,8 +116,8 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. Viewers get an event only for
-	// the new entry.
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. A viewer gets an event only
+	// for the new message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
@@ -209,7 +209,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	read := func(field string) (n int) {
 		info := must.Get(redis.String(slave.Do("INFO", "all")))(t)
 		_, info, _ = strings.Cut(info, field)
-		fmt.Sscan(info, &n) // INFO does not list commands that were never used
+		fmt.Sscan(info, &n) // n stays 0 if the command was never used, because INFO does not list such a command
 		return n
 	}
 	follow(t, base, "", "")

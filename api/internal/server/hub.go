@@ -26,16 +26,16 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams. nginx holds two connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits if the viewer's position is beyond the end of the topic. Such a position can
-	// come from a slave with more entries than the slave that the topic polls. If the viewer's position is still beyond the topic's end
-	// after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls for which a viewer waits if the viewer's position is beyond the end of the topic. A viewer's position
+	// is beyond the topic's end if the position comes from a slave with more entries than the slave that the topic polls. If the viewer's
+	// position is still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
 	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that the browser has
 	// received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the requested size,
-	// because the buffer also holds bookkeeping data of Linux.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size that a program
+	// requests for a socket's buffer, because the buffer also holds bookkeeping data of Linux.
 	maxSendBufferBytes = 4 << 10
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. If a viewer receives nothing, the API
 	// keeps the events in memory until sendTimeout has passed.
@@ -148,8 +148,8 @@ func (t *topic) run() {
 }
 
 // poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. The larger this number is, the longer the method "run" waits before the next poll, so that the events of all topics
-// stay within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
+// the number of topics. The larger the result of "poll" is, the longer the method "run" waits before the next poll, so that the events of
+// all topics stay within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)

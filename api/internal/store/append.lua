@@ -5,7 +5,7 @@
 local record = redis.call('GET', KEYS[2])
 if record then
   -- If the API sends WAIT next, Redis waits for slaves that confirm the last write of this connection.
-  -- So the script appends an empty string, which is such a write. A slave that confirms this write has the first post as well.
+  -- So the script appends an empty string as the last write. A slave that confirms the last write also has the first post.
   redis.pcall('APPEND', KEYS[1], '')
   return {record, 1}
 end

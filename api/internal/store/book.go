@@ -21,8 +21,8 @@ const (
 	// idempotency keys before they expire. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is
 	// stored again once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes per entry that Page reads at first. If the entries of a page are longer than firstWindow, Page
-	// reads again, with four times as many bytes.
+	// firstWindow is the number of bytes per entry that the method "Page" reads at first. If the entries of a page are longer than
+	// firstWindow, "Page" reads again, with four times as many bytes.
 	firstWindow = 128
 	// maxWindow is the largest number of bytes in a page of entries, unless a single entry is longer.
 	maxWindow = 1 << 20
@@ -112,10 +112,11 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns at most "limit" entries, oldest first. The argument "before" is an id: Page returns the entries that precede the entry with
-// this id, or the guestbook's last entries if "before" is negative. The result "older" is the value of "before" with which a caller gets
-// the next older page, or -1 if there are no older entries. The argument "seen" is the id of an entry that the client knows, or negative.
-// If a slave lacks the entry with the id "seen", Page asks the master. Page returns ErrNoEntry if "before" is not the id of an entry.
+// Page returns at most "limit" entries, oldest first. The argument "before" is an id: "Page" returns the entries that precede the entry
+// with this id, or the guestbook's last entries if "before" is negative. The result "older" is the value of "before" with which a caller
+// gets the next older page, or -1 if there are no older entries. The argument "seen" is the id of an entry that the client knows, or
+// negative. If a slave lacks the entry with the id "seen", "Page" asks the master. Page returns ErrNoEntry if "before" is not the id of an
+// entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -145,8 +146,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 }
 
 // window reads bytes that precede the entry whose id is the argument "before", or the last bytes of the guestbook if "before" is negative.
-// The argument "size" is the number of bytes to read. window returns the entries that start in these bytes, and the byte offset of the
-// first of these entries.
+// The argument "size" is the number of bytes to read. window returns the entries that start in the bytes that "window" has read, and the
+// byte offset of the first of these entries.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -173,9 +174,9 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
-// entry follows the position, After returns the position itself. If many entries follow the position, one call of After returns only the
-// first of them. If the guestbook was rewritten and no longer has this position, After returns ErrNoEntry and the end of the guestbook.
-// After also returns ErrNoEntry if the guestbook has fewer bytes than the argument "upto".
+// entry follows the position, "After" returns the position itself. If many entries follow the position, one call of "After" returns only
+// the first of these entries. If the guestbook was rewritten and no longer has this position, "After" returns ErrNoEntry and the end of the
+// guestbook. After also returns ErrNoEntry if the guestbook has fewer bytes than the argument "upto".
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {

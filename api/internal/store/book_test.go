@@ -49,7 +49,7 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // nothing is logged, because nothing failed
+	if log := s.log.String(); log != "" { // the log must be empty, because nothing failed
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
@@ -148,7 +148,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	put(t, s, ",a")
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1") // from now on, the slave's data does not change
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1") // cuts the slave off from the master, so that the slave's data no longer changes
 	ctx := within(t, 10*time.Second)
 	posted, _, err := s.Append(ctx, book, "", "mine")
 	must.OK(t, err)
@@ -204,7 +204,7 @@ func TestAfter(t *testing.T) {
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		// In the next test cases the guestbook was rewritten, so After returns the end of the new guestbook.
+		// In the next test cases the guestbook was rewritten, so "After" returns the end of the new guestbook.
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},

@@ -42,8 +42,8 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the timeouts that the API uses by default. Only a test of a silent server uses shortTimeouts. Other tests would fail
-// if a busy machine made Redis answer late.
+// shortTimeouts sets the timeouts that the API uses by default. Only a test of a silent server uses shortTimeouts. With shortTimeouts,
+// other tests would fail if a busy machine made Redis answer late.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }

@@ -23,8 +23,8 @@ import (
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time for which reads ask the master first after a failure of the slave. For this time, reads do not wait for the
-	// failed slave.
+	// failureMemory is the time for which reads ask the master first after a failure of the slave. Until failureMemory has passed, reads do
+	// not wait for the failed slave.
 	failureMemory = time.Second
 	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
 	// test, because a restart of Redis takes longer than idleTime.

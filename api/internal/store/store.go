@@ -27,9 +27,9 @@ type Options struct {
 	Database              int
 	PoolSize              int                         // largest number of connections to each of the two addresses
 	WaitSlaves            int                         // number of slaves that must confirm a write; 0: none
-	DialTimeout           time.Duration               // for dialing Redis and the handshake
-	ReadTimeout           time.Duration               // for a reply of Redis
-	WriteTimeout          time.Duration               // for sending a command
+	DialTimeout           time.Duration               // longest time for dialing Redis and the handshake
+	ReadTimeout           time.Duration               // longest time until a reply of Redis
+	WriteTimeout          time.Duration               // longest time for sending a command
 	TLS                   func() (*tls.Config, error) // called for each connection; returns nil without an error: no TLS
 	Log                   *slog.Logger
 	Metrics               prometheus.Registerer

@@ -94,7 +94,7 @@ func (w *writer) run(ctx context.Context) {
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
-	conn, err := w.master.get(ctx) // "get" comes before "take", because commands stay in the queue, and are certainly not sent, while "get" waits
+	conn, err := w.master.get(ctx) // while "get" waits, commands stay in the queue, and are certainly not sent
 	batch := w.take(first)
 	if err == nil {
 		w.exchange(conn, batch)

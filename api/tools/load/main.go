@@ -68,7 +68,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true), last: time.Now()}
-	for visitor.write() != nil { // readers expect the first message in the guestbook
+	for visitor.write() != nil { // repeats until the guestbook has the first message, which readers expect
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites, counted.Away = map[string]int{}, 0
@@ -252,8 +252,8 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing returns the acknowledged messages that the guestbook lacks. If messages are missing, the method retries for a minute, so that
-// slaves can catch up with a new master.
+// missing returns the acknowledged messages that the guestbook lacks. If messages are missing, the method "missing" retries for a minute,
+// so that slaves can catch up with a new master.
 func (w *writer) missing() (missing []string) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
 		missing = nil
