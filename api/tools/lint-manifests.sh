@@ -24,7 +24,7 @@ for folder in k8s/components/*/; do
   component=$(basename "$folder")
   api/tools/kustomized.sh k8s "components: [../../k8s/components/$component]" >".build/components/$component.yaml"
 done
-# The schemas of the Gateway API and of the Prometheus Operator are in their Go modules.
+# The Go modules of the Gateway API and of the Prometheus Operator contain the schemas of these two projects.
 rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
@@ -49,8 +49,8 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   quiet .build/valid .build/kubectl-validate --version 1.30 --local-schemas "$schemas" --local-crds .build/crds k8s all-in-one .build/components
 done
 
-# The next options disable some checks of kube-score. The comment above each option names the reason. The containers have a memory limit
-# but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
+# The next options disable some checks of kube-score. The comment above each option names the reason for disabling the check. The containers
+# have a memory limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
 # The containers write only to volumes and logs, so they need no limit for ephemeral storage.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit

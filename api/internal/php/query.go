@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxVars is the largest number of parameters that ParseQuery returns. PHP's setting max_input_vars has this default. ParseQuery ignores
-// all parameters after the first maxVars parameters.
+// maxVars is the largest number of parameters that ParseQuery returns. 1000 is also the default of PHP's setting max_input_vars. ParseQuery
+// ignores all parameters after the first maxVars parameters.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to the parameter's value.

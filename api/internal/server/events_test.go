@@ -116,8 +116,8 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. A viewer gets an event only
-	// for the new message.
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. A viewer then gets an event
+	// only for the new message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 

@@ -27,8 +27,8 @@ const (
 	// event streams. nginx holds two connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
 	// maxAhead is the number of polls for which a viewer waits if the viewer's position is beyond the end of the topic. A viewer's position
-	// is beyond the topic's end if the position comes from a slave with more entries than the slave that the topic polls. If the viewer's
-	// position is still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
+	// can be beyond the topic's end if the position comes from a slave with more entries than the slave that the topic polls. If the
+	// viewer's position is still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
 	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that the browser has
@@ -115,7 +115,7 @@ func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWrite
 	return t, viewer, nil
 }
 
-// unsubscribe closes the viewer's connection, and removes the viewer from the topic. When the last viewer of a topic leaves, unsubscribe
+// unsubscribe closes the viewer's connection, and removes the viewer from the topic. When the last viewer of a topic leaves, "unsubscribe"
 // stops and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	viewer.Close()

@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. If Redis is full, its maxmemory-policy evicts the oldest
-	// idempotency keys before they expire. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is
-	// stored again once Redis has free memory.
+	// idempotencySeconds is the time after which an idempotency key expires. A full Redis evicts the oldest idempotency keys before they
+	// expire, depending on its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or
+	// is stored again once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
 	// firstWindow is the number of bytes per entry that the method "Page" reads at first. If the entries of a page are longer than
 	// firstWindow, "Page" reads again, with four times as many bytes.

@@ -91,7 +91,7 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a usable connection of the pool, after a test or a new handshake. The caller of get must close the connection.
+// get returns a usable connection of the pool, after a test or a new handshake. The caller of "get" must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -101,9 +101,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 }
 
 // test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
-// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped since the
-// last use of the connection, the connection is closed. test waits for Redis only as long as a handshake may take, so that the caller has
-// time left to ask another server.
+// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. PING fails if Redis has
+// stopped since the last use of the connection. test waits for Redis only as long as a handshake may take, so that the caller has time left
+// to ask another server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err

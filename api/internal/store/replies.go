@@ -24,8 +24,8 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of advice whose
-// codes include the code of the error reply.
+// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of "advice"
+// whose codes include the code of the error reply.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
@@ -50,7 +50,7 @@ var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
 // f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If the script catches the error with
-// redis.pcall, the text begins with the second @user_script of this example.
+// redis.pcall, Redis 6.0 puts only "@user_script: 4: -" before the code.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
 // noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative of noPermInScript

@@ -22,7 +22,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A full Redis evicts records of idempotency keys, oldest first, before it refuses an entry. The faults suite fills a Redis until it refuses
+// A full Redis evicts records of idempotency keys, oldest first, before refusing an entry. The faults suite fills a Redis until it refuses
 // entries.
 func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl"}})

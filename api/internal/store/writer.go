@@ -88,9 +88,9 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send writes one batch of commands to Redis and reads the replies. A batch begins with the argument "first". Commands of the queue follow,
-// until the batch has maxBatchBytes or maxBatchCommands. When Redis has replied, "send" closes the channel "done" of each command in the
-// batch.
+// send writes one batch of commands to Redis and reads the replies. A batch begins with the argument "first", and continues with commands
+// of the queue until the batch has maxBatchBytes or maxBatchCommands. When Redis has replied, "send" closes the channel "done" of each
+// command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()

@@ -1,5 +1,5 @@
 // Command sentences prints random sentences of the repository's comments and documents, each after the name of the file. An engineer who
-// has not read the code should understand each sentence at once. Run sentences in the repository's root.
+// has not read the code should understand each sentence at once. Start the command "sentences" in the repository's root.
 //
 //	sentences -seed 7 -n 40
 package main
@@ -57,7 +57,7 @@ func main() {
 }
 
 // prose returns the comments of a file, or the text of a document without its code blocks. A sentence of a comment beside code includes the
-// code of the same line. A blank line follows each comment and each item of a list.
+// code of the same line. In the result, a blank line follows each comment and each item of a list.
 func prose(path, text string) string {
 	pattern := cmp.Or(comment[filepath.Ext(path)], other)
 	var b strings.Builder
