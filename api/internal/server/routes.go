@@ -71,7 +71,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes maps each URL pattern to its handler. The file openapi.json describes all URLs of the API.
+// routes maps each URL pattern to the pattern's handler. The file openapi.json describes all URLs of the API.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		// The next URLs run the commands of guestbook.php. Each version of the PHP guestbook's page uses one of the next four URLs.

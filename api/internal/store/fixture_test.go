@@ -134,7 +134,7 @@ func metric(t *testing.T, s fixture, name string) float64 {
 	return 0
 }
 
-// ask sends a GET to a server with the store, and returns the answer.
+// ask sends a GET to an API that uses the store, and returns the answer.
 func ask(s fixture, timeout time.Duration, path string) (status int, body string) {
 	log, metrics := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	api := server.New(server.Options{Store: s.Store, RequestTimeout: timeout, Log: log, Metrics: metrics})

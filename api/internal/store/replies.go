@@ -128,7 +128,7 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether reply is the reply of a Redis that lacks the guestbook.
+// isEmpty reports whether the argument "reply" comes from a Redis that lacks the guestbook.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:

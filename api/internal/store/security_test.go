@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// secret is a password with characters that redis.conf or a shell could misread. secretPart is the part of the password that no log
-	// may contain, however the log quotes the password.
+	// secret is a password with characters that redis.conf or a shell could misread. secretPart is the part of the password that stays the
+	// same if a log escapes the password. No log may contain secretPart.
 	secret     = `p"a\ss $HOME'# hunter2`
 	secretPart = "hunter2"
 	// name is the server name in the certificates of the tests' Redis.
 	name = "redis.example"
 )
 
-// secureRedis is a master and a slave that require the password of the default user or of the user "api". Master and slave each listen on a
-// plain port and on a port for TLS.
+// secureRedis is a master and a slave that require the password of the user "default" or "api". Master and slave each listen on a plain
+// port and on a port for TLS.
 type secureRedis struct {
 	*localpod.Pod
 	*podtest.Authority

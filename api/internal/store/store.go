@@ -141,8 +141,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping returns two errors: a request for the key would now fail with masterErr on the master, and with slaveErr on the slave. If the master
-// answers reads but refused the last write, Ping returns the error of the last write as masterErr.
+// Ping returns the two errors with which a request for the key would now fail: masterErr on the master, and slaveErr on the slave. If the
+// master answers reads but refused the last write, Ping returns the error of the last write as masterErr.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()
