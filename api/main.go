@@ -42,7 +42,7 @@ func main() {
 // drainSignal.
 const drainSignal = syscall.SIGUSR1
 
-// run runs the operator's command in args. If args is empty, run serves HTTP until a signal ends the API. The exit code is 0 if all
+// run runs the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
 // requests under way were answered, 1 for an error, 2 for wrong arguments. run writes the log to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
@@ -89,7 +89,7 @@ func drain() error {
 	return syscall.Kill(1, drainSignal)
 }
 
-// serve answers HTTP requests until it receives a signal other than drainSignal. After the signal, serve finishes the requests under way.
+// serve answers HTTP requests until it receives a signal other than drainSignal. After the signal, "serve" finishes the requests under way.
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
 	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {

@@ -47,7 +47,7 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	defer viewer.Body.Close()
 	must.OK(t, p.Process.Signal(syscall.SIGHUP))
 	must.OK(t, p.Process.Signal(drainSignal))
-	// When SIGUSR1 has ended the stream, SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
+	// Once SIGUSR1 has ended the event stream, SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
 	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
@@ -87,7 +87,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	signalled := time.Now()
 	p.end(t, os.Interrupt)
 	must.OK(t, p.Process.Signal(os.Interrupt))
-	p.wantExit(t, -1) // a signal has no exit code
+	p.wantExit(t, -1) // ExitCode returns -1 if a signal has ended the process
 	if took := time.Since(signalled); took > 5*time.Second {
 		t.Errorf("it ends after %s, want at once", took)
 	}

@@ -25,7 +25,7 @@ type process struct {
 	log  localpod.Output
 }
 
-// start runs the API as a process. A command such as nohup gets the path of the API as its last argument.
+// start runs the API as a process. If the parameter "command" is set, for example to nohup, this command starts the API.
 func start(t *testing.T, command ...string) *process {
 	t.Helper()
 	pod, _ := podtest.Shared(t)
@@ -78,7 +78,7 @@ func (p *process) end(t *testing.T, sig os.Signal) {
 	})
 }
 
-// wantExit waits until the API has ended, and compares its exit code with want.
+// wantExit waits until the API has ended, and compares the exit code with "want".
 func (p *process) wantExit(t *testing.T, want int) {
 	t.Helper()
 	timeout := time.AfterFunc(20*time.Second, func() { _ = p.Process.Kill() })

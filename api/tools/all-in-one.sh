@@ -43,7 +43,7 @@ one_file k8s/frontend-deployment.yaml k8s/frontend-service.yaml >"$1/frontend.ya
   api/tools/kustomized.sh k8s "components: [../../k8s/components/canary]"
 } >"$1/frontend-canary.yaml"
 # The PHP guestbook has three editions, in which Redis's Services have different names. k8s/ uses the names of one edition, and the
-# components replica and leader-follower in k8s/components/ use the names of the other two editions.
+# components "replica" and "leader-follower" in k8s/components/ use the names of the other two editions.
 for edition in replica leader-follower; do
   {
     echo "# Made by \"make all-in-one\" from k8s/frontend-deployment.yaml and k8s/components/$edition, where the reasons are."

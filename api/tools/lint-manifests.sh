@@ -24,12 +24,12 @@ for folder in k8s/components/*/; do
   component=$(basename "$folder")
   api/tools/kustomized.sh k8s "components: [../../k8s/components/$component]" >".build/components/$component.yaml"
 done
-# The schemas of the Gateway API and of the Prometheus Operator are in their Go modules.
+# The Go modules of the Gateway API and of the Prometheus Operator contain the schemas of these two projects.
 rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
   "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
-# The Go module k8s.io/kubernetes contains the schemas of its version of Kubernetes.
+# Each version of the Go module k8s.io/kubernetes contains the schemas of the same version of Kubernetes.
 for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   schemas=.build/schemas/$version
   if [ ! -d "$schemas" ]; then
@@ -49,8 +49,8 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   quiet .build/valid .build/kubectl-validate --version 1.30 --local-schemas "$schemas" --local-crds .build/crds k8s all-in-one .build/components
 done
 
-# The next options disable some checks of kube-score. The comment above each option names the reason. The containers have a memory limit
-# but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
+# The next options disable some checks of kube-score. The comment above each option names the reason for disabling the check. The containers
+# have a memory limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
 # The containers write only to volumes and logs, so they need no limit for ephemeral storage.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
@@ -60,8 +60,8 @@ set -- "$@" --ignore-test container-security-context-user-group-id
 set -- "$@" --ignore-test container-image-pull-policy
 # topologySpreadConstraints spread the pods over the nodes, but still allow all pods on a single node.
 set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
-# The Deployment frontend sets replicas although it has an autoscaler, because "kubectl replace" would otherwise scale the Deployment down
-# to one pod.
+# The Deployment "frontend" sets "replicas" although an autoscaler scales this Deployment, because "kubectl replace" would otherwise scale
+# the Deployment down to one pod.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
 # The NetworkPolicies do not restrict egress, because a restriction would need the address of the cluster's DNS.
 set -- "$@" --ignore-test pod-networkpolicy

@@ -77,8 +77,8 @@ copy() {
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a JSON list, last prints
-# the list without brackets and blanks, as crane needs it.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a JSON list, the function "last"
+# prints the list without brackets and blanks, as crane needs it.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -129,7 +129,7 @@ image gb-redis-slave redis-slave/Dockerfile
 for file in all-in-one/frontend.yaml all-in-one/frontend-replica.yaml all-in-one/frontend-leader-follower.yaml; do cp $file "$dist"; done
 cp all-in-one/guestbook-all-in-one.yaml "$dist/guestbook.yaml"
 for file in k8s/ha/*.yaml; do echo ---; cat "$file"; done >"$dist/ha.yaml"
-# The release's compose.yaml uses published images, so its build sections are removed.
+# The release's compose.yaml uses published images, so sed removes the build sections.
 sed '/^    build:/,/^    image:/ { /^    image:/!d }' compose.yaml >"$dist/compose.yaml"
 sed -i "1i # Of version $version, commit $commit." "$dist"/*.yaml
 bundle=$tmp/bundle
@@ -163,7 +163,7 @@ for arch in amd64 arm64; do
   mkdir "$tmp/docker"
   quiet "$crane" pull "$@" "$tmp/docker.tar"
   tar -x -f "$tmp/docker.tar" -C "$tmp/docker"
-  # In the archive, each image gets its final name in place of its name in the temporary registry.
+  # In the archive, the final name of each image replaces the image's name in the temporary registry.
   sed -i "s|$local/$arch/gb-|$registry/gb-|g; s|$local/$arch/||g" "$tmp/docker/manifest.json"
   pack "$tmp/docker" "$bundle/images-linux-$arch.tar"
   rm -rf "$tmp/docker" "$tmp/docker.tar"

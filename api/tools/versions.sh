@@ -14,7 +14,7 @@ red=0
 failures=$tmp/failures
 : >"$failures"
 
-# tests PACKAGE runs the tests of the package, and sets the variable result to "ok" or "failed" with the number of tests. The output of
+# tests PACKAGE runs the tests of the package, and sets the variable "result" to "ok" or "failed" with the number of tests. The output of
 # failed tests is appended to the file $failures.
 tests() {
   : >"$tmp/used"

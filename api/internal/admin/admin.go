@@ -1,5 +1,5 @@
-// Package admin implements the operator's commands: entries, hide, export and import. The operator's commands use only the Redis master,
-// and read the same environment variables as the API.
+// Package admin implements the operator's commands: "entries", "hide", "export" and "import". The operator's commands use only the Redis
+// master, and read the same environment variables as the API.
 package admin
 
 import (
@@ -47,8 +47,8 @@ type command struct {
 	stderr io.Writer
 }
 
-// commands maps the name of each operator's command to its method, and to its smallest and its largest number of arguments, not counting
-// flags.
+// commands maps the name of each operator's command to the command's method, and to the smallest and the largest number of the command's
+// arguments. A flag does not count as an argument.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -59,12 +59,12 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is part of each error about wrong arguments, and makes Run return 2.
+// errUsage is part of each error about wrong arguments, and makes the function "Run" return the exit code 2.
 var errUsage = errors.New("see api -help")
 
-// Run runs the command args[0] and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
+// Run runs the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	debug.SetMemoryLimit(24 << 20) // keeps the memory of the whole process below 40 MB
+	debug.SetMemoryLimit(24 << 20) // with 24 MB for the Go runtime, the whole process stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	err := cmp.Or(c.run(args[0], args[1:]), c.stdout.Flush())
 	if err == nil {
@@ -77,7 +77,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// run parses the arguments of the operator's command with this name, and calls the command's method.
+// run parses the arguments of the operator's command with the given name, and calls the command's method.
 func (c *command) run(name string, args []string) (err error) {
 	named, ok := commands[name]
 	if !ok {
@@ -119,8 +119,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function do for all entries that follow the position in the guestbook, from the oldest to the newest. Entries that clients
-// append after the beginning of the call are left out.
+// each calls the function "do" for each entry that follows the position in the guestbook, from the oldest to the newest. The method "each"
+// ignores entries that clients append while it runs.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -54,16 +54,16 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 		case err := <-ended:
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
-			// After the end of a command, Linux would report a memory use that includes the test's own memory, because the command began as
-			// a fork of the test.
+			// After the command's end, Linux would also count the test's own memory, because the command began as a fork of the test. So
+			// "peak" reads the memory while the command runs.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
-			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because its file in /proc is then empty
+			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because the command's file in /proc is then empty
 		}
 	}
 }
 
-// wantBook compares the text of the guestbook at the key with want. A guestbook that does not exist has the text "".
+// wantBook compares the text of the guestbook at the key with "want". A guestbook that does not exist has the text "".
 func wantBook(t testing.TB, c redis.Conn, key, want string) {
 	t.Helper()
 	if got := text(t, c, key); got != want {
@@ -98,7 +98,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// A spreadsheet must not take the text of a listed entry for a formula, or for the beginning of a quoted cell.
+// A spreadsheet must not mistake the text of a listed entry for a formula, or for the beginning of a quoted cell.
 func TestEntriesAreNoFormulas(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	content, want := "", ""

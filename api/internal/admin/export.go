@@ -12,7 +12,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// export writes all entries to the file that words[0] names, or to stdout if words is empty.
+// export writes all entries to the file that the argument words[0] names, or to stdout if there is no argument.
 func (c *command) export(words []string) error {
 	if len(words) == 0 {
 		return c.write(c.stdout)
@@ -34,7 +34,7 @@ func (c *command) write(out *bufio.Writer) error {
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
 		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
-		if !utf8.ValidString(entry.Text) { // a JSON string cannot hold such a text, so its bytes follow in base64
+		if !utf8.ValidString(entry.Text) { // a JSON string cannot hold such a text, so the text's bytes follow in base64
 			buffer = append(buffer, `","bytes":"`...)
 			buffer = base64.StdEncoding.AppendEncode(buffer, []byte(entry.Text))
 		}

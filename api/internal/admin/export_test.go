@@ -40,7 +40,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// If an export fails, its output lacks the last line with the number of entries, so that an import refuses the output.
+// If an export fails, the output lacks the last line with the number of entries, so that an import refuses the output.
 func TestAFailedExportHasNoEnd(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	podtest.Do(t, c, "SET", book, strings.Repeat(",an entry", 200_000))

@@ -29,8 +29,8 @@ const (
 // line is one line of an export: an entry, or the last line with the number of entries.
 type line struct {
 	Text    string `json:"text"`
-	Bytes   []byte `json:"bytes"`   // if the text is not valid UTF-8: its bytes, in base64
-	Entries *int   `json:"entries"` // in the last line of an export: number of its entries; in other lines: nil
+	Bytes   []byte `json:"bytes"`   // if the text is not valid UTF-8: the text's bytes, in base64
+	Entries *int   `json:"entries"` // in the last line of an export: number of the export's entries; in other lines: nil
 }
 
 // importing is the state of a running import.
@@ -38,11 +38,11 @@ type importing struct {
 	*command
 	before       [sha256.Size]byte // hash of all entries before the current chunk
 	bytes        int64             // total length of the texts before the current chunk
-	added, known int               // added: entries that this import has appended; known: entries that an earlier import had appended
+	added, known int               // "added": entries that this import has appended; "known": entries that an earlier import had appended
 }
 
 // load reads entries from stdin and appends them in chunks. If you repeat an import, the same lines make the same chunks with the same
-// idempotency keys, so that no chunk is appended twice. If a line is not valid, load does not append the last, incomplete chunk.
+// idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" does not append the last, incomplete chunk.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -94,8 +94,8 @@ func (i *importing) read() error {
 }
 
 // append appends a chunk, unless an earlier import has appended the same chunk. The idempotency key of a chunk is a hash of all entries
-// before the chunk. If an earlier import of a shorter export has appended only the first entries of the chunk, append appends only the
-// rest.
+// before the chunk. If an earlier import of a shorter export has appended only the first entries of the chunk, the method "append" appends
+// only the other entries of the chunk.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -133,8 +133,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than all texts of the import together. A guestbook shorter than these texts has lost
-// entries that an earlier import appended.
+// check returns an error if the guestbook is shorter than all texts of the import together, because such a guestbook has lost entries that
+// an earlier import appended.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -145,7 +145,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse parses one line of an export. If the line is empty, parse returns the zero value.
+// parse parses one line of an export. For an empty line, "parse" returns the zero value of the type "line".
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

@@ -122,7 +122,7 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 }
 
 // A repeated import goes on where the first import broke off, even if entries were posted and hidden between the two imports. The first
-// import may have failed because of a wrong line.
+// import stops at an invalid line, or lacks the export's last lines.
 func TestImportGoesOnAfterABreak(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	texts := numbered(30_000)
@@ -134,7 +134,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 	podtest.Do(t, c, "SET", book, ",old")
 	wrong := func(n int) string { return all[:line(n)] + "wrong\n" + all[line(n):] }
-	for _, broken := range []string{ // the first of these imports appends 3,000 entries, and one of them has the id 4
+	for _, broken := range []string{ // the first of these imports appends 3,000 entries, and one of these entries has the id 4
 		all[:line(3_000)+7], wrong(0), wrong(999), wrong(1_000), all[:line(10_500)], wrong(20_400), all[:line(29_999)],
 	} {
 		out, errs, code := try(t, pod, strings.NewReader(broken), "import")

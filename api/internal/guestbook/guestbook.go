@@ -1,8 +1,8 @@
-// Package guestbook defines guestbooks and entries. Package guestbook imports neither the package store nor the package server.
+// Package guestbook defines guestbooks and entries. Package guestbook imports neither the package "store" nor the package "server".
 //
 // A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
 // entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. An entry is
-// blank if the PHP guestbook's page wrote it without text, or if an operator has overwritten its text with spaces.
+// blank if the PHP guestbook's page wrote the entry without text, or if an operator has overwritten the entry's text with spaces.
 package guestbook
 
 import (
@@ -15,7 +15,7 @@ import (
 // DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook that Redis stores under DefaultKey.
 const DefaultKey = "messages"
 
-// The server maps each of the following errors to its own HTTP status and message.
+// The server maps each of the following errors to an HTTP status and a message.
 var (
 	ErrWrongType = errors.New("the key holds another type of data than text")
 	ErrFull      = errors.New("the guestbook is full and takes nothing more")
@@ -59,14 +59,14 @@ var (
 	decoder = strings.NewReplacer("%2C", ",", "%252C", "%2C", "%2525", "%25")
 )
 
-// Encode returns a text as an entry: a comma, followed by the text. In an entry's text, %2C stands for a comma, and %25 stands for a %
-// before 2C or 25. Encode leaves any other % unchanged, because the PHP guestbook's page does not decode texts, and would show "100%25"
-// instead of "100%".
+// Encode returns a text as an entry: a comma, followed by the encoded text. Encode writes a comma in the text as %2C, a literal %2C as
+// %252C, and a literal %25 as %2525. Encode leaves any other % unchanged, because the PHP guestbook's page does not decode texts, and would
+// show "100%25" instead of "100%".
 func Encode(text string) string { return "," + encoder.Replace(text) }
 
-// Decode returns the text of an entry. The parameter raw is the entry without its leading comma. Decode replaces %2C by a comma, and %25
-// before 2C or 25 by %. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode leaves nearly all texts of
-// the PHP guestbook unchanged, because few texts contain %2C, %252C or %2525.
+// Decode returns the text of an entry. The parameter "raw" is the entry without the leading comma. Decode replaces %2C by a comma, %252C by
+// %2C, and %2525 by %25. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode leaves nearly all texts
+// of the PHP guestbook unchanged, because few texts contain %2C, %252C or %2525.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
 		return raw // most texts do not contain %2, and strings.Contains is faster than a strings.Replacer
@@ -106,15 +106,15 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not the entry's end. The fields ID and End of the position that
-// AfterEntry returns are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
+// AfterEntry returns a position for callers that know an entry's id but not the entry's end. In the position that AfterEntry returns, the
+// fields ID and End are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
-// LastBytes returns the last PrecedingLength bytes of data, or all of data if data is shorter.
+// LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.
 func LastBytes(data []byte) string { return string(data[max(0, len(data)-PrecedingLength):]) }
 
-// After returns the part of data that follows the position p. The parameter data is a part of a guestbook, and the parameter from is the
-// byte offset at which this part starts. After returns ok = false if p is not a position in this guestbook, for example because the
+// After returns the part of "data" that follows the position p. The parameter "data" is a part of a guestbook, and the parameter "from" is
+// the byte offset at which this part starts. After returns ok = false if p is not a position in this guestbook, for example because the
 // guestbook was rewritten.
 func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 	at := int(p.End - from)
@@ -127,7 +127,8 @@ func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 	return news, p.End == 0 || news[0] == ','
 }
 
-// equalUnlessHidden reports whether data equals text, or differs only because an operator has overwritten an entry with spaces.
+// equalUnlessHidden reports whether "data" equals "text", or differs from "text" only because an operator has overwritten an entry with
+// spaces.
 func equalUnlessHidden(data []byte, text string) bool {
 	if len(data) != len(text) {
 		return false
@@ -140,16 +141,16 @@ func equalUnlessHidden(data []byte, text string) bool {
 	return true
 }
 
-// Split returns the entries of data that are not blank. The parameter data is a part of a guestbook, and the parameter offset is the byte
-// offset of its first entry. Split also returns the position after the last entry in data, even if the last entry is blank. Split leaves
-// the field Preceding of this position empty.
+// Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook, and the parameter "offset" is the
+// byte offset at which this part starts. Split also returns the position after the last entry in "data", even if the last entry is blank.
+// In the position that Split returns, the field Preceding is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {
 		rest, _, _ := bytes.Cut(data[1:], []byte(","))
 		n := 1 + len(rest)
 		last = Position{ID: offset, End: offset + int64(n)}
-		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries soon, so that a guestbook of only commas is fast to read
+		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries early, so that a guestbook of only commas is fast to read
 			if text := string(raw); !IsBlank(text) {
 				entries = append(entries, Entry{ID: offset, Text: Decode(text)})
 			}

@@ -29,7 +29,7 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// The PHP guestbook stores texts without encoding them, as the texts in this test.
+// Decode must also decode the texts of the PHP guestbook, which stores texts without encoding them.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},
@@ -61,7 +61,7 @@ func TestSplit(t *testing.T) {
 		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Position{ID: 3, End: 5}},
 		{",a%2Cb", []Entry{{0, "a,b"}}, Position{ID: 0, End: 6}},
 		{",\ufff9\ufffa\ufffb,\ufffc,a\ufffc", []Entry{{14, "a\ufffc"}}, Position{ID: 14, End: 19}},
-		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // blank entries are left out
+		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // Split leaves blank entries out
 	} {
 		entries, last := Split([]byte(c.data), 0)
 		if !reflect.DeepEqual(entries, c.want) || last != c.last {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// maxVars is the largest number of parameters that ParseQuery returns, as PHP's setting max_input_vars. ParseQuery ignores all parameters
-// after the first maxVars parameters.
+// maxVars is the largest number of parameters that ParseQuery returns. 1000 is also the default of PHP's setting max_input_vars. ParseQuery
+// ignores all parameters after the first maxVars parameters.
 const maxVars = 1000
 
-// Params maps the name of each parameter of a request to its value.
+// Params maps the name of each parameter of a request to the parameter's value.
 type Params map[string]Value
 
 // Value is the value of a parameter.
@@ -64,7 +64,7 @@ func variableName(name string) (_ string, array bool) {
 	return mangle.Replace(base), bracket
 }
 
-// mangle replaces each character that the name of a PHP variable cannot contain by "_".
+// mangle writes "_" in place of each character that the name of a PHP variable cannot contain.
 var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
 // unescape decodes "+" and "%XX", and leaves every other byte unchanged.

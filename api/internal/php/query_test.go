@@ -51,7 +51,7 @@ func TestParseQuery(t *testing.T) {
 	}
 }
 
-// If a browser percent-encodes a text, ParseQuery returns the original text, whatever parameters precede the text.
+// If a browser percent-encodes a text, ParseQuery returns the original text, even if other parameters precede the text.
 func FuzzParseQuery(f *testing.F) {
 	for _, s := range []string{"", "hi; there", "100%%20sure", "a%zz", "&#+\"\\\n", "😀", "\xff\x00", "cmd[]=x", "a.b[c"} {
 		f.Add(s, s)

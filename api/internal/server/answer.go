@@ -20,13 +20,13 @@ type answer struct {
 	command string // the label "command" of the request's metrics; if empty, the label is "invalid"
 	status  int    // HTTP status; zero: 200
 	body    []byte // JSON; read-only, because several requests may share the slice; nil: the handler has taken over the connection
-	release func() // respond calls release after writing body; may be nil
+	release func() // called after the body was written; may be nil
 }
 
 // handler answers one request. The parameter ctx is the context of the handler's calls to the store, and not the request's own context.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
-// respond returns an http.HandlerFunc that calls handle, writes the answer or the error as JSON, and measures the time.
+// respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and measures the time.
 func (s *Server) respond(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -52,8 +52,8 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls the function handle, which answers the request. If the request is longer than smallRequestBytes, reserve first waits until
-// this request and the other such requests under way have at most maxPendingBytes together.
+// reserve calls the function "handle", which answers the request. If the request is longer than smallRequestBytes, "reserve" first waits
+// until this request and all other requests of such a length have at most maxPendingBytes in total.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
@@ -68,7 +68,7 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, acquire
+// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, "acquire"
 // returns an error.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
@@ -77,18 +77,18 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share calls the function read, and returns the result of read. If several requests call share with the same name at the same time, they
-// all get the result of a single read, and must not change this result. A shared read starts only after all requests that wait for its
-// result have called share, so that no answer is older than its request. A shared read has the context of the first request that waits for
-// its result. A request that has already used a tenth of RequestTimeout does not share a read. The deadlines of the requests that share a
-// read thus differ by at most a tenth of RequestTimeout.
+// share calls the function "read", and returns the function's result. If several requests call "share" with the same name at the same time,
+// they all get the result of a single read, and must not change this result. A shared read starts only after all requests that wait for the
+// result have called "share", so that no request gets data that is older than the request. A shared read has the context of the first
+// request that waits for the result. A request that has already used a tenth of RequestTimeout does not share a read. The deadlines of the
+// requests that share a read thus differ by at most a tenth of RequestTimeout.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched()    // so that goroutines that are about to call share join this read
-		s.reads.Forget(name) // goroutines that call share from now on start another read
+		runtime.Gosched()    // so that goroutines that are about to call "share" join this read
+		s.reads.Forget(name) // goroutines that call "share" from now on start another read
 		return read(ctx)
 	})
 	body, _ := shared.([]byte)
@@ -101,7 +101,7 @@ var contentType = []string{"application/json"}
 // writeJSON writes an answer with the status and a JSON body.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
-	// The header Date is omitted, because nginx adds a Date to every answer.
+	// The answer has no header "Date", because nginx adds this header to every answer.
 	header["Content-Type"], header["Date"] = contentType, nil
 	header.Set("Content-Length", strconv.Itoa(len(body))) // net/http would send a body of more than 2048 bytes in chunks
 	w.WriteHeader(status)
@@ -116,8 +116,8 @@ func appendJSONString(dst []byte, s string) []byte {
 }
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. If a count were missing until the first request, its first value would be 1. Prometheus would then see
-// no increase from 0 to 1. Without the initial count of 0, an alert would miss the first refused POST of a pod.
+// the alerts in k8s/monitoring use. Without the initial 0, the count of refused POSTs would first appear in Prometheus with the value 1.
+// Prometheus sees no increase in a count that first appears, so an alert would miss the first refused POST of a pod.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

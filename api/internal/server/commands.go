@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxSharedBytes is the length of the longest guestbook for which concurrent requests share one read. maxGetBytes is the length of
-	// the longest guestbook that the command get returns.
+	// maxSharedBytes is the length of the longest guestbook for which concurrent requests share one read. maxGetBytes is the length of the
+	// longest guestbook that the command "get" returns.
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
 	// maxLongReads is the number of guestbooks longer than maxSharedBytes that may be read and sent at the same time.
 	maxLongReads = 2
@@ -24,7 +24,7 @@ const (
 var updated = []byte(`{"message": "Updated"}`)
 
 // phpCommand answers a request as guestbook.php of the PHP guestbook did. A request with ?cmd=set&key=…&value=… stores the value. A request
-// with any other cmd, such as ?cmd=get&key=…, reads the value.
+// with any other value of "cmd", such as ?cmd=get&key=…, reads the value.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params["cmd"]

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxTextBytes           = 4 << 10 // the greatest length of an entry's text
+	maxTextBytes           = 4 << 10 // the greatest length of an entry's text, in bytes
 	maxIdempotencyKeyBytes = 255
 
 	defaultPageEntries, maxPageEntries = 50, 500
@@ -92,8 +92,8 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 	return read(ctx)
 }
 
-// readEntriesAfter returns, as JSON, up to limit entries that follow the entry whose id is the argument after. If after is -1,
-// readEntriesAfter returns the first entries of the guestbook.
+// readEntriesAfter returns a page of entries as JSON: at most "limit" entries, which follow the entry whose id is the argument "after". If
+// "after" is -1, readEntriesAfter returns the first entries of the guestbook.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
 	var entries []guestbook.Entry
 	position, next := guestbook.AfterEntry(after), int64(-1)
@@ -112,8 +112,9 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page: its name
-// is the argument parameter, its value is the argument next. If next is negative, there is no next page, and the value in the JSON is null.
+// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page. The
+// argument "parameter" is the name of the query parameter, and the argument "next" is the value of the query parameter. If "next" is
+// negative, there is no next page, and the value in the JSON is null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

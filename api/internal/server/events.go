@@ -16,8 +16,8 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd is the value for a request without the parameter "after". Without the parameter "after", an event stream sends only entries that
-// are posted later.
+// fromEnd stands for a request without the parameter "after". Without the parameter "after", an event stream sends only entries that are
+// posted later.
 const fromEnd = int64(-2)
 
 // events starts to send the entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
@@ -31,7 +31,7 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return a, methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
-	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, and repeats the first "after" in the URL
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, but still sends the old "after" in the URL
 		params["after"] = php.Value{Text: id}
 	}
 	key, err := s.bookKey(params)
@@ -74,7 +74,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, returns at this time, or earlier if poll finds new entries and sets an earlier deadline
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, returns at this time, or earlier if "poll" finds new entries and sets an earlier deadline
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err

@@ -43,7 +43,7 @@ func follow(t *testing.T, base, query, lastEventID string) *stream {
 	return f
 }
 
-// expect reads the next event and compares its lines with want.
+// expect reads the next event and compares the event's lines with "want".
 func (f *stream) expect(want ...string) {
 	f.t.Helper()
 	var got []string
@@ -64,7 +64,7 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-// entry expects that the next event is an entry. The parameter text is a JSON string without its quotes.
+// entry expects that the next event is an entry. The parameter "text" is a JSON string without the quotes.
 func (f *stream) entry(id int, text string) {
 	f.t.Helper()
 	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))
@@ -75,7 +75,7 @@ func (f *stream) reset(id int) {
 	f.expect("event: reset", fmt.Sprint("id: ", id), "data: {}")
 }
 
-// serve answers HTTP requests until the test ends, and returns the server's URL.
+// serve starts a server that answers HTTP requests until the test ends, and returns the server's URL.
 func serve(t *testing.T, s *server.Server) (base string) {
 	h := httptest.NewServer(s)
 	t.Cleanup(func() {
@@ -116,12 +116,12 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. Viewers get an event only for
-	// the new entry.
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. A viewer then gets an event
+	// only for the new message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
-	// A moderator replaces another entry than the last one, and then the whole guestbook.
+	// A moderator replaces an entry other than the last one, and then the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
 	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")
@@ -131,7 +131,7 @@ func TestEvents(t *testing.T) {
 	follow(t, base, "", "77").reset(0)
 
 	s.Drain()
-	live.expect() // without arguments, expect waits for the end of the event stream
+	live.expect() // without arguments, "expect" waits for the end of the event stream
 	check(t, s, exchange{request: "GET /guestbook/events", status: 503}, exchange{request: "GET /readyz", status: 503, want: `"draining":true`},
 		exchange{request: "GET /healthz", status: 200})
 }
@@ -209,7 +209,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	read := func(field string) (n int) {
 		info := must.Get(redis.String(slave.Do("INFO", "all")))(t)
 		_, info, _ = strings.Cut(info, field)
-		fmt.Sscan(info, &n) // INFO does not list commands that were never used
+		fmt.Sscan(info, &n) // n stays 0 if the command was never used, because INFO does not list such a command
 		return n
 	}
 	follow(t, base, "", "")

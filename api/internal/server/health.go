@@ -25,7 +25,7 @@ func (s *Server) Drain() { s.hub.drain() }
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	// Most requests use this Redis key.
+	// readyz asks Redis for the key that most requests use.
 	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...)
 	master, slave := s.Store.Ping(ctx, key)
 	if master == nil || guestbook.RefusesWrites(master) {

@@ -26,15 +26,16 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams. nginx holds two connections for each event stream.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end of its topic. A viewer's position can be
-	// beyond the topic's end because another slave has more entries than the slave that the topic polls. If the viewer's position is still
-	// beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls for which a viewer waits if the viewer's position is beyond the end of the topic. A viewer's position
+	// can be beyond the topic's end if the position comes from a slave with more entries than the slave that the topic polls. If the
+	// viewer's position is still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
-	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that it has received.
+	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that the browser has
+	// received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size of a socket's
-	// buffer for its own bookkeeping.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size that a program
+	// requests for a socket's buffer, because the buffer also holds bookkeeping data of Linux.
 	maxSendBufferBytes = 4 << 10
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. If a viewer receives nothing, the API
 	// keeps the events in memory until sendTimeout has passed.
@@ -55,7 +56,7 @@ type hub struct {
 	slow    *semaphore.Weighted // viewers that take longer than slowAfter
 
 	mu      sync.Mutex        // guards the fields below, and the viewers of each topic
-	topics  map[string]*topic // maps the Redis key of a guestbook to its topic
+	topics  map[string]*topic // maps the Redis key of a guestbook to the guestbook's topic
 	viewers int               // number of viewers of all topics
 }
 
@@ -66,7 +67,7 @@ type topic struct {
 	key     string
 	stopped atomic.Bool // true once the last viewer has left
 	viewers map[net.Conn]struct{}
-	last    atomic.Pointer[step] // the last change of the guestbook that poll has found
+	last    atomic.Pointer[step] // the last change of the guestbook that the method "poll" has found
 }
 
 // step is a change of a guestbook between two polls. A viewer at the position "from" gets the text of the step, and is then at the position
@@ -86,9 +87,9 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe makes the connection of w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook has no viewers yet,
-// subscribe adds a topic. The parameter end is the end of the guestbook, at which a new topic begins to poll. A caller of subscribe must
-// call unsubscribe later, unless subscribe returns an error.
+// subscribe makes the connection of the http.ResponseWriter w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook
+// has no viewers yet, "subscribe" adds a topic. The parameter "end" is the end of the guestbook, from which a new topic polls. A caller of
+// "subscribe" must call "unsubscribe" later, unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -114,7 +115,7 @@ func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWrite
 	return t, viewer, nil
 }
 
-// unsubscribe closes the viewer's connection, and removes the viewer from the topic. When the last viewer of a topic leaves, unsubscribe
+// unsubscribe closes the viewer's connection, and removes the viewer from the topic. When the last viewer of a topic leaves, "unsubscribe"
 // stops and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	viewer.Close()
@@ -127,7 +128,7 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	}
 }
 
-// drain closes all event streams, and makes subscribe refuse new viewers.
+// drain closes all event streams, and makes the method "subscribe" refuse new viewers.
 func (h *hub) drain() {
 	h.drained.Store(true)
 	h.mu.Lock()
@@ -147,8 +148,8 @@ func (t *topic) run() {
 }
 
 // poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. The larger the result of poll is, the later run polls again, so that the events of all topics stay within
-// maxBytesPerSecond. If Redis does not answer, poll wakes no viewer, and the next poll reads the missed entries.
+// the number of topics. The larger the result of "poll" is, the longer the method "run" waits before the next poll, so that the events of
+// all topics stay within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)

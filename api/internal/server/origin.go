@@ -11,8 +11,9 @@ import (
 
 // checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection would not be
 // enough, for three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
-// http.CrossOriginProtection accepts a request without Sec-Fetch-Site and Origin, although Safari 16 sends such a request for an image on
-// another site. http.CrossOriginProtection compares Origin only with Host, byte by byte, although a proxy may have changed Host.
+// http.CrossOriginProtection accepts a request without the headers Sec-Fetch-Site and "Origin", although Safari 16 sends such a request for
+// an image on another site. http.CrossOriginProtection compares the header "Origin" only with the header "Host", byte by byte, although a
+// proxy may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
@@ -35,11 +36,12 @@ func checkOrigin(r *http.Request) error {
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
 	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. If the page's
-	// URL is https, isHere therefore assumes https for the request as well.
+	// URL begins with https, isHere therefore assumes https for the request's URL as well.
 	if strings.HasPrefix(strings.ToLower(page), "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}
-	// A proxy that changes Host sends the visitor's Host in X-Forwarded-Host. A page of another site cannot set X-Forwarded-Host.
+	// A proxy that changes the header "Host" sends the visitor's "Host" in X-Forwarded-Host. A page of another site cannot set
+	// X-Forwarded-Host.
 	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
 	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A proxy that puts its own name in Host, as Apache does, sends the visitor's Host in X-Forwarded-Host. A page of another site cannot set
-// X-Forwarded-Host.
+// A proxy that puts its own name in the header "Host", as Apache does, sends the visitor's "Host" in X-Forwarded-Host. A page of another
+// site cannot set X-Forwarded-Host.
 func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	for forwarded, same := range map[string]bool{
 		"gb.example": true, "GB.example:80": true, "gb.example, inner.example": true,
@@ -20,7 +20,7 @@ func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	}
 }
 
-// One origin can be written in several ways. Two origins differ by scheme, host or port.
+// One origin can be written in several ways. Two origins differ if their schemes, hosts or ports differ.
 func TestWhichOriginsMayWrite(t *testing.T) {
 	for _, c := range []struct {
 		origin, host, proto string

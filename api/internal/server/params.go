@@ -48,7 +48,7 @@ func mediaType(r *http.Request) string {
 	return strings.ToLower(strings.TrimSpace(value))
 }
 
-// methodNotAllowed returns an error with the status 405, and sets the header Allow to the allowed methods.
+// methodNotAllowed returns an error with the status 405, and sets the header "Allow" to the allowed methods.
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
@@ -94,7 +94,7 @@ func (s *Server) bookKey(params php.Params) (string, error) {
 	return s.requiredKey(params)
 }
 
-// requiredText returns the text of the parameter called name, or an error if the request lacks the parameter.
+// requiredText returns the text of the parameter with the given name, or an error if the request lacks the parameter.
 func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params[name]
 	switch {
@@ -129,7 +129,8 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number parses the query parameter called name, and stores its value in *n. If the query lacks the parameter, *n stays unchanged.
+// number parses the query parameter with the given name, and stores the parameter's value in *n. If the query lacks the parameter, *n stays
+// unchanged.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query[name]
 	if !ok {

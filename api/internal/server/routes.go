@@ -62,8 +62,8 @@ func New(o Options) *Server {
 		if len(r.TransferEncoding) > 0 {
 			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112, section
 			// 6.1). A proxy in front of the API may have used the removed Content-Length as the length of the body. If the proxy and the
-			// API disagree about the length, the API reads the rest of the body as the next request. So the API closes the connection after
-			// each chunked request. nginx itself never sends a chunked request.
+			// API disagree about the length, the API reads the rest of the body as the next request. Therefore the API closes the
+			// connection after each chunked request. nginx itself never sends a chunked request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -71,7 +71,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes maps each URL pattern to its handler. The file openapi.json describes all URLs of the API.
+// routes maps each URL pattern to the pattern's handler. The file openapi.json describes all URLs of the API.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		// The next URLs run the commands of guestbook.php. Each version of the PHP guestbook's page uses one of the next four URLs.
@@ -96,7 +96,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 	}
 }
 
-// openAPI is the OpenAPI description of the URLs in routes.
+// openAPI is the OpenAPI description of the URLs in the method "routes".
 //
 //go:embed openapi.json
 var openAPI []byte

@@ -53,7 +53,7 @@ func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options
 	return server.New(o)
 }
 
-// put writes the guestbook, and waits until the slave has it.
+// put writes the guestbook, and waits until the slave has the guestbook.
 func put(t testing.TB, master redis.Conn, text string) {
 	t.Helper()
 	podtest.Do(t, master, "SET", "messages", text)
@@ -61,7 +61,7 @@ func put(t testing.TB, master redis.Conn, text string) {
 }
 
 // ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and another body is a form. The parameter
-// headers alternates between a header's name and its value.
+// "headers" contains the name and the value of each header, in turn.
 func ask(s http.Handler, request, body string, headers ...string) *httptest.ResponseRecorder {
 	method, url, _ := strings.Cut(request, " ")
 	r := httptest.NewRequest(method, url, strings.NewReader(body))
@@ -79,7 +79,7 @@ func ask(s http.Handler, request, body string, headers ...string) *httptest.Resp
 
 func get(s http.Handler, url string) *httptest.ResponseRecorder { return ask(s, "GET "+url, "") }
 
-// exchange is a request, and the status and a part of its answer.
+// exchange is a request, and the status and a part of the request's answer.
 type exchange struct {
 	request, body string
 	status        int

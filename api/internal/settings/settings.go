@@ -49,7 +49,7 @@ type Settings struct {
 // RequestTimeout bounds the total time of all calls to Redis that one HTTP request makes.
 const RequestTimeout = 2 * time.Second
 
-// Redis returns the options of the package store that follow from the settings.
+// Redis returns the options for the package "store" that follow from the settings.
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
@@ -95,7 +95,7 @@ func invalid(name, values string) error {
 }
 
 // address returns the host:port of a Redis. address returns addr if addr is set, or else port 6379 at the Service's host or DNS name. An
-// error of the function address names the environment variable that the address comes from. A variable may contain the unexpanded text
+// error of the method "address" names the environment variable that the address comes from. A variable may contain the unexpanded text
 // $(REDIS_LEADER_SERVICE_HOST), because Kubernetes expands a reference to a Service's variable only if the Service already exists.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
@@ -141,8 +141,8 @@ func isPort(s string) bool {
 	return err == nil
 }
 
-// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not set. The store calls TLS for each connection,
-// because the file REDIS_TLS_CA_FILE changes when Redis's certificate is renewed.
+// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not set. The store calls the method TLS for each
+// connection, because the file REDIS_TLS_CA_FILE changes when Redis's certificate is renewed.
 func (s *Settings) TLS() (*tls.Config, error) {
 	if !s.UseTLS {
 		return nil, nil

@@ -68,11 +68,11 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A Secret that was made with "echo password" ends with a newline. Redis takes a Secret's newline for a part of its password.
+// A Secret that was made with "echo password" ends with a newline. Redis treats the newline at a Secret's end as a part of the password.
 func TestAPasswordIsOneLine(t *testing.T) {
 	for _, password := range []string{"hunter2\n", "hunter2\r\n", "hunter2\r", "\n", "\nhunter2", "hunter2\nhunter3", "hunter2\rhunter3\n"} {
 		_, err := load(t, map[string]string{"REDIS_PASSWORD": password})
-		wantError(t, err, "kubectl create secret generic redis --from-literal=password=") // the command that makes a good Secret
+		wantError(t, err, "kubectl create secret generic redis --from-literal=password=") // the error names a command that makes a Secret without a newline
 	}
 	for _, password := range []string{"hunter2", " hunter 2 ", "\thunter2", "päss,w\"ord$"} {
 		if s, err := load(t, map[string]string{"REDIS_PASSWORD": password}); err != nil || s.Password != password {

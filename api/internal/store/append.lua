@@ -1,11 +1,11 @@
--- append.lua appends entries to a guestbook, once for each idempotency key. KEYS[1] is the guestbook, KEYS[2] the key's record.
--- ARGV[1] is the encoded entries, ARGV[2] their fingerprint, ARGV[3] the seconds after which the record expires.
+-- append.lua appends entries to a guestbook, once for each idempotency key. KEYS[1] is the guestbook, KEYS[2] the idempotency key's record.
+-- ARGV[1] is the encoded entries, ARGV[2] the entries' fingerprint, ARGV[3] the seconds after which the record expires.
 -- The script returns the record, "ID FINGERPRINT", and 1 if the record existed before, so that nothing was appended, or else 0.
 -- SET comes after APPEND, so that an APPEND that fails leaves no record.
 local record = redis.call('GET', KEYS[2])
 if record then
-  -- A later WAIT waits for the last write of this connection, so the script appends an empty string as such a write.
-  -- A slave that confirms this write has the first post as well.
+  -- If the API sends WAIT next, Redis waits for slaves that confirm the last write of this connection.
+  -- So the script appends an empty string as the last write. A slave that confirms the last write also has the first post.
   redis.pcall('APPEND', KEYS[1], '')
   return {record, 1}
 end

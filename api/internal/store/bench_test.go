@@ -23,7 +23,7 @@ func BenchmarkLengthOfBook(b *testing.B) {
 	ctx := within(b, 5*time.Minute)
 	var posts, pages [2][]float64
 	for range max(b.N, 300) {
-		for i, size := range sizes { // alternately, so that the load of the machine is the same for both sizes
+		for i, size := range sizes { // measures both sizes alternately, so that the load of the machine is the same for both
 			key := fmt.Sprint(size)
 			start := time.Now()
 			_, _, err := s.Append(ctx, key, "", "A message of thirty bytes.....")

@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. If Redis is full, its maxmemory-policy evicts the oldest
-	// idempotency keys before they expire. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is
-	// stored again once Redis has free memory.
+	// idempotencySeconds is the time after which an idempotency key expires. A full Redis evicts the oldest idempotency keys before they
+	// expire, depending on its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or
+	// is stored again once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes per entry that Page reads at first. If the entries of a page are longer than firstWindow, Page
-	// reads again.
+	// firstWindow is the number of bytes per entry that the method "Page" reads at first. If the entries of a page are longer than
+	// firstWindow, "Page" reads again, with four times as many bytes.
 	firstWindow = 128
 	// maxWindow is the largest number of bytes in a page of entries, unless a single entry is longer.
 	maxWindow = 1 << 20
@@ -46,10 +46,10 @@ func init() {
 	}
 }
 
-// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than limit.
+// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "limit".
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than limit, because GETRANGE includes the last offset
+		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than "limit", because GETRANGE includes the last offset
 		if len(value) > limit {
 			value, err = "", guestbook.ErrTooLong
 		}
@@ -90,8 +90,8 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key for the record of an idempotency key. The hash at the end of the record's Redis key covers the
-// guestbook's key and the idempotency key. Two guestbooks therefore never share a record, even if their keys contain braces.
+// recordName returns the Redis key for the record of an idempotency key. The record's Redis key ends with a hash of the guestbook's key and
+// the idempotency key, so that two guestbooks never share a record, even if their keys contain braces.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
@@ -112,10 +112,11 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns up to limit entries, oldest first. The argument before is an id: Page returns the entries that precede the entry with this
-// id, or the guestbook's last entries if before is negative. The result older is the argument before with which a caller gets the next
-// older page, or -1 if there are no older entries. The argument seen is the id of an entry that the client knows, or negative. If a slave
-// lacks the entry with the id seen, Page asks the master. Page returns ErrNoEntry if before is not the id of an entry.
+// Page returns at most "limit" entries, oldest first. The argument "before" is an id: "Page" returns the entries that precede the entry
+// with this id, or the guestbook's last entries if "before" is negative. The result "older" is the value of "before" with which a caller
+// gets the next older page, or -1 if there are no older entries. The argument "seen" is the id of an entry that the client knows, or
+// negative. If a slave lacks the entry with the id "seen", "Page" asks the master. Page returns ErrNoEntry if "before" is not the id of an
+// entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -144,8 +145,9 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// window reads size bytes that precede the entry whose id is the argument before, or the last bytes of the guestbook if before is negative.
-// window returns the entries that start in the bytes that window has read, and the byte offset of the first of these entries.
+// window reads bytes that precede the entry whose id is the argument "before", or the last bytes of the guestbook if "before" is negative.
+// The argument "size" is the number of bytes to read. window returns the entries that start in the bytes that "window" has read, and the
+// byte offset of the first of these entries.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -157,7 +159,7 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 		}
 		data = data[:last]
 	}
-	if start > 0 { // most likely, start is in the middle of an entry, so drop the rest of this entry
+	if start > 0 { // most likely, the offset "start" is in the middle of an entry, so drop the rest of this entry
 		inside, _, _ := bytes.Cut(data, []byte(","))
 		data, start = data[len(inside):], start+int64(len(inside))
 	}
@@ -172,9 +174,9 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
-// entry follows the position, After returns the position itself. If many entries follow the position, one call of After returns only the
-// first of them. If the guestbook was rewritten and no longer has this position, After returns ErrNoEntry and the end of the guestbook.
-// After also returns ErrNoEntry if the guestbook has fewer bytes than the argument upto.
+// entry follows the position, "After" returns the position itself. If many entries follow the position, one call of "After" returns only
+// the first of these entries. If the guestbook was rewritten and no longer has this position, "After" returns ErrNoEntry and the end of the
+// guestbook. After also returns ErrNoEntry if the guestbook has fewer bytes than the argument "upto".
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -189,7 +191,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				last, err = end(ctx, server, key)
 				return cmp.Or(err, guestbook.ErrNoEntry)
 			}
-			if !toEnd { // the last entry in data may be incomplete
+			if !toEnd { // the last entry in "data" may be incomplete
 				cut := bytes.LastIndexByte(news, ',')
 				if cut <= 0 {
 					continue
@@ -201,7 +203,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry ends before its own entry, so drop this entry
+			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry is the start of an entry that the caller knows, so drop this entry
 				entries = entries[1:]
 			}
 			return nil

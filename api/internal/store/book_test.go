@@ -49,7 +49,7 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // nothing is logged, because nothing failed
+	if log := s.log.String(); log != "" { // the log must be empty, because nothing failed
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
@@ -99,7 +99,7 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
 
-// pages reads a whole guestbook in pages of up to limit entries.
+// pages reads a whole guestbook in pages of at most "limit" entries.
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
@@ -148,7 +148,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
 	put(t, s, ",a")
-	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1") // from now on, the slave's data does not change
+	podtest.Do(t, podtest.Dial(t, pod.Ports.Slave), "REPLICAOF", "127.0.0.1", "1") // cuts the slave off from the master, so that the slave's data no longer changes
 	ctx := within(t, 10*time.Second)
 	posted, _, err := s.Append(ctx, book, "", "mine")
 	must.OK(t, err)
@@ -204,12 +204,12 @@ func TestAfter(t *testing.T) {
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		// In the next test cases the guestbook was rewritten, so After returns the end of the new guestbook.
+		// In the next test cases the guestbook was rewritten, so "After" returns the end of the new guestbook.
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
 		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the first entry was replaced, the last entry is the same
-		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and upto is 5
+		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and the argument "upto" is 5
 	} {
 		put(t, s, c.content)
 		got, last, err := s.After(within(t, 5*time.Second), book, c.position, c.upto)

@@ -17,7 +17,7 @@ import (
 type connection struct {
 	redis.ConnWithTimeout
 	pool     *pool
-	dialedAt int64 // the time when dialing began, as uptime returns it
+	dialedAt int64 // result of the function "uptime" when dialing began
 }
 
 var (
@@ -35,7 +35,7 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, dial tries up
+// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, "dial" tries up
 // to eight times, because the next connection most likely leads to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
@@ -72,7 +72,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	switch {
 	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.Is(err, errNoMaster), errors.As(err, new(*tls.CertificateVerificationError)),
 		errors.As(err, &network) && network.Op == "dial", config == nil && errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, mapError(err) // the error names its cause, so it needs no hint about TLS
+		return nil, mapError(err) // the error names the cause, so dialOnce adds no hint about TLS
 	}
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, config != nil)
 }

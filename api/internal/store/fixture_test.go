@@ -42,8 +42,8 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the timeouts that the API uses by default. Only a test of a silent server uses shortTimeouts. Other tests would fail
-// if a busy machine made Redis answer late.
+// shortTimeouts sets the timeouts that the API uses by default. Only a test of a silent server uses shortTimeouts. With shortTimeouts,
+// other tests would fail if a busy machine made Redis answer late.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }
@@ -73,7 +73,7 @@ func openShared(t testing.TB) (fixture, redis.Conn) {
 
 func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// within returns a context that ends after d.
+// within returns a context that ends after the duration d.
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
@@ -87,7 +87,7 @@ func set(t *testing.T, s fixture, value string) {
 	must.OK(t, s.Set(within(t, 2*time.Second), book, value))
 }
 
-// wantGet waits until the store reads the value, because a slave receives a write a little later than its master.
+// wantGet waits until the store reads the value, because the slave receives a write a little later than the master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
 	must.Await(t, fmt.Sprintf("%.100q is read", want), 5*time.Second, func() error {
@@ -99,14 +99,14 @@ func wantGet(t *testing.T, s fixture, want string) {
 	})
 }
 
-// put writes the guestbook, and waits until the slave has it.
+// put writes the guestbook, and waits until the slave has the guestbook.
 func put(t *testing.T, s fixture, text string) {
 	t.Helper()
 	set(t, s, text)
 	wantGet(t, s, text)
 }
 
-// wantBook compares the guestbook in a Redis with want.
+// wantBook compares the guestbook in a Redis with "want".
 func wantBook(t *testing.T, c redis.Conn, want string) {
 	t.Helper()
 	if got := must.Get(redis.String(c.Do("GET", book)))(t); got != want {
@@ -122,7 +122,7 @@ func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 	return n
 }
 
-// metric returns the value of a metric. If master and slave each have the metric, metric returns the master's value.
+// metric returns the value of a metric. If master and slave each have the metric, the function "metric" returns the master's value.
 func metric(t *testing.T, s fixture, name string) float64 {
 	t.Helper()
 	for _, f := range must.Get(s.metrics.Gather())(t) {
@@ -134,7 +134,7 @@ func metric(t *testing.T, s fixture, name string) float64 {
 	return 0
 }
 
-// ask sends a GET to a server with the store, and returns the answer.
+// ask sends a GET to an API that uses the store, and returns the answer.
 func ask(s fixture, timeout time.Duration, path string) (status int, body string) {
 	log, metrics := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
 	api := server.New(server.Options{Store: s.Store, RequestTimeout: timeout, Log: log, Metrics: metrics})

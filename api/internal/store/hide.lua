@@ -10,8 +10,8 @@ repeat
   stop = stop + (comma and comma - 1 or #data)
 until comma or data == ''
 if not redis.call('GETRANGE', KEYS[1], start, stop - 1):find('[^ ]') then return 0 end
--- A full Redis refuses SETRANGE as the first write of a script. PERSIST is never refused, and changes nothing here.
--- After PERSIST, a full Redis accepts SETRANGE.
+-- A full Redis refuses SETRANGE as the first write of a script. PERSIST is never refused, and changes nothing here,
+-- because a guestbook never expires. After PERSIST, a full Redis accepts SETRANGE.
 redis.call('PERSIST', KEYS[1])
 redis.call('SETRANGE', KEYS[1], start, string.rep(' ', stop - start))
 return stop - start

@@ -17,7 +17,7 @@ func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {
 		reply string
-		is    error  // the expected error of the package guestbook; nil: a RefusedError
+		is    error  // the expected error of the package "guestbook"; nil: a RefusedError
 		words string // a part of the RefusedError's reason
 	}{
 		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0

@@ -23,11 +23,11 @@ import (
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time for which reads ask the master first after a failure of the slave. For this time, reads do not wait for the
-	// failed slave.
+	// failureMemory is the time for which reads ask the master first after a failure of the slave. Until failureMemory has passed, reads do
+	// not wait for the failed slave.
 	failureMemory = time.Second
 	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
-	// test: Redis cannot have restarted since then, because a restart takes longer than idleTime.
+	// test, because a restart of Redis takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -37,7 +37,7 @@ type pool struct {
 	role, addr            string
 	options               Options
 	failures              *eventLog
-	discardedAt, failedAt atomic.Int64 // results of uptime; the pool no longer uses connections from before discardedAt
+	discardedAt, failedAt atomic.Int64 // results of the function "uptime"; the pool no longer uses connections that were dialed before discardedAt
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
@@ -85,13 +85,13 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	timeout := p.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
-		// If a slave's reply is empty, the slave may have dropped its data since the handshake.
+		// If a slave's reply is empty, the slave may have dropped all data since the handshake.
 		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a usable connection of the pool, after a test or a new handshake. The caller of get must close the connection.
+// get returns a usable connection of the pool, after a test or a new handshake. The caller of "get" must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -100,10 +100,10 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	return c, err
 }
 
-// test returns nil if the connection can be used. If test returns an error, the pool closes the connection, and takes another idle
-// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. If Redis has stopped since the
-// last use of the connection, the connection is closed. test waits for Redis only as long as a handshake may take, so that the caller has
-// time left to ask another server.
+// test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
+// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. PING fails if Redis has
+// stopped since the last use of the connection. test waits for Redis only as long as a handshake may take, so that the caller has time left
+// to ask another server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -143,8 +143,8 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 	return err
 }
 
-// observe counts a command and its error, and logs when the server begins or ceases to fail. observe returns the error with the role of
-// the server and the name of the command.
+// observe records the duration and the error of a command, and logs when the server begins or ceases to fail. observe returns the error,
+// preceded by the role of the server and the name of the command.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -165,7 +165,7 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
 // answers returns nil if the server answers requests for the key. answers sends STRLEN instead of PING, because some servers answer PING
-// although they refuse the key: a node of a Redis Cluster, or a Redis that forbids the key to its user.
+// although they refuse the key: a node of a Redis Cluster, or a Redis that forbids the key to the API's user.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {

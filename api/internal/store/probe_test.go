@@ -54,8 +54,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The result sent is the number of slaves that received
-// the dump and disconnected.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" is the number of slaves that
+// received the dump and disconnected.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -93,14 +93,14 @@ func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 }
 
 // The slaves' readiness probe and the store agree which slaves may be read. If the PHP guestbook's page read an empty guestbook from a
-// slave, it would overwrite the real guestbook with its next message.
+// slave, the page would overwrite the real guestbook with the next message.
 func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
 	podtest.Start(t, pod.Slave)
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	ready := readinessProbe(t, pod.Ports.Slave)
 	withoutMaster := func(o *store.Options) { o.MasterAddr = address(1) }
-	// check compares the results of the readiness probe and of the store with the parameter want, and returns the slave's guestbook.
+	// check compares the results of the readiness probe and of the store with the parameter "want", and returns the slave's guestbook.
 	check := func(situation string, want bool) string {
 		t.Helper()
 		info, _ := redis.String(slave.Do("INFO", "replication"))
@@ -118,7 +118,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 			return strings.Contains(must.Get(redis.String(slave.Do("INFO", "replication")))(t), "master_link_status:down")
 		})
 	}
-	// follow makes the slave ask a fake master at least twice for a copy of its data.
+	// follow makes the slave ask a fake master at least twice for a copy of the master's data.
 	follow := func(dump string) {
 		t.Helper()
 		port, sent := badMaster(t, dump)
@@ -149,8 +149,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	killMaster()
 	check("master gone", true)
 
-	// A slave with Redis 6.0 forgets its replication offset when a copy of the master's data begins. A later Redis forgets the offset when
-	// it drops its own data for the copy.
+	// A slave with Redis 6.0 forgets its replication offset when a copy of the master's data begins. A slave with a later Redis forgets the
+	// offset when the slave drops its own data for the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")
@@ -160,10 +160,10 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Start(t, pod.Master)
 	followMaster()
 	check("in sync again", true)
-	before := open(t, pod, withoutMaster) // holds a connection from before the slave drops its data
+	before := open(t, pod, withoutMaster) // this store has a connection from before the slave drops its data
 	wantGet(t, before, ",a")
 	podtest.Kill(t, pod.Master)
-	// A slave drops its data before it notices that it cannot load the data of a master with a newer Redis.
+	// If the master has a newer Redis, a slave drops its own data before noticing that the master's data cannot be loaded.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

@@ -24,8 +24,8 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of advice whose
-// codes include the code of the error reply.
+// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of "advice"
+// whose codes include the code of the error reply.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
@@ -50,18 +50,18 @@ var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
 // f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If the script catches the error with
-// redis.pcall, the text begins with the second @user_script.
+// redis.pcall, Redis 6.0 puts only "@user_script: 4: -" before the code.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
 // noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative of noPermInScript
-// matches Redis 7.2 and later, the second matches older versions.
+// matches the error of Redis 7.2 and later, the second matches the error of older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
 // firstWords matches the first words of an error, at most ten. firstWords stops before a quotation mark, because quoted text in an error
 // may be an argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
-// mapError converts an error reply of Redis to an error of the package guestbook. mapError returns every other error unchanged.
+// mapError converts an error reply of Redis to an error of the package "guestbook". mapError returns every other error unchanged.
 func mapError(err error) error {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok {
@@ -81,7 +81,7 @@ func mapError(err error) error {
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {
 		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
-			// If Redis does not know a command, its error repeats the command's arguments. An argument of AUTH is the password, which no
+			// If Redis does not know a command, the error repeats the command's arguments. An argument of AUTH is the password, which no
 			// log may contain.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
@@ -107,11 +107,11 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the reply to INFO replication of a slave that does not hold its master's data. A slave whose reply matches unsynced
-// lacks its master's data only if its link to the master is also down. A slave that never had a link to its master reports that the link
+// unsynced matches the reply to INFO replication of a slave that lacks the master's data. If a slave's reply matches "unsynced" and the
+// slave's link to the master is down, the slave lacks the master's data. A slave that never had a link to a master reports that the link
 // has been down for -1 seconds. A slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the
 // seconds since 1970. If a slave drops its data for a copy, and the copy does not arrive, the slave reports the replication offset 1 and no
-// backlog. The replication offset alone proves nothing, because a slave of Redis 8 or Valkey that is in sync may have the offset 1.
+// backlog. The replication offset alone proves nothing, because a slave with Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
@@ -128,7 +128,7 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether reply is the reply of a Redis that lacks the guestbook.
+// isEmpty reports whether the argument "reply" comes from a Redis that lacks the guestbook.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -139,8 +139,8 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it follows from the data
-// that Redis holds.
+// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because such an error follows
+// from the data that Redis holds.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -22,7 +22,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A full Redis evicts records of idempotency keys, oldest first, before it refuses an entry. The faults suite fills a Redis until it refuses
+// A full Redis evicts records of idempotency keys, oldest first, before refusing an entry. The faults suite fills a Redis until it refuses
 // entries.
 func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl"}})
@@ -30,7 +30,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64) {
 		err := guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post, as a client does without an answer
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post, as a client does that gets no answer
 			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
 		if err != nil {

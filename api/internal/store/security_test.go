@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// secret is a password with characters that redis.conf or a shell could misread. secretPart is the part of the password that no log
-	// may contain, however the log quotes the password.
+	// secret is a password with characters that redis.conf or a shell could misread. secretPart is the part of the password that stays the
+	// same if a log escapes the password. No log may contain secretPart.
 	secret     = `p"a\ss $HOME'# hunter2`
 	secretPart = "hunter2"
 	// name is the server name in the certificates of the tests' Redis.
 	name = "redis.example"
 )
 
-// secureRedis is a master and a slave that require the password of the default user or of the user api. Master and slave each listen on a
-// plain port and on a port for TLS.
+// secureRedis is a master and a slave that require the password of the user "default" or "api". Master and slave each listen on a plain
+// port and on a port for TLS.
 type secureRedis struct {
 	*localpod.Pod
 	*podtest.Authority
@@ -71,7 +71,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			s := open(t, r.Pod, change)
 			put(t, s, ","+what)
 			before := []int{connectionsOpened(t, nodes[0]), connectionsOpened(t, nodes[1])}
-			for range 50 { // an idle connection is used again
+			for range 50 { // each call must use the idle connection again
 				set(t, s, ","+what)
 				must.Get(s.Get(within(t, 5*time.Second), book, 1<<20))(t)
 			}
@@ -119,7 +119,7 @@ func refuseSecrets(t *testing.T, s fixture, answers string) {
 
 func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
-	// other starts a Redis with more arguments and another certificate. other returns its addresses for TLS and for plain TCP.
+	// other starts another Redis, with the additional arguments and a new certificate, and returns the addresses for TLS and plain TCP.
 	other := func(expires time.Duration, args ...string) (overTLS, plain string) {
 		ports := podtest.FreePorts(t)
 		pod := podtest.New(t, localpod.Options{MasterArgs: append(r.Issue(t, name, time.Now().Add(expires), ports.Slave), args...), Ports: ports})
@@ -138,7 +138,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a wrong password", plain, "", "wrong-hunter2", nil, "WRONGPASS"},
 		{"a wrong user", plain, "other", secretPart, nil, "WRONGPASS"},
 		{"a wrong password over TLS", overTLS, "", "wrong-hunter2", r.Trust(name), "WRONGPASS"},
-		// If Redis does not know AUTH, its error repeats the arguments of AUTH, and one of these arguments is the password.
+		// If Redis does not know AUTH, the error repeats the arguments of AUTH, and one of these arguments is the password.
 		{"a server that knows no passwords", withoutAuth, "api", secretPart, nil, "ERR unknown command .AUTH."},
 		{"an expired certificate", expired, "", "", r.Trust(name), "certificate has expired"},
 		{"a certificate of a foreign authority", overTLS, "", "", podtest.NewAuthority(t).Trust(name), "certificate signed by unknown authority"},

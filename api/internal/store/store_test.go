@@ -96,8 +96,8 @@ func TestWritesFollowTheMaster(t *testing.T) {
 }
 
 // A slave that does not answer PING costs a reader two short timeouts, for PING and for a new connection, so that the reader has half its
-// time left for the master. The readers of a silent slave hold all connections of its pool for a while. A reader that waits for such a
-// connection must also have time left to ask the master.
+// time left for the master. For a while, the readers of a silent slave hold all connections to the slave. A reader that waits for a
+// connection to the slave must also have time left to ask the master.
 func TestReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)

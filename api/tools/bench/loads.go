@@ -7,16 +7,16 @@ type load struct {
 	name    string
 	entries int    // number of entries in the guestbook before each run
 	path    string // path and query of the URL
-	size    int    // length in bytes of the answer that FLOOR=constant makes the program floor send
+	size    int    // length in bytes of the answer that the program "floor" sends if FLOOR=constant
 	writes  bool   // true if every request writes
-	posts   int    // if greater than 0, each request with a number divisible by posts is a POST of an entry; all other requests are GETs
+	posts   int    // if greater than 0, each request whose number is divisible by "posts" is a POST of an entry; all other requests are GETs
 	keyed   bool   // true if each POST has a new Idempotency-Key
 }
 
 const message = ",A message of thirty bytes....."
 
-// posting is a script for wrk. The function measure declares the script's variables posts, keyed and run. The value of run is different in
-// each run of wrk.
+// posting is a script for wrk. The function "measure" declares the script's variables "posts", "keyed" and "run". The value of "run" is
+// different in each run of wrk.
 const posting = `
 local n, headers = 0, {["Content-Type"] = "application/x-www-form-urlencoded"}
 function request()

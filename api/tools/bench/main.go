@@ -1,7 +1,7 @@
 // Command bench measures the speed of the guestbook and of the two minimal servers in ./floor, on this machine. bench prints ratios of
-// speeds, because the speeds themselves differ more from machine to machine. "make bench" builds the command bench, and starts it on the
-// first processor. The servers that bench starts run on the same processor, so that a Go program runs its code on a single thread. wrk runs
-// on the second processor.
+// speeds, because the speeds themselves differ more from machine to machine. "make bench" builds the command "bench", and starts it on the
+// first processor. All servers that "bench" starts run on one processor, so that a Go program runs its code on a single thread. wrk runs on
+// the second processor.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 }
 
 const (
-	floor  = ".build/floor" // path of the program that is built from ./floor
+	floor  = ".build/floor" // path of the program "floor", which is built from ./floor
 	rounds = 3              // number of runs with each load
 )
 

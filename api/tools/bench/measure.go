@@ -19,7 +19,8 @@ type result struct {
 	cpu       float64 // seconds of processor time for 10,000 requests
 }
 
-// summary is a script for wrk that prints the results of a run for measure: requests, microseconds, 99th percentile of the latency, errors.
+// summary is a script for wrk that prints the results of a run for the function "measure": requests, microseconds, 99th percentile of the
+// latency, errors.
 const summary = `
 function done(all, latency)
   local e = all.errors
@@ -32,7 +33,7 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 		return r, err
 	}
 	url := s.pod.URL() + l.path
-	if slices.Contains(s.env, "FLOOR=constant") { // the program floor reads the length of its answer from the end of the URL
+	if slices.Contains(s.env, "FLOOR=constant") { // the program "floor" reads the length of the answer from the end of the URL
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
 	script := fmt.Sprintf("posts, keyed, run = %d, %t, '%x-'\n", l.posts, l.keyed, time.Now().UnixNano()) + summary

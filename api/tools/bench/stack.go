@@ -55,7 +55,7 @@ func (s *stack) stop() {
 
 // fill deletes all keys of Redis and stores a guestbook with the given number of entries.
 func (s *stack) fill(entries int) error {
-	_ = s.master.Send("FLUSHALL") // if a Send fails, so does Do
+	_ = s.master.Send("FLUSHALL") // if a call of Send fails, the call of Do fails as well
 	_ = s.master.Send("SET", "messages", strings.Repeat(message, entries))
 	_, err := s.master.Do("WAIT", 1, 5000)
 	return err

@@ -38,11 +38,11 @@ var (
 	dial    = flag.String("dial", "", "only try this address")
 )
 
-// Report holds the counts that load prints. FailedReads and FailedWrites map the text of an error to the number of requests that failed
-// with the error.
+// Report holds the counts that the program "load" prints. FailedReads and FailedWrites map the text of an error to the number of requests
+// that failed with the error.
 type Report struct {
 	Reads, Writes int
-	Signed        int // number of entries that the function sign has posted
+	Signed        int // number of entries that the method "sign" has posted
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds that the slowest request took
@@ -68,7 +68,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true), last: time.Now()}
-	for visitor.write() != nil { // readers expect the first message in the guestbook
+	for visitor.write() != nil { // repeats until the guestbook has the first message, which readers expect
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites, counted.Away = map[string]int{}, 0
@@ -76,7 +76,7 @@ func main() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for pauseUnlessStopped() {
-			_ = visitor.write() // the function write counts its own errors
+			_ = visitor.write() // the method "write" itself counts the errors
 			if *sign {
 				visitor.sign()
 			}
@@ -134,8 +134,8 @@ func pauseUnlessStopped() bool {
 	}
 }
 
-// newVisitor returns a visitor with long timeouts for DNS and TCP, because a busy network drops packets. A DNS query is repeated after 5
-// s, and the first packet of a TCP connection after 1, 3 and 7 s. Once the visitor is connected, the guestbook has 5 s to answer.
+// newVisitor returns a visitor with long timeouts for DNS and TCP, because a busy network drops packets. A lost DNS query is repeated after
+// 5 s, and a lost first packet of a TCP connection after 1, 3 and 7 s. Once the visitor is connected, the guestbook has 5 s to answer.
 func newVisitor(keepAlive bool) *visitors.Visitor {
 	dialer := net.Dialer{Timeout: 12 * time.Second}
 	return &visitors.Visitor{
@@ -176,7 +176,7 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
-// watch keeps an event stream of the guestbook open. When an event stream ends, watch opens a new event stream.
+// watch keeps an event stream of the guestbook open. When an event stream ends, "watch" opens a new event stream.
 func watch(transport http.RoundTripper) {
 	client := &http.Client{Transport: transport} // without a timeout, because an event stream has no end
 	ended := time.Now()
@@ -236,7 +236,7 @@ func (w *writer) write() error {
 }
 
 // sign posts the next message as a single entry, as the page does. A pod of the PHP guestbook answers the post of a single entry with 404,
-// which does not count as a failure. The function in the visitor's field Done counts all other failures.
+// which does not count as a failure. The function in the visitor's field "Done" counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered
@@ -252,8 +252,8 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing returns the acknowledged messages that the guestbook lacks. missing retries for a minute, in which slaves can catch up with a
-// new master.
+// missing returns the acknowledged messages that the guestbook lacks. If messages are missing, the method "missing" retries for a minute,
+// so that slaves can catch up with a new master.
 func (w *writer) missing() (missing []string) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
 		missing = nil

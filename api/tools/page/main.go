@@ -101,8 +101,8 @@ add_header Content-Security-Policy "default-src 'none'; script-src%s; style-src%
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames replaces the names of CSS custom properties by short names. The page's scripts need no change, because they use no CSS
-// custom properties.
+// shortenNames replaces the names of CSS custom properties by short names. shortenNames does not change the page's scripts, because the
+// scripts use no CSS custom properties.
 func shortenNames(css string) string {
 	short := map[string]string{}
 	return property.ReplaceAllStringFunc(css, func(name string) string {

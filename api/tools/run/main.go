@@ -1,4 +1,4 @@
-// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts the command run.
+// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts the command "run".
 package main
 
 import (
@@ -99,7 +99,7 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	return wait(ctx, pod.Nginx, pod.API)
 }
 
-// wait blocks until Ctrl-C. If one of the processes ends before Ctrl-C, wait returns an error.
+// wait blocks until Ctrl-C. If one of the processes ends before Ctrl-C, the function "wait" returns an error.
 func wait(ctx context.Context, processes ...*localpod.Process) error {
 	ended := make(chan *localpod.Process, len(processes))
 	for _, p := range processes {
@@ -142,12 +142,12 @@ func checkPorts(ports localpod.Ports) error {
 			taken = append(taken, fmt.Errorf("port %d is taken (%w): stop what uses it, or choose another with make run %s=…", p.port, err, p.variable))
 			continue
 		}
-		_ = listener.Close() // the listener has no connections
+		_ = listener.Close() // an error does not matter, because the listener has no connections
 	}
 	return errors.Join(taken...)
 }
 
-// logTo returns the writer of a process's log, a file in the folder. If show is set, the log also goes to standard output.
+// logTo returns the writer of a process's log, a file in the folder. If the parameter "show" is true, the log also goes to standard output.
 func logTo(folder, process string, show bool) io.Writer {
 	file, err := os.Create(filepath.Join(folder, process+".log"))
 	if err != nil {

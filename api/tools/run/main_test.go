@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// program is the path of the command run, and api is the path of the API. TestMain builds the command run and the API.
+// program is the path of the command "run", and "api" is the path of the API. TestMain builds the command "run" and the API.
 var program, api string
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// checkout copies to the folder the files that "make run" needs.
+// checkout copies the files that "make run" needs to the folder.
 func checkout(t *testing.T, folder string) {
 	t.Helper()
 	for _, name := range []string{"nginx", "redis-slave"} {
@@ -41,13 +41,13 @@ func checkout(t *testing.T, folder string) {
 	}
 }
 
-// running is a process of the command run.
+// running is a process of the command "run".
 type running struct {
 	*exec.Cmd
 	output localpod.Output
 }
 
-// start starts the command run in the folder, with the given ports.
+// start starts the command "run" in the folder, with the given ports.
 func start(t *testing.T, folder string, ports localpod.Ports) *running {
 	t.Helper()
 	r := &running{Cmd: exec.Command(program, "-api", api, "-port", fmt.Sprint(ports.Nginx), "-api-port", fmt.Sprint(ports.API),

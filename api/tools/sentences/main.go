@@ -1,5 +1,5 @@
-// Command sentences prints random sentences of the repository's comments and documents, each after its file's name. An engineer who has
-// not read the code should understand each sentence at once. Run sentences in the repository's root.
+// Command sentences prints random sentences of the repository's comments and documents, each after the name of the file. An engineer who
+// has not read the code should understand each sentence at once. Start the command "sentences" in the repository's root.
 //
 //	sentences -seed 7 -n 40
 package main
@@ -56,8 +56,8 @@ func main() {
 	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
 }
 
-// prose returns the comments of a file, or the text of a document without its code blocks. A comment beside code includes the code of its
-// line. A blank line follows each comment and each item of a list.
+// prose returns the comments of a file, or the text of a document without its code blocks. A sentence of a comment beside code includes the
+// code of the same line. In the result, a blank line follows each comment and each item of a list.
 func prose(path, text string) string {
 	pattern := cmp.Or(comment[filepath.Ext(path)], other)
 	var b strings.Builder

@@ -1,5 +1,5 @@
-// Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, floor answers each request with
-// constant bytes, which is the least work that a server behind nginx can do. Without FLOOR=constant, floor is a plain guestbook that runs
+// Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, "floor" answers each request with
+// constant bytes, which is the least work that a server behind nginx can do. Without FLOOR=constant, "floor" is a plain guestbook that runs
 // one Redis command for each request.
 package main
 
@@ -23,7 +23,7 @@ func main() {
 	log.Fatal(http.ListenAndServe(os.Getenv("LISTEN_ADDR"), handler))
 }
 
-// constant writes an answer of n bytes, where n is the number at the end of the query.
+// constant writes an answer whose length in bytes is the number at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
 	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, which has no number
 	w.Header().Set("Content-Type", "application/json")
