@@ -111,7 +111,7 @@ func (b *book) check(texts ...string) {
 	}
 }
 
-// hide hides an entry with the operator's command hide.
+// hide hides an entry with the operator's command `api hide`.
 func (b *book) hide(id string) {
 	b.t.Helper()
 	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))

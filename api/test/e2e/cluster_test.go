@@ -30,7 +30,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If a method of namespace fails, the method ends the test.
+// A namespace is the Kubernetes namespace of one test. If a method of the type "namespace" fails, the method ends the test.
 type namespace struct {
 	*testing.T
 	name string

@@ -106,7 +106,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway adds a note about the time in which no write succeeded, and a problem if this time exceeds the field away of the fault.
+// checkAway notes how long no write succeeded. If that was longer than the fault's field "away", checkAway reports a problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

@@ -43,11 +43,11 @@ type setup struct {
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
-// The fields frontend, master and slaves stand for Kubernetes Services.
+// The fields "frontend", "master" and "slaves" stand for Kubernetes Services.
 type rig struct {
 	*testing.T
 	setup                   setup
-	pods                    [2]*localpod.Pod // both pods use the master of pods[0]; setup decides what runs in pods[1]
+	pods                    [2]*localpod.Pod // both pods use the master of pods[0]; the field "setup" decides what runs in pods[1]
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
@@ -176,7 +176,7 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage holds the numbers of goroutines and open files of an API, and its memory.
+// usage holds the numbers of goroutines and of open files of an API, and the API's memory.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {

@@ -18,7 +18,7 @@ type connections struct {
 	closed bool
 }
 
-// join connects to addr, and copies bytes from each connection to the other until one of them ends. Unless the parameter may is nil, join
+// join connects to addr, and copies bytes from each connection to the other until one of them ends. Unless the parameter "may" is nil, join
 // calls this function before each write, and ends when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
@@ -76,7 +76,7 @@ func (c *connections) close() {
 	}
 }
 
-// accept accepts connections from the listener until the test ends, and calls the function serve for each connection.
+// accept accepts connections from the listener until the test ends, and calls the function "serve" for each connection.
 func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	go func() {
 		for {

@@ -90,7 +90,7 @@ func built(t *testing.T, oldnew ...string) string {
 	return must.Read(t, out)
 }
 
-// podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field containers.
+// podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field "containers".
 func podSpecs(node any) (specs []object) {
 	switch node := node.(type) {
 	case []any:
@@ -165,7 +165,7 @@ func withPods(t *testing.T) []string {
 }
 
 // flatten adds each scalar below a YAML node to a map. The key in the map is the scalar's path: the YAML keys that lead to the scalar, with
-// blanks between them. For an item of a list, the path has the value of the item's field name, or its index if there is no such field.
+// blanks between them. For an item of a list, the path has the item's field "name", or the item's index if there is no such field.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:

@@ -113,7 +113,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the block of commands in CHANGELOG.md that contains the text words, and ends the test unless there is exactly one.
+// documented returns the block of commands in CHANGELOG.md that contains the text "words", and ends the test unless there is exactly one.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)

@@ -38,7 +38,7 @@ type Write struct {
 // Read is one request for the newest page of a guestbook, or for the whole guestbook.
 type Read struct {
 	Book    string
-	Seen    int64             // the id in the request's parameter seen, or -1
+	Seen    int64             // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry // the entries of the page
 	Whole   *string           // the text of the whole guestbook; nil for a page
 }
@@ -143,7 +143,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 }
 
 // leavesTrace reports whether the guestbook's final value may come from an unknown write. If the final value shows no trace of the write,
-// Check leaves the write out, because it may take effect after the end. The result is right only if the visitors only post, or only set.
+// Check leaves the write out, because the write may take effect later. The result may be wrong if visitors both post and set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {

@@ -32,7 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. If the map changed has the path of a file, Read uses the text in the map.
+// Read returns all limits that the repository's files set. If the map "changed" has the path of a file, Read uses the text in the map.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {

@@ -39,7 +39,7 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus, with each number of minutes divided by the parameter speed.
+// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus, with each number of minutes divided by the parameter "speed".
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
@@ -59,7 +59,7 @@ type Prometheus struct{ url string }
 type Target func() string
 
 // Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. The scrape interval of 15 s
-// and the times in the alerting rules are divided by the parameter speed.
+// and the times in the alerting rules are divided by the parameter "speed".
 func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
 	t.Helper()
 	dir := t.TempDir()
@@ -98,7 +98,7 @@ scrape_configs:
 	return p
 }
 
-// forward returns a handler that answers with the target's response. In the URL at, %s stands for the target's address. Without a target,
+// forward returns a handler that answers with the target's response. In the URL "at", %s stands for the target's address. Without a target,
 // the handler answers 502.
 func forward(target Target, at string) http.Handler {
 	return &httputil.ReverseProxy{Transport: must.Client.Transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
