@@ -179,8 +179,8 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// The page can read entries again that the list has removed, even if the list is full. The test presses the button without scrolling to
-	// the button, as a screen reader does.
+	// Even if the list is full, the page can read entries again that were removed from the list. The test presses the button without
+	// scrolling to the button, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	must.Hold(t, "older entries", waitLimit, func() bool { return slices.Index(p.texts(), oldest) > 0 })

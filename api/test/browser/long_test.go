@@ -149,7 +149,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
-	// The list also has no gap after the visitor has scrolled up again.
+	// After the visitor has scrolled up again, the list still has no gap.
 	for range 120 {
 		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()

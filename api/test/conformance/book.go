@@ -167,7 +167,7 @@ func (b *book) await(text string) error {
 	return err
 }
 
-// unique returns a word that unique has not returned before.
+// unique returns a different word at each call.
 func (b *book) unique() string {
 	b.words++
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)

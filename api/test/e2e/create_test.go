@@ -57,7 +57,7 @@ func envManifests(n namespace) string {
 	return dir
 }
 
-// frontendAddress returns host and port of the Service frontend: a node port if this machine reaches a node, or a forwarded port.
+// frontendAddress returns host and port of the Service "frontend": a node port if this machine reaches a node, or a forwarded port.
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits until the API has about as many goroutines and open files as before the fault, but at most ten seconds.
+// settled waits at most ten seconds until the API has about as many goroutines and open files as before the fault.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {

@@ -270,7 +270,7 @@ func (l *load) allHave(last int64) bool {
 }
 
 // check returns an error if no order of the requests explains all answers and the stored guestbooks. If no order explains the answers,
-// check draws the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
+// "check" draws the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))

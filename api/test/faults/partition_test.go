@@ -38,7 +38,7 @@ func (c *cuttable) relay(r *rig) (addresses []string) {
 	return addresses
 }
 
-// wait waits while the address "source" is cut off from Redis number "node". Once the test has ended, wait returns false.
+// wait waits while the address "source" is cut off from Redis number "node". Once the test has ended, "wait" returns false.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -110,7 +110,7 @@ func newRig(t *testing.T, s setup) *rig {
 	for _, pod := range r.pods[:max(s.pods, 1)] {
 		if s.notReady {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			_ = pod.API.Start(ctx) // an error, because the API does not become ready
+			_ = pod.API.Start(ctx) // Start returns an error, because the API does not become ready
 			cancel()
 		} else {
 			podtest.Start(t, pod.API)
@@ -201,7 +201,7 @@ func (r *rig) info(port int, section, name string) int {
 	return number(r, must.Get(redis.String(r.redis(port, "INFO", section), nil))(r), name+":")
 }
 
-// number returns the number that follows name in text.
+// number returns the number that follows the name in the text.
 func number(t testing.TB, text, name string) int {
 	t.Helper()
 	var n float64
@@ -253,7 +253,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. If there are two pods, peaks returns the larger value.
+// peaks returns the peak memory of each measured process since its last start. If there are two pods, "peaks" returns the larger value.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

@@ -189,5 +189,5 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// apiEnv is the path, in the form of flatten, of the environment variables of the API in the Deployment frontend.
+// apiEnv is the path under which "flatten" stores the environment variables of the API in the Deployment "frontend".
 const apiEnv = "spec template spec initContainers api env "

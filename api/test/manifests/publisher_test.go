@@ -26,7 +26,7 @@ import (
 // releasedOn is the time of the released commit. The commit is years old, so that a test notices a file with today's date.
 const releasedOn = "2021-02-03T04:05:06Z"
 
-// execute runs a program and returns its standard output. If the program fails, execute ends the test.
+// execute runs a program and returns its standard output. If the program fails, "execute" ends the test.
 func execute(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)

@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A lagging slave may answer with an old text. So Check assumes that the read started when the newest text of its answer was
-			// first sent. Reads with equal answers thus start at the same time, so Check needs only the read that ended first.
+			// A lagging slave may answer with an old text. Check therefore assumes that a read started when the newest text of the answer
+			// was first sent. Reads with equal answers thus start together, so Check needs only the one that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {

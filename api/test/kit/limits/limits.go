@@ -89,7 +89,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores a number under this name if the text is a number with or without a unit. If the text is no number, put does nothing.
+// put stores a number under this name if the text is a number with or without a unit. If the text is no number, "put" does nothing.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {

@@ -174,7 +174,7 @@ func (h *HA) all() []*Process {
 // SetPassword changes the password with which HA connects to Redis. The processes keep their password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
-// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on its standard input.
+// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on the script's standard input.
 func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
 	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")

@@ -153,8 +153,8 @@ func (v *Visitor) Do(ctx context.Context, what, method, path, form string, reque
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// The server closed the idle connection before the GET arrived. In this case, a client may repeat the GET (RFC 9112, 9.3.1), but
-		// net/http repeats only a request that fits into its buffer of 4 KB.
+		// The server closed the idle connection before the GET arrived. A client may repeat such a GET (RFC 9112, 9.3.1), but net/http
+		// repeats only a request that fits into its buffer of 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
