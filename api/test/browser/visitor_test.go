@@ -85,7 +85,7 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the texts that the page shows, oldest first. For an entry that is not in the guestbook, it adds the entry's state.
+// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, "texts" adds the entry's state.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {

@@ -34,8 +34,8 @@ type mutation struct {
 	response change
 }
 
-// A change applies to the responses to URLs that match the pattern "url". It replaces each match of the pattern "from" in the status line,
-// the headers and the body. In an event stream, it applies to the head and to each event separately.
+// A change applies to the responses to URLs that match the pattern "url". The change replaces each match of the pattern "from" in the
+// status line, the headers and the body. In an event stream, the change applies to the head and to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{

@@ -16,7 +16,7 @@ import (
 )
 
 // buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set back only the API's
-// clock, buildWithClock changes Go's package time: Linux has no namespace for the wall clock.
+// clock, buildWithClock changes Go's package "time", because Linux has no namespace for the wall clock.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works

@@ -41,7 +41,7 @@ type fault struct {
 	reads, writes []int
 	// keeps is how many goroutines, and how many open files, the API may have gained after the fault, in addition to "slack".
 	keeps int
-	// away limits each period without a successful write. If awayInAll is true, it limits the sum of these periods.
+	// away limits each period without a successful write. If awayInAll is true, "away" limits the sum of all such periods.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.

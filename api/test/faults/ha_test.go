@@ -116,7 +116,7 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes its files and returns its index. If "machine" is true, it also kills the master's sentinel.
+// lose kills the master, deletes its files and returns its index. If "machine" is true, "lose" also kills the master's sentinel.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()

@@ -36,7 +36,7 @@ type setup struct {
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string // password of the Redis of k8s/ha/
-	cannotHide   bool   // `api hide` would fail: it connects only to the master's address, at which a slave runs after the swap of roles
+	cannotHide   bool   // `api hide` would fail, because it connects only to the address of the old master, which has become a slave
 }
 
 // rig is the system into which a test injects a fault:
@@ -139,7 +139,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// A slave receives no new writes for a moment after its first sync, so startRedis makes a write and waits until each slave has it.
+	// A slave receives no new writes for a moment after its first sync, so startRedis waits until each slave has received a write.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}

@@ -18,7 +18,7 @@ type connections struct {
 	closed bool
 }
 
-// join connects to addr, and copies bytes from each connection to the other until one of them ends. Unless the parameter "may" is nil,
+// join connects to addr, and copies bytes in both directions until one of the two connections ends. Unless the parameter "may" is nil,
 // "join" calls this function before each write, and ends when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)

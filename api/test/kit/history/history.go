@@ -15,7 +15,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Outcome is what a visitor knows about a write: whether the write has taken effect.
+// Outcome describes whether a write has taken effect, as far as the visitor knows.
 type Outcome int
 
 // A Refused write has certainly changed nothing. An Unknown write may have taken effect, or may still take effect later.

@@ -17,7 +17,7 @@ type entry struct {
 	raw, text, key string // raw is the text as Redis holds it, with the comma before it
 }
 
-// hidden is the id of a hidden entry, with a link to the entry that was hidden before it.
+// hidden holds the id of a hidden entry, and a link to the entry that was hidden last before this entry.
 type hidden struct {
 	before *hidden
 	id     int64

@@ -86,7 +86,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If the function "edit" is not nil, it changes the text of each file.
+// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If "edit" is not nil, this function changes the text of each file.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {

@@ -242,7 +242,7 @@ var (
 )
 
 // reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without this
-// reservation, two test processes could choose the same port, because their servers listen on it only later.
+// reservation, two test processes could choose the same port, because the servers of a test listen only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
 		return true // the reservation needs a Unix socket without a file, which exists only on Linux

@@ -1,4 +1,4 @@
-// Package must ends a test at the first error that the test does not expect.
+// Package must provides functions that end a test at the first error that the test does not expect.
 package must
 
 import (

@@ -94,7 +94,7 @@ func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool)
 	return answer.ID, err == nil && answer.Status == http.StatusCreated
 }
 
-// SendPost sends one request to post an entry. If "key" is not empty, it is the request's Idempotency-Key.
+// SendPost sends one request to post an entry. If "key" is not empty, the request has this Idempotency-Key.
 func (v *Visitor) SendPost(ctx context.Context, text, key string) (Answer, error) {
 	write := history.Write{Book: guestbook.DefaultKey, Text: text, Key: key}
 	return v.Do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}.Encode(), write)
