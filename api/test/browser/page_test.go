@@ -23,7 +23,7 @@ import (
 
 // A visitor holds the properties of a simulated visitor's browser.
 type visitor struct {
-	width, height int64 // of the browser's window in pixels; zero means 1000 × 700
+	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
 	// hurried makes the page's timers ten times as fast. The page then gives up in seconds, and requests may time out.
 	hurried bool

@@ -127,7 +127,7 @@ func (f *proxy) serveScript(t *testing.T, script string) {
 	f.serve(document, nil)
 	_, text := must.Fetch(t, f.URL)
 	before, _, _ := strings.Cut(text, `<script type="module">`)
-	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // without a Content-Security-Policy and an ETag
+	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // this response has no Content-Security-Policy and no ETag
 }
 
 // html answers each request with this status and HTML text.

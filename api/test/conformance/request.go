@@ -171,8 +171,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request with curl. If the request is longer than Linux allows for an argument (128 KiB), curl
-// reads the request from a pipe.
+// curl returns a shell command that sends the request by the program "curl". If the request is longer than Linux allows for an argument
+// (128 KiB), curl reads the request from a pipe.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {

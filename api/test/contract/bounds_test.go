@@ -147,7 +147,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 // The memory of nginx and the API stays within its limits even if viewers of long entries never read their event stream.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // the API without the race detector, which needs much memory
+	binary := filepath.Join(t.TempDir(), "api") // this API runs without the race detector, because the race detector needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

@@ -31,7 +31,7 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// The commands of docs/migrate.md replace and restore the PHP frontend while both pages write. No request fails, and no message is lost.
+// The commands of docs/migrate.md replace and restore the PHP frontend while old and new pages write. No request fails, no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name+"/dns", func(t *testing.T) {

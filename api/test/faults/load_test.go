@@ -59,7 +59,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. A page of the PHP guestbook reads getKey. If "rollback" is true, unacknowledged entries may appear.
+// startLoad starts the visitors. A PHP page reads the key getKey. If "rollback" is true, unacknowledged entries may appear.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback

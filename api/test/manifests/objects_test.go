@@ -86,7 +86,7 @@ func built(t *testing.T, oldnew ...string) string {
 	}
 	must.Write(t, file, text)
 	out := filepath.Join(dir, "out.yaml")
-	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // make test installs kustomize
+	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // "make test" installs kustomize
 	return must.Read(t, out)
 }
 

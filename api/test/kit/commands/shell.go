@@ -32,7 +32,7 @@ type background struct {
 	ended chan error
 }
 
-// Environ returns the environment of this process without MAKEFLAGS and similar variables, because they would affect a make in a document.
+// Environ returns the environment of this process without variables such as MAKEFLAGS, which would affect a make command in a document.
 func Environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
 }

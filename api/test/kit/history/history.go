@@ -117,7 +117,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				continue
 			}
 			// A lagging slave may answer with an old text. Check therefore assumes that a read started when the newest text of the answer
-			// was first sent. Reads with equal answers thus start together, so Check needs only the one that ended first.
+			// was first sent. Reads with equal answers thus start together, so Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {

@@ -96,7 +96,7 @@ func (f Figures) put(name, text string) {
 		return
 	}
 	if unit, ok := units[parts[2]]; ok {
-		n, _ := strconv.ParseInt(parts[1], 10, 64) // no error, because quantity has matched digits
+		n, _ := strconv.ParseInt(parts[1], 10, 64) // no error, because the pattern "quantity" has matched digits
 		f[name] = n * unit
 	}
 }

@@ -34,7 +34,7 @@ type HAOptions struct {
 	Net      string // the first three numbers of the loopback addresses, such as 127.6.37
 	Port     int    // the port of each Redis; the sentinels listen on the next port
 	Programs string // a folder that is searched for redis-server before PATH
-	Password string // the password of every Redis and sentinel; "" is none
+	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
 	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen.
 	// Edit, if not nil, gets the text of each script and returns the text to run.
