@@ -38,7 +38,7 @@ func (p *page) rest() {
 
 // The test checks each state of the page in light, dark and forced colours, and writes screenshots to .build/screenshots.
 func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
-	axe := must.Read(t, must.Root(t), ".build", "node_modules", "axe-core", "axe.min.js") // make test installs axe-core
+	axe := must.Read(t, must.Root(t), ".build", "node_modules", "axe-core", "axe.min.js") // "make test" installs axe-core
 	b := newBook(t)
 	front := newProxy(t, b)
 	check := func(p *page, state string) {
@@ -106,7 +106,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// This proxy always answers as a pod of the PHP guestbook, because a new pod would accept the entry that the test discards.
+	// This proxy always answers as a pod of the PHP guestbook, because a new pod would store the unsent entry at once.
 	past := newProxy(t, b)
 	past.serve(api, past.oldPod())
 	old := load(t, past.URL, visitor{hurried: true})

@@ -51,7 +51,7 @@ func open(t *testing.T, v visitor, texts ...string) (*book, *page) {
 	return b, visit(t, b.URL(), v)
 }
 
-// openBehindProxy does the same as open, with a proxy between the page and the pod.
+// openBehindProxy does the same as the function "open", with a proxy between the page and the pod.
 func openBehindProxy(t *testing.T, v visitor, texts ...string) (*book, *proxy, *page) {
 	t.Helper()
 	b := newBook(t, texts...)
@@ -77,7 +77,7 @@ func (b *book) do(command string, args ...any) any {
 	return podtest.Do(b.t, b.master, command, args...)
 }
 
-// set rewrites the whole guestbook by the request of the PHP guestbook's page.
+// set overwrites the whole guestbook with the request that the page of the PHP guestbook sends.
 func (b *book) set(value string) {
 	b.t.Helper()
 	query := url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode()
@@ -111,13 +111,13 @@ func (b *book) check(texts ...string) {
 	}
 }
 
-// hide hides an entry with the operator's command hide.
+// hide hides an entry with the operator's command `api hide`.
 func (b *book) hide(id string) {
 	b.t.Helper()
 	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))
 }
 
-// hang suspends the API's process, which then keeps its connections open but does not answer. The function resume continues the process.
+// hang suspends the API's process, which then keeps its connections open but does not answer. The function "resume" continues the process.
 func (b *book) hang() (resume func()) {
 	b.t.Helper()
 	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))
@@ -153,7 +153,7 @@ func numbered(text string, n int) (texts []string) {
 	return texts
 }
 
-// offset returns the byte offset, and so the id, of the entry that follows the entries with these texts.
+// offset returns the id of the entry that follows the entries with these texts. An entry's id is its byte offset in the guestbook.
 func offset(texts []string) (n int) {
 	for _, text := range texts {
 		n += len(text) + 1

@@ -53,7 +53,7 @@ func TestSigningTwiceInAHurrySignsOnceAndSaysNothing(t *testing.T) {
 func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 	b, p := open(t, visitor{})
 	var signed []string
-	for _, again := range []bool{false, true} { // some browsers send the key event again after the composition
+	for _, again := range []bool{false, true} { // after the text is composed, some browsers send the event of Ctrl+Enter again
 		signed = append(signed, "안녕")
 		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.ImeSetComposition("안녕", 2, 2))
 		p.eval(`globalThis.composing = null; document.querySelector("#text").addEventListener("keydown", (event) => { composing ??= event.isComposing; })`)

@@ -130,7 +130,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	front.refuse(http.StatusServiceUnavailable)
 	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
-	// Firefox keeps no page with an open event stream in its back/forward cache. The event pagehide makes the page close its event stream.
+	// Firefox keeps no page with an open event stream in its back/forward cache. At the event "pagehide", the page closes its event stream.
 	f.eval(`(document.body.dataset.visit = "first", ` + asleep + `)`)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", nil, &first)

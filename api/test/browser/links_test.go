@@ -38,7 +38,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.eval("scrollTo(0, 0)")
 	fresh.awaitContiguous(texts, true)
 
-	fresh.expect(outage) // the server returns 400 for an id that no entry has
+	fresh.expect(outage) // for an id that no entry has, the server returns 400, and the browser logs this error
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval("location.hash = " + inJS(gone))
 		fresh.awaitText("#notice", "The entry that this link leads to is not in the book any more.")
@@ -76,7 +76,7 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 
 func TestALinkIsCopied(t *testing.T) {
 	b := newBook(t, "first", "second")
-	// On a page over plain HTTP at another host than localhost, as most guestbooks are, Chromium has no navigator.clipboard.
+	// Most guestbooks are pages over plain HTTP. On such a page, Chromium has no navigator.clipboard unless the host is localhost.
 	plain := strings.Replace(b.URL(), "127.0.0.1", "guestbook.example", 1)
 	for _, address := range []string{b.URL(), plain} {
 		p := visit(t, address, visitor{})
@@ -122,7 +122,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// ingress-nginx generates these locations from the path, the rewrite-target and the permanent-redirect of an Ingress.
+	// ingress-nginx generates these locations from an Ingress: from its path and its annotations rewrite-target and permanent-redirect.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

@@ -18,13 +18,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// asleep and awake send the events that a page gets when the browser puts it into the back/forward cache and restores it.
+// asleep and awake send the events with which a browser puts a page into the back/forward cache, and takes the page out again.
 const (
 	asleep = `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))`
 	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 )
 
-// A mark is an entry's id, and the entry's distance from the top of the window in pixels.
+// A mark holds an entry's id, and the entry's distance from the top of the window in pixels.
 type mark struct {
 	ID string
 	Y  float64
@@ -69,7 +69,7 @@ func (p *page) awaitFresh(text string) {
 	p.awaitText("#fresh:not([hidden])", text)
 }
 
-// awaitContiguous waits until the list shows consecutive texts. If newest is true, the list must also show the last of the texts.
+// awaitContiguous waits until the list shows consecutive texts. If "newest" is true, the list must also show the last of the texts.
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	must.Await(p.t, "the list to have nothing missing", waitLimit, func() error {
@@ -179,8 +179,8 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// The page can read entries again that the list has removed, even if the list is full. The test presses the button without scrolling to
-	// the button, as a screen reader does.
+	// Even if the list is full, the page can read entries again that were removed from the list. The test presses the button without
+	// scrolling to the button, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	must.Hold(t, "older entries", waitLimit, func() bool { return slices.Index(p.texts(), oldest) > 0 })
@@ -216,7 +216,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	glowing := p.changes("#entries", "String(document.getAnimations().length)")
 	before, start := p.busy(), time.Now()
 	step, longest := before, 0.0
-	tick := time.NewTicker(10 * time.Millisecond) // 500 entries in 5 seconds
+	tick := time.NewTicker(10 * time.Millisecond) // the loop writes 500 entries in 5 seconds
 	defer tick.Stop()
 	for i := range 500 {
 		<-tick.C

@@ -40,7 +40,7 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	if want := []string{"/", "/guestbook/entries?limit=50"}; total > 16_000 || !slices.Equal(paths, want) {
 		t.Errorf("%.0f bytes in these requests: %q", total, paths)
 	}
-	// A browser shows nothing before the document has arrived, so the document must be small. With this header, the text stays compressed.
+	// A browser shows nothing before the document arrives, so it must be small. With this header, Go does not decompress the document.
 	response, text := must.Do(t, http.MethodGet, b.URL(), nil, "Accept-Encoding", "gzip")
 	t.Logf("the document has %d bytes, all of the page %.0f", len(text), total)
 	if len(text) > 14_000 || response.Header.Get("Content-Encoding") != "gzip" {
@@ -49,8 +49,8 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 }
 
 // The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If the
-// environment variable PAGE_BEFORE names the folder of another version of the page, the test loads the two versions alternately, and logs a
-// median for each.
+// environment variable PAGE_BEFORE names the folder of another version of the page, the test alternates between the two, and logs a median
+// for each.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	b := newBookAlone(t, guests...)
 	folders, runs := []string{filepath.Join(must.Root(t), "nginx", "html")}, 1
@@ -94,7 +94,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-// To notice hidden entries, the page reads only the entries in sight again, not the whole list.
+// To notice hidden entries, the page reads again only the entries in sight, not the whole list.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	b, p := open(t, visitor{}, numbered(strings.Repeat("long and longer ", 120), 400)...)
 	p.scrollInto(120)

@@ -31,8 +31,8 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	}
 }
 
-// The page notices event streams that deliver nothing, because a proxy buffers the events or a connection has frozen. The test opens
-// three silent streams at once, because a page needs a while to notice a silent stream.
+// The page notices that an event stream delivers nothing, both if a proxy buffers the events and if the connection has frozen. The test
+// opens three silent streams at once, because a page needs a while to notice a silent stream.
 func TestStreamsThatStaySilent(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)
@@ -73,8 +73,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer forwards connections, as a NAT router does. When the generation grows, all open connections stop forwarding anything, even
-// their end.
+// A freezer forwards connections, as a NAT router does. When a test raises the field "generation", the connections that are open at that
+// moment forward nothing any more, not even that an end is closed.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32
@@ -93,7 +93,7 @@ type freezable struct {
 
 func (c *freezable) Write(data []byte) (int, error) {
 	if c.generation != c.router.generation.Load() {
-		return len(data), nil // the data is lost
+		return len(data), nil // discards the data, but reports success
 	}
 	return c.Conn.Write(data)
 }
@@ -149,7 +149,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
-	// The list also has no gap after the visitor has scrolled up again.
+	// After the visitor has scrolled up again, the list still has no gap.
 	for range 120 {
 		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()

@@ -28,7 +28,7 @@ func TestModules(t *testing.T) {
 		var names []string
 		must.Hold(t, "tests in "+file, waitLimit, func() bool {
 			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) == 0 {
-				p.reload() // the import fails if Chromium's network has changed
+				p.reload() // the import fails if this machine has got or lost a network interface
 			}
 			return len(names) > 0
 		})
@@ -58,7 +58,7 @@ var (
 	paints  = regexp.MustCompile(`\bdocument\.|\bbyId\(`)
 )
 
-// A module of the page has at most 250 lines, does not both send requests and change the document, and imports only modules below it.
+// A module of the page has at most 250 lines, does not both send requests and change the document, and is in no cycle of imports.
 func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 	below := map[string][]string{}
 	for _, file := range must.Get(filepath.Glob(filepath.Join(sources(t), "*.js")))(t) {
@@ -78,7 +78,7 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// Again and again, the loop removes the modules that import no remaining module. If modules import each other, they remain.
+	// In each round, the loop removes the modules that import no remaining module. At the end, only modules that import each other remain.
 	for before := 0; before != len(below); {
 		before = len(below)
 		for name, imported := range below {

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// scripted is the beginning of a page that runs a script, and defines the functions submit and add for this script.
+// scripted is the beginning of a page that runs a script, and defines the functions "submit" and "add" for this script.
 const scripted = `<!doctype html><title>elsewhere</title><body><script>
 function submit(method, action, fields, enctype = "application/x-www-form-urlencoded") {
 	const form = Object.assign(document.createElement("form"), { method, action, enctype });
@@ -26,7 +26,7 @@ function submit(method, action, fields, enctype = "application/x-www-form-urlenc
 function add(name, src) { document.body.append(Object.assign(document.createElement(name), { src })); }
 `
 
-// lures are pages of another site, or URLs, that make the browser request SET. In the field page of lures, SET stands for a URL that
+// lures are pages of another site, or URLs, that make the browser request SET. In the field "page" of "lures", SET stands for a URL that
 // rewrites the guestbook. REDIRECT stands for a URL of the other site that leads to SET by two redirects.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},

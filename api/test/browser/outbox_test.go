@@ -62,7 +62,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	p.awaitEntries(b.texts()...)
-	// The page repeats a POST with the same Idempotency-Key, at the latest when the event stream delivers a copy of the entry.
+	// The page repeats an unanswered POST with the same Idempotency-Key, at the latest when the event stream delivers a copy of the entry.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}

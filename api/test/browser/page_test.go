@@ -23,9 +23,9 @@ import (
 
 // A visitor holds the properties of a simulated visitor's browser.
 type visitor struct {
-	width, height int64 // of the browser's window in pixels; zero means 1000 × 700
+	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers ten times as fast, so that the page gives up in seconds. Requests of a hurried page may time out.
+	// hurried makes the page's timers ten times as fast. The page then gives up in seconds, and requests may time out.
 	hurried bool
 }
 
@@ -83,7 +83,7 @@ func visit(t *testing.T, url string, v visitor) *page {
 	return p
 }
 
-// load does the same as visit, but does not wait until the page is live.
+// load does the same as the function "visit", but does not wait until the page is live.
 func load(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := newPage(t, v)
@@ -205,7 +205,7 @@ func (p *page) watch(event any) {
 	}
 }
 
-// answered applies the function change to each recorded request with this id.
+// answered applies the function "change" to each recorded request with this id.
 func (r *record) answered(id network.RequestID, change func(*request)) {
 	for i := range r.requests {
 		if r.requests[i].id == id {
@@ -229,7 +229,7 @@ func (p *page) run(actions ...chromedp.Action) {
 	must.OK(p.t, chromedp.Run(ctx, actions...))
 }
 
-// before makes the browser run a script in each document that it loads from now on, before the document's own scripts.
+// before makes the browser run a script in each document that the page loads from now on, before the document's own scripts.
 func (p *page) before(script string) {
 	p.t.Helper()
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {

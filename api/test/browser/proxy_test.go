@@ -32,7 +32,7 @@ type proxy struct {
 	answers  []string                // the method, the status and the path of each answer of the pod
 }
 
-// Each kind of request for which rules may have a handler is a pattern of the method and the path.
+// These patterns of the method and the path are the kinds of requests for which the field "rules" may have a handler.
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -102,7 +102,7 @@ func (f *proxy) handler(r *http.Request) http.Handler {
 	return f.pod
 }
 
-// serve makes a handler answer this kind of request instead of the pod. If handler is nil, the pod answers again.
+// serve makes a handler answer this kind of request instead of the pod. If the parameter "handler" is nil, the pod answers again.
 func (f *proxy) serve(what string, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +127,7 @@ func (f *proxy) serveScript(t *testing.T, script string) {
 	f.serve(document, nil)
 	_, text := must.Fetch(t, f.URL)
 	before, _, _ := strings.Cut(text, `<script type="module">`)
-	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // without a Content-Security-Policy and an ETag
+	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // this response has no Content-Security-Policy and no ETag
 }
 
 // html answers each request with this status and HTML text.
@@ -139,7 +139,7 @@ func html(status int, text string) http.Handler {
 	})
 }
 
-// take returns the answers since the last call of take.
+// take returns the answers since the last call of "take".
 func (f *proxy) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -149,7 +149,7 @@ func (f *proxy) take() []string {
 }
 
 // nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has these
-// locations and otherwise nginx's default configuration. In the parameter locations, POD stands for the pod's address.
+// locations and otherwise nginx's default configuration. In the parameter "locations", POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")

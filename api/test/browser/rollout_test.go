@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// oldPod answers as a pod of the PHP guestbook does: it serves only guestbook.php, for which it asks the pod behind the proxy.
+// oldPod answers as a pod of the PHP guestbook does: the pod behind the proxy answers for guestbook.php, and all other paths are 404.
 func (f *proxy) oldPod() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/guestbook.php", f.pod)
@@ -31,8 +31,8 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	p.awaitState("live")
 }
 
-// A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write at that moment. So the page reads
-// from a pod of the PHP guestbook, but a visitor's entry waits until a new pod answers.
+// A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write at that moment. While only a pod
+// of the PHP guestbook answers, the page reads from this pod, but a visitor's entry waits until a new pod answers.
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)

@@ -89,7 +89,7 @@ func (p *page) awaitFault(text string) {
 	})
 }
 
-// The method watch must record each kind of fault, because all other tests find faults by this method.
+// The method "watch" must record each kind of fault, because all other tests find faults by this method.
 func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
 	_, p := open(t, visitor{})
 	for _, c := range []struct{ name, script, fault string }{

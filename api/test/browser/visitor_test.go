@@ -44,7 +44,7 @@ func (p *page) load(action chromedp.Action) {
 	})
 }
 
-// await waits until a JavaScript expression is true. await fails the test after the limit or, without a limit, after waitLimit.
+// await waits until a JavaScript expression is true, and fails the test if this takes longer than the limit (by default waitLimit).
 func (p *page) await(what, expression string, limit ...time.Duration) {
 	p.t.Helper()
 	must.Hold(p.t, what, append(limit, waitLimit)[0], func() bool { return get[bool](p, "Boolean("+expression+")") })
@@ -85,7 +85,7 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, texts adds the entry's state to its text.
+// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, "texts" adds the entry's state.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {
@@ -197,8 +197,8 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
-// changes makes the page remember the values that an expression has after each change of an element. In the expression, node stands for the
-// element. The returned function returns all values so far, without repetitions.
+// changes makes the page remember the values that an expression has after each change of an element. In the expression, "node" stands for
+// the element. The returned function returns all values so far, without repetitions.
 func (p *page) changes(selector, expression string) (values func() []string) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf(`{

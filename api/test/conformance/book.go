@@ -82,14 +82,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// saved holds the answer to a get of a guestbook, and the set request that restores this guestbook.
+// saved holds the answer to a "get" request for a guestbook, and the "set" request that restores this guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the set request that restores the guestbook of a query. guestbook.php does not escape \ in JSON, so its answer may stand for
-// two different texts. save sets one of the possible texts after the other until a get returns the first answer again.
+// save finds the "set" request that restores the guestbook of a query. The first answer may stand for two texts, because guestbook.php does
+// not escape \ in JSON. save sets one text after the other until the query returns the first answer again.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -129,7 +129,7 @@ func (b *book) restore() error {
 // has reports whether the server supports a profile.
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of a guestbook. The parameter read is the query that reads this guestbook. setting uses
+// setting returns the request that sets the text of a guestbook. The parameter "read" is the query that reads this guestbook. setting uses
 // GET for a short text, because guestbook.php ignores the body of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
@@ -139,7 +139,7 @@ func setting(text, read string) request {
 	return get(command)
 }
 
-// put sets the guestbook's text, and waits until a get returns the text.
+// put sets the guestbook's text, and waits until a "get" request returns the text.
 func (b *book) put(text string) error {
 	if b.holds != nil && *b.holds == text {
 		return nil
@@ -153,7 +153,7 @@ func (b *book) put(text string) error {
 	return b.await(text)
 }
 
-// await sends a get again and again until the answer has the text.
+// await repeats a "get" request until the answer has the text.
 func (b *book) await(text string) error {
 	start := time.Now()
 	replaced := inJSON(text)
@@ -167,7 +167,7 @@ func (b *book) await(text string) error {
 	return err
 }
 
-// unique returns a word that unique has not returned before.
+// unique returns a different word at each call.
 func (b *book) unique() string {
 	b.words++
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
@@ -183,7 +183,7 @@ func (b *book) old(a answer) bool {
 // inJSON returns the text with U+FFFD in place of invalid UTF-8, which JSON cannot hold.
 func inJSON(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// A difference is the actual answer and the expected answer.
+// A difference holds the actual answer and the expected answer.
 type difference struct{ came, expected string }
 
 func (d *difference) Error() string { return d.came + ", expected " + d.expected }

@@ -127,7 +127,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 				if err != nil {
 					panic(err)
 				}
-				t.Cleanup(func() { c.Close() }) // until then, the connection stays open
+				t.Cleanup(func() { c.Close() }) // the connection stays open until the end of the test
 				_, err = io.WriteString(c, answer)
 				for err == nil && strings.HasPrefix(name, "an endless") {
 					_, err = io.WriteString(c, answer[len(answer)-1000:])
@@ -148,7 +148,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case of the -known list passes. The program also fails if the list names a test case that does
+// The conformance program fails if a test case in the list of -known passes. The program also fails if the list names a test case that does
 // not exist. The report lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})

@@ -146,7 +146,7 @@ func appends(text string) keeps {
 	}
 }
 
-// newest requests a page with seen=ID, where ID is the entry's id, and expects that this entry is the last on the page.
+// newest requests a page with seen=ID (the id of the entry e), and expects that this entry is the last on the page.
 func (b *book) newest(e entry) error {
 	return expects("a page that ends with "+e.String(), func(a answer) bool {
 		list := a.json.Entries
@@ -155,7 +155,7 @@ func (b *book) newest(e entry) error {
 }
 
 // repeats expects that a post and its repeat return the same entry, and that another post between the two is the newest entry. The
-// parameter form is the format of the repeat's Idempotency-Key.
+// parameter "form" is the format of the repeat's Idempotency-Key.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -174,7 +174,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages sets the guestbook's text to the parameter book, and expects a page with these texts and with this value of its field "before".
+// pages sets the guestbook's text to the parameter "book", and expects a page with these texts and with this field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -185,7 +185,7 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows sets the guestbook's text, opens the event stream, runs the check do, and expects exactly the events in want.
+// follows sets the guestbook's text, opens the event stream, runs the check "do", and expects exactly the events in the parameter "want".
 func follows(text string, do keeps, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
 		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text
@@ -233,7 +233,7 @@ func follows(text string, do keeps, want ...string) keeps {
 	})
 }
 
-// crowd makes 500 visitors post an entry at once. If the server does not support "entries", each visitor sets the whole guestbook.
+// crowd makes 500 visitors post an entry at once. If the server lacks the profile "entries", each visitor sets the whole guestbook.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

@@ -25,8 +25,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field rows fail. The other strings in
-// rows are patterns of path.Match for test cases that may also fail.
+// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field "rows" fail. The other strings in
+// this field are patterns of path.Match for test cases that may also fail.
 type mutation struct {
 	name     string
 	rows     []string
@@ -34,8 +34,8 @@ type mutation struct {
 	response change
 }
 
-// A change replaces each match of the pattern from in the responses to the URLs that match the pattern url. The pattern from also matches
-// the status line and the headers of a response. In an event stream, the pattern from is applied to the head and to each event separately.
+// A change applies to the responses to URLs that match the pattern "url". The change replaces each match of the pattern "from" in the
+// status line, the headers and the body. In an event stream, the change applies to the head and to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{
@@ -173,7 +173,7 @@ func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	}
 }
 
-// mutateEvents returns an event stream in which the function change has changed each event.
+// mutateEvents returns an event stream in which the function "change" has changed each event.
 func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
@@ -205,7 +205,7 @@ func TestMutations(t *testing.T) {
 			server := httptest.NewServer(m.proxy(guestbook))
 			defer server.Close()
 			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin"}
-			for _, profile := range []string{"live", "concurrent"} { // test cases of the profiles live and concurrent take long
+			for _, profile := range []string{"live", "concurrent"} { // runs these slow profiles only for mutations that need them
 				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
 					args[3] += "," + profile
 				}
@@ -225,10 +225,10 @@ func TestMutations(t *testing.T) {
 			return nil
 		})
 	}
-	_ = trying.Wait() // no error, because each problem is reported by t
+	_ = trying.Wait() // Wait returns no error, because the functions report each problem by t
 }
 
-// The first get after each write has the answer of the get before the write, as from a lagging slave. No test case may fail.
+// The first "get" after each write receives the answer from before the write, as from a lagging slave. Even so, no test case may fail.
 func TestALaggingSlaveIsNoFailure(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	proxy := mutation{}.proxy(must.Get(url.Parse(pod.URL()))(t)).(*httputil.ReverseProxy)

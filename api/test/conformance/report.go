@@ -12,12 +12,12 @@ import (
 type result struct {
 	Profile, Name, Why string
 	Err                error // nil if the test case passes
-	Known              bool  // true if the -known list has the test case
+	Known              bool  // true if the list of -known names the test case
 	Asked              []string
 	Seconds            float64
 }
 
-// Outcome returns kept if the test case passes, or else BROKEN. For a test case of the -known list, Outcome returns PASSES or known.
+// Outcome returns "kept" if a test case passes, or else "BROKEN"; for a test case in the list of -known, it returns "PASSES" or "known".
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -102,7 +102,7 @@ func (r report) Missing(profile string) string {
 func (r report) Profiles() []string { return profiles }
 func (r report) Notes() []string    { return r.notes }
 
-// formats maps each value of -format to a template: a table for a person, or JUnit's XML.
+// formats maps each value of the option -format to a template: a table for a person, or JUnit's XML.
 var formats = map[string]string{
 	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
 {{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}

@@ -19,7 +19,7 @@ import (
 type request struct {
 	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
 	header                    http.Header
-	fill                      int // letters a fill the body up to this length; if the request has no body, they fill the query
+	fill                      int // the letter "a", repeated, fills the body up to this length, or the query if there is no body
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in completes the request for the guestbook b: it adds the key and the path, and fills the body or the query up to the length fill.
+// in completes the request for the guestbook b: it adds the key and the path, and fills the body or the query up to the length "fill".
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -103,7 +103,7 @@ func newClient() *http.Client {
 	}
 }
 
-// open sends the request and returns the response. The caller of open must close the response's body.
+// open sends the request and returns the response. The caller of "open" must close the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
@@ -152,8 +152,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the text in the answer to a get, as a decoded and as an undecoded JSON string. The undecoded string may be the right text,
-// because guestbook.php escapes nothing.
+// data returns the text in the answer to a "get" request, as a decoded and as an undecoded JSON string. The undecoded string may be the
+// right text, because guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -171,8 +171,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request with curl. If the request is longer than Linux allows for an argument (128 KiB), curl
-// reads the request from a pipe.
+// curl returns a shell command that sends the request by the program "curl". If the request is longer than Linux allows for an argument
+// (128 KiB), curl reads the request from a pipe.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {
@@ -215,7 +215,7 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s. If s repeats the letter a many times, the command is much shorter than s.
+// printed returns shell commands that print s. If s repeats the letter "a" many times, the command is much shorter than s.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

@@ -19,7 +19,7 @@ type row struct {
 type keeps func(*book, request) error
 
 // A group is a list of test cases that matter for the same reason. The test cases run only if the server supports the profiles in the
-// fields profile and needs. A server supports the profile "keys" if it answers for more than one key.
+// fields "profile" and "needs". A server supports the profile "keys" if it answers for more than one key.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -189,7 +189,7 @@ func inTurn(checks ...keeps) keeps {
 	}
 }
 
-// of returns a check that runs the check k with the request other.
+// of returns a check that runs the check k with the request "other".
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
 // puts returns a check that sets the guestbook's text.
@@ -198,10 +198,10 @@ func puts(text string) keeps { return func(b *book, _ request) error { return b.
 // holding returns a check that first sets the guestbook's text, and then runs the check k.
 func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
 
-// awaits returns a check that waits until a get returns the text.
+// awaits returns a check that waits until a "get" request returns the text.
 func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
-// expects returns a check that repeats a request until the answer is right. Only a lagging slave may send a wrong answer.
+// expects returns a check that repeats a request until the answer is right. The check allows a wrong answer only from a lagging slave.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -275,7 +275,7 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook's text. The text "FILL" stands for the letters a that fill the request.
+// updates expects that the request sets the guestbook's text. The text "FILL" stands for the repeated letter "a" that fills the request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

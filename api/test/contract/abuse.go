@@ -20,7 +20,7 @@ import (
 // probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses that nginx and the API must return. A | separates the statuses of different server versions.
+	// nginx and api are the statuses that nginx and the API must return. A "|" separates the statuses of different server versions.
 	nginx, api string
 }
 
@@ -166,7 +166,7 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 			return nil
 		})
 	}
-	_ = probing.Wait() // no error, because each problem is reported by t
+	_ = probing.Wait() // Wait returns no error, because the functions report each problem by t
 	if n, err := redis.Int(master.Do("DEL", "smuggled")); err != nil || n != 0 {
 		t.Errorf("a smuggled request was carried out (%v): look for a probe with too many answers", err)
 	}

@@ -16,8 +16,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// serveInside runs nginx's start.sh in new namespaces as in a container: on a read-only root file system, as a user ID that does not exist
-// in any container image. serveInside prints the addresses at which nginx answers.
+// serveInside runs nginx's start.sh in new namespaces as in a container: on a read-only root file system, with a user ID that no container
+// image knows. serveInside prints the addresses at which nginx answers.
 const serveInside = `
 echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 mkdir -p /etc/nginx

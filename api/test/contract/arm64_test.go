@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The API that is built for linux/arm64 passes the contract tests in the emulator QEMU.
+// The API, built for linux/arm64 and run by the emulator QEMU, passes the contract tests.
 func TestContractOnARM64(t *testing.T) {
 	emulator, err := exec.LookPath("qemu-aarch64-static")
 	if err != nil {

@@ -47,8 +47,8 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for a process. The parameter own is the port of the process, and the parameter other is
-// a port to which the process connects.
+// kernel returns how many bytes the kernel buffers for a process. The parameter "own" is the port of the process, and the parameter "other"
+// is a port to which the process connects.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
@@ -144,10 +144,10 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Viewers read nothing of the event stream of a guestbook whose JSON is as long as possible.
+// The memory of nginx and the API stays within its limits even if viewers of long entries never read their event stream.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // the API without the race detector, which needs much memory
+	binary := filepath.Join(t.TempDir(), "api") // this API runs without the race detector, because the race detector needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

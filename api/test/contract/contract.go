@@ -30,7 +30,7 @@ const (
 )
 
 // Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After the conformance program, Run runs
-// the tests that need a connection to the Redis master. Run overwrites the Redis key messages.
+// the tests that need a connection to the Redis master. Run overwrites the Redis key "messages".
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
@@ -64,8 +64,8 @@ func conform(t *testing.T, base string, args ...string) {
 	}
 }
 
-// awaitGet repeats a get until the response has this status and this body, because a slave replicates with a delay. If want is "", awaitGet
-// expects a JSON error.
+// awaitGet repeats a "get" request until the response has this status and this body, because a slave replicates with a delay. If the
+// parameter "want" is empty, awaitGet expects a JSON error.
 func awaitGet(t *testing.T, base string, status int, want string) {
 	t.Helper()
 	must.Await(t, "the answer to get", 5*time.Second, func() error {
@@ -87,7 +87,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects that the response has each header of the map want exactly once, with the value in the map.
+// checkHeaders expects that the response has each header of the map "want" exactly once, with the value in the map.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {

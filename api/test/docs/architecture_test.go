@@ -16,7 +16,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// Every file that a list of docs/architecture.md names exists, and the file contains the names that follow it in the list.
+// Every file that a list of docs/architecture.md names exists, and the file contains the names that follow the file in the list.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {
@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether name is in path: as a file in a folder, as a declaration in a Go file, or as a text in any other file.
+// has reports whether the path contains the name: a folder as a file, a Go file as a declaration, and any other file as a text.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

@@ -52,7 +52,7 @@ type passage struct {
 	text string // the lines, joined by spaces
 }
 
-// No comment and no document contains a phrase that the variable phrases lists.
+// No comment and no document contains a phrase that the variable "phrases" lists.
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
@@ -131,7 +131,7 @@ var comments = map[string]*regexp.Regexp{
 	".json": regexp.MustCompile(`"(?:summary|description)": "(.*?)"`),
 }
 
-// hash matches a comment in YAML, in shell scripts and in nginx's configuration, and a summary or a description in YAML.
+// hash matches a comment in YAML, in shell scripts and in nginx's configuration, and the field "summary" or "description" in YAML.
 var hash = regexp.MustCompile(`(?:(?:^|[\s@])##? |^\s*"?(?:summary|description)"?: "?)(.*?)"?,?$`)
 
 // proseOf returns the passages of a file, and messages about its doc comments.
@@ -158,7 +158,7 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 // newPassage matches a line that begins a new passage, such as an item of a list.
 var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
 
-// collect returns the passages in the lines of a file. The parameter first is the number of the first line in the file.
+// collect returns the passages in the lines of a file. The parameter "first" is the number that the first line has in the file.
 func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
 	fresh := true
 	for i, line := range lines {
@@ -215,7 +215,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	for _, declaration := range parsed.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			// The comment of a test need not begin with its name, because this comment describes the tested behaviour.
+			// The comment of a test need not begin with the test's name, because this comment describes the tested behaviour.
 			if !regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[A-Z])`).MatchString(d.Name.Name) {
 				check(d.Doc, d.Name.Name)
 			}

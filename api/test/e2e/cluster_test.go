@@ -30,7 +30,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If a method of namespace fails, the method ends the test.
+// A namespace is the Kubernetes namespace of one test. If a method of the type "namespace" fails, the method ends the test.
 type namespace struct {
 	*testing.T
 	name string
@@ -104,7 +104,7 @@ func (n namespace) create(object string) string {
 	return must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 }
 
-// await polls until the condition is true. Between two polls, await pauses, so that a small machine is not overloaded.
+// await polls until the condition is true. await pauses between two polls, so that a small machine is not overloaded.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
 	must.Hold(n, what, limit, func() bool {
@@ -138,7 +138,7 @@ func (n namespace) isReady(pod string) bool {
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 }
 
-// ended waits until the pod has ended, and reports whether the phase of the pod is Succeeded.
+// ended waits until the pod has ended, and reports whether the phase of the pod is "Succeeded".
 func (n namespace) ended(pod string) (succeeded bool) {
 	n.Helper()
 	var phase string

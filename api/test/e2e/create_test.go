@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Four ways to create the guestbook with kubectl pass the tests of api/test/contract. Finally, "kubectl delete" deletes every object.
+// However kubectl creates the guestbook, it passes the tests of api/test/contract. Finally, "kubectl delete" deletes every object.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
@@ -57,7 +57,7 @@ func envManifests(n namespace) string {
 	return dir
 }
 
-// frontendAddress returns host and port of the Service frontend: a node port if this machine reaches a node, or a forwarded port.
+// frontendAddress returns host and port of the Service "frontend": a node port if this machine reaches a node, or a forwarded port.
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")

@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An end holds the time at which a pod was deleted, and the times at which its containers nginx and api ended.
+// An end holds the time at which a pod was deleted, and the times at which its containers "nginx" and "api" ended.
 type end struct{ deleted, nginx, api time.Time }
 
 // ends watches the frontend pods until the test ends. The returned function returns the times of each ended pod, by the pod's name.

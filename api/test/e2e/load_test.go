@@ -19,13 +19,13 @@ type load struct {
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
-	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last call of begin
+	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last call of "begin"
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
 }
 
-// startLoad creates the pod with the name load, and waits until the simulated visitors have read and written.
+// startLoad creates the pod with the name "load", and waits until the simulated visitors have read and written.
 func (n namespace) startLoad(args ...string) load {
 	n.Helper()
 	n.pod("load", args...)
@@ -48,7 +48,7 @@ func (l load) get(path string) (r report, err error) {
 
 func (l load) report() report { return l.ask("report") }
 
-// begin restarts the measurement of the field Away.
+// begin restarts the measurement of the field "Away".
 func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
@@ -66,7 +66,7 @@ func (l load) more() {
 	})
 }
 
-// stop stops the visitors. The test fails after a failed read, a lost message, or a failed write whose reason lacks the prefix in allowed.
+// stop stops the visitors. The test fails after a failed read, a lost message, or a failed write for a reason without the prefix "allowed".
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)

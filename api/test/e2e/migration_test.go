@@ -31,7 +31,7 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// The commands of docs/migrate.md replace and restore the PHP frontend while PHP and new pages write. No request fails, no message is lost.
+// The commands of docs/migrate.md replace and restore the PHP frontend while old and new pages write. No request fails, no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name+"/dns", func(t *testing.T) {
@@ -46,13 +46,13 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate replaces the PHP frontend by the command in replace, and then restores the PHP frontend. The namespace is privileged, because the
-// pods of the PHP guestbook do not meet the Pod Security level restricted.
+// migrate replaces the PHP frontend by the command "replace", and then restores the PHP frontend. The namespace is "privileged", because
+// the pods of the PHP guestbook do not meet the Pod Security level "restricted".
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // slow writers, because PHP pages send the whole book in the URL
+	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // the writers are slow, because PHP pages send the whole book in the URL
 	others := func() string {                                  // returns the specifications of all objects that the migration must not change
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
@@ -90,7 +90,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	}
 }
 
-// manifests returns the manifests of a version of the PHP guestbook, with GET_HOSTS_FROM set to mode.
+// manifests returns the manifests of a version of the PHP guestbook, with GET_HOSTS_FROM set to the parameter "mode".
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
@@ -150,7 +150,7 @@ func (l load) sideBySide(key, updated string) {
 }
 
 // everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The pods' first containers must have exactly
-// the names in the parameter containers.
+// the names in the parameter "containers".
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder

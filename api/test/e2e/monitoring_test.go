@@ -44,7 +44,7 @@ func TestMonitoring(t *testing.T) {
 	labels := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.selector.matchLabels}")
 	selector := strings.NewReplacer("{", "", "}", "", `"`, "", ":", "=").Replace(labels)
 	endpoint := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.podMetricsEndpoints[0].port}")
-	// The container api is a sidecar, so the pod lists it among its init containers.
+	// The container "api" is a sidecar, so Kubernetes lists this container under initContainers.
 	port := n.kubectl("get", "pods", "-l", selector, "-o",
 		`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint+`")].containerPort}`)
 	var pods []promtest.Target

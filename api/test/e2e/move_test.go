@@ -91,7 +91,7 @@ func (e edition) move(t *testing.T) {
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
-	// The load generator reads as a PHP page does, and such a page cannot read 10 MiB. So hasTheBook searches for lost messages.
+	// The load generator reads as a PHP page does. Because such a page cannot read 10 MiB, hasTheBook searches for lost messages.
 	r := must.Get(load.get("stop"))(t)
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {

@@ -32,8 +32,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// The component quota is for a namespace whose ResourceQuota sets limits.cpu. Without the component, Kubernetes refuses the pods because
-// they have no CPU limit. If a LimitRange sets a small default CPU limit, Kubernetes refuses pods that request more than this limit.
+// The component "quota" is for a namespace whose ResourceQuota sets limits.cpu. Without "quota", Kubernetes refuses the pods because they
+// have no CPU limit. If a LimitRange sets a small default CPU limit, Kubernetes refuses pods that request more than this limit.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -49,7 +49,7 @@ func TestQuota(t *testing.T) {
 	n.signs()
 }
 
-// usersPolicy makes the API server refuse each pod whose user or group differs from that of its namespace, as OpenShift does.
+// usersPolicy makes the API server refuse each pod that does not have the user and the group of the pod's namespace, as OpenShift does.
 const usersPolicy = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -77,7 +77,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
 `
 
-// filled adds, as OpenShift does, the namespace's user and group to each Deployment that sets no user or no group.
+// filled adds the namespace's user and group to each Deployment that sets no user or no group, as OpenShift does.
 func (n namespace) filled(text string) string {
 	n.Helper()
 	var all strings.Builder

@@ -25,7 +25,7 @@ func TestAirGap(t *testing.T) {
 	}
 	bundle := must.Get(filepath.Abs(bundles[0]))(t)
 	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
-	// The command "kind load image-archive FILE" runs $LOAD instead, which loads images into the cluster of this test.
+	// In place of the command "kind load image-archive FILE", the shell runs $LOAD, which loads images into the cluster of this test.
 	shell.Preamble += `
 kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xargs env $LOAD; }`
 

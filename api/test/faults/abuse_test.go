@@ -21,10 +21,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections one API may open to the master. The API may open the same number of connections to the slaves.
+// pool is the number of connections that one API may open to the master, and also the number that it may open to the slaves.
 const pool = 64
 
-// crowd is the number of visitors that use the guestbook in addition to the visitors of the type load.
+// crowd is the number of visitors that use the guestbook in addition to the visitors of the type "load".
 const crowd = 200
 
 var abuse = []fault{
@@ -83,7 +83,7 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts clients of the master and of the slave until ctx ends. More clients than the constant pool allows are a problem.
+// countConnections counts the clients of the master and of the slave until ctx ends, and reports a problem if "pool" allows fewer.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	clients := []redis.Conn{podtest.Dial(r, r.pods[0].Ports.Master), podtest.Dial(r, r.pods[0].Ports.Slave)}
@@ -160,8 +160,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends the text head. If the parameter drip is true, beSlow sends one more byte each second and reads the answer, until the server
-// closes the connection. If drip is false, beSlow never reads the answer. beSlow returns when ctx ends.
+// beSlow sends the text in the parameter "head". If the parameter "drip" is true, beSlow sends one more byte each second and reads the
+// answer, until the server closes the connection. If "drip" is false, beSlow never reads the answer. beSlow returns when ctx ends.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits until the API has about as many goroutines and open files as before the fault, but at most ten seconds.
+// settled waits at most ten seconds until the API has about as many goroutines and open files as before the fault.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -106,7 +106,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway adds a note about the time in which no write succeeded, and a problem if this time exceeds the field away of the fault.
+// checkAway notes how long no write succeeded. If that was longer than the fault's field "away", checkAway reports a problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

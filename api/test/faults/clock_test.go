@@ -16,12 +16,12 @@ import (
 )
 
 // buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set back only the API's
-// clock, buildWithClock changes Go's package time: Linux has no namespace for the wall clock.
+// clock, buildWithClock changes Go's package "time", because Linux has no namespace for the wall clock.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// go build cannot replace a file of a toolchain in the module cache (option -overlay), so the test copies the toolchain.
+	// The option -overlay of go build cannot replace a file of a toolchain in the module cache, so the test copies the toolchain.
 	goroot := filepath.Join(dir, "goroot")
 	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
 	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
@@ -85,7 +85,7 @@ func (r *rig) fallbacks() int {
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns the number of connections that the slaves have accepted since the start of the slaves.
+// dials returns the number of connections that the slaves have accepted since these slaves were started.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {

@@ -60,7 +60,7 @@ var haFaults = []fault{
 	{name: "three Redis, two proxies: one proxy killed, back after 5 s", bound: "no read fails; what is in flight gets 503, and a repeat is safe",
 		setup: setup{ha: true}, writes: unavailable, away: 2 * time.Second, inject: func(r *rig) {
 			podtest.Kill(r, r.ha.Proxies[0])
-			time.Sleep(time.Second) // in this second, a Service would still list the dead proxy
+			time.Sleep(time.Second) // in this second, a Service of Kubernetes would still send connections to the dead proxy
 			r.ha.proxies.to(r.ha.ProxyAddr(1))
 			time.Sleep(scaled(4 * time.Second))
 			podtest.Start(r, r.ha.Proxies[0])
@@ -137,7 +137,7 @@ var haFaults = []fault{
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// The cut-off master accepts writes until it notices that it has no slaves. One pod may read the entries of the cut-off master.
+		// The cut-off master accepts writes until it notices that it has no slaves. One pod may show these entries, which later disappear.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()
@@ -185,7 +185,7 @@ var haFaults = []fault{
 }
 
 // handOver returns a test case that restarts the master of k8s/ha/ three times, each time after the planned promotion of a slave.
-// The parameter programs is the folder of the redis-server to run.
+// The parameter "programs" is the folder of the redis-server to run.
 func handOver(name, programs string) fault {
 	return fault{
 		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",

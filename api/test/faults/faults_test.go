@@ -35,18 +35,18 @@ type fault struct {
 	prepare func(*rig)
 	// inject causes the fault, and returns when the fault is over.
 	inject func(*rig)
-	// instead, if not nil, replaces the simulated visitors and the function inject.
+	// instead, if not nil, replaces the simulated visitors and the function "inject".
 	instead func(*rig)
-	// reads and writes list the HTTP statuses with which reads and writes may fail until the fault is over.
+	// reads and writes are lists of HTTP statuses. Until the fault is over, read and write requests may fail with these statuses.
 	reads, writes []int
-	// keeps is the number of goroutines, and of open files, that the API may have gained after the fault, in addition to slack.
+	// keeps is how many goroutines, and how many open files, the API may have gained after the fault, in addition to "slack".
 	keeps int
-	// away limits each time in which no write succeeds. If awayInAll is true, away limits the total time without a successful write.
+	// away limits each period without a successful write. If awayInAll is true, "away" limits the sum of all such periods.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.
 	measured int
-	// rollback means that readers may see entries that were never acknowledged and later disappear.
+	// rollback is true if readers may see entries that were never acknowledged and later disappear.
 	rollback bool
 }
 

@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach a Redis only if it is ready.
+// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach only a Redis that is ready.
 type ha struct {
 	*localpod.HA
 	r        *rig
@@ -69,7 +69,7 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address of the Service redis-master. If connections are cut, each pod gets the address of one HAProxy.
+// masterAddr returns the address of the Service redis-master. If the test cuts connections, each pod gets the address of its own HAProxy.
 func (h *ha) masterAddr(pod int) string {
 	if h.r.setup.cut {
 		return h.ProxyAddr(pod)
@@ -77,8 +77,8 @@ func (h *ha) masterAddr(pod int) string {
 	return h.proxies.addr()
 }
 
-// watchReadiness probes each Redis, and directs readers to each Redis that is ready. In Kubernetes, the kubelet probes each Redis, and the
-// Service redis-slave directs readers. The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
+// watchReadiness probes each Redis as the kubelet does, and sends readers to the ready ones as the Service redis-slave does. The period and
+// the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
 	failed := [3]int{2, 2, 2} // number of probes of each Redis that have failed since the last success; with 2, the Redis is not ready
@@ -116,7 +116,7 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes its files and returns its index. If the parameter machine is true, lose also kills the master's sentinel.
+// lose kills the master, deletes its files and returns its index. If "machine" is true, "lose" also kills the master's sentinel.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()
@@ -184,7 +184,7 @@ func (h *ha) healthy() {
 	must.Await(h.r, "all three are in order", time.Minute, func() error { return h.Healthy(context.Background()) })
 }
 
-// demoted waits until all three Redis are healthy, and fails the test if Redis number before is still the master.
+// demoted waits until all three Redis are healthy, and fails the test if Redis number "before" is still the master.
 func (h *ha) demoted(before int) {
 	h.r.Helper()
 	if h.healthy(); h.Master() == before {

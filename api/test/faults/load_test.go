@@ -48,7 +48,7 @@ type load struct {
 	last     int64 // the highest id of an acknowledged entry
 	watched  [viewers][]guestbook.Entry
 	rollback bool            // true if readers may see entries that were never acknowledged and later disappear
-	problems map[string]bool // messages about broken rules that must hold under every fault
+	problems map[string]bool // messages about violated rules; these rules hold even during a fault
 }
 
 // newLoad returns a load for the guestbook at the URL base. newLoad starts no visitors.
@@ -59,7 +59,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. A page of the PHP guestbook reads the key getKey. If rollback is true, unacknowledged entries may appear.
+// startLoad starts the visitors. A PHP page reads the key getKey. If "rollback" is true, unacknowledged entries may appear.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -196,7 +196,7 @@ func (l *load) get(key string) {
 	}
 }
 
-// page reads the newest page again and again. With withSeen, the request has seen=ID: the page must be as new as the entry ID.
+// page reads the newest page again and again. If withSeen is true, the request has seen=ID: the answer must not be older than this entry.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
@@ -270,7 +270,7 @@ func (l *load) allHave(last int64) bool {
 }
 
 // check returns an error if no order of the requests explains all answers and the stored guestbooks. If no order explains the answers,
-// check draws the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
+// "check" draws the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))

@@ -38,7 +38,7 @@ func (c *cuttable) relay(r *rig) (addresses []string) {
 	return addresses
 }
 
-// wait waits while the address source is cut off from Redis number node. At the end of the test, wait returns false.
+// wait waits while the address "source" is cut off from Redis number "node". Once the test has ended, "wait" returns false.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *cuttable) wait(source string, node int) bool {
 	return !c.closed
 }
 
-// blocked reports whether source is cut off from Redis number node. Only the first proxy, its pod and the test reach a cut-off Redis.
+// blocked reports whether a source is cut off from a Redis. The first proxy, this proxy's pod and the test always reach each Redis.
 func (c *cuttable) blocked(source string, node int) bool {
 	last, inside := strings.CutPrefix(source, c.net+".")
 	if c.off == 0 || !inside || last == "11" {
@@ -65,7 +65,7 @@ func (c *cuttable) forward(from net.Conn, node int, addr string) {
 	from.Close()
 }
 
-// cutOff stops all bytes between Redis i and the other two Redis, until heal is called.
+// cutOff stops all bytes between Redis i and the other two Redis, until the method "heal" is called.
 func (c *cuttable) cutOff(i int) { c.set(i + 1) }
 func (c *cuttable) heal()        { c.set(0) }
 

@@ -35,7 +35,7 @@ var redisFaults = []fault{
 	{name: "one of two slaves killed, back after 3 s", bound: "nothing fails",
 		setup: setup{slaves: 2}, inject: func(r *rig) {
 			podtest.Kill(r, r.pods[1].Slave)
-			time.Sleep(time.Second) // in this second, a Service would still list the dead slave
+			time.Sleep(time.Second) // in this second, a Service of Kubernetes would still send connections to the dead slave
 			r.slaves.to(addr(r.pods[0].Ports.Slave))
 			time.Sleep(scaled(2 * time.Second))
 			r.slaveBack(1)
@@ -107,7 +107,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the master and the master its slave. New writes wait until the slave has received all earlier writes.
+// swapRoles makes the first slave the new master, and the old master a slave. New writes wait until the new master has all earlier writes.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
@@ -130,7 +130,7 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases with other versions of redis-server. PROGRAMS lists folders with one redis-server each.
+// otherVersions returns test cases with other versions of redis-server. The variable $PROGRAMS lists folders with one redis-server each.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {

@@ -48,7 +48,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// String returns the outcome of one fault as a row of the table that publish writes.
+// String returns the outcome of one fault as a row of the table that "publish" writes.
 func (r row) String() string {
 	holds := "yes"
 	if r.skipped {

@@ -36,18 +36,18 @@ type setup struct {
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string // password of the Redis of k8s/ha/
-	cannotHide   bool   // `api hide` would fail: it connects only to the master's address, at which a slave runs after the swap of roles
+	cannotHide   bool   // `api hide` would fail, because it connects only to the address of the old master, which has become a slave
 }
 
 // rig is the system into which a test injects a fault:
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
-// The fields frontend, master and slaves stand for Kubernetes Services.
+// The fields "frontend", "master" and "slaves" stand for Kubernetes Services.
 type rig struct {
 	*testing.T
 	setup                   setup
-	pods                    [2]*localpod.Pod // both pods use the master of pods[0]; setup decides what runs in pods[1]
+	pods                    [2]*localpod.Pod // both pods use the master of pods[0]; the field "setup" decides what runs in pods[1]
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
@@ -110,7 +110,7 @@ func newRig(t *testing.T, s setup) *rig {
 	for _, pod := range r.pods[:max(s.pods, 1)] {
 		if s.notReady {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			_ = pod.API.Start(ctx) // an error, because the API does not become ready
+			_ = pod.API.Start(ctx) // Start returns an error, because the API does not become ready
 			cancel()
 		} else {
 			podtest.Start(t, pod.API)
@@ -139,7 +139,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// A slave receives no new writes for a moment after its first sync, so startRedis makes a write and waits until each slave has it.
+	// A slave receives no new writes for a moment after its first sync, so startRedis waits until each slave has received a write.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -176,7 +176,7 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage holds the numbers of goroutines and open files of an API, and its memory.
+// usage holds the numbers of goroutines and of open files of an API, and the API's memory.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {
@@ -201,7 +201,7 @@ func (r *rig) info(port int, section, name string) int {
 	return number(r, must.Get(redis.String(r.redis(port, "INFO", section), nil))(r), name+":")
 }
 
-// number returns the number that follows name in text.
+// number returns the number that follows the name in the text.
 func number(t testing.TB, text, name string) int {
 	t.Helper()
 	var n float64
@@ -253,7 +253,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. If there are two pods, peaks returns the larger value.
+// peaks returns the peak memory of each measured process since its last start. If there are two pods, "peaks" returns the larger value.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

@@ -11,15 +11,15 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// connections holds the open connections of a TCP relay. The zero value of connections is ready for use.
+// connections holds the open connections of a TCP relay. The zero value of the type "connections" is ready for use.
 type connections struct {
 	mu     sync.Mutex
 	open   map[net.Conn]bool
 	closed bool
 }
 
-// join connects to addr, and copies bytes from each connection to the other until one of them ends. Unless the parameter may is nil, join
-// calls this function before each write, and ends when the function returns false.
+// join connects to addr, and copies bytes in both directions until one of the two connections ends. Unless the parameter "may" is nil,
+// "join" calls this function before each write, and ends when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *connections) close() {
 	}
 }
 
-// accept accepts connections from the listener until the test ends, and calls the function serve for each connection.
+// accept accepts connections from the listener until the test ends, and calls the function "serve" for each connection.
 func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	go func() {
 		for {

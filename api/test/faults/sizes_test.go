@@ -108,7 +108,7 @@ func untilFull(r *rig) {
 	l.client = visitors.NewClient(writers)
 	defer l.client.CloseIdleConnections()
 	post := func(n int) (status int) {
-		for until := time.Now().Add(waitLimit); ; { // repeats a 503, because Redis may answer too late on a busy machine
+		for until := time.Now().Add(waitLimit); ; { // repeats the request after a 503, because Redis may answer too late on a busy machine
 			answer, err := l.visitor().SendPost(context.Background(), fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
 			if l.outcome(answer, err); answer.Status != http.StatusServiceUnavailable || time.Now().After(until) {
 				return answer.Status

@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// slope fits a line to the measured values by least squares, and returns its slope per minute.
+// slope fits a line to the measured values by least squares, and returns the line's slope per minute.
 func slope(at []time.Duration, held []usage, value func(usage) float64) float64 {
 	n, x, y, xx, xy := float64(len(at)), 0.0, 0.0, 0.0, 0.0
 	for i := range at {

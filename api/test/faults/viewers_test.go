@@ -23,7 +23,7 @@ func allViewers(r *rig) {
 	const watched = "watched"
 	const request = "GET /guestbook/events?key=" + watched + " HTTP/1.1\r\nHost: x\r\n\r\n"
 	most := int(limits.Figure(r, "server.maxViewers")) - viewers
-	// open returns a viewer's connection and the head of the answer. If the answer is not 200, open returns no connection.
+	// open returns a viewer's connection and the head of the answer. If the answer is not 200, "open" returns no connection.
 	open := func() (net.Conn, string) {
 		c, err := net.Dial("tcp", addr(r.pods[0].Ports.Nginx))
 		if err != nil {
@@ -47,7 +47,7 @@ func allViewers(r *rig) {
 			}
 		}
 	}()
-	each := func(do func(viewer int)) { // handles 16 viewers at a time
+	each := func(do func(viewer int)) { // calls the function "do" for 16 viewers at a time
 		var doing sync.WaitGroup
 		for part := range 16 {
 			doing.Go(func() {

@@ -26,8 +26,8 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// Each component changes only the values listed in this test. With the component existing, replica or leader-follower, kustomize renders
-// only a frontend, to replace a PHP frontend.
+// Each component changes only the values listed in this test. With the component "existing", "replica" or "leader-follower", kustomize
+// renders only a frontend, which replaces a PHP frontend.
 func TestComponents(t *testing.T) {
 	const env = "Deployment/frontend " + apiEnv
 	withoutRedis := []string{

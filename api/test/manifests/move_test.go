@@ -21,7 +21,7 @@ func newSource(t *testing.T, args ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
 }
 
-// newMove starts the Redis of the pod redis-move, as a slave of the Redis at the port in master.
+// newMove starts the Redis of the pod redis-move, as a slave of the Redis at the port "master".
 func newMove(t *testing.T, master int, env ...string) *server {
 	t.Helper()
 	pod := containers(inFile(t, "k8s/move/redis-move-pod.yaml")["Pod/redis-move"])[0]
@@ -33,7 +33,7 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs move.sh with "check", "freeze" or "thaw". The shell command in filter changes the output of each redis-cli in move.sh.
+// move runs move.sh with "check", "freeze" or "thaw". The shell command "filter" changes the output of each redis-cli in move.sh.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)

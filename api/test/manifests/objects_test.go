@@ -86,11 +86,11 @@ func built(t *testing.T, oldnew ...string) string {
 	}
 	must.Write(t, file, text)
 	out := filepath.Join(dir, "out.yaml")
-	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // make test installs kustomize
+	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // "make test" installs kustomize
 	return must.Read(t, out)
 }
 
-// podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field containers.
+// podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field "containers".
 func podSpecs(node any) (specs []object) {
 	switch node := node.(type) {
 	case []any:
@@ -165,7 +165,7 @@ func withPods(t *testing.T) []string {
 }
 
 // flatten adds each scalar below a YAML node to a map. The key in the map is the scalar's path: the YAML keys that lead to the scalar, with
-// blanks between them. For an item of a list, the path has the value of the item's field name, or its index if there is no such field.
+// blanks between them. For an item of a list, the path has the item's field "name", or the item's index if there is no such field.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:
@@ -189,5 +189,5 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// apiEnv is the path, in the form of flatten, of the environment variables of the API in the Deployment frontend.
+// apiEnv is the path under which "flatten" stores the environment variables of the API in the Deployment "frontend".
 const apiEnv = "spec template spec initContainers api env "

@@ -26,7 +26,7 @@ import (
 // releasedOn is the time of the released commit. The commit is years old, so that a test notices a file with today's date.
 const releasedOn = "2021-02-03T04:05:06Z"
 
-// execute runs a program and returns its standard output. If the program fails, execute ends the test.
+// execute runs a program and returns its standard output. If the program fails, "execute" ends the test.
 func execute(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
@@ -113,7 +113,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the block of commands in CHANGELOG.md that contains the text words, and ends the test unless there is exactly one.
+// documented returns the block of commands in CHANGELOG.md that contains the text "words", and ends the test unless there is exactly one.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)

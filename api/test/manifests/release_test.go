@@ -207,7 +207,7 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// If a base image lacks a platform, "make release" prints its name and omits the platform or, with COMPLETE=1, fails.
+// If a base image lacks a platform, "make release" names the image that it omits for this platform or, with COMPLETE=1, fails.
 func TestReleaseWithoutAPlatform(t *testing.T) {
 	p := newPublisher(t, "linux/amd64")
 	dir := p.checkout(t, "a", "022")

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// everyDocument calls check for each YAML document in k8s/, in all-in-one/ and of compose.yaml.
+// everyDocument calls the function "check" for each YAML document in k8s/, in all-in-one/ and of compose.yaml.
 func everyDocument(t *testing.T, check func(file, text string, document object)) {
 	t.Helper()
 	read := 0

@@ -34,7 +34,7 @@ func script(t *testing.T, name string) string {
 	return filepath.Join(must.Root(t), "redis-slave", name)
 }
 
-// newMaster returns a server that will run the command in k8s/redis-master-deployment.yaml once start is called.
+// newMaster returns a server that will run the command in k8s/redis-master-deployment.yaml once "start" is called.
 func newMaster(t *testing.T, env ...string) *server {
 	t.Helper()
 	master := containers(inFile(t, "k8s/redis-master-deployment.yaml")["Deployment/redis-master"])[0]

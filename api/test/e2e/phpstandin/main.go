@@ -1,5 +1,5 @@
-// Command phpstandin replaces the PHP frontend in tests. The answers to /guestbook.php equal, byte for byte, the answers of Apache 2.4 with
-// PHP 8.2 and Predis. phpstandin uses the PHP frontend's Redis Services. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. The answers to /guestbook.php have the same bytes as the answers of Apache 2.4
+// with PHP 8.2 and Predis. phpstandin uses the PHP frontend's Redis Services. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// An edition is one of three published versions of guestbook.php. The fields of edition hold the differences between the versions.
+// An edition is one of three published versions of guestbook.php. The fields hold the differences between the versions.
 type edition struct {
 	master, slave                 string // DNS names of the master and of the slaves
 	masterVariable, slaveVariable string // environment variables with the addresses, for GET_HOSTS_FROM=env
@@ -70,7 +70,7 @@ func main() {
 	_ = server.Shutdown(context.Background()) // the error can be ignored, because the process ends now
 }
 
-// apache writes an error page that equals, byte for byte, the error page of Apache.
+// apache writes an error page with the same bytes as the error page of Apache.
 func apache(w http.ResponseWriter, status int, title, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=iso-8859-1")
 	w.WriteHeader(status)

@@ -4,7 +4,7 @@
 // Each code block that begins with ```sh runs in its own shell. If a code block that begins with ```text follows, its text is the expected
 // output. The words after ```sh choose how the tests treat the code block:
 //
-//	cluster:     `make e2e` runs the code on a cluster. Without the words cluster, e2e, release and by-hand, `make test` runs the code.
+//	cluster:     `make e2e` runs the code on a cluster. Without the words "cluster", "e2e", "release" and "by-hand", `make test` runs the code.
 //	e2e:         A separate test of `make e2e` runs the code, once the cluster is in the state that the code needs.
 //	release:     A separate test of `make test` runs the code, in a folder with the files of a release.
 //	by-hand:     No test runs the code, because the code takes too long or needs something that tests lack.
@@ -105,7 +105,7 @@ var (
 )
 
 // promises returns a regular expression that matches the expected output. The expression allows any white space between words, and any text
-// in place of a match of the parameter except. A line "…" of the expected output stands for any number of lines.
+// in place of a match of the parameter "except". A line "…" of the expected output stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

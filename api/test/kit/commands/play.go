@@ -20,8 +20,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a bash function that bash calls in place of every program. standIn appends the program's arguments and input to the file
-// $CALLS, and prints a word. For the command with the number $FAILS, standIn instead fails and prints nothing.
+// standIn is a function that bash calls in place of every program. standIn appends the program's arguments and input to the file $CALLS,
+// and prints a word. For the command with the number $FAILS, standIn fails instead, and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -36,7 +36,7 @@ const standIn = `command_not_found_handle() {
 // mentioned matches the paths of files in /tmp that a code block uses. play replaces each of these paths by a path in a temporary folder.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read matches <NAME, with which a command reads a file of the working directory. entered matches (cd NAME, which enters a folder.
+// read matches "<NAME", with which a command reads a file of the working directory. entered matches "(cd NAME", which enters a folder.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
@@ -46,8 +46,8 @@ var (
 // standIn for a name with a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
-// play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter fails is the
-// number of the command that fails; with 0, no command fails. The result damaged is the path of a file that the block has emptied.
+// play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
+// number of the command that fails; with 0, no command fails. The result "damaged" is the path of a file that the block has emptied.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -105,7 +105,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	return ran, damaged, nil
 }
 
-// harmless matches the commands that only read or add something. A command that harmless does not match may delete or overwrite something.
+// harmless matches the commands that only read or add something. All other commands may delete or overwrite something.
 var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),

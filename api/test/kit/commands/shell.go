@@ -32,7 +32,7 @@ type background struct {
 	ended chan error
 }
 
-// Environ returns the environment of this process without MAKEFLAGS and similar variables, because they would affect a make in a document.
+// Environ returns the environment of this process without variables such as MAKEFLAGS, which would affect a make command in a document.
 func Environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
 }
@@ -89,7 +89,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a background command and waits for the output that the document shows. An earlier process of the command ends first.
+// start starts a background command and waits for the output that the document shows. An earlier run of the same command ends first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Outcome is what a visitor knows about a write: whether the write has taken effect.
+// Outcome describes whether a write has taken effect, as far as the visitor knows.
 type Outcome int
 
 // A Refused write has certainly changed nothing. An Unknown write may have taken effect, or may still take effect later.
@@ -38,7 +38,7 @@ type Write struct {
 // Read is one request for the newest page of a guestbook, or for the whole guestbook.
 type Read struct {
 	Book    string
-	Seen    int64             // the id in the request's parameter seen, or -1
+	Seen    int64             // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry // the entries of the page
 	Whole   *string           // the text of the whole guestbook; nil for a page
 }
@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A lagging slave may answer with an old text. So Check assumes that the read started when the newest text of its answer was
-			// first sent. Reads with equal answers thus start at the same time, so Check needs only the read that ended first.
+			// A lagging slave may answer with an old text. Check therefore assumes that a read started when the newest text of the answer
+			// was first sent. Reads with equal answers thus start together, so Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -143,7 +143,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 }
 
 // leavesTrace reports whether the guestbook's final value may come from an unknown write. If the final value shows no trace of the write,
-// Check leaves the write out, because it may take effect after the end. The result is right only if the visitors only post, or only set.
+// Check leaves the write out, because the write may take effect later. The result may be wrong if visitors both post and set.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {

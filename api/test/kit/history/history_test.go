@@ -12,7 +12,7 @@ func TestCheck(t *testing.T) {
 	start := time.Now()
 	type timed struct {
 		Write
-		from, to int // milliseconds after the time start
+		from, to int // milliseconds after the time "start"
 	}
 	stored := func(text, key string, id int64, from, to int) timed {
 		return timed{Write{Book: "b", Text: text, Key: key, Outcome: Stored, ID: id}, from, to}

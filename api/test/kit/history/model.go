@@ -17,7 +17,7 @@ type entry struct {
 	raw, text, key string // raw is the text as Redis holds it, with the comma before it
 }
 
-// hidden is the id of a hidden entry, with a link to the entry that was hidden before it.
+// hidden holds the id of a hidden entry, and a link to the entry that was hidden last before this entry.
 type hidden struct {
 	before *hidden
 	id     int64
@@ -43,7 +43,7 @@ func (s state) end() int64 {
 	return s.last.end
 }
 
-// append returns the state after an entry was added to the end of the guestbook. The parameter raw is the entry as Redis holds it.
+// append returns the state after an entry was added to the end of the guestbook. The parameter "raw" is the entry as Redis holds it.
 func (s state) append(raw, text, key string) state {
 	id := s.end()
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
@@ -73,7 +73,7 @@ func (s state) hides(id int64) bool {
 	return false
 }
 
-// hide returns the state after the entry with this id was hidden. The result ok is false if no entry starts at the id.
+// hide returns the state after the entry with this id was hidden. The result "ok" is false if no entry starts at the id.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
@@ -109,9 +109,9 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
-//   - A page shows the newest entries that are not blank. The page for a request with seen=ID must be of a state that has the entry ID.
+//   - A page shows the newest entries that are not blank. The page for a request with seen=ID must show a state that has the entry ID.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
-	whole := map[*string]uint64{} // maps each text of a whole guestbook that a visitor read to the text's hash
+	whole := map[*string]uint64{} // maps the text of each whole guestbook that a visitor has read to the hash of this text
 	return porcupine.Model{
 		Init: func() any { return state{} },
 		Step: func(before, input, _ any) (bool, any) {

@@ -32,7 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. If the map changed has the path of a file, Read uses the text in the map.
+// Read returns all limits that the repository's files set. If the map "changed" has the path of a file, Read uses the text in the map.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -89,14 +89,14 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores a number under this name if the text is a number with or without a unit. If the text is no number, put does nothing.
+// put stores a number under this name if the text is a number with or without a unit. If the text is no number, "put" does nothing.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
 		return
 	}
 	if unit, ok := units[parts[2]]; ok {
-		n, _ := strconv.ParseInt(parts[1], 10, 64) // no error, because quantity has matched digits
+		n, _ := strconv.ParseInt(parts[1], 10, 64) // no error, because the pattern "quantity" has matched digits
 		f[name] = n * unit
 	}
 }

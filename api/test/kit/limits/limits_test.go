@@ -66,7 +66,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("main.ReadTimeout") > request && n("main.WriteTimeout") > request, "the API's server gives up before its handlers")
 	expect(n("nginx http client_body_timeout") < n("main.ReadTimeout"), "nginx waits for a body for longer than the API")
 	expect(n("nginx http upstream api keepalive_timeout") < n("main.IdleTimeout"), "nginx may use a connection that the API is closing")
-	for _, balancer := range []int64{60, 350, 600} { // idle timeouts of load balancers: AWS and nginx, AWS' network load balancers, Google
+	for _, balancer := range []int64{60, 350, 600} { // idle timeouts in seconds: of AWS and nginx, of AWS' network load balancers, and of Google
 		idle := n("nginx http keepalive_timeout")
 		expect(max(idle-balancer*second, balancer*second-idle) >= 10*second, fmt.Sprintf("nginx closes an idle connection when load balancers use it last, after %d s", balancer))
 	}

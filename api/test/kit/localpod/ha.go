@@ -34,7 +34,7 @@ type HAOptions struct {
 	Net      string // the first three numbers of the loopback addresses, such as 127.6.37
 	Port     int    // the port of each Redis; the sentinels listen on the next port
 	Programs string // a folder that is searched for redis-server before PATH
-	Password string // the password of every Redis and sentinel; "" is none
+	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
 	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen.
 	// Edit, if not nil, gets the text of each script and returns the text to run.
@@ -86,7 +86,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If edit is not nil, edit changes each file's text.
+// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If "edit" is not nil, this function changes the text of each file.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
@@ -174,7 +174,7 @@ func (h *HA) all() []*Process {
 // SetPassword changes the password with which HA connects to Redis. The processes keep their password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
-// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on its standard input.
+// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on the script's standard input.
 func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
 	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")

@@ -42,7 +42,7 @@ type Options struct {
 	APIEnv     []string                       // added to the API's environment
 	MasterArgs []string                       // added to the master's arguments
 	SlaveArgs  []string                       // added to the slave's arguments
-	Password   string                         // the password of master and slave; "" is none
+	Password   string                         // the password of master and slave; "" means no password
 	Programs   string                         // a folder that is searched for redis-server before PATH
 	Output     func(process string) io.Writer // returns the writer for a process's output.
 }
@@ -242,10 +242,10 @@ var (
 )
 
 // reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without this
-// reservation, two test processes could choose the same port, because their servers listen on it only later.
+// reservation, two test processes could choose the same port, because the servers of a test listen only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // the reservation needs a Unix socket without a file, which exists only on Linux
+		return true // the reservation needs a Unix socket without a file, and only Linux has such sockets
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {

@@ -62,7 +62,7 @@ func (p *Pod) recordCommands(port int) error {
 			if match == nil {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // match[1] is the sender's address: a test's, the master's or the slave's
+			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // ignores the commands of tests, of the master and of the slave
 				continue
 			}
 			words := strings.Split(match[2], `" "`)

@@ -38,7 +38,7 @@ type Process struct {
 	ended chan struct{} // closed when the process has ended
 }
 
-// Start starts the process and waits until the function ready returns nil.
+// Start starts the process and waits until the function "ready" returns nil.
 func (p *Process) Start(ctx context.Context) error {
 	path, err := find(p.programs, p.path)
 	if err != nil {
@@ -50,7 +50,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
-	// Ctrl-C reaches only the calling program, because the process has its own group. The calling program stops the processes in order.
+	// Each process has its own process group, so that Ctrl-C reaches only the calling program, which stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -155,7 +155,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. If the folder is "", find searches PATH, and then /usr/sbin, where Debian installs servers.
+// find returns the path of a program. If the folder is "", "find" searches PATH, and then /usr/sbin, where Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))

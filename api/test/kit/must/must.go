@@ -1,4 +1,4 @@
-// Package must ends a test at the first error that the test does not expect.
+// Package must provides functions that end a test at the first error that the test does not expect.
 package must
 
 import (
@@ -94,7 +94,7 @@ func Fetch(t testing.TB, url string) (*http.Response, string) {
 	return Do(t, http.MethodGet, url, nil)
 }
 
-// Do sends a request, and returns the response and its body. The parameter headers alternates between a header's name and its value.
+// Do sends a request, and returns the response and its body. The parameter "headers" alternates between a header's name and its value.
 func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
 	request := Get(http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body))(t)

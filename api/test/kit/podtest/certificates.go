@@ -65,7 +65,7 @@ func (a *Authority) Trust(name string) *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}
 }
 
-// TLS returns a value for the store's option TLS: the same configuration for each connection. If config is nil, the store does not use TLS.
+// TLS returns a value for the store's option TLS: the same configuration for each connection. With nil, the store does not use TLS.
 func TLS(config *tls.Config) func() (*tls.Config, error) {
 	return func() (*tls.Config, error) { return config, nil }
 }

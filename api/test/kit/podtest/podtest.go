@@ -124,7 +124,7 @@ func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 }
 
 // Shared returns a running master and slave without data, and a connection to the master. The tests of a package use this master and slave
-// one after the other. A test that stops a Redis or changes its settings calls the function Redis instead.
+// one after the other. A test that stops a Redis or changes its settings calls the function "Redis" instead.
 func Shared(t testing.TB) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	if shared == nil {

@@ -39,14 +39,14 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus, with each number of minutes divided by the parameter speed.
+// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus, with each number of minutes divided by the parameter "speed".
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
 	Manifest(t, "guestbook-prometheusrule.yaml", &rule)
 	text := minutes.ReplaceAllFunc(rule.Spec, func(match []byte) []byte {
 		part := minutes.FindSubmatch(match)
-		n, _ := strconv.Atoi(string(part[2])) // no error, because minutes has matched digits
+		n, _ := strconv.Atoi(string(part[2])) // no error, because the pattern "minutes" has matched digits
 		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
 	})
 	must.OK(t, os.WriteFile(file, text, 0o644))
@@ -59,7 +59,7 @@ type Prometheus struct{ url string }
 type Target func() string
 
 // Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. The scrape interval of 15 s
-// and the times in the alerting rules are divided by the parameter speed.
+// and the times in the alerting rules are divided by the parameter "speed".
 func Start(t testing.TB, speed float64, master Target, apis ...Target) *Prometheus {
 	t.Helper()
 	dir := t.TempDir()
@@ -98,7 +98,7 @@ scrape_configs:
 	return p
 }
 
-// forward returns a handler that answers with the target's response. In the URL at, %s stands for the target's address. Without a target,
+// forward returns a handler that answers with the target's response. In the URL "at", %s stands for the target's address. Without a target,
 // the handler answers 502.
 func forward(target Target, at string) http.Handler {
 	return &httputil.ReverseProxy{Transport: must.Client.Transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
@@ -117,7 +117,7 @@ func run(t testing.TB, name string, args ...string) {
 	program := exec.CommandContext(t.Context(), name, args...)
 	program.Stderr = t.Output()
 	must.OK(t, program.Start())
-	t.Cleanup(func() { _ = program.Wait() }) // returns an error, because the end of the test has killed the program
+	t.Cleanup(func() { _ = program.Wait() }) // Wait returns an error, because the end of the test has killed the program
 }
 
 // Series is one time series in the response to a query.

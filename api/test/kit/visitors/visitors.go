@@ -85,8 +85,8 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	}
 }
 
-// PostOnce posts an entry once, without an Idempotency-Key, over a connection of its own: a server may close an idle connection just when
-// such a post arrives, and no client repeats the post. ok reports whether the server has acknowledged the post.
+// PostOnce posts an entry once, without an Idempotency-Key, over a connection of its own, because a server may close an idle connection
+// just when the post arrives, and PostOnce never repeats it. ok reports whether the server has acknowledged the post.
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	alone := *v
 	alone.Client = &http.Client{Timeout: v.Client.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -94,13 +94,13 @@ func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool)
 	return answer.ID, err == nil && answer.Status == http.StatusCreated
 }
 
-// SendPost sends one request to post an entry. If key is not "", the request has this Idempotency-Key.
+// SendPost sends one request to post an entry. If "key" is not empty, the request has this Idempotency-Key.
 func (v *Visitor) SendPost(ctx context.Context, text, key string) (Answer, error) {
 	write := history.Write{Book: guestbook.DefaultKey, Text: text, Key: key}
 	return v.Do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}.Encode(), write)
 }
 
-// Set overwrites a whole guestbook, as the page of the PHP guestbook does. If key is "", the request has no parameter key.
+// Set overwrites a whole guestbook, as the page of the PHP guestbook does. If "key" is empty, the request has no parameter "key".
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	answer, err := v.php(ctx, "set", key, url.Values{"value": {value}}, history.Write{Book: key, Set: true, Text: value})
 	if err == nil && answer.Message == nil {
@@ -109,7 +109,7 @@ func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Get returns a whole guestbook, as the page of the PHP guestbook reads it. If key is "", the request has no parameter key.
+// Get returns a whole guestbook, as the page of the PHP guestbook reads it. If "key" is empty, the request has no parameter "key".
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
 	answer, err := v.php(ctx, "get", key, url.Values{}, history.Read{Book: key, Seen: -1, Whole: new(string)})
 	if err == nil && answer.Data == nil {
@@ -126,7 +126,7 @@ func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, re
 	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), request)
 }
 
-// Page returns the newest page of the guestbook. Unless seen is -1, the page must be at least as new as the entry with the id seen.
+// Page returns the newest page of the guestbook. Unless "seen" is -1, the page must be at least as new as the entry with this id.
 func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
@@ -146,15 +146,15 @@ func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answ
 	return answer, err
 }
 
-// Do sends a request once, and reports the request to the function Done. The parameter request is a history.Read, or a history.Write with
-// the Idempotency-Key of the request. Do adds the answer to the history.
+// Do sends a request once, and reports the request to the function "Done". The parameter "request" is a history.Read, or a history.Write
+// with the Idempotency-Key of the request. Do adds the answer to the history.
 func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// The server closed the idle connection before the GET arrived. In this case, a client may repeat the GET (RFC 9112, 9.3.1), but
-		// net/http repeats only a request that fits into its buffer of 4 KB.
+		// The server closed the idle connection before the GET arrived. A client may repeat such a GET (RFC 9112, 9.3.1), but net/http
+		// repeats only a request that fits into its buffer of 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
@@ -202,7 +202,7 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 	return answer, err
 }
 
-// Watch calls the function seen with each entry of the event stream after an id (-1: with every entry), until seen returns false or ctx
+// Watch calls the function "seen" with each entry of the event stream after an id (-1: with every entry), until "seen" returns false or ctx
 // ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
@@ -219,7 +219,7 @@ func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, te
 
 var errReset = errors.New("the book was rewritten")
 
-// watchOnce returns nil when the function seen returns false, and stores the id of each entry in last.
+// watchOnce returns nil when the function "seen" returns false, and stores the id of each entry in the parameter "last".
 func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64, text string) bool) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, *last), nil)
 	if err != nil {
