@@ -4,7 +4,7 @@
 # The option -p sets nginx's prefix to /etc/nginx, so that nginx serves /etc/nginx/html.
 nginx="nginx -p /etc/nginx"
 
-# nginx exits if it cannot listen on an address. "nginx -t" tries to listen on all addresses, and so fails on a kernel without IPv6.
+# "nginx -t" tries to listen on all addresses, and so fails on a kernel without IPv6.
 echo 'listen [::]:80 sndbuf=32k rcvbuf=32k;' >/tmp/listen-ipv6.conf
 $nginx -t -q 2>/dev/null || rm /tmp/listen-ipv6.conf
 

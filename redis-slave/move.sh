@@ -22,8 +22,8 @@ here() { timeout 5 redis-cli -e "$@" 2>&1 | tr -d '\r'; }
 there() { timeout 5 redis-cli -e -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'; }
 # "of INFO NAME" prints the field NAME of INFO, which is the output of Redis's command INFO.
 of() { printf '%s\n' "$1" | sed -n "s/^$2://p"; }
-# "later A B" reports whether version A is later than version B, by their first two numbers. An empty version counts as 0.0,
-# because a Redis server, unlike Valkey, reports no valkey_version.
+# "later A B" reports whether version A is later than version B, by their first two numbers. Redis reports no valkey_version,
+# and an empty version counts as 0.0.
 later() { ! printf '%s\n' "${1:-0.0}" "${2:-0.0}" | cut -d . -f 1,2 | sort -c -t . -k 1,1n -k 2,2n 2>/dev/null; }
 
 host=redis-master port=6379
@@ -53,8 +53,7 @@ copied() {
   tries=600
   until
     info=$(here info)
-    # slave_repl_offset may exceed the offset that the script read from the master before, because the master's pings also
-    # increase the offset.
+    # The test is "-ge", because the master's pings may have increased the offset since.
     [ "$(of "$info" master_link_status)" = up ] && [ "$(of "$info" slave_repl_offset)" -ge "$offset" ] &&
       [ "$(of "$info" aof_rewrite_in_progress)$(of "$info" aof_rewrite_scheduled)" = 00 ] &&
       [ "$(of "$info" aof_last_bgrewrite_status)$(of "$info" aof_last_write_status)" = okok ]
@@ -65,7 +64,7 @@ copied() {
   done
 }
 
-# "setting NAME" prints the master's setting NAME. "set_to NAME VALUE" changes the master's setting NAME to VALUE.
+# "setting NAME" prints a setting of the master, and "set_to NAME VALUE" changes it.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 
@@ -100,8 +99,7 @@ case ${1:-} in
     set_to maxmemory 1
     copied
     same
-    # A master without a disk is empty after a restart. If this slave still replicated from an empty master, the slave would
-    # delete its own messages.
+    # A master without a disk is empty after a restart. A slave that replicates from an empty master deletes its own messages.
     [ "$(here replicaof no one)" = OK ] || die "this Redis does not stop following $host"
     trap - EXIT
     echo "move.sh: $frozen"

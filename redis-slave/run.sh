@@ -13,16 +13,16 @@ set -eu
 host=redis-master
 port=6379
 if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
-  # run.sh exits if the Service redis-master does not exist yet. After run.sh has exited, Kubernetes restarts the container, with
-  # the Service's variables once the Service exists.
+  # If the Service redis-master does not exist yet, run.sh exits, and Kubernetes restarts the container until the Service
+  # exists.
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else
-  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler for SIGTERM, stopping
-  # the container would take the whole grace period.
+  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler, stopping the
+  # container would take the whole grace period.
   trap exit TERM INT
-  # redis-server exits at once if the master's name does not resolve. run.sh waits until the master's name resolves, so that
-  # Kubernetes does not restart the container again and again.
+  # redis-server would exit at once if the master's name did not resolve, and Kubernetes would restart the container again and
+  # again.
   until getent hosts "$host" >/dev/null; do
     echo "run.sh: waiting for the name $host to resolve"
     sleep 1
@@ -34,7 +34,7 @@ given=${REDIS_PASSWORD:-}
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# redis.conf needs the password in double quotes. The variable "quoted" is empty if there is no password.
+# redis.conf needs the password in double quotes.
 quoted=$(printf %s "$given" | sed 's/["\\]/\\&/g; s/.*/"&"/')
 # Redis reads its settings from standard input ("-"), so that no process list shows the password. With exec, redis-server replaces
 # the shell and receives the signals that stop the container.

@@ -5,8 +5,8 @@ say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
 # "sentinel HOST COMMAND…" sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. A sentinel's
-# word is the name of its master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
+# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. Each word is
+# the name of a sentinel's master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
 ask() {
   asked=$(
     for host in $HOSTS; do
@@ -28,16 +28,16 @@ most() {
     [ $count -lt "$1" ] || echo "$host"
   done
 }
-# "named N" asks all sentinels for the master, and prints each name that at least N sentinels reply with. "named N" prints "none"
-# if at least N sentinels have no master.
+# "named N" asks all sentinels for the master, and prints each name that at least N sentinels reply with, or "none" if at least
+# N sentinels have no master.
 named() { ask; most "$1"; }
-# "version HOST" prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server reports both
-# its own version and a version of Redis, and "sort | tail -n 1" keeps only Valkey's version.
+# "version HOST" prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server also reports
+# a version of Redis, which "sort | tail -n 1" removes.
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
 # The function "own" prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
-# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. A Valkey server can
-# replicate from a Redis server only if the Redis server has version 7.2 or earlier.
+# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. Valkey can replicate
+# from Redis 7.2 and earlier.
 copies() {
   writer=$(version "$2")
   newest=$1
@@ -50,14 +50,13 @@ copies() {
   say "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…"
   exit 1
 }
-# The script unsets REDISCLI_AUTH if it is empty, because redis-cli would otherwise send an empty password.
+# With an empty REDISCLI_AUTH, redis-cli would send an empty password.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
 # The function "quote" reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it.
 # If the password is empty, "quote" prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
-# The function "enter" changes to the folder that the variable DATA names. If Redis cannot write to the folder in DATA, "enter"
-# exits the script.
+# The function "enter" changes to the folder DATA, and exits the script if Redis cannot write to this folder.
 enter() {
   cd "$DATA" && [ -w . ] && return
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"
@@ -72,8 +71,8 @@ settings() {
   echo "parallel-syncs guestbook 2"
   [ -z "$password" ] || printf '%s\n' "auth-pass guestbook $password"
 }
-# "watch HOST" makes this pod's sentinel monitor HOST as the master. redis-cli reads its commands from standard input, so that no
-# process list shows the password, which is in one of the commands.
+# "watch HOST" makes this pod's sentinel monitor HOST as the master. redis-cli reads its commands from standard input, because a
+# process list would otherwise show the password.
 watch() {
   {
     echo "sentinel monitor guestbook $1 $PORT 2"

@@ -11,8 +11,8 @@ await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
 }
-# The first call of "await_copies" waits up to five seconds, because a slave that is loading the messages acknowledges nothing for
-# about a second. During the first call of "await_copies", this master still accepts writes.
+# This call of "await_copies" waits up to five seconds, because a slave that is loading the messages acknowledges nothing for
+# about a second.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
 # accepts it. CLIENT PAUSE would delay writes instead of refusing them. If a sentinel closed the connection of a delayed write,
@@ -30,17 +30,16 @@ for _ in $(seq 50); do
     [ -n "$next" ] || [ "$other" = "$ME" ] || [ "$(redis "$other" role | head -n 1)" != master ] || next=$other
   done
   [ -n "$next" ] || continue
-  # The next master accepts writes once the third Redis replicates from it, and the API retries a refused write for only two
-  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels would do so only after a
-  # second or two.
+  # The next master refuses writes until the third Redis replicates from it, and the API retries a refused write for only two
+  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels may take two seconds.
   for other in $HOSTS; do [ "$other" = "$next" ] || redis "$other" replicaof "$next" "$PORT"; done
   case $(redis "$LOCAL" info) in
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
     # append-only file rewrite.
     *aof_rewrite_in_progress:0*master_link_status:up*)
-      # The next master accepts writes only while at least one slave is in sync. If two slaves are in sync, the next master still
-      # accepts writes after this Redis, which is one of the two, has stopped. The script also waits until two sentinels name the
-      # next master, so that this Redis becomes a slave of the next master when this Redis starts again.
+      # The next master accepts writes only while a slave is in sync. This Redis is one of its slaves and stops soon, so the
+      # script waits until two slaves are in sync. The script also waits until two sentinels name the next master, so that this
+      # Redis starts again as its slave.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

@@ -29,15 +29,14 @@ follow="replicaof $master $PORT"
 # writes.
 priority=100
 [ -z "$follow" ] || priority=0
-# The loop below creates the file "copied" when the first replication is complete. If this Redis is a slave of a former master,
-# the loop also makes this Redis a slave of the current master.
+# The loop below creates the file "copied" when this Redis has copied the master's messages. If this Redis follows a former
+# master, the loop makes it a slave of the current master.
 (
-  # The loop runs five times a second until this Redis has a complete copy of the messages. When the copy is complete, the loop
-  # raises replica-priority from 0, so that the sentinels may make this Redis the master.
+  # When the copy is complete, the loop raises replica-priority from 0, so that the sentinels may make this Redis the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # If this Redis has received no copy for 30 s but has an older copy on its disk, the sentinels may also make this Redis the
-    # master, because old messages are better than none.
+    # If no copy has arrived after 30 s but the disk has an older copy, the sentinels may make this Redis the master, because
+    # old messages are better than none.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)
