@@ -4,9 +4,9 @@ export class Book {
   entries = []; // oldest first
   before; // entries with a smaller id are not loaded; null if no such entries exist, undefined before the first read
   isBehind = false; // whether the guestbook has newer entries than this range
-  last = -1; // id of the newest entry that was read from the server; the response to the visitor's own POST does not count
+  last = -1; // id of the newest entry that a read or the event stream returned; the response to a POST does not count
 
-  // After each change, Book calls changed(news) with an array of the new entries, which may be empty.
+  // After each change, Book calls changed(news) with an array of new entries, which may be empty.
   constructor(changed = () => {}) {
     this.changed = changed;
   }
@@ -33,8 +33,8 @@ export class Book {
     this.changed([]);
   }
 
-  // take() merges a page of the newest entries into the range. If the parameter "instead" is true, or if entries are missing between the
-  // range and the page, the page replaces the range.
+  // take() merges a page of the newest entries into the range. If entries are missing between the two, or if the parameter "instead" is
+  // true, the page replaces the range.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -77,14 +77,14 @@ export class Book {
     this.isBehind = true;
   }
 
-  // drop() removes the given entries, which are no longer in the guestbook, from the range.
+  // drop() removes entries that are no longer in the guestbook.
   drop(gone) {
     this.entries = this.entries.filter((entry) => !gone.includes(entry));
     this.changed([]);
   }
 
   // #merge() inserts entries into the range, and returns the entries that are new. If the guestbook has newer entries than the range,
-  // #merge() inserts nothing, because entries could be missing in between.
+  // #merge() inserts nothing, because the range would have a gap.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -94,8 +94,8 @@ export class Book {
     return news;
   }
 
-  // #continues() reports whether no entry is missing between the range and a page of entries, and whether the entries that are in both
-  // have the same text. The page may lack the last entries of the range if the server read the page from a Redis slave that lags behind.
+  // #continues() reports whether the range and a page of entries overlap or meet, with the same texts in both. If the server reads from a
+  // Redis slave that lags behind, the page lacks the last entries of the range.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

@@ -1,5 +1,4 @@
-// Connection keeps a Book up to date with the server. A Connection is in one state at a time. Each state is a method, which also
-// chooses the next state.
+// Connection keeps a Book up to date with the server. Each state of a Connection is a method, which also chooses the next state.
 //
 //   #read()     reads the newest entries from the server.
 //   #follow()   receives new entries from the event stream.
@@ -20,12 +19,12 @@ export class Connection {
   #timer = 0; // the timer that ends the present state
   #close = () => {}; // closes the event stream
   #turn = 0; // increases with each change of state, so that a late response to a request of an earlier state is ignored
-  #failures = 0; // number of failures in a row
+  #failures = 0; // failures in a row
   #isSilent = false; // whether the last event stream delivered no event
   #isRewritten = false; // whether the guestbook was rewritten since the last read
 
-  // Connection calls tell(state, failure) after each change. The parameter "state" is "connecting", "live", "polling", "reconnecting"
-  // or "offline". The parameter "failure" is a Failure if a request has failed.
+  // Connection reports its state by tell(state, failure). The parameter "state" is "connecting", "live", "polling", "reconnecting" or
+  // "offline". The parameter "failure" is a Failure if a request has failed.
   constructor(reader, server, tell = () => {}) {
     Object.assign(this, { reader, server, tell });
   }
@@ -41,8 +40,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter() ends the present state and calls the method of the next state. The first argument of this method is the function
-  // isPresent(), which reports whether the Connection is still in that state.
+  // #enter() ends the present state and calls the method of the next state. The method's first argument is the function isPresent(), which
+  // reports whether the Connection is still in that state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -60,7 +59,7 @@ export class Connection {
       this.#isRewritten = false;
       this.#enter(this.isHidden ? this.#rest : page.old ? this.#poll : this.#follow);
     } catch (failure) {
-      const isShorter = failure.status === 400 && !this.#isRewritten; // whether the guestbook ends before the Book's newest entry
+      const isShorter = failure.status === 400 && !this.#isRewritten; // the guestbook ends before the Book's newest entry
       this.#isRewritten ||= isShorter;
       if (isPresent()) this.#enter(isShorter ? this.#read : this.#retry, failure);
       if (!(failure instanceof Failure)) throw failure;
@@ -69,7 +68,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // takeRoom() may wait forever for the browser's answer
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // ends the wait if takeRoom() never returns
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);
@@ -77,7 +76,7 @@ export class Connection {
     try {
       stream = leaveRoom && this.server.follow(this.reader.book.last);
     } catch {
-      leaveRoom(); // the browser has refused the event stream
+      leaveRoom(); // no event stream has started
     }
     if (!stream) return this.#enter(this.#poll);
     this.#close = () => {
@@ -109,11 +108,11 @@ export class Connection {
       this.#failures = 0;
       this.#enter(this.#retry); // #retry() waits for a random time, because all open pages get the event "reset" at the same moment
     });
-    // The page does not use EventSource's own retry. EventSource would resume the stream even if the guestbook was rewritten, and
-    // EventSource gives up after any status other than 200.
+    // The page does not use EventSource's own retry, which would resume the stream even after a rewrite of the guestbook, and gives up
+    // after any status other than 200.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // the visitor still gets new entries, because each retry reads the newest entries
+      else if (this.#failures > 0) this.tell("polling"); // each retry reads the newest entries
       this.#isSilent = false;
       this.#enter(this.#retry);
     });

@@ -1,5 +1,3 @@
-// This module finds and creates DOM elements, and moves the focus.
-
 export function byId(id) {
   return document.getElementById(id);
 }
@@ -13,8 +11,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-// focusOn() moves the focus to an entry and scrolls to the entry. If there is no entry, focusOn() moves the focus to the text
-// field.
+// focusOn() scrolls to an entry and moves the focus to it, or to the text field if there is no entry.
 export function focusOn(li, scroll = true) {
   if (li) li.tabIndex = -1;
   (li ?? byId("text")).focus({ preventScroll: !li || !scroll });

@@ -1,4 +1,4 @@
-// This module renders the entries of the guestbook, and the entries that the page has not sent yet.
+// This module renders entries of the guestbook and unsent entries.
 
 import { element, focusOn } from "./dom.js";
 import { isFailed } from "./outbox.js";
@@ -8,7 +8,7 @@ const COPIED_MS = 2000; // how long the link shows "Copied"
 
 function entryElement(text) {
   const li = element("li", "");
-  li.append(Object.assign(element("p", "words", text), { dir: "auto", lang: "" })); // an empty "lang" means that the language is unknown
+  li.append(Object.assign(element("p", "words", text), { dir: "auto", lang: "" })); // an empty "lang" means an unknown language
   return li;
 }
 
@@ -26,8 +26,7 @@ export function showEntry({ id, text }, isOwn) {
   return { li, text };
 }
 
-// setTabStop() makes an entry's link reachable for the Tab key and for screen readers if isStop is true, and unreachable for both if
-// isStop is false.
+// setTabStop() sets whether the Tab key and screen readers reach an entry's link.
 export function setTabStop(li, isStop) {
   const link = li.querySelector(".link");
   link.tabIndex = isStop ? 0 : -1;
@@ -53,8 +52,8 @@ function copy(text) {
   return isCopied;
 }
 
-// showItem() renders an unsent entry, which is an item of the Outbox. The parameter "shown" is the result of the last call of showItem()
-// for the same item. The object "act" has one function for each button of the item: "retry", "edit" and "discard".
+// showItem() renders an unsent entry, which is an item of the Outbox. The parameter "shown" is the previous result for the same item. The
+// object "act" has one function for each button of the item: "retry", "edit" and "discard".
 export function showItem(item, shown = { li: entryElement(item.text), text: item.text }, act) {
   const { li } = shown;
   const failed = isFailed(item);
@@ -96,7 +95,7 @@ export function fold(all) {
   }
 }
 
-// unfold() opens a shortened entry if the browser has scrolled inside the entry, to a search result or to the text fragment of a link.
+// unfold() opens a shortened entry in which the browser has scrolled to a search result, or to the text fragment of a link.
 export function unfold(words) {
   const top = words.scrollTop;
   if (top === 0) return;

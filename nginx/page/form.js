@@ -4,11 +4,11 @@ import { byId, element } from "./dom.js";
 import { HERE, store, stored } from "./storage.js";
 import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./text.js";
 
-const COUNTED_BYTES = 400; // if at most this many bytes remain for the text, the page shows how many letters still fit
+const COUNTED_BYTES = 400; // the page shows how many letters still fit if at most this many bytes remain
 const DOUBLE_CLICK_MS = 1000;
-const COMPOSITION_MS = 1000; // Ctrl+Enter submits the text if the input method completes its character within this time
+const COMPOSITION_MS = 1000; // Ctrl+Enter waits this long for the input method to complete a character
 const DRAFT = `guestbook draft ${HERE}`;
-const NAME = "guestbook name"; // the name of the stored value; all guestbooks of a host share the visitor's name
+const NAME = "guestbook name"; // all guestbooks of a host share the visitor's name
 
 export class Form {
   #field = byId("text");
@@ -29,7 +29,7 @@ export class Form {
       this.#showDraft();
     });
     form.addEventListener("keydown", (event) => this.#signByKey(event));
-    // Each tab has its own draft. When a tab is closed, the tab stores its draft for the next tab that opens.
+    // Each tab has its own draft. A tab that is closed leaves its draft to the next tab that opens.
     window.addEventListener("pagehide", () => {
       if (field.value) store(DRAFT, field.value);
     });
@@ -76,8 +76,7 @@ export class Form {
     this.#field.focus();
   }
 
-  // #showDraft() stores the draft, and shows about how many more letters fit. The number of letters is a guess, because some letters
-  // need more bytes than others.
+  // #showDraft() stores the draft, and estimates how many more letters fit, because some letters need more bytes than others.
   #showDraft() {
     store(DRAFT, this.#field.value, "sessionStorage");
     const text = withName(this.#field.value.trim(), this.#name.value);

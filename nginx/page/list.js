@@ -6,16 +6,16 @@ import { Place } from "./place.js";
 import { MOST_HELD_ENTRIES } from "./reader.js";
 import { Failure } from "./server.js";
 
-const DRAW_INTERVAL_MS = 200; // the list collects new entries for this time, and then renders them together
+const DRAW_INTERVAL_MS = 200; // the list renders new entries at most this often
 const NEW_MS = 5000; // how long an entry is marked as new
 const AHEAD_PX = 400; // older entries load when the end of the list is this close to the window
 
 export class List {
   #shown = new Map(); // maps the id of an entry, or the key of an unsent item, to { li, text }
-  #news = new Set(); // ids of entries that the next rendering marks as new
+  #news = new Set(); // ids of entries to mark as new in the next rendering
   #unseen = 0; // number of entries that arrived while the top of the list was out of sight
   #tabStop = null; // the li whose link the Tab key reaches
-  #timer = 0; // the timer of the next rendering
+  #timer = 0;
   #isReading = false;
   #failure = ""; // the error message of the last read; empty if the last read succeeded
 
@@ -25,8 +25,7 @@ export class List {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // The page scrolls to the button "Older entries", because a screen reader can press the button while the button is outside the
-      // window.
+      // A screen reader can press the button "Older entries" outside the window, so the page first scrolls to the button.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -46,8 +45,7 @@ export class List {
     });
   }
 
-  // add() waits for DRAW_INTERVAL_MS and then renders all new entries of that time together. If the array of entries is empty, add()
-  // renders at once.
+  // add() waits for DRAW_INTERVAL_MS and then renders all new entries together. Without new entries, add() renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -72,7 +70,6 @@ export class List {
     this.#summarize();
   }
 
-  // retry() repeats a failed read.
   retry() {
     this.#failure = "";
     this.show();
@@ -90,7 +87,7 @@ export class List {
     });
   }
 
-  // goTo() scrolls to the entry with this id, and resolves to false if there is no such entry.
+  // goTo() scrolls to the entry with the given id, and resolves to false if there is no such entry.
   async goTo(id) {
     this.ul.querySelector(".linked")?.classList.remove("linked");
     if (!await this.reader.find(id)) return false;
@@ -133,8 +130,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // This line calls #look(), because the browser sends no scroll event if Place scrolls back exactly as far as the visitor has
-    // scrolled.
+    // If Place scrolls back exactly as far as the visitor has scrolled, the browser sends no scroll event, which would call #look().
     requestAnimationFrame(() => this.#look());
   }
 

@@ -1,5 +1,5 @@
 // Outbox holds items: entries that the server has not confirmed yet. localStorage keeps each item under a name of its own, so
-// that an item survives a reload and other tabs see the item. An item has one of five states.
+// that an item survives a reload and other tabs see the item. An item has one of these states:
 //
 //   In the state "sending", the page is waiting for the response to a POST of the item.
 //   In the state "held", the item is certainly not in the guestbook, and the page retries the POST by itself.
@@ -11,7 +11,7 @@ import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
 
 const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
-const KEY_LIFETIME_MS = 20 * 3600_000; // less than a day, because the server forgets the key of a POST after a day
+const KEY_LIFETIME_MS = 20 * 3600_000; // less than the day after which the server forgets the key of a POST
 
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
@@ -20,15 +20,15 @@ export function isFailed({ state }) {
 export class Outbox {
   items = new Map(); // items by key, in the order in which the visitor signed
 
-  // The object "own" remembers the entries that were signed in this browser. Outbox calls changed() after each change of an item. Outbox
-  // calls tell(message) with each message for the visitor.
+  // The object "own" remembers the entries that were signed in this browser. Outbox calls changed() after each change of an item, and
+  // tell(message) with each message for the visitor.
   constructor(book, server, own, prefix, { changed = () => {}, tell = () => {} } = {}) {
     Object.assign(this, { book, server, own, prefix, changed, tell });
   }
 
   sign(text) {
-    // The item's field "after" is the id of the newest entry that the page knows. Only an entry whose id is greater than "after" can be a
-    // copy of the item. If the page has not read any entries yet, the field "after" is null, and no entry counts as a copy.
+    // The item's field "after" is the id of the newest entry that the page knows, because only a later entry can be a copy of the item. If
+    // "after" is null, no entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -72,14 +72,13 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims() reports whether an entry of the Book may be a copy of an item that the page has sent but the server has not confirmed.
+  // claims() reports whether an entry may be a copy of an item that the page has sent but the server has not confirmed.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look() retries the POST of an item if a new entry of the Book may be a copy of the item. The response to the retry shows whether the
-  // new entry is the item.
+  // look() retries the POST of an item of which a new entry may be a copy. The response to the retry shows whether the entry is the item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -92,7 +91,6 @@ export class Outbox {
     return after !== null && entry.id > after && entry.text === text && !this.own.has(entry);
   }
 
-  // #isGone() reports whether another tab has removed an item from localStorage.
   #isGone({ key, isStored }) {
     return isStored && !(this.prefix + key in stored());
   }
@@ -107,14 +105,14 @@ export class Outbox {
     for (let tries = 1; !isFailed(item); tries++) {
       const wasSure = item.state === "held";
       const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
-      this.#put(item, "sending", item.reason); // the item is stored before the POST, because the visitor may close the page
+      this.#put(item, "sending", item.reason); // stored before the POST, because the visitor may close the page
       if (!this.items.has(item.key)) break;
       item.cancel = new AbortController();
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the POST of an item fails but the Book has a newer entry with the same text, this entry counts as the item, because readers see
-      // no difference.
+      // If the POST has failed but the Book has a newer entry with the same text, this entry counts as the item, because readers see no
+      // difference.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

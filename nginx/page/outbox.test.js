@@ -7,7 +7,7 @@ import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf() returns an Outbox, its Book, and two functions: run() signs a text, and item() returns the first unsent item.
+// outboxOf() returns an Outbox, its Book, and the functions run() and item(). item() returns the first unsent item.
 function outboxOf(prefix) {
   const states = [];
   const book = new Book();

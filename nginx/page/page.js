@@ -1,4 +1,4 @@
-// This module creates and connects the objects of the page, and handles the browser's events.
+// This module creates the objects of the page, and handles the browser's events.
 
 import { Book } from "./book.js";
 import { Connection } from "./connection.js";
@@ -12,7 +12,7 @@ import { Server } from "./server.js";
 import { announce, showAnswerer, showConnection, showSignIn } from "./status.js";
 import { HERE } from "./storage.js";
 
-const CHECK_INTERVAL_MS = 30_000; // the time between two checks for entries that the operator has hidden
+const CHECK_INTERVAL_MS = 30_000; // the time between two calls of check()
 
 const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {
@@ -58,7 +58,7 @@ function showUnread(count) {
 }
 
 const notice = byId("notice");
-let opened = ""; // the URL fragment that openLink() has handled last
+let opened = ""; // the last URL fragment that openLink() has handled
 
 // openLink() scrolls to the entry that the URL's fragment names, once per fragment.
 async function openLink() {
@@ -76,8 +76,7 @@ async function openLink() {
   }
 }
 
-// check() removes from the list all entries in sight that the operator has hidden. A failed check is ignored, because the next check
-// follows soon.
+// check() removes entries that the operator has hidden. A failed check is ignored, because the next check follows soon.
 function check() {
   if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {});
 }
@@ -93,7 +92,7 @@ window.addEventListener("hashchange", () => {
   openLink();
 });
 
-// The browser's events "online" and "offline" may be wrong, so the page sends a request to find out.
+// The events "online" and "offline" may be wrong, so the page sends a request to find out.
 for (const change of ["online", "offline"]) {
   window.addEventListener(change, () => {
     reconnect();

@@ -1,9 +1,9 @@
 // Place keeps the entries that the visitor is reading at the same position in the window, while the list gets or loses entries.
 
-const SEEN_ENTRIES = 30; // how many entries' positions to remember; if an entry leaves the list, the position of the next entry counts
+const SEEN_ENTRIES = 30; // positions to remember; more than one, because an entry may leave the list
 
 export class Place {
-  #kept = null; // the positions { seen, tops, scrollY }, which stay until the visitor scrolls, so that rounding errors do not add up
+  #kept = null; // the positions { seen, tops, scrollY }; they stay until the visitor scrolls, so that rounding errors do not add up
 
   constructor(ul) {
     this.ul = ul;
@@ -17,8 +17,7 @@ export class Place {
     this.#kept = null;
   }
 
-  // keep() calls act(), which changes the list. Then keep() scrolls the window, so that the entries in sight are where they were
-  // before.
+  // keep() calls act(), which changes the list, and then scrolls the window so that the entries in sight stay where they were.
   keep(act) {
     let place = this.#kept;
     if (!place || Math.abs(scrollY - place.scrollY) > 1) {

@@ -3,7 +3,7 @@
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // how many entries to read before, and after, an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // if the computer slept while more entries than this arrived, the list shows only the newest
+const MOST_MISSED_ENTRIES = 5000; // if more entries arrived while the computer slept, the list shows only the newest
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {
@@ -12,7 +12,7 @@ export class Reader {
   }
 
   // news() reads the newest entries, and all entries between the Book's last entry and the newest entries. If isRewritten is true, the
-  // newest entries replace all entries of the Book.
+  // newest entries replace those of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     let page = await server.read({ seen: isRewritten ? -1 : book.newest });
@@ -38,8 +38,7 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // If the server reads from a Redis slave that lacks the newest entries, newer() fails, so that the list does not repeat the read again
-    // and again.
+    // If a Redis slave lacks the newest entries, newer() fails, because the list would otherwise repeat the read again and again.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
@@ -65,7 +64,7 @@ export class Reader {
     return true;
   }
 
-  // check() reads the shown entries again, and removes the entries from the Book that the operator has hidden since the last read.
+  // check() reads the shown entries again, and removes entries from the Book that the operator has hidden.
   async check(shown) {
     const { book } = this;
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;

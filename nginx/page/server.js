@@ -1,4 +1,4 @@
-// Server sends requests to the guestbook's API, and turns failures into messages for the visitor.
+// Server sends requests to the API, and turns failures into messages for the visitor.
 
 import { addressOf } from "./storage.js";
 import { bytesOf, isBlank } from "./text.js";
@@ -10,15 +10,15 @@ const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last delay
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const USUAL_TRIES = 7;
 const REFUSED_TRIES = 3; // tries for a text that a firewall or a proxy refuses
-const UPDATE_TRIES = 15; // tries for a POST during an update from the PHP guestbook, when some requests still reach the PHP guestbook
+const UPDATE_TRIES = 15; // tries for a POST that may have reached a pod of the PHP guestbook
 
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
-  wait = 0; // least time before the next try, in milliseconds
-  tries = USUAL_TRIES; // how often the page tries the request in all.
+  wait = 0; // milliseconds before the next try, at least
+  tries = USUAL_TRIES;
   // The object "details" sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is
   // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
-  // is true, the visitor has to sign in. The field "status" is the HTTP status of the response.
+  // is true, the visitor has to sign in.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
@@ -46,14 +46,13 @@ const UPDATING = "The guestbook is being updated.";
 const SIGN_IN = "You are not signed in any more.";
 
 export class Server {
-  answered = () => {}; // Server calls answered() with the X-Answered-By header of each response
-  signedOut = () => {}; // Server calls signedOut() after each read, with true if the visitor has to sign in, otherwise with false
+  answered = () => {}; // called with the X-Answered-By header of each response
+  signedOut = () => {}; // called after each read; the argument is true if the visitor has to sign in
 
-  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
-  // "before" is the parameter "before" for the next older page, and the result's field "after" is the parameter "after" for the next newer
-  // page. The field "before" is null if there is no older page, and the field "after" is null if there is no newer page. The parameter
-  // "seen" is the id of an entry. The server does not answer from a Redis slave that lacks this entry. If the whole guestbook ends before
-  // this id, read() fails with status 400.
+  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's fields
+  // "before" and "after" are the parameters for the next older and the next newer page, or null if there is no such page. With the
+  // parameter "seen", the server does not answer from a Redis slave that lacks the entry with this id. If the guestbook ends before the id
+  // "seen", read() fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -65,7 +64,7 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // an older version's pod ignores the parameter "after"
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // a pod of an older version ignores the parameter "after"
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
@@ -80,9 +79,8 @@ export class Server {
     if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // The page posts no entry to a pod of the PHP guestbook, because such a pod rewrites the whole guestbook, and may lose entries of other
-    // visitors. A firewall may answer a POST with the same status as a pod of the PHP guestbook, so the page sends a read to learn which of
-    // the two answered.
+    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall may
+    // refuse a POST with the same status as a pod of the PHP guestbook, so the page sends a read to learn which of the two answered.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });
@@ -92,13 +90,12 @@ export class Server {
     throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow() opens the event stream of the entries after an id. With the id -1, the stream starts at the first entry.
+  // follow() opens the event stream of the entries after an id. The id -1 stands for the beginning.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask() sends a request, and resolves to the status and the JSON object of the response. If the response has no JSON, the field "answer"
-  // is null.
+  // #ask() sends a request and resolves to properties of the response. Without JSON in the response, the field "answer" is null.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
@@ -127,7 +124,7 @@ export class Server {
     try {
       answer = Object(JSON.parse(body));
     } catch {
-      // The caller decides what a response without JSON means.
+      // The field "answer" stays null.
     }
     const wait = Math.min(1000 * Number(headers.get("Retry-After")) || 0, LONGEST_RETRY_AFTER_MS);
     return { status, answer, away, foreign, wait };
@@ -148,14 +145,13 @@ function failureOf({ status, answer, wait }) {
   return new Failure(message, { passing, certain: status === 507 || (status >= 400 && status < 500), status, wait });
 }
 
-// isOldPods() reports whether the response may come from a pod of the PHP guestbook, which does not know the path /guestbook/entries.
+// isOldPods() reports whether a response may come from the PHP guestbook, which does not know the path /guestbook/entries.
 function isOldPods({ status, answer, away }) {
   return !away && (status === 404 || status === 405 || (status < 300 && answer === null));
 }
 
-// entriesOf() splits a whole guestbook, which is one string, into entries, oldest first. Each entry is a comma and a text, and the entry's
-// id is the byte offset of the comma. entriesOf() skips blank entries, because the operator hides an entry by overwriting its text with
-// blanks.
+// entriesOf() splits a whole guestbook, which is one string, into entries, oldest first. An entry's id is the byte offset of the comma
+// before its text. entriesOf() skips blank entries, which the operator has hidden.
 export function entriesOf(book) {
   const entries = [];
   let id = 0;

@@ -1,5 +1,4 @@
-// This module shows the connection's state, the pod that answered, and a request to sign in. This module also announces news to screen
-// readers.
+// This module shows the connection's state, the pod that answered and a request to sign in, and announces news to screen readers.
 
 import { byId, element, setText } from "./dom.js";
 import { beginning } from "./text.js";
@@ -11,14 +10,13 @@ const STATES = {
   polling: "Connected",
   offline: "Not connected",
 };
-const TROUBLE_MS = 4000; // how long the page hides a lost connection, because most connections are back by then
+const TROUBLE_MS = 4000; // most lost connections are back by then
 const ANNOUNCEMENT_INTERVAL_MS = 5000;
 const SPOKEN_LETTERS = 80; // how many letters of an entry a screen reader reads aloud
 
 let stateTimer = 0;
 
-// showConnection() changes the colour of the connection's dot at once. If the connection is lost, showConnection() changes the words
-// beside the dot only after TROUBLE_MS.
+// showConnection() changes the dot's colour at once, but reports a lost connection in words only after TROUBLE_MS.
 export function showConnection(state) {
   const status = byId("connection");
   status.dataset.state = state;
@@ -56,8 +54,8 @@ const messages = new Set(); // messages that screen readers have not announced y
 let heard = []; // new entries that screen readers have not announced yet
 let announcementTimer = 0;
 
-// announce() makes screen readers read a message and the number of new entries. Screen readers get at most one announcement per
-// ANNOUNCEMENT_INTERVAL_MS, with all messages since the last announcement.
+// announce() makes screen readers read a message and new entries. One announcement per ANNOUNCEMENT_INTERVAL_MS has all messages since the
+// last one.
 export function announce(message, entries = []) {
   if (message) messages.add(message);
   heard.push(...entries);

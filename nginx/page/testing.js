@@ -1,5 +1,4 @@
-// This module helps the tests of the page's modules. The Go tests in api/test/browser run each JavaScript test in a page of its own, whose
-// timers run ten times as fast.
+// The Go tests in api/test/browser run each JavaScript test in a page of its own, whose timers run ten times as fast.
 
 export function equal(what, got, want) {
   if (JSON.stringify(got) !== JSON.stringify(want)) throw new Error(`${what}: ${JSON.stringify(got)}, want ${JSON.stringify(want)}`);

@@ -1,5 +1,3 @@
-// This module measures and shortens texts, and adds the visitor's name to a text.
-
 export const LONGEST_TEXT_BYTES = 4096; // the server's limit for the text of an entry
 
 export function bytesOf(text) {
@@ -12,8 +10,7 @@ export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
-// beginning() returns the first letters of a text and cuts no letter in two. An emoji counts as one letter, although it may have a dozen
-// UTF-16 code units.
+// beginning() returns the first letters of a text and cuts no letter in two. An emoji of a dozen UTF-16 code units counts as one letter.
 export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.
