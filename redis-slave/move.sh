@@ -53,7 +53,7 @@ copied() {
   tries=600
   until
     info=$(here info)
-    # The test is "-ge", because the master's pings may have increased the offset since.
+    # The master's pings increase its offset, so this slave's offset may exceed the offset that the script has read.
     [ "$(of "$info" master_link_status)" = up ] && [ "$(of "$info" slave_repl_offset)" -ge "$offset" ] &&
       [ "$(of "$info" aof_rewrite_in_progress)$(of "$info" aof_rewrite_scheduled)" = 00 ] &&
       [ "$(of "$info" aof_last_bgrewrite_status)$(of "$info" aof_last_write_status)" = okok ]
@@ -64,7 +64,7 @@ copied() {
   done
 }
 
-# "setting NAME" prints a setting of the master, and "set_to NAME VALUE" changes it.
+# "setting NAME" prints the master's setting NAME, and "set_to NAME VALUE" changes the setting.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 

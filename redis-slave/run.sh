@@ -6,8 +6,6 @@
 #                    master's address is redis-master:6379.
 #   REDIS_PASSWORD   is the slave's own password, and the password that the slave sends to the master. An empty
 #                    REDIS_PASSWORD means no password.
-#
-# run.sh hands its arguments to redis-server unchanged.
 set -eu
 
 host=redis-master
@@ -18,7 +16,7 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else
-  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler, stopping the
+  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without such a handler, stopping the
   # container would take the whole grace period.
   trap exit TERM INT
   # redis-server would exit at once if the master's name did not resolve, and Kubernetes would restart the container again and

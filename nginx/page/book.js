@@ -33,8 +33,8 @@ export class Book {
     this.changed([]);
   }
 
-  // take() merges a page of the newest entries into the range. If entries are missing between the two, or if the parameter "instead" is
-  // true, the page replaces the range.
+  // take() merges a page of the newest entries into the range. If entries are missing between the range and the page, or if the parameter
+  // "instead" is true, the page replaces the range.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -84,7 +84,7 @@ export class Book {
   }
 
   // #merge() inserts entries into the range, and returns the entries that are new. If the guestbook has newer entries than the range,
-  // #merge() inserts nothing, because the range would have a gap.
+  // #merge() inserts nothing, because the range would get a gap.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -94,8 +94,8 @@ export class Book {
     return news;
   }
 
-  // #continues() reports whether the range and a page of entries overlap or meet, with the same texts in both. If the server reads from a
-  // Redis slave that lags behind, the page lacks the last entries of the range.
+  // #continues() reports whether a page of entries overlaps or adjoins the range, and the entries in both have the same texts. If the
+  // server reads from a Redis slave that lags behind, the page lacks the last entries of the range.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

@@ -52,8 +52,8 @@ function copy(text) {
   return isCopied;
 }
 
-// showItem() renders an unsent entry, which is an item of the Outbox. The parameter "shown" is the previous result for the same item. The
-// object "act" has one function for each button of the item: "retry", "edit" and "discard".
+// showItem() renders an unsent entry, which is an item of the Outbox. The parameter "shown" is the previous result of showItem() for the
+// same item. The object "act" has one function for each button of the item: "retry", "edit" and "discard".
 export function showItem(item, shown = { li: entryElement(item.text), text: item.text }, act) {
   const { li } = shown;
   const failed = isFailed(item);

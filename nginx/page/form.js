@@ -4,7 +4,7 @@ import { byId, element } from "./dom.js";
 import { HERE, store, stored } from "./storage.js";
 import { LONGEST_TEXT_BYTES, bytesOf, isBlank, withName, withoutName } from "./text.js";
 
-const COUNTED_BYTES = 400; // the page shows how many letters still fit if at most this many bytes remain
+const COUNTED_BYTES = 400; // if at most this many bytes remain, the page shows how many letters still fit
 const DOUBLE_CLICK_MS = 1000;
 const COMPOSITION_MS = 1000; // Ctrl+Enter waits this long for the input method to complete a character
 const DRAFT = `guestbook draft ${HERE}`;
@@ -76,7 +76,7 @@ export class Form {
     this.#field.focus();
   }
 
-  // #showDraft() stores the draft, and estimates how many more letters fit, because some letters need more bytes than others.
+  // #showDraft() stores the draft, and shows about how many more letters fit. Some letters need more bytes than others.
   #showDraft() {
     store(DRAFT, this.#field.value, "sessionStorage");
     const text = withName(this.#field.value.trim(), this.#name.value);

@@ -130,7 +130,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // If Place scrolls back exactly as far as the visitor has scrolled, the browser sends no scroll event, which would call #look().
+    // This line calls #look(), because the browser sends no scroll event if Place scrolls back exactly as far as the visitor has scrolled.
     requestAnimationFrame(() => this.#look());
   }
 

@@ -3,7 +3,7 @@
 import { Failure, MOST_PAGE_ENTRIES, PAGE_ENTRIES } from "./server.js";
 
 const AROUND_LINK_ENTRIES = 250; // how many entries to read before, and after, an entry that a link leads to
-const MOST_MISSED_ENTRIES = 5000; // if more entries arrived while the computer slept, the list shows only the newest
+const MOST_MISSED_ENTRIES = 5000; // if more entries than this arrived while the computer slept, the list shows only the newest page
 export const MOST_HELD_ENTRIES = 1000;
 
 export class Reader {

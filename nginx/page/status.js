@@ -54,8 +54,7 @@ const messages = new Set(); // messages that screen readers have not announced y
 let heard = []; // new entries that screen readers have not announced yet
 let announcementTimer = 0;
 
-// announce() makes screen readers read a message and new entries. One announcement per ANNOUNCEMENT_INTERVAL_MS has all messages since the
-// last one.
+// announce() makes screen readers read a message and new entries. Screen readers get at most one announcement per ANNOUNCEMENT_INTERVAL_MS.
 export function announce(message, entries = []) {
   if (message) messages.add(message);
   heard.push(...entries);

@@ -1,4 +1,4 @@
-// This module stores values in the browser. If the browser refuses, the page still works, but a reload loses the values.
+// This module stores values in the browser. If the browser refuses to store values, the page still works, but a reload loses the values.
 
 // addressOf() returns the URL of a path relative to the page, so that the page works below any path prefix. addressOf() leaves out a
 // user name and a password in the page's URL, because fetch refuses URLs with credentials.

@@ -31,15 +31,16 @@ for _ in $(seq 50); do
   done
   [ -n "$next" ] || continue
   # The next master refuses writes until the third Redis replicates from it, and the API retries a refused write for only two
-  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels may take two seconds.
+  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels may need two seconds for
+  # this.
   for other in $HOSTS; do [ "$other" = "$next" ] || redis "$other" replicaof "$next" "$PORT"; done
   case $(redis "$LOCAL" info) in
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
     # append-only file rewrite.
     *aof_rewrite_in_progress:0*master_link_status:up*)
-      # The next master accepts writes only while a slave is in sync. This Redis is one of its slaves and stops soon, so the
-      # script waits until two slaves are in sync. The script also waits until two sentinels name the next master, so that this
-      # Redis starts again as its slave.
+      # The next master accepts writes only while a slave is in sync. This Redis is a slave of the next master and stops soon,
+      # so the script waits until two slaves are in sync. The script also waits until two sentinels name the next master, so
+      # that this Redis starts again as a slave of the next master.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

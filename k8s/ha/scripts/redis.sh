@@ -30,7 +30,7 @@ follow="replicaof $master $PORT"
 priority=100
 [ -z "$follow" ] || priority=0
 # The loop below creates the file "copied" when this Redis has copied the master's messages. If this Redis follows a former
-# master, the loop makes it a slave of the current master.
+# master, the loop makes this Redis a slave of the current master.
 (
   # When the copy is complete, the loop raises replica-priority from 0, so that the sentinels may make this Redis the master.
   lost=0 turn=0 pause=0.2
