@@ -25,12 +25,12 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// A viewer's position can be beyond the end that the topic's polls have found, because another slave may already have more entries.
-	// Such a viewer waits for maxAhead polls. If the viewer's position is then still beyond the end, the guestbook must have been
-	// rewritten.
+	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end that the topic's polls have found. The
+	// position may come from another slave, which already has more entries. If the position is still beyond the end after maxAhead polls,
+	// the guestbook must have been rewritten.
 	maxAhead = 5
-	// If a viewer does not receive a text within sendTimeout, the API closes the event stream. The browser then reconnects, and sends the
-	// id of the last entry that the browser has received.
+	// sendTimeout is the longest time that a viewer may take to receive a text. After this time, the API closes the event stream. The
+	// browser then reconnects, and sends the id of the last entry that the browser has received.
 	sendTimeout = 10 * time.Second
 	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles this size, because the
 	// buffer also holds Linux's own data.
@@ -38,7 +38,8 @@ const (
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. The limit bounds the memory for events
 	// that wait to be sent, because such an event waits no longer than sendTimeout.
 	maxBytesPerSecond = 1 << 20
-	// No more than maxSlowViewers viewers may take longer than slowAfter to receive a text, because each of them fills buffers of nginx.
+	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each of these viewers fills
+	// buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
 	// maxBehindBytes limits the memory for viewers that have missed entries, because the API reads the missed entries for each of these
 	// viewers separately.

@@ -11,14 +11,14 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Each error reply in TestMapError was sent by Redis or Valkey, or is in their source code. The comment beside an error reply names the
-// version that sends this reply.
+// Each error reply in TestMapError was sent by Redis or Valkey, or is in their source code. The comment beside an error reply names a
+// version that sends the reply.
 func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {
 		reply string
-		is    error  // the expected error of the package "guestbook"; nil: a RefusedError
-		words string // a part of the RefusedError's reason
+		is    error  // expected error of the package "guestbook"; nil: a RefusedError is expected
+		words string // a part of the expected RefusedError's reason
 	}{
 		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0
 		{in6 + "@user_script: 4: -OOM command not allowed when used memory > 'maxmemory'.", guestbook.ErrFull, ""},

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// rules returns the ACL rules in the user's line of redis-user.conf, and the ACL rules that the comment above the line explains.
+// rules returns the ACL rules in the line "user" of redis-user.conf, and the ACL rules that the comment above this line explains.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
