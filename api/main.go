@@ -38,7 +38,7 @@ func main() {
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// After drainSignal, the API reports "not ready" to Kubernetes, but still answers requests. The command "api drain" sends drainSignal.
+// drainSignal makes the API report "not ready" to Kubernetes. The API still answers requests. The command "api drain" sends drainSignal.
 const drainSignal = syscall.SIGUSR1
 
 // run runs the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all

@@ -1,6 +1,6 @@
 // Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, "floor" answers each request with
-// constant bytes, which is the least work that a server behind nginx can do. Without FLOOR=constant, "floor" is a plain guestbook that runs
-// one Redis command for each request.
+// constant bytes. No server behind nginx can do less work. Otherwise "floor" is a plain guestbook that runs one Redis command for each
+// request.
 package main
 
 import (
@@ -23,9 +23,9 @@ func main() {
 	log.Fatal(http.ListenAndServe(os.Getenv("LISTEN_ADDR"), handler))
 }
 
-// constant writes an answer whose length in bytes is the number at the end of the query.
+// constant answers with as many bytes as the number at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
-	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, which has no number
+	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, whose query has no number
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
 	_, _ = w.Write(filler[:size])
