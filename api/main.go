@@ -26,7 +26,7 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// version is the name of the release. The linker sets it: -ldflags "-X main.version=v1".
+// version is the release, which the linker sets: -ldflags "-X main.version=v1".
 var version = "dev"
 
 func main() {
@@ -38,7 +38,8 @@ func main() {
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// drainSignal makes the API report "not ready" to Kubernetes. The API still answers requests. The command "api drain" sends drainSignal.
+// drainSignal makes the API report "not ready" to Kubernetes. After drainSignal, the API still answers requests. The command "api drain"
+// sends drainSignal.
 const drainSignal = syscall.SIGUSR1
 
 // run runs the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all

@@ -41,7 +41,7 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
     done
     mv .build/schemas/new "$schemas"
   fi
-  # If a version of Kubernetes lacks an API group, lint-manifests.sh fails. kubectl-validate itself would silently use the group's schemas
+  # lint-manifests.sh fails if a version of Kubernetes lacks an API group, because kubectl-validate would silently use the group's schemas
   # of Kubernetes 1.30.
   find k8s all-in-one .build/components -name '*.yaml' -exec sed -n 's/^apiVersion: //p' {} + | sort -u |
     grep -v -e '^gateway\.' -e '^monitoring\.' | while read -r group; do
@@ -53,7 +53,7 @@ done
 # The next options disable some checks of kube-score, each for the reason in the comment above the option. The containers have a memory
 # limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
-# The containers have no limit for ephemeral storage. Their root file systems are read-only, and the kubelet limits the size of their logs.
+# The Redis containers have no limit for ephemeral storage, because a slave's volume must have room for any snapshot of the master.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
 # The containers run as the users 101 and 999, which kube-score finds too low, because the stock images of nginx and Redis have these users.
 set -- "$@" --ignore-test container-security-context-user-group-id

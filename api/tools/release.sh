@@ -71,13 +71,13 @@ copy() {
   else
     "$crane" copy --platform "linux/$2" "$bases/${1#*/}" "$target"
   fi >"$tmp/copy.log" 2>&1 || return 1
-  # If an image has only one platform, crane copies the image even for another platform. So the script checks the architecture.
+  # If an image has only one platform, crane copies the image even for another platform, so the script checks the architecture.
   echo "its architecture is another" >"$tmp/copy.log"
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. A JSON list is printed without brackets and blanks, as
-# crane needs it.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. If the argument is a JSON list, the function "last"
+# prints the list without brackets and blanks, as crane needs it.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -110,7 +110,7 @@ image() {
   # shellcheck disable=SC2086 # $made has two arguments for each platform
   quiet "$crane" index append $made -t "$local/$name:$version"
   quiet "$crane" pull --format=oci --annotate-ref "$local/$name:$version" "$tmp/oci/$name"
-  # A program that loads the archive names the image after the name in index.json.
+  # Programs that load the archive take the image's name from index.json.
   sed -i "s|$local/|$registry/|" "$tmp/oci/$name/index.json"
   pack "$tmp/oci/$name" "$dist/$name.oci.tar"
   digest=$("$crane" digest "$local/$name:$version")

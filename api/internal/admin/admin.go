@@ -59,7 +59,7 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is wrapped in each error about wrong arguments. The function "Run" returns the exit code 2 for such an error.
+// errUsage is wrapped in each error about wrong arguments, for which the function "Run" returns the exit code 2.
 var errUsage = errors.New("see api -help")
 
 // Run runs the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.

@@ -91,8 +91,8 @@ func (i *importing) read() error {
 }
 
 // append appends a chunk, unless an earlier import has appended the same chunk. A chunk's idempotency key is a hash of all entries that
-// precede the chunk in the import. If an earlier import has appended only the first entries of the chunk, because its export was shorter,
-// the method "append" appends only the other entries of the chunk.
+// precede the chunk in the import. If an earlier import of a shorter export has appended only the first entries of a chunk, the method
+// "append" appends only the other entries of the chunk.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -129,8 +129,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than all texts of the import together. Such a guestbook has lost entries that an
-// earlier import appended.
+// check returns an error if the guestbook is shorter than all texts of the import together, because entries of an earlier import are then
+// lost.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"unicode"
 )
 
-// DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook with this key.
+// DefaultKey is the Redis key of the guestbook that the page shows. DefaultKey also applies to a request that names no key.
 const DefaultKey = "messages"
 
 // The server maps each of the following errors to an HTTP status and a message.
@@ -53,8 +53,8 @@ type Entry struct {
 	Text string
 }
 
-// The arguments of strings.NewReplacer are pairs: an old text and its replacement. If several old texts match at the same place, the pair
-// that comes first applies.
+// The arguments of strings.NewReplacer are pairs: an old text and its replacement. If several old texts match at the same place, a
+// strings.Replacer uses the first matching pair.
 var (
 	encoder = strings.NewReplacer(",", "%2C", "%2C", "%252C", "%25", "%2525")
 	decoder = strings.NewReplacer("%2C", ",", "%252C", "%2C", "%2525", "%25")
@@ -95,20 +95,20 @@ func isVisible(c rune) bool {
 // Position is the place after an entry in a guestbook, or the guestbook's beginning.
 type Position struct {
 	ID, End int64 // byte offsets of the start and the end of the entry before this position; -1 and 0 at the beginning of the guestbook.
-	// Preceding holds the guestbook's bytes just before End. If these bytes have changed later, the guestbook was rewritten. Preceding is
-	// empty if the bytes before End are unknown.
+	// Preceding holds the guestbook's bytes just before End. If the bytes before End later differ from Preceding, the guestbook was
+	// rewritten. Preceding is empty if the bytes before End are unknown.
 	Preceding string
 }
 
-// PrecedingLength is the length of Position.Preceding in bytes. Near the beginning of a guestbook, Preceding is shorter: it then has
+// PrecedingLength is the length of Position.Preceding in bytes. If Position.End is smaller than PrecedingLength, Preceding has only
 // Position.End bytes.
 const PrecedingLength = 64
 
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not the entry's end. In this position, the fields ID and End are
-// both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
+// AfterEntry returns a position for callers that know an entry's id but not the entry's end. The fields ID and End of the returned position
+// are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.
@@ -144,7 +144,7 @@ func equalUnlessHidden(data []byte, text string) bool {
 
 // Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook, and the parameter "offset" is the
 // byte offset at which this part starts. Split also returns the position after the last entry in "data", even if the last entry is blank.
-// The field Preceding of this position is empty.
+// The field Preceding of the position that Split returns is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// maxVars is the greatest number of parameters that ParseQuery returns. ParseQuery ignores all further parameters. The value is the default
-// of PHP's setting max_input_vars.
+// maxVars is the number of parameters after which ParseQuery ignores all further parameters. 1000 is also the default of PHP's setting
+// max_input_vars.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to the parameter's value.
@@ -17,8 +17,8 @@ type Params map[string]Value
 // Value is the value of a request parameter.
 type Value struct {
 	Text string
-	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP stores such a parameter as an array, which is never equal to
-	// a string. The field Text is empty if the field Array is true.
+	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP stores a parameter such as "cmd[]=x" as an array, which is
+	// never equal to a string. The field Text is empty if the field Array is true.
 	Array bool
 }
 

@@ -67,7 +67,8 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire blocks until n units of the semaphore are free, and takes them. If the context ends first, "acquire" returns an error.
+// acquire blocks until n units of the semaphore are free, and takes them. acquire returns an error if the context ends before the units are
+// free.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -76,10 +77,10 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 }
 
 // share returns the result of the function "read". If several requests call "share" with the same name at the same time, a single read
-// serves them all, and no request may change the result. A shared read starts only after all requests that wait for the result have called
-// "share". Therefore no request gets data that is older than the request. A shared read has the deadline of the first request that has
-// called "share". A request that has already used a tenth of RequestTimeout does not share a read, so that the deadlines of all requests
-// that share a read are nearly the same.
+// serves them all, and no request may change the result. A shared read starts only after all requests that wait for its result have called
+// "share", so no request gets data that is older than the request. A shared read has the deadline of the first request that has called
+// "share". A request that has already used a tenth of RequestTimeout does not share a read, so that the deadlines of all requests that
+// share a read are nearly the same.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
@@ -105,16 +106,16 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // fails if the client has disconnected
 }
 
-// appendJSONString appends s as a JSON string, in which only quotes, backslashes and control characters are escaped. A byte that is not
-// valid UTF-8 becomes U+FFFD.
+// appendJSONString appends s as a JSON string, in which only quotes, backslashes and control characters are escaped. In the JSON string,
+// U+FFFD replaces each byte that is not valid UTF-8.
 func appendJSONString(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s) // an error only reports that s is not valid UTF-8
 	return dst
 }
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. Without this 0, the first refused POST would create the count with the value 1. Prometheus sees no
-// increase in a new count, so an alert would miss this POST.
+// the alerts in k8s/monitoring use. If the first refused POST of a pod created the count, the alerts would miss this POST, because
+// Prometheus sees no increase in a new count.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

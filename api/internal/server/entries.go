@@ -110,9 +110,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page: its name
-// is the argument "parameter", and its value is the argument "next". If "next" is negative, there is no next page, and the value in the
-// JSON is null.
+// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter for the next page, whose name and value are the
+// arguments "parameter" and "next". If "next" is negative, there is no next page, and the value in the JSON is null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

@@ -116,8 +116,8 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. A viewer gets only one event
-	// for such a write: the new message.
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. After the page has written
+	// the whole guestbook, a viewer gets an event only for the new message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
@@ -216,7 +216,7 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	polls := func() int { return read("cmdstat_getrange:calls=") }
 	before, sent := polls(), read("total_net_output_bytes:")
 	must.Hold(t, "ten polls", 20*time.Second, func() bool { return polls() >= before+10 })
-	// The sum includes Redis's replies to the test's own INFO commands.
+	// The bytes that Redis has sent include the replies to the test's own INFO commands.
 	if n := read("total_net_output_bytes:") - sent; n > 1<<20 {
 		t.Errorf("%d bytes were read for 10 polls", n)
 	}

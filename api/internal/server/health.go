@@ -19,12 +19,12 @@ const probeTimeout = 500 * time.Millisecond
 func (s *Server) Drain() { s.hub.drain() }
 
 // readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once stays
-// ready when Redis fails. Otherwise a failure of the master would make all pods unready, and visitors could not even read the entries that
-// a slave still returns.
+// ready when Redis fails. If a failure of the master made all pods unready, visitors could not even read the entries that a slave still
+// returns.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
-	// Most requests use this key.
+	// readyz asks Redis for the key that most requests use.
 	key := cmp.Or(slices.Concat([]string{s.Key}, s.AllowedKeys, []string{guestbook.DefaultKey})...)
 	master, slave := s.Store.Ping(ctx, key)
 	if master == nil || guestbook.RefusesWrites(master) {

@@ -25,20 +25,21 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end that the topic's polls have found. The
-	// position may come from another slave, which already has more entries. If the position is still beyond the end after maxAhead polls,
-	// the guestbook must have been rewritten.
+	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end that the topic's polls have found. A
+	// viewer's position may come from a slave with more entries than the slave that the topic polls. If a viewer's position is still beyond
+	// the end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
-	// sendTimeout is the longest time that a viewer may take to receive a text. After this time, the API closes the event stream. The
-	// browser then reconnects, and sends the id of the last entry that the browser has received.
+	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
+	// the event stream. A browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has
+	// received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles this size, because the
-	// buffer also holds Linux's own data.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size that the API
+	// requests, because the buffer also holds Linux's own data.
 	maxSendBufferBytes = 4 << 10
-	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. The limit bounds the memory for events
-	// that wait to be sent, because such an event waits no longer than sendTimeout.
+	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. maxBytesPerSecond also bounds the
+	// memory for unsent events, because an event waits at most sendTimeout.
 	maxBytesPerSecond = 1 << 20
-	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each of these viewers fills
+	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each slow viewer fills
 	// buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
 	// maxBehindBytes limits the memory for viewers that have missed entries, because the API reads the missed entries for each of these
@@ -112,7 +113,7 @@ func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWrite
 	return t, viewer, nil
 }
 
-// unsubscribe closes the viewer's connection, and removes the viewer from the topic. If the topic then has no viewers, "unsubscribe" stops
+// unsubscribe closes the viewer's connection, and removes the viewer from the topic. If the topic has no other viewers, "unsubscribe" stops
 // and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	viewer.Close()
@@ -144,9 +145,9 @@ func (t *topic) run() {
 	}
 }
 
-// poll reads the guestbook, and wakes the viewers if the guestbook has changed. The result is the length of the new events, multiplied by
-// the number of topics. The method "run" waits longer after a larger result, so that the events of all topics stay within
-// maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
+// the number of topics. The larger the result of "poll" is, the longer the method "run" waits before the next poll, so that the events of
+// all topics stay within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)

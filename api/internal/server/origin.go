@@ -10,15 +10,16 @@ import (
 )
 
 // checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection would not be
-// enough, for three reasons. First, it accepts every GET, although the PHP guestbook's page writes with GET. Second, it accepts a request
-// without the headers Sec-Fetch-Site and "Origin", although Safari 16 sends such a request for an image on a page of another site. Third,
-// it compares the header "Origin" only with the header "Host", although a proxy may have changed "Host".
+// enough, for three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
+// http.CrossOriginProtection accepts a request without the headers Sec-Fetch-Site and "Origin", although Safari 16 sends such a request for
+// an image on a page of another site. http.CrossOriginProtection compares the header "Origin" only with the header "Host", although a proxy
+// may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
 	prefetch := cmp.Or(header.Get("Sec-Purpose"), header.Get("Purpose"), header.Get("X-Purpose"), header.Get("X-Moz"))
 	switch {
-	// In these two cases, "Sec-Fetch-Site: none" proves nothing, because a browser sends it for redirects and prefetches as well.
+	// A browser sends "Sec-Fetch-Site: none" for a redirect or a prefetch as well as for an address that a visitor has typed.
 	case header.Get("Sec-Fetch-Mode") == "navigate", prefetch != "":
 		return &requestError{http.StatusForbidden, "a browser opens this address as a page, or ahead of time, and nothing is written so: use the guestbook's page"}
 	case site == "same-origin", site == "" && page != "" && isHere(page, r):
@@ -34,8 +35,8 @@ func checkOrigin(r *http.Request) error {
 // isHere reports whether a page's URL has the same origin as the request's URL.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
-	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. Therefore isHere
-	// assumes https for the request's URL if the page's URL begins with https.
+	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. If the page's URL
+	// begins with https, isHere assumes https for the request's URL as well.
 	if strings.HasPrefix(strings.ToLower(page), "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}

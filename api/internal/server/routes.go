@@ -60,9 +60,9 @@ func New(o Options) *Server {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["X-Guestbook-Version"] = version // during a rollout, pods of two versions answer
 		if len(r.TransferEncoding) > 0 {
-			// A proxy other than nginx may send both "Transfer-Encoding: chunked" and a Content-Length, and may use the Content-Length as
-			// the length of the body. net/http removes the Content-Length (RFC 9112, section 6.1), and could read the rest of such a body
-			// as the next request. Therefore the API closes the connection after each chunked request.
+			// The API closes the connection after each chunked request. A proxy other than nginx may send a chunked request with a
+			// Content-Length, and may use the Content-Length as the length of the body. net/http ignores the Content-Length of a chunked
+			// request (RFC 9112, section 6.1), and could read the rest of the body as the next request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -73,7 +73,8 @@ func New(o Options) *Server {
 // routes maps each URL pattern to the pattern's handler.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// The next URLs run the commands of guestbook.php. Different versions of the PHP guestbook's page use different URLs of these four.
+		// The next URLs run the commands of guestbook.php. Each of the four URLs is the URL of guestbook.php in some version of the PHP
+		// guestbook's page.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),

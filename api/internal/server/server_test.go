@@ -184,7 +184,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	check(t, s, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503})
 }
 
-// Redis stores a record for each Idempotency-Key. A request that overwrites such a record would make a later post fail.
+// Redis stores a record for each Idempotency-Key. A request that overwrites the record of an Idempotency-Key would make a later post fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, master := newServer(t)
 	for _, key := range []string{"{messages}:idempotency: 1", "{messages}:idempotency:", "{messages}:idempotency: import", "{a}b}:idempotency:x", "{}:idempotency:\x00"} {

@@ -95,8 +95,8 @@ func invalid(name, values string) error {
 }
 
 // address returns the host:port of a Redis: addr if addr is set, or else port 6379 at the Service's host or DNS name. An error of the
-// method "address" names the environment variable with the invalid value. This value may be the text $(REDIS_LEADER_SERVICE_HOST), because
-// Kubernetes replaces such a reference only if the Service already exists.
+// method "address" names the environment variable with the invalid value. A variable may contain the text $(REDIS_LEADER_SERVICE_HOST),
+// because Kubernetes replaces a reference to a Service's variable only if the Service already exists.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
@@ -170,8 +170,8 @@ func Usage(w io.Writer) error {
 }
 
 // unsetEmpty removes environment variables that are empty, because envconfig would use "" instead of the default. unsetEmpty also cuts a
-// newline at the end of a value, which comes from "echo". The value of REDIS_PASSWORD keeps its newline, because Redis's own password would
-// keep it as well.
+// newline at the end of a value, because "echo" adds such a newline. The value of REDIS_PASSWORD keeps its newline, because Redis's own
+// password would keep it as well.
 func unsetEmpty() {
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")

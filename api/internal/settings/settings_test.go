@@ -68,7 +68,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A Secret that was made with "echo password" ends with a newline. For Redis, this newline is a part of the password.
+// A Secret that was made with "echo password" ends with a newline. Redis treats the newline at a Secret's end as a part of the password.
 func TestAPasswordIsOneLine(t *testing.T) {
 	for _, password := range []string{"hunter2\n", "hunter2\r\n", "hunter2\r", "\n", "\nhunter2", "hunter2\nhunter3", "hunter2\rhunter3\n"} {
 		_, err := load(t, map[string]string{"REDIS_PASSWORD": password})

@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. Depending on its maxmemory-policy, a full Redis may evict an
-	// idempotency key before this time. A repeat of the post then fails with ErrFull, or is stored a second time once Redis has free
-	// memory.
+	// idempotencySeconds is the time after which an idempotency key expires. A full Redis may evict an idempotency key earlier, depending
+	// on its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is stored a second
+	// time once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes that the method "Page" reads at first for each entry of a page. If the entries are longer, "Page"
-	// reads again, with four times as many bytes.
+	// firstWindow is the number of bytes that the method "Page" reads at first for each entry of a page. If the entries of a page are
+	// longer, "Page" reads again, with four times as many bytes.
 	firstWindow = 128
 	// maxWindow is the number of bytes after which the method "Page" reads no further, unless a single entry is longer.
 	maxWindow = 1 << 20
@@ -63,10 +63,10 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Append appends one entry for each text to the guestbook, and returns the id of the first entry. After an error, either all entries were
-// appended or none. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same
-// idempotency key and the same texts, Append appends nothing and returns the same id and known = true. With the same idempotency key and
-// other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
+// Append appends one entry for each text to the guestbook, and returns the id of the first entry. Append never appends only some of the
+// entries. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same idempotency key
+// and the same texts, Append appends nothing and returns the same id and known = true. If Append is called again with the same idempotency
+// key and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {
@@ -89,8 +89,8 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key under which the script append.lua stores the record of an idempotency key. The hash also covers the
-// guestbook's key, so that two guestbooks never share a record, even if their keys contain braces.
+// recordName returns the Redis key under which the script append.lua stores the record of an idempotency key. The record's key ends with a
+// hash of the guestbook's key and the idempotency key, so that two guestbooks never share a record, even if their keys contain braces.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
@@ -102,7 +102,7 @@ func digest(text string) string {
 }
 
 // Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide returns 0 if the entry was hidden
-// already, and ErrNoEntry if no entry starts at id. Other clients may append entries at the same time.
+// already, and ErrNoEntry if no entry starts at id. While Hide runs, other clients may append entries.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
 	if hidden < 0 {
@@ -111,10 +111,10 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns at most "limit" entries, oldest first. These entries precede the entry with the id "before", or are the guestbook's last
-// entries if "before" is negative. The result "older" is the value of "before" for the next older page, or -1 if there are no older
-// entries. The argument "seen" is the id of an entry that the client knows, or negative. If a slave lacks the entry with the id "seen",
-// "Page" asks the master. Page returns ErrNoEntry if "before" is not the id of an entry.
+// Page returns at most "limit" entries, oldest first. Page returns the entries that precede the entry with the id "before", or the
+// guestbook's last entries if "before" is negative. The result "older" is the value of "before" for the next older page, or -1 if there are
+// no older entries. The argument "seen" is the id of an entry that the client knows, or negative. If a slave lacks the entry with the id
+// "seen", "Page" asks the master. Page returns ErrNoEntry if "before" is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -144,7 +144,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 }
 
 // window reads "size" bytes that precede the entry with the id "before", or the last bytes of the guestbook if "before" is negative. window
-// returns the entries that start in these bytes, and the byte offset of the first of these entries.
+// returns the entries that start in the bytes that "window" has read, and the byte offset of the first of these entries.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil

@@ -82,8 +82,8 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 func (p *pool) handshake(c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {
-			// If the server is a slave, a failover has happened. The proxy in front of Redis is about to close this connection, so a write
-			// might get no answer.
+			// If the server has become a slave, the proxy in front of Redis is about to close the connection, and a write might get no
+			// answer.
 			if info, _ := redis.String(c.Do("INFO", "replication")); strings.Contains(info, roleSlave) {
 				return errNoMaster
 			}

@@ -41,8 +41,8 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the API's own timeouts, for tests of a silent server. In other tests, Redis could exceed these timeouts if the machine
-// is busy.
+// shortTimeouts sets the API's own timeouts, for tests of a silent server. In other tests, Redis could exceed such short timeouts if the
+// machine is busy.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }
@@ -120,7 +120,7 @@ func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 	return n
 }
 
-// metric returns the value of a metric. If master and slave each have the metric, the value is the master's.
+// metric returns the value of a metric, or the master's value if master and slave each have the metric.
 func metric(t *testing.T, s fixture, name string) float64 {
 	t.Helper()
 	for _, f := range must.Get(s.metrics.Gather())(t) {

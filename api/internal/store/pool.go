@@ -26,8 +26,8 @@ const (
 	// failureMemory is the time for which reads ask the master first after a failure of the slave, so that they do not wait for the failed
 	// slave.
 	failureMemory = time.Second
-	// idleTime is the time after which the pool tests an unused connection with PING. Before this time, the connection needs no test,
-	// because a restart of Redis takes longer than idleTime.
+	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
+	// test, because a restart of Redis takes longer than idleTime.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -43,7 +43,7 @@ type pool struct {
 	errors    prometheus.Counter
 }
 
-// uptime returns the nanoseconds since the process started. A change of the machine's clock does not affect this time.
+// uptime returns the nanoseconds since the process started. A change of the machine's clock does not change the uptime.
 func uptime() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()
@@ -85,7 +85,7 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	timeout := p.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
-		// A slave with an empty reply may have dropped all data since the handshake.
+		// A slave whose reply is empty may have dropped all data since the handshake.
 		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
@@ -100,9 +100,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	return c, err
 }
 
-// test returns nil if the connection can be used. After an error, the pool closes the connection, and takes another idle connection or
-// opens a new one. test sends PING over a connection that was not used for idleTime or longer, because Redis may have stopped since then.
-// test waits for Redis only as long as a handshake may take, so that the caller has time left to ask another server.
+// test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
+// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer, because Redis may have stopped
+// since then. test waits for Redis only as long as a handshake may take, so that the caller has time left to ask another server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -125,8 +125,8 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
 // handleError converts the error of a Redis command, as mapError does. After an error that may come from a failover, handleError discards
-// the open connections, because the address may now lead to another server. Silence for less than ReadTimeout is no such error, because the
-// server may only be slow.
+// the open connections, because the address may now lead to another server. If the server was silent for less than ReadTimeout, handleError
+// keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)

@@ -150,7 +150,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("master gone", true)
 
 	// A slave with Redis 6 forgets its replication offset as soon as it begins to receive a copy of the master's data. A slave with Redis
-	// 7.0 or later forgets the offset only when it drops its own data for the copy.
+	// 7.0 or later forgets its replication offset only when the slave drops its own data for the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")
@@ -163,7 +163,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	before := open(t, pod, withoutMaster) // this store opens a connection before the slave drops its data
 	wantGet(t, before, ",a")
 	podtest.Kill(t, pod.Master)
-	// The dump has the format of a newer Redis. The slave drops its own data before noticing that it cannot load the dump.
+	// The slave drops its own data before noticing that the dump has the format of a newer Redis.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

@@ -24,8 +24,8 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and what to do. If several elements match a reply, mapError uses
-// the first of them.
+// advice maps the codes of error replies to a description of the problem and what to do. If several elements of "advice" match a reply,
+// mapError uses the first of these elements.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second code is that of Redis before 6.0
@@ -50,15 +50,15 @@ var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
 // f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If the script catches the error with
-// redis.pcall, this text is only "@user_script: 4: -".
+// redis.pcall, Redis 6.0 puts only "@user_script: 4: -" before the code.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative of the expression is
-// the error of Redis 7.2 and later. The second is the error of older versions.
+// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. In the expression, the error of Redis 7.2
+// and later precedes the error of older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// firstWords matches at most ten words at the beginning of an error. The match ends before a quotation mark, because quoted text may be an
-// argument of the command.
+// firstWords matches at most ten words at the beginning of an error. firstWords stops before a quotation mark, because quoted text in an
+// error may be an argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
 // mapError converts an error reply of Redis to an error of the package "guestbook". mapError returns every other error unchanged.
@@ -81,8 +81,8 @@ func mapError(err error) error {
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {
 		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
-			// An error about an unknown command repeats the command's arguments. For AUTH these include the password, which no log may
-			// contain.
+			// An error about an unknown command repeats the command's arguments. The arguments of AUTH include the password, which no log
+			// may contain.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
 			refused.Reason, refused.Err = a.reason, redis.Error(text)
@@ -107,15 +107,17 @@ const (
 )
 
 // unsynced matches the reply to INFO replication of a slave that lacks the master's data, if the slave's link to the master is down. A
-// slave that never had a link reports -1 as the seconds since the link went down. With Redis 6.0, such a slave reports the seconds since
-// 1970, a number of ten digits. A slave that has dropped its data for a copy that did not arrive reports the replication offset 1 and no
-// backlog. The offset 1 alone proves nothing, because a slave with Redis 8 or Valkey that is in sync may have the offset 1.
+// slave that never had a link reports -1 as the seconds since the link went down. A slave with Redis 6.0 that never had a link reports the
+// seconds since 1970, a number of ten digits. A slave that has dropped its data for a copy that did not arrive reports the replication
+// offset 1 and no backlog. The replication offset 1 alone proves nothing, because a slave with Redis 8 or Valkey that is in sync may have
+// the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if a server may be read. Its arguments are the server's reply to INFO replication, and the error of this command. The
-// store must not read from a slave that was never in sync with its master, because such a slave answers as if every guestbook were empty.
+// synced returns nil if a server may be read. The arguments of synced are the server's reply to INFO replication, and the error of this
+// command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if every guestbook
+// were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):

@@ -47,7 +47,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	}
 	content := must.Get(redis.String(master.Do("GET", book)))(t)
 	records := func() int64 { return podtest.Do(t, master, "DBSIZE").(int64) - 1 }
-	// For its limit, Redis does not count all of its used memory. So the test lowers the limit until Redis evicts a record.
+	// Redis does not count its buffers toward maxmemory, so the test lowers maxmemory until Redis evicts a record.
 	for less := 0; records() == posts; less += 50_000 {
 		info := must.Get(redis.String(master.Do("INFO", "memory")))(t)
 		used := must.Get(strconv.Atoi(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1]))(t)
@@ -82,7 +82,7 @@ func TestABookNeverExpires(t *testing.T) {
 	}
 }
 
-// A repeated post is stored only once, even if Redis's clock has changed. A failover to another machine can set the clock back.
+// A repeated post is stored only once, even if Redis's clock has changed, for example by a failover to a machine whose clock is behind.
 func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 	dir := t.TempDir()
 	library, offset := filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")

@@ -66,10 +66,10 @@ func (s *Store) Close() error {
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write sends a command to the master. The reply READONLY means that the server at the master's address has become a slave. Then "write"
-// opens a new connection to the master's address and sends the command again. If the second reply is READONLY as well, "write" tries the
-// slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was certainly not executed,
-// "write" repeats the command until the context's deadline, because another server may be about to become the master.
+// write sends a command to the master. The reply READONLY means that the server at the master's address has become a slave. After the reply
+// READONLY, "write" opens a new connection to the master's address and sends the command again. If the second reply is READONLY as well,
+// "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was certainly
+// not executed, "write" repeats the command until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -114,8 +114,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// If a Redis is silent, all connections to this Redis are soon in use. A request that waits for such a connection must have time left
-	// to ask the other Redis.
+	// If a Redis is silent, all connections to this Redis are soon in use. A request that waits for a connection to the silent Redis must
+	// have time left to ask the other Redis.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()

@@ -95,7 +95,7 @@ func TestWritesFollowTheMaster(t *testing.T) {
 	wantBook(t, old, "back")
 }
 
-// A silent slave costs a reader two short timeouts, for PING and for a new connection. The reader then has half its time left for the
+// A silent slave costs a reader two short timeouts, for PING and for a new connection, so that half the reader's time is left for the
 // master. If other readers hold all connections to the silent slave, a reader that waits for a connection must also have time left to ask
 // the master.
 func TestReadersOfASilentSlave(t *testing.T) {

@@ -55,8 +55,8 @@ func (w *writer) close() {
 	w.running.Wait()
 }
 
-// do queues one command and blocks until Redis has answered the command. If the context ends first, the method "do" returns errNotSent if
-// the command is still in the queue, or else ErrUnknown.
+// do queues one command and blocks until Redis has answered the command. If the context ends while the command is still in the queue, the
+// method "do" returns errNotSent. If the context ends while the method "do" waits for Redis's answer, it returns ErrUnknown.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -126,8 +126,8 @@ func (w *write) size() (size int) {
 }
 
 // exchange sends the batch to Redis, and stores the replies in the batch. If WaitSlaves is set, "exchange" sends the command WAIT after the
-// batch, so that Redis waits until enough slaves have confirmed the batch. If too few slaves confirm the batch, each of its writes gets the
-// error ErrUnconfirmed.
+// batch, so that Redis waits until enough slaves have confirmed the batch. If too few slaves confirm the batch, each write in the batch
+// gets the error ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	commands := batch

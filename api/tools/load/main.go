@@ -197,7 +197,7 @@ func watch(transport http.RoundTripper) {
 	}
 }
 
-// writer writes the messages m0, m1 and so on. It repeats each message until the guestbook has acknowledged the message.
+// writer writes the messages m0, m1 and so on. writer repeats each message until the guestbook has acknowledged the message.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
@@ -252,8 +252,8 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing returns the acknowledged messages that the guestbook lacks. If it lacks messages, the method "missing" retries for a minute, so
-// that slaves can catch up with a new master.
+// missing returns the acknowledged messages that the guestbook lacks. If messages are missing, the method "missing" retries for a minute,
+// so that slaves can catch up with a new master.
 func (w *writer) missing() (missing []string) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
 		missing = nil

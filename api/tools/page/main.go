@@ -118,10 +118,11 @@ func bundle(name string) (string, error) {
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// docs/proxies-and-browsers.md promises that the page runs in these and all later versions of Chrome, Firefox and Safari.
+		// docs/proxies-and-browsers.md promises that the page runs in the following versions of Chrome, Firefox and Safari, and in all
+		// later versions.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// esbuild assumes that Chrome 90 does not know optional chaining. In fact, Chrome 90 lacks only a rare case, which the page does
-		// not use.
+		// esbuild assumes that Chrome 90 does not know optional chaining. Chrome 90 lacks only a rare case of optional chaining, which the
+		// page does not use.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}

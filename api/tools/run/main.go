@@ -158,7 +158,7 @@ func logTo(folder, process string, show bool) io.Writer {
 	return file
 }
 
-// named prints lines of a process's log, each after the process's name.
+// named prints the lines of a process's log, each after the process's name.
 type named string
 
 func (n named) Write(text []byte) (int, error) {

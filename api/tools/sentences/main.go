@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	// comment maps the extension of a file's name to a pattern for a line with prose. The pattern's first group is the text before the
-	// prose. Its second group is the prose.
+	// comment maps the extension of a file's name to a pattern for a line with prose. The first group of the pattern is the text before the
+	// prose, and the second group is the prose.
 	comment = map[string]*regexp.Regexp{
 		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
 		// The pattern for documents does not match headings, tables and pictures.

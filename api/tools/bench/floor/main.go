@@ -1,6 +1,5 @@
 // Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, "floor" answers each request with
-// constant bytes. No server behind nginx can do less work. Otherwise "floor" is a plain guestbook that runs one Redis command for each
-// request.
+// constant bytes. Without FLOOR=constant, "floor" is a plain guestbook that runs one Redis command for each request.
 package main
 
 import (
