@@ -62,7 +62,8 @@ var commands = map[string]struct {
 // errUsage is wrapped in each error about wrong arguments, for which the function "Run" returns the exit code 2.
 var errUsage = errors.New("see api -help")
 
-// Run runs the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
+// Run executes the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong
+// arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	debug.SetMemoryLimit(24 << 20) // with 24 MB for the Go runtime, the whole process stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
@@ -118,8 +119,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function "do" for each entry that follows the position in the guestbook, from the oldest to the newest. The method "each"
-// ignores entries that clients append after the method's start.
+// each iterates over the entries that follow the position in the guestbook, from the oldest to the newest, and calls the function "do" for
+// each of them. The method "each" ignores entries that clients append after the method's start.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

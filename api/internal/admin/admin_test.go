@@ -41,7 +41,7 @@ func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	return out
 }
 
-// peak runs a command and returns the most memory that the command has used, in KB.
+// peak executes a command and returns the greatest memory that the command has used, in KB.
 func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 	t.Helper()
 	must.OK(t, command.Start())

@@ -27,7 +27,7 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write prints an export: one line for each entry, and a last line with the number of entries. An export is pure ASCII, because a shell or
+// write outputs an export: one line for each entry, and a last line with the number of entries. An export is pure ASCII, because a shell or
 // an editor may change other characters.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)

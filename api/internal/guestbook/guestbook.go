@@ -24,7 +24,7 @@ var (
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
 	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
-	// ErrUnknown means that a write was sent to Redis without a reply. Redis may or may not have stored the write.
+	// ErrUnknown means that a write was sent to Redis, but no reply has arrived. Redis may or may not have stored the write.
 	ErrUnknown = errors.New("the outcome is unknown")
 	// ErrUnconfirmed means that the master has stored a write, but too few slaves have confirmed the write. If the master is lost before
 	// a slave has the write, the write is lost.
@@ -70,7 +70,7 @@ func Encode(text string) string { return "," + encoder.Replace(text) }
 // %2C, %252C or %2525.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
-		return raw // fast for most texts, because strings.Contains is faster than a strings.Replacer
+		return raw // strings.Contains is faster than a strings.Replacer, and most texts do not contain %2
 	}
 	return decoder.Replace(raw)
 }
@@ -83,7 +83,7 @@ func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
 // ignorable if it has the Unicode property Default_Ignorable_Code_Point, which isVisible derives from Go's tables.
 func isVisible(c rune) bool {
 	switch {
-	case c < 0x7f: // no slow search in tables for ASCII characters
+	case c < 0x7f: // ASCII characters do not need the slow search in tables
 		return c > ' '
 	case unicode.In(c, unicode.Prepended_Concatenation_Mark, unicode.Egyptian_Hieroglyphs):
 		return true

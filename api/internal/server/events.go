@@ -16,14 +16,14 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd stands for a request without the parameter "after", whose event stream sends only entries that are posted later.
+// fromEnd stands for a missing parameter "after": the event stream then sends only entries that are posted later.
 const fromEnd = int64(-2)
 
-// events starts to send the entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-// The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request has neither
-// Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the TCP connection from net/http,
-// because net/http would need buffers and two goroutines for each event stream. events then starts one goroutine, which writes the event
-// stream.
+// events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
+// one for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the
+// request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the TCP connection
+// from net/http, because net/http would need buffers and two goroutines for each event stream. events then starts one goroutine, which
+// writes the event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {

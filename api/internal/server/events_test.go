@@ -172,7 +172,7 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	})
 }
 
-// A slave still has the old guestbook, although the guestbook was rewritten and the server already polls the new guestbook.
+// The guestbook was rewritten. The server already polls the new guestbook, while a slave still has the old guestbook.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := newServerAt(t, pod.Ports.Master, pod.Ports.Slave)

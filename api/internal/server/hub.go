@@ -51,8 +51,8 @@ const (
 type hub struct {
 	Options
 	drained atomic.Bool
-	behind  *semaphore.Weighted // bytes that the API is sending to viewers that have missed entries
-	slow    *semaphore.Weighted // viewers that take longer than slowAfter to receive a text
+	behind  *semaphore.Weighted // limits the bytes that the API is sending to viewers that have missed entries
+	slow    *semaphore.Weighted // limits the viewers that take longer than slowAfter to receive a text
 
 	mu      sync.Mutex        // guards the fields below, and the viewers of each topic
 	topics  map[string]*topic // the topic of each guestbook, by the guestbook's Redis key
@@ -177,7 +177,8 @@ func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to g
 	return text, to, err
 }
 
-// send sends a viewer the events that follow the viewer's position, and returns the viewer's new position and the number of bytes sent.
+// send writes the events that follow a viewer's position to the viewer's connection, and returns the new position and the number of bytes
+// sent.
 func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
 	last := t.last.Load()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {

@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The file openapi.json must describe the same URLs as the server has routes for. Each "$ref" in openapi.json must name a value that
+// The file openapi.json must describe exactly the URLs for which the server has routes. Each "$ref" in openapi.json must name a value that
 // exists.
 func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	var description struct {

@@ -86,7 +86,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"PowerShell", "User-Agent: " + windows, true},
 		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: " + other, false},
 
-		// Browsers send the following headers for the page of this guestbook or of the PHP guestbook.
+		// Browsers send the following headers when the page of this guestbook or of the PHP guestbook writes.
 		{"XMLHttpRequest over https", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors\nReferer: " + page, true},
 		{"the same without a Referer", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors", true},
 		{"XMLHttpRequest over http", "User-Agent: " + safari + "\nReferer: " + page + "guestbook.php?x#y", true},
@@ -107,7 +107,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an old Firefox's", "X-moz: prefetch", false},
 		{"what no page asked for", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 
-		// Browsers send the following headers for pages of other sites.
+		// Browsers send the following headers when a page of another site writes.
 		{"an image of another site", "User-Agent: " + safari + "\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 		{"of a sibling", "Sec-Fetch-Site: same-site\nSec-Fetch-Mode: no-cors", false},
 		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: " + page, false},

@@ -33,8 +33,8 @@ type Server struct {
 	http.Handler
 	Options
 	reads        singleflight.Group
-	pendingBytes *semaphore.Weighted // total length of the requests under way that are longer than smallRequestBytes
-	longReads    *semaphore.Weighted // reads under way of guestbooks that are longer than maxSharedBytes
+	pendingBytes *semaphore.Weighted // limits the total length of the concurrent requests longer than smallRequestBytes
+	longReads    *semaphore.Weighted // limits the concurrent reads of guestbooks longer than maxSharedBytes
 	hub          *hub
 	durations    *prometheus.HistogramVec
 	reached      atomic.Bool // true once the Redis master has answered

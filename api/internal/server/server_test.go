@@ -60,8 +60,8 @@ func put(t testing.TB, master redis.Conn, text string) {
 	podtest.Do(t, master, "WAIT", 1, 5000)
 }
 
-// ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and another body is a form. The parameter
-// "headers" contains a name, its value, the next name, and so on.
+// ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and any other body is a form. The
+// parameter "headers" alternates between the names and the values of headers.
 func ask(s http.Handler, request, body string, headers ...string) *httptest.ResponseRecorder {
 	method, url, _ := strings.Cut(request, " ")
 	r := httptest.NewRequest(method, url, strings.NewReader(body))

@@ -63,10 +63,10 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Append appends one entry for each text to the guestbook, and returns the id of the first entry. Append never appends only some of the
-// entries. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same idempotency key
-// and the same texts, Append appends nothing and returns the same id and known = true. If Append is called again with the same idempotency
-// key and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
+// Append appends one entry for each text to the guestbook, and returns the id of the first entry. Append appends either all of the entries
+// or none of them. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same
+// idempotency key and the same texts, Append appends nothing and returns the same id and known = true. If Append is called again with the
+// same idempotency key and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {

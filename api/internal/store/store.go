@@ -29,7 +29,7 @@ type Options struct {
 	DialTimeout           time.Duration               // longest time for dialing Redis and the handshake
 	ReadTimeout           time.Duration               // longest time until a reply of Redis
 	WriteTimeout          time.Duration               // longest time for sending a command
-	TLS                   func() (*tls.Config, error) // called for each new connection; if it returns nil, nil, the store does not use TLS
+	TLS                   func() (*tls.Config, error) // called for each new connection; a nil configuration means no TLS
 	Log                   *slog.Logger
 	Metrics               prometheus.Registerer
 }

@@ -139,7 +139,7 @@ func TestWaitSlaves(t *testing.T) {
 			return err
 		}
 	}
-	podtest.Await(t, pod.Slave, set) // retries until the master counts the slave, which first must have sent an acknowledgement
+	podtest.Await(t, pod.Slave, set) // Await retries, because the master counts a slave only after the slave's first acknowledgement
 	before := metric(t, s, "guestbook_redis_unconfirmed_total")
 	must.OK(t, errors.Join(post("")(within(t, 2*time.Second)), post("a")(within(t, 2*time.Second))))
 	signal(t, syscall.SIGSTOP, pod.Slave)

@@ -48,7 +48,7 @@ type Report struct {
 	Slowest       float64       // seconds that the slowest request took
 	Away          float64       // longest time between two successful writes since /begin, in seconds
 	Lost          []string      // messages that the guestbook has acknowledged, but lacks after /stop
-	Streams       int           // event streams that were opened
+	Streams       int           // number of event streams that were opened
 	LongestGap    time.Duration // the longest time that a viewer was without an event stream
 }
 
@@ -213,7 +213,7 @@ func (w *writer) write() error {
 	}
 	var err error
 	if *entries {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // bounds the repeats, because Post repeats a request without an answer
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats a request without an answer until the context ends
 		_, err = w.visitor.Post(ctx, message)
 		cancel()
 	} else {
@@ -239,7 +239,7 @@ func (w *writer) write() error {
 // from a pod of the PHP guestbook. The function in the visitor's field "Done" counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request without an answer until the context ends
 	defer cancel()
 	if _, err := w.visitor.Post(ctx, message); err != nil {
 		return
@@ -252,8 +252,8 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing returns the acknowledged messages that the guestbook lacks. If messages are missing, the method "missing" retries for a minute,
-// so that slaves can catch up with a new master.
+// missing compares the guestbook with the acknowledged messages, and returns the messages that the guestbook lacks. If messages are
+// missing, the method "missing" retries for a minute, so that slaves can catch up with a new master.
 func (w *writer) missing() (missing []string) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
 		missing = nil

@@ -1,4 +1,4 @@
-// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts the command "run".
+// Command run starts nginx, the API and Redis on this machine, and stops them on Ctrl-C. "make run" builds and starts the command "run".
 package main
 
 import (

@@ -22,7 +22,7 @@ func main() {
 	log.Fatal(http.ListenAndServe(os.Getenv("LISTEN_ADDR"), handler))
 }
 
-// constant answers with as many bytes as the number at the end of the query.
+// constant writes an answer whose length in bytes is the number at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
 	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, whose query has no number
 	w.Header().Set("Content-Type", "application/json")
