@@ -26,7 +26,7 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// version is the release, which the linker sets: -ldflags "-X main.version=v1".
+// version is the release's name. The linker sets version with -ldflags "-X main.version=v1".
 var version = "dev"
 
 func main() {

@@ -24,7 +24,7 @@ type process struct {
 	log  localpod.Output
 }
 
-// If the parameter "command" is set, for example to "nohup", this command starts the API.
+// start executes the API. If the parameter "command" is set, for example to "nohup", this command starts the API.
 func start(t *testing.T, command ...string) *process {
 	t.Helper()
 	pod, _ := podtest.Shared(t)

@@ -27,7 +27,7 @@ const (
 	maxViewers, maxTopics = 10_000, 100
 	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end that the topic's polls have found. A
 	// viewer's position may come from a slave with more entries than the slave that the topic polls. If a viewer's position is still beyond
-	// the end after maxAhead polls, the guestbook must have been rewritten.
+	// the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
 	// the event stream. A browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has

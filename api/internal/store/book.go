@@ -200,7 +200,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry is the start of an entry that the caller already has
+			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry is the start of an entry that the caller already has, so drop this entry
 				entries = entries[1:]
 			}
 			return nil

@@ -141,8 +141,8 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 	return err
 }
 
-// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. observe returns the error
-// with the role of the server and the name of the command in front.
+// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. observe adds the role of
+// the server and the name of the command to the error.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
