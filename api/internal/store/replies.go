@@ -28,13 +28,13 @@ const (
 // mapError uses the first of these elements.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
-	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // the second code is that of Redis before 6.0
-	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the second code
-	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // the code of Redis before 6.0
+	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the code after "|"
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the code after "|"
+	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // only Redis before 6.0 sends this code
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
-	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the second code
+	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the code after "|"
 	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or run fewer frontend pods"},
 	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
 	{codeLoading, "Redis is still loading its data: try again in a moment"},
@@ -115,9 +115,9 @@ var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if a server may be read. The arguments of synced are the server's reply to INFO replication, and the error of this
-// command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if every guestbook
-// were empty.
+// synced returns nil if the store may read from a server. The arguments of synced are the server's reply to INFO replication, and the error
+// of this command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if every
+// guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):

@@ -61,8 +61,8 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	wantBook(t, master, content)
 }
 
-// Under a maxmemory-policy that begins with "volatile", Redis evicts only keys that expire. No write makes a guestbook expire, so Redis
-// evicts no guestbook. Redis keeps an idempotency key for a day.
+// Under a maxmemory-policy that begins with "volatile", Redis evicts only keys that expire. No write makes a guestbook expire. Redis keeps
+// an idempotency key for a day.
 func TestABookNeverExpires(t *testing.T) {
 	s, master := openShared(t)
 	ctx := within(t, 10*time.Second)

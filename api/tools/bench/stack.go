@@ -23,7 +23,7 @@ type stack struct {
 	master redis.Conn
 }
 
-// start starts the stack's processes, and waits until the slave is in sync.
+// start launches the stack's processes, and waits until the slave is in sync.
 func (s *stack) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "guestbook-bench-"); err != nil {
 		return err

@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// write writes the page, controllers.js and csp.conf to the folder, with the same paths as in nginx/.
+// write stores the page, controllers.js and csp.conf in the folder, with the same paths as in nginx/.
 func write(folder string) error {
 	document, policy, err := page()
 	if err != nil {
