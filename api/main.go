@@ -26,23 +26,23 @@ import (
 	"guestbook/api/internal/store"
 )
 
-// version is the release, which the linker sets: -ldflags "-X main.version=v1".
+// version is the release's name. The linker sets version with -ldflags "-X main.version=v1".
 var version = "dev"
 
 func main() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, drainSignal)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup makes a program ignore SIGHUP
+	if !signal.Ignored(syscall.SIGHUP) { // a program that "nohup" has started ignores SIGHUP
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// drainSignal makes the API report "not ready" to Kubernetes, but the API goes on answering requests. The command "api drain" sends
-// drainSignal.
+// drainSignal makes the API report "not ready" to Kubernetes. After drainSignal, the API still answers requests. The command "api drain"
+// sends drainSignal.
 const drainSignal = syscall.SIGUSR1
 
-// run runs the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
+// run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
 // requests under way were answered, 1 for an error, 2 for wrong arguments. run writes the log to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
@@ -58,7 +58,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		return 0
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
-		_ = settings.Usage(stdout) // an error means that stdout is closed
+		_ = settings.Usage(stdout) // fails if stdout is closed
 		fmt.Fprintln(stdout, admin.Usage)
 		return 0
 	default:
@@ -79,7 +79,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 	return 0
 }
 
-// drain sends drainSignal to process 1. In a container, process 1 is the API.
+// drain sends drainSignal to process 1. In the API's container, process 1 is the API.
 func drain() error {
 	self, selfErr := os.Stat("/proc/self/exe")
 	first, firstErr := os.Stat("/proc/1/exe")
@@ -89,7 +89,8 @@ func drain() error {
 	return syscall.Kill(1, drainSignal)
 }
 
-// serve answers HTTP requests until it receives a signal other than drainSignal. After the signal, "serve" finishes the requests under way.
+// serve answers HTTP requests until it receives a signal other than drainSignal. Before "serve" returns, it finishes the requests under
+// way.
 func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
 	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
@@ -104,8 +105,7 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	})
 	httpServer := &http.Server{
 		Handler: api,
-		// nginx in front of the API has shorter timeouts. The following timeouts protect the API from a client that does not connect
-		// through nginx.
+		// The following timeouts protect the API from a client that does not connect through nginx. The timeouts of nginx are shorter.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
 		IdleTimeout:    90 * time.Second, // longer than nginx keeps an idle connection open
@@ -136,7 +136,6 @@ func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger
 	return err
 }
 
-// newMetrics returns a Prometheus registry with the metrics of the Go runtime, the process and the build.
 func newMetrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
-// After a signal, the API answers the requests under way and then exits.
+// After a signal, the API first answers the requests under way, and then exits.
 func TestASignalEndsTheAPI(t *testing.T) {
 	_, master := podtest.Shared(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
@@ -39,15 +39,15 @@ func TestASignalEndsTheAPI(t *testing.T) {
 	}
 }
 
-// If nohup has started the API, the SIGHUP of a terminal that closes does not end the API. In a pod, the preStop hook makes the API drain.
-// The API must still answer requests until nginx has exited.
+// If "nohup" has started the API, the API does not end on SIGHUP, which a terminal sends when it closes. After drainSignal, which the
+// preStop hook of a pod sends, the API must still answer requests until SIGTERM.
 func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	p := start(t, "nohup")
 	viewer := must.Get(http.Get("http://" + p.addr + "/guestbook/events"))(t)
 	defer viewer.Body.Close()
 	must.OK(t, p.Process.Signal(syscall.SIGHUP))
 	must.OK(t, p.Process.Signal(drainSignal))
-	// Once SIGUSR1 has ended the event stream, SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
+	// The end of the event stream means that SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
 	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
@@ -59,7 +59,7 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	p.wantExit(t, 0)
 }
 
-// In a container the API is process 1, and "api drain" is a second process.
+// In a container, the API is process 1. The command "api drain" runs as a second process.
 func TestDrainCommand(t *testing.T) {
 	var user, enter []string
 	if os.Geteuid() != 0 {
@@ -106,7 +106,7 @@ func TestRunEndsWithAClearLine(t *testing.T) {
 		{[]string{"-help"}, "", 0, "REDIS_MASTER_ADDR"},
 		{[]string{"-version"}, "", 0, version},
 		{[]string{"80"}, "", 2, "see api -help"},
-		{[]string{"drain"}, "", 1, "SIGUSR1"}, // outside a container, process 1 is another program, which "api drain" must not signal
+		{[]string{"drain"}, "", 1, "SIGUSR1"}, // outside a container, process 1 is another program, so "api drain" must send no signal
 		{nil, "x", 1, `api: REDIS_DB="x": expected a whole number`},
 		{nil, "", 1, "address already in use"},
 	} {

@@ -18,14 +18,13 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// process is a running API.
 type process struct {
 	*exec.Cmd
 	addr string
 	log  localpod.Output
 }
 
-// start runs the API as a process. If the parameter "command" is set, for example to nohup, this command starts the API.
+// start executes the API. If the parameter "command" is set, for example to "nohup", this command starts the API.
 func start(t *testing.T, command ...string) *process {
 	t.Helper()
 	pod, _ := podtest.Shared(t)
@@ -78,7 +77,6 @@ func (p *process) end(t *testing.T, sig os.Signal) {
 	})
 }
 
-// wantExit waits until the API has ended, and compares the exit code with "want".
 func (p *process) wantExit(t *testing.T, want int) {
 	t.Helper()
 	timeout := time.AfterFunc(20*time.Second, func() { _ = p.Process.Kill() })
@@ -97,7 +95,7 @@ func (p *process) sendHalf(t *testing.T) {
 	const head = "POST /guestbook/entries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
 	must.Get(io.WriteString(c, head))(t)
 	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // the API waits for the body
+	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // "100 Continue" means that the API waits for the body
 		t.Fatalf("%q, %v", line, err)
 	}
 	must.Get(io.WriteString(c, "{"))(t)

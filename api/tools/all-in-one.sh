@@ -23,8 +23,8 @@ mkdir -p "$1/all-in-one" "$1/k8s/ha"
 } >"$1/k8s/ha/redis-ha-scripts.yaml"
 set -- "$1/all-in-one"
 
-# one_file FILE… prints the manifests as one file. Services come first, because Kubernetes sets a container's variables only for Services
-# that exist when the container starts.
+# one_file FILE… prints the manifests as one file. The file begins with the Services, because a container gets environment variables only
+# for Services that exist when the container starts.
 one_file() {
   echo '# Made by "make all-in-one" from k8s/: edit the files there.'
   for file; do case $file in *-service.yaml) echo ---; cat "$file" ;; esac; done
@@ -42,8 +42,8 @@ one_file k8s/frontend-deployment.yaml k8s/frontend-service.yaml >"$1/frontend.ya
   echo '# Made by "make all-in-one" from k8s/ and k8s/components/canary, where the reasons are.'
   api/tools/kustomized.sh k8s "components: [../../k8s/components/canary]"
 } >"$1/frontend-canary.yaml"
-# The PHP guestbook has three editions, in which Redis's Services have different names. k8s/ uses the names of one edition, and the
-# components "replica" and "leader-follower" in k8s/components/ use the names of the other two editions.
+# The PHP guestbook has three editions, in which Redis's Services have different names. The manifests in k8s/ use the names of one edition.
+# The components "replica" and "leader-follower" in k8s/components/ use the names of the other two editions.
 for edition in replica leader-follower; do
   {
     echo "# Made by \"make all-in-one\" from k8s/frontend-deployment.yaml and k8s/components/$edition, where the reasons are."

@@ -1,5 +1,5 @@
 #!/bin/sh
-# kustomized.sh prints the output of "kustomize build" for a file or a folder of manifests. make installs kustomize in .build/.
+# kustomized.sh prints the output of "kustomize build" for a file or a folder of manifests.
 #
 #   kustomized.sh RESOURCE [LINE…]   builds RESOURCE with a kustomization.yaml that contains each LINE
 #

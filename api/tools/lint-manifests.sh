@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 api/tools/install-programs.sh shellcheck
 find . -name '*.sh' -not -path './.*' -exec shellcheck --external-sources --source-path=SCRIPTDIR --shell=sh {} +
 export GOBIN="$PWD/.build" LC_ALL=C
-# go test caches results and does not notice a changed manifest, so -count=1 disables the cache.
+# The option -count=1 disables the cache of "go test", which would not notice a changed manifest.
 go test -count=1 -skip '^TestRelease' ./api/test/manifests
 go install sigs.k8s.io/kubectl-validate@v0.0.4
 go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0
@@ -29,7 +29,7 @@ rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
 cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
   "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
-# Each version of the Go module k8s.io/kubernetes contains the schemas of the same version of Kubernetes.
+# Version X of the Go module k8s.io/kubernetes contains the schemas of Kubernetes X.
 for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   schemas=.build/schemas/$version
   if [ ! -d "$schemas" ]; then
@@ -41,7 +41,8 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
     done
     mv .build/schemas/new "$schemas"
   fi
-  # If a version of Kubernetes lacks an API group, kubectl-validate would use the group's schemas of Kubernetes 1.30 without an error.
+  # lint-manifests.sh fails if a version of Kubernetes lacks an API group, because kubectl-validate would silently use the group's schemas
+  # of Kubernetes 1.30.
   find k8s all-in-one .build/components -name '*.yaml' -exec sed -n 's/^apiVersion: //p' {} + | sort -u |
     grep -v -e '^gateway\.' -e '^monitoring\.' | while read -r group; do
       [ -f "$schemas/api/$group.json" ] || [ -f "$schemas/apis/$group.json" ] || { echo "Kubernetes $version has no $group" >&2; exit 1; }
@@ -49,25 +50,26 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   quiet .build/valid .build/kubectl-validate --version 1.30 --local-schemas "$schemas" --local-crds .build/crds k8s all-in-one .build/components
 done
 
-# The next options disable some checks of kube-score. The comment above each option names the reason for disabling the check. The containers
-# have a memory limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
+# The next options disable some checks of kube-score, each for the reason in the comment above the option. The containers have a memory
+# limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
-# The containers write only to volumes and logs, so they need no limit for ephemeral storage.
+# The Redis containers have no limit for ephemeral storage, because a slave's volume must have room for any snapshot of the master.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
-# The containers run as the low user IDs 101 and 999, because the stock images of nginx and Redis have these users.
+# The containers run as the users 101 and 999, which kube-score finds too low, because the stock images of nginx and Redis have these users.
 set -- "$@" --ignore-test container-security-context-user-group-id
-# The manifests do not set imagePullPolicy to Always, because kind and minikube load images that were built here without a registry.
+# The manifests do not set imagePullPolicy to Always, because images that kind or minikube has loaded from this machine are in no registry.
 set -- "$@" --ignore-test container-image-pull-policy
-# topologySpreadConstraints spread the pods over the nodes, but still allow all pods on a single node.
+# The manifests spread pods over the nodes with topologySpreadConstraints instead of anti-affinity, so that all pods can run on a single
+# node.
 set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
-# The Deployment "frontend" sets "replicas" although an autoscaler scales this Deployment, because "kubectl replace" would otherwise scale
-# the Deployment down to one pod.
+# The Deployment "frontend" sets "replicas", although an autoscaler scales this Deployment. Without "replicas", "kubectl replace" would
+# scale the Deployment down to one pod.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
-# The NetworkPolicies do not restrict egress, because a restriction would need the address of the cluster's DNS.
+# The NetworkPolicies do not restrict egress, because a restriction would have to name the address of the cluster's DNS.
 set -- "$@" --ignore-test pod-networkpolicy
-# redis-master has one replica, because two replicas would write the same file.
+# redis-master has one pod at any time, because two pods would write the same file.
 set -- "$@" --ignore-test deployment-strategy --ignore-test deployment-replicas
-# The Service of the frontend is a NodePort, because a NodePort works on any cluster.
+# The Service "frontend" is a NodePort, because a NodePort works on any cluster.
 set -- "$@" --ignore-test service-type
 quiet .build/score .build/kube-score score --exit-one-on-warning "$@" k8s/*.yaml k8s/ha/*.yaml
 

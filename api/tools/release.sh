@@ -1,6 +1,6 @@
 #!/bin/sh
-# release.sh builds the files of a release from the last commit. CHANGELOG.md describes the files of a release. Every build of the same
-# commit, with the same versions of Go and of the base images, writes the same bytes.
+# release.sh builds the files of a release from the last commit. CHANGELOG.md describes the files of a release. Two builds of the same
+# commit, with the same versions of Go and of the base images, write the same bytes.
 #
 #   release.sh FOLDER VERSION [REGISTRY]   REGISTRY is the registry of the images; without REGISTRY, images have the names in k8s/
 #
@@ -16,7 +16,7 @@ if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/SHA256SUMS" ]; then
   echo "release.sh: $out holds something else than a release: name another folder" >&2
   exit 1
 fi
-# The next settings make the files of a release independent of this machine's locale and Go configuration.
+# With the next settings, the release does not depend on this machine's locale and Go configuration.
 export LC_ALL=C GOFLAGS=-mod=readonly GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
 umask 022
 commit=$(git rev-parse HEAD)
@@ -31,8 +31,7 @@ git archive HEAD | tar -x -C "$tmp/src"
 cd "$tmp/src"
 go=$(go env GOVERSION)
 
-# pack FOLDER ARCHIVE writes a tar archive of the folder. The tar archive does not depend on the times, users and modes of the files, nor
-# on the order of the files.
+# pack FOLDER ARCHIVE writes a tar archive of the folder. The archive does not depend on the times, users, modes and order of the files.
 pack() {
   (cd "$1" && find . -mindepth 1 -printf '%P\n') | sort |
     tar -C "$1" -c -f "$2" --no-recursion --format=gnu --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -T -
@@ -72,7 +71,7 @@ copy() {
   else
     "$crane" copy --platform "linux/$2" "$bases/${1#*/}" "$target"
   fi >"$tmp/copy.log" 2>&1 || return 1
-  # crane copies an image with a single platform even if another platform was requested, so the script checks the architecture.
+  # If an image has only one platform, crane copies the image even for another platform, so the script checks the architecture.
   echo "its architecture is another" >"$tmp/copy.log"
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
@@ -111,7 +110,7 @@ image() {
   # shellcheck disable=SC2086 # $made has two arguments for each platform
   quiet "$crane" index append $made -t "$local/$name:$version"
   quiet "$crane" pull --format=oci --annotate-ref "$local/$name:$version" "$tmp/oci/$name"
-  # When a program loads the archive, the image gets the name in index.json.
+  # Programs that load the archive take the image's name from index.json.
   sed -i "s|$local/|$registry/|" "$tmp/oci/$name/index.json"
   pack "$tmp/oci/$name" "$dist/$name.oci.tar"
   digest=$("$crane" digest "$local/$name:$version")
@@ -124,8 +123,7 @@ image gb-frontend-api api/Dockerfile
 image gb-frontend-nginx nginx/Dockerfile
 image gb-redis-slave redis-slave/Dockerfile
 
-# The manifests of the bundle name images by tag, because an image that is loaded from a file has no
-# digest of a registry.
+# The manifests of the bundle name images by tag and not by digest, because an image from an archive has no digest of a registry.
 for file in all-in-one/frontend.yaml all-in-one/frontend-replica.yaml all-in-one/frontend-leader-follower.yaml; do cp $file "$dist"; done
 cp all-in-one/guestbook-all-in-one.yaml "$dist/guestbook.yaml"
 for file in k8s/ha/*.yaml; do echo ---; cat "$file"; done >"$dist/ha.yaml"
@@ -147,8 +145,8 @@ while read -r image; do
 done <"$tmp/stock"
 sed -i -f "$tmp/images.sed" "$dist"/*.yaml
 
-# The bundle contains the manifests of k8s/, and one archive for each platform with all images. Docker, containerd, kind and minikube can
-# load the archive of images. If an image lacks a platform, the bundle has no archive for the platform.
+# The bundle contains the manifests of k8s/, and for each platform an archive of all images, which Docker, containerd, kind and minikube can
+# load. If an image lacks a platform, the bundle has no archive for the platform.
 sed -n 's/^ *image: *//p' "$bundle/guestbook.yaml" | sort -u >"$tmp/bundled"
 for arch in amd64 arm64; do
   [ "$(wc -l <"$tmp/$arch/images")" = 3 ] || continue
@@ -163,7 +161,7 @@ for arch in amd64 arm64; do
   mkdir "$tmp/docker"
   quiet "$crane" pull "$@" "$tmp/docker.tar"
   tar -x -f "$tmp/docker.tar" -C "$tmp/docker"
-  # In the archive, the final name of each image replaces the image's name in the temporary registry.
+  # The images of the archive get their final names instead of their names in the temporary registry.
   sed -i "s|$local/$arch/gb-|$registry/gb-|g; s|$local/$arch/||g" "$tmp/docker/manifest.json"
   pack "$tmp/docker" "$bundle/images-linux-$arch.tar"
   rm -rf "$tmp/docker" "$tmp/docker.tar"

@@ -3,8 +3,8 @@
 #
 #   versions.sh [FOLDER…]   tests the redis-server and nginx of each folder; without a folder, tests the programs in PATH
 #
-# versions.sh fails if a test fails, if no test runs, or if the tests do not start the folder's program. The output of failed tests goes
-# to standard error.
+# versions.sh fails if a test fails, if no test runs, or if the tests do not start the program. The output of failed tests goes to standard
+# error.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d)
@@ -14,8 +14,8 @@ red=0
 failures=$tmp/failures
 : >"$failures"
 
-# tests PACKAGE runs the tests of the package, and sets the variable "result" to "ok" or "failed" with the number of tests. The output of
-# failed tests is appended to the file $failures.
+# tests PACKAGE runs the tests of the package, sets the variable "result" to the text for the table, and appends the output of failed tests
+# to the file $failures.
 tests() {
   : >"$tmp/used"
   PATH="$tmp/bin:$PATH" go test -count=1 -v "$1" >"$tmp/out" 2>&1
@@ -47,8 +47,8 @@ row() {
   label=${version%%[ /]*} # $version is like "Redis server v=7.0.15 sha=…" or "nginx version: nginx/1.30.6"
   version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
   [ -n "$version" ] || { echo "$path does not print its version" >>"$failures"; red=1; version='?'; }
-  # A wrapper script starts the program and records that the tests used the program. The wrapper script is in a new folder,
-  # because PATH must not contain the tested folder, which may contain other programs, such as another Go.
+  # A wrapper script starts the program and records that the tests used it. PATH contains the wrapper's folder instead of the program's own
+  # folder, which may contain other programs, such as another Go.
   rm -rf "${tmp:?}/bin"; mkdir "$tmp/bin"
   printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
   chmod +x "$tmp/bin/$program"

@@ -33,7 +33,7 @@ An operator gives a command:
 
   -key KEY                     the guestbook; by default GUESTBOOK_KEY, or else messages`
 
-// timeout is the longest time that one call to the store may take.
+// timeout bounds each call to the store.
 const timeout = 10 * time.Second
 
 // command holds the arguments, the input and the output of one operator's command.
@@ -41,14 +41,14 @@ type command struct {
 	store  *store.Store
 	key    string
 	last   int    // the flag -last: number of entries to list; 0: all
-	name   string // the flag -name: the name by which a repeated import is recognized
+	name   string // the flag -name: the name of an import, by which the import is recognized if an operator repeats it
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer
 }
 
-// commands maps the name of each operator's command to the command's method, and to the smallest and the largest number of the command's
-// arguments. A flag does not count as an argument.
+// commands maps the name of each operator's command to the command's method, and to the least and the greatest number of arguments. A flag
+// does not count as an argument.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -59,10 +59,11 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is part of each error about wrong arguments, and makes the function "Run" return the exit code 2.
+// errUsage is wrapped in each error about wrong arguments, for which the function "Run" returns the exit code 2.
 var errUsage = errors.New("see api -help")
 
-// Run runs the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
+// Run executes the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong
+// arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	debug.SetMemoryLimit(24 << 20) // with 24 MB for the Go runtime, the whole process stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
@@ -77,7 +78,6 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// run parses the arguments of the operator's command with the given name, and calls the command's method.
 func (c *command) run(name string, args []string) (err error) {
 	named, ok := commands[name]
 	if !ok {
@@ -93,7 +93,7 @@ func (c *command) run(name string, args []string) (err error) {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // flags may also follow other arguments, as in: hide 7 -key a
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // a flag may also follow an argument, as in: hide 7 -key a
 		words = append(words, flags.Arg(0))
 	}
 	switch {
@@ -119,8 +119,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function "do" for each entry that follows the position in the guestbook, from the oldest to the newest. The method "each"
-// ignores entries that clients append while it runs.
+// each iterates over the entries that follow the position in the guestbook, from the oldest to the newest, and calls the function "do" for
+// each of them. The method "each" ignores entries that clients append after the method's start.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

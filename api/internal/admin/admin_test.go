@@ -21,7 +21,6 @@ const book = "messages"
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
-// try runs an operator's command, and returns its output and its exit code.
 func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs strings.Builder
@@ -33,7 +32,6 @@ func try(t testing.TB, pod *localpod.Pod, stdin io.Reader, args ...string) (stdo
 	return out.String(), errs.String(), command.ProcessState.ExitCode()
 }
 
-// run runs an operator's command that must succeed, and returns its standard output.
 func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	t.Helper()
 	out, errs, code := try(t, pod, strings.NewReader(stdin), args...)
@@ -43,7 +41,7 @@ func run(t testing.TB, pod *localpod.Pod, stdin string, args ...string) string {
 	return out
 }
 
-// peak runs a command and returns the most memory that the command has used, in KB.
+// peak executes a command and returns the greatest memory that the command has used, in KB.
 func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 	t.Helper()
 	must.OK(t, command.Start())
@@ -54,16 +52,15 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 		case err := <-ended:
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
-			// After the command's end, Linux would also count the test's own memory, because the command began as a fork of the test. So
-			// "peak" reads the memory while the command runs.
+			// Linux's count at the command's end would include the test's own memory, because the command began as a fork of the test.
+			// Therefore "peak" reads the command's memory repeatedly while the command runs.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
-			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because the command's file in /proc is then empty
+			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because Linux then empties the command's file in /proc
 		}
 	}
 }
 
-// wantBook compares the text of the guestbook at the key with "want". A guestbook that does not exist has the text "".
 func wantBook(t testing.TB, c redis.Conn, key, want string) {
 	t.Helper()
 	if got := text(t, c, key); got != want {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// wantSameCopy exports a guestbook and imports the export under another key. wantSameCopy fails the test if an entry is lost or changed.
+// wantSameCopy exports a guestbook, imports the export under another key, and fails the test if an entry is lost or changed.
 func wantSameCopy(t *testing.T, pod *localpod.Pod, c redis.Conn, content string) {
 	t.Helper()
 	podtest.Do(t, c, "FLUSHALL")
@@ -43,7 +43,7 @@ func FuzzExportAndImport(f *testing.F) {
 		f.Add(seed)
 	}
 	pieces := []string{",", ",", ",", "%2C", "%25", "%", "2C", "25", " ", "\n", "a", "é", "\xff", "\xc3", "\"", "\\", "text"}
-	for range 8 { // these guestbooks have many entries
+	for range 8 {
 		var content strings.Builder
 		for range rand.IntN(50_000) {
 			content.WriteString(pieces[rand.IntN(len(pieces))])

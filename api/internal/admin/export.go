@@ -27,14 +27,14 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write writes an export: one line for each entry, and a last line with the number of entries. All characters of an export are ASCII,
-// because a shell or an editor may change other characters.
+// write outputs an export: one line for each entry, and a last line with the number of entries. An export is pure ASCII, because a shell or
+// an editor may change other characters.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
 		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
-		if !utf8.ValidString(entry.Text) { // a JSON string cannot hold such a text, so the text's bytes follow in base64
+		if !utf8.ValidString(entry.Text) { // JSON cannot represent a text that is not valid UTF-8, so the line also contains the text's bytes in base64
 			buffer = append(buffer, `","bytes":"`...)
 			buffer = base64.StdEncoding.AppendEncode(buffer, []byte(entry.Text))
 		}
@@ -50,7 +50,7 @@ func (c *command) write(out *bufio.Writer) error {
 	return err
 }
 
-// appendJSON appends the text as a JSON string without the quotes. appendJSON escapes all characters outside ASCII.
+// appendJSON appends the text as a JSON string without the quotes, and escapes all characters outside ASCII.
 func appendJSON(dst []byte, text string) []byte {
 	for _, r := range text {
 		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {

@@ -22,7 +22,7 @@ func TestExport(t *testing.T) {
 		"<first>,,a%2C \"b\"\n,   ,last":   {`{"text":"<first>"}`, `{"text":"a, \u0022b\u0022\u000a"}`, `{"text":"last"}`},
 		",\xff%2525":                       {`{"text":"\ufffd%25","bytes":"/yUyNQ=="}`},
 		",grün 😀":                          {`{"text":"gr\u00fcn \ud83d\ude00"}`},
-		",\x1b[2J\x7f\u009b2J\u202e\u2028": {`{"text":"\u001b[2J\u007f\u009b2J\u202e\u2028"}`}, // these characters move a terminal's cursor
+		",\x1b[2J\x7f\u009b2J\u202e\u2028": {`{"text":"\u001b[2J\u007f\u009b2J\u202e\u2028"}`}, // some of these characters move a terminal's cursor
 	} {
 		podtest.Do(t, c, "SET", book, content)
 		all := strings.Join(append(want, fmt.Sprintf(`{"entries":%d}`, len(want))), "\n") + "\n"
@@ -47,7 +47,7 @@ func TestAFailedExportHasNoEnd(t *testing.T) {
 	command := podtest.Command(t, pod, "export")
 	pipe := must.Get(command.StdoutPipe())(t)
 	must.OK(t, command.Start())
-	first := make([]byte, 1) // reading a byte shows that the export has begun; later the full pipe blocks the export
+	first := make([]byte, 1) // once a byte arrives, the export has begun; the test then stops reading, so that the full pipe blocks the export
 	must.Get(io.ReadFull(pipe, first))(t)
 	podtest.Do(t, c, "SET", book, ",another book")
 	rest := must.Get(io.ReadAll(pipe))(t)

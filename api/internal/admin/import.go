@@ -18,22 +18,20 @@ const (
 	// import appends each chunk with a single Redis command.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
-	// maxTextBytes is the length of the longest text in an import: 1 MiB, because the PHP guestbook's page sends texts of up to this
-	// length.
+	// maxTextBytes is the greatest allowed length of a text in an import. The PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is the length of the longest line in an import. The longest line contains a text of maxTextBytes bytes that are not
-	// valid UTF-8: first \ufffd for each byte, and then the whole text in base64.
+	// maxLineBytes is the greatest allowed length of a line in an import. A line can be more than seven times as long as its text, because
+	// a byte that is not valid UTF-8 becomes \ufffd, and the line then repeats the whole text in base64.
 	maxLineBytes = 8 << 20
 )
 
 // line is one line of an export: an entry, or the last line with the number of entries.
 type line struct {
 	Text    string `json:"text"`
-	Bytes   []byte `json:"bytes"`   // if the text is not valid UTF-8: the text's bytes, in base64
-	Entries *int   `json:"entries"` // in the last line of an export: number of the export's entries; in other lines: nil
+	Bytes   []byte `json:"bytes"`   // the text's bytes, in base64; only present if the text is not valid UTF-8
+	Entries *int   `json:"entries"` // number of the export's entries; nil except in the last line
 }
 
-// importing is the state of a running import.
 type importing struct {
 	*command
 	before       [sha256.Size]byte // hash of all entries before the current chunk
@@ -41,8 +39,8 @@ type importing struct {
 	added, known int               // "added": entries that this import has appended; "known": entries that an earlier import had appended
 }
 
-// load reads entries from stdin and appends them in chunks. If you repeat an import, the same lines make the same chunks with the same
-// idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" does not append the last, incomplete chunk.
+// load reads entries from stdin and appends them in chunks. If an operator repeats an import, the same lines result in the same chunks with
+// the same idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" does not append the last, incomplete chunk.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -55,7 +53,6 @@ func (c *command) load([]string) error {
 	return err
 }
 
-// read parses all lines of stdin, and appends the entries in these lines to the guestbook.
 func (i *importing) read() error {
 	lines := bufio.NewScanner(i.stdin)
 	lines.Buffer(nil, maxLineBytes)
@@ -73,7 +70,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // another export may follow in the same input
+			entries, ended = 0, true // a second export may follow in the same input
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -93,9 +90,9 @@ func (i *importing) read() error {
 	return i.append(chunk)
 }
 
-// append appends a chunk, unless an earlier import has appended the same chunk. The idempotency key of a chunk is a hash of all entries
-// before the chunk. If an earlier import of a shorter export has appended only the first entries of the chunk, the method "append" appends
-// only the other entries of the chunk.
+// append appends a chunk, unless an earlier import has appended the same chunk. A chunk's idempotency key is a hash of all entries that
+// precede the chunk in the import. If an earlier import of a shorter export has appended only the first entries of a chunk, the method
+// "append" appends only the other entries of the chunk.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -124,8 +121,7 @@ func (i *importing) append(chunk []string) error {
 	return nil
 }
 
-// appendOnce appends the texts under the idempotency key. appendOnce returns known = true if an earlier import has already appended the
-// texts.
+// appendOnce returns known = true if an earlier import has already appended the texts under the same idempotency key.
 func (i *importing) appendOnce(idempotencyKey string, texts []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -133,8 +129,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than all texts of the import together, because such a guestbook has lost entries that
-// an earlier import appended.
+// check returns an error if the guestbook is shorter than all texts of the import together, because entries of an earlier import are then
+// lost.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -145,7 +141,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse parses one line of an export. For an empty line, "parse" returns the zero value of the type "line".
+// parse returns the zero value of the type "line" if the text is empty.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

@@ -25,7 +25,6 @@ func lines(texts ...string) string {
 	return fmt.Sprintf("%s{\"entries\":%d}\n", &all, len(texts))
 }
 
-// numbered returns n different texts.
 func numbered(n int) (texts []string) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("entry %d, with some words so that there are several chunks", i))
@@ -33,7 +32,6 @@ func numbered(n int) (texts []string) {
 	return texts
 }
 
-// wantTexts checks that the entries of the guestbook at the key have exactly the given texts.
 func wantTexts(t *testing.T, c redis.Conn, key string, want []string) {
 	t.Helper()
 	var texts []string
@@ -121,8 +119,8 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	}
 }
 
-// A repeated import goes on where the first import broke off, even if entries were posted and hidden between the two imports. The first
-// import stops at an invalid line, or lacks the export's last lines.
+// A repeated import continues at the place where the first import broke off, even if entries were posted and hidden between the two
+// imports. The first import stops at an invalid line, or at the end of an export without its last lines.
 func TestImportGoesOnAfterABreak(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	texts := numbered(30_000)
@@ -134,7 +132,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 	podtest.Do(t, c, "SET", book, ",old")
 	wrong := func(n int) string { return all[:line(n)] + "wrong\n" + all[line(n):] }
-	for _, broken := range []string{ // the first of these imports appends 3,000 entries, and one of these entries has the id 4
+	for _, broken := range []string{ // the import of the first export appends 3,000 entries, and the entry with the id 4 is one of them
 		all[:line(3_000)+7], wrong(0), wrong(999), wrong(1_000), all[:line(10_500)], wrong(20_400), all[:line(29_999)],
 	} {
 		out, errs, code := try(t, pod, strings.NewReader(broken), "import")

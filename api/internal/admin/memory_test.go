@@ -9,10 +9,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// maxMemory is the most memory that a command may use, in KB.
+// maxMemory is the greatest memory in KB that a command may use.
 const maxMemory = 40 << 10
 
-// repeated is an io.Reader that returns a text again and again.
+// repeated is an io.Reader without an end: it returns a text again and again.
 type repeated struct {
 	text string
 	at   int
@@ -35,7 +35,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 1 MB
 	pod := podtest.Redis(t, localpod.Options{})
 	c := podtest.Dial(t, pod.Ports.Master)
-	long := func(text string) string { // returns a line of an export with the longest text: an "x", and then the parameter "text" many times
+	long := func(text string) string { // returns a line of an export with a text of the greatest allowed length: an "x", and then the parameter "text" many times
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
 	}
 	invalid := `{"text":"` + strings.Repeat(`\ufffd`, 1<<20) + `","bytes":"` + strings.Repeat("////", 1<<20/3) + "\"}\n"

@@ -1,8 +1,9 @@
-// Package guestbook defines guestbooks and entries. Package guestbook imports neither the package "store" nor the package "server".
+// Package guestbook defines guestbooks and entries.
 //
 // A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
-// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. An entry is
-// blank if the PHP guestbook's page wrote the entry without text, or if an operator has overwritten the entry's text with spaces.
+// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. A blank entry
+// comes from the PHP guestbook's page, which also writes entries without text, or from an operator who has overwritten an entry's text with
+// spaces.
 package guestbook
 
 import (
@@ -12,7 +13,7 @@ import (
 	"unicode"
 )
 
-// DefaultKey is the guestbook's Redis key if a request names no key. The page shows the guestbook that Redis stores under DefaultKey.
+// DefaultKey is the Redis key of the guestbook that the page shows. DefaultKey also applies to a request that names no key.
 const DefaultKey = "messages"
 
 // The server maps each of the following errors to an HTTP status and a message.
@@ -23,7 +24,7 @@ var (
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
 	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
-	// ErrUnknown means that a write was sent to Redis, but Redis has not replied. Redis may or may not have stored the write.
+	// ErrUnknown means that a write was sent to Redis, but no reply has arrived. Redis may or may not have stored the write.
 	ErrUnknown = errors.New("the outcome is unknown")
 	// ErrUnconfirmed means that the master has stored a write, but too few slaves have confirmed the write. If the master is lost before
 	// a slave has the write, the write is lost.
@@ -32,7 +33,7 @@ var (
 
 // RefusedError means that Redis replied with an error, so that nothing was stored.
 type RefusedError struct {
-	Reason     string // describes the problem and its solution
+	Reason     string // describes the problem and what to do
 	WritesOnly bool   // true if Redis refuses writes, but still answers reads
 	Err        error  // the error with which Redis replied
 }
@@ -48,12 +49,12 @@ func RefusesWrites(err error) bool {
 
 // Entry is one message in a guestbook.
 type Entry struct {
-	ID   int64 // byte offset at which the entry starts in the guestbook, the same on every slave
+	ID   int64 // byte offset in the guestbook at which the entry starts, the same on master and slaves
 	Text string
 }
 
-// The arguments of strings.NewReplacer are pairs: an old text and its replacement. The order of the pairs matters, because a
-// strings.Replacer applies the first pair whose old text matches.
+// The arguments of strings.NewReplacer are pairs: an old text and its replacement. If several old texts match at the same place, a
+// strings.Replacer uses the first matching pair.
 var (
 	encoder = strings.NewReplacer(",", "%2C", "%2C", "%252C", "%25", "%2525")
 	decoder = strings.NewReplacer("%2C", ",", "%252C", "%2C", "%2525", "%25")
@@ -65,11 +66,11 @@ var (
 func Encode(text string) string { return "," + encoder.Replace(text) }
 
 // Decode returns the text of an entry. The parameter "raw" is the entry without the leading comma. Decode replaces %2C by a comma, %252C by
-// %2C, and %2525 by %25. If the PHP guestbook stored a literal %2C, Decode returns a comma instead of %2C. Decode leaves nearly all texts
-// of the PHP guestbook unchanged, because few texts contain %2C, %252C or %2525.
+// %2C, and %2525 by %25. The PHP guestbook stores texts without encoding them, so Decode changes a text of the PHP guestbook that contains
+// %2C, %252C or %2525.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
-		return raw // most texts do not contain %2, and strings.Contains is faster than a strings.Replacer
+		return raw // strings.Contains is faster than a strings.Replacer, and most texts do not contain %2
 	}
 	return decoder.Replace(raw)
 }
@@ -78,8 +79,8 @@ func Decode(raw string) string {
 func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
 
 // isVisible reports whether a browser draws the character. White space, control characters, ignorable characters, the Braille pattern
-// without dots, and U+FFF9 to U+FFFC are invisible. The page's JavaScript contains the same list of invisible characters. isVisible derives
-// the ignorable characters from Go's tables, as Unicode derives the property Default_Ignorable_Code_Point.
+// without dots, and U+FFF9 to U+FFFC are invisible. The page's JavaScript contains the same list of invisible characters. A character is
+// ignorable if it has the Unicode property Default_Ignorable_Code_Point, which isVisible derives from Go's tables.
 func isVisible(c rune) bool {
 	switch {
 	case c < 0x7f: // ASCII characters do not need the slow search in tables
@@ -91,7 +92,7 @@ func isVisible(c rune) bool {
 		!unicode.In(c, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// Position is the place after an entry in a guestbook.
+// Position is the place after an entry in a guestbook, or the guestbook's beginning.
 type Position struct {
 	ID, End int64 // byte offsets of the start and the end of the entry before this position; -1 and 0 at the beginning of the guestbook.
 	// Preceding holds the guestbook's bytes just before End. If the bytes before End later differ from Preceding, the guestbook was
@@ -99,23 +100,23 @@ type Position struct {
 	Preceding string
 }
 
-// PrecedingLength is the length of Position.Preceding in bytes. If Position.End is smaller than PrecedingLength, Preceding has only End
-// bytes.
+// PrecedingLength is the length of Position.Preceding in bytes. If Position.End is smaller than PrecedingLength, Preceding has only
+// Position.End bytes.
 const PrecedingLength = 64
 
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not the entry's end. In the position that AfterEntry returns, the
-// fields ID and End are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
+// AfterEntry returns a position for callers that know an entry's id but not the entry's end. The fields ID and End of the returned position
+// are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.
 func LastBytes(data []byte) string { return string(data[max(0, len(data)-PrecedingLength):]) }
 
 // After returns the part of "data" that follows the position p. The parameter "data" is a part of a guestbook, and the parameter "from" is
-// the byte offset at which this part starts. After returns ok = false if p is not a position in this guestbook, for example because the
-// guestbook was rewritten.
+// the byte offset at which this part starts. After returns ok = false if the guestbook no longer has the position p, for example because
+// the guestbook was rewritten.
 func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 	at := int(p.End - from)
 	if len(data) < at || p.Preceding != "" && !equalUnlessHidden(data[:at], p.Preceding) {
@@ -143,14 +144,14 @@ func equalUnlessHidden(data []byte, text string) bool {
 
 // Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook, and the parameter "offset" is the
 // byte offset at which this part starts. Split also returns the position after the last entry in "data", even if the last entry is blank.
-// In the position that Split returns, the field Preceding is empty.
+// The field Preceding of the position that Split returns is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {
 		rest, _, _ := bytes.Cut(data[1:], []byte(","))
 		n := 1 + len(rest)
 		last = Position{ID: offset, End: offset + int64(n)}
-		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries early, so that a guestbook of only commas is fast to read
+		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries early, so that Split is fast even if the guestbook has only commas
 			if text := string(raw); !IsBlank(text) {
 				entries = append(entries, Entry{ID: offset, Text: Decode(text)})
 			}

@@ -29,16 +29,16 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// Decode must also decode the texts of the PHP guestbook, which stores texts without encoding them.
+// The PHP guestbook stores texts without encoding them, and Decode also gets such texts.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},
 		{"%25 off", "%25 off"},
 		{"a%20b", "a%20b"},
-		{"%2C", ","},     // either an encoded comma or a literal %2C: Decode assumes the comma
+		{"%2C", ","},     // can be an encoded comma or a literal %2C: Decode assumes the comma
 		{"%252C", "%2C"}, // most likely the result of Encode("%2C")
 		{"%2525", "%25"},
-		{"%25%2C", "%25,"}, // Decode leaves "%25" unchanged, because "%" and not "2C" or "25" follows
+		{"%25%2C", "%25,"}, // Decode leaves "%25" unchanged, because neither "2C" nor "25" follows
 	} {
 		if got := Decode(c.stored); got != c.text {
 			t.Errorf("%q reads as %q, want %q", c.stored, got, c.text)
@@ -61,7 +61,7 @@ func TestSplit(t *testing.T) {
 		{",é,x", []Entry{{0, "é"}, {3, "x"}}, Position{ID: 3, End: 5}},
 		{",a%2Cb", []Entry{{0, "a,b"}}, Position{ID: 0, End: 6}},
 		{",\ufff9\ufffa\ufffb,\ufffc,a\ufffc", []Entry{{14, "a\ufffc"}}, Position{ID: 14, End: 19}},
-		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // Split leaves blank entries out
+		{"  ,a,   ,\n\u00a0,b,  ", []Entry{{2, "a"}, {12, "b"}}, Position{ID: 14, End: 17}}, // Split skips blank entries
 	} {
 		entries, last := Split([]byte(c.data), 0)
 		if !reflect.DeepEqual(entries, c.want) || last != c.last {
@@ -70,7 +70,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// A position stays valid after an entry of the guestbook was hidden, but not after the guestbook was rewritten.
+// A position stays valid if an entry of the guestbook is hidden. A position becomes invalid if the guestbook is rewritten.
 func TestAfter(t *testing.T) {
 	position := Position{ID: 2, End: 6, Preceding: ",a,bad"}
 	for data, want := range map[string]struct {

@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// maxVars is the largest number of parameters that ParseQuery returns. 1000 is also the default of PHP's setting max_input_vars. ParseQuery
-// ignores all parameters after the first maxVars parameters.
+// maxVars is the number of parameters after which ParseQuery ignores all further parameters. 1000 is also the default of PHP's setting
+// max_input_vars.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to the parameter's value.
 type Params map[string]Value
 
-// Value is the value of a parameter.
+// Value is the value of a request parameter.
 type Value struct {
 	Text string
-	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP makes an array of a parameter such as "cmd[]=x", and an
-	// array is never equal to a string. Text is empty if Array is true.
+	// Array is true if the parameter's name has brackets, as in "cmd[]=x". PHP stores a parameter such as "cmd[]=x" as an array, which is
+	// never equal to a string. The field Text is empty if the field Array is true.
 	Array bool
 }
 
-// ParseQuery returns the parameters of s, which is a query or a form body. ParseQuery follows PHP's parse_str (main/php_variables.c:
-// php_default_treat_data and php_register_variable_ex):
+// ParseQuery returns the parameters of the string s, which is a URL's query or a form body. ParseQuery follows PHP's parse_str
+// (main/php_variables.c: php_default_treat_data and php_register_variable_ex):
 //
 //   - Only "&" separates parameters. A ";" is an ordinary character.
 //   - "+" is a space, and a "%" without two hexadecimal digits stays unchanged.
@@ -67,7 +67,6 @@ func variableName(name string) (_ string, array bool) {
 // mangle writes "_" in place of each character that the name of a PHP variable cannot contain.
 var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
-// unescape decodes "+" and "%XX", and leaves every other byte unchanged.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, "+%") {
 		return s

@@ -15,15 +15,14 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// answer is the response that a handler returns.
 type answer struct {
-	command string // the label "command" of the request's metrics; if empty, the label is "invalid"
+	command string // label "command" of the request's metrics; empty: "invalid"
 	status  int    // HTTP status; zero: 200
-	body    []byte // JSON; read-only, because several requests may share the slice; nil: the handler has taken over the connection
+	body    []byte // JSON, read-only because several requests may share the slice; nil if the handler has taken over the connection
 	release func() // called after the body was written; may be nil
 }
 
-// handler answers one request. The parameter ctx is the context of the handler's calls to the store, and not the request's own context.
+// handler answers one request. The parameter ctx comes from storeContext, and is not the request's own context.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
 // respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and measures the time.
@@ -53,11 +52,11 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 }
 
 // reserve calls the function "handle", which answers the request. If the request is longer than smallRequestBytes, "reserve" first waits
-// until this request and all other requests of such a length have at most maxPendingBytes in total.
+// until all requests of such a length, including this one, have at most maxPendingBytes in total.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
-		size = maxBodyBytes // readBody reads at most maxBodyBytes
+		size = maxBodyBytes // readBody reads no more than this
 	}
 	if size > smallRequestBytes {
 		if err := acquire(ctx, s.pendingBytes, size); err != nil {
@@ -68,8 +67,8 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire blocks until the semaphore has n free units, and takes these n units. If the context ends before the units are free, "acquire"
-// returns an error.
+// acquire blocks until n units of the semaphore are free, and takes them. acquire returns an error if the context ends before the units are
+// free.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -77,11 +76,11 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share calls the function "read", and returns the function's result. If several requests call "share" with the same name at the same time,
-// they all get the result of a single read, and must not change this result. A shared read starts only after all requests that wait for the
-// result have called "share", so that no request gets data that is older than the request. A shared read has the context of the first
-// request that waits for the result. A request that has already used a tenth of RequestTimeout does not share a read. The deadlines of the
-// requests that share a read thus differ by at most a tenth of RequestTimeout.
+// share returns the result of the function "read". If several requests call "share" with the same name at the same time, a single read
+// serves them all, and no request may change the result. A shared read starts only after all requests that wait for its result have called
+// "share", so no request gets data that is older than the request. A shared read has the deadline of the first request that has called
+// "share". A request that has already used a tenth of RequestTimeout does not share a read, so that the deadlines of all requests that
+// share a read are nearly the same.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
@@ -95,29 +94,28 @@ func (s *Server) share(ctx context.Context, name string, read func(context.Conte
 	return body, err
 }
 
-// contentType is the Content-Type of all JSON answers. All answers share the slice contentType, so no code may change it.
+// contentType must not be changed, because all answers share this slice.
 var contentType = []string{"application/json"}
 
-// writeJSON writes an answer with the status and a JSON body.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
-	// The answer has no header "Date", because nginx adds this header to every answer.
+	// The API sends no header "Date", because nginx adds this header to every answer.
 	header["Content-Type"], header["Date"] = contentType, nil
-	header.Set("Content-Length", strconv.Itoa(len(body))) // net/http would send a body of more than 2048 bytes in chunks
+	header.Set("Content-Length", strconv.Itoa(len(body))) // without Content-Length, net/http would send a body of more than 2048 bytes in chunks
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // fails if the client has disconnected
 }
 
-// appendJSONString appends s as a JSON string. appendJSONString escapes only quotes, backslashes and control characters, so that all
-// other text has the same bytes as in an answer of guestbook.php. appendJSONString replaces each byte that is not valid UTF-8 by U+FFFD.
+// appendJSONString appends s as a JSON string, in which only quotes, backslashes and control characters are escaped. In the JSON string,
+// U+FFFD replaces each byte that is not valid UTF-8.
 func appendJSONString(dst []byte, s string) []byte {
 	dst, _ = jsontext.AppendQuote(dst, s) // an error only reports that s is not valid UTF-8
 	return dst
 }
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. Without the initial 0, the count of refused POSTs would first appear in Prometheus with the value 1.
-// Prometheus sees no increase in a count that first appears, so an alert would miss the first refused POST of a pod.
+// the alerts in k8s/monitoring use. If the first refused POST of a pod created the count, the alerts would miss this POST, because
+// Prometheus sees no increase in a new count.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

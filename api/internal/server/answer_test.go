@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// json.Unmarshal must decode the result of appendJSONString to the same text, with U+FFFD in place of each byte that is not valid UTF-8.
+// json.Unmarshal must decode the result of appendJSONString to the original text, except that U+FFFD replaces each byte that is not valid
+// UTF-8.
 func FuzzJSONString(f *testing.F) {
 	for _, s := range []string{"", `"\`, "\x00\x1f\x7f", "é😀\u2028", "\xff\xed\xa0\x80", "\xf0\x9f\x98", strings.Repeat("a", 100) + "\n"} {
 		f.Add(s)

@@ -15,8 +15,8 @@ func (n nobody) Header() http.Header         { return n.header }
 func (n nobody) Write(b []byte) (int, error) { return len(b), nil }
 func (n nobody) WriteHeader(int)             {}
 
-// BenchmarkHandler sends the same request again and again from 64 goroutines for each processor. BenchmarkHandler calls the server's handler
-// without an HTTP connection, and uses a real Redis.
+// For each processor, 64 goroutines send the same request again and again. BenchmarkHandler calls the server's handler without an HTTP
+// connection, and uses a real Redis.
 func BenchmarkHandler(b *testing.B) {
 	for _, c := range []struct {
 		name, method, url string

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxSharedBytes is the length of the longest guestbook for which concurrent requests share one read. maxGetBytes is the length of the
-	// longest guestbook that the command "get" returns.
+	// maxSharedBytes is the greatest length of a guestbook for which concurrent requests share one read. maxGetBytes is the greatest length
+	// of a guestbook that the command "get" returns.
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
 	// maxLongReads is the number of guestbooks longer than maxSharedBytes that may be read and sent at the same time.
 	maxLongReads = 2
@@ -23,8 +23,8 @@ const (
 
 var updated = []byte(`{"message": "Updated"}`)
 
-// phpCommand answers a request as guestbook.php of the PHP guestbook did. A request with ?cmd=set&key=…&value=… stores the value. A request
-// with any other value of "cmd", such as ?cmd=get&key=…, reads the value.
+// phpCommand answers a request in the same way as guestbook.php of the PHP guestbook. The query ?cmd=set&key=…&value=… stores the value
+// under the Redis key. Any other value of "cmd", such as in ?cmd=get&key=…, reads the value.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params["cmd"]
@@ -44,7 +44,6 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	return a, err
 }
 
-// set stores the text of the parameter "value" in Redis, under the key that the parameter "key" names.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	key, keyErr := s.requiredKey(params)
 	value, valueErr := requiredText(params, "value")
@@ -54,7 +53,6 @@ func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) er
 	return s.Store.Set(ctx, key, value)
 }
 
-// get returns the value that Redis stores under the key that the parameter "key" names.
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	key, err := s.requiredKey(params)
 	if err != nil {

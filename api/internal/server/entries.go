@@ -18,10 +18,9 @@ const (
 
 	defaultPageEntries, maxPageEntries = 50, 500
 
-	maxID = 1 << 53 // the integer up to which JavaScript represents every integer exactly
+	maxID = 1 << 53 // JavaScript represents every integer up to this value exactly
 )
 
-// entries is the handler of /guestbook/entries. A GET returns a page of entries. A POST appends an entry to the guestbook.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -34,7 +33,6 @@ func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return answer{}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
-// postEntry appends the entry in the request's body to the guestbook, and returns the stored entry as JSON.
 func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	idempotencyKey, headerErr := readIdempotencyKey(r.Header)
 	fields, bodyErr := readFields(w, r)
@@ -86,14 +84,14 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
 		return pageJSON(entries, "before", older), err
 	}
-	if before < 0 && seen < 0 { // each visitor asks for the newest page, so concurrent requests share one read
+	if before < 0 && seen < 0 { // every visitor asks for the newest page, so concurrent requests share one read
 		return s.share(ctx, fmt.Sprint("entries ", limit, " ", key), read)
 	}
 	return read(ctx)
 }
 
-// readEntriesAfter returns a page of entries as JSON: at most "limit" entries, which follow the entry whose id is the argument "after". If
-// "after" is -1, readEntriesAfter returns the first entries of the guestbook.
+// readEntriesAfter returns a page of entries as JSON: at most "limit" entries that follow the entry with the id "after". If "after" is -1,
+// readEntriesAfter returns the first entries of the guestbook.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
 	var entries []guestbook.Entry
 	position, next := guestbook.AfterEntry(after), int64(-1)
@@ -112,9 +110,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter with which a client gets the next page. The
-// argument "parameter" is the name of the query parameter, and the argument "next" is the value of the query parameter. If "next" is
-// negative, there is no next page, and the value in the JSON is null.
+// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter for the next page, whose name and value are the
+// arguments "parameter" and "next". If "next" is negative, there is no next page, and the value in the JSON is null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {
@@ -130,7 +127,6 @@ func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	return append(strconv.AppendInt(page, next, 10), '}')
 }
 
-// appendEntry appends an entry as a JSON object.
 func appendEntry(dst []byte, e guestbook.Entry) []byte {
 	dst = append(dst, `{"id": `...)
 	dst = strconv.AppendInt(dst, e.ID, 10)

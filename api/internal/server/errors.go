@@ -8,7 +8,6 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// requestError is an error with the HTTP status and the message of the answer.
 type requestError struct {
 	status  int
 	message string // describes the problem and what the client can do
@@ -16,8 +15,7 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors maps each error of the store to an HTTP status and to advice for the client. The body of an answer contains the error's
-// text, followed by the advice.
+// storeErrors maps each error of the store to an HTTP status, and to advice that follows the error's text in the answer's body.
 var storeErrors = []struct {
 	err    error
 	status int
@@ -33,7 +31,6 @@ var storeErrors = []struct {
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }
 
-// statusOf returns the HTTP status and the message of the answer to a request that failed with err.
 func statusOf(err error) (status int, message string) {
 	if request, ok := errors.AsType[*requestError](err); ok {
 		return request.status, request.message
@@ -49,7 +46,7 @@ func statusOf(err error) (status int, message string) {
 	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
 
-// writeError answers a failed request with the error as JSON, and returns the HTTP status.
+// writeError sends the error as JSON, and returns the HTTP status.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
 	s.Log.Debug("request failed", "status", status, "error", err)

@@ -16,22 +16,21 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd stands for a request without the parameter "after". Without the parameter "after", an event stream sends only entries that are
-// posted later.
+// fromEnd stands for a missing parameter "after": the event stream then sends only entries that are posted later.
 const fromEnd = int64(-2)
 
-// events starts to send the entries of a guestbook as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-// The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter "after". If the request has neither
-// Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the TCP connection from net/http,
-// starts a goroutine that writes the event stream, and returns. net/http itself would need buffers and two goroutines for each event
-// stream.
+// events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
+// with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
+// "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the
+// TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. events then starts one
+// goroutine, which writes the event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
 		return a, methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
-	if id := r.Header.Get("Last-Event-ID"); id != "" { // a browser that reconnects sends Last-Event-ID, but still sends the old "after" in the URL
+	if id := r.Header.Get("Last-Event-ID"); id != "" { // overrides "after", because a browser that reconnects still sends the old "after" in the URL
 		params["after"] = php.Value{Text: id}
 	}
 	key, err := s.bookKey(params)
@@ -51,7 +50,7 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // makes nginx send each event to the client at once
-	header.Set("Connection", "close")     // closing the connection ends the stream
+	header.Set("Connection", "close")     // the end of the connection is the end of the event stream
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(head)                  // a write to a bytes.Buffer does not fail
 	head.WriteString("\r\nretry: 1000\n\n") // if the event stream breaks off, the browser reconnects after a second
@@ -74,7 +73,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, returns at this time, or earlier if "poll" finds new entries and sets an earlier deadline
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, then returns; if "poll" finds new entries, "poll" sets an earlier deadline
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -86,7 +85,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 			position = to
 			continue
 		}
-		// ReadFull blocks until the read deadline, because a browser sends nothing on an event stream.
+		// A browser sends nothing on an event stream, so ReadFull blocks until the read deadline.
 		if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
@@ -99,8 +98,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 	}
 }
 
-// write sends the text to a viewer, which is the connection of an event stream. write returns an error if the viewer does not receive the
-// text within sendTimeout.
+// write sends the text over a viewer's connection, and returns an error if the viewer does not receive the text within sendTimeout.
 func (h *hub) write(viewer net.Conn, text []byte) error {
 	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // fails only if the connection is closed, and then Write fails as well
 	n, err := viewer.Write(text)
@@ -118,8 +116,8 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// resetEvent returns the event that makes a page discard the entries of a guestbook that was rewritten. The parameter lastID is the id of
-// the guestbook's last entry. After the reset event, the event stream continues with the entries after lastID.
+// resetEvent returns the event after which a page discards all entries that it shows, because the guestbook was rewritten. The parameter
+// lastID is the id of the new guestbook's last entry, after which the event stream continues.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

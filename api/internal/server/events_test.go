@@ -64,7 +64,7 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-// entry expects that the next event is an entry. The parameter "text" is a JSON string without the quotes.
+// entry expects that the next event is an entry with the text, which is a JSON string without the quotes.
 func (f *stream) entry(id int, text string) {
 	f.t.Helper()
 	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))
@@ -116,12 +116,12 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0", "").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. A viewer then gets an event
-	// only for the new message.
+	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. After the page has written
+	// the whole guestbook, a viewer gets an event only for the new message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
-	// A moderator replaces an entry other than the last one, and then the whole guestbook.
+	// A moderator first replaces one entry, which is not the last one, and then the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
 	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")
@@ -172,7 +172,7 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	})
 }
 
-// A slave still has the guestbook as it was before a rewrite, while the server already polls the new guestbook.
+// The guestbook was rewritten. The server already polls the new guestbook, while a slave still has the old guestbook.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := newServerAt(t, pod.Ports.Master, pod.Ports.Slave)
@@ -183,7 +183,7 @@ func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	for _, redis := range []redis.Conn{master, slave} {
 		podtest.Do(t, redis, "SET", "messages", ",fresh")
 	}
-	first := follow(t, base, "?after=-1", "") // makes the server poll the new guestbook
+	first := follow(t, base, "?after=-1", "") // starts a new topic, so that the server polls the new guestbook
 	first.entry(0, "fresh")
 	podtest.Do(t, slave, "SET", "messages", strings.Repeat(",an old entry", 100))
 	joined := []*stream{follow(t, base, "", ""), follow(t, base, "", fmt.Sprint(99*len(",an old entry")))}
@@ -200,7 +200,7 @@ func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	}
 }
 
-// When the server polls a guestbook, the server reads little from Redis, even if the guestbook's last entry is long.
+// The server reads little from Redis for each poll of a guestbook, even if the guestbook's last entry is long.
 func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	pod, master := podtest.Shared(t)
 	base := serve(t, newServerAt(t, pod.Ports.Master, pod.Ports.Slave))
@@ -209,14 +209,14 @@ func TestWatchingALongEntryReadsLittle(t *testing.T) {
 	read := func(field string) (n int) {
 		info := must.Get(redis.String(slave.Do("INFO", "all")))(t)
 		_, info, _ = strings.Cut(info, field)
-		fmt.Sscan(info, &n) // n stays 0 if the command was never used, because INFO does not list such a command
+		fmt.Sscan(info, &n) // n stays 0 if the command was never used, because INFO then omits the command
 		return n
 	}
 	follow(t, base, "", "")
 	polls := func() int { return read("cmdstat_getrange:calls=") }
 	before, sent := polls(), read("total_net_output_bytes:")
 	must.Hold(t, "ten polls", 20*time.Second, func() bool { return polls() >= before+10 })
-	// The bytes that Redis has sent include the replies to the INFO commands of the test.
+	// The bytes that Redis has sent include the replies to the test's own INFO commands.
 	if n := read("total_net_output_bytes:") - sent; n > 1<<20 {
 		t.Errorf("%d bytes were read for 10 polls", n)
 	}

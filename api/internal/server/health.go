@@ -11,17 +11,16 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// probeTimeout is the longest time that /readyz waits for Redis. probeTimeout is shorter than 1 s, because Kubernetes waits 1 s for the
-// answer to a probe by default.
+// probeTimeout is the longest time that /readyz waits for Redis. Kubernetes waits 1 s for the answer to a probe by default.
 const probeTimeout = 500 * time.Millisecond
 
-// Drain makes /readyz answer 503 and closes the event streams, so that new requests and event streams go to another pod. After Drain, the
-// server refuses new event streams but still answers all other requests.
+// Drain makes /readyz answer 503, so that Kubernetes sends new requests to another pod. Drain also closes all event streams. After Drain,
+// the server refuses new event streams but still answers all other requests.
 func (s *Server) Drain() { s.hub.drain() }
 
-// readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once
-// stays ready when Redis fails. If a failure of Redis made all pods unready at once, nobody could open the page or read the entries that
-// a slave still returns.
+// readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once stays
+// ready when Redis fails. If a failure of the master made all pods unready, visitors could not even read the entries that a slave still
+// returns.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
@@ -40,7 +39,6 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
 }
 
-// describe returns the error's text as a JSON string, or "up" if err is nil.
 func describe(err error) []byte {
 	if err != nil {
 		return appendJSONString(nil, err.Error())

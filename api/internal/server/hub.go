@@ -17,34 +17,33 @@ import (
 )
 
 const (
-	// pollInterval is the time between two reads of a guestbook that has viewers. The connection of an open event stream is called a
-	// viewer.
+	// pollInterval is the time between two reads of a guestbook that has viewers. A viewer is the connection of an open event stream.
 	pollInterval = 100 * time.Millisecond
-	// heartbeat is the time without events after which an event stream sends a heartbeat. The page closes an event stream after 15 s
-	// without an event.
+	// heartbeat is the time without events after which the API sends a heartbeat. The page closes an event stream after 15 s without an
+	// event or a heartbeat.
 	heartbeat = 10 * time.Second
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
-	// event streams. nginx holds two connections for each event stream.
+	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits if the viewer's position is beyond the end of the topic. A viewer's position
-	// can be beyond the topic's end if the position comes from a slave with more entries than the slave that the topic polls. If the
-	// viewer's position is still beyond the topic's end after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end that the topic's polls have found. A
+	// viewer's position may come from a slave with more entries than the slave that the topic polls. If a viewer's position is still beyond
+	// the topic's end after maxAhead polls, the guestbook must have been rewritten.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
-	// the event stream. After the API has closed an event stream, the browser reconnects and names the last entry that the browser has
+	// the event stream. A browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has
 	// received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size that a program
-	// requests for a socket's buffer, because the buffer also holds bookkeeping data of Linux.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size that the API
+	// requests, because the buffer also holds Linux's own data.
 	maxSendBufferBytes = 4 << 10
-	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. If a viewer receives nothing, the API
-	// keeps the events in memory until sendTimeout has passed.
+	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. maxBytesPerSecond also bounds the
+	// memory for unsent events, because an event waits at most sendTimeout.
 	maxBytesPerSecond = 1 << 20
 	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each slow viewer fills
 	// buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes limits the memory for viewers that have missed entries. If a viewer has missed entries, the API reads these entries
-	// for this viewer alone.
+	// maxBehindBytes limits the memory for viewers that have missed entries, because the API reads the missed entries for each of these
+	// viewers separately.
 	maxBehindBytes = 1 << 20
 )
 
@@ -52,22 +51,21 @@ const (
 type hub struct {
 	Options
 	drained atomic.Bool
-	behind  *semaphore.Weighted // bytes that are being sent to viewers that have missed entries
-	slow    *semaphore.Weighted // viewers that take longer than slowAfter
+	behind  *semaphore.Weighted // limits the bytes that the API is sending to viewers that have missed entries
+	slow    *semaphore.Weighted // limits the viewers that take longer than slowAfter to receive a text
 
 	mu      sync.Mutex        // guards the fields below, and the viewers of each topic
-	topics  map[string]*topic // maps the Redis key of a guestbook to the guestbook's topic
+	topics  map[string]*topic // the topic of each guestbook, by the guestbook's Redis key
 	viewers int               // number of viewers of all topics
 }
 
-// topic is a guestbook that has viewers. One goroutine polls the guestbook, and wakes all viewers of the topic when the guestbook has
-// changed.
+// topic is a guestbook that has viewers. One goroutine polls the guestbook, and wakes all its viewers when the guestbook has changed.
 type topic struct {
 	hub     *hub
 	key     string
 	stopped atomic.Bool // true once the last viewer has left
 	viewers map[net.Conn]struct{}
-	last    atomic.Pointer[step] // the last change of the guestbook that the method "poll" has found
+	last    atomic.Pointer[step] // the newest change of the guestbook that the method "poll" has found
 }
 
 // step is a change of a guestbook between two polls. A viewer at the position "from" gets the text of the step, and is then at the position
@@ -87,9 +85,9 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe makes the connection of the http.ResponseWriter w a viewer of a guestbook, and returns the guestbook's topic. If the guestbook
-// has no viewers yet, "subscribe" adds a topic. The parameter "end" is the end of the guestbook, from which a new topic polls. A caller of
-// "subscribe" must call "unsubscribe" later, unless "subscribe" returns an error.
+// subscribe takes over the connection of the http.ResponseWriter w, and adds this connection to the viewers of the guestbook's topic. If
+// the guestbook has no viewers yet, "subscribe" adds a topic, which polls from the position "end". A caller of "subscribe" must call
+// "unsubscribe" later, unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,8 +113,8 @@ func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWrite
 	return t, viewer, nil
 }
 
-// unsubscribe closes the viewer's connection, and removes the viewer from the topic. When the last viewer of a topic leaves, "unsubscribe"
-// stops and removes the topic.
+// unsubscribe closes the viewer's connection, and removes the viewer from the topic. If the topic has no other viewers, "unsubscribe" stops
+// and removes the topic.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	viewer.Close()
 	h.mu.Lock()
@@ -168,7 +166,7 @@ func (t *topic) poll() (sent int) {
 	return len(text) * len(t.hub.topics)
 }
 
-// read returns the events that follow a position in the guestbook, one event for each entry that Store.After returns.
+// read returns one event for each entry that Store.After returns.
 func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to guestbook.Position, err error) {
 	ctx, cancel := t.hub.storeContext()
 	defer cancel()
@@ -179,7 +177,7 @@ func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to g
 	return text, to, err
 }
 
-// send writes the events that follow a viewer's position to the viewer. send returns the viewer's new position and the number of bytes
+// send writes the events that follow a viewer's position to the viewer's connection, and returns the new position and the number of bytes
 // sent.
 func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
 	last := t.last.Load()
@@ -187,7 +185,7 @@ func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Posit
 		time.Sleep(pollInterval)
 		last = t.last.Load()
 	}
-	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // err stays ErrNoEntry if the viewer's position is beyond the end of the guestbook
+	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // ErrNoEntry remains if the viewer's position is beyond the end of the guestbook
 	switch {
 	case at == last.to:
 		return at, 0, nil
@@ -198,7 +196,7 @@ func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Posit
 		ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 		defer cancel()
 		if err := t.hub.behind.Acquire(ctx, behind); err != nil {
-			return at, 0, err // the stream ends, and the browser reconnects
+			return at, 0, err // the event stream ends, and the browser reconnects
 		}
 		defer t.hub.behind.Release(behind)
 		text, to, err = t.read(at, last.to.End)

@@ -12,14 +12,14 @@ import (
 // checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection would not be
 // enough, for three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
 // http.CrossOriginProtection accepts a request without the headers Sec-Fetch-Site and "Origin", although Safari 16 sends such a request for
-// an image on another site. http.CrossOriginProtection compares the header "Origin" only with the header "Host", byte by byte, although a
-// proxy may have changed "Host".
+// an image on a page of another site. http.CrossOriginProtection compares the header "Origin" only with the header "Host", although a proxy
+// may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
 	prefetch := cmp.Or(header.Get("Sec-Purpose"), header.Get("Purpose"), header.Get("X-Purpose"), header.Get("X-Moz"))
 	switch {
-	// A browser sends "Sec-Fetch-Site: none" for a redirect and a prefetch as well as for an address that a visitor has typed.
+	// A browser sends "Sec-Fetch-Site: none" for a redirect or a prefetch as well as for an address that a visitor has typed.
 	case header.Get("Sec-Fetch-Mode") == "navigate", prefetch != "":
 		return &requestError{http.StatusForbidden, "a browser opens this address as a page, or ahead of time, and nothing is written so: use the guestbook's page"}
 	case site == "same-origin", site == "" && page != "" && isHere(page, r):
@@ -35,19 +35,19 @@ func checkOrigin(r *http.Request) error {
 // isHere reports whether a page's URL has the same origin as the request's URL.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
-	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sets X-Forwarded-Proto to http. If the page's
-	// URL begins with https, isHere therefore assumes https for the request's URL as well.
+	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. If the page's URL
+	// begins with https, isHere assumes https for the request's URL as well.
 	if strings.HasPrefix(strings.ToLower(page), "https:") || strings.HasPrefix(strings.ToLower(r.Header.Get("X-Forwarded-Proto")), "https") {
 		scheme = "https://"
 	}
-	// A proxy that changes the header "Host" sends the visitor's "Host" in X-Forwarded-Host. A page of another site cannot set
+	// A proxy that changes the header "Host" sends the original value in X-Forwarded-Host. A page of another site cannot set
 	// X-Forwarded-Host.
 	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
 	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
 }
 
-// isBrowser reports whether the value of the header User-Agent comes from a browser. A page of another site cannot change the User-Agent of
-// a visitor's browser. The User-Agent of PowerShell begins with Mozilla/, but PowerShell is not a browser.
+// isBrowser reports whether the value of the header User-Agent comes from a browser. A page cannot change the User-Agent that a visitor's
+// browser sends. PowerShell is not a browser, although its User-Agent begins with Mozilla/.
 func isBrowser(agent string) bool {
 	return (strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")) && !strings.Contains(agent, "PowerShell/")
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A proxy that puts its own name in the header "Host", as Apache does, sends the visitor's "Host" in X-Forwarded-Host. A page of another
-// site cannot set X-Forwarded-Host.
+// Some proxies, such as Apache, change the header "Host", and send the original value in X-Forwarded-Host. A page of another site cannot
+// set X-Forwarded-Host.
 func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	for forwarded, same := range map[string]bool{
 		"gb.example": true, "GB.example:80": true, "gb.example, inner.example": true,
@@ -20,7 +20,7 @@ func TestAnOriginThatAProxyHasPutAside(t *testing.T) {
 	}
 }
 
-// One origin can be written in several ways. Two origins differ if their schemes, hosts or ports differ.
+// Several URLs can have the same origin. Two origins differ if their schemes, hosts or ports differ.
 func TestWhichOriginsMayWrite(t *testing.T) {
 	for _, c := range []struct {
 		origin, host, proto string
@@ -31,7 +31,7 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 		{"http://gb.example:80", "gb.example", "http", true},
 		{"https://gb.example", "gb.example:443", "https", true},
 		{"https://gb.example", "gb.example", "https, http", true},
-		{"https://gb.example", "gb.example", "http", true}, // nginx sends http if the proxy in front sends no X-Forwarded-Proto
+		{"https://gb.example", "gb.example", "http", true}, // nginx sends X-Forwarded-Proto: http if the proxy in front of nginx sends no such header
 		{"https://gb.example:443", "gb.example", "", true},
 		{"http://gb.example", "GB.example", "http", true},
 		{"http://GB.example", "gb.example:80", "http", true},
@@ -86,7 +86,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"PowerShell", "User-Agent: " + windows, true},
 		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: " + other, false},
 
-		// Browsers send the following headers for the page of this guestbook or of the PHP guestbook.
+		// Browsers send the following headers when the page of this guestbook or of the PHP guestbook writes.
 		{"XMLHttpRequest over https", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors\nReferer: " + page, true},
 		{"the same without a Referer", "User-Agent: " + safari + "\nSec-Fetch-Site: same-origin\nSec-Fetch-Mode: cors", true},
 		{"XMLHttpRequest over http", "User-Agent: " + safari + "\nReferer: " + page + "guestbook.php?x#y", true},
@@ -107,7 +107,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an old Firefox's", "X-moz: prefetch", false},
 		{"what no page asked for", "User-Agent: " + safari + "\nSec-Fetch-Site: none\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 
-		// Browsers send the following headers for pages of other sites.
+		// Browsers send the following headers when a page of another site writes.
 		{"an image of another site", "User-Agent: " + safari + "\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 		{"of a sibling", "Sec-Fetch-Site: same-site\nSec-Fetch-Mode: no-cors", false},
 		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: " + page, false},

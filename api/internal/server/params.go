@@ -15,7 +15,6 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// maxBodyBytes is the length of the longest request body that the API accepts.
 const maxBodyBytes = 1 << 20
 
 // readParameters returns the parameters of the query and of a POST's form body. A parameter in the query overrides a parameter of the
@@ -42,13 +41,11 @@ func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) 
 
 const formType = "application/x-www-form-urlencoded"
 
-// mediaType returns the type of the request's body, in lower case.
 func mediaType(r *http.Request) string {
-	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // a charset may follow the semicolon, but every body is read as UTF-8
+	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // the API ignores the charset after a semicolon, and reads every body as UTF-8
 	return strings.ToLower(strings.TrimSpace(value))
 }
 
-// methodNotAllowed returns an error with the status 405, and sets the header "Allow" to the allowed methods.
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
@@ -66,8 +63,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// requiredKey returns the Redis key of the guestbook that the request names. If GUESTBOOK_KEY is set, GUESTBOOK_KEY overrides the
-// request's key.
+// requiredKey returns the Redis key of the guestbook that the request names. If GUESTBOOK_KEY is set, its value overrides the request's
+// key.
 func (s *Server) requiredKey(params php.Params) (string, error) {
 	if s.Key != "" {
 		return s.Key, nil
@@ -94,7 +91,6 @@ func (s *Server) bookKey(params php.Params) (string, error) {
 	return s.requiredKey(params)
 }
 
-// requiredText returns the text of the parameter with the given name, or an error if the request lacks the parameter.
 func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params[name]
 	switch {
@@ -129,8 +125,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number parses the query parameter with the given name, and stores the parameter's value in *n. If the query lacks the parameter, *n stays
-// unchanged.
+// number stores the value of the query parameter with the given name in *n. If the query lacks the parameter, *n stays unchanged.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query[name]
 	if !ok {

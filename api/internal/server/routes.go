@@ -21,8 +21,8 @@ import (
 type Options struct {
 	Store          *store.Store
 	Key            string        // Redis key of the only guestbook; empty: each request names a key
-	AllowedKeys    []string      // Redis keys that requests may name; empty: all keys
-	RequestTimeout time.Duration // longest time for all calls to the store by one request
+	AllowedKeys    []string      // the Redis keys that requests may name; empty: all keys
+	RequestTimeout time.Duration // bounds the total time of all calls to the store by one request
 	Version        string        // sent in every answer
 	Log            *slog.Logger
 	Metrics        *prometheus.Registry
@@ -33,11 +33,11 @@ type Server struct {
 	http.Handler
 	Options
 	reads        singleflight.Group
-	pendingBytes *semaphore.Weighted // bytes of large requests under way
-	longReads    *semaphore.Weighted // reads of long guestbooks under way
+	pendingBytes *semaphore.Weighted // limits the total length of the concurrent requests longer than smallRequestBytes
+	longReads    *semaphore.Weighted // limits the concurrent reads of guestbooks longer than maxSharedBytes
 	hub          *hub
 	durations    *prometheus.HistogramVec
-	reached      atomic.Bool // true once the Redis master has answered, which shows that the settings are right
+	reached      atomic.Bool // true once the Redis master has answered
 }
 
 // New returns a Server, and registers the Server's metrics in o.Metrics.
@@ -52,18 +52,17 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	for pattern, handle := range s.routes() {
 		mux.HandleFunc(pattern, handle)
-		if method, path, ok := strings.Cut(pattern, " "); ok { // answers all other methods with 405
+		if method, path, ok := strings.Cut(pattern, " "); ok { // all other methods get the status 405
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
 	version := []string{o.Version}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["X-Guestbook-Version"] = version // shows during a rollout which version has answered
+		w.Header()["X-Guestbook-Version"] = version // during a rollout, pods of two versions answer
 		if len(r.TransferEncoding) > 0 {
-			// A request with "Transfer-Encoding: chunked" may also have had a Content-Length, which net/http has removed (RFC 9112, section
-			// 6.1). A proxy in front of the API may have used the removed Content-Length as the length of the body. If the proxy and the
-			// API disagree about the length, the API reads the rest of the body as the next request. Therefore the API closes the
-			// connection after each chunked request. nginx itself never sends a chunked request.
+			// The API closes the connection after each chunked request. A proxy other than nginx may send a chunked request with a
+			// Content-Length, and may use the Content-Length as the length of the body. net/http ignores the Content-Length of a chunked
+			// request (RFC 9112, section 6.1), and could read the rest of the body as the next request.
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -71,10 +70,11 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes maps each URL pattern to the pattern's handler. The file openapi.json describes all URLs of the API.
+// routes maps each URL pattern to the pattern's handler.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// The next URLs run the commands of guestbook.php. Each version of the PHP guestbook's page uses one of the next four URLs.
+		// The next URLs run the commands of guestbook.php. Each of the four URLs is the URL of guestbook.php in some version of the PHP
+		// guestbook's page.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),
@@ -85,7 +85,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 		"GET /guestbook/events":       s.respond(s.events),
 		"GET /guestbook/openapi.json": constant(openAPI),
 
-		// The next URLs are for Kubernetes and Prometheus. nginx does not pass requests for /healthz, /readyz and /metrics on to the API.
+		// Kubernetes and Prometheus send requests for the next URLs directly to the API, because nginx does not pass such requests on.
 		"GET /healthz": constant([]byte(`{"status": "ok"}`)), // 200 as long as the process runs
 		"GET /readyz":  s.readyz,
 		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,
@@ -96,7 +96,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 	}
 }
 
-// openAPI is the OpenAPI description of the URLs in the method "routes".
+// openAPI is the OpenAPI description of the API.
 //
 //go:embed openapi.json
 var openAPI []byte

@@ -53,15 +53,15 @@ func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options
 	return server.New(o)
 }
 
-// put writes the guestbook, and waits until the slave has the guestbook.
+// put writes the guestbook to the master, and waits until the slave has received the write.
 func put(t testing.TB, master redis.Conn, text string) {
 	t.Helper()
 	podtest.Do(t, master, "SET", "messages", text)
 	podtest.Do(t, master, "WAIT", 1, 5000)
 }
 
-// ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and another body is a form. The parameter
-// "headers" contains the name and the value of each header, in turn.
+// ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and any other body is a form. The
+// parameter "headers" alternates between the names and the values of headers.
 func ask(s http.Handler, request, body string, headers ...string) *httptest.ResponseRecorder {
 	method, url, _ := strings.Cut(request, " ")
 	r := httptest.NewRequest(method, url, strings.NewReader(body))
@@ -79,7 +79,7 @@ func ask(s http.Handler, request, body string, headers ...string) *httptest.Resp
 
 func get(s http.Handler, url string) *httptest.ResponseRecorder { return ask(s, "GET "+url, "") }
 
-// exchange is a request, and the status and a part of the request's answer.
+// exchange is a request, and the expected status and a part of the expected answer.
 type exchange struct {
 	request, body string
 	status        int
@@ -120,7 +120,7 @@ func TestCommands(t *testing.T) {
 	}...)
 }
 
-// TestPostEntry sends one request for each kind of answer to a POST. The conformance suite sends more requests.
+// TestPostEntry sends one request for each kind of answer to a POST.
 func TestPostEntry(t *testing.T) {
 	s, master := newServer(t)
 	const entries = "POST /guestbook/entries"
@@ -184,7 +184,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	check(t, s, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503})
 }
 
-// Redis holds a record for each Idempotency-Key, and a request that overwrites the record would make a later post fail.
+// Redis stores a record for each Idempotency-Key. A request that overwrites the record of an Idempotency-Key would make a later post fail.
 func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, master := newServer(t)
 	for _, key := range []string{"{messages}:idempotency: 1", "{messages}:idempotency:", "{messages}:idempotency: import", "{a}b}:idempotency:x", "{}:idempotency:\x00"} {
@@ -220,10 +220,10 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// If a client disconnects, the connection to Redis that runs the client's command stays open.
+// If a client disconnects during a Redis command, the server's connection to Redis stays open.
 func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
 	s, master := newServer(t)
-	get(s, "/guestbook/?cmd=set&key=a&value=1") // opens the connection to Redis
+	get(s, "/guestbook/?cmd=set&key=a&value=1") // makes the server open a connection to Redis
 	podtest.Do(t, master, "CLIENT", "PAUSE", 300, "WRITE")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -28,7 +28,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	read := func(context.Context) ([]byte, error) {
 		reads.Add(1)
 		body := binary.BigEndian.AppendUint64(nil, uint64(now.Load()))
-		time.Sleep(100 * time.Microsecond) // stands for the time until Redis's reply arrives
+		time.Sleep(100 * time.Microsecond) // simulates the time until Redis replies
 		return body, nil
 	}
 	var done sync.WaitGroup
@@ -50,7 +50,7 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	}
 }
 
-// If a shared read hangs, later reads do not wait for the hanging read, even if all reads have the same name.
+// If a shared read hangs, later calls of "share" with the same name do not wait for the hanging read.
 func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sharing()
@@ -65,11 +65,11 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 				t.Errorf("%s reads %q, %v", name, body, err)
 			}
 		}
-		time.Sleep(s.RequestTimeout) // until the hanging read has ended, because synctest fails if a goroutine is left
+		time.Sleep(s.RequestTimeout) // waits for the end of the hanging read, because synctest fails if a goroutine is still running
 	})
 }
 
-// A request that has little time left fails by its own deadline. Other requests keep their full time, even if the request with little time
+// A request that has little time left fails by its own deadline. Other requests keep their full time, even if a request with little time
 // left calls "share" first.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
@@ -109,7 +109,7 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	}
 }
 
-// If a shared read panics, each caller of "share" panics. net/http recovers a panic in the handler of a request.
+// If a shared read panics, each caller of "share" panics.
 func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
 	s := sharing()
 	var done sync.WaitGroup

@@ -24,7 +24,7 @@ import (
 )
 
 // Settings is the whole configuration of the API. An environment variable that is empty counts as not set. No setting is called
-// <SERVICE>_PORT, because Kubernetes sets variables with such names in every pod, to the addresses of Services.
+// <SERVICE>_PORT, because Kubernetes sets a variable with such a name for each Service.
 type Settings struct {
 	GetHostsFrom      string     `envconfig:"GET_HOSTS_FROM" default:"dns" desc:"env: use REDIS_MASTER_SERVICE_HOST and REDIS_SLAVE_SERVICE_HOST; anything else: use the DNS names; the port is 6379"`
 	MasterHost        string     `envconfig:"REDIS_MASTER_HOST" default:"redis-master" desc:"the master's DNS name; redis-leader in another edition"`
@@ -49,13 +49,13 @@ type Settings struct {
 // RequestTimeout bounds the total time of all calls to Redis that one HTTP request makes.
 const RequestTimeout = 2 * time.Second
 
-// Redis returns the options for the package "store" that follow from the settings.
+// Redis returns the options for the package "store".
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
 		WaitSlaves: s.WaitSlaves, TLS: s.TLS, Log: log, Metrics: metrics,
 		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
-		DialTimeout:  500 * time.Millisecond, // if a slave does not answer, there is time left to ask the master
+		DialTimeout:  500 * time.Millisecond, // short, so that a reader of a silent slave has time left to ask the master
 		WriteTimeout: 500 * time.Millisecond,
 		ReadTimeout:  time.Second,
 	}
@@ -82,21 +82,21 @@ func Load() (*Settings, error) {
 	return &s, cmp.Or(masterErr, slaveErr, s.check(), tlsErr)
 }
 
-// expected maps a Go type to a description of the type's valid values, for error messages.
+// expected maps a Go type to its valid values, as an error message describes them.
 var expected = map[string]string{
 	"bool":       "true or false",
 	"int":        "a whole number",
 	"slog.Level": "debug, info, warn or error",
 }
 
-// invalid returns the error for an environment variable with an invalid value. The argument called "values" describes the valid values.
+// invalid returns the error for an environment variable with an invalid value.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
-// address returns the host:port of a Redis. address returns addr if addr is set, or else port 6379 at the Service's host or DNS name. An
-// error of the method "address" names the environment variable that the address comes from. A variable may contain the unexpanded text
-// $(REDIS_LEADER_SERVICE_HOST), because Kubernetes expands a reference to a Service's variable only if the Service already exists.
+// address returns the host:port of a Redis: addr if addr is set, or else port 6379 at the Service's host or DNS name. An error of the
+// method "address" names the environment variable with the invalid value. A variable may contain the text $(REDIS_LEADER_SERVICE_HOST),
+// because Kubernetes replaces a reference to a Service's variable only if the Service already exists.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
@@ -135,14 +135,13 @@ func (s *Settings) check() error {
 	return nil
 }
 
-// isPort reports whether s is a port number.
 func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil
 }
 
-// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not set. The store calls the method TLS for each
-// connection, because the file REDIS_TLS_CA_FILE changes when Redis's certificate is renewed.
+// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not set. TLS reads the file REDIS_TLS_CA_FILE anew in
+// each call, because the file changes when Redis's certificate is renewed.
 func (s *Settings) TLS() (*tls.Config, error) {
 	if !s.UseTLS {
 		return nil, nil
@@ -170,9 +169,9 @@ func Usage(w io.Writer) error {
 	return errors.Join(err, table.Flush())
 }
 
-// unsetEmpty removes environment variables that are empty, because envconfig would use "" instead of the default. unsetEmpty also cuts
-// the newline with which "echo" ends a value. unsetEmpty keeps a newline at the end of REDIS_PASSWORD, because Redis does not cut a
-// newline from its password either.
+// unsetEmpty removes environment variables that are empty, because envconfig would use "" instead of the default. unsetEmpty also cuts a
+// newline at the end of a value, because "echo" adds such a newline. The value of REDIS_PASSWORD keeps its newline, because Redis's own
+// password would keep it as well.
 func unsetEmpty() {
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")

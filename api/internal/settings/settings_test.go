@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// load loads the settings from the environment variables in env. load unsets each setting that env lacks.
+// load loads the settings from the environment variables in env, after unsetting all other settings.
 func load(t *testing.T, env map[string]string) (*Settings, error) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
@@ -22,7 +22,7 @@ func load(t *testing.T, env map[string]string) (*Settings, error) {
 	return Load()
 }
 
-// wantError expects an error of one line that contains the words and no password.
+// wantError expects an error of one line that contains each of the words but no password.
 func wantError(t *testing.T, err error, words string) {
 	t.Helper()
 	if text := fmt.Sprint(err); !strings.Contains(text, words) || strings.Contains(text, "hunter") || strings.Contains(text, "\n") {
@@ -49,7 +49,7 @@ func TestValues(t *testing.T) {
 		{"an address overrides both", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_ADDR": "redis-leader:6379", "REDIS_SLAVE_ADDR": "redis-follower:6379"}, redis, "redis-leader:6379 redis-follower:6379"},
 		{"dns takes other names", map[string]string{"REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, redis, "redis-leader:6379 redis-follower:6379"},
 		{"env does not", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, redis, "10.0.0.11:6379 [fd00::12]:6379"},
-		// If a ConfigMap was made with "echo", each value ends with a newline, or on Windows with a carriage return and a newline.
+		// Each value of a ConfigMap that was made with "echo" ends with a newline, or on Windows with a carriage return and a newline.
 		{"a newline is not part of an address", map[string]string{"REDIS_MASTER_ADDR": "redis:6379\r\n", "REDIS_DB": "\n"}, redis, "redis:6379 redis-slave:6379"},
 		{"a newline is not part of a name", map[string]string{"REDIS_USERNAME": "api\n", "REDIS_PASSWORD": "hunter2"}, func(s *Settings) string { return s.Username }, "api"},
 		{"the API listens on port 8080", nil, func(s *Settings) string { return s.ListenAddr }, ":8080"},

@@ -11,8 +11,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// BenchmarkLengthOfBook compares a guestbook of a million entries with a guestbook of a hundred entries. The result is the ratio of the
-// median times in the two guestbooks, for a post and for a read of the newest page.
+// BenchmarkLengthOfBook compares a guestbook of a million entries with a guestbook of a hundred entries. The result is the ratio of the two
+// median times, for a post and for a read of the newest page.
 func BenchmarkLengthOfBook(b *testing.B) {
 	s, master := openShared(b)
 	sizes := []int{100, 1_000_000}
@@ -23,7 +23,7 @@ func BenchmarkLengthOfBook(b *testing.B) {
 	ctx := within(b, 5*time.Minute)
 	var posts, pages [2][]float64
 	for range max(b.N, 300) {
-		for i, size := range sizes { // measures both sizes alternately, so that the load of the machine is the same for both
+		for i, size := range sizes { // alternates between the two sizes, so that the machine's load affects both alike
 			key := fmt.Sprint(size)
 			start := time.Now()
 			_, _, err := s.Append(ctx, key, "", "A message of thirty bytes.....")

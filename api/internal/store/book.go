@@ -17,18 +17,17 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. A full Redis evicts the oldest idempotency keys before they
-	// expire, depending on its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or
-	// is stored again once Redis has free memory.
+	// idempotencySeconds is the time after which an idempotency key expires. A full Redis may evict an idempotency key earlier, depending
+	// on its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is stored a second
+	// time once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes per entry that the method "Page" reads at first. If the entries of a page are longer than
-	// firstWindow, "Page" reads again, with four times as many bytes.
+	// firstWindow is the number of bytes that the method "Page" reads at first for each entry of a page. If the entries of a page are
+	// longer, "Page" reads again, with four times as many bytes.
 	firstWindow = 128
-	// maxWindow is the largest number of bytes in a page of entries, unless a single entry is longer.
+	// maxWindow is the number of bytes after which the method "Page" reads no further, unless a single entry is longer.
 	maxWindow = 1 << 20
 )
 
-// A comment at the beginning of each Lua script describes the script's KEYS, ARGV and result.
 var (
 	//go:embed append.lua
 	appendScript string
@@ -39,7 +38,7 @@ var (
 	commentLines = regexp.MustCompile(`(?m)^\s*--.*\n`)
 )
 
-// init removes the comments from the Lua scripts, because each EVAL sends a whole script to Redis.
+// init removes the comments from the Lua scripts, because the API sends a whole script to Redis with each EVAL.
 func init() {
 	for _, script := range []*string{&appendScript, &hideScript, &windowScript} {
 		*script = commentLines.ReplaceAllString(*script, "")
@@ -49,7 +48,7 @@ func init() {
 // Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "limit".
 func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than "limit", because GETRANGE includes the last offset
+		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than "limit", because GETRANGE includes the byte at the last offset
 		if len(value) > limit {
 			value, err = "", guestbook.ErrTooLong
 		}
@@ -58,16 +57,16 @@ func (s *Store) Get(ctx context.Context, key string, limit int) (value string, e
 	return value, err
 }
 
-// Set stores the value under the Redis key, and replaces the old value of this key.
+// Set replaces the value of the Redis key.
 func (s *Store) Set(ctx context.Context, key, value string) error {
 	_, err := s.write(ctx, "SET", key, value)
 	return err
 }
 
-// Append appends all entries to the guestbook, or none of them, and returns the id of the first entry. The time that Append takes does
-// not depend on the guestbook's length. If Append is called again with the same idempotency key and the same texts, Append appends
-// nothing and returns the same id and known = true. If Append is called again with the same idempotency key and other texts, Append
-// returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
+// Append appends one entry for each text to the guestbook, and returns the id of the first entry. Append appends either all of the entries
+// or none of them. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same
+// idempotency key and the same texts, Append appends nothing and returns the same id and known = true. If Append is called again with the
+// same idempotency key and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {
@@ -90,8 +89,8 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key for the record of an idempotency key. The record's Redis key ends with a hash of the guestbook's key and
-// the idempotency key, so that two guestbooks never share a record, even if their keys contain braces.
+// recordName returns the Redis key under which the script append.lua stores the record of an idempotency key. The record's key ends with a
+// hash of the guestbook's key and the idempotency key, so that two guestbooks never share a record, even if their keys contain braces.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
@@ -102,8 +101,8 @@ func digest(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. While Hide runs, other clients may append
-// entries. Hide returns 0 if the entry was hidden already, and ErrNoEntry if no entry starts at id.
+// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide returns 0 if the entry was hidden
+// already, and ErrNoEntry if no entry starts at id. While Hide runs, other clients may append entries.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
 	if hidden < 0 {
@@ -112,11 +111,10 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns at most "limit" entries, oldest first. The argument "before" is an id: "Page" returns the entries that precede the entry
-// with this id, or the guestbook's last entries if "before" is negative. The result "older" is the value of "before" with which a caller
-// gets the next older page, or -1 if there are no older entries. The argument "seen" is the id of an entry that the client knows, or
-// negative. If a slave lacks the entry with the id "seen", "Page" asks the master. Page returns ErrNoEntry if "before" is not the id of an
-// entry.
+// Page returns at most "limit" entries, oldest first. Page returns the entries that precede the entry with the id "before", or the
+// guestbook's last entries if "before" is negative. The result "older" is the value of "before" for the next older page, or -1 if there are
+// no older entries. The argument "seen" is the id of an entry that the client knows, or negative. If a slave lacks the entry with the id
+// "seen", "Page" asks the master. Page returns ErrNoEntry if "before" is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -145,9 +143,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// window reads bytes that precede the entry whose id is the argument "before", or the last bytes of the guestbook if "before" is negative.
-// The argument "size" is the number of bytes to read. window returns the entries that start in the bytes that "window" has read, and the
-// byte offset of the first of these entries.
+// window reads "size" bytes that precede the entry with the id "before", or the last bytes of the guestbook if "before" is negative. window
+// returns the entries that start in the bytes that "window" has read, and the byte offset of the first of these entries.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -159,7 +156,7 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 		}
 		data = data[:last]
 	}
-	if start > 0 { // most likely, the offset "start" is in the middle of an entry, so drop the rest of this entry
+	if start > 0 { // the offset "start" may be in the middle of an entry, so drop the rest of this entry
 		inside, _, _ := bytes.Cut(data, []byte(","))
 		data, start = data[len(inside):], start+int64(len(inside))
 	}
@@ -174,9 +171,9 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
-// entry follows the position, "After" returns the position itself. If many entries follow the position, one call of "After" returns only
-// the first of these entries. If the guestbook was rewritten and no longer has this position, "After" returns ErrNoEntry and the end of the
-// guestbook. After also returns ErrNoEntry if the guestbook has fewer bytes than the argument "upto".
+// entry follows, "After" returns the same position. If many entries follow, "After" returns only the first of them. If the guestbook was
+// rewritten and no longer has the position, or if the guestbook is shorter than "upto" bytes, "After" returns ErrNoEntry and the end of the
+// guestbook.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -203,7 +200,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry is the start of an entry that the caller knows, so drop this entry
+			if len(entries) > 0 && entries[0].ID == position.ID { // a position from AfterEntry is the start of an entry that the caller already has, so drop this entry
 				entries = entries[1:]
 			}
 			return nil

@@ -49,19 +49,19 @@ func TestAppend(t *testing.T) {
 			t.Errorf("on a list: %v", err)
 		}
 	}
-	if log := s.log.String(); log != "" { // the log must be empty, because nothing failed
+	if log := s.log.String(); log != "" { // nothing has failed, so the log must be empty
 		t.Errorf("it logs trouble where there was none: %s", log)
 	}
 }
 
-// Two different pairs of a guestbook and an idempotency key never share a record, even if the keys contain braces.
+// Two guestbooks never share a record of an idempotency key, even if the guestbooks' keys contain braces.
 func TestIdempotencyKeysOfTwoBooksAreApart(t *testing.T) {
 	s, master := openShared(t)
 	ctx := within(t, 10*time.Second)
 	for _, c := range []struct{ book, key string }{
 		{"a", "b}:idempotency:c"}, {"a}:idempotency:b", "c"}, {"a}", "b"}, {"a", "}b"}, {"a}:idempotency:}", "b"}, {"a", "b"},
 	} {
-		for range 2 { // the post and its repeat
+		for range 2 { // a post and its repeat
 			if _, _, err := s.Append(ctx, c.book, c.key, "same text"); err != nil {
 				t.Errorf("%q under %q: %v", c.book, c.key, err)
 			}
@@ -99,7 +99,6 @@ func TestAFullRedisLosesNothing(t *testing.T) {
 
 func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: id, Text: text} }
 
-// pages reads a whole guestbook in pages of at most "limit" entries.
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
@@ -200,7 +199,7 @@ func TestAfter(t *testing.T) {
 		{",a,b", guestbook.AfterEntry(-1), -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(2), -1, nil, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
-		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // the entry with the id 0 was hidden after a client had read it
+		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // a client has read the entry with the id 0, which then was hidden
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
@@ -208,7 +207,7 @@ func TestAfter(t *testing.T) {
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},
-		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the first entry was replaced, the last entry is the same
+		{",other,b", position(6, 8, ",first,b"), -1, nil, position(6, 8, ",other,b"), guestbook.ErrNoEntry}, // the first entry was replaced, and the last entry stays the same
 		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},                // the guestbook has 4 bytes, and the argument "upto" is 5
 	} {
 		put(t, s, c.content)

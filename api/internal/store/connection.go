@@ -13,17 +13,16 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// connection is a connection to Redis that belongs to a pool.
 type connection struct {
 	redis.ConnWithTimeout
 	pool     *pool
-	dialedAt int64 // result of the function "uptime" when dialing began
+	dialedAt int64 // result of the function "uptime" at the beginning of the dial
 }
 
 var (
 	errDiscarded = errors.New("opened before the server was lost")
 	errMaster    = errors.New("the slaves' address leads to the master")
-	// errNotSent means that the command was not sent to Redis.
+	// errNotSent means that the command was not sent to Redis, so that it was certainly not executed.
 	errNotSent = errors.New("not sent")
 )
 
@@ -35,8 +34,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, "dial" tries up
-// to eight times, because the next connection most likely leads to a slave.
+// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address has led to the master, "dial" tries
+// up to eight times, because the next connection may lead to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -91,13 +90,13 @@ func (p *pool) handshake(c redis.Conn) error {
 		}
 		_, err := c.Do("PING")
 		if isReply(err, codeMisconf) {
-			return nil // the master answers reads, and refuses each write with MISCONF
+			return nil // the master still answers reads
 		}
 		return err
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // an entry that only the master has may still be lost, so a client must not read the entry
+		return errMaster // no client may read an entry that only the master has, because such an entry may still be lost
 	}
 	return synced(info, err)
 }

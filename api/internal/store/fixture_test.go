@@ -35,15 +35,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// fixture is a store with its log and its metrics.
 type fixture struct {
 	*store.Store
 	metrics *prometheus.Registry
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the timeouts that the API uses by default. Only a test of a silent server uses shortTimeouts. With shortTimeouts,
-// other tests would fail if a busy machine made Redis answer late.
+// shortTimeouts sets the API's own timeouts, for tests of a silent server. In other tests, Redis could exceed such short timeouts if the
+// machine is busy.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }
@@ -73,7 +72,6 @@ func openShared(t testing.TB) (fixture, redis.Conn) {
 
 func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// within returns a context that ends after the duration d.
 func within(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
@@ -87,7 +85,8 @@ func set(t *testing.T, s fixture, value string) {
 	must.OK(t, s.Set(within(t, 2*time.Second), book, value))
 }
 
-// wantGet waits until the store reads the value, because the slave receives a write a little later than the master.
+// wantGet waits until the store reads the value, because the store reads from the slave, which receives a write a little later than the
+// master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
 	must.Await(t, fmt.Sprintf("%.100q is read", want), 5*time.Second, func() error {
@@ -99,14 +98,13 @@ func wantGet(t *testing.T, s fixture, want string) {
 	})
 }
 
-// put writes the guestbook, and waits until the slave has the guestbook.
+// put writes the guestbook to the master, and waits until the slave has received the write.
 func put(t *testing.T, s fixture, text string) {
 	t.Helper()
 	set(t, s, text)
 	wantGet(t, s, text)
 }
 
-// wantBook compares the guestbook in a Redis with "want".
 func wantBook(t *testing.T, c redis.Conn, want string) {
 	t.Helper()
 	if got := must.Get(redis.String(c.Do("GET", book)))(t); got != want {
@@ -122,7 +120,7 @@ func connectionsOpened(t *testing.T, c redis.Conn) (n int) {
 	return n
 }
 
-// metric returns the value of a metric. If master and slave each have the metric, the function "metric" returns the master's value.
+// metric returns the value of a metric, or the master's value if master and slave each have the metric.
 func metric(t *testing.T, s fixture, name string) float64 {
 	t.Helper()
 	for _, f := range must.Get(s.metrics.Gather())(t) {

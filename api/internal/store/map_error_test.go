@@ -11,16 +11,15 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Each error reply in TestMapError was sent by Redis or Valkey, or is in their source code. The comment beside an error reply names the
-// version that sends this reply.
+// Each error reply in TestMapError was sent by Redis or Valkey, or is in their source code.
 func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {
 		reply string
-		is    error  // the expected error of the package "guestbook"; nil: a RefusedError
-		words string // a part of the RefusedError's reason
+		is    error  // expected error of the package "guestbook"; nil: a RefusedError is expected
+		words string // a part of the expected RefusedError's reason
 	}{
-		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0
+		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0 sends this reply
 		{in6 + "@user_script: 4: -OOM command not allowed when used memory > 'maxmemory'.", guestbook.ErrFull, ""},
 		{in6 + "@user_script: 4: -MISCONF Errors writing to the AOF file: No space left on device", nil, "disk"},
 		{in6 + "@user_script: 4: -NOREPLICAS Not enough good replicas to write.", nil, "too few slaves"},
@@ -28,14 +27,14 @@ func TestMapError(t *testing.T) {
 		{in6 + "ERR string exceeds maximum allowed size (512MB)", guestbook.ErrFull, ""},
 		{in6 + "@user_script: 4: The user executing the script can't run this command or subcommand", nil, "forbids its user"},
 		{in6 + "@user_script: 4: The user executing the script can't access at least one of the keys mentioned in the command arguments", guestbook.ErrForbidden, ""},
-		{"ERR The user executing the script can't run this command or subcommand script: 295d5e, on @user_script:1.", nil, "forbids its user"}, // Redis 7.0
+		{"ERR The user executing the script can't run this command or subcommand script: 295d5e, on @user_script:1.", nil, "forbids its user"}, // Redis 7.0 sends this reply
 		{"ERR The user executing the script can't access at least one of the keys mentioned in the command arguments script: 295d5e, on @user_script:1.", guestbook.ErrForbidden, ""},
 		{"READONLY You can't write against a read only replica. script: 295d5e, on @user_script:1.", nil, "leads to a slave"},
-		{"ERR ACL failure in script: User u has no permissions to run the 'append' command script: on @user_script:1.", nil, "forbids its user"}, // Redis 8.0, Valkey 9.1
+		{"ERR ACL failure in script: User u has no permissions to run the 'append' command script: on @user_script:1.", nil, "forbids its user"}, // Redis 8.0 and Valkey 9.1 send this reply
 		{"ERR ACL failure in script: No permissions to access a key script: on @user_script:1.", guestbook.ErrForbidden, ""},
-		{"NOPERM this user has no permissions to run the 'strlen' command or its subcommand", nil, "forbids its user"}, // Redis 6.0
+		{"NOPERM this user has no permissions to run the 'strlen' command or its subcommand", nil, "forbids its user"}, // Redis 6.0 sends this reply
 		{"NOPERM this user has no permissions to access one of the keys used as arguments", guestbook.ErrForbidden, ""},
-		{"NOPERM User u has no permissions to run the 'strlen' command", nil, "forbids its user"}, // Redis 8.0
+		{"NOPERM User u has no permissions to run the 'strlen' command", nil, "forbids its user"}, // Redis 8.0 sends this reply
 		{"NOPERM No permissions to access a key", guestbook.ErrForbidden, ""},
 		{"DENIED Redis is running in protected mode because protected mode is enabled", nil, "protected mode"},
 		{"MOVED 7365 10.0.0.12:6379", nil, "one node of a cluster"},
@@ -45,11 +44,11 @@ func TestMapError(t *testing.T) {
 		{"LOADING Redis is loading the dataset in memory", nil, "loading"},
 		{"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", nil, "busy"},
 		{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", nil, "lost its master"},
-		{"ERR Client sent AUTH, but no password is set", nil, "REDIS_PASSWORD"}, // Redis 5
+		{"ERR Client sent AUTH, but no password is set", nil, "REDIS_PASSWORD"}, // Redis 5 sends this reply
 		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
-		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // Redis 6.0
+		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // Redis 6.0 sends this reply
 		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
-		{in6 + "Write commands not allowed after non deterministic commands", nil, "does not know: Write commands not allowed after non deterministic commands"}, // Redis 2.8
+		{in6 + "Write commands not allowed after non deterministic commands", nil, "does not know: Write commands not allowed after non deterministic commands"}, // Redis 2.8 sends this reply
 		{"ERR strange 'hunter2'", nil, "does not know: ERR strange"},
 		{"ERR strange\nhunter2", nil, "does not know: ERR strange"},
 		{"ERR " + strings.Repeat("word ", 1000) + "hunter2", nil, "does not know: ERR word word"},

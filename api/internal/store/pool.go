@@ -18,13 +18,13 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// master and slave are the roles of the two configured addresses. After a failover, the address of the master may lead to a slave, and the
-// address of a slave to the master.
+// master and slave are the roles of the two configured addresses. After a failover, the master's address may lead to a slave, and the
+// slave's address to the master.
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time for which reads ask the master first after a failure of the slave. Until failureMemory has passed, reads do
-	// not wait for the failed slave.
+	// failureMemory is the time for which reads ask the master first after a failure of the slave, so that they do not wait for the failed
+	// slave.
 	failureMemory = time.Second
 	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
 	// test, because a restart of Redis takes longer than idleTime.
@@ -37,7 +37,7 @@ type pool struct {
 	role, addr            string
 	options               Options
 	failures              *eventLog
-	discardedAt, failedAt atomic.Int64 // results of the function "uptime"; the pool no longer uses connections that were dialed before discardedAt
+	discardedAt, failedAt atomic.Int64 // results of the function "uptime"; the pool uses only connections that were dialed after discardedAt
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
@@ -63,7 +63,7 @@ func newPool(role, addr string, o Options) *pool {
 	p.failedAt.Store(-int64(failureMemory))
 	p.Pool = &redis.Pool{
 		MaxActive:           o.PoolSize,
-		MaxIdle:             o.PoolSize, // with a smaller MaxIdle, the pool would close and open connections all the time
+		MaxIdle:             o.PoolSize, // with a smaller MaxIdle, the pool would often close a connection and open another one soon after
 		Wait:                true,
 		DialContext:         p.dial,
 		TestOnBorrowContext: p.test,
@@ -85,13 +85,13 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	timeout := p.replyTimeout(ctx)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
-		// If a slave's reply is empty, the slave may have dropped all data since the handshake.
+		// A slave whose reply is empty may have dropped all data since the handshake.
 		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a usable connection of the pool, after a test or a new handshake. The caller of "get" must close the connection.
+// get returns a connection of the pool after a test or a new handshake. The caller of "get" must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -101,16 +101,15 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 }
 
 // test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
-// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer. PING fails if Redis has
-// stopped since the last use of the connection. test waits for Redis only as long as a handshake may take, so that the caller has time left
-// to ask another server.
+// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer, because Redis may have stopped
+// since then. test waits for Redis only as long as a handshake may take, so that the caller has time left to ask another server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
 	}
 	_, err := redis.DoWithTimeout(c, min(p.options.DialTimeout, p.replyTimeout(ctx)), "PING")
 	if err == nil || isReply(err, "") {
-		return nil // a server that refuses PING is up, and its reply to the command will explain more
+		return nil // a server that refuses PING is up, and its reply to the actual command explains more
 	}
 	p.discardConnections()
 	return err
@@ -122,12 +121,12 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
 }
 
-// discardConnections makes the pool replace all its connections, so that the next command resolves the server's address anew.
+// discardConnections makes the pool replace all its connections, so that the next command resolves the server's host name again.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError converts the error of a Redis command, as mapError does. If the server is gone, loads its data, has become a slave or has
-// lost its slaves, handleError discards the open connections, because the address may now lead to another server. If the server did not
-// answer within a timeout shorter than ReadTimeout, handleError keeps the connections, because the server may only be slow.
+// handleError converts the error of a Redis command, as mapError does. After an error that may come from a failover, handleError discards
+// the open connections, because the address may now lead to another server. If the server was silent for less than ReadTimeout, handleError
+// keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
@@ -137,14 +136,13 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 		p.discardConnections()
 	}
 	if noReply {
-		// Redis may or may not have executed the command.
 		return fmt.Errorf("%w: %w", guestbook.ErrUnknown, err)
 	}
 	return err
 }
 
-// observe records the duration and the error of a command, and logs when the server begins or ceases to fail. observe returns the error,
-// preceded by the role of the server and the name of the command.
+// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. observe adds the role of
+// the server and the name of the command to the error.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -164,17 +162,17 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for the key. answers sends STRLEN instead of PING, because some servers answer PING
-// although they refuse the key: a node of a Redis Cluster, or a Redis that forbids the key to the API's user.
+// answers returns nil if the server answers requests for the key. answers sends STRLEN, because PING also succeeds on a server that refuses
+// the key, such as a node of a Redis Cluster.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // the server answers, even if the key does not hold a string
+		return nil // the reply WRONGTYPE also proves that the server answers
 	}
 	return err
 }
 
-// hasRole reports whether the server now has the role that the argument names: roleMaster or roleSlave.
+// hasRole reports whether the server now has the role: roleMaster or roleSlave.
 func (p *pool) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(p.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)
@@ -183,16 +181,15 @@ func (p *pool) hasRole(ctx context.Context, role string) bool {
 // eventLog logs the beginning and the end of a failure, but not each failed command in between.
 type eventLog struct {
 	log          *slog.Logger
-	began, ended string // messages in the log when a failure begins, and when it ends
+	began, ended string // log messages for the beginning and the end of a failure
 
 	mu       sync.Mutex
 	last     error     // error of the last command; nil: the last command succeeded
-	logged   bool      // true if the current failure was logged
-	loggedAt time.Time // when a failure was logged last
+	logged   bool      // true if the log has a message about the current failure
+	loggedAt time.Time // time of the last log message about a failure
 }
 
-// update records the error of a command, which is nil if the command succeeded. update logs the beginning of a failure at most every five
-// seconds.
+// update records the result of a command: an error, or nil. update logs the beginning of a failure at most every five seconds.
 func (l *eventLog) update(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -207,7 +204,6 @@ func (l *eventLog) update(err error) {
 	}
 }
 
-// current returns the error of the last command.
 func (l *eventLog) current() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

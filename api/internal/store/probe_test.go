@@ -54,8 +54,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" is the number of slaves that
-// received the dump and disconnected.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" counts the dumps after which the
+// slave has disconnected.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -100,7 +100,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	ready := readinessProbe(t, pod.Ports.Slave)
 	withoutMaster := func(o *store.Options) { o.MasterAddr = address(1) }
-	// check compares the results of the readiness probe and of the store with the parameter "want", and returns the slave's guestbook.
+	// check expects the result "want" from the readiness probe and from the store, and returns the slave's guestbook.
 	check := func(situation string, want bool) string {
 		t.Helper()
 		info, _ := redis.String(slave.Do("INFO", "replication"))
@@ -134,7 +134,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("never linked", false)
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
 	podtest.Start(t, pod.Master)
-	// After one write to a master without slaves, the replication offset of Redis 8 and Valkey is 1.
+	// A master with Redis 8 or Valkey has the replication offset 1 after a single write without slaves.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
 	followMaster()
 	check("in sync", true)
@@ -149,8 +149,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	killMaster()
 	check("master gone", true)
 
-	// A slave with Redis 6.0 forgets its replication offset when a copy of the master's data begins. A slave with a later Redis forgets the
-	// offset when the slave drops its own data for the copy.
+	// A slave with Redis 6 forgets its replication offset as soon as it begins to receive a copy of the master's data. A slave with Redis
+	// 7.0 or later forgets its replication offset only when the slave drops its own data for the copy.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")
@@ -160,10 +160,10 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Start(t, pod.Master)
 	followMaster()
 	check("in sync again", true)
-	before := open(t, pod, withoutMaster) // this store has a connection from before the slave drops its data
+	before := open(t, pod, withoutMaster) // this store opens a connection before the slave drops its data
 	wantGet(t, before, ",a")
 	podtest.Kill(t, pod.Master)
-	// If the master has a newer Redis, a slave drops its own data before noticing that the master's data cannot be loaded.
+	// The slave drops its own data before noticing that the dump has the format of a newer Redis.
 	dump := "REDIS9999" + strings.Repeat("\xff", 20)
 	follow("$" + strconv.Itoa(len(dump)) + "\r\n" + dump)
 	if holds := check("copy of a newer master", false); holds != "" && holds != ",a" {

@@ -14,27 +14,27 @@ import (
 // This file contains every text in Redis's replies that the store depends on. The texts in this file are the same in Redis 2.8 to 8.0 and
 // in Valkey 9.1, unless a comment names other versions.
 
-// An error reply of Redis begins with a code. The store handles error replies with the following codes.
+// An error reply of Redis begins with a code.
 const (
-	codeLoading  = "LOADING"             // Redis is still loading its data
+	codeLoading  = "LOADING"
 	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes
-	codeNoSlaves = "NOREPLICAS"          // the master refuses writes, because too few slaves are in sync
-	codeMisconf  = "MISCONF"             // Redis cannot write to its disk; a master then refuses writes and PING
+	codeNoSlaves = "NOREPLICAS"          // too few slaves are in sync, so the master refuses writes
+	codeMisconf  = "MISCONF"             // Redis cannot write to its disk, so it refuses writes; a master also refuses PING
 	codeNoPerm   = "NOPERM"              // the ACL of Redis forbids the command or a key
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and its solution. mapError uses the first element of "advice"
-// whose codes include the code of the error reply.
+// advice maps the codes of error replies to a description of the problem and what to do. If several elements of "advice" match a reply,
+// mapError uses the first of these elements.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
-	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the second code
-	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the second code
+	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the code after "|"
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the code after "|"
 	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // only Redis before 6.0 sends this code
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
-	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the second code
+	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the code after "|"
 	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or run fewer frontend pods"},
 	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
 	{codeLoading, "Redis is still loading its data: try again in a moment"},
@@ -53,12 +53,12 @@ var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|
 // redis.pcall, Redis 6.0 puts only "@user_script: 4: -" before the code.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The first alternative of noPermInScript
-// matches the error of Redis 7.2 and later, the second matches the error of older versions.
+// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. In the expression, the error of Redis 7.2
+// and later precedes the error of older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// firstWords matches the first words of an error, at most ten. firstWords stops before a quotation mark, because quoted text in an error
-// may be an argument of the command.
+// firstWords matches at most ten words at the beginning of an error. firstWords stops before a quotation mark, because quoted text in an
+// error may be an argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
 // mapError converts an error reply of Redis to an error of the package "guestbook". mapError returns every other error unchanged.
@@ -81,8 +81,8 @@ func mapError(err error) error {
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {
 		if slices.ContainsFunc(strings.Split(a.codes, "|"), begins) {
-			// If Redis does not know a command, the error repeats the command's arguments. An argument of AUTH is the password, which no
-			// log may contain.
+			// An error about an unknown command repeats the command's arguments. The arguments of AUTH include the password, which no log
+			// may contain.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
 			refused.Reason, refused.Err = a.reason, redis.Error(text)
@@ -94,7 +94,6 @@ func mapError(err error) error {
 	return refused
 }
 
-// isReply reports whether err is an error reply of Redis that begins with the code.
 func isReply(err error, code string) bool {
 	reply, ok := errors.AsType[redis.Error](err)
 	return ok && strings.HasPrefix(string(reply), code)
@@ -107,28 +106,29 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the reply to INFO replication of a slave that lacks the master's data. If a slave's reply matches "unsynced" and the
-// slave's link to the master is down, the slave lacks the master's data. A slave that never had a link to a master reports that the link
-// has been down for -1 seconds. A slave with Redis 6.0 that never had a link reports a number of ten digits, because Redis 6.0 counts the
-// seconds since 1970. If a slave drops its data for a copy, and the copy does not arrive, the slave reports the replication offset 1 and no
-// backlog. The replication offset alone proves nothing, because a slave with Redis 8 or Valkey that is in sync may have the offset 1.
+// unsynced matches the reply to INFO replication of a slave that lacks the master's data, if the slave's link to the master is down. A
+// slave that never had a link reports -1 as the seconds since the link went down. A slave with Redis 6.0 that never had a link reports the
+// seconds since 1970, a number of ten digits. A slave that has dropped its data for a copy that did not arrive reports the replication
+// offset 1 and no backlog. The replication offset 1 alone proves nothing, because a slave with Redis 8 or Valkey that is in sync may have
+// the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if a server may be read. The arguments of synced are the server's reply to INFO replication, and the error of this
-// command. A slave that was never in sync with its master must not be read, because such a slave answers as if every guestbook were empty.
+// synced returns nil if the store may read from a server. The arguments of synced are the server's reply to INFO replication, and the error
+// of this command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if every
+// guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
-		return nil // a managed Redis forbids INFO, and its provider keeps the slaves in sync
+		return nil // a managed Redis may forbid INFO, but its provider keeps the slaves in sync
 	case err == nil && strings.Contains(info, roleSlave) && !strings.Contains(info, linkUp) && unsynced.MatchString(info):
 		return errUnsynced
 	}
 	return err
 }
 
-// isEmpty reports whether the argument "reply" comes from a Redis that lacks the guestbook.
+// isEmpty reports whether a Redis without the guestbook could have sent the reply.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -139,8 +139,8 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because such an error follows
-// from the data that Redis holds.
+// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it is about the data in
+// Redis.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

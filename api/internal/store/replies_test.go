@@ -19,7 +19,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// If Redis can be reached but refuses every request, the answer, /readyz and one line of the log name the reason.
+// If Redis refuses every request, the answer to the request, /readyz and one line of the log name the reason.
 func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 	password := func(o *store.Options) { o.Password = "hunter2" }
 	for _, c := range []struct {
@@ -28,7 +28,7 @@ func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 		command    []any // a Redis command that makes the master refuse requests
 		provoke    func(t *testing.T, master redis.Conn, pod *localpod.Pod, dir string)
 		change     func(*store.Options)
-		status     int    // HTTP status of the answer to a request with cmd=set; 0: 503
+		status     int    // HTTP status of the answer to a request with cmd=set; zero means 503
 		words      string // a part of the answer to a request with cmd=set
 		code       string // a part of the log line and of the answer of /readyz
 		ready      bool   // true if reads still succeed

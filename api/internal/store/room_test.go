@@ -22,15 +22,14 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A full Redis evicts records of idempotency keys, oldest first, before refusing an entry. The faults suite fills a Redis until it refuses
-// entries.
+// A full Redis evicts records of idempotency keys, oldest first, before refusing an entry.
 func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{MasterArgs: []string{"--maxmemory-policy", "volatile-ttl"}})
 	s, master := open(t, pod), podtest.Dial(t, pod.Ports.Master)
 	ctx := within(t, 2*time.Minute)
 	post := func(i int) (id int64) {
 		err := guestbook.ErrUnknown
-		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post, as a client does that gets no answer
+		for errors.Is(err, guestbook.ErrUnknown) && ctx.Err() == nil { // repeats the post like a client that gets no answer
 			id, _, err = s.Append(ctx, book, fmt.Sprint("key ", i), fmt.Sprintf("%06d%s", i, strings.Repeat("x", 300)))
 		}
 		if err != nil {
@@ -48,7 +47,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	}
 	content := must.Get(redis.String(master.Do("GET", book)))(t)
 	records := func() int64 { return podtest.Do(t, master, "DBSIZE").(int64) - 1 }
-	// Redis does not count its buffers as used memory, so the test lowers the limit until Redis evicts a record.
+	// Redis does not count its buffers toward maxmemory, so the test lowers maxmemory until Redis evicts a record.
 	for less := 0; records() == posts; less += 50_000 {
 		info := must.Get(redis.String(master.Do("INFO", "memory")))(t)
 		used := must.Get(strconv.Atoi(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1]))(t)
@@ -62,8 +61,8 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 	wantBook(t, master, content)
 }
 
-// Under a maxmemory-policy that begins with "volatile", Redis evicts only keys that expire. No write makes a guestbook expire, so Redis
-// evicts no guestbook. Redis keeps an idempotency key for a day.
+// Under a maxmemory-policy that begins with "volatile", Redis evicts only keys that expire. No write makes a guestbook expire. Redis keeps
+// an idempotency key for a day.
 func TestABookNeverExpires(t *testing.T) {
 	s, master := openShared(t)
 	ctx := within(t, 10*time.Second)
@@ -83,7 +82,7 @@ func TestABookNeverExpires(t *testing.T) {
 	}
 }
 
-// A repeated post is stored only once, even after a change of Redis's clock, as in a failover to a machine whose clock is behind.
+// A repeated post is stored only once, even if Redis's clock has changed, for example by a failover to a machine whose clock is behind.
 func TestAPostIsStoredOnceWhateverTheClockOfRedis(t *testing.T) {
 	dir := t.TempDir()
 	library, offset := filepath.Join(dir, "clock.so"), filepath.Join(dir, "offset")

@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// secret is a password with characters that redis.conf or a shell could misread. secretPart is the part of the password that stays the
-	// same if a log escapes the password. No log may contain secretPart.
+	// secret is a password with characters that redis.conf or a shell could misread. No log may contain secretPart, a part of the password
+	// without characters that a log would escape.
 	secret     = `p"a\ss $HOME'# hunter2`
 	secretPart = "hunter2"
 	// name is the server name in the certificates of the tests' Redis.
@@ -71,7 +71,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			s := open(t, r.Pod, change)
 			put(t, s, ","+what)
 			before := []int{connectionsOpened(t, nodes[0]), connectionsOpened(t, nodes[1])}
-			for range 50 { // each call must use the idle connection again
+			for range 50 { // no call may open another connection
 				set(t, s, ","+what)
 				must.Get(s.Get(within(t, 5*time.Second), book, 1<<20))(t)
 			}
@@ -89,7 +89,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			refuseSecrets(t, s, "")
 		})
 	}
-	// After a restart of the master, the store uses the master at once.
+	// The first write after a restart of the master succeeds.
 	for way, change := range map[string]func(*store.Options){"plain": func(*store.Options) {}, "over TLS": r.overTLS} {
 		s := open(t, r.Pod, change, func(o *store.Options) { o.Password = secret })
 		for what, end := range map[string]func(*localpod.Process) error{"killed": (*localpod.Process).Kill, "stopped": (*localpod.Process).Stop} {
@@ -119,7 +119,7 @@ func refuseSecrets(t *testing.T, s fixture, answers string) {
 
 func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
-	// other starts another Redis, with the additional arguments and a new certificate, and returns the addresses for TLS and plain TCP.
+	// other starts another Redis with the additional arguments and a new certificate, and returns its addresses for TLS and for plain TCP.
 	other := func(expires time.Duration, args ...string) (overTLS, plain string) {
 		ports := podtest.FreePorts(t)
 		pod := podtest.New(t, localpod.Options{MasterArgs: append(r.Issue(t, name, time.Now().Add(expires), ports.Slave), args...), Ports: ports})
@@ -138,7 +138,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a wrong password", plain, "", "wrong-hunter2", nil, "WRONGPASS"},
 		{"a wrong user", plain, "other", secretPart, nil, "WRONGPASS"},
 		{"a wrong password over TLS", overTLS, "", "wrong-hunter2", r.Trust(name), "WRONGPASS"},
-		// If Redis does not know AUTH, the error repeats the arguments of AUTH, and one of these arguments is the password.
+		// A Redis without the command AUTH repeats the arguments of AUTH in its error, and one of them is the password.
 		{"a server that knows no passwords", withoutAuth, "api", secretPart, nil, "ERR unknown command .AUTH."},
 		{"an expired certificate", expired, "", "", r.Trust(name), "certificate has expired"},
 		{"a certificate of a foreign authority", overTLS, "", "", podtest.NewAuthority(t).Trust(name), "certificate signed by unknown authority"},
@@ -155,7 +155,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 			s := open(t, r.Pod, func(o *store.Options) {
 				o.MasterAddr, o.SlaveAddr, o.Username, o.Password, o.TLS, o.DialTimeout = c.addr, c.addr, c.username, c.password, podtest.TLS(c.tls), 10*time.Second
 				if c.addr == plain && c.tls != nil {
-					o.DialTimeout = 300 * time.Millisecond // short, because a server without TLS waits for more bytes instead of answering
+					o.DialTimeout = 300 * time.Millisecond // short, because a server without TLS does not answer, but waits for more bytes
 				}
 			})
 			setErr := s.Set(within(t, 20*time.Second), book, "x")

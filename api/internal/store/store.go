@@ -1,9 +1,8 @@
 // Package store keeps each guestbook in Redis as one string. The package "store" writes to the master and reads from a slave. The package
 // "store" sends only commands that Redis 2.8 knows, unless a setting needs a newer Redis.
 //
-// In the following list, the code in each file calls only code in files further to the right: book.go (the methods for a guestbook) →
-// store.go (the choice of the server) → writer.go (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's
-// replies).
+// Code in one of the following files calls only code in files further to the right: book.go (the methods for a guestbook) → store.go (the
+// choice of the server) → writer.go (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's replies).
 package store
 
 import (
@@ -25,12 +24,12 @@ type Options struct {
 	MasterAddr, SlaveAddr string // host:port
 	Username, Password    string // for master and slave; empty: none
 	Database              int
-	PoolSize              int                         // largest number of connections to each of the two addresses
+	PoolSize              int                         // greatest number of connections to each of the two addresses
 	WaitSlaves            int                         // number of slaves that must confirm a write; 0: none
 	DialTimeout           time.Duration               // longest time for dialing Redis and the handshake
 	ReadTimeout           time.Duration               // longest time until a reply of Redis
 	WriteTimeout          time.Duration               // longest time for sending a command
-	TLS                   func() (*tls.Config, error) // called for each connection; returns nil without an error: no TLS
+	TLS                   func() (*tls.Config, error) // called for each new connection; a nil configuration means no TLS
 	Log                   *slog.Logger
 	Metrics               prometheus.Registerer
 }
@@ -39,7 +38,7 @@ type Options struct {
 type Store struct {
 	master, slave *pool
 	writer        *writer   // sends all writes to the master
-	refusedWrites *eventLog // logs when the master refuses writes but answers reads
+	refusedWrites *eventLog // logs when the master begins or ceases to refuse writes
 	fallbacks     prometheus.Counter
 	waitSlaves    int
 }
@@ -67,11 +66,10 @@ func (s *Store) Close() error {
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write sends a command to the master. If the server at the master's address replies READONLY, this server has become a slave. After the
-// reply READONLY, "write" opens a new connection to the master's address and sends the command again. If the second reply is READONLY as
-// well, "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was
-// certainly not executed, "write" repeats the command until the context's deadline, because another server may be about to become the
-// master.
+// write sends a command to the master. The reply READONLY means that the server at the master's address has become a slave. After the reply
+// READONLY, "write" opens a new connection to the master's address and sends the command again. If the second reply is READONLY as well,
+// "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was certainly
+// not executed, "write" repeats the command until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -89,8 +87,8 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// read calls the function "ask", whose argument is the pool of connections to the slave or to the master. If WaitSlaves is set, the method
-// "read" retries until the context's deadline, because another Redis may soon replace a failed Redis.
+// read calls the function "ask" with the pool of the slave, of the master, or with both in turn. If WaitSlaves is set, the method "read"
+// retries until the context's deadline, because another Redis may soon replace a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	err := s.readOnce(ctx, ask)
 	for s.waitSlaves > 0 && !isAnswer(err) && pause(ctx) {
@@ -99,7 +97,7 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error
 	return err
 }
 
-// pause blocks for the time between two retries, and returns false if the context ends first.
+// pause blocks until the next retry, and returns false if the context ends first.
 func pause(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
@@ -116,8 +114,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// If a Redis is silent, the requests that wait for a reply hold all connections to this Redis. A request that waits for a connection to
-	// the silent Redis must have time left to ask the other Redis.
+	// If a Redis is silent, all connections to this Redis are soon in use. A request that waits for a connection to the silent Redis must
+	// have time left to ask the other Redis.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()
@@ -141,8 +139,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping returns the two errors with which a request for the key would now fail: masterErr on the master, and slaveErr on the slave. If the
-// master answers reads but refused the last write, Ping returns the error of the last write as masterErr.
+// Ping returns the errors with which a request for the key would now fail: masterErr on the master, and slaveErr on the slave. If the
+// master answers reads but has refused the last write, masterErr is the error of this write.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

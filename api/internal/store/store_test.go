@@ -95,9 +95,9 @@ func TestWritesFollowTheMaster(t *testing.T) {
 	wantBook(t, old, "back")
 }
 
-// A slave that does not answer PING costs a reader two short timeouts, for PING and for a new connection, so that the reader has half its
-// time left for the master. For a while, the readers of a silent slave hold all connections to the slave. A reader that waits for a
-// connection to the slave must also have time left to ask the master.
+// A silent slave costs a reader two short timeouts, for PING and for a new connection, so that half the reader's time is left for the
+// master. If other readers hold all connections to the silent slave, a reader that waits for a connection must also have time left to ask
+// the master.
 func TestReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)
@@ -127,8 +127,8 @@ func TestReadersOfASilentSlave(t *testing.T) {
 	readers.Wait()
 }
 
-// TestWaitSlaves sets WaitSlaves to 1, so that a write succeeds only once a slave has confirmed the write. If no slave confirms, a write
-// and its repeat fail with ErrUnconfirmed, although the repeat stores nothing.
+// With WaitSlaves = 1, a write succeeds only once a slave has confirmed the write. If no slave confirms, a write and its repeat fail with
+// ErrUnconfirmed, although the repeat stores nothing.
 func TestWaitSlaves(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts, func(o *store.Options) { o.WaitSlaves = 1 })
@@ -139,7 +139,7 @@ func TestWaitSlaves(t *testing.T) {
 			return err
 		}
 	}
-	podtest.Await(t, pod.Slave, set) // the master counts a slave only after the slave's first acknowledgement
+	podtest.Await(t, pod.Slave, set) // Await retries, because the master counts a slave only after the slave's first acknowledgement
 	before := metric(t, s, "guestbook_redis_unconfirmed_total")
 	must.OK(t, errors.Join(post("")(within(t, 2*time.Second)), post("a")(within(t, 2*time.Second))))
 	signal(t, syscall.SIGSTOP, pod.Slave)

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// rules returns the ACL rules in the user's line of redis-user.conf, and the ACL rules that the comment above the line explains.
+// rules returns the ACL rules in the line "user" of redis-user.conf, and the ACL rules that the comment above this line explains.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
@@ -45,7 +45,7 @@ func TestEveryRuleOfTheUserHasItsReason(t *testing.T) {
 	}
 }
 
-// calls returns, for each method of the store, a function that calls the method for the guestbook at the key.
+// calls maps each method of the store to a function that calls the method for the guestbook at the key.
 func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 	return map[string]func() error{
 		"get":             func() error { _, err := s.Get(ctx, key, 1<<20); return err },

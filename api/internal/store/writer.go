@@ -14,12 +14,11 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxBatchBytes and maxBatchCommands limit the size of a batch of commands, because Redis serves no other connection while Redis runs a
-// batch.
+// maxBatchBytes and maxBatchCommands limit a batch of commands, because Redis serves no other connection during a batch.
 const maxBatchBytes, maxBatchCommands = 64 << 10, 64
 
-// writer sends all writes to the master in batches, over one connection at a time. While Redis runs one batch, further commands queue up
-// for the next batch, so that a hundred visitors cost hardly more round trips than one visitor.
+// writer sends all writes to the master in batches, over one connection at a time. During one batch, further commands queue up for the next
+// batch, so that a hundred visitors cost hardly more round trips than one visitor.
 type writer struct {
 	master      *pool
 	waitSlaves  int
@@ -35,7 +34,7 @@ type write struct {
 	args    []any
 	reply   any
 	err     error
-	done    chan struct{} // closed when the fields "reply" and "err" are set
+	done    chan struct{} // closed once the fields "reply" and "err" are set
 }
 
 func newWriter(master *pool, o Options) *writer {
@@ -57,8 +56,7 @@ func (w *writer) close() {
 }
 
 // do queues one command and blocks until Redis has answered the command. If the context ends while the command is still in the queue, the
-// method "do" returns errNotSent, and nothing was stored. If the context ends after the command has left the queue, the method "do" returns
-// ErrUnknown.
+// method "do" returns errNotSent. If the context ends while the method "do" waits for Redis's answer, it returns ErrUnknown.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -88,13 +86,12 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send writes one batch of commands to Redis and reads the replies. A batch begins with the argument "first", and continues with commands
-// of the queue until the batch has maxBatchBytes or maxBatchCommands. When Redis has replied, "send" closes the channel "done" of each
-// command in the batch.
+// send sends one batch of commands to Redis: the argument "first", and commands of the queue up to maxBatchBytes or maxBatchCommands. After
+// Redis's replies, "send" closes the channel "done" of each command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
-	conn, err := w.master.get(ctx) // while "get" waits, commands stay in the queue, and are certainly not sent
+	conn, err := w.master.get(ctx) // while "get" waits, the other commands stay in the queue, and are certainly not sent
 	batch := w.take(first)
 	if err == nil {
 		w.exchange(conn, batch)
@@ -106,7 +103,6 @@ func (w *writer) send(ctx context.Context, first *write) {
 	}
 }
 
-// take returns a batch: the argument "first", and the commands that are in the queue now.
 func (w *writer) take(first *write) []*write {
 	batch, size := []*write{first}, first.size()
 	for size < maxBatchBytes && len(batch) < maxBatchCommands {
@@ -129,9 +125,9 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch to Redis and receives the replies. If WaitSlaves is set, "exchange" sends the command WAIT after the batch, to
-// wait until slaves have confirmed the batch. If too few slaves confirm a batch, "exchange" sets the error of each write in the batch to
-// ErrUnconfirmed.
+// exchange sends the batch to Redis, and stores the replies in the batch. If WaitSlaves is set, "exchange" sends the command WAIT after the
+// batch, so that Redis waits until enough slaves have confirmed the batch. If too few slaves confirm the batch, each write in the batch
+// gets the error ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	commands := batch

@@ -9,13 +9,13 @@ type load struct {
 	path    string // path and query of the URL
 	size    int    // length in bytes of the answer that the program "floor" sends if FLOOR=constant
 	writes  bool   // true if every request writes
-	posts   int    // if greater than 0, each request whose number is divisible by "posts" is a POST of an entry; all other requests are GETs
+	posts   int    // every request whose number is divisible by "posts" is a POST, and all other requests are GETs; zero: no request is a POST
 	keyed   bool   // true if each POST has a new Idempotency-Key
 }
 
 const message = ",A message of thirty bytes....."
 
-// posting is a script for wrk. The function "measure" declares the script's variables "posts", "keyed" and "run". The value of "run" is
+// posting is a script for wrk. The function "measure" sets the variables "posts", "keyed" and "run" of the script. The value of "run" is
 // different in each run of wrk.
 const posting = `
 local n, headers = 0, {["Content-Type"] = "application/x-www-form-urlencoded"}

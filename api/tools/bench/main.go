@@ -1,7 +1,6 @@
 // Command bench measures the speed of the guestbook and of the two minimal servers in ./floor, on this machine. bench prints ratios of
 // speeds, because the speeds themselves differ more from machine to machine. "make bench" builds the command "bench", and starts it on the
-// first processor. All servers that "bench" starts run on one processor, so that a Go program runs its code on a single thread. wrk runs on
-// the second processor.
+// first processor. All servers that "bench" starts also run on the first processor. wrk runs on the second processor.
 package main
 
 import (
@@ -21,11 +20,11 @@ func main() {
 }
 
 const (
-	floor  = ".build/floor" // path of the program "floor", which is built from ./floor
-	rounds = 3              // number of runs with each load
+	floor  = ".build/floor"
+	rounds = 3 // number of runs for each load
 )
 
-// section is one table of the report: the results of the first stack, and the ratios of these results to the results of each other stack.
+// section is one table of the report: the results of the first stack, and how they compare with the results of each other stack.
 type section struct {
 	title  string
 	stacks []*stack

@@ -19,21 +19,21 @@ type result struct {
 	cpu       float64 // seconds of processor time for 10,000 requests
 }
 
-// summary is a script for wrk that prints the results of a run for the function "measure": requests, microseconds, 99th percentile of the
-// latency, errors.
+// summary is a script for wrk that prints the number of requests, the duration in microseconds, the 99th percentile of the latency, and the
+// number of errors.
 const summary = `
 function done(all, latency)
   local e = all.errors
   print(("measured: %d %d %d %d"):format(all.requests, all.duration, latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))
 end`
 
-// measure runs wrk once with a load, and returns what wrk and the stack's processes report.
+// measure runs wrk once with a load, and returns the results.
 func (s *stack) measure(l load, connections string, seconds int) (r result, err error) {
 	if err := s.fill(l.entries); err != nil {
 		return r, err
 	}
 	url := s.pod.URL() + l.path
-	if slices.Contains(s.env, "FLOOR=constant") { // the program "floor" reads the length of the answer from the end of the URL
+	if slices.Contains(s.env, "FLOOR=constant") { // the program "floor" reads the answer's length from the end of the URL
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
 	script := fmt.Sprintf("posts, keyed, run = %d, %t, '%x-'\n", l.posts, l.keyed, time.Now().UnixNano()) + summary

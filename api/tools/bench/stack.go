@@ -23,7 +23,7 @@ type stack struct {
 	master redis.Conn
 }
 
-// start starts the stack's processes, and waits until the slave is in sync.
+// start launches the stack's processes, and waits until the slave is in sync.
 func (s *stack) start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp("", "guestbook-bench-"); err != nil {
 		return err
@@ -49,13 +49,13 @@ func (s *stack) start(ctx context.Context) (err error) {
 }
 
 func (s *stack) stop() {
-	_ = s.pod.Stop() // an error means that a process had to be killed, which does not affect the report
+	_ = s.pod.Stop() // an error only means that a process had to be killed
 	os.RemoveAll(s.dir)
 }
 
 // fill deletes all keys of Redis and stores a guestbook with the given number of entries.
 func (s *stack) fill(entries int) error {
-	_ = s.master.Send("FLUSHALL") // if a call of Send fails, the call of Do fails as well
+	_ = s.master.Send("FLUSHALL") // if Send fails, Do, below, fails as well
 	_ = s.master.Send("SET", "messages", strings.Repeat(message, entries))
 	_, err := s.master.Do("WAIT", 1, 5000)
 	return err

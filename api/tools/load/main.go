@@ -42,13 +42,13 @@ var (
 // that failed with the error.
 type Report struct {
 	Reads, Writes int
-	Signed        int // number of entries that the method "sign" has posted
+	Signed        int // number of messages that were posted as single entries because of the flag -sign
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds that the slowest request took
 	Away          float64       // longest time between two successful writes since /begin, in seconds
-	Lost          []string      // messages that the guestbook acknowledged, but lacks after /stop
-	Streams       int           // event streams that were opened
+	Lost          []string      // messages that the guestbook has acknowledged, but lacks after /stop
+	Streams       int           // number of event streams that were opened
 	LongestGap    time.Duration // the longest time that a viewer was without an event stream
 }
 
@@ -68,7 +68,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true), last: time.Now()}
-	for visitor.write() != nil { // repeats until the guestbook has the first message, which readers expect
+	for visitor.write() != nil { // repeats until the guestbook has the message m0, which readers expect
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites, counted.Away = map[string]int{}, 0
@@ -76,7 +76,7 @@ func main() {
 	var running sync.WaitGroup
 	running.Go(func() {
 		for pauseUnlessStopped() {
-			_ = visitor.write() // the method "write" itself counts the errors
+			_ = visitor.write() // the method "write" itself counts errors
 			if *sign {
 				visitor.sign()
 			}
@@ -134,8 +134,8 @@ func pauseUnlessStopped() bool {
 	}
 }
 
-// newVisitor returns a visitor with long timeouts for DNS and TCP, because a busy network drops packets. A lost DNS query is repeated after
-// 5 s, and a lost first packet of a TCP connection after 1, 3 and 7 s. Once the visitor is connected, the guestbook has 5 s to answer.
+// newVisitor returns a visitor with long timeouts for DNS and TCP, because a busy network drops packets. Linux repeats a lost DNS query
+// after 5 s, and a lost first packet of a TCP connection after 1, 3 and 7 s.
 func newVisitor(keepAlive bool) *visitors.Visitor {
 	dialer := net.Dialer{Timeout: 12 * time.Second}
 	return &visitors.Visitor{
@@ -176,7 +176,7 @@ func read(v *visitors.Visitor) {
 	counted.Reads++
 }
 
-// watch keeps an event stream of the guestbook open. When an event stream ends, "watch" opens a new event stream.
+// watch keeps an event stream of the guestbook open. If the event stream ends, "watch" opens another one.
 func watch(transport http.RoundTripper) {
 	client := &http.Client{Transport: transport} // without a timeout, because an event stream has no end
 	ended := time.Now()
@@ -190,14 +190,14 @@ func watch(transport http.RoundTripper) {
 			counted.Streams++
 			counted.LongestGap = max(counted.LongestGap, time.Since(ended))
 			mu.Unlock()
-			_, _ = io.Copy(io.Discard, response.Body) // the event stream ends when its pod stops
+			_, _ = io.Copy(io.Discard, response.Body) // the event stream ends if its pod stops
 			ended = time.Now()
 		}
 		response.Body.Close()
 	}
 }
 
-// writer writes the messages m0, m1 and so on. writer sends each message again until the guestbook acknowledges the message.
+// writer writes the messages m0, m1 and so on. writer repeats each message until the guestbook has acknowledged the message.
 type writer struct {
 	visitor      *visitors.Visitor
 	acknowledged int
@@ -213,7 +213,7 @@ func (w *writer) write() error {
 	}
 	var err error
 	if *entries {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats a request that is not answered
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats a request without an answer until the context ends
 		_, err = w.visitor.Post(ctx, message)
 		cancel()
 	} else {
@@ -235,11 +235,11 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign posts the next message as a single entry, as the page does. A pod of the PHP guestbook answers the post of a single entry with 404,
-// which does not count as a failure. The function in the visitor's field "Done" counts all other failures.
+// sign sends the next message to the guestbook as a single entry, as the API's page does. The answer 404 is no failure, because it comes
+// from a pod of the PHP guestbook. The function in the visitor's field "Done" counts all other failures.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request that is not answered
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request without an answer until the context ends
 	defer cancel()
 	if _, err := w.visitor.Post(ctx, message); err != nil {
 		return
@@ -252,8 +252,8 @@ func (w *writer) sign() {
 	w.list += "," + message
 }
 
-// missing returns the acknowledged messages that the guestbook lacks. If messages are missing, the method "missing" retries for a minute,
-// so that slaves can catch up with a new master.
+// missing compares the guestbook with the acknowledged messages, and returns the messages that the guestbook lacks. If messages are
+// missing, the method "missing" retries for a minute, so that slaves can catch up with a new master.
 func (w *writer) missing() (missing []string) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(*pause) {
 		missing = nil

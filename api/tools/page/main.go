@@ -1,6 +1,6 @@
 // Command page builds the guestbook's page, nginx/html/index.html, from its sources in nginx/page. The page is one HTML document that
-// contains its style and its script, bundled and minified. Command page also writes csp.conf, which nginx.conf includes. The
-// Content-Security-Policy in csp.conf makes browsers run only the page's own scripts.
+// contains its style and its script, bundled and minified. Command page also writes csp.conf, which nginx.conf includes. With the
+// Content-Security-Policy in csp.conf, browsers run only the page's own scripts.
 //
 //	page FOLDER
 package main
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// write writes the page, controllers.js and csp.conf to the folder, with the same paths as in nginx/.
+// write stores the page, controllers.js and csp.conf in the folder, with the same paths as in nginx/.
 func write(folder string) error {
 	document, policy, err := page()
 	if err != nil {
@@ -53,7 +53,7 @@ func write(folder string) error {
 	return nil
 }
 
-// inAddress replaces the characters of an SVG picture that cannot stand in a data: URL in an HTML attribute.
+// inAddress replaces the characters of an SVG picture that a data: URL in an HTML attribute cannot contain.
 var inAddress = strings.NewReplacer(`"`, "'", "#", "%23", "<", "%3C", ">", "%3E", "\n", "", "  ", "")
 
 var (
@@ -101,8 +101,7 @@ add_header Content-Security-Policy "default-src 'none'; script-src%s; style-src%
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames replaces the names of CSS custom properties by short names. shortenNames does not change the page's scripts, because the
-// scripts use no CSS custom properties.
+// shortenNames replaces the names of CSS custom properties by short names. The page's scripts use no CSS custom properties.
 func shortenNames(css string) string {
 	short := map[string]string{}
 	return property.ReplaceAllStringFunc(css, func(name string) string {
@@ -113,21 +112,21 @@ func shortenNames(css string) string {
 	})
 }
 
-// bundle returns a stylesheet or a script with its imports, minified so that it can stand in an HTML document.
+// bundle returns a stylesheet or a script together with its imports, minified for the HTML document.
 func bundle(name string) (string, error) {
 	options := api.BuildOptions{
 		EntryPoints: []string{filepath.Join(sources, name)}, Bundle: true, LogLevel: api.LogLevelSilent,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LegalComments: api.LegalCommentsNone,
 		Charset: api.CharsetUTF8,
-		// The page runs in the following versions of Chrome, Firefox and Safari, and in all later versions, as docs/proxies-and-browsers.md
-		// promises.
+		// docs/proxies-and-browsers.md promises that the page runs in the following versions of Chrome, Firefox and Safari, and in all
+		// later versions.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// esbuild treats optional chaining as missing in Chrome 90, although Chrome 90 lacks only a rare case of optional chaining that
-		// the page does not use.
+		// esbuild assumes that Chrome 90 does not know optional chaining. Chrome 90 lacks only a rare case of optional chaining, which the
+		// page does not use.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}
-	if name == "early.js" { // early.js stays a classic script, so that its variable is global
+	if name == "early.js" { // early.js stays a classic script and not a module, so that its variable is global
 		options.Bundle, options.Format, options.MinifyIdentifiers = false, api.FormatDefault, false
 	}
 	result := api.Build(options)

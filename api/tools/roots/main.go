@@ -1,5 +1,5 @@
-// Command roots prints the public certificate authorities of Mozilla's list as PEM, for the API's image. roots omits an authority that
-// Mozilla trusts only for certificates issued before some date, because PEM cannot express such a date.
+// Command roots prints the public certificate authorities of Mozilla's list as PEM, for the API's image. If Mozilla trusts an authority
+// only for certificates from before some date, "roots" omits the authority, because PEM cannot express the date.
 package main
 
 import (

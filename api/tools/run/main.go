@@ -1,4 +1,4 @@
-// Command run runs nginx, the API and Redis on this machine until Ctrl-C. "make run" builds and starts the command "run".
+// Command run starts nginx, the API and Redis on this machine, and stops them on Ctrl-C. "make run" builds and starts the command "run".
 package main
 
 import (
@@ -53,7 +53,7 @@ func run() (err error) {
 		return err
 	}
 	o.Output = func(process string) io.Writer { return logTo(logs, process, *verbose) }
-	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx would resolve a relative path from its own folder
+	if o.Dir, err = filepath.Abs(*dir); err != nil { // nginx would resolve a relative path against its own folder
 		return err
 	}
 	if *three {
@@ -117,8 +117,7 @@ func wait(ctx context.Context, processes ...*localpod.Process) error {
 	}
 }
 
-// lockFolder locks the folder, because two runs of this command would write the same files. To unlock the folder, a caller closes the file
-// that lockFolder returns.
+// lockFolder locks the folder, because two runs of "make run" would write the same files. Closing the returned file unlocks the folder.
 func lockFolder(dir string) (*os.File, error) {
 	lock, err := os.Create(filepath.Join(dir, "lock"))
 	if err != nil {
@@ -130,7 +129,7 @@ func lockFolder(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// checkPorts returns an error that names each port that is taken.
+// checkPorts returns an error that names each port that is already in use.
 func checkPorts(ports localpod.Ports) error {
 	var taken []error
 	for _, p := range []struct {
@@ -142,16 +141,16 @@ func checkPorts(ports localpod.Ports) error {
 			taken = append(taken, fmt.Errorf("port %d is taken (%w): stop what uses it, or choose another with make run %s=…", p.port, err, p.variable))
 			continue
 		}
-		_ = listener.Close() // an error does not matter, because the listener has no connections
+		_ = listener.Close()
 	}
 	return errors.Join(taken...)
 }
 
-// logTo returns the writer of a process's log, a file in the folder. If the parameter "show" is true, the log also goes to standard output.
+// logTo returns the writer of a process's log, a file in the folder.
 func logTo(folder, process string, show bool) io.Writer {
 	file, err := os.Create(filepath.Join(folder, process+".log"))
 	if err != nil {
-		log.Fatal("make run: ", err) // no process has been started yet
+		log.Fatal("make run: ", err)
 	}
 	if show {
 		return io.MultiWriter(file, named(process))
@@ -159,7 +158,7 @@ func logTo(folder, process string, show bool) io.Writer {
 	return file
 }
 
-// named writes lines to standard output, each after the name of the process that has written the line.
+// named prints the lines of a process's log, each after the process's name.
 type named string
 
 func (n named) Write(text []byte) (int, error) {

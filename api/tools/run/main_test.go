@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// checkout copies the files that "make run" needs to the folder.
+// checkout fills the folder with copies of the repository's files that "make run" needs.
 func checkout(t *testing.T, folder string) {
 	t.Helper()
 	for _, name := range []string{"nginx", "redis-slave"} {
@@ -41,20 +41,18 @@ func checkout(t *testing.T, folder string) {
 	}
 }
 
-// running is a process of the command "run".
 type running struct {
 	*exec.Cmd
 	output localpod.Output
 }
 
-// start starts the command "run" in the folder, with the given ports.
 func start(t *testing.T, folder string, ports localpod.Ports) *running {
 	t.Helper()
 	r := &running{Cmd: exec.Command(program, "-api", api, "-port", fmt.Sprint(ports.Nginx), "-api-port", fmt.Sprint(ports.API),
 		"-master-port", fmt.Sprint(ports.Master), "-slave-port", fmt.Sprint(ports.Slave))}
 	r.Dir, r.Stdout, r.Stderr = folder, &r.output, &r.output
 	must.OK(t, r.Start())
-	t.Cleanup(func() { _ = r.Process.Signal(os.Interrupt) }) // the signal fails if the command has already ended
+	t.Cleanup(func() { _ = r.Process.Signal(os.Interrupt) }) // fails if the command has already ended
 	return r
 }
 
@@ -70,14 +68,13 @@ func (r *running) serves(t *testing.T) *running {
 	return r
 }
 
-// ended waits until the command has ended.
 func (r *running) ended() error {
 	timeout := time.AfterFunc(time.Minute, func() { _ = r.Process.Kill() })
 	defer timeout.Stop()
 	return r.Wait()
 }
 
-// stop ends the command as Ctrl-C does.
+// stop interrupts the command as Ctrl-C does.
 func (r *running) stop(t *testing.T) {
 	t.Helper()
 	must.OK(t, r.Process.Signal(os.Interrupt))
@@ -103,7 +100,7 @@ func TestRunInFoldersOfAnyName(t *testing.T) {
 	}
 }
 
-// Two runs of "make run" in one folder would write the same files of Redis, even if they have different ports.
+// Two runs of "make run" in one folder would write the same Redis files, even with different ports.
 func TestASecondRunInOneFolderIsRefused(t *testing.T) {
 	folder := t.TempDir()
 	checkout(t, folder)

@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	// comment maps the extension of a file's name to a pattern for a line with prose. The first group of the pattern is the text before
-	// the prose, the second group is the prose.
+	// comment maps the extension of a file's name to a pattern for a line with prose. The first group of the pattern is the text before the
+	// prose, and the second group is the prose.
 	comment = map[string]*regexp.Regexp{
 		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
 		// The pattern for documents does not match headings, tables and pictures.
@@ -56,8 +56,8 @@ func main() {
 	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
 }
 
-// prose returns the comments of a file, or the text of a document without its code blocks. A sentence of a comment beside code includes the
-// code of the same line. In the result, a blank line follows each comment and each item of a list.
+// prose returns the comments of a file, or the text of a document without its code blocks. If a comment is beside code, its sentence
+// includes the code of the line. A blank line separates the comments and the items of a list.
 func prose(path, text string) string {
 	pattern := cmp.Or(comment[filepath.Ext(path)], other)
 	var b strings.Builder
@@ -66,7 +66,7 @@ func prose(path, text string) string {
 		switch {
 		case match == nil:
 			b.WriteString("\n\n")
-		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // a comment beside code cannot be understood without the code
+		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // a reader needs the code to understand such a comment
 			b.WriteString("\n\n" + line)
 		default:
 			b.WriteString(match[2] + "\n")

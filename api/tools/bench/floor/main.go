@@ -1,6 +1,5 @@
 // Command floor is a minimal server with which the benchmark compares the guestbook. If FLOOR=constant, "floor" answers each request with
-// constant bytes, which is the least work that a server behind nginx can do. Without FLOOR=constant, "floor" is a plain guestbook that runs
-// one Redis command for each request.
+// constant bytes. Without FLOOR=constant, "floor" is a plain guestbook that runs one Redis command for each request.
 package main
 
 import (
@@ -25,7 +24,7 @@ func main() {
 
 // constant writes an answer whose length in bytes is the number at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
-	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, which has no number
+	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, whose query has no number
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
 	_, _ = w.Write(filler[:size])
