@@ -40,7 +40,8 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	if want := []string{"/", "/guestbook/entries?limit=50"}; total > 16_000 || !slices.Equal(paths, want) {
 		t.Errorf("%.0f bytes in these requests: %q", total, paths)
 	}
-	// A browser shows nothing before the document arrives, so it must be small. With this header, Go does not decompress the document.
+	// The document must be small, because a browser shows nothing before the document arrives. With this header, Go does not decompress the
+	// document.
 	response, text := must.Do(t, http.MethodGet, b.URL(), nil, "Accept-Encoding", "gzip")
 	t.Logf("the document has %d bytes, all of the page %.0f", len(text), total)
 	if len(text) > 14_000 || response.Header.Get("Content-Encoding") != "gzip" {

@@ -32,7 +32,7 @@ type proxy struct {
 	answers  []string                // the method, the status and the path of each answer of the pod
 }
 
-// These patterns of the method and the path are the kinds of requests for which the field "rules" may have a handler.
+// These patterns match the method and the path of requests that a test may answer itself, by a handler in the field "rules".
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -90,7 +90,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// handler returns the handler of the first rule for this kind of request, or the handler that forwards the request to the pod.
+// handler returns the handler of the first matching rule, or else the handler that forwards the request to the pod.
 func (f *proxy) handler(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,7 +130,6 @@ func (f *proxy) serveScript(t *testing.T, script string) {
 	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // this response has no Content-Security-Policy and no ETag
 }
 
-// html answers each request with this status and HTML text.
 func html(status int, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

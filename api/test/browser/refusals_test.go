@@ -127,7 +127,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	}
 }
 
-// If a visitor signs in again in another tab, this tab continues without a reload.
+// If a visitor signs in again in another tab, the guestbook's tab continues without a reload.
 func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	front := newProxy(t, newBook(t))
 	front.serve(api, loginPage(http.StatusOK))

@@ -8,7 +8,6 @@ import (
 	"time"
 )
 
-// A result is the outcome of one test case.
 type result struct {
 	Profile, Name, Why string
 	Err                error // nil if the test case passes
@@ -30,7 +29,7 @@ func (r result) Outcome() string {
 	return "kept"
 }
 
-// Details returns the requests of a test case, the answer, the expected answer, and why the test case matters.
+// Details describes a test case: its requests, the answer, the expected answer, and why the test case matters.
 func (r result) Details() []string {
 	if r.Err == nil {
 		return []string{"came      what was expected: take the row off the list of -known"}

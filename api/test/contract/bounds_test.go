@@ -28,14 +28,13 @@ func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	for i := range conns {
 		c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 		t.Cleanup(func() { c.Close() })
-		_ = c.(*net.TCPConn).SetReadBuffer(4096) // the client's kernel accepts only this much of a response
+		_ = c.(*net.TCPConn).SetReadBuffer(4096) // the client's kernel buffers only 4 KB of a response
 		conns[i] = c
 	}
 	sendAll(conns, text)
 	return conns
 }
 
-// sendAll writes the text to each connection. After a second, sendAll gives up on bytes that nginx has not accepted.
 func sendAll(conns []net.Conn, text string) {
 	var sending sync.WaitGroup
 	for _, c := range conns {
@@ -47,8 +46,7 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for a process. The parameter "own" is the port of the process, and the parameter "other"
-// is a port to which the process connects.
+// kernel returns how many bytes the kernel buffers for the connections of a process.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
@@ -81,8 +79,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	return bytes
 }
 
-// servesWithinMemory expects that nginx has taken at most half of its memory limit, because nginx needs the other half for 10,000
-// viewers. nginx must also answer other clients.
+// servesWithinMemory expects that nginx has taken at most half of its memory limit, because nginx needs the other half for 10,000 viewers.
 func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	if took, limit := pod.Nginx.Usage().Peak, limits.Figure(t, "frontend nginx resources limits memory"); took > limit/2 {
@@ -91,7 +88,7 @@ func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	expect(t, pod.URL()+readPath, 200, "")
 }
 
-// Clients send as many bytes of headers as nginx accepts, and never finish the request.
+// Clients send the largest headers that nginx accepts, and never finish the request.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
 		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
@@ -106,7 +103,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// nginx holds only a limited number of large requests that never end, and still serves other clients.
+// nginx accepts only a limited number of large requests that never end, and still serves other clients.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")

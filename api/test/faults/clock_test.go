@@ -38,7 +38,7 @@ func buildWithClock(t *testing.T) (binary string) {
 		t.Skipf("%s reads the clock in another way", original)
 	}
 	changed := strings.Replace(source, now, now+"\tsec -= setBack\n", 1) + `
-var setBack int64 // a race does no harm here
+var setBack int64
 
 func init() {
 	go func() {
@@ -67,7 +67,7 @@ func clockSetBack(r *rig) {
 		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // /metrics comes directly from the API; nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// For one second after a slave's failure (failureMemory), the API does not read from this slave.
+	// The API does not read from a slave for one second (failureMemory) after the slave has failed.
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))
@@ -79,13 +79,13 @@ func clockSetBack(r *rig) {
 	r.addNote("of %d requests afterwards %v were read from the master, %d connections were made to the slaves", reads, fell, dialed)
 }
 
-// fallbacks returns the number of reads that the API sent to the master because a slave did not answer.
+// fallbacks returns how many reads the API has sent to the master because a slave did not answer.
 func (r *rig) fallbacks() int {
 	r.Helper()
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns the number of connections that the slaves have accepted since these slaves were started.
+// dials returns how many connections the slaves have accepted since their start.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {
