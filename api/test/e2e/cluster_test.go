@@ -30,7 +30,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// If a method of the type "namespace" fails, the test ends.
+// A namespace is the Kubernetes namespace of one test. If a method of the type "namespace" fails, the test ends.
 type namespace struct {
 	*testing.T
 	name string

@@ -20,8 +20,8 @@ import (
 // An end holds the time at which a pod was deleted, and the times at which its containers "nginx" and "api" ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends records the deletion and the end of frontend pods until the test ends. The function that "ends" returns maps the name of each ended
-// pod to its times.
+// ends records the deletion and the end of frontend pods until the test ends. The returned function returns the times of each ended pod, by
+// the pod's name.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",

@@ -70,7 +70,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// The commands "there" and "back" move the book to k8s/ha/ and back to k8s/, and the command "watch" shows the state of k8s/ha/.
+// moves returns three commands of a document. The command "there" moves the book to k8s/ha/, "back" moves the book back to k8s/, and
+// "watch" shows the state of k8s/ha/.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")

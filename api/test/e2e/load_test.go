@@ -66,7 +66,7 @@ func (l load) more() {
 	})
 }
 
-// The test fails if a read fails, a message is lost, or a write fails for a reason without the prefix "allowed".
+// stop fails the test if a read has failed, a message is lost, or a write has failed for a reason without the prefix "allowed".
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)

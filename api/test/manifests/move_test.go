@@ -33,7 +33,8 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// The parameter "filter" is a shell command that changes the output of each redis-cli in move.sh.
+// move runs the script move.sh with the argument "check", "freeze" or "thaw". The shell command "filter" changes the output of each
+// redis-cli in this script.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)

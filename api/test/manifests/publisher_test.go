@@ -39,7 +39,7 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher has what a release needs: a Git repository, an SSH key, and a registry with base images.
+// A publisher holds what a release needs: a Git repository, an SSH key, and a registry with base images.
 type publisher struct {
 	dir, root, registry string
 }

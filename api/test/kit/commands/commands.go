@@ -104,8 +104,8 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression that matches the output promised by a document. In this expression, any white space separates
-// words, and any text matches a part that matches "except". A line "…" in a document stands for any number of lines of output.
+// promises returns a regular expression that matches the output promised by a document. This expression accepts any white space between
+// words, and any text in place of the parts that "except" matches. A line "…" in a document stands for any number of lines of output.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -43,11 +43,12 @@ var (
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// play removes the folder ./ or .build/ before a program's name, because bash never calls standIn for a name with a folder.
+// built matches a folder before a program's name, such as .build/. play removes such a folder, because bash calls standIn only for names
+// without a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
-// play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The command with the number
-// "fails" fails; with 0, no command fails. If the block has emptied a file, "damaged" is the file's path.
+// play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
+// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" is the file's path.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
