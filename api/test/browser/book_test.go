@@ -119,8 +119,8 @@ func (b *book) hide(id string) {
 func (b *book) hang() (resume func()) {
 	b.t.Helper()
 	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))
-	resume = func() { _ = b.API.Signal(syscall.SIGCONT) } // fails if the API has ended already
-	b.t.Cleanup(resume)                                   // a suspended API would ignore the signal to stop
+	resume = func() { _ = b.API.Signal(syscall.SIGCONT) }
+	b.t.Cleanup(resume) // a suspended API would ignore the signal to stop
 	return resume
 }
 

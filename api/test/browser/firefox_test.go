@@ -35,7 +35,7 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 	}
 	profile := must.Get(os.MkdirTemp("", "guestbook-firefox-"))(t)
 	t.Cleanup(func() { os.RemoveAll(profile) })
-	// With the port 0, Firefox chooses a free port. Without DNS, Firefox reaches only the servers of the tests.
+	// Without DNS, Firefox reaches only the servers of the tests.
 	must.Write(t, filepath.Join(profile, "user.js"), preferences+`
 		user_pref("marionette.port", 0);
 		user_pref("network.auth.confirmAuth.enabled", false);

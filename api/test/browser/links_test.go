@@ -38,7 +38,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.eval("scrollTo(0, 0)")
 	fresh.awaitContiguous(texts, true)
 
-	fresh.expect(outage) // for an id that no entry has, the server returns 400, and the browser logs this error
+	fresh.expect(outage) // for an unknown id, the server returns 400, and the browser logs an error
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval("location.hash = " + inJS(gone))
 		fresh.awaitText("#notice", "The entry that this link leads to is not in the book any more.")

@@ -176,7 +176,7 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// If the list is full, the page removes entries from the list, and can load these entries again. The test presses the button without
+	// If the list is full, the page removes entries from the list, and loads them again on demand. The test presses the button without
 	// scrolling to the button, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
@@ -213,7 +213,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	glowing := p.changes("#entries", "String(document.getAnimations().length)")
 	before, start := p.busy(), time.Now()
 	step, longest := before, 0.0
-	tick := time.NewTicker(10 * time.Millisecond) // the loop writes 500 entries in 5 seconds
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for i := range 500 {
 		<-tick.C

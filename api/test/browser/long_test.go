@@ -38,11 +38,11 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	front := newProxy(t, b)
 	router := &freezer{Listener: must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)}
 	defer router.Close()
-	go func() { _ = http.Serve(router, front.pod) }() // ends when the listener is closed
+	go func() { _ = http.Serve(router, front.pod) }()
 	frozen := visit(t, "http://"+router.Addr().String(), visitor{})
 	states := frozen.changes("#connection", "node.dataset.state")
 	buffered := load(t, nginxInFront(t, b, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; proxy_ignore_headers X-Accel-Buffering; }`), visitor{})
-	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // sends the response header, and nothing else
+	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -93,7 +93,7 @@ type freezable struct {
 
 func (c *freezable) Write(data []byte) (int, error) {
 	if c.generation != c.router.generation.Load() {
-		return len(data), nil // discards the data, but reports success
+		return len(data), nil
 	}
 	return c.Conn.Write(data)
 }
@@ -149,7 +149,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
-	// When the visitor scrolls up again, the list still has no gap.
+	// While the visitor scrolls up, the list shows no gap.
 	for range 120 {
 		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()

@@ -84,7 +84,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 				mux.Handle(fmt.Sprint("/lure/", i), html(http.StatusOK, page))
 			}
 			p := newPage(t, visitor{})
-			p.expect("") // the test ignores all errors in the page
+			p.expect("")
 			for i, lure := range lures {
 				if c.scheme == "http" && c.here == "gb.example" && strings.Contains(lure.page, "speculationrules") {
 					continue // Chromium follows speculation rules only over HTTPS or on localhost
@@ -100,7 +100,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 					must.Await(t, "the book to be asked", waitLimit, func() error {
 						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()
-						_ = chromedp.Run(ctx, chromedp.Navigate(address)) // Run returns an error if the guestbook refuses the navigation
+						_ = chromedp.Run(ctx, chromedp.Navigate(address))
 						return awaitRefusal(ctx, t, front)
 					})
 					if got := b.raw(); got != before {

@@ -149,7 +149,7 @@ func TestEachGuestbookAndEachTabHasItsOwnDraft(t *testing.T) {
 		tab.reload()
 		tab.awaitDraft(text)
 	}
-	// The next tab that opens gets the draft of a closed tab.
+	// If a tab with a draft is closed, the next new tab gets the draft.
 	other.navigate("about:blank")
 	p.tab().awaitDraft("second tab")
 }

@@ -34,7 +34,7 @@ type visitor struct {
 type page struct {
 	t    *testing.T
 	ctx  context.Context
-	tabs protocol.BrowserContextID // tabs of one visitor have the same browser context
+	tabs protocol.BrowserContextID
 	*record
 	firefox *firefox // nil for a page in Chromium
 }
@@ -42,7 +42,7 @@ type page struct {
 type record struct {
 	mu       sync.Mutex
 	faults   []string
-	expected []string // the test ignores faults that contain one of these texts
+	expected []string
 	requests []request
 }
 
@@ -188,7 +188,7 @@ func (p *page) watch(event any) {
 		}
 	case *cdppage.EventJavascriptDialogOpening:
 		p.faults = append(p.faults, "dialog: "+event.Message)
-		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // fails if the page is closed already
+		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }()
 	case *network.EventRequestWillBeSent:
 		p.requests = append(p.requests, request{
 			id: event.RequestID, method: event.Request.Method, url: event.Request.URL, kind: string(event.Type), header: event.Request.Headers,

@@ -221,7 +221,7 @@ func (p *page) screenshot(name string) {
 func inJS(value any) string {
 	b, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // the tests pass only values that JSON can represent
+		panic(err)
 	}
 	return string(b)
 }

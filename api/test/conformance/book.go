@@ -20,13 +20,13 @@ type book struct {
 	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // maps a profile to the reason why the server does not support it; "" means that the server supports it
-	left  map[string]bool   // the profiles that the options -skip and -profiles leave out
+	found map[string]string // the reason why the server does not support a profile; "" means that the server supports the profile
+	left  map[string]bool   // profiles that the options -skip and -profiles exclude
 	notes []string
 	saved []saved
 
 	mu    sync.Mutex
-	asked []request       // the requests of the current test case
+	asked []request
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
 	blind bool            // true if a lagging slave may show a text that the program does not know

@@ -184,7 +184,7 @@ func pages(book, texts, before string) keeps {
 // follows sets the guestbook's text, opens an event stream, runs the function "do", and expects exactly these events.
 func follows(text string, do keeps, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
-		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text
+		time.Sleep(300*time.Millisecond + 2*b.lag) // without a pause, the event stream might begin with a reset event
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 		defer cancel()
 		response, err := b.open(ctx, r)
@@ -218,7 +218,7 @@ func follows(text string, do keeps, want ...string) keeps {
 				got = append(got, name+" "+e.Text)
 			}
 			clear(event)
-			if len(got) == len(want) && quiet == nil { // no other event may arrive within 300 ms
+			if len(got) == len(want) && quiet == nil { // then no event may arrive for 300 ms
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}

@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "conformance: the report is not whole:", err)
 		code = 1
 	}
-	b.ctx = context.WithoutCancel(ctx) // b.restore must also work after Ctrl-C
+	b.ctx = context.WithoutCancel(ctx)
 	if err := b.restore(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		code = 1

@@ -26,7 +26,7 @@ import (
 )
 
 // A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field "rows" fail. The other strings in
-// this field are patterns of path.Match for test cases that may also fail.
+// the field "rows" are patterns of test cases that may also fail.
 type mutation struct {
 	name     string
 	rows     []string
@@ -204,7 +204,7 @@ func TestMutations(t *testing.T) {
 			server := httptest.NewServer(m.proxy(guestbook))
 			defer server.Close()
 			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin"}
-			for _, profile := range []string{"live", "concurrent"} { // runs these slow profiles only for mutations that need them
+			for _, profile := range []string{"live", "concurrent"} {
 				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
 					args[3] += "," + profile
 				}
@@ -224,10 +224,11 @@ func TestMutations(t *testing.T) {
 			return nil
 		})
 	}
-	_ = trying.Wait() // Wait returns no error, because the functions report each problem by t
+	_ = trying.Wait()
 }
 
-// The first "get" after each write returns the old text, as from a lagging slave. No test case may fail, although the slave lags.
+// The first "get" after each write returns the old text, as from a lagging slave. No test case of the conformance program may fail because
+// of a lagging slave.
 func TestALaggingSlaveIsNoFailure(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	proxy := mutation{}.proxy(must.Get(url.Parse(pod.URL()))(t)).(*httputil.ReverseProxy)

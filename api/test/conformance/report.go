@@ -10,13 +10,14 @@ import (
 
 type result struct {
 	Profile, Name, Why string
-	Err                error // nil if the test case passes
-	Known              bool  // true if the list of -known names the test case
+	Err                error
+	Known              bool
 	Asked              []string
 	Seconds            float64
 }
 
-// Outcome returns "kept" if a test case passes, or else "BROKEN"; for a test case in the list of -known, it returns "PASSES" or "known".
+// Outcome returns "kept" if a test case passes, and otherwise "BROKEN". For a test case in the list of -known, Outcome returns "PASSES" or
+// "known".
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:

@@ -17,7 +17,7 @@ import (
 // A request is an HTTP request that is sent byte for byte. In a request, the word KEY stands for the guestbook's key. The word BASE in the
 // header Referer stands for the server's URL.
 type request struct {
-	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
+	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
 	fill                      int // if not 0, the letter "a" fills the body or the query up to this length
 }
@@ -108,7 +108,7 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
 	if b.asked = append(b.asked, r); r.method != http.MethodGet || strings.Contains(r.query, "set") || strings.Contains(r.query, "value") {
-		b.holds = nil // unknown, because the request may be a write
+		b.holds = nil
 	}
 	b.mu.Unlock()
 	request, err := http.NewRequestWithContext(ctx, r.method, b.base.String(), strings.NewReader(r.body))
@@ -125,7 +125,7 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
-		err = e.Err // e.Err lacks the URL, which may be long
+		err = e.Err
 	}
 	return response, err
 }

@@ -28,7 +28,7 @@ type group struct {
 func groups() []group { return slices.Concat(php, limits, origin, entries, live, concurrent) }
 
 const (
-	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
+	old     = ",first,second"
 	updated = `{"message": "Updated"}`
 )
 
@@ -262,7 +262,7 @@ func unchanged(k keeps) keeps {
 		held := b.holds
 		err := k(b, r)
 		if err == nil && held != nil && b.holds == nil {
-			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // the slaves may need this time to show a write
+			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // slaves may need this time to show a write
 			err = b.await(*held)
 		}
 		return err

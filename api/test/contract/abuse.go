@@ -160,7 +160,7 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 			return nil
 		})
 	}
-	_ = probing.Wait() // Wait returns no error, because the functions report each problem by t
+	_ = probing.Wait()
 	if n, err := redis.Int(master.Do("DEL", "smuggled")); err != nil || n != 0 {
 		t.Errorf("a smuggled request was carried out (%v): look for a probe with too many answers", err)
 	}
@@ -176,7 +176,7 @@ func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 		return "", ""
 	}
 	defer c.Close()
-	go func() { _, _ = io.WriteString(c, send) }() // an error does not matter, because a server may refuse the request early
+	go func() { _, _ = io.WriteString(c, send) }()
 	var all bytes.Buffer
 	buffer := make([]byte, 64<<10)
 	for timeout := 5 * time.Second; err == nil; timeout = 500 * time.Millisecond {

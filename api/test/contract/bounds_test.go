@@ -40,7 +40,7 @@ func sendAll(conns []net.Conn, text string) {
 	for _, c := range conns {
 		sending.Go(func() {
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = io.WriteString(c, text) // an error does not matter, because nginx may have refused the request
+			_, _ = io.WriteString(c, text)
 		})
 	}
 	sending.Wait()
@@ -53,7 +53,7 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue // the first line of /proc/net/tcp has no numbers
+			continue
 		}
 		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
 			bytes += sent + received
@@ -71,7 +71,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 			if target, _ := os.Readlink(name); !strings.Contains(target, "client_body") && !strings.Contains(target, "/proxy/") {
 				continue
 			}
-			if file, err := os.Stat(name); err == nil { // an error means that nginx has closed the file
+			if file, err := os.Stat(name); err == nil {
 				bytes += file.Size()
 			}
 		}
@@ -118,7 +118,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 			const more = 44
 			conns := hold(t, pod, int(most)+more, c.head)
 			must.Await(t, "nginx keeps the most that it may", 5*time.Second, func() error {
-				conns = slices.DeleteFunc(conns, func(c net.Conn) bool { // deletes the connections on which nginx has answered
+				conns = slices.DeleteFunc(conns, func(c net.Conn) bool {
 					_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 					_, err := c.Read(make([]byte, 1))
 					return !errors.Is(err, os.ErrDeadlineExceeded)
@@ -144,7 +144,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 // The memory of nginx and the API stays within its limits even if viewers of long entries never read their event stream.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // this API runs without the race detector, because the race detector needs much memory
+	binary := filepath.Join(t.TempDir(), "api") // this API lacks the race detector, because the race detector needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

@@ -26,7 +26,7 @@ type Redis interface {
 const (
 	key     = "messages"
 	updated = `{"message": "Updated"}`
-	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
+	old     = ",first,second"
 )
 
 // Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After the conformance program, Run runs

@@ -23,7 +23,7 @@ func send(t *testing.T, pod *localpod.Pod, raw string) (*http.Response, string) 
 	c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 	defer c.Close()
 	must.OK(t, c.SetDeadline(time.Now().Add(20*time.Second)))
-	go func() { _, _ = io.WriteString(c, raw) }() // an error does not matter, because nginx may refuse the request early
+	go func() { _, _ = io.WriteString(c, raw) }()
 	response := must.Get(http.ReadResponse(bufio.NewReader(c), nil))(t)
 	defer response.Body.Close()
 	return response, string(must.Get(io.ReadAll(response.Body))(t))

@@ -28,7 +28,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 			if !isQuestion {
 				answer = question
 			}
-			last := "" // the file or folder to which the next names belong
+			last := ""
 			for _, name := range quoted.FindAllStringSubmatch(answer, -1) {
 				names++
 				if _, err := os.Stat(filepath.Join(must.Root(t), name[1])); err == nil {

@@ -48,7 +48,7 @@ var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are tol
 // A passage is one paragraph of a document, or one paragraph of a comment.
 type passage struct {
 	at   string
-	text string // the lines, joined by spaces
+	text string
 }
 
 // No comment and no document contains an unclear phrase of the list "phrases".

@@ -39,7 +39,7 @@ func (n namespace) ends() func() map[string]end {
 			}
 			nginx, err2 := time.Parse(time.RFC3339, fields[3])
 			api, err3 := time.Parse(time.RFC3339, fields[4])
-			if errors.Join(err, err2, err3) == nil { // each of the three fields is empty until its time is known
+			if errors.Join(err, err2, err3) == nil {
 				mu.Lock()
 				ended[fields[0]] = end{deleted[fields[0]], nginx, api}
 				mu.Unlock()

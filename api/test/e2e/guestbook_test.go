@@ -123,7 +123,7 @@ func TestWrongSettings(t *testing.T) {
 			n.await("a new pod says "+said, time.Minute, func() bool {
 				pods := n.names("pods", frontend)
 				pod = pods[len(pods)-1]
-				log, _ := n.try("", "logs", pod, "-c", "api") // kubectl logs fails until the container exists
+				log, _ := n.try("", "logs", pod, "-c", "api")
 				return len(pods) == 4 && strings.Contains(log, said)
 			})
 			if n.isReady(pod) {

@@ -54,7 +54,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
 	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // writers pause, because PHP pages send the whole book in the URL
-	others := func() string {                                  // returns the specifications of all objects that the migration must not change
+	others := func() string {
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
 			n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec}")
@@ -95,7 +95,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
-		mode = "dns" // with "env", the PHP script would read an environment variable that Kubernetes does not set
+		mode = "dns" // with "env", the PHP script would read a variable that Kubernetes does not set
 	}
 	var manifests strings.Builder
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
@@ -169,7 +169,7 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 			var answer struct{ Data string }
 			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+pod+":80/proxy/guestbook.php"+query)
 			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || !strings.HasPrefix(answer.Data, book.String()) {
-				l.Logf("%s answers %.80q, %v", pod, out, err) // await retries, because a slave may lag or an old pod may be terminating
+				l.Logf("%s answers %.80q, %v", pod, out, err)
 				return false
 			}
 		}
@@ -185,7 +185,7 @@ func (n namespace) readyFrontends() map[string]string {
 		`{.metadata.name} {.spec.containers[0].name} {.metadata.deletionTimestamp}{"\n"}{end}`)
 	ready := map[string]string{}
 	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) == 2 { // a third field is the time at which the pod was deleted
+		if fields := strings.Fields(line); len(fields) == 2 {
 			ready[fields[0]] = fields[1]
 		}
 	}

@@ -57,7 +57,8 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Pods with the labels of Prometheus or of the Redis exporter may connect. Other pods must not reach Redis or /metrics.
+	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods without the labels of Prometheus or of the Redis
+	// exporter must not reach Redis or /metrics.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.ip("app=redis,role=proxy")
 	prometheusPod, exporter, somebody := "{app.kubernetes.io/name: prometheus}", "{app: redis-exporter}", "{run: NAME}"

@@ -104,7 +104,7 @@ func (e edition) move(t *testing.T) {
 func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
 	for _, pod := range redis {
-		n.await(pod+" has what was acknowledged", time.Minute, func() bool { // await retries, because a slave may lag
+		n.await(pod+" has what was acknowledged", time.Minute, func() bool {
 			got := n.kubectl("exec", pod, "--", "redis-cli", "--raw", "get", key) + ","
 			if !strings.HasPrefix(got, book) {
 				n.Fatalf("%s has %d bytes, which do not begin as the %d did: %.80q", pod, len(got), len(book), got)

@@ -42,7 +42,7 @@ func TestQuota(t *testing.T) {
 	n.happened("must specify limits.cpu for: api,nginx")
 	n.create(`{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
 		"spec": {"limits": [{"type": "Container", "default": {"cpu": "50m", "memory": "32Mi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}]}}`)
-	n.kubectl("rollout", "restart", "deployment/redis-master") // otherwise Kubernetes would create the pod only after a pause
+	n.kubectl("rollout", "restart", "deployment/redis-master")
 	n.happened("must be less than or equal to cpu limit of 50m")
 
 	n.kubectl("apply", "-k", n.kustomization("quota"))
@@ -145,7 +145,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 				t.Errorf("k8s/ alone leaves %s replicas", replicas())
 			}
 			n.kubectl("scale", "deployment/frontend", "--replicas=6")
-			if name == "kubectl apply" { // kubectl apply remembers the applied number of replicas in an annotation of the Deployment
+			if name == "kubectl apply" {
 				n.documented("kubectl kustomize k8s/ | kubectl apply set-last-applied -f -", "k8s/", gitops)
 			}
 			for range 2 {
@@ -184,7 +184,7 @@ func TestSolo(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
 	n.signs()
-	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // 4 line breaks separate five objects: a Deployment, a ReplicaSet, a Pod, a Service and a NetworkPolicy
+	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 {
 		t.Errorf("there are\n%s", made)
 	}
 }

@@ -17,7 +17,7 @@ func TestResize(t *testing.T) {
 	pods := n.names("pods", frontend)
 	for _, size := range []struct{ cpu, memory string }{{"150m", "768Mi"}, {"25m", "512Mi"}} {
 		for _, pod := range pods {
-			for kind, name := range map[string]string{"containers": "nginx", "initContainers": "api"} { // Kubernetes lists the sidecar "api" among the init containers
+			for kind, name := range map[string]string{"containers": "nginx", "initContainers": "api"} {
 				n.kubectl("patch", "pod", pod, "--subresource", "resize", "--patch", fmt.Sprintf(
 					`{"spec": {%q: [{"name": %q, "resources": {"requests": {"cpu": %q}, "limits": {"memory": %q}}}]}}`, kind, name, size.cpu, size.memory))
 				status := map[string]string{"containers": "containerStatuses", "initContainers": "initContainerStatuses"}[kind]

@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is the number of connections that one API may open to the master, and again to the slaves.
+// pool is the number of connections to the master, and of connections to the slaves, that one API may open.
 const pool = 64
 
 // crowd is the number of visitors that join the visitors of the type "load".
@@ -174,7 +174,7 @@ func beSlow(ctx context.Context, addr, head string, drip bool) {
 	if drip {
 		go func() {
 			_, _ = io.Copy(io.Discard, c)
-			c.Close() // the next byte cannot be sent, so beSlow returns
+			c.Close()
 		}()
 	}
 	for err == nil {

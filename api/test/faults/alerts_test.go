@@ -10,7 +10,8 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// watch runs Prometheus with the alerting rules of k8s/monitoring. This Prometheus scrapes the processes of the test case that runs now.
+// watch runs Prometheus with the alerting rules of k8s/monitoring. At any time, Prometheus scrapes the processes of the test case that
+// runs.
 type watch struct {
 	prometheus *promtest.Prometheus
 	master     atomic.Pointer[string]
@@ -40,7 +41,7 @@ func (w *watch) follow(r *rig) {
 		w.apis[i].Store(int64(pod.Ports.API))
 	}
 	query := `absent(guestbook_build_info) or ALERTS{alertname="GuestbookNoFrontend",alertstate="firing"}`
-	if r.ha == nil || r.ha.password == "" { // the exporter does not know the password, so it cannot scrape a Redis with a password
+	if r.ha == nil || r.ha.password == "" { // the exporter cannot scrape a Redis with a password
 		query += ` or absent(redis_up == 1) or ALERTS{alertname="GuestbookNoRedisFigures",alertstate="firing"}`
 	}
 	must.Hold(r, "Prometheus scrapes the rig", waitLimit, func() bool { return len(w.prometheus.Query(r, query)) == 0 })

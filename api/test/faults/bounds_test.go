@@ -68,7 +68,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
-			continue // the failover has lost the entry with the id "seen"
+			continue
 		}
 		if !slices.Contains(allowed, status) {
 			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
@@ -107,7 +107,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway notes how long no write succeeded. If that was longer than the fault's field "away", checkAway reports a problem.
+// checkAway notes how long no write succeeded. If this time exceeds the limit in the field "away", checkAway reports a problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

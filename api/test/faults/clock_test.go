@@ -64,7 +64,7 @@ func clockSetBack(r *rig) {
 	must.OK(r, os.WriteFile(r.clock, nil, 0o600))
 	r.ended = time.Now()
 	must.Hold(r, "the API's clock is behind", 5*time.Second, func() bool {
-		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // /metrics comes directly from the API; nginx would set its own Date header
+		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
 	// The API does not read from a slave for one second (failureMemory) after the slave has failed.

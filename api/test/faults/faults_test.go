@@ -62,9 +62,9 @@ type row struct {
 	hiccup        time.Duration
 	problems      []string
 	wrong         bool // true if an answer or a stored text was wrong; false if something was only too slow
-	skipped       bool // true if this machine does not allow the fault
+	skipped       bool
 	notes         []string
-	alerts        []string // names of the alerts that fired
+	alerts        []string
 }
 
 // quiet is a test case without a fault: all requests must succeed and no alert may fire.

@@ -31,11 +31,12 @@ const (
 var pace = 20 * time.Millisecond
 
 // load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and one writer never
-// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. The other visitors only read.
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. Visitors of the other kinds
+// only read.
 type load struct {
 	base    string
 	client  *http.Client
-	posting context.Context // canceled when the writers must start no further write
+	posting context.Context // canceled before the end, so that writers start no further write
 	reading context.Context
 	stopPosting, stopReading,
 	giveUp context.CancelFunc
@@ -47,8 +48,8 @@ type load struct {
 	requests []visitors.Request
 	last     int64 // the id of the newest acknowledged entry
 	watched  [viewers][]guestbook.Entry
-	rollback bool            // true if readers may see unacknowledged entries that later disappear
-	problems map[string]bool // messages about broken rules
+	rollback bool // true if readers may see unacknowledged entries that later disappear
+	problems map[string]bool
 }
 
 // newLoad returns a load for the guestbook at the URL base. The visitors start later.
@@ -203,7 +204,7 @@ func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // twice a second, the visitor asks for a page with an entry that is half a second old, because then each slave has it
+		if withSeen && i%25 == 0 {
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()
@@ -276,7 +277,7 @@ func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
 	}
-	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // a viewer may have received a hidden entry before it was hidden
+	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) }
 	entries, _ := guestbook.Split([]byte(stored), 0)
 	entries = slices.DeleteFunc(entries, hides)
 	for _, had := range l.watched {

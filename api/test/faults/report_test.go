@@ -95,7 +95,7 @@ func buildFile(name string) string {
 		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 	}
 	if err != nil {
-		panic(err) // the test does not run inside the repository
+		panic(err)
 	}
 	return filepath.Join(root, ".build", strings.ReplaceAll(name, "/", " "))
 }

@@ -35,8 +35,8 @@ type setup struct {
 	clock        bool   // the test can set the API's clock back
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
-	password     string // password of the Redis of k8s/ha/
-	cannotHide   bool   // `api hide` would fail, because it connects to the old master
+	password     string
+	cannotHide   bool // `api hide` would fail, because it connects to the old master
 }
 
 // rig is the system in which a test causes a fault:
@@ -51,15 +51,15 @@ type rig struct {
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
-	masterPort              int       // port of the Redis that is the master now
-	dirs                    [2]string // data folders of the two pods
+	masterPort              int
+	dirs                    [2]string
 	ha                      *ha
 	clock                   string // if a file with this path exists, the API's clock is an hour behind
 
 	load           *load
-	started, ended time.Time // when the fault began and ended
-	notes          []string  // remarks for the table in .build/faults.md
-	slower         []string  // messages about time limits that were exceeded
+	started, ended time.Time
+	notes          []string
+	slower         []string
 }
 
 func (r *rig) slow(format string, args ...any) {
@@ -110,7 +110,7 @@ func newRig(t *testing.T, s setup) *rig {
 	for _, pod := range r.pods[:max(s.pods, 1)] {
 		if s.notReady {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			_ = pod.API.Start(ctx) // Start returns an error, because the API does not become ready
+			_ = pod.API.Start(ctx)
 			cancel()
 		} else {
 			podtest.Start(t, pod.API)

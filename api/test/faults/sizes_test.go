@@ -47,8 +47,8 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// outcome returns the outcome of a write. If it is unknown whether the write took effect, the API must have answered that Redis did not
-// answer in time.
+// outcome returns the outcome of a write. If it is unknown whether the write took effect, and the API does not say that Redis was too slow,
+// outcome reports a problem.
 func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	outcome := answer.Outcome(err)
 	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
@@ -57,8 +57,8 @@ func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	return outcome
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. Then setAtOnce compares
-// the answers with the values in Redis.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. setAtOnce compares the
+// answers with the values that Redis then holds.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -87,7 +87,7 @@ func setAtOnce(r *rig, n int) {
 		return lengths
 	}
 	lengths := holds()
-	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // some requests may still be on their way to Redis
+	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() {
 		last = lengths
 		time.Sleep(time.Second)
 	}
@@ -169,8 +169,8 @@ func longBook(r *rig, megabytes int, status int, words string) {
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four clients that never read connect to nginx, which buffers the answer on disk. The other two of the four clients
-		// connect to the API directly.
+		// Two clients that never read connect to nginx, which buffers the answer on disk. Two clients that never read connect to the API
+		// directly.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

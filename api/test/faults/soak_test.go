@@ -17,8 +17,8 @@ func TestSoak(t *testing.T) {
 	}
 	pace *= 10 // a check of a hundred thousand writes would take too long
 	r := newRig(t, setup{slaves: 2})
-	// The page of the PHP guestbook reads the key legacyBook instead of the growing guestbook. If this page read the growing guestbook, the
-	// API's memory would grow as if there were a leak.
+	// The page of the PHP guestbook reads the key legacyBook, whose guestbook does not grow. If the page of the PHP guestbook read a
+	// growing guestbook, the API's memory would grow as if there were a leak.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
 	time.Sleep(length / 5) // caches and connection pools fill in this time

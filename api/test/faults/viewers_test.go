@@ -29,9 +29,9 @@ func allViewers(r *rig) {
 		if err != nil {
 			return nil, err.Error()
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // a Write to a closed connection also fails
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 		head := make([]byte, 4096)
-		_, _ = io.WriteString(c, request) // if the Write fails, so does the Read
+		_, _ = io.WriteString(c, request)
 		n, err := c.Read(head)
 		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200")) {
 			c.Close()
@@ -47,7 +47,7 @@ func allViewers(r *rig) {
 			}
 		}
 	}()
-	each := func(do func(viewer int)) { // calls the function "do" for 16 viewers at a time
+	each := func(do func(viewer int)) {
 		var doing sync.WaitGroup
 		for part := range 16 {
 			doing.Go(func() {

@@ -14,7 +14,6 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// composed returns the services in compose.yaml.
 func composed(t *testing.T) object {
 	t.Helper()
 	var file object

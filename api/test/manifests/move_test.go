@@ -62,7 +62,7 @@ func TestTheBookMoves(t *testing.T) {
 		must.Get(move.move(t, "check"))(t)
 	}
 	source.ask(t, "", "SET", "guestbook", ",later")
-	for range 2 { // an operator may repeat the command
+	for range 2 {
 		must.Get(move.move(t, "freeze"))(t)
 	}
 	for _, write := range [][]any{
@@ -160,7 +160,7 @@ func TestWhatCannotMoveIsNamed(t *testing.T) {
 					t.Errorf("%s: %v: %q does not say %q", what, err, said, c.says)
 				}
 			}
-			if name == "newer" { // in the test case "newer", the source still accepts writes
+			if name == "newer" {
 				source.ask(t, "", "SET", "messages", ",and it goes on")
 			}
 		})

@@ -126,8 +126,8 @@ func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	if job["schedule"] != "0 3 * * *" || start <= 0 || end <= 0 || start+end >= 24*60*60 {
 		t.Errorf("at %v it may start within %d s and take %d s, want one a night, which ends before the next", job["schedule"], start, end)
 	}
-	// If the node of a backup's Job is lost, the Job does not end at its deadline. Therefore the CronJob replaces an unfinished Job at the
-	// time of the next backup.
+	// If the node of a backup's Job is lost, the Job does not end at its deadline. The CronJob replaces an unfinished backup when the next
+	// backup starts.
 	if job["concurrencyPolicy"] != "Replace" {
 		t.Errorf("concurrencyPolicy is %v: one that hangs keeps all later ones from starting", job["concurrencyPolicy"])
 	}

@@ -83,7 +83,7 @@ func (p *publisher) serve(t *testing.T) {
 	p.registry = fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).Nginx)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(p.root, ".build/crane"), "registry", "serve", "--address", p.registry)
 	must.OK(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Wait() }) // at the end of the test, its context kills the registry
+	t.Cleanup(func() { _ = cmd.Wait() })
 	must.Await(t, "the registry answers", 20*time.Second, func() error {
 		_, err := http.Head("http://" + p.registry + "/v2/")
 		return err

@@ -19,7 +19,7 @@ import (
 
 // With GET_HOSTS_FROM=env, the slave connects to the IP address of its master. The master's IP address may have no DNS name.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
-	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // addresses that no host has
+	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has such an address
 		env := []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=" + master}
 		slave := newServer(t, podtest.FreePorts(t).Slave, env, script(t, "run.sh")).start(t)
 		if info := slave.ask(t, "", "INFO", "replication"); !strings.Contains(info, "master_host:"+master+"\r\n") {
@@ -64,7 +64,7 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	must.Hold(t, "the master names the lock", 20*time.Second, func() bool {
 		return strings.Contains(master.said(), master.Dir+"/lock") && strings.HasSuffix(master.said(), "\n")
 	})
-	time.Sleep(2500 * time.Millisecond) // in this time, the master tries to lock the file twice more
+	time.Sleep(2500 * time.Millisecond) // the master tries twice more to lock the file
 	if said := master.said(); strings.Count(said, "\n") != 1 {
 		t.Errorf("it says %q, want one line", said)
 	}
@@ -87,7 +87,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		start func(*testing.T) *server
-		lock  bool // the test makes the file "lock" read-only in a writable folder
+		lock  bool
 	}{
 		{"master", master, false}, {"master's lock", master, true}, {"one of three", ha("redis.sh"), false}, {"its sentinel", ha("sentinel.sh"), false},
 	} {

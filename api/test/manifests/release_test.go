@@ -56,7 +56,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 
-	digests := map[string]string{} // digests of the guestbook's images, by the images' names
+	digests := map[string]string{}
 	said = execute(t, first, nil, "make", "-s", "release-push", "VERSION=v1.0.0", "REGISTRY="+p.registry+"/owner")
 	t.Run("pushed images", func(t *testing.T) {
 		served := map[string]string{"etc/nginx/nginx.conf": "nginx/nginx.conf", "etc/nginx/csp.conf": "nginx/csp.conf", "usr/local/bin/start.sh": "nginx/start.sh"}
@@ -100,7 +100,7 @@ func TestRelease(t *testing.T) {
 				must.OK(t, json.Unmarshal([]byte(p.crane(t, "config", "--platform", "linux/"+architecture, pushed)), &config))
 				for line, value := range map[string]any{"USER": config.Config.User, "ENTRYPOINT": config.Config.Entrypoint, "CMD": config.Config.Cmd} {
 					text := strings.Trim(string(must.Get(json.Marshal(value))(t)), `"`)
-					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // default values, for a Dockerfile without such a line
+					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // the values of an image whose Dockerfile has no such line
 					if match := regexp.MustCompile(`(?m)^` + line + ` (.*)$`).FindStringSubmatch(must.Read(t, p.root, want.dockerfile)); match != nil {
 						said = match[1]
 					}

@@ -63,8 +63,8 @@ func TestNoManifestHoldsAProgram(t *testing.T) {
 	})
 }
 
-// Each object that contains a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Otherwise Flux
-// would replace such a text.
+// Each object that contains a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Without this
+// annotation, Flux would replace such a text.
 func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	const annotation = "kustomize.toolkit.fluxcd.io/substitute"
 	forbidden := 0

@@ -70,11 +70,11 @@ func (s *server) start(t *testing.T) *server {
 	s.SysProcAttr.Setpgid = true
 	must.OK(t, s.Start())
 	go func() {
-		_ = s.Wait() // s.ProcessState has the exit code
+		_ = s.Wait()
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-s.Process.Pid, syscall.SIGKILL) // an error means that the server has already ended
+		_ = syscall.Kill(-s.Process.Pid, syscall.SIGKILL)
 		if s.wait(t); t.Failed() {
 			t.Log(s.said())
 		}

@@ -30,8 +30,7 @@ type edition struct {
 
 var editions = map[string]edition{
 	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
-	// In this version, guestbook.php reads REDIS_SLAVE_SERVICE_HOST, although Kubernetes sets no such variable for a Service named
-	// redis-replica.
+	// In the version "replica", guestbook.php reads REDIS_SLAVE_SERVICE_HOST, although Kubernetes sets no such variable.
 	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
 	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook", 20, 33},
 }
@@ -59,7 +58,7 @@ func main() {
 		apache(w, 404, "Not Found", "The requested URL was not found on this server.")
 	})
 	server := &http.Server{Addr: *listen, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // the default of Apache's LimitRequestLine
+		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // Apache's default limit for a request line
 			apache(w, 414, "Request-URI Too Long", "The requested URL's length exceeds the capacity\nlimit for this server.<br />\n")
 			return
 		}

@@ -26,7 +26,7 @@ import (
 
 // A Block is a code block that begins with ```sh in a document.
 type Block struct {
-	File   string // the document's path in the repository
+	File   string
 	Line   int
 	Words  []string // the words after ```sh
 	Text   string
@@ -65,7 +65,7 @@ func Read(root, file string) (blocks []Block, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var words, lines []string // the words after ``` and the lines of the current code block
+	var words, lines []string
 	var indent string
 	follows := false // true if only blank lines have followed the last code block with ```sh
 	for i, line := range strings.Split(string(content), "\n") {
@@ -104,8 +104,8 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression that matches the output promised by a document. This expression accepts any white space between
-// words, and any text in place of the parts that "except" matches. A line "…" in a document stands for any number of lines of output.
+// promises returns a regular expression that matches the output promised by a document. promises accepts any white space between words, and
+// any text in place of the parts that "except" matches. A line "…" in a document stands for any number of lines of output.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -116,8 +116,8 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. For example, "kubectl … -f -" without input deletes and
-// overwrites nothing.
+// overwrites reports whether a command may delete or overwrite something. The command "kubectl … -f -" without input deletes and overwrites
+// nothing.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false

@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail reports a code block in which a command after a failed command does damage. Some of these blocks were once in a document.
+// Fail reports a code block in which a command after a failed command does damage.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string

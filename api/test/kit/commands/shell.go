@@ -126,7 +126,7 @@ func (s *Shell) end(text string) {
 		return
 	}
 	delete(s.running, text)
-	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT) // an error means that the command has already ended
+	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT)
 	select {
 	case <-b.ended:
 	case <-time.After(20 * time.Second):

@@ -30,7 +30,7 @@ type Write struct {
 	Book      string
 	Set, Hide bool
 	Text      string // the text of the entry; for a set request, the text of the whole guestbook
-	Key       string // the request's Idempotency-Key, or ""
+	Key       string
 	Outcome   Outcome
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
 }
@@ -38,9 +38,9 @@ type Write struct {
 // Read is one request for the newest page of a guestbook, or for the whole guestbook.
 type Read struct {
 	Book    string
-	Seen    int64             // the id in the request's parameter "seen", or -1
-	Entries []guestbook.Entry // the entries of the page
-	Whole   *string           // the text of the whole guestbook; nil for a page
+	Seen    int64 // the id in the request's parameter "seen", or -1
+	Entries []guestbook.Entry
+	Whole   *string // the text of the whole guestbook; nil for a page
 }
 
 func (r Read) newest() string {
@@ -64,9 +64,9 @@ func (r Read) lastID() int64 {
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	keys       map[string]int   // number of posts by their Idempotency-Key
+	keys       map[string]int   // for each Idempotency-Key, the number of posts with it
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
-	sent       map[string]int64 // time when a text was first sent, by the text
+	sent       map[string]int64 // for each text, the time when it was first sent
 	begun      time.Time
 }
 
@@ -84,20 +84,20 @@ func (l *Log) Add(request any, start, end time.Time) {
 		if first, ok := l.sent[w.Text]; !w.Hide && (!ok || call < first) {
 			l.sent[w.Text] = call
 		}
-		if w.Outcome == Unknown { // because an unknown write may take effect later
+		if w.Outcome == Unknown {
 			done = math.MaxInt64
 		}
 	}
 	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If no order does, Check
-// draws the search in an HTML file.
+// Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If no order explains
+// them, Check draws the search in an HTML file.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // for each answer, the index of the one operation that stands for all reads with this answer
+	answers := map[string]int{} // for each answer, the index of the operation that stands for all reads with the answer
 	onlyPosts, first := true, true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {
@@ -105,7 +105,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first write may be a set that stores the initial text
+			onlyPosts = onlyPosts && (first || !request.Set) // the first set only stores the initial text
 			first = false
 			// A refused write has changed nothing, so Check ignores it. If a refused write nevertheless changed the guestbook, no order
 			// explains the answers.
@@ -143,7 +143,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 }
 
 // leavesTrace reports whether an unknown write may have changed the guestbook's final value. If the final value shows no trace of an
-// unknown write, Check ignores the write. The result may be wrong if some visitors post and others set the whole guestbook.
+// unknown write, Check ignores the write. leavesTrace may be wrong if some visitors post and others set the whole guestbook.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {

@@ -111,7 +111,7 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
 //   - A page shows the newest entries that are not blank. The page for a request with seen=ID must show a state that has the entry ID.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
-	whole := map[*string]uint64{} // hashes of the guestbooks that visitors have read as a whole
+	whole := map[*string]uint64{}
 	return porcupine.Model{
 		Init: func() any { return state{} },
 		Step: func(before, input, _ any) (bool, any) {
@@ -145,8 +145,8 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the guestbook's final value must have each entry at the entry's id. This comparison soon rejects most
-			// wrong orders.
+			// If visitors only post, the guestbook's final value must have each entry at the entry's id. The comparison with the final
+			// value soon rejects most wrong orders.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

@@ -96,7 +96,7 @@ func (f Figures) put(name, text string) {
 		return
 	}
 	if unit, ok := units[parts[2]]; ok {
-		n, _ := strconv.ParseInt(parts[1], 10, 64) // the pattern "quantity" has matched only digits
+		n, _ := strconv.ParseInt(parts[1], 10, 64)
 		f[name] = n * unit
 	}
 }
@@ -203,7 +203,7 @@ func (f Figures) flatten(name string, node any) {
 			if o, ok := child.(map[string]any); ok && o["name"] != nil {
 				item = fmt.Sprint(o["name"])
 			}
-			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // a pair of options of redis-server: this item is the name, and the next item is the value
+			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) {
 				pod, _, _ := strings.Cut(name, " ")
 				f.put(pod+" "+setting, fmt.Sprint(node[i+1]))
 			}

@@ -18,8 +18,8 @@ const (
 	// nginxConnection is the memory of an idle connection of nginx.
 	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
 	redisAlone                               = 16 << 20
-	slaveBuffer                              = 64 << 20 // the client-output-buffer-limit of the master for a slave
-	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit.
+	slaveBuffer                              = 64 << 20
+	socket                                   = 4 << 10 // the kernel's memory for a socket, which counts towards the container's memory limit.
 	// nginxSlow and apiSlow are the sizes of the socket buffers that a slow viewer fills in nginx and in the API. For each viewer, nginx
 	// has two connections, and the API has one.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
@@ -59,8 +59,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// No program may give up before the program that it calls. For example, nginx must wait longer for the API than the API waits for
-	// Redis.
+	// No program may give up before the program that it calls. Therefore nginx must wait longer for the API than the API waits for Redis.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")

@@ -36,7 +36,7 @@ type HAOptions struct {
 	Programs string // the folder of the redis-server to run; "" means the redis-server of PATH
 	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
-	Nodes    []string // the addresses by which the three Redis reach each other; nil means the addresses on which they listen
+	Nodes    []string // the addresses by which the three Redis reach each other; nil means the addresses on which they listen.
 	// Edit, if not nil, changes the text of each script.
 	Edit func(text string) string
 }
@@ -215,7 +215,7 @@ func (h *HA) Healthy(context.Context) error {
 			return err
 		}
 		if state["flags"] != "master" {
-			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // the flags are such as "master,failover_in_progress"
+			return fmt.Errorf("a sentinel sees it as %s", state["flags"])
 		}
 		if reply, err := redis.String(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")); err != nil || !strings.HasPrefix(reply, "OK 3") {
 			return errors.Join(err, errors.New(reply))

@@ -44,7 +44,7 @@ type Options struct {
 	SlaveArgs  []string                       // additional arguments of the slave
 	Password   string                         // the password of master and slave; "" means no password
 	Programs   string                         // the folder of the redis-server to run; "" means the redis-server of PATH
-	Output     func(process string) io.Writer // if not nil, returns the writer for the output of a process
+	Output     func(process string) io.Writer // returns the writer for the output of a process
 }
 
 // New returns a pod whose processes do not run yet.
@@ -174,7 +174,8 @@ func (p *Pod) redisReady(port int) func(context.Context) error {
 			err = p.recordCommands(port)
 		}
 		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-			// This command makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command with a random result.
+			// The command lua-always-replicate-commands makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command
+			// with a random result.
 			_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
 		}
 		return err
@@ -238,14 +239,14 @@ func Build(ctx context.Context, file string, flags ...string) error {
 
 var (
 	reservedMu sync.Mutex
-	reserved   []net.Listener // these listeners stay open until this process ends
+	reserved   []net.Listener
 )
 
-// reserve returns false if another test process has already reserved the port. Otherwise two test processes could choose the same port,
-// because servers begin to listen later.
+// reserve returns false if another test process has already reserved the port. Without reservations, two test processes could choose the
+// same port, because servers begin to listen later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // only Linux has the Unix sockets without a file that reserve a port
+		return true // only Linux has Unix sockets without a file, which the reservation needs
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {
@@ -258,7 +259,8 @@ func reserve(port int) bool {
 }
 
 // FreePorts returns unused ports of 127.0.0.1. The ports are below the kernel's range for outgoing connections, because an outgoing
-// connection could otherwise take such a port. In a Redis cluster, a node also listens on the port that is 10,000 higher.
+// connection could otherwise take such a port. A node of a Redis cluster also listens on a second port, which is 10,000 higher and also
+// below the kernel's range.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {

@@ -32,8 +32,8 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 // command.
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands writes the form of each command that the API sends to a Redis to a file in the folder $REDIS_COMMANDS. A command's form is
-// its name, the number of its arguments, and its options.
+// recordCommands records the forms of the API's commands to a Redis, in a file in the folder $REDIS_COMMANDS. A command's form is its name,
+// the number of its arguments, and its options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {
@@ -55,7 +55,7 @@ func (p *Pod) recordCommands(port int) error {
 		defer file.Close()
 		option, seen := regexp.MustCompile(`^[A-Z]{2,}$`), map[string]bool{}
 		for {
-			line, err := redis.String(redis.ReceiveWithTimeout(c, 0)) // 0 means no timeout, because MONITOR goes on until the server ends
+			line, err := redis.String(redis.ReceiveWithTimeout(c, 0))
 			if err != nil {
 				return
 			}
@@ -63,7 +63,7 @@ func (p *Pod) recordCommands(port int) error {
 			if match == nil {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // ignores commands that come from tests, from the master and from the slave
+			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) {
 				continue
 			}
 			words := strings.Split(match[2], `" "`)

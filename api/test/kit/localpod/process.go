@@ -58,7 +58,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	p.ended = make(chan struct{})
 	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // the exit status is in cmd.ProcessState
+		_ = cmd.Wait()
 		close(ended)
 	}(p.cmd, p.ended)
 
@@ -94,7 +94,7 @@ func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return command
 }
 
-// Await calls a function repeatedly, until the function returns nil. Await returns an error if the process or the context ends before.
+// Await calls a function repeatedly, until the function returns nil. Await returns an error if the process or the context ends first.
 func (p *Process) Await(ctx context.Context, condition func(context.Context) error) error {
 	for {
 		err := condition(ctx)
@@ -131,8 +131,8 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Signal sends a signal to the process.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Stop sends the stop signal and waits until the process has ended. If this takes longer than stopTimeout, Stop kills the process and
-// returns an error.
+// Stop sends the stop signal and waits until the process has ended. If the process has not ended after stopTimeout, Stop kills the process
+// and returns an error.
 func (p *Process) Stop() error { return p.end(p.stop) }
 
 // Kill sends SIGKILL and waits until the process has ended.
@@ -145,7 +145,7 @@ func (p *Process) end(signal os.Signal) error {
 	if signal == syscall.SIGKILL && p.group {
 		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	}
-	_ = p.Signal(signal) // an error means that the process has already ended
+	_ = p.Signal(signal)
 	select {
 	case <-p.ended:
 		return nil

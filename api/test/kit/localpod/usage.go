@@ -16,7 +16,7 @@ type Usage struct {
 
 // Usage reads the files of Linux in /proc. Usage returns the zero value if there is no /proc or the process has ended.
 func (p *Process) Usage() (u Usage) {
-	const cpu, memory = 11, 21 // positions of the fields utime and rss after the program's name in /proc/PID/stat (see proc(5))
+	const cpu, memory = 11, 21 // positions of the fields utime and rss after the program's name in the file /proc/PID/stat
 	for _, pid := range append(p.Children(), p.Pid()) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		_, afterName, _ := strings.Cut(string(stat), ") ")

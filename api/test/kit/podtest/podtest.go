@@ -105,8 +105,8 @@ func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
-	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. Even so, a test that
-	// kills Redis loses nothing, because the kernel keeps what Redis has written.
+	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. A test that kills Redis
+	// still loses nothing, because the kernel keeps what Redis has written.
 	o.MasterArgs = append([]string{"--appendfsync", "no"}, o.MasterArgs...)
 	return must.Get(localpod.New(o))(t)
 }
@@ -145,7 +145,7 @@ func withRedis(t testing.TB, pod *localpod.Pod) *localpod.Pod {
 	return pod
 }
 
-// Start starts each process, and waits until the process is ready, before the next.
+// Start starts the processes one after the other, and waits until each is ready.
 func Start(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
 	for _, p := range processes {

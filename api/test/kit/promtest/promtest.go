@@ -46,7 +46,7 @@ func Rules(t testing.TB, file string, speed float64) {
 	Manifest(t, "guestbook-prometheusrule.yaml", &rule)
 	text := minutes.ReplaceAllFunc(rule.Spec, func(match []byte) []byte {
 		part := minutes.FindSubmatch(match)
-		n, _ := strconv.Atoi(string(part[2])) // the pattern "minutes" has matched only digits
+		n, _ := strconv.Atoi(string(part[2]))
 		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
 	})
 	must.OK(t, os.WriteFile(file, text, 0o644))
@@ -117,7 +117,7 @@ func run(t testing.TB, name string, args ...string) {
 	program := exec.CommandContext(t.Context(), name, args...)
 	program.Stderr = t.Output()
 	must.OK(t, program.Start())
-	t.Cleanup(func() { _ = program.Wait() }) // the end of the test has killed the program
+	t.Cleanup(func() { _ = program.Wait() })
 }
 
 // Series is one time series in the answer to a query.

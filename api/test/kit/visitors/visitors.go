@@ -35,7 +35,7 @@ type Request struct {
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error // not nil if the answer did not arrive, or arrived only in part
+	Err    error // not nil if the answer did not arrive, or arrived only in part.
 	// History is the request as a history.Write or a history.Read. For a failed read, History is nil.
 	History any
 }
@@ -155,8 +155,8 @@ func (v *Visitor) Do(ctx context.Context, what, method, path, form string, reque
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// Such an error means that the server has closed the idle connection before the GET arrived. RFC 9112 (9.3.1) allows a client to
-		// repeat such a GET, but net/http repeats only requests of less than 4 KB.
+		// A failed write of the request means that the server has closed the idle connection before the GET arrived. RFC 9112 (9.3.1)
+		// allows a client to repeat a GET after such a failure, but net/http repeats only requests of less than 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
@@ -191,7 +191,7 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 	}
 	response, err := v.Client.Do(r)
 	if err != nil {
-		return answer, errors.Unwrap(err) // without the URL, which differs each time
+		return answer, errors.Unwrap(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
