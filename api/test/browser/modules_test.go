@@ -57,7 +57,7 @@ var (
 	paints  = regexp.MustCompile(`\bdocument\.|\bbyId\(`)
 )
 
-// Each module of the page has at most 250 lines. No module that changes the document sends requests. No modules import each other in a
+// Each module of the page has at most 250 lines. Modules that change the document send no requests. The imports of the modules form no
 // cycle.
 func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 	below := map[string][]string{}
@@ -78,7 +78,8 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// In each round, the loop removes the modules that import no remaining module. At the end, only modules that import each other remain.
+	// In each round, the loop removes the modules that import no remaining module. The modules that remain after the last round import each
+	// other.
 	for before := 0; before != len(below); {
 		before = len(below)
 		for name, imported := range below {

@@ -96,7 +96,6 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 						address = addresses.Replace(lure.page)
 					}
 					front.take()
-					// The browser may still load the page of the previous test case instead, so the test tries again.
 					must.Await(t, "the book to be asked", waitLimit, func() error {
 						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()

@@ -72,8 +72,8 @@ const (
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a new browser context, and waits until the page is live. At its end, the test closes the page, and fails if the
-// page had faults.
+// visit opens a page in a new browser context, and waits until the page is live. At the end of the test, the page is closed, and the test
+// fails if the page had faults.
 func visit(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := load(t, url, v)
@@ -122,7 +122,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		}
 	})
 	chromedp.ListenTarget(ctx, p.watch)
-	// The first call of chromedp.Run has no deadline, because a deadline would close the page.
+	// The first call of chromedp.Run has no deadline, because the page would close at this deadline.
 	must.OK(t, chromedp.Run(ctx))
 	if v.width == 0 {
 		v.width, v.height = 1000, 700

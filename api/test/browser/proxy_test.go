@@ -147,8 +147,8 @@ func (f *proxy) take() []string {
 	return answers
 }
 
-// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has these
-// locations and otherwise nginx's default configuration. In the parameter "locations", POD stands for the pod's address.
+// nginxInFront starts another nginx in front of the pod's nginx, and returns the other nginx's URL. The other nginx has these locations,
+// and otherwise the default configuration. In the parameter "locations", POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")

@@ -170,7 +170,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages expects a page with these texts and with this value of the JSON field "before", if the guestbook's text is the parameter "book".
+// pages sets the guestbook's text, and expects a page with these texts and with this value of the JSON field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string

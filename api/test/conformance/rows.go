@@ -188,7 +188,6 @@ func inTurn(checks ...keeps) keeps {
 	}
 }
 
-// of returns a check that performs the check k with another request.
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
 func puts(text string) keeps { return func(b *book, _ request) error { return b.put(text) } }

@@ -129,7 +129,7 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
-// Abuse sends every probe to nginx and to the API, whose addresses are host:port. No probe may write to Redis. After each probe, the
+// Abuse sends every probe to nginx and to the API, at their addresses (host:port). No probe may write to Redis. After each probe, the
 // server must answer the next client.
 func Abuse(t *testing.T, nginx, api string, master Redis) {
 	var probing errgroup.Group
@@ -166,8 +166,8 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 	}
 }
 
-// exchangeRaw sends bytes on a new connection, and returns the responses and their statuses. exchangeRaw stops reading when 5 s pass
-// without a byte, or 0.5 s once bytes have arrived.
+// exchangeRaw sends bytes on a new connection, and returns the responses and their statuses. exchangeRaw waits 5 s for the first byte, and
+// 0.5 s for each further byte.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)

@@ -60,7 +60,7 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is a link in docs/tutorial.md to docs/high-availability.md. The test also follows this link, and runs the commands of
+// moveLink is a link in docs/tutorial.md to docs/high-availability.md. The test follows the link moveLink, and runs the commands of
 // docs/high-availability.md there.
 const moveLink = "(high-availability.md#moving-there)"
 

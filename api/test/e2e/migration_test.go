@@ -150,8 +150,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of these pods must have
-// exactly the names in the parameter "containers".
+// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of the frontend pods
+// must have exactly the names in the parameter "containers".
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder

@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is the number of connections to the master, and of connections to the slaves, that one API may open.
+// pool is how many connections one API may open to the master, and how many to the slaves.
 const pool = 64
 
 // crowd is the number of visitors that join the visitors of the type "load".

@@ -63,8 +63,8 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// If the slave lacks the entry that a read names by seen=ID, the API asks the master. If the master is lost, such a read may
-			// return 503.
+			// If the slave lacks the entry that a read names by seen=ID, the API asks the master. Without the master, a read with seen=ID
+			// may return 503.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
@@ -107,7 +107,8 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway notes how long no write succeeded. If this time exceeds the limit in the field "away", checkAway reports a problem.
+// checkAway notes how long no write succeeded. If the time without a successful write exceeds the field "away", checkAway reports a
+// problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

@@ -41,7 +41,8 @@ type fault struct {
 	reads, writes []int
 	// keeps is how many goroutines and open files the API may have gained after the fault, in addition to the constant "slack".
 	keeps int
-	// away limits each period in which no write succeeds. If awayInAll is true, the field "away" limits the sum of these periods.
+	// away limits each period in which no write succeeds. If awayInAll is true, the field "away" limits the sum of all periods in which no
+	// write succeeds.
 	away      time.Duration
 	awayInAll bool
 	// measured is the index of the pod whose API the test compares before and after the fault.

@@ -117,7 +117,7 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, the function also kills the
+// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, the method "lose" also kills the
 // master's sentinel.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()

@@ -52,7 +52,7 @@ type load struct {
 	problems map[string]bool
 }
 
-// newLoad returns a load for the guestbook at the URL base. The visitors start later.
+// newLoad returns a load for the guestbook at the URL base.
 func newLoad(base string) *load {
 	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -87,7 +87,6 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 	return l
 }
 
-// visitor returns a simulated visitor.
 func (l *load) visitor() *visitors.Visitor {
 	return &visitors.Visitor{Base: l.base, Client: l.client, Done: func(r visitors.Request) {
 		read, reads := r.History.(history.Read)
@@ -198,8 +197,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page requests the guestbook's newest page again and again. If withSeen is true, the request has seen=ID: the answer must not be older
-// than this entry.
+// page sends a request for the newest page again and again. If withSeen is true, the request has seen=ID: the answer must not be older than
+// this entry.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)

@@ -139,7 +139,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// startRedis waits until each slave has received a write, because this may take a moment after the first sync.
+	// startRedis also waits until each slave has received a write, because writes reach a slave only a moment after its first sync.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -155,7 +155,7 @@ func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *servic
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic disturbs a proxy by toxics for the duration d. A toxic is toxiproxy's name for a network fault.
+// toxic disturbs a proxy by toxics for the duration d. Toxiproxy calls a network fault a toxic.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {

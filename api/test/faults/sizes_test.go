@@ -47,8 +47,8 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// outcome returns the outcome of a write. If it is unknown whether the write took effect, and the API does not say that Redis was too slow,
-// outcome reports a problem.
+// outcome returns the outcome of a write. outcome reports a problem if it is unknown whether the write took effect, unless Redis was too
+// slow for the API.
 func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	outcome := answer.Outcome(err)
 	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
@@ -169,7 +169,7 @@ func longBook(r *rig, megabytes int, status int, words string) {
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two clients that never read connect to nginx, which buffers the answer on disk. Two clients that never read connect to the API
+		// Two of the silent clients connect to nginx, which buffers the answer on disk. Two of the silent clients connect to the API
 		// directly.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {

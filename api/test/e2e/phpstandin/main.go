@@ -128,7 +128,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// do sends one command to Redis and returns the reply. do opens a new connection each time, because PHP also does.
+// do sends one command to Redis and returns the reply. do opens a new connection for each command, as PHP does.
 func do(host, command string, args ...any) (string, error) {
 	c, err := redis.Dial("tcp", host, redis.DialConnectTimeout(2*time.Second))
 	if err != nil {

@@ -125,8 +125,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block as often as the block has commands, and each time another command fails. Fail returns the number of plays, and a
-// message for each play in which a later command may delete or overwrite something.
+// Fail plays a block once for each command in the block, and makes this command fail. Fail returns the number of plays, and a message for
+// each play in which a later command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {

@@ -92,7 +92,7 @@ func (l *Log) Add(request any, start, end time.Time) {
 }
 
 // Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If no order explains
-// them, Check draws the search in an HTML file.
+// the answers, Check draws the search in an HTML file.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

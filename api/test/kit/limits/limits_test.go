@@ -11,8 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The following constants are measured amounts of memory in bytes, rounded up. docs/guarantees.md describes how these amounts were
-// measured.
+// The following constants are measured amounts of memory in bytes, rounded up. docs/guarantees.md describes how the memory was measured.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
 	// nginxConnection is the memory of an idle connection of nginx.
@@ -59,7 +58,8 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// No program may give up before the program that it calls. Therefore nginx must wait longer for the API than the API waits for Redis.
+	// No program may give up before the program that it calls. For example, nginx must wait longer for the API than the API waits for
+	// Redis.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")

@@ -158,7 +158,8 @@ type Panel struct {
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the diagrams of the Grafana dashboard in k8s/monitoring. The diagrams show rates over this time, such as 5m.
+// Panels returns the diagrams of the Grafana dashboard in k8s/monitoring. The diagrams show rates over the time in the parameter "window",
+// such as 5m.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

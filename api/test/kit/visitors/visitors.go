@@ -156,7 +156,7 @@ func (v *Visitor) Do(ctx context.Context, what, method, path, form string, reque
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
 		// A failed write of the request means that the server has closed the idle connection before the GET arrived. RFC 9112 (9.3.1)
-		// allows a client to repeat a GET after such a failure, but net/http repeats only requests of less than 4 KB.
+		// allows a client to repeat a GET after a failed write, but net/http repeats only requests of less than 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
