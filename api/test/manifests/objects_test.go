@@ -86,7 +86,7 @@ func built(t *testing.T, oldnew ...string) string {
 	}
 	must.Write(t, file, text)
 	out := filepath.Join(dir, "out.yaml")
-	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // the command "make test" installs kustomize in .build
+	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out))
 	return must.Read(t, out)
 }
 
