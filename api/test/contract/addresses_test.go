@@ -16,8 +16,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// serveInside runs nginx's start.sh as in a container: in new namespaces, on a read-only root file system, and with a user ID that is not
-// in /etc/passwd.
+// serveInside runs nginx's start.sh as in a container: in new namespaces, on a read-only root file system, and with a user ID that no
+// container image knows.
 const serveInside = `
 echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 mkdir -p /etc/nginx
