@@ -18,7 +18,6 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// guests are typical texts of a guestbook, oldest first.
 var guests = []string{
 	"Third time here, and still the best breakfast on the coast.",
 	"Grüße aus Tübingen! Wir kommen wieder.",
@@ -29,7 +28,6 @@ var guests = []string{
 	"We came for one night and stayed for four. Thank you for the maps, the jam, and for not telling anyone about the cove.\nInes, Tom and a very tired dog",
 }
 
-// rest removes the focus, and moves the mouse into a corner of the window.
 func (p *page) rest() {
 	p.t.Helper()
 	p.eval(`document.activeElement.blur()`)

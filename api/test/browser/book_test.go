@@ -44,7 +44,7 @@ func newBookAlone(t *testing.T, texts ...string) *book {
 	return b
 }
 
-// open starts a guestbook with these entries, and opens the guestbook's page. open makes the test run in parallel with others.
+// open starts a guestbook with these entries, and opens the guestbook's page.
 func open(t *testing.T, v visitor, texts ...string) (*book, *page) {
 	t.Helper()
 	b := newBook(t, texts...)
@@ -77,7 +77,7 @@ func (b *book) do(command string, args ...any) any {
 	return podtest.Do(b.t, b.master, command, args...)
 }
 
-// set overwrites the whole guestbook with the request that the page of the PHP guestbook sends.
+// set sends the request by which the page of the PHP guestbook overwrites the whole guestbook.
 func (b *book) set(value string) {
 	b.t.Helper()
 	query := url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode()
@@ -93,7 +93,6 @@ func (b *book) raw() string {
 	return string(value)
 }
 
-// texts returns the texts of the entries that Redis holds.
 func (b *book) texts() (texts []string) {
 	b.t.Helper()
 	entries, _ := guestbook.Split([]byte(b.raw()), 0)
@@ -103,7 +102,6 @@ func (b *book) texts() (texts []string) {
 	return texts
 }
 
-// check fails the test unless Redis holds exactly these entries.
 func (b *book) check(texts ...string) {
 	b.t.Helper()
 	if got := b.texts(); !slices.Equal(got, texts) {
@@ -111,18 +109,18 @@ func (b *book) check(texts ...string) {
 	}
 }
 
-// hide hides an entry with the operator's command `api hide`.
 func (b *book) hide(id string) {
 	b.t.Helper()
 	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))
 }
 
-// hang suspends the API's process, which then keeps its connections open but does not answer. The function "resume" continues the process.
+// hang suspends the API's process, which then keeps its connections open but does not answer. The returned function "resume" continues the
+// API's process.
 func (b *book) hang() (resume func()) {
 	b.t.Helper()
 	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))
-	resume = func() { _ = b.API.Signal(syscall.SIGCONT) } // fails if the API has ended already
-	b.t.Cleanup(resume)                                   // a suspended API would ignore the signal to stop
+	resume = func() { _ = b.API.Signal(syscall.SIGCONT) }
+	b.t.Cleanup(resume) // a suspended API would ignore the signal to stop
 	return resume
 }
 
@@ -136,7 +134,6 @@ func (b *book) restart() {
 	podtest.Start(b.t, b.API)
 }
 
-// awaitStreams waits until the API has this number of open event streams.
 func (b *book) awaitStreams(want int) {
 	b.t.Helper()
 	must.Hold(b.t, fmt.Sprint(want, " streams"), waitLimit, func() bool {

@@ -60,7 +60,7 @@ func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 			if areTabs {
 				last.eval(`window.isSeen = true; document.dispatchEvent(new Event("visibilitychange"))`)
 				last.awaitState("live")
-				seen, streams = pages[6:], 1 // hidden tabs have no event stream
+				seen, streams = pages[6:], 1 // only the visible tab has an event stream
 			}
 			b.awaitStreams(streams)
 			last.sign("from the last")

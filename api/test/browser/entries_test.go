@@ -53,7 +53,7 @@ func TestSigningTwiceInAHurrySignsOnceAndSaysNothing(t *testing.T) {
 func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 	b, p := open(t, visitor{})
 	var signed []string
-	for _, again := range []bool{false, true} { // after the text is composed, some browsers send the event of Ctrl+Enter again
+	for _, again := range []bool{false, true} { // some browsers repeat the event of Ctrl+Enter after text composition
 		signed = append(signed, "안녕")
 		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.ImeSetComposition("안녕", 2, 2))
 		p.eval(`globalThis.composing = null; document.querySelector("#text").addEventListener("keydown", (event) => { composing ??= event.isComposing; })`)
@@ -198,7 +198,7 @@ func TestABookThatIsWrittenAnewIsShownAnew(t *testing.T) {
 		{"the key is deleted", func() { b.do("DEL", key) }, nil, false},
 		{"signed after that", func() { p.sign("new book") }, []string{"new book"}, true},
 		{"an entry comes while the API drains", func() {
-			must.OK(t, b.API.Stop()) // Stop sends SIGTERM
+			must.OK(t, b.API.Stop())
 			p.await("the page to notice", `document.querySelector("#connection").dataset.state !== "live"`)
 			b.write("meanwhile")
 			b.restart()

@@ -35,7 +35,7 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 	}
 	profile := must.Get(os.MkdirTemp("", "guestbook-firefox-"))(t)
 	t.Cleanup(func() { os.RemoveAll(profile) })
-	// With the port 0, Firefox chooses a free port. Without DNS, Firefox reaches only the servers of the tests.
+	// Without DNS, Firefox reaches only the servers of the tests.
 	must.Write(t, filepath.Join(profile, "user.js"), preferences+`
 		user_pref("marionette.port", 0);
 		user_pref("network.auth.confirmAuth.enabled", false);
@@ -79,7 +79,6 @@ func (f *firefox) receive() []byte {
 	return message
 }
 
-// do sends a command to Firefox, and decodes the result.
 func (f *firefox) do(command string, params map[string]any, result any) {
 	f.t.Helper()
 	f.id++
@@ -123,7 +122,7 @@ func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b := newBook(t)
-	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP never has a Web Lock.
+	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP cannot use Web Locks.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.visit(front.URL)
@@ -154,7 +153,8 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b.check("another")
 }
 
-// If the page's address contains credentials, the page's scripts omit them, because browsers refuse such URLs in scripts.
+// If the page's address contains a user name and a password, the page's scripts omit both in their requests, because browsers refuse such
+// URLs in scripts.
 func TestAnAddressWithCredentials(t *testing.T) {
 	b := newBook(t)
 	f := newFirefox(t, "")

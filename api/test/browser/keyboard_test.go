@@ -48,8 +48,8 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	p.press(kb.Tab)
 	p.focused("#entries > li:nth-child(2) > a")
 
-	// While the button "Older entries" has the focus, older entries load only when the visitor presses Enter. A press of Enter also moves
-	// the focus to the first of the loaded entries.
+	// While the button "Older entries" has the focus, older entries load only when the visitor presses Enter. A press of Enter on the
+	// button "Older entries" moves the focus to the first of the loaded entries.
 	for range 2 {
 		loaded := get[int](p, `document.querySelectorAll("#entries > li").length`)
 		p.press(kb.Tab)

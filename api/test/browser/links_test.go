@@ -38,7 +38,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.eval("scrollTo(0, 0)")
 	fresh.awaitContiguous(texts, true)
 
-	fresh.expect(outage) // for an id that no entry has, the server returns 400, and the browser logs this error
+	fresh.expect(outage) // for an unknown id, the server returns 400, and the browser logs an error
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval("location.hash = " + inJS(gone))
 		fresh.awaitText("#notice", "The entry that this link leads to is not in the book any more.")
@@ -58,7 +58,7 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	p.awaitContiguous(texts, false)
-	// While the list shows old entries, the page counts new entries but does not show new entries.
+	// While the list shows old entries, the page only counts new entries.
 	b.write("new")
 	p.awaitFresh("1 new entry")
 	p.awaitContiguous(texts, false)
@@ -76,7 +76,8 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 
 func TestALinkIsCopied(t *testing.T) {
 	b := newBook(t, "first", "second")
-	// Most guestbooks are pages over plain HTTP. On such a page, Chromium has no navigator.clipboard unless the host is localhost.
+	// Most guestbooks are served over plain HTTP. On a page over plain HTTP, Chromium has no navigator.clipboard unless the host is
+	// localhost.
 	plain := strings.Replace(b.URL(), "127.0.0.1", "guestbook.example", 1)
 	for _, address := range []string{b.URL(), plain} {
 		p := visit(t, address, visitor{})
@@ -97,7 +98,7 @@ func TestOnlyTheWordsOfEntriesAreCopied(t *testing.T) {
 	if got := strings.Fields(copied); strings.Join(got, " ") != "mine second first" {
 		t.Errorf("%q is copied", copied)
 	}
-	// Screen readers find only one link in the list, the link that the Tab key reaches.
+	// In the list, screen readers find only the link that the Tab key reaches.
 	p.await("the other links to be silent", `document.querySelectorAll(".link:not([aria-hidden=true])").length === 1`)
 }
 
@@ -122,7 +123,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// ingress-nginx generates these locations from an Ingress: from its path and its annotations rewrite-target and permanent-redirect.
+	// ingress-nginx generates these nginx locations from the path and the annotations (rewrite-target, permanent-redirect) of an Ingress.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

@@ -18,19 +18,17 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// asleep and awake send the events with which a browser puts a page into the back/forward cache, and takes the page out again.
 const (
 	asleep = `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))`
 	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 )
 
-// A mark holds an entry's id, and the entry's distance from the top of the window in pixels.
+// A mark holds an entry's id, and the entry's distance in pixels from the top of the window.
 type mark struct {
 	ID string
 	Y  float64
 }
 
-// reading returns the mark of the entry in the middle of the window.
 func (p *page) reading() mark {
 	p.t.Helper()
 	return get[mark](p, `(() => {
@@ -102,7 +100,6 @@ func TestWhatIsBeingReadStaysInItsPlace(t *testing.T) {
 			p.scrollInto(20)
 			was := p.reading()
 			for batch := range 20 {
-				// On a phone, a text of this length takes several lines, so that an entry's height is not a whole number of pixels.
 				more := numbered(fmt.Sprintf("%d from elsewhere, of a few lines on a phone", batch), 25)
 				texts = append(texts, more...)
 				b.write(more...)
@@ -179,7 +176,7 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// Even if the list is full, the page can read entries again that were removed from the list. The test presses the button without
+	// If the list is full, the page removes entries from the list, and loads them again on demand. The test presses the button without
 	// scrolling to the button, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
@@ -192,7 +189,7 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	p.awaitContiguous(texts, true)
 }
 
-// busy returns the CPU time that the page's main thread has used so far, in seconds, without the CPU time of other threads.
+// busy returns how many seconds of CPU time the page's main thread has used so far.
 func (p *page) busy() (seconds float64) {
 	p.t.Helper()
 	p.run(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.ActionFunc(func(ctx context.Context) error {
@@ -216,7 +213,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	glowing := p.changes("#entries", "String(document.getAnimations().length)")
 	before, start := p.busy(), time.Now()
 	step, longest := before, 0.0
-	tick := time.NewTicker(10 * time.Millisecond) // the loop writes 500 entries in 5 seconds
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for i := range 500 {
 		<-tick.C

@@ -27,7 +27,7 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 			switch {
 			case !ours:
 				t.Fatalf("%s comes from elsewhere", r.url)
-			case r.kind == "EventSource": // the event stream never ends
+			case r.kind == "EventSource":
 			case r.bytes == 0:
 				return fmt.Errorf("%s has not", r.url)
 			default:
@@ -40,7 +40,8 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	if want := []string{"/", "/guestbook/entries?limit=50"}; total > 16_000 || !slices.Equal(paths, want) {
 		t.Errorf("%.0f bytes in these requests: %q", total, paths)
 	}
-	// A browser shows nothing before the document arrives, so it must be small. With this header, Go does not decompress the document.
+	// The document must be small, because a browser shows nothing before the document arrives. The header Accept-Encoding keeps Go from
+	// decompressing the document.
 	response, text := must.Do(t, http.MethodGet, b.URL(), nil, "Accept-Encoding", "gzip")
 	t.Logf("the document has %d bytes, all of the page %.0f", len(text), total)
 	if len(text) > 14_000 || response.Header.Get("Content-Encoding") != "gzip" {
@@ -49,8 +50,7 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 }
 
 // The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If the
-// environment variable PAGE_BEFORE names the folder of another version of the page, the test alternates between the two, and logs a median
-// for each.
+// environment variable PAGE_BEFORE names the folder of another version of the page, the test also measures this version.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	b := newBookAlone(t, guests...)
 	folders, runs := []string{filepath.Join(must.Root(t), "nginx", "html")}, 1
@@ -80,7 +80,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 			for k := range at {
 				took[i][k] = append(took[i][k], at[k])
 			}
-			p.run(emulation.SetCPUThrottlingRate(1)) // Chromium slows a page down by a busy loop, which would also slow the next page down
+			p.run(emulation.SetCPUThrottlingRate(1))
 			p.navigate("about:blank")
 		}
 	}

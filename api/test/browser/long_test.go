@@ -23,7 +23,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	p := visit(t, nginxInFront(t, b, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; }`), visitor{})
 	for _, text := range numbered("entry", 3) {
 		b.write(text)
-		// On an idle machine, the event arrives within 0.2 s. Without an event, the page would read the entry only after 15 s.
+		// If the page received no event, it would read the entry only after 15 s.
 		p.await("the entry", `document.querySelector("#entries > li .words")?.textContent === `+inJS(text), 10*time.Second)
 	}
 	if n := len(p.streams()); n != 1 {
@@ -38,11 +38,11 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	front := newProxy(t, b)
 	router := &freezer{Listener: must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)}
 	defer router.Close()
-	go func() { _ = http.Serve(router, front.pod) }() // ends when the listener is closed
+	go func() { _ = http.Serve(router, front.pod) }()
 	frozen := visit(t, "http://"+router.Addr().String(), visitor{})
 	states := frozen.changes("#connection", "node.dataset.state")
 	buffered := load(t, nginxInFront(t, b, `location / { proxy_pass http://POD; proxy_set_header Host $http_host; proxy_ignore_headers X-Accel-Buffering; }`), visitor{})
-	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // sends the response header, and nothing else
+	front.serve(events, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -73,8 +73,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer forwards connections, as a NAT router does. When a test raises the field "generation", the connections that are open at that
-// moment forward nothing any more, not even that an end is closed.
+// A freezer forwards TCP connections, as a NAT router does. When a test raises the field "generation", the freezer stops forwarding on all
+// open connections: it forwards neither bytes nor the closing of an end.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32
@@ -93,7 +93,7 @@ type freezable struct {
 
 func (c *freezable) Write(data []byte) (int, error) {
 	if c.generation != c.router.generation.Load() {
-		return len(data), nil // discards the data, but reports success
+		return len(data), nil
 	}
 	return c.Conn.Write(data)
 }
@@ -149,7 +149,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	p.awaitFresh("10 new entries")
 	p.checkPlace(was)
 
-	// After the visitor has scrolled up again, the list still has no gap.
+	// While the visitor scrolls up, the list shows no gap.
 	for range 120 {
 		p.eval(`new Promise((done) => { scrollBy(0, -3 * innerHeight); requestAnimationFrame(done); })`)
 		small()

@@ -18,7 +18,7 @@ import (
 // waitLimit is how long a test waits for a condition before the test fails. waitLimit is long, because the machine may be slow.
 const waitLimit = 30 * time.Second
 
-// chromium is the one browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
+// chromium is the browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
 var chromium context.Context
 
 func TestMain(m *testing.M) {

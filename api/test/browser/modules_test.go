@@ -11,7 +11,6 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// sources returns the path of the folder with the page's modules.
 func sources(t *testing.T) string { return filepath.Join(must.Root(t), "nginx", "page") }
 
 // The test runs the JavaScript tests in nginx/page/*.test.js. Each JavaScript test runs in a page of its own.
@@ -58,7 +57,8 @@ var (
 	paints  = regexp.MustCompile(`\bdocument\.|\bbyId\(`)
 )
 
-// A module of the page has at most 250 lines, does not both send requests and change the document, and is in no cycle of imports.
+// Each module of the page has at most 250 lines. Modules that change the document send no requests. The imports of the modules form no
+// cycle.
 func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 	below := map[string][]string{}
 	for _, file := range must.Get(filepath.Glob(filepath.Join(sources(t), "*.js")))(t) {
@@ -78,7 +78,8 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// In each round, the loop removes the modules that import no remaining module. At the end, only modules that import each other remain.
+	// In each round, the loop removes the modules that import no remaining module. The modules that remain after the last round import each
+	// other.
 	for before := 0; before != len(below); {
 		before = len(below)
 		for name, imported := range below {

@@ -26,8 +26,8 @@ function submit(method, action, fields, enctype = "application/x-www-form-urlenc
 function add(name, src) { document.body.append(Object.assign(document.createElement(name), { src })); }
 `
 
-// lures are pages of another site, or URLs, that make the browser request SET. In the field "page" of "lures", SET stands for a URL that
-// rewrites the guestbook. REDIRECT stands for a URL of the other site that leads to SET by two redirects.
+// lures are pages and URLs by which another site tries to make the browser request SET. In the field "page" of "lures", SET stands for a
+// URL that rewrites the guestbook. REDIRECT stands for a URL of the other site that redirects twice, first to another URL and then to SET.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},
@@ -84,7 +84,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 				mux.Handle(fmt.Sprint("/lure/", i), html(http.StatusOK, page))
 			}
 			p := newPage(t, visitor{})
-			p.expect("") // the test ignores all errors in the page
+			p.expect("")
 			for i, lure := range lures {
 				if c.scheme == "http" && c.here == "gb.example" && strings.Contains(lure.page, "speculationrules") {
 					continue // Chromium follows speculation rules only over HTTPS or on localhost
@@ -96,11 +96,10 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 						address = addresses.Replace(lure.page)
 					}
 					front.take()
-					// The browser may still load the page of the previous test case instead, so the test tries again.
 					must.Await(t, "the book to be asked", waitLimit, func() error {
 						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()
-						_ = chromedp.Run(ctx, chromedp.Navigate(address)) // Run returns an error if the guestbook refuses the navigation
+						_ = chromedp.Run(ctx, chromedp.Navigate(address))
 						return awaitRefusal(ctx, t, front)
 					})
 					if got := b.raw(); got != before {

@@ -62,7 +62,8 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	p.awaitEntries(b.texts()...)
-	// The page repeats an unanswered POST with the same Idempotency-Key, at the latest when the event stream delivers a copy of the entry.
+	// The page repeats an unanswered POST with the same Idempotency-Key, at the latest when the event stream delivers an entry with the
+	// same text.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}
@@ -94,7 +95,7 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("came through")
 	p.awaitEntries("came through")
 
-	// An entry that was in the guestbook before the visitor signed the same text does not count as the visitor's.
+	// If the guestbook already holds an entry with the visitor's text, the page does not take this entry for the visitor's entry.
 	p.sign("came through")
 	p.awaitFailure("came through")
 	p.sign("another")
@@ -102,7 +103,6 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("another")
 	p.awaitEntries("came through", "another", "came through failed")
 
-	// If the visitor's retry reaches the server, the server adds the entry, because the other entry with this text has another author.
 	front.serve(posts, nil)
 	p.click(".failed .retry")
 	p.awaitEntries("came through", "another", "came through")
@@ -149,7 +149,7 @@ func TestEachGuestbookAndEachTabHasItsOwnDraft(t *testing.T) {
 		tab.reload()
 		tab.awaitDraft(text)
 	}
-	// The next tab that opens gets the draft of a closed tab.
+	// If a tab with a draft is closed, the next new tab gets the draft.
 	other.navigate("about:blank")
 	p.tab().awaitDraft("second tab")
 }

@@ -25,7 +25,7 @@ import (
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers ten times as fast. The page then gives up in seconds, and requests may time out.
+	// hurried makes the page's timers ten times as fast.
 	hurried bool
 }
 
@@ -34,20 +34,18 @@ type visitor struct {
 type page struct {
 	t    *testing.T
 	ctx  context.Context
-	tabs protocol.BrowserContextID // tabs of one visitor have the same browser context
+	tabs protocol.BrowserContextID
 	*record
 	firefox *firefox // nil for a page in Chromium
 }
 
-// A record holds the faults and the requests of a page.
 type record struct {
 	mu       sync.Mutex
 	faults   []string
-	expected []string // the test ignores faults that contain one of these texts
+	expected []string
 	requests []request
 }
 
-// A request is an HTTP request that the page has sent.
 type request struct {
 	id                network.RequestID
 	method, url, kind string
@@ -67,15 +65,15 @@ const hurry = `{
 }`
 
 const (
-	// outage is the beginning of the browser's message about a failed request, for example while the guestbook is unavailable.
+	// outage is the beginning of the browser's message about a failed request.
 	outage = "Failed to load resource: "
 	// networkChanged is part of Chromium's message about a request that Chromium aborted because the machine has got or lost a network
 	// interface. Each start or stop of a container changes the network interfaces.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a new browser context, and waits until the page is live. At its end, the test closes the page, and fails if the
-// page had faults.
+// visit opens a page in a new browser context, and waits until the page is live. At the end of the test, the page is closed, and the test
+// fails if the page had faults.
 func visit(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := load(t, url, v)
@@ -111,7 +109,6 @@ func (p *page) tab() *page {
 func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	t.Helper()
 	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
-	// The new tab needs a window, because a new browser context has none.
 	id := must.Get(target.CreateTarget("about:blank").WithBrowserContextID(own).WithNewWindow(true).Do(browser))(t)
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithTargetID(id))
 	p := &page{t, ctx, own, &record{expected: []string{networkChanged}}, nil}
@@ -125,7 +122,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		}
 	})
 	chromedp.ListenTarget(ctx, p.watch)
-	// The first call of chromedp.Run has no deadline, because a deadline would close the page.
+	// The first call of chromedp.Run has no deadline, because the page would close at this deadline.
 	must.OK(t, chromedp.Run(ctx))
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
@@ -154,7 +151,6 @@ func theme(colors string) chromedp.Action {
 	return emulation.SetEmulatedMedia().WithFeatures(features)
 }
 
-// in returns the same page for use in a subtest.
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record, p.firefox} }
 
 // expect makes the test ignore faults that contain this text.
@@ -172,7 +168,6 @@ func (p *page) unexpected() []string {
 	})
 }
 
-// watch records the faults and the requests of the page.
 func (p *page) watch(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,7 +188,7 @@ func (p *page) watch(event any) {
 		}
 	case *cdppage.EventJavascriptDialogOpening:
 		p.faults = append(p.faults, "dialog: "+event.Message)
-		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }() // fails if the page is closed already
+		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }()
 	case *network.EventRequestWillBeSent:
 		p.requests = append(p.requests, request{
 			id: event.RequestID, method: event.Request.Method, url: event.Request.URL, kind: string(event.Type), header: event.Request.Headers,
@@ -205,7 +200,6 @@ func (p *page) watch(event any) {
 	}
 }
 
-// answered applies the function "change" to each recorded request with this id.
 func (r *record) answered(id network.RequestID, change func(*request)) {
 	for i := range r.requests {
 		if r.requests[i].id == id {
@@ -214,14 +208,14 @@ func (r *record) answered(id network.RequestID, change func(*request)) {
 	}
 }
 
-// sent returns copies of the requests that have this method, and whose URLs contain this text.
+// sent returns the page's requests with this method whose URLs contain this text.
 func (p *page) sent(method, text string) []request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(p.requests), func(r request) bool { return r.method != method || !strings.Contains(r.url, text) })
 }
 
-// run performs actions in the page. run fails the test if an action fails or takes longer than waitLimit.
+// run fails the test if an action fails or takes longer than waitLimit.
 func (p *page) run(actions ...chromedp.Action) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
@@ -229,7 +223,6 @@ func (p *page) run(actions ...chromedp.Action) {
 	must.OK(p.t, chromedp.Run(ctx, actions...))
 }
 
-// before makes the browser run a script in each document that the page loads from now on, before the document's own scripts.
 func (p *page) before(script string) {
 	p.t.Helper()
 	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
@@ -244,7 +237,7 @@ func (p *page) eval(script string) {
 	p.evaluate(script, nil)
 }
 
-// get evaluates an expression, which may be a promise, and returns its value.
+// get evaluates a JavaScript expression and returns the expression's value.
 func get[T any](p *page, expression string) (result T) {
 	p.t.Helper()
 	p.evaluate(expression, &result)

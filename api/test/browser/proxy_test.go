@@ -24,15 +24,15 @@ import (
 // A proxy forwards requests to a pod's nginx, as an Ingress does in a cluster. The proxy records the responses.
 type proxy struct {
 	URL string
-	pod http.Handler // forwards a request to the pod
+	pod http.Handler
 
 	mu       sync.Mutex
-	rules    map[string]http.Handler // handlers that answer instead of the pod, by the kind of request
-	answerer *string                 // replaces the header X-Answered-By unless nil
+	rules    map[string]http.Handler // handlers that answer requests instead of the pod, by a pattern of the request
+	answerer *string                 // the value of the header X-Answered-By; nil keeps the pod's value
 	answers  []string                // the method, the status and the path of each answer of the pod
 }
 
-// These patterns of the method and the path are the kinds of requests for which the field "rules" may have a handler.
+// These patterns match the method and the path of requests that a test may answer itself, by a handler in the field "rules".
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -49,12 +49,12 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	nginx := must.Get(url.Parse(b.URL()))(t)
 	f := &proxy{rules: map[string]http.Handler{}}
 	f.pod = &httputil.ReverseProxy{
-		FlushInterval: -1, // the proxy forwards each event at once
+		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(nginx)
 			r.Out.Host = r.In.Host
 			r.Out.Header.Set("X-Forwarded-Proto", scheme)
-			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/a") // the proxy also serves the same guestbook below /a/
+			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/a") // the proxy also serves the guestbook below /a/
 		},
 		ModifyResponse: func(r *http.Response) error {
 			f.mu.Lock()
@@ -90,7 +90,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// handler returns the handler of the first rule for this kind of request, or the handler that forwards the request to the pod.
+// handler returns the handler of the first matching rule, or else the handler that forwards the request to the pod.
 func (f *proxy) handler(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +102,7 @@ func (f *proxy) handler(r *http.Request) http.Handler {
 	return f.pod
 }
 
-// serve makes a handler answer this kind of request instead of the pod. If the parameter "handler" is nil, the pod answers again.
+// serve makes a handler answer requests that match this pattern. If the handler is nil, the pod answers these requests again.
 func (f *proxy) serve(what string, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,12 +130,11 @@ func (f *proxy) serveScript(t *testing.T, script string) {
 	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // this response has no Content-Security-Policy and no ETag
 }
 
-// html answers each request with this status and HTML text.
 func html(status int, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, text) // fails if the browser has closed the connection
+		_, _ = io.WriteString(w, text)
 	})
 }
 
@@ -148,8 +147,8 @@ func (f *proxy) take() []string {
 	return answers
 }
 
-// nginxInFront starts an nginx in front of the pod's nginx, and returns the URL of the nginx in front. The nginx in front has these
-// locations and otherwise nginx's default configuration. In the parameter "locations", POD stands for the pod's address.
+// nginxInFront starts another nginx in front of the pod's nginx, and returns the other nginx's URL. The other nginx has these locations,
+// and otherwise the default configuration. In the parameter "locations", POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -164,7 +163,7 @@ func nginxInFront(t *testing.T, b *book, locations string) string {
 	must.Write(t, file, fmt.Sprintf("daemon off; pid %s.pid; events {} http { access_log off; %s server { listen %s; %s } }",
 		file, temporary, address, strings.ReplaceAll(locations, "POD", strings.TrimPrefix(b.URL(), "http://"))))
 	nginx := exec.Command(program, "-e", "/dev/stderr", "-c", file)
-	nginx.Stderr = os.Stderr // nginx prints only errors
+	nginx.Stderr = os.Stderr
 	must.OK(t, nginx.Start())
 	t.Cleanup(func() {
 		_ = nginx.Process.Signal(syscall.SIGTERM)

@@ -103,7 +103,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			front := newProxy(t, b)
 			p := visit(t, front.URL+"/?a=b#e0", visitor{})
 			p.expect(outage)
-			p.expect("MIME type") // the browser refuses HTML as an event stream
+			p.expect("MIME type")
 			front.serve(api, login)
 			p.sign("kept")
 			p.await("the visitor to be told", `/not signed in/.test(document.querySelector("#signin:not([hidden])")?.textContent) && document.querySelector(".pending .note")?.textContent.startsWith("You are not signed in any more.")`)
@@ -118,7 +118,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			p.await("it to be told still", `document.querySelector("#signin:not([hidden]) a")`)
 
 			front.serve(api, nil) // the visitor has signed in again
-			p.navigate(link)      // not by a click, because the page may notice the sign-in first and remove the link
+			p.navigate(link)
 			p.awaitEntries("kept")
 			p.awaitDraft("a draft")
 			p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
@@ -127,7 +127,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	}
 }
 
-// If a visitor signs in again in another tab, this tab continues without a reload.
+// If a visitor signs in again in another tab, the guestbook's tab continues without a reload.
 func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	front := newProxy(t, newBook(t))
 	front.serve(api, loginPage(http.StatusOK))

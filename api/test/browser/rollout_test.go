@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// oldPod answers as a pod of the PHP guestbook does: the pod behind the proxy answers for guestbook.php, and all other paths are 404.
+// oldPod behaves like a pod of the PHP guestbook: it forwards requests for guestbook.php, and answers all other requests with 404.
 func (f *proxy) oldPod() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/guestbook.php", f.pod)

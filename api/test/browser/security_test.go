@@ -10,7 +10,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// hostile are texts that a faulty page would take for HTML, a script or a command instead of text.
+// hostile lists texts that a faulty page would treat as HTML, as a script or as a command.
 var hostile = []string{
 	`<script>alert(1)</script>`,
 	`</script><script>alert(1)</script>`,

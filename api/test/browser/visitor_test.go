@@ -21,7 +21,7 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
-// load runs an action that loads a page, and repeats the action if Chromium noticed a change of the network during the action.
+// load runs an action that loads a page, and repeats the action if the machine meanwhile got or lost a network interface.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	changes := func() int {
@@ -74,7 +74,6 @@ func (p *page) awaitState(state string) {
 // An entry is an item of the page's list.
 type entry struct{ ID, Text, State, Note string }
 
-// entries returns the entries that the page shows, newest first.
 func (p *page) entries() []entry {
 	p.t.Helper()
 	return get[[]entry](p, `[...document.querySelectorAll("#entries > li")].map((li) => ({
@@ -136,7 +135,6 @@ func (p *page) awaitSettled() {
 	p.await("all to be in the book", `document.querySelector(".pending, .failed") === null`)
 }
 
-// sign types a text into the form and submits the form.
 func (p *page) sign(text string) {
 	p.t.Helper()
 	p.write(text)
@@ -151,7 +149,6 @@ func (p *page) signAtOnce(texts ...string) {
 	}
 }
 
-// write types a text into the form.
 func (p *page) write(text string) {
 	p.t.Helper()
 	p.run(chromedp.Focus("#text", chromedp.ByQuery), input.InsertText(text))
@@ -178,7 +175,6 @@ func controlEnter() *input.DispatchKeyEventParams {
 	return input.DispatchKeyEvent(input.KeyRawDown).WithKey("Enter").WithCode("Enter").WithWindowsVirtualKeyCode(13).WithModifiers(input.ModifierCtrl)
 }
 
-// focused waits until an element that matches the selector has the focus.
 func (p *page) focused(selector string) {
 	p.t.Helper()
 	p.await(selector+" to have the focus", fmt.Sprintf("document.activeElement.matches(%q)", selector))
@@ -212,7 +208,6 @@ func (p *page) changes(selector, expression string) (values func() []string) {
 	}
 }
 
-// screenshot writes a picture of the window to .build/screenshots.
 func (p *page) screenshot(name string) {
 	p.t.Helper()
 	dir := filepath.Join(must.Root(p.t), ".build", "screenshots")
@@ -226,7 +221,7 @@ func (p *page) screenshot(name string) {
 func inJS(value any) string {
 	b, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // the tests pass only values that JSON can represent
+		panic(err)
 	}
 	return string(b)
 }

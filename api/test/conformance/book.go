@@ -20,17 +20,17 @@ type book struct {
 	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // maps a profile to the reason why the server does not support it; "" means that the server supports it
-	left  map[string]bool   // the profiles that the options -skip and -profiles leave out
+	found map[string]string // the reason why the server does not support a profile; "" means that the server supports the profile
+	left  map[string]bool   // profiles that the options -skip and -profiles exclude
 	notes []string
 	saved []saved
 
 	mu    sync.Mutex
-	asked []request       // the requests of the current test case
+	asked []request
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
-	blind bool            // true if a lagging slave may also show a text that the program does not know, such as one with a posted entry
-	lag   time.Duration   // the average delay of the slaves
+	blind bool            // true if a lagging slave may show a text that the program does not know
+	lag   time.Duration
 	words int
 }
 
@@ -39,7 +39,7 @@ const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
 
-// ask finds out which profiles the server supports, and how to restore the server's guestbooks.
+// ask determines which profiles the server supports, and how to restore the server's guestbooks.
 func (b *book) ask() error {
 	php := "no address answers ?cmd=get with data:"
 	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
@@ -88,8 +88,8 @@ type saved struct {
 	body         string
 }
 
-// save finds the "set" request that restores the guestbook of a query. The first answer may stand for two texts, because guestbook.php does
-// not escape \ in JSON. save sets one text after the other until the query returns the first answer again.
+// save finds the "set" request that restores the guestbook which the query reads. The answer may stand for either of two texts, because
+// guestbook.php does not escape \ in JSON. save sets each possible text, until the query returns the same answer as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -126,11 +126,10 @@ func (b *book) restore() error {
 	return nil
 }
 
-// has reports whether the server supports a profile.
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of a guestbook. The parameter "read" is the query that reads this guestbook. setting uses
-// GET for a short text, because guestbook.php ignores the body of a POST.
+// setting returns the request that sets the text of a guestbook. setting uses GET for a short text, because guestbook.php ignores the body
+// of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {
@@ -139,7 +138,6 @@ func setting(text, read string) request {
 	return get(command)
 }
 
-// put sets the guestbook's text, and waits until a "get" request returns the text.
 func (b *book) put(text string) error {
 	if b.holds != nil && *b.holds == text {
 		return nil
@@ -153,7 +151,6 @@ func (b *book) put(text string) error {
 	return b.await(text)
 }
 
-// await repeats a "get" request until the answer has the text.
 func (b *book) await(text string) error {
 	start := time.Now()
 	replaced := inJSON(text)
@@ -167,13 +164,12 @@ func (b *book) await(text string) error {
 	return err
 }
 
-// unique returns a different word at each call.
 func (b *book) unique() string {
 	b.words++
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows a text that the guestbook had before, as the answer of a lagging slave does.
+// old returns true if an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return b.blind || slices.ContainsFunc(a.data(), func(text string) bool {
 		return b.past[text] && (b.holds == nil || text != *b.holds && text != inJSON(*b.holds))
@@ -183,7 +179,6 @@ func (b *book) old(a answer) bool {
 // inJSON returns the text with U+FFFD in place of invalid UTF-8, which JSON cannot hold.
 func inJSON(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
-// A difference holds the actual answer and the expected answer.
 type difference struct{ came, expected string }
 
 func (d *difference) Error() string { return d.came + ", expected " + d.expected }

@@ -39,8 +39,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Each program that stands in for guestbook.php fails exactly the test cases that a list in known/ names. A run of the conformance program
-// leaves the guestbooks in Redis as they were before the run.
+// Each program that replaces guestbook.php fails exactly the test cases that a list in the folder known/ names. A run of the conformance
+// program leaves the guestbooks in Redis as they were before the run.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -106,7 +106,7 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// The conformance program neither hangs nor succeeds if the server is not a guestbook.
+// If the server is not a guestbook, the conformance program soon ends with an error.
 func TestServersThatAreNoGuestbook(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for name, answer := range map[string]string{
@@ -127,7 +127,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 				if err != nil {
 					panic(err)
 				}
-				t.Cleanup(func() { c.Close() }) // the connection stays open until the end of the test
+				t.Cleanup(func() { c.Close() })
 				_, err = io.WriteString(c, answer)
 				for err == nil && strings.HasPrefix(name, "an endless") {
 					_, err = io.WriteString(c, answer[len(answer)-1000:])
@@ -148,8 +148,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case in the list of -known passes. The program also fails if the list names a test case that does
-// not exist. The report lists every test case.
+// The conformance program fails if a test case in the list of -known passes. The conformance program also fails if the list of -known names
+// a test case that does not exist. The report of the conformance program lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

@@ -117,7 +117,7 @@ var concurrent = []group{
 	}},
 }
 
-// append posts an entry, and returns the entry in the answer.
+// append posts an entry and returns the entry that the server has stored.
 func (b *book) append(r request) (entry, error) {
 	a, err := b.send(r)
 	if err == nil && (a.status != http.StatusCreated || a.json.ID == nil) {
@@ -126,13 +126,11 @@ func (b *book) append(r request) (entry, error) {
 	return a.json.entry, err
 }
 
-// posts expects that the request posts an entry.
 func posts(b *book, r request) error {
 	_, err := b.append(r)
 	return err
 }
 
-// appends expects that the request posts an entry with this text, and that this entry is now the guestbook's newest.
 func appends(text string) keeps {
 	return func(b *book, r request) error {
 		e, err := b.append(r)
@@ -146,7 +144,6 @@ func appends(text string) keeps {
 	}
 }
 
-// newest requests a page with seen=ID (the id of the entry e), and expects that this entry is the last on the page.
 func (b *book) newest(e entry) error {
 	return expects("a page that ends with "+e.String(), func(a answer) bool {
 		list := a.json.Entries
@@ -154,8 +151,7 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry, and that another post between the two is the newest entry. The
-// parameter "form" is the format of the repeat's Idempotency-Key.
+// repeats expects that a post and its repeat return the same entry, and that another post between the two is the newest entry.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -174,7 +170,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages sets the guestbook's text to the parameter "book", and expects a page with these texts and with this field "before".
+// pages sets the guestbook's text, and expects a page with these texts and with this value of the JSON field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -185,10 +181,10 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows sets the guestbook's text, opens the event stream, runs the check "do", and expects exactly the events in the parameter "want".
+// follows sets the guestbook's text, opens an event stream, runs the function "do", and expects exactly these events.
 func follows(text string, do keeps, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
-		time.Sleep(300*time.Millisecond + 2*b.lag) // without this pause, the event stream might begin with a reset event because of the new text
+		time.Sleep(300*time.Millisecond + 2*b.lag) // without a pause, the event stream might begin with a reset event
 		ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 		defer cancel()
 		response, err := b.open(ctx, r)
@@ -206,7 +202,7 @@ func follows(text string, do keeps, want ...string) keeps {
 		}
 		lines := bufio.NewScanner(response.Body)
 		var got []string
-		event := map[string]string{} // maps the fields of the current event to their values
+		event := map[string]string{}
 		for quiet := (*time.Timer)(nil); lines.Scan(); {
 			if field, value, ok := strings.Cut(lines.Text(), ": "); ok {
 				event[field] = value
@@ -222,7 +218,7 @@ func follows(text string, do keeps, want ...string) keeps {
 				got = append(got, name+" "+e.Text)
 			}
 			clear(event)
-			if len(got) == len(want) && quiet == nil { // no other event may arrive within 300 ms
+			if len(got) == len(want) && quiet == nil { // then no event may arrive for 300 ms
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}

@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "conformance: the report is not whole:", err)
 		code = 1
 	}
-	b.ctx = context.WithoutCancel(ctx) // b.restore must also work after Ctrl-C
+	b.ctx = context.WithoutCancel(ctx)
 	if err := b.restore(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		code = 1
@@ -81,8 +81,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // A list holds names of test cases in the form profile/row.
 type list []string
 
-// read adds the names of test cases in a file to the list. Each line of the file has one name. A line @FILE adds the names in another file.
-// A line !NAME removes a name from the list.
+// read reads names of test cases from a file. Each line of the file has one name. A line @FILE adds the names in the file FILE. A line
+// !NAME removes a name from the list.
 func (l *list) read(file string) error {
 	text, err := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {

@@ -26,7 +26,7 @@ import (
 )
 
 // A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field "rows" fail. The other strings in
-// this field are patterns of path.Match for test cases that may also fail.
+// the field "rows" are patterns of test cases that may also fail.
 type mutation struct {
 	name     string
 	rows     []string
@@ -34,8 +34,8 @@ type mutation struct {
 	response change
 }
 
-// A change applies to the responses to URLs that match the pattern "url". The change replaces each match of the pattern "from" in the
-// status line, the headers and the body. In an event stream, the change applies to the head and to each event separately.
+// A change applies to the responses to those requests whose URLs match the pattern "url". The change replaces each match of the pattern
+// "from" in the status line, the headers and the body. In an event stream, the change applies to the head and to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{
@@ -123,7 +123,7 @@ func without(header string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Del(header) }
 }
 
-// twice sends two requests: a copy of the request with a changed query, and then the request itself.
+// twice sends a copy of the request with a changed query, and then the request itself.
 func twice(from, to string) func(*http.Request) {
 	return func(r *http.Request) {
 		other := r.Clone(r.Context())
@@ -135,7 +135,6 @@ func twice(from, to string) func(*http.Request) {
 	}
 }
 
-// in applies the change to a response.
 func (c change) in(r *http.Response) error {
 	if c.url == "" || !regexp.MustCompile(c.url).MatchString(r.Request.URL.RequestURI()) {
 		return nil
@@ -205,7 +204,7 @@ func TestMutations(t *testing.T) {
 			server := httptest.NewServer(m.proxy(guestbook))
 			defer server.Close()
 			args := []string{"-url", server.URL, "-profiles", "php,entries,limits,origin"}
-			for _, profile := range []string{"live", "concurrent"} { // runs these slow profiles only for mutations that need them
+			for _, profile := range []string{"live", "concurrent"} {
 				if strings.Contains(strings.Join(m.rows, " "), profile+"/") {
 					args[3] += "," + profile
 				}
@@ -225,10 +224,11 @@ func TestMutations(t *testing.T) {
 			return nil
 		})
 	}
-	_ = trying.Wait() // Wait returns no error, because the functions report each problem by t
+	_ = trying.Wait()
 }
 
-// The first "get" after each write receives the answer from before the write, as from a lagging slave. Even so, no test case may fail.
+// The first "get" after each write returns the old text, as from a lagging slave. No test case of the conformance program may fail because
+// of a lagging slave.
 func TestALaggingSlaveIsNoFailure(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	proxy := mutation{}.proxy(must.Get(url.Parse(pod.URL()))(t)).(*httputil.ReverseProxy)

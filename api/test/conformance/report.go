@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// A result is the outcome of one test case.
 type result struct {
 	Profile, Name, Why string
-	Err                error // nil if the test case passes
-	Known              bool  // true if the list of -known names the test case
+	Err                error
+	Known              bool
 	Asked              []string
 	Seconds            float64
 }
 
-// Outcome returns "kept" if a test case passes, or else "BROKEN"; for a test case in the list of -known, it returns "PASSES" or "known".
+// Outcome returns "kept" if a test case passes, and otherwise "BROKEN". For a test case in the list of -known, Outcome returns "PASSES" or
+// "known".
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -30,7 +30,7 @@ func (r result) Outcome() string {
 	return "kept"
 }
 
-// Details returns the requests of a test case, the answer, the expected answer, and why the test case matters.
+// Details describes a test case: its requests, the answer, the expected answer, and why the test case matters.
 func (r result) Details() []string {
 	if r.Err == nil {
 		return []string{"came      what was expected: take the row off the list of -known"}

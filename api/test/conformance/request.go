@@ -17,9 +17,9 @@ import (
 // A request is an HTTP request that is sent byte for byte. In a request, the word KEY stands for the guestbook's key. The word BASE in the
 // header Referer stands for the server's URL.
 type request struct {
-	method, path, query, body string // path "" stands for the path that answers commands, such as /guestbook.php
+	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
-	fill                      int // the letter "a", repeated, fills the body up to this length, or the query if there is no body
+	fill                      int // if not 0, the letter "a" fills the body or the query up to this length
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in completes the request for the guestbook b: it adds the key and the path, and fills the body or the query up to the length "fill".
+// in returns a copy of the request with the guestbook's key and path, filled up to the length "fill".
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -82,7 +82,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
-	json   struct { // the zero value if the body is not JSON
+	json   struct {
 		Data, Message, Error *string
 		Entries              *[]entry
 		Before               json.RawMessage
@@ -103,12 +103,12 @@ func newClient() *http.Client {
 	}
 }
 
-// open sends the request and returns the response. The caller of "open" must close the response's body.
+// open returns a response whose body the caller must close.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
 	if b.asked = append(b.asked, r); r.method != http.MethodGet || strings.Contains(r.query, "set") || strings.Contains(r.query, "value") {
-		b.holds = nil // unknown, because the request may be a write
+		b.holds = nil
 	}
 	b.mu.Unlock()
 	request, err := http.NewRequestWithContext(ctx, r.method, b.base.String(), strings.NewReader(r.body))
@@ -125,12 +125,11 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	}
 	response, err := b.client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
-		err = e.Err // e.Err lacks the URL, which may be long
+		err = e.Err
 	}
 	return response, err
 }
 
-// send performs the request and returns the whole answer.
 func (b *book) send(r request) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 	defer cancel()
@@ -152,8 +151,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the text in the answer to a "get" request, as a decoded and as an undecoded JSON string. The undecoded string may be the
-// right text, because guestbook.php escapes nothing.
+// data returns the JSON string in the answer to a "get" request, once decoded and once undecoded. The undecoded string may be the
+// guestbook's text, because guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -203,7 +202,6 @@ var (
 	filling     = regexp.MustCompile(`a{1000,}`)
 )
 
-// quoted returns s, quoted as one word of a shell command.
 func quoted(s string) string {
 	s = "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	return unprintable.ReplaceAllStringFunc(s, func(s string) string {
@@ -215,7 +213,6 @@ func quoted(s string) string {
 	})
 }
 
-// printed returns shell commands that print s. If s repeats the letter "a" many times, the command is much shorter than s.
 func printed(s string) string {
 	at := filling.FindStringIndex(s)
 	if at == nil {

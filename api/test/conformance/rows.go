@@ -28,7 +28,7 @@ type group struct {
 func groups() []group { return slices.Concat(php, limits, origin, entries, live, concurrent) }
 
 const (
-	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
+	old     = ",first,second"
 	updated = `{"message": "Updated"}`
 )
 
@@ -177,7 +177,6 @@ var set, read = get("cmd=set&key=KEY&value=x"), get("cmd=get&key=KEY")
 // kubernetes sends the requests of Kubernetes' own end-to-end tests to an empty guestbook.
 var kubernetes = inTurn(puts(""), of(read, exactly(`{"data": ""}`)), exactly(updated), of(read, exactly(`{"data": "TestEntry"}`)))
 
-// inTurn returns a check that runs these checks one after the other until one fails.
 func inTurn(checks ...keeps) keeps {
 	return func(b *book, r request) error {
 		for _, k := range checks {
@@ -189,19 +188,17 @@ func inTurn(checks ...keeps) keeps {
 	}
 }
 
-// of returns a check that runs the check k with the request "other".
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
-// puts returns a check that sets the guestbook's text.
 func puts(text string) keeps { return func(b *book, _ request) error { return b.put(text) } }
 
 // holding returns a check that first sets the guestbook's text, and then runs the check k.
 func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
 
-// awaits returns a check that waits until a "get" request returns the text.
 func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
-// expects returns a check that repeats a request until the answer is right. The check allows a wrong answer only from a lagging slave.
+// expects returns a check that repeats a request until the answer is right. The check accepts a wrong answer at first, if a lagging slave
+// may have sent it.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -234,7 +231,7 @@ func header(name, value string) keeps {
 	}
 }
 
-// shows returns a check that expects an answer with the guestbook's text as JSON.
+// shows returns a check that expects the guestbook's text in JSON.
 func shows(text string) keeps {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
@@ -258,13 +255,13 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged extends the check k: if the request may be a write, the guestbook's text must stay the same.
+// unchanged returns a check that runs the check k, and expects that the guestbook's text stays the same.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds
 		err := k(b, r)
 		if err == nil && held != nil && b.holds == nil {
-			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // the slaves may need this time to show a write
+			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // slaves may need this time to show a write
 			err = b.await(*held)
 		}
 		return err
@@ -275,7 +272,8 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook's text. The text "FILL" stands for the repeated letter "a" that fills the request.
+// updates expects that the request sets the guestbook to this text. The text "FILL" stands for the repeated letter "a" with which a long
+// request is filled.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

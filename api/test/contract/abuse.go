@@ -20,14 +20,14 @@ import (
 // probe is a request that no ordinary client sends.
 type probe struct {
 	name, send string
-	// nginx and api are the statuses that nginx and the API must return. A "|" separates the statuses of different server versions.
+	// A "|" separates alternative statuses, because versions of a server differ.
 	nginx, api string
 }
 
 const unsent = "not sent there"
 
 const (
-	// smuggled is a request that a probe hides in another request. nginx and the API must not execute the smuggled request.
+	// smuggled is a request that a probe hides in another request. nginx and the API must not execute the request "smuggled".
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -36,7 +36,6 @@ const (
 )
 
 var probes = []probe{
-	// The following probes send bytes that are not HTTP/1.
 	{"1 MiB of random bytes", random(1 << 20), "400|", "400|"},
 	{"1 MiB of one letter", strings.Repeat("a", 1<<20), "414|400|", "400|431|"},
 	{"a TLS greeting", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + random(150), "400", "400|"},
@@ -44,7 +43,6 @@ var probes = []probe{
 	{"a Redis command", "*1\r\n$8\r\nFLUSHALL\r\n", "400|", "400|"},
 	{"empty lines", "\r\n\r\n\r\n" + get + shut, "200", "400"},
 
-	// The following probes have unusual versions of HTTP, or several requests on one connection.
 	{"HTTP/0.9", "GET /guestbook/\r\n", "|400", "400"},
 	{"HTTP/1.0 without a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\n\r\n", "200", "200"},
 	{"HTTP/1.0 with a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\nHost: x\r\n\r\n", "200", "200"},
@@ -54,7 +52,6 @@ var probes = []probe{
 	{"pipelining", get + "\r\n" + get + "\r\n" + get + shut, "200 200 200", "200 200 200"},
 	{"pipelining with a bad request amid", get + "\r\nGET\r\n\r\n" + smuggled, "200 400|200", "200 400"},
 
-	// The following probes have unusual request lines.
 	{"a space in the address", "GET /guestbook/?cmd=set&key=smuggled&value=x y HTTP/1.1\r\nHost: x\r\n" + shut, "400", "400"},
 	{"NUL in the address", "GET /guestbook/\x00?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n" + shut, "400", "400"},
 	{"an encoded line end in the address", "GET /guestbook/?cmd=get&key=x%0d%0aX:%20y HTTP/1.1\r\nHost: x\r\n" + shut, "200", "200"},
@@ -63,7 +60,6 @@ var probes = []probe{
 	{"TRACE", "TRACE /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n" + shut, "405", "405"},
 	{"an address of 1 MiB", "GET /guestbook/?" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n" + shut, "414", "431|"},
 
-	// The following probes have unusual headers.
 	{"two hosts", get + "Host: y\r\n" + shut, "400", "400"},
 	{"a bad host", "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x/../y\r\n" + shut, "400", "400|200"},
 	{"a header without a name", get + ": x\r\n" + shut, "400|200", "400"},
@@ -77,7 +73,6 @@ var probes = []probe{
 	{"600 KB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 100_000)+"\r\n", 6) + shut, "431|", "431|"},
 	{"40,000 headers", get + strings.Repeat("A: a\r\n", 40_000) + shut, "200|400|431", "200|431"},
 
-	// In the following probes, nginx and the API could disagree about the length of the body.
 	{"a request in a body that nobody wants", get + length(smuggled) + smuggled, "200", "200"},
 	{"the same, then a request", get + length(smuggled) + smuggled + get + shut, "200 200", "200 200"},
 	{"a request in the body of a form", post + length(smuggled) + smuggled, "200", "200"},
@@ -104,7 +99,6 @@ var probes = []probe{
 	{"HTTP/2 without TLS", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", "200", "200"},
 	{"a WebSocket", get + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", "200", "200"},
 
-	// The following probes have a body in chunks.
 	{"chunks", post + chunked + "\r\n" + chunk("cmd=get") + "0\r\n" + "\r\n", "200", "200"},
 	{"a chunk of no length", post + chunked + "\r\nzz\r\n" + smuggled, "400", "400"},
 	{"a chunk of a negative length", post + chunked + "\r\n-1\r\n" + smuggled, "400", "400"},
@@ -127,7 +121,7 @@ var hidden = []string{
 func random(n int) string {
 	source := rand.NewChaCha8([32]byte{1})
 	b := make([]byte, n)
-	_, _ = source.Read(b) // ChaCha8.Read never returns an error
+	_, _ = source.Read(b)
 	return string(b)
 }
 
@@ -135,7 +129,7 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
-// Abuse sends every probe to nginx and to the API, whose addresses are host:port. No probe may write to Redis. After each probe, the
+// Abuse sends every probe to nginx and to the API, at their addresses (host:port). No probe may write to Redis. After each probe, the
 // server must answer the next client.
 func Abuse(t *testing.T, nginx, api string, master Redis) {
 	var probing errgroup.Group
@@ -166,14 +160,14 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 			return nil
 		})
 	}
-	_ = probing.Wait() // Wait returns no error, because the functions report each problem by t
+	_ = probing.Wait()
 	if n, err := redis.Int(master.Do("DEL", "smuggled")); err != nil || n != 0 {
 		t.Errorf("a smuggled request was carried out (%v): look for a probe with too many answers", err)
 	}
 }
 
-// exchangeRaw sends bytes on a new connection, and returns the statuses and the bytes of all responses. exchangeRaw stops reading if
-// no byte arrives for 5 s, or for 0.5 s after the first bytes.
+// exchangeRaw sends bytes on a new connection, and returns the responses and their statuses. exchangeRaw waits 5 s for the first byte, and
+// 0.5 s for each further byte.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -182,7 +176,7 @@ func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 		return "", ""
 	}
 	defer c.Close()
-	go func() { _, _ = io.WriteString(c, send) }() // an error does not matter, because a server may refuse the request early
+	go func() { _, _ = io.WriteString(c, send) }()
 	var all bytes.Buffer
 	buffer := make([]byte, 64<<10)
 	for timeout := 5 * time.Second; err == nil; timeout = 500 * time.Millisecond {

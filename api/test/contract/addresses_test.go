@@ -16,8 +16,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// serveInside runs nginx's start.sh in new namespaces as in a container: on a read-only root file system, with a user ID that no container
-// image knows. serveInside prints the addresses at which nginx answers.
+// serveInside runs nginx's start.sh as in a container: in new namespaces, on a read-only root file system, and with a user ID that no
+// container image knows.
 const serveInside = `
 echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 mkdir -p /etc/nginx
@@ -61,11 +61,11 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 }
 
 // refuseIPv6 installs a seccomp filter for this goroutine's thread, and for the processes that this goroutine starts. The filter refuses
-// IPv6 sockets with the error of a kernel without IPv6. The thread ends when the goroutine ends.
+// IPv6 sockets with the error of a kernel without IPv6. The filtered thread ends when the goroutine ends.
 func refuseIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
-	const number, firstArgument = 0, 16 // offsets in struct seccomp_data
+	const number, firstArgument = 0, 16
 	filter := []unix.SockFilter{
 		{Code: load, K: number},
 		{Code: jumpIfEqual, K: unix.SYS_SOCKET, Jf: 3},

@@ -28,34 +28,32 @@ func hold(t *testing.T, pod *localpod.Pod, n int, text string) []net.Conn {
 	for i := range conns {
 		c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 		t.Cleanup(func() { c.Close() })
-		_ = c.(*net.TCPConn).SetReadBuffer(4096) // the client's kernel accepts only this much of a response
+		_ = c.(*net.TCPConn).SetReadBuffer(4096) // the client's kernel buffers only 4 KB of a response
 		conns[i] = c
 	}
 	sendAll(conns, text)
 	return conns
 }
 
-// sendAll writes the text to each connection. After a second, sendAll gives up on bytes that nginx has not accepted.
 func sendAll(conns []net.Conn, text string) {
 	var sending sync.WaitGroup
 	for _, c := range conns {
 		sending.Go(func() {
 			_ = c.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = io.WriteString(c, text) // an error does not matter, because nginx may have refused the request
+			_, _ = io.WriteString(c, text)
 		})
 	}
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for a process. The parameter "own" is the port of the process, and the parameter "other"
-// is a port to which the process connects.
+// kernel returns how many bytes the kernel buffers for the connections of a process.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
 		var n, local, remote, state string
 		var sent, received int64
 		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue // the first line of /proc/net/tcp has no numbers
+			continue
 		}
 		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
 			bytes += sent + received
@@ -73,7 +71,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 			if target, _ := os.Readlink(name); !strings.Contains(target, "client_body") && !strings.Contains(target, "/proxy/") {
 				continue
 			}
-			if file, err := os.Stat(name); err == nil { // an error means that nginx has closed the file
+			if file, err := os.Stat(name); err == nil {
 				bytes += file.Size()
 			}
 		}
@@ -81,8 +79,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	return bytes
 }
 
-// servesWithinMemory expects that nginx has taken at most half of its memory limit, because nginx needs the other half for 10,000
-// viewers. nginx must also answer other clients.
+// servesWithinMemory expects that nginx has taken at most half of its memory limit, because nginx needs the other half for 10,000 viewers.
 func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	if took, limit := pod.Nginx.Usage().Peak, limits.Figure(t, "frontend nginx resources limits memory"); took > limit/2 {
@@ -91,7 +88,7 @@ func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	expect(t, pod.URL()+readPath, 200, "")
 }
 
-// Clients send as many bytes of headers as nginx accepts, and never finish the request.
+// Clients send the largest headers that nginx accepts, and never finish the request.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
 		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
@@ -106,7 +103,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// nginx holds only a limited number of large requests that never end, and still serves other clients.
+// nginx accepts only a limited number of large requests that never end, and still serves other clients.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")
@@ -121,7 +118,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 			const more = 44
 			conns := hold(t, pod, int(most)+more, c.head)
 			must.Await(t, "nginx keeps the most that it may", 5*time.Second, func() error {
-				conns = slices.DeleteFunc(conns, func(c net.Conn) bool { // deletes the connections on which nginx has answered
+				conns = slices.DeleteFunc(conns, func(c net.Conn) bool {
 					_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
 					_, err := c.Read(make([]byte, 1))
 					return !errors.Is(err, os.ErrDeadlineExceeded)
@@ -147,7 +144,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 // The memory of nginx and the API stays within its limits even if viewers of long entries never read their event stream.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // this API runs without the race detector, because the race detector needs much memory
+	binary := filepath.Join(t.TempDir(), "api") // this API lacks the race detector, because the race detector needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

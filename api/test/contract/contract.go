@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Redis is a connection to the Redis master, on which Do runs a command.
+// Redis is a connection to the Redis master.
 type Redis interface {
 	Do(command string, args ...any) (any, error)
 }
@@ -26,7 +26,7 @@ type Redis interface {
 const (
 	key     = "messages"
 	updated = `{"message": "Updated"}`
-	old     = ",first,second" // a guestbook's text as the page of the PHP guestbook writes it
+	old     = ",first,second"
 )
 
 // Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After the conformance program, Run runs
@@ -53,12 +53,11 @@ func Run(t *testing.T, base string, master Redis) {
 	}
 }
 
-// conform runs the conformance program on the guestbook at the URL base.
 func conform(t *testing.T, base string, args ...string) {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), "go", append([]string{"run", "./api/test/conformance", "-url", base}, args...)...)
 	program.Dir = must.Root(t)
-	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // the program runs on this machine, even if a test builds the API for another
+	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // builds the program for this machine, even if the test builds the API for another
 	if report, err := program.CombinedOutput(); err != nil {
 		t.Errorf("conformance: %v\n%s", err, report)
 	}
@@ -112,12 +111,11 @@ func put(t *testing.T, master Redis, text string) {
 	must.Get(master.Do("SET", key, text))(t)
 }
 
-// held returns the text of the guestbook in Redis.
 func held(t *testing.T, master Redis) string {
 	t.Helper()
 	text, err := redis.String(master.Do("GET", key))
 	if err != nil && !errors.Is(err, redis.ErrNil) {
 		t.Error(err)
 	}
-	return text // the text is "" if the key does not exist
+	return text
 }

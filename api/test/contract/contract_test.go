@@ -73,7 +73,7 @@ func TestWithoutMasterOrSlave(t *testing.T) {
 }
 
 func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
-	// The master delays the slave's first sync for longer than the test takes.
+	// The slave's first sync starts only after the end of this test.
 	pod, master := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "600"}})
 	put(t, master, ",kept")
 	expect(t, pod.URL()+readPath, 200, `{"data": ",kept"}`)

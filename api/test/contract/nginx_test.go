@@ -18,22 +18,20 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// send writes bytes to nginx on a new connection, and returns the response and its body.
 func send(t *testing.T, pod *localpod.Pod, raw string) (*http.Response, string) {
 	t.Helper()
 	c := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
 	defer c.Close()
 	must.OK(t, c.SetDeadline(time.Now().Add(20*time.Second)))
-	go func() { _, _ = io.WriteString(c, raw) }() // an error does not matter, because nginx may refuse the request early
+	go func() { _, _ = io.WriteString(c, raw) }()
 	response := must.Get(http.ReadResponse(bufio.NewReader(c), nil))(t)
 	defer response.Body.Close()
 	return response, string(must.Get(io.ReadAll(response.Body))(t))
 }
 
-// head returns the head of an HTTP request with this method and path, and with these headers.
 func head(line, headers string) string { return line + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" }
 
-// errorOf maps a status to words in the body of nginx's error response.
+// errorOf maps an HTTP status to words in the body of nginx's error response.
 var errorOf = map[int]string{
 	400: "cannot read", 404: "nothing at this address", 405: "use GET, HEAD", 413: "1 MiB", 414: "256 KB", 431: "256 KB",
 	501: "Transfer-Encoding", 503: "not available right now", 505: "HTTP/1.1",

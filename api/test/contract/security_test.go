@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// name is the server name in the certificates of Redis.
+// name is the server name in the certificates of the Redis servers.
 const name = "redis.example"
 
 // overTLS returns the environment of an API that connects to Redis over TLS and trusts the certificate authorities in a file.
@@ -59,7 +59,7 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 		return by.Issue(t, name, time.Now().Add(time.Hour), ports.Master)
 	}
 	master := issue(old)
-	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...) // the slave has the master's certificate.
+	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...)
 	// The CA file is a symbolic link, as in the volume of a Kubernetes Secret.
 	volume := t.TempDir()
 	file := filepath.Join(volume, "ca.crt")

@@ -16,7 +16,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// Every file that a list of docs/architecture.md names exists, and the file contains the names that follow the file in the list.
+// Every file that docs/architecture.md lists exists, and contains the names that docs/architecture.md lists for it.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {
@@ -28,7 +28,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 			if !isQuestion {
 				answer = question
 			}
-			last := "" // the last file or folder that the entry has named
+			last := ""
 			for _, name := range quoted.FindAllStringSubmatch(answer, -1) {
 				names++
 				if _, err := os.Stat(filepath.Join(must.Root(t), name[1])); err == nil {
@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether the path contains the name: a folder as a file, a Go file as a declaration, and any other file as a text.
+// has reports whether the folder contains this file, the Go file contains this declaration, or any other file contains this text.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

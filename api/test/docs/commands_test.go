@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command in a document that needs no cluster succeeds and prints the output shown after the command. The first command, "make run" in
-// README.md, starts the guestbook for the other commands.
+// Each command in the documents that works without a cluster succeeds, and prints the output that the document shows. The first command,
+// "make run" in README.md, starts the guestbook for the other commands.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
@@ -28,7 +28,7 @@ func TestCommands(t *testing.T) {
 	t.Cleanup(shell.Close)
 	root := must.Root(t)
 	ran := 0
-	for _, file := range must.Get(commands.Documents(root))(t) { // commands.Documents returns README.md first
+	for _, file := range must.Get(commands.Documents(root))(t) {
 		for _, b := range must.Get(commands.Read(root, file))(t) {
 			if b.Is("cluster") || b.Is("e2e") || b.Is("release") || b.Is("by-hand") {
 				continue
@@ -42,7 +42,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// The shell can parse every command in the documents, even a command that no test runs.
+// The shell can parse every command in the documents.
 func TestCommandsByHand(t *testing.T) {
 	known := []string{"cluster", "e2e", "release", "by-hand", "background", "repeat", "fails", "figures"}
 	total := 0
@@ -80,7 +80,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Every command in a document is in a fenced code block, because the tests search only fenced code blocks for commands.
+// Every command in a document is in a fenced code block, because only there the tests search for commands.
 func TestCommandsAreInFences(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^ {4,}(\$ .*|(make|kubectl|kind|minikube|docker|curl|sed|go|git|helm|nginx|redis-cli|printf) [a-z'-].*)$`)
 	fence := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
@@ -91,7 +91,7 @@ func TestCommandsAreInFences(t *testing.T) {
 	}
 }
 
-// documents returns a map from the path of each document to the commands in the document.
+// documents returns the commands of each document, by the document's path.
 func documents(t *testing.T) map[string][]commands.Block {
 	t.Helper()
 	read := map[string][]commands.Block{}
@@ -101,7 +101,7 @@ func documents(t *testing.T) map[string][]commands.Block {
 	return read
 }
 
-// copyOfRepository copies the repository without hidden files to a temporary folder, because a guestbook may be running in the repository.
+// copyOfRepository copies the repository to a temporary folder, because a guestbook may be running in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -7,7 +7,6 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// texts returns a map from the path of each document to its text.
 func texts(t *testing.T) map[string]string {
 	t.Helper()
 	read := map[string]string{}

@@ -9,7 +9,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A terminal runs all pasted lines, even after a failed line. The lines after a failed line must not delete or overwrite anything.
+// If a reader pastes several lines into a terminal, the terminal runs all of them, even after a failed line. After a failed line, the next
+// lines must not delete or overwrite anything.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {

@@ -33,7 +33,6 @@ func TestHTTP(t *testing.T) {
 	tables = regexp.MustCompile(`\d+ (KB|KiB|MiB)`).ReplaceAllString(tables, "")
 	// In docs/http.md, 500 is a number of entries, not a status.
 	named := slices.DeleteFunc(found(tables, `\b([2-5]\d\d)\b`), func(status string) bool { return status == "500" })
-	// Every path may return 405 or 431, so openapi.json does not list these statuses.
 	described := append(found(description, `"([2-5]\d\d)":`), "405", "431")
 	if slices.Sort(described); !slices.Equal(named, described) {
 		t.Errorf("docs/http.md has the statuses %v, openapi.json %v", named, described)

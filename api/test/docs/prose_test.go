@@ -23,7 +23,6 @@ type phrase struct {
 	instead string
 }
 
-// start matches the text before the first word of a sentence.
 const start = `(?:^|[.!?:)] |[*-] )`
 
 var phrases = []phrase{
@@ -43,16 +42,16 @@ var phrases = []phrase{
 	{regexp.MustCompile(`, for (?:it|they|he|she|that one|nobody|there) (?:is|are|was|were|has|had|would|may|must|can|could|does|did)\b`), "because"},
 }
 
-// docVerbs matches verbs that must not follow the name at the beginning of a doc comment.
+// docVerbs matches unclear verbs that a doc comment must not have after the name.
 var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are told|knows|wants|passes over)\b`)
 
 // A passage is one paragraph of a document, or one paragraph of a comment.
 type passage struct {
-	at   string // the file and the number of the first line
-	text string // the lines, joined by spaces
+	at   string
+	text string
 }
 
-// No comment and no document contains a phrase that the variable "phrases" lists.
+// No comment and no document contains an unclear phrase of the list "phrases".
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
@@ -121,7 +120,7 @@ func sources(t *testing.T) (files []string) {
 	return files
 }
 
-// comments maps the extension of a file to a pattern for lines with a comment. The first group of each pattern matches the comment's text.
+// comments maps the extension of a file to a pattern for lines with a comment.
 var comments = map[string]*regexp.Regexp{
 	".js":   regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/)?$`),
 	".css":  regexp.MustCompile(`(?:^|\s)(?:/\*|\*) (.*?)(?: \*/.*)?$`),
@@ -158,7 +157,7 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 // newPassage matches a line that begins a new passage, such as an item of a list.
 var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
 
-// collect returns the passages in the lines of a file. The parameter "first" is the number that the first line has in the file.
+// collect returns the passages in the lines of a file. The parameter "first" is the line number of the first line.
 func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
 	fresh := true
 	for i, line := range lines {
@@ -179,7 +178,7 @@ func collect(file string, lines []string, first int, sign *regexp.Regexp) (passa
 	return passages
 }
 
-// slashes matches a line of a Go comment that is no directive such as //go:build.
+// slashes matches a line of a Go comment, but not a directive such as //go:build.
 var slashes = regexp.MustCompile(`^(?://|/\*)\s(.*)$`)
 
 // goProse returns the comments of a Go file as passages, and messages about its doc comments.
@@ -215,7 +214,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	for _, declaration := range parsed.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			// The comment of a test need not begin with the test's name, because this comment describes the tested behaviour.
+			// The comment of a test describes the tested behaviour, so it need not begin with the test's name.
 			if !regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[A-Z])`).MatchString(d.Name.Name) {
 				check(d.Doc, d.Name.Name)
 			}

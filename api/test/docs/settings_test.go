@@ -13,7 +13,6 @@ func TestSettings(t *testing.T) {
 	var help strings.Builder
 	must.OK(t, settings.Usage(&help))
 	lines := strings.Split(strings.TrimSpace(help.String()), "\n")
-	// The columns of the table begin at the same positions as their titles in the first line.
 	byDefault, meaning := strings.Index(lines[0], "DEFAULT"), strings.Index(lines[0], "MEANING")
 	table := "| Variable | Default | Meaning |\n|---|---|---|\n"
 	for _, line := range lines[1:] {

@@ -7,8 +7,7 @@ import (
 )
 
 // README.md fits on two screens, and all documents together can be read in an evening. A word is a text between two blanks that contains a
-// letter or a digit. The words of commands and of their output also count. docs/results/ and CHANGELOG.md do not count, because nobody
-// reads these files from beginning to end.
+// letter or a digit. docs/results/ and CHANGELOG.md do not count, because nobody reads these files from beginning to end.
 func TestDocumentsAreShort(t *testing.T) {
 	const mostLines, mostWords = 110, 9000
 	if lines := strings.Count(texts(t)["README.md"], "\n"); lines > mostLines {

@@ -30,7 +30,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If a method of the type "namespace" fails, the method ends the test.
+// A namespace is the Kubernetes namespace of one test. If a method of the type "namespace" fails, the test ends.
 type namespace struct {
 	*testing.T
 	name string
@@ -63,7 +63,7 @@ func newGuestbook(t *testing.T) namespace {
 	return n
 }
 
-// try runs kubectl in the namespace with the given standard input, and returns the standard output of kubectl.
+// try runs kubectl with this standard input, and returns kubectl's standard output.
 func (n namespace) try(stdin string, args ...string) (string, error) {
 	if n.name != "" {
 		args = append([]string{"-n", n.name}, args...)
@@ -85,7 +85,7 @@ func (n namespace) kubectl(args ...string) string {
 	return must.Get(n.try("", args...))(n)
 }
 
-// background starts kubectl in the namespace, and returns the output of kubectl. kubectl runs until the test ends.
+// background starts kubectl in the namespace, and returns the output of kubectl while kubectl runs. kubectl runs until the test ends.
 func (n namespace) background(args ...string) io.Reader {
 	n.Helper()
 	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
@@ -98,13 +98,12 @@ func (n namespace) background(args ...string) io.Reader {
 	return out
 }
 
-// create creates one Kubernetes object, and returns the name of the object.
 func (n namespace) create(object string) string {
 	n.Helper()
 	return must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 }
 
-// await polls until the condition is true. await pauses between two polls, so that a small machine is not overloaded.
+// await pauses between two polls to save CPU time on a small machine.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
 	must.Hold(n, what, limit, func() bool {
@@ -127,7 +126,7 @@ func (n namespace) ready() {
 	})
 }
 
-// names returns the names of the objects that match a label selector, the oldest object first.
+// names returns the names of the objects that match a label selector, beginning with the oldest object.
 func (n namespace) names(kind, selector string) []string {
 	n.Helper()
 	return strings.Fields(n.kubectl("get", kind, "-l", selector, "--sort-by=.metadata.creationTimestamp", "-o", "jsonpath={.items[*].metadata.name}"))
@@ -138,7 +137,7 @@ func (n namespace) isReady(pod string) bool {
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 }
 
-// ended waits until the pod has ended, and reports whether the phase of the pod is "Succeeded".
+// ended waits until the pod has ended, and reports whether it ended without an error.
 func (n namespace) ended(pod string) (succeeded bool) {
 	n.Helper()
 	var phase string
@@ -149,7 +148,7 @@ func (n namespace) ended(pod string) (succeeded bool) {
 	return phase == "Succeeded"
 }
 
-// shellOut runs a shell command from a document, with kubectl in this namespace, and returns the output of the command.
+// shellOut runs a shell command in which kubectl uses this namespace, and returns the command's output.
 func (n namespace) shellOut(command string) string {
 	n.Helper()
 	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
@@ -157,7 +156,6 @@ func (n namespace) shellOut(command string) string {
 	return must.Run(n, cmd)
 }
 
-// post sends a POST with an entry to the guestbook at the URL base.
 func post(t *testing.T, base, text string) {
 	t.Helper()
 	response, _ := must.Do(t, http.MethodPost, base+"/guestbook/entries", strings.NewReader(url.Values{"text": {text}}.Encode()), "Content-Type", "application/x-www-form-urlencoded")
@@ -166,7 +164,7 @@ func post(t *testing.T, base, text string) {
 	}
 }
 
-// book reads the whole guestbook at the URL base, as a page of the PHP guestbook does, and returns the body of the response.
+// book returns the answer to the request by which a page of the PHP guestbook reads the whole guestbook.
 func book(t *testing.T, base string) string {
 	t.Helper()
 	_, body := must.Fetch(t, base+"/guestbook/?cmd=get&key=messages")

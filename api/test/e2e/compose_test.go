@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Docker Compose starts the guestbook. If any one container is lost, the guestbook answers again within ten seconds, with all entries.
+// If any one container is lost, the guestbook answers again within ten seconds, with all entries.
 func TestCompose(t *testing.T) {
 	n := namespace{T: t}
 	compose := []string{"docker", "compose"}
@@ -32,7 +32,7 @@ func TestCompose(t *testing.T) {
 	listener.Close()
 	command := func(program string, args ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // the test's context would end before the cleanup
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // at cleanup, the test's context has already ended
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.WaitDelay = time.Second
@@ -59,11 +59,10 @@ func TestCompose(t *testing.T) {
 			return err.Error()
 		}
 		defer response.Body.Close()
-		text, _ := io.ReadAll(response.Body) // the error can be ignored, because callers check the text
+		text, _ := io.ReadAll(response.Body)
 		return response.Status + string(text)
 	}
 	const book = "/guestbook/?cmd=get&key=messages"
-	// signs posts an entry, reads the guestbook, loads the page, and reports whether all three requests succeed.
 	signs := func(text string) bool {
 		response, err := client.PostForm(base+"/guestbook/entries", url.Values{"text": {text}})
 		if err != nil {
@@ -72,7 +71,7 @@ func TestCompose(t *testing.T) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusCreated && strings.HasPrefix(get(book), "200") && strings.Contains(get("/"), "<title>Guestbook</title>")
 	}
-	// copied waits until the slave has the entry and the API returns the entry.
+	// copied waits until the slave and the API return the entry.
 	copied := func(t *testing.T, text string) {
 		t.Helper()
 		namespace{T: t}.await("the slave has "+text, 30*time.Second, func() bool {
@@ -89,7 +88,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return run("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { run("restart", service) },
-			// If memory is short, the kernel kills a container with SIGKILL. Docker restarts a container that was killed.
+			// If memory is short, the Linux kernel kills a container with SIGKILL. Docker restarts a container that was killed.
 			"killed by the kernel": func() {
 				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
 				if err == nil {

@@ -17,7 +17,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// However kubectl creates the guestbook, it passes the tests of api/test/contract. Finally, "kubectl delete" deletes every object.
+// The guestbook passes the tests of api/test/contract after each documented way to create it with kubectl. At the end of the test, "kubectl
+// delete" deletes every object.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
@@ -47,7 +48,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// envManifests copies k8s/*.yaml with GET_HOSTS_FROM=env to a temporary folder, and returns the path of this folder.
+// envManifests returns the path of a copy of k8s/*.yaml with GET_HOSTS_FROM=env.
 func envManifests(n namespace) string {
 	dir := n.TempDir()
 	for _, file := range must.Get(filepath.Glob(manifests + "/*.yaml"))(n) {
@@ -57,7 +58,7 @@ func envManifests(n namespace) string {
 	return dir
 }
 
-// frontendAddress returns host and port of the Service "frontend": a node port if this machine reaches a node, or a forwarded port.
+// frontendAddress returns the host and the port at which this machine reaches the Service "frontend".
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
@@ -72,7 +73,7 @@ func (n namespace) frontendAddress() string {
 	return n.forward("service/frontend", "80")
 }
 
-// forward runs "kubectl port-forward" until the test ends, and returns host and port of the local end.
+// forward runs "kubectl port-forward" until the test ends, and returns the host and the port at which this machine reaches the Service.
 func (n namespace) forward(target, port string) string {
 	n.Helper()
 	out := n.background("port-forward", target, ":"+port)

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command in a document that needs a cluster succeeds and prints the output shown after the command. The commands of README.md and
+// Each command in the documents that needs a cluster succeeds, and prints the output that the document shows. The commands of README.md and
 // of docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
@@ -40,7 +40,7 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// shell returns a shell for a document. In the shell, kubectl uses the test's namespace, and free ports replace the ports in the document.
+// shell returns a shell in which kubectl uses the test's namespace, and in which free ports replace the ports in the document.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
@@ -50,7 +50,7 @@ func (n namespace) shell() *commands.Shell {
 	shell := &commands.Shell{
 		Dir: must.Get(filepath.Abs(root))(n),
 		Env: []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + cmp.Or(os.Getenv("LOAD"), "kind load docker-image")},
-		// In place of the command "kind load docker-image IMAGE…", the shell runs $LOAD, which loads images into the cluster of this test.
+		// Instead of the command "kind load docker-image IMAGE…", the shell runs $LOAD, which loads images into the test's cluster.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,
 		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",
@@ -60,10 +60,11 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is a link in the tutorial. A reader who follows moveLink runs the commands of docs/high-availability.md to which the link leads.
+// moveLink is a link in docs/tutorial.md to docs/high-availability.md. The test follows the link moveLink, and runs the commands of
+// docs/high-availability.md there.
 const moveLink = "(high-availability.md#moving-there)"
 
-// follow runs those commands of a document that need a cluster, from the first to the last.
+// follow runs the commands of a document that need a cluster.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)

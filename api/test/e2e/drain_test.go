@@ -20,7 +20,8 @@ import (
 // An end holds the time at which a pod was deleted, and the times at which its containers "nginx" and "api" ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends watches the frontend pods until the test ends. The returned function returns the times of each ended pod, by the pod's name.
+// ends records the deletion and the end of frontend pods until the test ends. The returned function returns the times of each ended pod, by
+// the pod's name.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",
@@ -38,7 +39,7 @@ func (n namespace) ends() func() map[string]end {
 			}
 			nginx, err2 := time.Parse(time.RFC3339, fields[3])
 			api, err3 := time.Parse(time.RFC3339, fields[4])
-			if errors.Join(err, err2, err3) == nil { // each of the three fields is empty until its time is known
+			if errors.Join(err, err2, err3) == nil {
 				mu.Lock()
 				ended[fields[0]] = end{deleted[fields[0]], nginx, api}
 				mu.Unlock()
@@ -52,7 +53,8 @@ func (n namespace) ends() func() map[string]end {
 	}
 }
 
-// While visitors read and write, 50 frontend pods are deleted, five at a time. No request fails, and viewers reconnect within 2 s.
+// While visitors read and write, 50 frontend pods are deleted, five at a time. No visitor's request fails, and viewers reconnect within 2
+// s.
 func TestFiftyPodsLeave(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	dir := t.TempDir()
@@ -94,11 +96,12 @@ func TestFiftyPodsLeave(t *testing.T) {
 	slices.Sort(took)
 	half := took[len(took)/2]
 	t.Logf("%d pods left, half of them within %s, the last %s after it was told; %d streams began, a viewer was without for %s at most", len(gone), half, took[len(took)-1], r.Streams, r.LongestGap)
-	// One pod alone ends within 11 s. The test allows 20 s, because the machine starts and stops other pods at the same time.
+	// If no other pod starts or stops, a pod ends within 11 s of its deletion. The test allows 20 s, because the machine starts and stops
+	// other pods at the same time.
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}
-	// Normally, a viewer reconnects within a second. The test allows two seconds, because the machine starts five pods at the same time.
+	// The test allows 2 s for a reconnect, because the machine starts five pods at the same time.
 	if r.LongestGap > 2*time.Second || r.Streams < 200 {
 		t.Errorf("%d streams began, a viewer was without for %s", r.Streams, r.LongestGap)
 	}

@@ -36,7 +36,7 @@ func TestScaling(t *testing.T) {
 
 func TestLosingTheMaster(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because each message has a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows each message its own key
 	n.ready()
 	load := n.startLoad("-keys")
 	before := n.restarts()
@@ -54,7 +54,7 @@ func TestLosingTheMaster(t *testing.T) {
 	}
 }
 
-// restarts returns the name of each frontend pod and the number of restarts of its containers.
+// restarts returns how often the containers of each frontend pod have restarted.
 func (n namespace) restarts() string {
 	n.Helper()
 	return n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}; {end}`)
@@ -103,7 +103,7 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 // If a setting of the API is wrong, the rolling update stops, the old pods still serve, and the new pod logs the error.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
-	// Every Redis server of this test has a password, which every client of Redis must send.
+	// Every Redis server of this test requires a password from its clients.
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
 	n.ready()
@@ -123,7 +123,7 @@ func TestWrongSettings(t *testing.T) {
 			n.await("a new pod says "+said, time.Minute, func() bool {
 				pods := n.names("pods", frontend)
 				pod = pods[len(pods)-1]
-				log, _ := n.try("", "logs", pod, "-c", "api") // kubectl logs fails until the container exists
+				log, _ := n.try("", "logs", pod, "-c", "api")
 				return len(pods) == 4 && strings.Contains(log, said)
 			})
 			if n.isReady(pod) {
@@ -164,7 +164,7 @@ func TestEvictionKeepsTheBudget(t *testing.T) {
 	load.stop("")
 }
 
-// ip returns the address of a pod that matches a label selector.
+// ip returns the IP address of the pod that matches a label selector.
 func (n namespace) ip(selector string) string {
 	n.Helper()
 	return n.kubectl("get", "pods", "-l", selector, "-o", "jsonpath={.items[0].status.podIP}")
@@ -185,7 +185,7 @@ func TestNetworkPolicies(t *testing.T) {
 	n.create(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nobody"},
 		"spec": {"podSelector": {"matchLabels": {"run": "load"}}, "policyTypes": ["Ingress"]}}`)
 	load := n.ip("run=load") + ":8000"
-	if open := reaches(load); open && reaches(load) { // tries twice, because a new NetworkPolicy may take effect with a delay
+	if open := reaches(load); open && reaches(load) {
 		t.Skip("this cluster's network does not enforce NetworkPolicies")
 	}
 	pod := n.ip(frontend)

@@ -13,12 +13,13 @@ import (
 const threeRedis = "app=redis,role=ha"
 
 // While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the three Redis of
-// k8s/ha/ and back. Before the book moves back, a master loses its disk. No acknowledged entry is lost, and no read fails.
+// k8s/ha/ and back. Before the book moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read
+// fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because each message has a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows each message its own key
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -35,7 +36,7 @@ func TestHighAvailability(t *testing.T) {
 		switch how {
 		case "with its claim":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // the master ends without warning, so that the failover is unplanned
+			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // so that the failover is unplanned
 			n.kubectl("delete", "pod", pod, "--grace-period=1")
 		case "with its claim, by force":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
@@ -69,8 +70,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves returns three commands of docs/high-availability.md. The command "there" moves the book from k8s/ to k8s/ha/, the command "back"
-// moves the book back to k8s/, and the command "watch" shows the state of k8s/ha/.
+// moves returns three commands of a document. The command "there" moves the book to k8s/ha/, "back" moves the book back to k8s/, and
+// "watch" shows the state of k8s/ha/.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")
@@ -80,7 +81,7 @@ func (n namespace) moves() (there, back, watch string) {
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }
 
-// master returns the name of the pod that at least two sentinels report as the master, or "" if there is no such pod.
+// master returns the name of the pod that two or more sentinels report as the master, or "".
 func (n namespace) master() string {
 	votes := map[string]int{}
 	for _, pod := range n.names("pods", threeRedis) {
@@ -93,7 +94,7 @@ func (n namespace) master() string {
 	return ""
 }
 
-// healthy waits until all three Redis are ready and the master has two slaves.
+// healthy waits until all three Redis of k8s/ha/ are ready and their master has two slaves.
 func (n namespace) healthy() {
 	n.Helper()
 	n.await("the master has two slaves, and all are ready", 2*time.Minute, func() bool {

@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// docker runs a docker command for at most five minutes, and returns its standard output and standard error.
+// docker runs a docker command for at most five minutes, and returns its output and its error messages.
 func docker(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)

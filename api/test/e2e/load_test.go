@@ -10,12 +10,12 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A load is a pod that sends requests to the guestbook as visitors do. The pod runs the program of api/tools/load.
+// A load is a pod with simulated visitors of the guestbook.
 type load struct {
 	namespace
 }
 
-// A report counts the requests of a load. FailedReads and FailedWrites map the reason of a failure to the number of such failures.
+// A report counts the requests of the simulated visitors. FailedReads and FailedWrites count failed requests by the reason of the failure.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
@@ -66,7 +66,7 @@ func (l load) more() {
 	})
 }
 
-// stop stops the visitors. The test fails after a failed read, a lost message, or a failed write for a reason without the prefix "allowed".
+// stop fails the test if a read has failed, a message is lost, or a write has failed for a reason without the prefix "allowed".
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)
@@ -85,7 +85,6 @@ func (l load) stop(allowed string) report {
 	return r
 }
 
-// failedWrites returns the number of writes that have failed so far.
 func (l load) failedWrites() (sum int) {
 	l.Helper()
 	for _, count := range l.report().FailedWrites {

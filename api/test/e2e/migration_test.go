@@ -31,7 +31,8 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// The commands of docs/migrate.md replace and restore the PHP frontend while old and new pages write. No request fails, no message is lost.
+// The commands of docs/migrate.md replace the PHP frontend, and restore it, while visitors of both frontends write. No visitor's request
+// fails, and no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name+"/dns", func(t *testing.T) {
@@ -46,14 +47,14 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate replaces the PHP frontend by the command "replace", and then restores the PHP frontend. The namespace is "privileged", because
-// the pods of the PHP guestbook do not meet the Pod Security level "restricted".
+// migrate replaces the PHP frontend by the shell command in "replace", and then restores the PHP frontend. The namespace has the Pod
+// Security level "privileged", because the pods of the PHP guestbook do not meet the level "restricted".
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // the writers are slow, because PHP pages send the whole book in the URL
-	others := func() string {                                  // returns the specifications of all objects that the migration must not change
+	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // writers pause, because PHP pages send the whole book in the URL
+	others := func() string {
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
 			n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec}")
@@ -90,11 +91,11 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	}
 }
 
-// manifests returns the manifests of a version of the PHP guestbook, with GET_HOSTS_FROM set to the parameter "mode".
+// manifests returns the manifests of the PHP guestbook with this value of GET_HOSTS_FROM.
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
-		mode = "dns" // with "env", the PHP script would read an environment variable that Kubernetes does not set
+		mode = "dns" // with "env", the PHP script would read a variable that Kubernetes does not set
 	}
 	var manifests strings.Builder
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
@@ -105,7 +106,7 @@ func (e edition) manifests(n namespace, mode string) string {
 }
 
 // documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. documented first replaces texts in the command:
-// oldnew holds an old text, its new text, and so on. If neither document contains the command, the test fails.
+// "oldnew" holds an old text, its new text, and so on. If neither document contains the command, the test fails.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
@@ -120,7 +121,7 @@ func (n namespace) documented(command string, oldnew ...string) string {
 	return n.shellOut(strings.NewReplacer(oldnew...).Replace(command))
 }
 
-// kustomization returns the path of a copy of k8s/ in which the Kustomization enables the given components.
+// kustomization returns the path of a copy of k8s/ with the given components.
 func (n namespace) kustomization(components ...string) string {
 	n.Helper()
 	dir := n.TempDir()
@@ -149,8 +150,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The pods' first containers must have exactly
-// the names in the parameter "containers".
+// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of the frontend pods
+// must have exactly the names in the parameter "containers".
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder
@@ -168,7 +169,7 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 			var answer struct{ Data string }
 			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+pod+":80/proxy/guestbook.php"+query)
 			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || !strings.HasPrefix(answer.Data, book.String()) {
-				l.Logf("%s answers %.80q, %v", pod, out, err) // await retries, because a slave may lag or an old pod may be terminating
+				l.Logf("%s answers %.80q, %v", pod, out, err)
 				return false
 			}
 		}
@@ -177,14 +178,14 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Logf("%d messages read from each of %v", strings.Count(book.String(), ","), pods)
 }
 
-// readyFrontends returns a map from the name of each ready frontend pod to the name of its first container.
+// readyFrontends returns the name of the first container of each ready frontend pod, by the pod's name.
 func (n namespace) readyFrontends() map[string]string {
 	n.Helper()
 	out := n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}`+
 		`{.metadata.name} {.spec.containers[0].name} {.metadata.deletionTimestamp}{"\n"}{end}`)
 	ready := map[string]string{}
 	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) == 2 { // a third field is the time at which the pod was deleted
+		if fields := strings.Fields(line); len(fields) == 2 {
 			ready[fields[0]] = fields[1]
 		}
 	}

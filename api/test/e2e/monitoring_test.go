@@ -15,11 +15,11 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// operator is the Go module that contains the CustomResourceDefinitions of the Prometheus operator.
+// operator is the path of the Go module with the CustomResourceDefinitions of the Prometheus operator.
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
-// A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. Within the cluster, the NetworkPolicies
-// allow only Prometheus to connect to the ports for metrics, and allow the Redis exporter to connect to Redis.
+// Prometheus, run on this machine, can scrape the pods and the port that the PodMonitor selects. Within the cluster, the NetworkPolicies
+// allow only Prometheus to scrape the ports for metrics, and allow the Redis exporter to connect to Redis.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}
@@ -44,7 +44,7 @@ func TestMonitoring(t *testing.T) {
 	labels := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.selector.matchLabels}")
 	selector := strings.NewReplacer("{", "", "}", "", `"`, "", ":", "=").Replace(labels)
 	endpoint := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.podMetricsEndpoints[0].port}")
-	// The container "api" is a sidecar, so Kubernetes lists this container under initContainers.
+	// Kubernetes lists the container "api" under initContainers, because this container is a sidecar.
 	port := n.kubectl("get", "pods", "-l", selector, "-o",
 		`jsonpath={.items[0].spec.initContainers[*].ports[?(@.name=="`+endpoint+`")].containerPort}`)
 	var pods []promtest.Target
@@ -57,7 +57,8 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods without these labels must not reach Redis or /metrics.
+	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods without the labels of Prometheus or of the Redis
+	// exporter must not reach Redis or /metrics.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.ip("app=redis,role=proxy")
 	prometheusPod, exporter, somebody := "{app.kubernetes.io/name: prometheus}", "{app: redis-exporter}", "{run: NAME}"

@@ -13,15 +13,15 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The commands of docs/migrate.md copy the book of each PHP guestbook to the Redis of k8s/, and one of these books also to the three Redis
-// of k8s/ha/, while visitors read and post. No request fails, and no byte and no acknowledged entry is lost.
+// The commands of docs/migrate.md copy the book of each PHP guestbook to the Redis of k8s/ while visitors read and post. No visitor's
+// request fails, and no byte of the book is lost.
 func TestTheBookMovesToTheRedisHere(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name, func(t *testing.T) { e.move(t) })
 	}
 }
 
-// forOthers maps each version of the PHP guestbook to the first lines of those commands in docs/migrate.md that are for other versions.
+// forOthers lists, for each version of the PHP guestbook, the first lines of the commands in docs/migrate.md that are for other versions.
 var forOthers = map[string][]string{
 	"master-slave": {
 		"kubectl expose service redis-leader --name=redis-master",
@@ -48,7 +48,7 @@ func (e edition) move(t *testing.T) {
 	if key == "" {
 		key = "guestbook"
 	}
-	// The entries contain arbitrary bytes, and the book has 10 MiB.
+	// The book has 10 MiB, and its entries contain arbitrary bytes.
 	book := strings.Repeat(",hello from before \xff\x00 \"all\"\r\n of you", 300_000)[:10<<20]
 	if out, err := n.try(book, "exec", "-i", "service/redis-"+e.master, "--", "redis-cli", "-x", "set", key); err != nil || out != "OK" {
 		t.Fatal(out, err)
@@ -91,7 +91,7 @@ func (e edition) move(t *testing.T) {
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
-	// The load generator reads as a PHP page does. Because such a page cannot read 10 MiB, hasTheBook searches for lost messages.
+	// A page of the PHP guestbook cannot read 10 MiB, so the function hasTheBook searches Redis for lost messages.
 	r := must.Get(load.get("stop"))(t)
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
@@ -100,11 +100,11 @@ func (e edition) move(t *testing.T) {
 	n.hasTheBook(redis, key, book, r.Writes)
 }
 
-// hasTheBook waits until the key in each Redis holds the book, followed by the messages m0, m1 and so on up to the given number.
+// hasTheBook waits until the key in each Redis holds the book and, after the book, the given number of messages (m0, m1, …).
 func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
 	for _, pod := range redis {
-		n.await(pod+" has what was acknowledged", time.Minute, func() bool { // await retries, because a slave may lag
+		n.await(pod+" has what was acknowledged", time.Minute, func() bool {
 			got := n.kubectl("exec", pod, "--", "redis-cli", "--raw", "get", key) + ","
 			if !strings.HasPrefix(got, book) {
 				n.Fatalf("%s has %d bytes, which do not begin as the %d did: %.80q", pod, len(got), len(book), got)

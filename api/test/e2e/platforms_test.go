@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// signs waits until the guestbook is ready, posts an entry, and waits until the entry is in the book.
+// signs posts an entry once the guestbook is ready, and waits until the entry is in the book.
 func (n namespace) signs() {
 	n.Helper()
 	n.ready()
@@ -24,7 +24,7 @@ func (n namespace) signs() {
 	must.Hold(n, "the entry is read", 20*time.Second, func() bool { return strings.Contains(book(n.T, base), text) })
 }
 
-// happened waits until the message of a Kubernetes event in the namespace contains the words.
+// happened waits until a Kubernetes event in the namespace contains the words.
 func (n namespace) happened(words string) {
 	n.Helper()
 	n.await("an event says "+words, time.Minute, func() bool {
@@ -33,7 +33,7 @@ func (n namespace) happened(words string) {
 }
 
 // The component "quota" is for a namespace whose ResourceQuota sets limits.cpu. Without "quota", Kubernetes refuses the pods because they
-// have no CPU limit. If a LimitRange sets a small default CPU limit, Kubernetes refuses pods that request more than this limit.
+// have no CPU limit. Kubernetes refuses pods that request more CPU than the default CPU limit of a LimitRange.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -42,7 +42,7 @@ func TestQuota(t *testing.T) {
 	n.happened("must specify limits.cpu for: api,nginx")
 	n.create(`{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"},
 		"spec": {"limits": [{"type": "Container", "default": {"cpu": "50m", "memory": "32Mi"}, "defaultRequest": {"cpu": "10m", "memory": "16Mi"}}]}}`)
-	n.kubectl("rollout", "restart", "deployment/redis-master") // makes Kubernetes create the pod at once instead of after a pause
+	n.kubectl("rollout", "restart", "deployment/redis-master")
 	n.happened("must be less than or equal to cpu limit of 50m")
 
 	n.kubectl("apply", "-k", n.kustomization("quota"))
@@ -145,7 +145,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 				t.Errorf("k8s/ alone leaves %s replicas", replicas())
 			}
 			n.kubectl("scale", "deployment/frontend", "--replicas=6")
-			if name == "kubectl apply" { // kubectl apply stores the applied number of replicas in an annotation
+			if name == "kubectl apply" {
 				n.documented("kubectl kustomize k8s/ | kubectl apply set-last-applied -f -", "k8s/", gitops)
 			}
 			for range 2 {
@@ -153,7 +153,6 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 					t.Errorf("with components/gitops there are %s replicas, want 6", replicas())
 				}
 			}
-			// In a new guestbook, the autoscaler sets the number of replicas.
 			n.kubectl("delete", "-k", manifests)
 			apply(gitops)
 			n.await("3 replicas", time.Minute, func() bool { return replicas() == "3" })
@@ -161,7 +160,8 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master gets no disk. Commands in the documents show why the disk is missing, and set a StorageClass.
+// Without a default StorageClass, the master gets no disk. The test runs the documents' commands that show why the disk is missing and that
+// set a StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
@@ -184,12 +184,12 @@ func TestSolo(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "-f", root+"/all-in-one/solo.yaml")
 	n.signs()
-	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 { // five objects: a Deployment, a ReplicaSet, a Pod, a Service and a NetworkPolicy
+	if made := n.kubectl("get", everything, "-o", "name"); strings.Count(made, "\n") != 4 {
 		t.Errorf("there are\n%s", made)
 	}
 }
 
-// With the component external-redis, the guestbook uses a Redis that is not part of k8s/.
+// With the component external-redis, the guestbook uses a Redis outside k8s/.
 func TestExternalRedis(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Three commands of CHANGELOG.md start the guestbook from the offline bundle of a release. "make e2e" builds this bundle.
+// Three commands of CHANGELOG.md start the guestbook from the offline bundle of a release. "make e2e" builds the offline bundle.
 func TestAirGap(t *testing.T) {
 	blocks := must.Get(commands.Read(root, "CHANGELOG.md"))(t)
 	n := newNamespace(t, "restricted")
@@ -25,7 +25,7 @@ func TestAirGap(t *testing.T) {
 	}
 	bundle := must.Get(filepath.Abs(bundles[0]))(t)
 	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
-	// In place of the command "kind load image-archive FILE", the shell runs $LOAD, which loads images into the cluster of this test.
+	// Instead of the command "kind load image-archive FILE", the shell runs $LOAD, which loads images into the test's cluster.
 	shell.Preamble += `
 kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xargs env $LOAD; }`
 

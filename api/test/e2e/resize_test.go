@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The CPU and memory of running pods grow and shrink while visitors read and write. No container restarts, and no request fails.
+// The CPU and memory of running pods grow and shrink while visitors read and write. No container restarts, and no visitor's request fails.
 func TestResize(t *testing.T) {
 	n := newGuestbook(t)
 	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
@@ -17,7 +17,7 @@ func TestResize(t *testing.T) {
 	pods := n.names("pods", frontend)
 	for _, size := range []struct{ cpu, memory string }{{"150m", "768Mi"}, {"25m", "512Mi"}} {
 		for _, pod := range pods {
-			for kind, name := range map[string]string{"containers": "nginx", "initContainers": "api"} { // a sidecar is an init container
+			for kind, name := range map[string]string{"containers": "nginx", "initContainers": "api"} {
 				n.kubectl("patch", "pod", pod, "--subresource", "resize", "--patch", fmt.Sprintf(
 					`{"spec": {%q: [{"name": %q, "resources": {"requests": {"cpu": %q}, "limits": {"memory": %q}}}]}}`, kind, name, size.cpu, size.memory))
 				status := map[string]string{"containers": "containerStatuses", "initContainers": "initContainerStatuses"}[kind]

@@ -21,10 +21,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is the number of connections that one API may open to the master, and also the number that it may open to the slaves.
+// pool is how many connections one API may open to the master, and how many to the slaves.
 const pool = 64
 
-// crowd is the number of visitors that use the guestbook in addition to the visitors of the type "load".
+// crowd is the number of visitors that join the visitors of the type "load".
 const crowd = 200
 
 var abuse = []fault{
@@ -63,7 +63,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds n visitors. Until ctx ends, each visitor sends `set` and `get` for a guestbook of its own.
+// crowd adds n visitors, who send `set` and `get` for a guestbook of their own until ctx ends.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -83,7 +83,8 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts the clients of the master and of the slave until ctx ends, and reports a problem if "pool" allows fewer.
+// countConnections counts the connections to the master and to the slave until ctx ends, and reports a problem if there are more than the
+// constant "pool" allows.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	clients := []redis.Conn{podtest.Dial(r, r.pods[0].Ports.Master), podtest.Dial(r, r.pods[0].Ports.Slave)}
@@ -109,7 +110,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// slowClients starts 1,400 clients that send a header or a body at one byte a second, and 600 clients that never read the answer.
+// slowClients starts 1,400 clients that send one byte a second of a header or of a body, and 600 clients that never read the answer.
 func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000
@@ -122,7 +123,7 @@ func slowClients(r *rig) {
 	be := func(n int, head string, drip bool) {
 		for i := range n {
 			clients.Go(func() {
-				// The clients connect over four seconds, because the test is about slow clients and not about many connections at once.
+				// The clients connect over four seconds, because the test is not about many new connections at once.
 				select {
 				case <-ctx.Done():
 				case <-time.After(4 * time.Second * time.Duration(i) / time.Duration(n)):
@@ -160,8 +161,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends the text in the parameter "head". If the parameter "drip" is true, beSlow sends one more byte each second and reads the
-// answer, until the server closes the connection. If "drip" is false, beSlow never reads the answer. beSlow returns when ctx ends.
+// beSlow sends "head", the beginning of an HTTP request. If "drip" is true, beSlow sends one more byte each second and reads the answer,
+// until the server closes the connection. If "drip" is false, beSlow never reads the server's answer.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -173,7 +174,7 @@ func beSlow(ctx context.Context, addr, head string, drip bool) {
 	if drip {
 		go func() {
 			_, _ = io.Copy(io.Discard, c)
-			c.Close() // the next byte cannot be sent, so beSlow returns
+			c.Close()
 		}()
 	}
 	for err == nil {
@@ -188,7 +189,7 @@ func beSlow(ctx context.Context, addr, head string, drip bool) {
 	}
 }
 
-// p99 returns the 99th percentile of the durations of the successful requests that ended between two times.
+// p99 returns the 99th percentile of the durations of successful requests that ended between the two times.
 func (l *load) p99(from, to time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

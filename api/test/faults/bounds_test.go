@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits at most ten seconds until the API has about as many goroutines and open files as before the fault.
+// settled waits up to ten seconds, until the API has about as many goroutines and open files as before the fault.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -25,7 +25,7 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 }
 
 // checkBounds adds a problem to the result for each request or measurement that exceeds its limit. A busy machine may delay every step, so
-// each time limit grows by four times the longest delay that measureHiccups has measured.
+// checkBounds adds four times the longest measured delay to each time limit.
 func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))
@@ -63,11 +63,12 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// A read that names a new entry needs the master if the slave lacks the entry. Without the master, the read may return 503.
+			// If the slave lacks the entry that a read names by seen=ID, the API asks the master. Without the master, a read with seen=ID
+			// may return 503.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
-			continue // the failover has lost the entry that the reader saw
+			continue
 		}
 		if !slices.Contains(allowed, status) {
 			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
@@ -106,7 +107,8 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway notes how long no write succeeded. If that was longer than the fault's field "away", checkAway reports a problem.
+// checkAway notes how long no write succeeded. If the time without a successful write exceeds the field "away", checkAway reports a
+// problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

@@ -64,10 +64,10 @@ func clockSetBack(r *rig) {
 	must.OK(r, os.WriteFile(r.clock, nil, 0o600))
 	r.ended = time.Now()
 	must.Hold(r, "the API's clock is behind", 5*time.Second, func() bool {
-		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // /metrics comes directly from the API; nginx would set its own Date header
+		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// For one second after a slave's failure (failureMemory), the API does not read from this slave.
+	// The API does not read from a slave for one second (failureMemory) after the slave has failed.
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))
@@ -79,13 +79,13 @@ func clockSetBack(r *rig) {
 	r.addNote("of %d requests afterwards %v were read from the master, %d connections were made to the slaves", reads, fell, dialed)
 }
 
-// fallbacks returns the number of reads that the API sent to the master because a slave did not answer.
+// fallbacks returns how many reads the API has sent to the master because a slave did not answer.
 func (r *rig) fallbacks() int {
 	r.Helper()
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns the number of connections that the slaves have accepted since these slaves were started.
+// dials returns how many connections the slaves have accepted since their start.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {

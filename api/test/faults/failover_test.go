@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// quoted is a password with characters that the settings of Redis, sentinel and HAProxy must quote.
+// quoted is a password with characters that must be quoted in the settings of Redis, sentinel and HAProxy.
 const quoted = "Pa ss\"\\w$o'rd"
 
 // writesBack is the longest time for which writes may fail while the sentinels promote another Redis.
@@ -60,7 +60,7 @@ var haFaults = []fault{
 	{name: "three Redis, two proxies: one proxy killed, back after 5 s", bound: "no read fails; what is in flight gets 503, and a repeat is safe",
 		setup: setup{ha: true}, writes: unavailable, away: 2 * time.Second, inject: func(r *rig) {
 			podtest.Kill(r, r.ha.Proxies[0])
-			time.Sleep(time.Second) // in this second, a Service of Kubernetes would still send connections to the dead proxy
+			time.Sleep(time.Second) // a Service of Kubernetes would still send connections to the dead proxy for a second
 			r.ha.proxies.to(r.ha.ProxyAddr(1))
 			time.Sleep(scaled(4 * time.Second))
 			podtest.Start(r, r.ha.Proxies[0])
@@ -132,12 +132,13 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, away: writesBack, inject: func(r *rig) {
 			m := r.ha.Master()
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGSTOP))
-			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // within 6 s, the sentinels promote a slave
+			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // the sentinels promote a slave within 6 s
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGCONT))
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// The cut-off master accepts writes until it notices that it has no slaves. One pod may show these entries, which later disappear.
+		// The cut-off master accepts writes until it notices that it has no slaves. The first pod still reaches the cut-off master, so
+		// readers may see entries that later disappear.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()
@@ -156,7 +157,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			r.ha.lose(true)
-			for range 3 { // the slaves must be without their master for more than 15 s
+			for range 3 { // the slaves must lose their master for more than 15 s
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}
@@ -184,8 +185,8 @@ var haFaults = []fault{
 		}},
 }
 
-// handOver returns a test case that restarts the master of k8s/ha/ three times, each time after the planned promotion of a slave.
-// The parameter "programs" is the folder of the redis-server to run.
+// handOver returns a test case that restarts the master of k8s/ha/ three times, and each time first promotes a slave. The parameter
+// "programs" is the folder with the redis-server that the test runs.
 func handOver(name, programs string) fault {
 	return fault{
 		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",

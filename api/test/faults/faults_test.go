@@ -3,7 +3,7 @@
 // Package faults injects one fault at a time while simulated visitors use the guestbook. The tests compare requests, memory and recovery
 // time with their limits.
 //
-// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. FAULT_SCALE is 1 by default.
+// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. By default, FAULT_SCALE is 1.
 package faults
 
 import (
@@ -23,11 +23,11 @@ const (
 	deadline = 2500 * time.Millisecond
 	// recovered is the longest time from the end of a fault until a write succeeds.
 	recovered = time.Second
-	// slack is how many more goroutines or files than before an API may have, because connections open and close all the time.
+	// slack is how many goroutines or files an API may have gained, because connections open and close all the time.
 	slack = 30
 )
 
-// fault is one test case: the fault, the setup in which it occurs, and the requests that may fail until the fault is over.
+// fault is a test case: the fault itself, the processes that run, and the requests that may fail before the fault is over.
 type fault struct {
 	name, bound string
 	setup       setup
@@ -37,35 +37,35 @@ type fault struct {
 	inject func(*rig)
 	// instead, if not nil, replaces the simulated visitors and the function "inject".
 	instead func(*rig)
-	// reads and writes are lists of HTTP statuses. Until the fault is over, read and write requests may fail with these statuses.
+	// Before the fault is over, reads and writes may fail with these statuses.
 	reads, writes []int
-	// keeps is how many goroutines, and how many open files, the API may have gained after the fault, in addition to "slack".
+	// keeps is how many goroutines and open files the API may have gained after the fault, in addition to the constant "slack".
 	keeps int
-	// away limits each period without a successful write. If awayInAll is true, "away" limits the sum of all such periods.
+	// away limits each period in which no write succeeds. If awayInAll is true, the field "away" limits the sum of all periods in which no
+	// write succeeds.
 	away      time.Duration
 	awayInAll bool
-	// measured is the index of the pod whose goroutines, open files and memory the test compares before and after the fault.
+	// measured is the index of the pod whose API the test compares before and after the fault.
 	measured int
-	// rollback is true if readers may see entries that were never acknowledged and later disappear.
+	// rollback is true if readers may see unacknowledged entries that later disappear.
 	rollback bool
 }
 
-// row is the outcome of one test case, and one row of the table in .build/faults.md.
 type row struct {
 	fault
 	requests      int
 	failed        map[int]int // number of failed requests by HTTP status; the key 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation     error // not nil if no order of the requests explains the answers to them
+	violation     error // not nil if no order of the requests explains their answers
 	before, after usage
-	memory        []int64 // peak memory in bytes of each process in measuredMemory
+	memory        []int64 // peak memory of each process in measuredMemory, in bytes
 	hiccup        time.Duration
 	problems      []string
-	wrong         bool // true if an answer or a stored text was wrong, and not only too late
-	skipped       bool // true if this machine does not allow the fault
+	wrong         bool // true if an answer or a stored text was wrong; false if something was only too slow
+	skipped       bool
 	notes         []string
-	alerts        []string // names of the alerts that fired
+	alerts        []string
 }
 
 // quiet is a test case without a fault: all requests must succeed and no alert may fire.
@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// scaled returns d multiplied by FAULT_SCALE, or d if FAULT_SCALE is not set.
+// scaled returns d multiplied by the environment variable FAULT_SCALE.
 func scaled(d time.Duration) time.Duration {
 	if scale, err := strconv.ParseFloat(os.Getenv("FAULT_SCALE"), 64); err == nil {
 		return time.Duration(float64(d) * scale)

@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers reach only a Redis that is ready.
+// ha runs the processes of k8s/ha/: three Redis, three sentinels and two proxies. Readers connect only to a Redis that is ready.
 type ha struct {
 	*localpod.HA
 	r        *rig
@@ -40,7 +40,7 @@ func newHA(r *rig, s setup) *ha {
 		h.port, h.net = o.Port, o.Net
 		o.Nodes = h.relay(r)
 		o.Edit = func(text string) string {
-			// Each process connects from its own address, by which the relays recognize the process.
+			// Each process connects from its own IP address, so that the relays recognize the process.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
 			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)
@@ -69,7 +69,8 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address of the Service redis-master. If the test cuts connections, each pod gets the address of its own HAProxy.
+// masterAddr returns the address of the service that stands for redis-master. If the field "cut" is true, masterAddr returns the address of
+// the pod's own HAProxy instead.
 func (h *ha) masterAddr(pod int) string {
 	if h.r.setup.cut {
 		return h.ProxyAddr(pod)
@@ -77,11 +78,11 @@ func (h *ha) masterAddr(pod int) string {
 	return h.proxies.addr()
 }
 
-// watchReadiness probes each Redis as the kubelet does, and sends readers to the ready ones as the Service redis-slave does. The period and
-// the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
+// watchReadiness probes each Redis as the kubelet does, and sends readers only to a Redis that is ready, as the Service redis-slave does.
+// The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
-	failed := [3]int{2, 2, 2} // number of probes of each Redis that have failed since the last success; with 2, the Redis is not ready
+	failed := [3]int{2, 2, 2} // failed probes of each Redis in a row; with 2, the Redis is not ready
 	probe := func(i int) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -116,7 +117,8 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes its files and returns its index. If "machine" is true, "lose" also kills the master's sentinel.
+// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, the method "lose" also kills the
+// master's sentinel.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()
@@ -131,8 +133,8 @@ func (h *ha) lose(machine bool) int {
 	return m
 }
 
-// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod. If Redis i is the master, the preStop hook leave.sh
-// first makes the sentinels promote another Redis.
+// restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod. If Redis i is the master, the script leave.sh first
+// makes the sentinels promote another Redis.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))
@@ -169,7 +171,6 @@ func (h *ha) pauseSentinels(d time.Duration) {
 	}
 }
 
-// empty deletes the files of Redis i.
 func (h *ha) empty(i int) {
 	h.r.Helper()
 	files, err := filepath.Glob(filepath.Join(h.Disk(i), "*"))
@@ -184,7 +185,7 @@ func (h *ha) healthy() {
 	must.Await(h.r, "all three are in order", time.Minute, func() error { return h.Healthy(context.Background()) })
 }
 
-// demoted waits until all three Redis are healthy, and fails the test if Redis number "before" is still the master.
+// demoted waits until all three Redis are healthy, and fails the test if the old master is still the master.
 func (h *ha) demoted(before int) {
 	h.r.Helper()
 	if h.healthy(); h.Master() == before {
@@ -192,7 +193,6 @@ func (h *ha) demoted(before int) {
 	}
 }
 
-// do sends a command to the master, and returns the reply.
 func (h *ha) do(command string, args ...any) any {
 	h.r.Helper()
 	c := must.Get(h.Dial(h.Addr(h.Master()), 10*time.Second))(h.r)
@@ -200,7 +200,7 @@ func (h *ha) do(command string, args ...any) any {
 	return podtest.Do(h.r, c, command, args...)
 }
 
-// write appends an empty string to the guestbook through the second proxy. write returns nil if the master accepts writes.
+// write returns nil if the master accepts a write through the second proxy.
 func (h *ha) write() error {
 	c, err := h.Dial(h.ProxyAddr(1), time.Second)
 	if err != nil {
@@ -211,7 +211,7 @@ func (h *ha) write() error {
 	return err
 }
 
-// haOptions returns options with a random network in 127.0.0.0/8 and a random port.
+// haOptions returns options with a random port, and with random addresses in 127.0.0.0/8.
 func haOptions(t testing.TB) localpod.HAOptions {
 	return localpod.HAOptions{Dir: t.TempDir(), Net: fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250)), Port: 10_000 + rand.IntN(20_000),
 		Output: func(string) io.Writer { return io.Discard }}

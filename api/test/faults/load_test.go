@@ -23,19 +23,20 @@ const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
 	toHide           = "to be hidden, entry "
-	// waitLimit is the longest time for which a test waits: until a repeated post succeeds, or until an event arrives.
+	// waitLimit is how long a test waits until a repeated post succeeds or an event arrives.
 	waitLimit = 30 * time.Second
 )
 
 // pace is the time between two requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load simulates visitors that use the guestbook at the same time. Some writers repeat each post until it succeeds, but one writer never
-// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. All other visitors only read.
+// load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and one writer never
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. Visitors of the other kinds
+// only read.
 type load struct {
 	base    string
 	client  *http.Client
-	posting context.Context // canceled when the writers must start no further write
+	posting context.Context // canceled before the end, so that writers start no further write
 	reading context.Context
 	stopPosting, stopReading,
 	giveUp context.CancelFunc
@@ -45,13 +46,13 @@ type load struct {
 
 	mu       sync.Mutex
 	requests []visitors.Request
-	last     int64 // the highest id of an acknowledged entry
+	last     int64 // the id of the newest acknowledged entry
 	watched  [viewers][]guestbook.Entry
-	rollback bool            // true if readers may see entries that were never acknowledged and later disappear
-	problems map[string]bool // messages about violated rules; these rules hold even during a fault
+	rollback bool // true if readers may see unacknowledged entries that later disappear
+	problems map[string]bool
 }
 
-// newLoad returns a load for the guestbook at the URL base. newLoad starts no visitors.
+// newLoad returns a load for the guestbook at the URL base.
 func newLoad(base string) *load {
 	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -59,7 +60,8 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. A PHP page reads the key getKey. If "rollback" is true, unacknowledged entries may appear.
+// startLoad starts the visitors. The page of the PHP guestbook reads the key getKey. If "rollback" is true, readers may see unacknowledged
+// entries that later disappear.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -85,7 +87,6 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 	return l
 }
 
-// visitor returns a simulated visitor. The load records each request of the visitor and its outcome.
 func (l *load) visitor() *visitors.Visitor {
 	return &visitors.Visitor{Base: l.base, Client: l.client, Done: func(r visitors.Request) {
 		read, reads := r.History.(history.Read)
@@ -148,7 +149,7 @@ func (l *load) acknowledge(id int64) {
 	l.last = max(l.last, id)
 }
 
-// setAgainAndAgain sends one `set` after the other, as a page of the PHP guestbook does, and repeats each until it is acknowledged.
+// setAgainAndAgain overwrites a guestbook by one `set` after the other, and repeats each until the server acknowledges it.
 func (l *load) setAgainAndAgain(ctx context.Context) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -162,7 +163,7 @@ func (l *load) setAgainAndAgain(ctx context.Context) {
 	}
 }
 
-// hide posts entries, and repeats the operator's command `api hide` for each entry until the command succeeds.
+// hide posts entries, and hides each of them by the operator's command `api hide`.
 func (l *load) hide(ctx context.Context, api *localpod.Process) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -189,19 +190,20 @@ func (l *load) hide(ctx context.Context, api *localpod.Process) {
 	}
 }
 
-// get reads a whole guestbook again and again, as a page of the PHP guestbook does.
+// get reads a whole guestbook repeatedly, as a page of the PHP guestbook does.
 func (l *load) get(key string) {
 	for v := l.visitor(); pause(l.reading); {
 		_, _ = v.Get(context.Background(), key)
 	}
 }
 
-// page reads the newest page again and again. If withSeen is true, the request has seen=ID: the answer must not be older than this entry.
+// page sends a request for the newest page again and again. If withSeen is true, the request has seen=ID: the answer must not be older than
+// this entry.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
 	for i := 1; pause(l.reading); i++ {
-		if withSeen && i%25 == 0 { // every half second, the request names an entry that is half a second old, because each slave in sync has this entry
+		if withSeen && i%25 == 0 {
 			l.mu.Lock()
 			seen, told = max(seen, told), l.last
 			l.mu.Unlock()
@@ -226,7 +228,6 @@ func (l *load) watch(viewer int) {
 	}
 }
 
-// done returns the number of finished requests.
 func (l *load) done() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -248,7 +249,7 @@ func (l *load) finish() {
 	l.cancel()
 }
 
-// cancel stops all visitors and waits until they have ended.
+// cancel stops all visitors.
 func (l *load) cancel() {
 	l.stopPosting()
 	l.stopReading()
@@ -270,12 +271,12 @@ func (l *load) allHave(last int64) bool {
 }
 
 // check returns an error if no order of the requests explains all answers and the stored guestbooks. If no order explains the answers,
-// "check" draws the requests in the folder .build. check adds a problem for each viewer that did not receive exactly the stored entries.
+// "check" draws the requests in a file in .build/. check adds a problem for each viewer that did not receive exactly the stored entries.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
 	}
-	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) } // a viewer may have received an entry before the operator hid it
+	hides := func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) }
 	entries, _ := guestbook.Split([]byte(stored), 0)
 	entries = slices.DeleteFunc(entries, hides)
 	for _, had := range l.watched {

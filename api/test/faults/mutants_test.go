@@ -69,7 +69,6 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// build compiles the API with the mistake, and returns the path of the binary.
 func (m mutant) build(t *testing.T) (binary string) {
 	t.Helper()
 	file := filepath.Join(must.Root(t), m.file)
@@ -80,7 +79,7 @@ func (m mutant) build(t *testing.T) (binary string) {
 	return buildWith(t, t.TempDir(), file, strings.Replace(source, m.right, m.wrong, 1))
 }
 
-// buildWith compiles the API with another text in place of a source file, and returns the path of the binary in the folder.
+// buildWith compiles the API with a changed source file.
 func buildWith(t *testing.T, folder, file, text string) (binary string) {
 	t.Helper()
 	changed, overlay, binary := filepath.Join(folder, filepath.Base(file)), filepath.Join(folder, "overlay.json"), filepath.Join(folder, "api")

@@ -21,7 +21,7 @@ type cuttable struct {
 	changed *sync.Cond
 }
 
-// relay starts a relay to each Redis and to each sentinel, and returns the addresses of the relays.
+// relay starts a TCP relay in front of each Redis and each sentinel.
 func (c *cuttable) relay(r *rig) (addresses []string) {
 	c.changed = sync.NewCond(&c.mu)
 	r.Cleanup(func() {
@@ -38,7 +38,7 @@ func (c *cuttable) relay(r *rig) (addresses []string) {
 	return addresses
 }
 
-// wait waits while the address "source" is cut off from Redis number "node". Once the test has ended, "wait" returns false.
+// wait blocks while the process at the address "source" is cut off from Redis number "node". wait returns false if the test has ended.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *cuttable) wait(source string, node int) bool {
 	return !c.closed
 }
 
-// blocked reports whether a source is cut off from a Redis. The first proxy, this proxy's pod and the test always reach each Redis.
+// blocked reports whether the process at an address is cut off from a Redis. The first proxy and the test always reach each Redis.
 func (c *cuttable) blocked(source string, node int) bool {
 	last, inside := strings.CutPrefix(source, c.net+".")
 	if c.off == 0 || !inside || last == "11" {
@@ -65,7 +65,7 @@ func (c *cuttable) forward(from net.Conn, node int, addr string) {
 	from.Close()
 }
 
-// cutOff stops all bytes between Redis i and the other two Redis, until the method "heal" is called.
+// cutOff cuts off Redis i until the method "heal" is called.
 func (c *cuttable) cutOff(i int) { c.set(i + 1) }
 func (c *cuttable) heal()        { c.set(0) }
 

@@ -35,7 +35,7 @@ var redisFaults = []fault{
 	{name: "one of two slaves killed, back after 3 s", bound: "nothing fails",
 		setup: setup{slaves: 2}, inject: func(r *rig) {
 			podtest.Kill(r, r.pods[1].Slave)
-			time.Sleep(time.Second) // in this second, a Service of Kubernetes would still send connections to the dead slave
+			time.Sleep(time.Second) // a Service of Kubernetes would still send connections to the dead slave for a second
 			r.slaves.to(addr(r.pods[0].Ports.Slave))
 			time.Sleep(scaled(2 * time.Second))
 			r.slaveBack(1)
@@ -99,7 +99,7 @@ var redisFaults = []fault{
 		}},
 }
 
-// slaveBack starts slave i, sends readers to slave i even before its first sync, and waits until slave i is in sync.
+// slaveBack starts slave i, and sends readers to slave i even before its first sync.
 func (r *rig) slaveBack(i int) {
 	r.Helper()
 	podtest.Start(r, r.pods[i].Slave)
@@ -107,18 +107,19 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the new master, and the old master a slave. New writes wait until the new master has all earlier writes.
+// swapRoles makes the first slave the new master, and the old master a slave. New writes wait until the slave that becomes the master has
+// all earlier writes.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
 	before, next := podtest.Dial(r, oldPort), podtest.Dial(r, newPort)
-	// Redis 6.0 has no CLIENT PAUSE WRITE. A maxmemory of one byte makes Redis 6.0 refuse all writes, even writes of scripts.
+	// Redis 6.0 has no CLIENT PAUSE WRITE. With a maxmemory of one byte, Redis 6.0 refuses all writes, even writes of scripts.
 	limitMemory := func(bytes int) { podtest.Do(r, before, "CONFIG", "SET", "maxmemory", bytes) }
 	_, cannotPause := before.Do("CLIENT", "PAUSE", waitLimit.Milliseconds(), "WRITE")
 	if cannotPause != nil {
 		limitMemory(1)
 	}
-	const offset = "master_repl_offset" // this field of INFO is the number of bytes that a Redis has of the replication stream
+	const offset = "master_repl_offset" // the position of a Redis in the replication stream, a field of INFO
 	must.Hold(r, "the slave has all", waitLimit, func() bool { return r.info(oldPort, "replication", offset) == r.info(newPort, "replication", offset) })
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
@@ -136,9 +137,9 @@ func otherVersions(t *testing.T) (faults []fault) {
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
 		server := filepath.Join(folder, "redis-server")
 		if _, err := os.Stat(server); err != nil {
-			continue // this folder has no redis-server
+			continue
 		}
-		var program, version string // the output is such as: Redis server v=6.0.16 …
+		var program, version string // the output begins with: Redis server v=6.0.16
 		must.Get(fmt.Sscanf(must.Run(t, exec.Command(server, "--version")), "%s server v=%s", &program, &version))(t)
 		name := program + " " + version
 		if strings.HasPrefix(name, "Valkey 9") {

@@ -48,7 +48,6 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// String returns the outcome of one fault as a row of the table that "publish" writes.
 func (r row) String() string {
 	holds := "yes"
 	if r.skipped {
@@ -89,14 +88,14 @@ func publish(t *testing.T, rows []row) {
 	must.OK(t, os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644))
 }
 
-// buildFile creates the folder .build unless it exists, and returns the path of a file in .build.
+// buildFile returns the path of a file in the folder .build, and creates the folder.
 func buildFile(name string) string {
 	root, err := localpod.Root()
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 	}
 	if err != nil {
-		panic(err) // the tests do not run inside the repository
+		panic(err)
 	}
 	return filepath.Join(root, ".build", strings.ReplaceAll(name, "/", " "))
 }

@@ -25,7 +25,7 @@ import (
 // setup holds the options of newRig. The zero value means one pod, one slave, and toxiproxy between the API and Redis.
 type setup struct {
 	pods, slaves int  // number of pods and number of slaves, at most 2 each; 0 means 1
-	direct       bool // the API reaches Redis without toxiproxy, so that the test can count the API's connections
+	direct       bool // the API connects to Redis without toxiproxy
 	masterArgs   []string
 	apiEnv       []string
 	apiBinary    string // path of another API to run; "" means the API of this repository
@@ -35,11 +35,11 @@ type setup struct {
 	clock        bool   // the test can set the API's clock back
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
-	password     string // password of the Redis of k8s/ha/
-	cannotHide   bool   // `api hide` would fail, because it connects only to the address of the old master, which has become a slave
+	password     string
+	cannotHide   bool // `api hide` would fail, because it connects to the old master
 }
 
-// rig is the system into which a test injects a fault:
+// rig is the system in which a test causes a fault:
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
@@ -47,19 +47,19 @@ type setup struct {
 type rig struct {
 	*testing.T
 	setup                   setup
-	pods                    [2]*localpod.Pod // both pods use the master of pods[0]; the field "setup" decides what runs in pods[1]
+	pods                    [2]*localpod.Pod // both pods use the master of the first pod
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
-	masterPort              int       // port of the Redis that is the master now
-	dirs                    [2]string // data folders of the two pods
+	masterPort              int
+	dirs                    [2]string
 	ha                      *ha
-	clock                   string // once a file with this path exists, the API's clock is an hour behind
+	clock                   string // if a file with this path exists, the API's clock is an hour behind
 
 	load           *load
-	started, ended time.Time // when the fault began and ended
-	notes          []string  // remarks for the table in .build/faults.md
-	slower         []string  // messages about exceeded time limits
+	started, ended time.Time
+	notes          []string
+	slower         []string
 }
 
 func (r *rig) slow(format string, args ...any) {
@@ -110,7 +110,7 @@ func newRig(t *testing.T, s setup) *rig {
 	for _, pod := range r.pods[:max(s.pods, 1)] {
 		if s.notReady {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			_ = pod.API.Start(ctx) // Start returns an error, because the API does not become ready
+			_ = pod.API.Start(ctx)
 			cancel()
 		} else {
 			podtest.Start(t, pod.API)
@@ -139,7 +139,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// A slave receives no new writes for a moment after its first sync, so startRedis waits until each slave has received a write.
+	// startRedis also waits until each slave has received a write, because writes reach a slave only a moment after its first sync.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -155,7 +155,7 @@ func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *servic
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic adds toxics to a proxy for the duration d. A toxic is a network fault of toxiproxy, described in JSON.
+// toxic disturbs a proxy by toxics for the duration d. Toxiproxy calls a network fault a toxic.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {
@@ -168,7 +168,6 @@ func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	}
 }
 
-// redis sends a command to the Redis server at a port, and returns the server's reply.
 func (r *rig) redis(port int, command string, args ...any) any {
 	r.Helper()
 	c := podtest.Dial(r, port)
@@ -176,7 +175,7 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage holds the numbers of goroutines and of open files of an API, and the API's memory.
+// usage holds the number of goroutines, the number of open files, and the memory of an API.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {
@@ -185,7 +184,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics fetches /metrics from a server. metrics returns a function that maps a metric's name to its value.
+// metrics returns a function that maps a metric's name to its value.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")
@@ -195,13 +194,11 @@ func metrics(t testing.TB, url string) func(name string) int {
 	}
 }
 
-// info sends INFO to the Redis at a port, and returns the number of the named field.
 func (r *rig) info(port int, section, name string) int {
 	r.Helper()
 	return number(r, must.Get(redis.String(r.redis(port, "INFO", section), nil))(r), name+":")
 }
 
-// number returns the number that follows the name in the text.
 func number(t testing.TB, text, name string) int {
 	t.Helper()
 	var n float64
@@ -212,14 +209,14 @@ func number(t testing.TB, text, name string) int {
 	return int(n)
 }
 
-// book returns the value of a key of the Redis at a port, or "" if there is no such key.
+// book returns the value of a key of the Redis at this port.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
 	value, _ := redis.String(r.redis(port, "GET", key), nil)
 	return value
 }
 
-// stored returns the value of a key of the master, or "" if there is no such key.
+// stored returns the value of a key of the master.
 func (r *rig) stored(key string) string {
 	r.Helper()
 	if r.ha == nil {
@@ -229,7 +226,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay with which a sleep ended, because a busy machine may delay each measured step as long.
+// measureHiccups records the longest delay with which a sleep ended, because such a delay may also affect measured times.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -243,7 +240,7 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// measuredMemory lists the processes whose memory is measured, and for each process the name of its memory limit.
+// measuredMemory lists processes, each with the name of its memory limit.
 var measuredMemory = []struct {
 	name, limit string
 	process     func(*localpod.Pod) *localpod.Process
@@ -253,7 +250,8 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. If there are two pods, "peaks" returns the larger value.
+// peaks returns the peak memory of each measured process since its last start. If there are two pods, "peaks" returns the larger value of
+// each kind of process.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

@@ -11,15 +11,15 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// connections holds the open connections of a TCP relay. The zero value of the type "connections" is ready for use.
+// connections holds the open connections of a TCP relay. The zero value of "connections" is ready for use.
 type connections struct {
 	mu     sync.Mutex
 	open   map[net.Conn]bool
 	closed bool
 }
 
-// join connects to addr, and copies bytes in both directions until one of the two connections ends. Unless the parameter "may" is nil,
-// "join" calls this function before each write, and ends when the function returns false.
+// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two ends. If "may" is
+// not nil, "join" calls this function before each write, and ends when the function returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -76,7 +76,6 @@ func (c *connections) close() {
 	}
 }
 
-// accept accepts connections from the listener until the test ends, and calls the function "serve" for each connection.
 func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	go func() {
 		for {
@@ -90,13 +89,13 @@ func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
 	t.Cleanup(func() { listener.Close() })
 }
 
-// reset closes the connection with a TCP RST, as a host does if nothing listens on the port.
+// reset closes the connection with a TCP RST, as a host without a listener does.
 func reset(c net.Conn) {
 	_ = c.(*net.TCPConn).SetLinger(0)
 	c.Close()
 }
 
-// service stands for a Service of Kubernetes. New connections go to the backends in turn. An open connection stays at its backend.
+// service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections stay at their backends.
 type service struct {
 	connections
 	listener net.Listener
@@ -124,7 +123,6 @@ func newService(t testing.TB, backends ...string) *service {
 
 func (s *service) addr() string { return s.listener.Addr().String() }
 
-// to replaces the list of backends of the service. Open connections stay at their old backends.
 func (s *service) to(backends ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,7 +22,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// sizes are test cases with very large requests and guestbooks, with as many viewers as allowed, and with a clock that is set back.
+// sizes are test cases with very large requests and guestbooks, with many viewers, and with a clock that is set back.
 var sizes = []fault{
 	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
 		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
@@ -47,7 +47,8 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// outcome returns the outcome of a write. An unknown outcome is a problem unless the API says that Redis did not answer in time.
+// outcome returns the outcome of a write. outcome reports a problem if it is unknown whether the write took effect, unless Redis was too
+// slow for the API.
 func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	outcome := answer.Outcome(err)
 	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
@@ -56,8 +57,8 @@ func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	return outcome
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. After all requests were
-// answered, setAtOnce compares the answers with the values stored in Redis.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. setAtOnce compares the
+// answers with the values that Redis then holds.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -86,7 +87,7 @@ func setAtOnce(r *rig, n int) {
 		return lengths
 	}
 	lengths := holds()
-	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() { // Redis may still receive the rest of some requests
+	for last := []int(nil); !slices.Equal(last, lengths); lengths = holds() {
 		last = lengths
 		time.Sleep(time.Second)
 	}
@@ -108,14 +109,15 @@ func untilFull(r *rig) {
 	l.client = visitors.NewClient(writers)
 	defer l.client.CloseIdleConnections()
 	post := func(n int) (status int) {
-		for until := time.Now().Add(waitLimit); ; { // repeats the request after a 503, because Redis may answer too late on a busy machine
+		for until := time.Now().Add(waitLimit); ; { // repeats the request after a 503, because a busy Redis may answer too late
 			answer, err := l.visitor().SendPost(context.Background(), fmt.Sprintf("%0400d", n), fmt.Sprintf("00000000-0000-4000-8000-%012d", n))
 			if l.outcome(answer, err); answer.Status != http.StatusServiceUnavailable || time.Now().After(until) {
 				return answer.Status
 			}
 		}
 	}
-	// A large buffer in Redis may cause a 507 for a moment. The master is full only if it refuses all of a thousand posts.
+	// A single 507 does not mean that Redis is full, because a large buffer in Redis may cause a 507 for a moment. The master counts as
+	// full once it has refused a whole round of a thousand posts.
 	stored := int64(0)
 	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
 		var created, other atomic.Int64
@@ -147,7 +149,7 @@ func untilFull(r *rig) {
 	}
 }
 
-// makeLongBook writes a guestbook of the given size in megabytes to the key `long`, and waits until the slaves have it.
+// makeLongBook writes a guestbook of this many megabytes to the key `long`.
 func makeLongBook(r *rig, megabytes int) {
 	master := podtest.Dial(r, r.masterPort)
 	piece := strings.Repeat(","+strings.Repeat("x", 999), 1000) // a thousand entries of a thousand bytes
@@ -161,13 +163,14 @@ func makeLongBook(r *rig, megabytes int) {
 }
 
 // longBook sends `get` for the key `long` from four clients that never read the answer, and from four ordinary clients. The ordinary
-// clients must receive the whole guestbook, or an error with the given status and words.
+// clients must receive the whole guestbook, or an error with this status and these words.
 func longBook(r *rig, megabytes int, status int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four clients connect to nginx, which buffers the answer on disk. The two others connect to the API directly.
+		// Two of the silent clients connect to nginx, which buffers the answer on disk. Two of the silent clients connect to the API
+		// directly.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

@@ -8,15 +8,17 @@ import (
 	"time"
 )
 
-// TestSoak simulates visitors for the time $SOAK. TestSoak fails if the memory, the files or the goroutines of the API grow without end.
+// TestSoak simulates visitors for the time in the environment variable SOAK. TestSoak fails if the memory, the files or the goroutines of
+// the API grow without end.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		t.Skip("SOAK says for how long, such as 10m")
 	}
-	pace *= 10 // visitors are slower than in other tests, because the check of a hundred thousand writes takes too long
+	pace *= 10 // a check of a hundred thousand writes would take too long
 	r := newRig(t, setup{slaves: 2})
-	// The page of the PHP guestbook reads the key legacyBook, which stays short. A growing guestbook would look like a memory leak.
+	// The page of the PHP guestbook reads the key legacyBook, whose guestbook does not grow. If the page of the PHP guestbook read a
+	// growing guestbook, the API's memory would grow as if there were a leak.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
 	time.Sleep(length / 5) // caches and connection pools fill in this time
@@ -56,7 +58,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// slope fits a line to the measured values by least squares, and returns the line's slope per minute.
+// slope returns how much the measured values grow per minute, by a line that fits them best (least squares).
 func slope(at []time.Duration, held []usage, value func(usage) float64) float64 {
 	n, x, y, xx, xy := float64(len(at)), 0.0, 0.0, 0.0, 0.0
 	for i := range at {

@@ -23,15 +23,15 @@ func allViewers(r *rig) {
 	const watched = "watched"
 	const request = "GET /guestbook/events?key=" + watched + " HTTP/1.1\r\nHost: x\r\n\r\n"
 	most := int(limits.Figure(r, "server.maxViewers")) - viewers
-	// open returns a viewer's connection and the head of the answer. If the answer is not 200, "open" returns no connection.
+	// open returns a viewer's connection and the head of the response, or no connection if the status is not 200.
 	open := func() (net.Conn, string) {
 		c, err := net.Dial("tcp", addr(r.pods[0].Ports.Nginx))
 		if err != nil {
 			return nil, err.Error()
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the error does not matter, because a Write to a closed connection fails as well
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
 		head := make([]byte, 4096)
-		_, _ = io.WriteString(c, request) // if the Write fails, so does the Read
+		_, _ = io.WriteString(c, request)
 		n, err := c.Read(head)
 		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200")) {
 			c.Close()
@@ -47,7 +47,7 @@ func allViewers(r *rig) {
 			}
 		}
 	}()
-	each := func(do func(viewer int)) { // calls the function "do" for 16 viewers at a time
+	each := func(do func(viewer int)) {
 		var doing sync.WaitGroup
 		for part := range 16 {
 			doing.Go(func() {

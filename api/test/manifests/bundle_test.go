@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// checkBundle fails the test unless the archive contains guestbook.yaml and, for each platform, all images of guestbook.yaml.
+// checkBundle expects that the archive contains guestbook.yaml and, for each platform, all images of guestbook.yaml.
 func checkBundle(t *testing.T, archive string) {
 	bundle := archived(t, archive)
 	if want := []string{"guestbook.yaml", "images-linux-amd64.tar", "images-linux-arm64.tar"}; !slices.Equal(keys(bundle), want) {
@@ -46,7 +46,7 @@ func checkBundle(t *testing.T, archive string) {
 	}
 }
 
-// checkProvenance compares provenance.json with the released files and their sources, and sbom.cdx.json with go.mod.
+// checkProvenance compares provenance.json with the released files, and sbom.cdx.json with go.mod.
 func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]string) {
 	commit := strings.TrimSpace(execute(t, first, nil, "git", "rev-parse", "HEAD"))
 	base := strings.TrimPrefix(p.crane(t, "digest", "--platform", "linux/arm64", p.registry+"/library/nginx:1.30-alpine"), "sha256:")

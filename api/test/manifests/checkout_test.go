@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Without .gitattributes, a clone on Windows (core.autocrlf=true) would end lines with CR LF, which breaks shell scripts in images.
+// The file .gitattributes keeps Git on Windows from ending lines with CR LF, which would break shell scripts in images.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, filepath.Join(dir, "original"))

@@ -14,7 +14,6 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// composed returns the field "services" of compose.yaml.
 func composed(t *testing.T) object {
 	t.Helper()
 	var file object
@@ -22,7 +21,7 @@ func composed(t *testing.T) object {
 	return sub(file, "services")
 }
 
-// Each container of compose.yaml has the same image and the same memory limit as in k8s/.
+// Each container in compose.yaml has the same image and the same memory limit as in k8s/.
 func TestComposeIsLikeTheCluster(t *testing.T) {
 	services, manifests := composed(t), objects(t, base(t))
 	for service, container := range map[string]object{
@@ -51,7 +50,7 @@ func TestComposeIsLikeTheCluster(t *testing.T) {
 	}
 }
 
-// CONFIG GET returns the same settings for a Redis started as in compose.yaml and for a Redis started as in k8s/.
+// A Redis that is started as in compose.yaml has the same settings as a Redis that is started as in k8s/.
 func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
 	const password = `Pa ss"\w$o'rd`
 	services, manifests := composed(t), objects(t, base(t))

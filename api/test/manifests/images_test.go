@@ -10,19 +10,19 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// versioned matches the name of an image with a registry, and with a digest or a tag.
+// versioned matches an image name that contains a registry, and a digest or a tag.
 var versioned = regexp.MustCompile(`^[^/]*\.[^/]*/\S*(@sha256:\w+|:[^:/@]+)$`)
 
 func pinned(image string) bool {
 	return versioned.MatchString(image) && !strings.HasSuffix(image, ":latest")
 }
 
-// lastStage returns the last stage of a Dockerfile, from the name of its base image on.
+// lastStage returns the last build stage of a Dockerfile.
 func lastStage(dockerfile string) string {
 	return dockerfile[strings.LastIndex(dockerfile, "FROM ")+len("FROM "):]
 }
 
-// arguments returns the last word of each line of a Dockerfile that begins with one of the instructions, such as "COPY|ADD".
+// arguments returns the last word of each line of a Dockerfile that begins with a given instruction.
 func arguments(dockerfile, instructions string) (words []string) {
 	for _, match := range regexp.MustCompile(`(?m)^(?:`+instructions+`) (?:.* )?(\S+)$`).FindAllStringSubmatch(dockerfile, -1) {
 		words = append(words, match[1])
@@ -30,7 +30,8 @@ func arguments(dockerfile, instructions string) (words []string) {
 	return words
 }
 
-// Each image name has a version and a registry, because CRI-O may refuse a name without a registry. No image of the guestbook runs as root.
+// Each image name contains a version and a registry, because the container runtime CRI-O may refuse a name without a registry. No image of
+// the guestbook runs as root.
 func TestImages(t *testing.T) {
 	named := regexp.MustCompile(`(?m)^(?:[^#\n]*\bimage: |FROM (?:--platform=\S+ )?)([^\s,}]+)`)
 	total := 0

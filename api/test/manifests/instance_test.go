@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// apps returns every value of the label "app" below a YAML node, and every value or list of values that a selector demands for this label.
-// For a selector that does not demand the label "app", the value is nil.
+// apps returns every value of the label "app" below a YAML node, and every value that a selector requires for this label. If a selector has
+// no label "app", the value is nil.
 func apps(node any) (found []any) {
 	switch node := node.(type) {
 	case []any:
@@ -37,7 +37,7 @@ func apps(node any) (found []any) {
 	return found
 }
 
-// If two guestbooks share a namespace, no selector of one guestbook matches a pod of the other, because the label "app" differs.
+// If two guestbooks with different labels "app" share a namespace, no selector of one guestbook matches a pod of the other.
 func TestTwoGuestbooksInANamespace(t *testing.T) {
 	first, second := objects(t, base(t)), objects(t, built(t, "# - components/instance\n", "- components/instance\n"))
 	if len(second) != len(first) {

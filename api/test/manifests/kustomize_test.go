@@ -26,8 +26,8 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// Each component changes only the values listed in this test. With the component "existing", "replica" or "leader-follower", kustomize
-// renders only a frontend, which replaces a PHP frontend.
+// Each component changes only the values listed in this test. The components "existing", "replica" and "leader-follower" are for a frontend
+// that replaces a PHP frontend, so each of them renders only the frontend.
 func TestComponents(t *testing.T) {
 	const env = "Deployment/frontend " + apiEnv
 	withoutRedis := []string{
@@ -110,8 +110,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// A manifest for "kubectl replace" contains only objects that every PHP guestbook has, and sets GET_HOSTS_FROM once. SECURITY.md promises
-// NetworkPolicies for a new guestbook.
+// Every manifest for "kubectl replace" contains only objects that every PHP guestbook has. According to SECURITY.md, a new guestbook has
+// NetworkPolicies.
 func TestObjectsOfAFile(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},
@@ -131,7 +131,7 @@ func TestObjectsOfAFile(t *testing.T) {
 	}
 }
 
-// "make manifests REGISTRY=…" renders manifests in which every image comes from the given registry.
+// "make manifests REGISTRY=…" renders manifests in which every image comes from the registry REGISTRY.
 func TestManifestsOfARegistry(t *testing.T) {
 	root := must.Root(t)
 	const registry = "registry.example.com:5000/me"

@@ -15,13 +15,13 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newSource starts the source, the Redis from which a test copies a book. The source saves nothing to its disk.
+// newSource starts the Redis from which a test copies a book. The source does not save its data to a disk.
 func newSource(t *testing.T, args ...string) *server {
 	t.Helper()
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
 }
 
-// newMove starts the Redis of the pod redis-move, as a slave of the Redis at the port "master".
+// newMove starts the Redis of the pod redis-move, which copies the data of the Redis at the port "master".
 func newMove(t *testing.T, master int, env ...string) *server {
 	t.Helper()
 	pod := containers(inFile(t, "k8s/move/redis-move-pod.yaml")["Pod/redis-move"])[0]
@@ -33,7 +33,8 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs move.sh with "check", "freeze" or "thaw". The shell command "filter" changes the output of each redis-cli in move.sh.
+// move runs the script move.sh with the argument "check", "freeze" or "thaw". The shell command "filter" changes the output of each
+// redis-cli in this script.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -49,7 +50,8 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	return string(out), err
 }
 
-// move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the source refuses writes, so that no write is lost.
+// The script move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the Redis from which the book was copied refuses
+// writes, so that no write is lost.
 func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")
@@ -60,7 +62,7 @@ func TestTheBookMoves(t *testing.T) {
 		must.Get(move.move(t, "check"))(t)
 	}
 	source.ask(t, "", "SET", "guestbook", ",later")
-	for range 2 { // an operator may repeat the command
+	for range 2 {
 		must.Get(move.move(t, "freeze"))(t)
 	}
 	for _, write := range [][]any{
@@ -74,7 +76,7 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
-	// The Redis from which the book was copied is empty after a restart. The Redis with the copy must keep the book.
+	// The Redis from which the book was copied is empty after its restart. The Redis to which the book was copied must keep the book.
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")
@@ -100,7 +102,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 		must.Get(move.move(t, what))(t)
 	}
 	source.ask(t, "", "SET", "messages", ",hello,again")
-	// If the copy differs from the source, `move.sh freeze` fails and restores the settings of the source.
+	// If the copy of the book differs from the original, `move.sh freeze` fails, and restores the settings of the original Redis.
 	source.ask(t, "", "CONFIG", "SET", "maxmemory", "300mb")
 	if said, err := move.move(t, "freeze", "sed 's/^12$/11/'"); err == nil || !strings.Contains(said, "messages is not the same") {
 		t.Errorf("%v: %s", err, said)
@@ -111,7 +113,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 	}
 }
 
-// If a book cannot be copied, move.sh prints the reason in one line, and the Redis with the book still accepts writes.
+// If move.sh cannot copy a book, it prints the reason in one line, and the Redis with the book still accepts writes.
 func TestWhatCannotMoveIsNamed(t *testing.T) {
 	fresh := func(t *testing.T) *server { return newSource(t) }
 	for name, c := range map[string]struct {
@@ -158,14 +160,14 @@ func TestWhatCannotMoveIsNamed(t *testing.T) {
 					t.Errorf("%s: %v: %q does not say %q", what, err, said, c.says)
 				}
 			}
-			if name == "newer" { // the source still accepts writes
+			if name == "newer" {
 				source.ask(t, "", "SET", "messages", ",and it goes on")
 			}
 		})
 	}
 }
 
-// While redis-master runs, a second Redis with the same disk does not start.
+// While redis-master runs, no second Redis starts with the same disk.
 func TestTheMoveDoesNotTakeTheDiskOfAMaster(t *testing.T) {
 	master := newMaster(t).start(t)
 	master.ask(t, "", "SET", "messages", ",hello")

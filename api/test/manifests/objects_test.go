@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 
-// object is a YAML mapping, such as a Kubernetes object or a part of one.
+// object is a YAML mapping, such as a Kubernetes object.
 type object = map[string]any
 
-// objects parses a manifest, and returns a map from "Kind/name" to the Kubernetes object.
+// objects returns the Kubernetes objects in a manifest, by "Kind/name".
 func objects(t *testing.T, manifest string) map[string]object {
 	t.Helper()
 	found := map[string]object{}
@@ -44,13 +44,13 @@ func objects(t *testing.T, manifest string) map[string]object {
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// inFile returns a map from "Kind/name" to each Kubernetes object in a file of the repository.
+// inFile returns the Kubernetes objects in a file, by "Kind/name".
 func inFile(t *testing.T, name string) map[string]object {
 	t.Helper()
 	return objects(t, must.Read(t, must.Root(t), name))
 }
 
-// same fails the test for each key whose values differ between the two maps.
+// same fails the test for each key whose values differ.
 func same[V any](t *testing.T, got, want map[string]V) {
 	t.Helper()
 	all := append(keys(got), keys(want)...)
@@ -72,7 +72,7 @@ func base(t *testing.T) string {
 	return all.String()
 }
 
-// built replaces texts in a copy of k8s/Kustomization (oldnew: an old text, its new text, …), and returns the output of kustomize.
+// built changes texts in a copy of k8s/Kustomization, and returns what kustomize renders.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	root := must.Root(t)
@@ -86,11 +86,11 @@ func built(t *testing.T, oldnew ...string) string {
 	}
 	must.Write(t, file, text)
 	out := filepath.Join(dir, "out.yaml")
-	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out)) // "make test" installs kustomize
+	must.Run(t, exec.Command(filepath.Join(root, ".build", "kustomize"), "build", dir, "-o", out))
 	return must.Read(t, out)
 }
 
-// podSpecs returns every pod specification below a YAML node. A pod specification is an object with the field "containers".
+// podSpecs returns every object with the field "containers", which makes it the specification of a pod.
 func podSpecs(node any) (specs []object) {
 	switch node := node.(type) {
 	case []any:
@@ -108,7 +108,7 @@ func podSpecs(node any) (specs []object) {
 	return specs
 }
 
-// containers returns the containers and the init containers of a Kubernetes object, such as a Deployment.
+// containers returns all containers of a Kubernetes object, such as a Deployment, with the init containers.
 func containers(o object) (all []object) {
 	for _, spec := range podSpecs(o) {
 		all = slices.Concat(all, list(spec["initContainers"]), list(spec["containers"]))
@@ -116,7 +116,7 @@ func containers(o object) (all []object) {
 	return all
 }
 
-// images returns the set of the images that the pods of a manifest run.
+// images returns the names of all images in a manifest.
 func images(t *testing.T, manifest string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -133,7 +133,6 @@ func sub(o object, field string) object {
 	return value
 }
 
-// list returns the mappings in a YAML sequence.
 func list(node any) (objects []object) {
 	nodes, _ := node.([]any)
 	for _, n := range nodes {
@@ -164,8 +163,8 @@ func withPods(t *testing.T) []string {
 	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
 }
 
-// flatten adds each scalar below a YAML node to a map. The key in the map is the scalar's path: the YAML keys that lead to the scalar, with
-// blanks between them. For an item of a list, the path has the item's field "name", or the item's index if there is no such field.
+// flatten adds each scalar in a YAML node to a map. The map's key is the scalar's path: all YAML keys that lead to the scalar. If the path
+// leads through a list, the item's field "name" or the item's index stands for the item.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:
@@ -189,5 +188,5 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// apiEnv is the path under which "flatten" stores the environment variables of the API in the Deployment "frontend".
+// apiEnv is the path of the API's environment variables in the Deployment "frontend", as "flatten" writes it.
 const apiEnv = "spec template spec initContainers api env "

@@ -23,10 +23,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// releasedOn is the time of the released commit. The commit is years old, so that a test notices a file with today's date.
+// releasedOn is the time of the released commit. The commit is years old, so that the test notices a file with today's date.
 const releasedOn = "2021-02-03T04:05:06Z"
 
-// execute runs a program and returns its standard output. If the program fails, "execute" ends the test.
+// execute ends the test if the program fails.
 func execute(t *testing.T, dir string, env []string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
@@ -39,12 +39,12 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher is a folder with a Git repository of one commit and an SSH key, and a registry with base images.
+// A publisher holds what a release needs: a Git repository, an SSH key, and a registry with base images.
 type publisher struct {
 	dir, root, registry string
 }
 
-// newPublisher returns a publisher whose registry has each base image for the given platforms.
+// newPublisher returns a publisher whose registry has each base image, for these platforms.
 func newPublisher(t *testing.T, platforms ...string) publisher {
 	t.Helper()
 	root := must.Root(t)
@@ -68,7 +68,7 @@ func newPublisher(t *testing.T, platforms ...string) publisher {
 	return p
 }
 
-// commit creates a Git repository with one commit of all files that Git does not ignore here.
+// commit creates a Git repository with one commit.
 func commit(t *testing.T, repository string) {
 	t.Helper()
 	git := []string{"git", "--git-dir", repository, "--work-tree", must.Root(t), "-c", "user.name=a", "-c", "user.email=a@example.com"}
@@ -78,13 +78,12 @@ func commit(t *testing.T, repository string) {
 	execute(t, ".", day, append(git, "commit", "-qm", "a release")...)
 }
 
-// serve starts the registry of the publisher on a free port.
 func (p *publisher) serve(t *testing.T) {
 	t.Helper()
 	p.registry = fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).Nginx)
 	cmd := exec.CommandContext(t.Context(), filepath.Join(p.root, ".build/crane"), "registry", "serve", "--address", p.registry)
 	must.OK(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Wait() }) // the end of t.Context() has killed the registry
+	t.Cleanup(func() { _ = cmd.Wait() })
 	must.Await(t, "the registry answers", 20*time.Second, func() error {
 		_, err := http.Head("http://" + p.registry + "/v2/")
 		return err
@@ -96,7 +95,7 @@ func (p *publisher) crane(t *testing.T, args ...string) string {
 	return strings.TrimSpace(execute(t, p.dir, nil, append([]string{filepath.Join(p.root, ".build/crane")}, args...)...))
 }
 
-// checkout clones the publisher's repository with the given umask, and returns the path of the clone.
+// checkout clones the publisher's repository with this umask, and returns the path of the clone.
 func (p *publisher) checkout(t *testing.T, name, umask string) string {
 	t.Helper()
 	dir := filepath.Join(p.dir, name)
@@ -104,7 +103,7 @@ func (p *publisher) checkout(t *testing.T, name, umask string) string {
 	return dir
 }
 
-// release runs `make release` in the folder dir, and returns the output.
+// release runs `make release` in a folder.
 func (p *publisher) release(t *testing.T, dir string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "make", append([]string{"-s", "release", "VERSION=v1.0.0", "REGISTRY=ghcr.io/Owner", "BASES=" + p.registry}, args...)...)
@@ -113,7 +112,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the block of commands in CHANGELOG.md that contains the text "words", and ends the test unless there is exactly one.
+// documented returns the only block of commands in CHANGELOG.md that contains these words.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)
@@ -124,7 +123,7 @@ func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	return blocks
 }
 
-// folder returns a map from the path of each file in a folder to the content of the file.
+// folder returns the content of each file in a folder, by the file's path.
 func folder(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -138,8 +137,8 @@ func folder(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// archived returns a map from the name of each file in a tar archive to the content of the file. archived fails the test unless every
-// entry has the commit's time, belongs to root, and is readable by everybody.
+// archived returns the content of each file in a tar archive, by the file's name. In the archive, every file must have the commit's time,
+// belong to root, and be readable by everybody.
 func archived(t *testing.T, archive string) map[string]string {
 	t.Helper()
 	day := must.Get(time.Parse(time.RFC3339, releasedOn))(t)
@@ -160,7 +159,7 @@ func archived(t *testing.T, archive string) map[string]string {
 	}
 }
 
-// index returns the digest of the index in an OCI archive, and the architectures of the index's images.
+// index returns the digest of the image index in an OCI archive, and the architectures of the images.
 func index(t *testing.T, archive string) (digest string, architectures []string) {
 	t.Helper()
 	entries := archived(t, archive)

@@ -17,9 +17,9 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// With GET_HOSTS_FROM=env, the slave gets its master's IP address. The IP address may have no DNS name.
+// With GET_HOSTS_FROM=env, the slave connects to the IP address of its master. The master's IP address may have no DNS name.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
-	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has these addresses
+	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has such an address
 		env := []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=" + master}
 		slave := newServer(t, podtest.FreePorts(t).Slave, env, script(t, "run.sh")).start(t)
 		if info := slave.ask(t, "", "INFO", "replication"); !strings.Contains(info, "master_host:"+master+"\r\n") {
@@ -28,7 +28,6 @@ func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
 	}
 }
 
-// scriptsOfHA copies the scripts of k8s/ha/scripts/ to a temporary folder, and returns the path of this folder.
 func scriptsOfHA(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -36,7 +35,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// The start scripts refuse a password that contains a newline, because redis-cli would send the newline, but other clients would not.
+// The start scripts refuse a password with a newline, because redis-cli would send the newline and other clients would not.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {
@@ -65,7 +64,7 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	must.Hold(t, "the master names the lock", 20*time.Second, func() bool {
 		return strings.Contains(master.said(), master.Dir+"/lock") && strings.HasSuffix(master.said(), "\n")
 	})
-	time.Sleep(2500 * time.Millisecond) // enough time for two more tries, because the master tries to lock the file every second
+	time.Sleep(2500 * time.Millisecond) // the master tries twice more to lock the file
 	if said := master.said(); strings.Count(said, "\n") != 1 {
 		t.Errorf("it says %q, want one line", said)
 	}
@@ -88,7 +87,7 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		start func(*testing.T) *server
-		lock  bool // the file "lock" is read-only, and the folder is writable
+		lock  bool
 	}{
 		{"master", master, false}, {"master's lock", master, true}, {"one of three", ha("redis.sh"), false}, {"its sentinel", ha("sentinel.sh"), false},
 	} {
@@ -110,7 +109,8 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// The scripts of k8s/ha/ refuse to copy from a newer Redis, because the replication would fail. Valkey copies only from Redis up to 7.2.
+// The scripts of k8s/ha/ refuse to copy from a Redis of a newer version, because the replication would fail. Valkey can copy only from
+// Redis 7.2 and earlier.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

@@ -56,7 +56,7 @@ func TestRelease(t *testing.T) {
 		}
 	})
 
-	digests := map[string]string{} // maps the name of each guestbook image to its digest
+	digests := map[string]string{}
 	said = execute(t, first, nil, "make", "-s", "release-push", "VERSION=v1.0.0", "REGISTRY="+p.registry+"/owner")
 	t.Run("pushed images", func(t *testing.T) {
 		served := map[string]string{"etc/nginx/nginx.conf": "nginx/nginx.conf", "etc/nginx/csp.conf": "nginx/csp.conf", "usr/local/bin/start.sh": "nginx/start.sh"}
@@ -90,7 +90,7 @@ func TestRelease(t *testing.T) {
 						t.Errorf("%s for %s: %s is another", name, architecture, entry)
 					}
 				}
-				// The image must have the USER, the ENTRYPOINT and the CMD of its Dockerfile.
+				// The image must have the USER, the ENTRYPOINT and the CMD that its Dockerfile sets.
 				var config struct {
 					Config struct {
 						User            string
@@ -164,7 +164,7 @@ func TestRelease(t *testing.T) {
 				}
 				continue
 			}
-			// Apart from the names of images, a released manifest must equal the manifest in the repository.
+			// A released manifest differs from the manifest in the repository only in the names of images.
 			want := map[string]object{}
 			for _, file := range files(t, of) {
 				maps.Copy(want, objects(t, image.ReplaceAllString(must.Read(t, file), "${1}any")))
@@ -207,7 +207,8 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// If a base image lacks a platform, "make release" names the image that it omits for this platform or, with COMPLETE=1, fails.
+// If a base image lacks a platform, "make release" omits the image for this platform and prints the image's name. With COMPLETE=1, "make
+// release" then fails.
 func TestReleaseWithoutAPlatform(t *testing.T) {
 	p := newPublisher(t, "linux/amd64")
 	dir := p.checkout(t, "a", "022")

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// server is a Redis that a test starts with the start script of a container, on a free port of this machine.
+// server is a Redis on a free port, started by the start script of a container.
 type server struct {
 	*exec.Cmd
 	port   int
@@ -26,22 +26,22 @@ type server struct {
 	ended  chan struct{}
 }
 
-// said returns the output of the server so far.
+// said returns what the server has printed.
 func (s *server) said() string { return s.output.String() }
 
-// script returns the path of a script in redis-slave/.
+// script returns the path of a script in the folder redis-slave/.
 func script(t *testing.T, name string) string {
 	return filepath.Join(must.Root(t), "redis-slave", name)
 }
 
-// newMaster returns a server that will run the command in k8s/redis-master-deployment.yaml once "start" is called.
+// newMaster returns a server that runs the command in k8s/redis-master-deployment.yaml.
 func newMaster(t *testing.T, env ...string) *server {
 	t.Helper()
 	master := containers(inFile(t, "k8s/redis-master-deployment.yaml")["Deployment/redis-master"])[0]
 	return newServer(t, podtest.FreePorts(t).Master, env, words(master["command"], master["args"])...)
 }
 
-// words joins the command and the args of a container into one list of strings.
+// words returns the command of a container, followed by its arguments.
 func words(parts ...any) (words []string) {
 	for _, part := range parts {
 		for _, word := range part.([]any) {
@@ -64,17 +64,17 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 	return s
 }
 
-// start starts the server in a process group of its own. The end of the test kills this process group.
+// start starts the server, and kills the server's process group at the end of the test.
 func (s *server) start(t *testing.T) *server {
 	t.Helper()
 	s.SysProcAttr.Setpgid = true
 	must.OK(t, s.Start())
 	go func() {
-		_ = s.Wait() // the error can be ignored, because s.ProcessState has the exit code
+		_ = s.Wait()
 		close(s.ended)
 	}()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-s.Process.Pid, syscall.SIGKILL) // fails if the server has ended
+		_ = syscall.Kill(-s.Process.Pid, syscall.SIGKILL)
 		if s.wait(t); t.Failed() {
 			t.Log(s.said())
 		}
@@ -82,7 +82,7 @@ func (s *server) start(t *testing.T) *server {
 	return s
 }
 
-// refuses starts the server, which must exit with an error and print one line that contains all given texts.
+// refuses expects that the server exits with an error, and prints one line that contains all these texts.
 func (s *server) refuses(t *testing.T, texts ...string) {
 	t.Helper()
 	s.start(t)
@@ -100,7 +100,7 @@ func (s *server) refuses(t *testing.T, texts ...string) {
 	}
 }
 
-// ask authenticates with the password, and repeats a command until the server replies.
+// ask sends a command repeatedly until the server replies.
 func (s *server) ask(t *testing.T, password, command string, args ...any) (answer string) {
 	t.Helper()
 	must.Await(t, "an answer to "+command, 20*time.Second, func() (err error) {
@@ -110,7 +110,7 @@ func (s *server) ask(t *testing.T, password, command string, args ...any) (answe
 	return answer
 }
 
-// send authenticates with the password, sends a command once, and returns the reply.
+// send authenticates, sends a command once, and returns the reply.
 func (s *server) send(password, command string, args ...any) (any, error) {
 	c, err := redis.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port), redis.DialPassword(password), redis.DialReadTimeout(20*time.Second))
 	if err != nil {
@@ -120,14 +120,13 @@ func (s *server) send(password, command string, args ...any) (any, error) {
 	return c.Do(command, args...)
 }
 
-// stop sends SIGTERM to the server, as Kubernetes does, and waits until the server has ended.
+// stop sends SIGTERM to the server and waits until the server has ended.
 func (s *server) stop(t *testing.T) {
 	t.Helper()
 	must.OK(t, s.Process.Signal(syscall.SIGTERM))
 	s.wait(t)
 }
 
-// wait waits until the server has ended.
 func (s *server) wait(t *testing.T) {
 	t.Helper()
 	select {

@@ -1,5 +1,5 @@
 // Command phpstandin replaces the PHP frontend in tests. The answers to /guestbook.php have the same bytes as the answers of Apache 2.4
-// with PHP 8.2 and Predis. phpstandin uses the PHP frontend's Redis Services. After SIGTERM, phpstandin serves for five more seconds.
+// with PHP 8.2 and Predis. phpstandin uses the Redis Services of the PHP guestbook. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -20,17 +20,17 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// An edition is one of three published versions of guestbook.php. The fields hold the differences between the versions.
+// An edition is one of three published versions of guestbook.php.
 type edition struct {
 	master, slave                 string // DNS names of the master and of the slaves
-	masterVariable, slaveVariable string // environment variables with the addresses, for GET_HOSTS_FROM=env
-	key                           string // Redis key of the only book; "" if the request names the key
-	setLine, getLine              int    // line numbers of guestbook.php in PHP's warnings
+	masterVariable, slaveVariable string // environment variables that hold these names or addresses if GET_HOSTS_FROM is env
+	key                           string // Redis key of the guestbook; "" if each request names a key
+	setLine, getLine              int
 }
 
 var editions = map[string]edition{
 	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
-	// The script guestbook.php reads REDIS_SLAVE_SERVICE_HOST, which Kubernetes does not set for a Service named redis-replica.
+	// In the version "replica", guestbook.php reads REDIS_SLAVE_SERVICE_HOST, although Kubernetes sets no such variable.
 	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
 	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook", 20, 33},
 }
@@ -58,7 +58,7 @@ func main() {
 		apache(w, 404, "Not Found", "The requested URL was not found on this server.")
 	})
 	server := &http.Server{Addr: *listen, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // the default of Apache's LimitRequestLine
+		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // Apache's default limit for a request line
 			apache(w, 414, "Request-URI Too Long", "The requested URL's length exceeds the capacity\nlimit for this server.<br />\n")
 			return
 		}
@@ -67,7 +67,7 @@ func main() {
 	go func() { log.Fatal(server.ListenAndServe()) }()
 	<-terminated.Done()
 	time.Sleep(5 * time.Second)
-	_ = server.Shutdown(context.Background()) // the error can be ignored, because the process ends now
+	_ = server.Shutdown(context.Background())
 }
 
 // apache writes an error page with the same bytes as the error page of Apache.
@@ -77,7 +77,7 @@ func apache(w http.ResponseWriter, status int, title, text string) {
 	fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>%d %[2]s</title>\n</head><body>\n<h1>%[2]s</h1>\n<p>%[3]s</p>\n</body></html>\n", status, title, text)
 }
 
-// guestbook answers as guestbook.php does, and reads parameters only from the query of the URL.
+// guestbook answers a request as guestbook.php does.
 func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	cmd, ok := params["cmd"]
@@ -119,7 +119,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 	reply, err := do(host, command, args...)
 	switch {
-	case err != nil: // PHP shows the error in a page with the status 200
+	case err != nil: // PHP reports the error in an HTML page with the status 200
 		fmt.Fprintf(w, "<br />\n<b>Fatal error</b>:  Uncaught Predis\\Response\\ServerException: %v in /usr/share/php/Predis/Client.php:370\nStack trace:\n#0 {main}\n  thrown in <b>/usr/share/php/Predis/Client.php</b> on line <b>370</b><br />\n", err)
 	case isSet:
 		fmt.Fprint(w, `{"message": "Updated"}`)
@@ -128,7 +128,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// do opens a new connection to Redis, sends one command and returns the reply. PHP also opens a new connection for each request.
+// do sends one command to Redis and returns the reply. do opens a new connection for each command, as PHP does.
 func do(host, command string, args ...any) (string, error) {
 	c, err := redis.Dial("tcp", host, redis.DialConnectTimeout(2*time.Second))
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs
 // the commands as a reader of the documents would.
 //
-// Each code block that begins with ```sh runs in its own shell. If a code block that begins with ```text follows, its text is the expected
-// output. The words after ```sh choose how the tests treat the code block:
+// The tests run each code block that begins with ```sh in a shell of its own. If a code block that begins with ```text comes next, its text
+// is the expected output. The words after ```sh choose how the tests treat the code block:
 //
 //	cluster:     `make e2e` runs the code on a cluster. Without the words "cluster", "e2e", "release" and "by-hand", `make test` runs the code.
 //	e2e:         A separate test of `make e2e` runs the code, once the cluster is in the state that the code needs.
@@ -26,7 +26,7 @@ import (
 
 // A Block is a code block that begins with ```sh in a document.
 type Block struct {
-	File   string // the document's path in the repository
+	File   string
 	Line   int
 	Words  []string // the words after ```sh
 	Text   string
@@ -36,7 +36,7 @@ type Block struct {
 // Is reports whether the code block has this word after ```sh.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 
-// promised returns the regular expression that must match the beginning of the block's output.
+// promised returns a regular expression for the beginning of the block's actual output.
 func (b Block) promised() string {
 	if b.Is("figures") {
 		return promises(b.Output, asideOrFigure)
@@ -65,9 +65,9 @@ func Read(root, file string) (blocks []Block, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var words, lines []string // the words and the lines of the code block that is being read
+	var words, lines []string
 	var indent string
-	follows := false // true while only blank lines have followed a code block with ```sh
+	follows := false // true if only blank lines have followed the last code block with ```sh
 	for i, line := range strings.Split(string(content), "\n") {
 		info, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
@@ -97,15 +97,15 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// aside matches the parts of the expected output that may differ: "…", the random end of a pod's name, percentages, and ages.
-// asideOrFigure also matches every number.
+// aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages, and ages.
+// asideOrFigure matches the same parts as "aside", and every number.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression that matches the expected output. The expression allows any white space between words, and any text
-// in place of a match of the parameter "except". A line "…" of the expected output stands for any number of lines.
+// promises returns a regular expression that matches the output promised by a document. promises accepts any white space between words, and
+// any text in place of the parts that "except" matches. A line "…" in a document stands for any number of lines of output.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -21,7 +21,7 @@ type Call struct {
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
 // standIn is a function that bash calls in place of every program. standIn appends the program's arguments and input to the file $CALLS,
-// and prints a word. For the command with the number $FAILS, standIn fails instead, and prints nothing.
+// and prints a word. If the command has the number $FAILS, standIn fails and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -33,21 +33,22 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned matches the paths of files in /tmp that a code block uses. play replaces each of these paths by a path in a temporary folder.
+// mentioned matches the paths of files in /tmp. play replaces each path in /tmp by a path in a temporary folder.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read matches "<NAME", with which a command reads a file of the working directory. entered matches "(cd NAME", which enters a folder.
+// read matches "<NAME", with which a command reads a file of the working directory. entered matches "(cd NAME", with which a command enters
+// a folder.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder ./ or .build/ before a program's name. play removes the folder before a program's name, because bash never calls
-// standIn for a name with a folder.
+// built matches a folder before a program's name, such as .build/. play removes such a folder, because bash calls standIn only for names
+// without a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that fails; with 0, no command fails. The result "damaged" is the path of a file that the block has emptied.
+// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" is the file's path.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -105,7 +106,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	return ran, damaged, nil
 }
 
-// harmless matches the commands that only read or add something. All other commands may delete or overwrite something.
+// harmless matches the commands that only read or add something. Every other command may delete or overwrite something.
 var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),
@@ -115,7 +116,8 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. "kubectl … -f -" does nothing without input.
+// overwrites reports whether a command may delete or overwrite something. The command "kubectl … -f -" without input deletes and overwrites
+// nothing.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -123,8 +125,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block once for each of its commands: the first command fails in the first play, the second in the second play, and so on.
-// Fail returns the number of plays, and a message for each play in which a later command may delete or overwrite something.
+// Fail plays a block once for each command in the block, and makes this command fail. Fail returns the number of plays, and a message for
+// each play in which a later command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -147,10 +149,10 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 	return len(all), faults, nil
 }
 
-// precise lists the label selectors that match only objects of the guestbook.
+// precise lists label selectors that only objects of the guestbook match.
 var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
 
-// verbs lists the words of kubectl that a second word must follow, as in "rollout restart".
+// verbs lists words of kubectl that need a second word, as in "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
 // Vague returns why a kubectl command may change objects of other applications, or "" if it cannot. A vague command selects all objects of

@@ -7,11 +7,11 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail finds the code blocks of this table in which a command after a failed command does damage. Some blocks were once in a document.
+// Fail reports a code block in which a command after a failed command does damage.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string
-		fault       string // the text that the first fault must contain; "" means that there is no fault
+		fault       string // words of the first fault; "" means that there is no fault
 	}{
 		{"a shell's variable", `messages=$(kubectl exec deployment/redis-master -- redis-cli --raw get messages)
 kubectl delete deployment redis-master

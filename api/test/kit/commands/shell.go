@@ -19,25 +19,25 @@ import (
 // A Shell runs the commands of one document.
 type Shell struct {
 	Dir      string            // the working directory, which is the repository
-	Env      []string          // added to the environment of the commands
-	Preamble string            // shell code that runs before each block: functions in place of programs that a test lacks
-	Replace  *strings.Replacer // replaces values of the documents, such as ports, by the test's values; nil replaces nothing
+	Env      []string          // additional environment variables of the commands
+	Preamble string            // shell code that runs before each block, such as functions that replace programs
+	Replace  *strings.Replacer // replaces values in commands and outputs of a document, such as ports; nil replaces nothing
 	running  map[string]*background
 }
 
-// A background is a command that keeps running, as in a reader's second terminal.
+// A background is a command that keeps running, as in a second terminal.
 type background struct {
 	localpod.Output
 	cmd   *exec.Cmd
 	ended chan error
 }
 
-// Environ returns the environment of this process without variables such as MAKEFLAGS, which would affect a make command in a document.
+// Environ returns this process's environment without variables such as MAKEFLAGS, which would affect "make" in a document.
 func Environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
 }
 
-// Run runs a block and returns its output. If the output differs from the document's, Run returns an error with the actual output.
+// Run runs a block and returns its output. If the output differs from the document's output, Run returns an error.
 func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -81,7 +81,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	if s.Replace != nil {
 		text = s.Replace.Replace(text)
 	}
-	// Without -sS, curl would print a progress bar, because its output is not a terminal here.
+	// The option -sS keeps curl from printing a progress bar, because its output is not a terminal.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -89,7 +89,8 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a background command and waits for the output that the document shows. An earlier run of the same command ends first.
+// start starts a background command and waits for the output that the document shows. If the same command is already running, "start" ends
+// it first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}
@@ -118,14 +119,14 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 	return nil
 }
 
-// end sends SIGINT to a background command, as Ctrl-C does, and waits until the command has ended.
+// end sends SIGINT to the command, as Ctrl-C does, and waits until the command has ended.
 func (s *Shell) end(text string) {
 	b, ok := s.running[text]
 	if !ok {
 		return
 	}
 	delete(s.running, text)
-	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT) // an error means that the command has already ended
+	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT)
 	select {
 	case <-b.ended:
 	case <-time.After(20 * time.Second):

@@ -1,5 +1,5 @@
-// Package history checks the answers to concurrent visitors: there must be an order in which the requests, one after the other, would get
-// these answers. The library github.com/anishathalye/porcupine searches for the order. model.go describes the effect of one request.
+// Package history checks the answers that concurrent visitors received: some order of all requests, one after the other, must explain all
+// answers. The file model.go describes the effect of each request.
 package history
 
 import (
@@ -15,10 +15,10 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// Outcome describes whether a write has taken effect, as far as the visitor knows.
+// Outcome describes whether a write has changed the guestbook, as far as the visitor knows.
 type Outcome int
 
-// A Refused write has certainly changed nothing. An Unknown write may have taken effect, or may still take effect later.
+// A Refused write has changed nothing. An Unknown write may have taken effect, or may take effect later.
 const (
 	Unknown Outcome = iota
 	Stored
@@ -30,7 +30,7 @@ type Write struct {
 	Book      string
 	Set, Hide bool
 	Text      string // the text of the entry; for a set request, the text of the whole guestbook
-	Key       string // the request's Idempotency-Key, or ""
+	Key       string
 	Outcome   Outcome
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
 }
@@ -38,12 +38,11 @@ type Write struct {
 // Read is one request for the newest page of a guestbook, or for the whole guestbook.
 type Read struct {
 	Book    string
-	Seen    int64             // the id in the request's parameter "seen", or -1
-	Entries []guestbook.Entry // the entries of the page
-	Whole   *string           // the text of the whole guestbook; nil for a page
+	Seen    int64 // the id in the request's parameter "seen", or -1
+	Entries []guestbook.Entry
+	Whole   *string // the text of the whole guestbook; nil for a page
 }
 
-// newest returns the text of the newest entry in an answer.
 func (r Read) newest() string {
 	if r.Whole != nil {
 		return guestbook.Decode((*r.Whole)[strings.LastIndexByte(*r.Whole, ',')+1:])
@@ -61,13 +60,13 @@ func (r Read) lastID() int64 {
 	return r.Entries[len(r.Entries)-1].ID
 }
 
-// Log records the requests of visitors. The zero value of Log is ready for use, and many goroutines may add requests concurrently.
+// Log is a record of the visitors' requests. The zero value of Log is ready for use, and many goroutines may add requests concurrently.
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	keys       map[string]int   // maps an Idempotency-Key to the number of posts with this key
+	keys       map[string]int   // for each Idempotency-Key, the number of posts with it
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
-	sent       map[string]int64 // maps a text to the time when it was first sent
+	sent       map[string]int64 // for each text, the time when it was first sent
 	begun      time.Time
 }
 
@@ -85,20 +84,20 @@ func (l *Log) Add(request any, start, end time.Time) {
 		if first, ok := l.sent[w.Text]; !w.Hide && (!ok || call < first) {
 			l.sent[w.Text] = call
 		}
-		if w.Outcome == Unknown { // an unknown write may take effect at any later time
+		if w.Outcome == Unknown {
 			done = math.MaxInt64
 		}
 	}
 	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If there is no such
-// order, Check writes an HTML picture of the search to the file.
+// Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If no order explains
+// the answers, Check draws the search in an HTML file.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // maps an answer to the index of the operation that represents all reads with this answer
+	answers := map[string]int{} // for each answer, the index of the operation that stands for all reads with the answer
 	onlyPosts, first := true, true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {
@@ -106,9 +105,10 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first write may be a set that stores the initial text
+			onlyPosts = onlyPosts && (first || !request.Set) // the first set only stores the initial text
 			first = false
-			// Check leaves out a refused write. If a refused write has changed the guestbook, no order explains the answers.
+			// A refused write has changed nothing, so Check ignores it. If a refused write nevertheless changed the guestbook, no order
+			// explains the answers.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
@@ -116,8 +116,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A lagging slave may answer with an old text. Check therefore assumes that a read started when the newest text of the answer
-			// was first sent. Reads with equal answers thus start together, so Check needs only the read that ended first.
+			// A lagging slave may answer with an old text. Check therefore lets each read start at the time when the newest text in its
+			// answer was first sent. Check then needs only one of several reads with equal answers, the one that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -142,8 +142,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether the guestbook's final value may come from an unknown write. If the final value shows no trace of the write,
-// Check leaves the write out, because the write may take effect later. The result may be wrong if visitors both post and set.
+// leavesTrace reports whether an unknown write may have changed the guestbook's final value. If the final value shows no trace of an
+// unknown write, Check ignores the write. leavesTrace may be wrong if some visitors post and others set the whole guestbook.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {
@@ -152,6 +152,6 @@ func (l *Log) leavesTrace(w Write, value string) bool {
 	case w.Hide:
 		return w.ID+1 < int64(len(value)) && value[w.ID+1] == ' '
 	}
-	// If the server has stored a repeat of the post, the guestbook has the entry, even if an operator has hidden the entry's text.
+	// If a post with this Idempotency-Key was stored, the guestbook has the entry, even if an operator has hidden the entry.
 	return w.Key != "" && l.stored[w.Key] || strings.HasSuffix(value, raw) || strings.Contains(value, raw+",")
 }

@@ -12,7 +12,7 @@ func TestCheck(t *testing.T) {
 	start := time.Now()
 	type timed struct {
 		Write
-		from, to int // milliseconds after the time "start"
+		from, to int // the request's start and end, in milliseconds
 	}
 	stored := func(text, key string, id int64, from, to int) timed {
 		return timed{Write{Book: "b", Text: text, Key: key, Outcome: Stored, ID: id}, from, to}
@@ -70,7 +70,7 @@ func TestCheckOfReads(t *testing.T) {
 	whole := func(text string) Read { return Read{Book: "b", Seen: -1, Whole: &text} }
 	for name, c := range map[string]struct {
 		read Read
-		done int // how many of the three writes have ended before the read: the post of a, the post of b, the hide of a
+		done int // how many of the three writes ended before the read began: posting a, posting b, hiding a
 		ok   bool
 	}{
 		"what there is":                {page(-1, b), 3, true},
@@ -81,7 +81,7 @@ func TestCheckOfReads(t *testing.T) {
 		"a text that was never posted": {page(-1, a, guestbook.Entry{ID: 2, Text: "x"}), 3, false},
 		"an entry at another id":       {page(-1, guestbook.Entry{ID: 1, Text: "a"}), 3, false},
 		"an entry before it was sent":  {page(-1, a, b), 1, false},
-		"hidden before it was":         {page(-1, b), 2, true}, // allowed, because a page of at most one entry shows only b even before a is hidden
+		"hidden before it was":         {page(-1, b), 2, true}, // allowed, because a page with one entry shows only b, whether a is hidden or not
 		"an empty page":                {page(-1), 3, true},
 		"an empty page after one seen": {page(0), 3, false},
 		"the book":                     {whole(", ,b"), 3, true},

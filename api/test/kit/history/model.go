@@ -10,20 +10,20 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entry is one entry of a guestbook, with a link to the entry before it. A nil pointer stands for the entry before the first entry.
+// entry is one entry of a guestbook, with a link to the previous entry. For the first entry, the link is nil.
 type entry struct {
 	before         *entry
 	id, end        int64
-	raw, text, key string // raw is the text as Redis holds it, with the comma before it
+	raw, text, key string // raw is the text in Redis, with the comma before it
 }
 
-// hidden holds the id of a hidden entry, and a link to the entry that was hidden last before this entry.
+// hidden holds the id of a hidden entry, and a link to the previously hidden entry.
 type hidden struct {
 	before *hidden
 	id     int64
 }
 
-// state is the content of a guestbook at one moment of the model.
+// state is the content of a guestbook at one moment.
 type state struct {
 	last   *entry
 	hidden *hidden
@@ -43,13 +43,13 @@ func (s state) end() int64 {
 	return s.last.end
 }
 
-// append returns the state after an entry was added to the end of the guestbook. The parameter "raw" is the entry as Redis holds it.
+// append returns the state with one more entry. The parameter "raw" is the text of the entry in Redis, with the comma before the text.
 func (s state) append(raw, text, key string) state {
 	id := s.end()
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a request has set the whole guestbook. After a set, no entry has an Idempotency-Key.
+// value returns the state in which the guestbook has this text. Entries that were set have no Idempotency-Key.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -73,7 +73,7 @@ func (s state) hides(id int64) bool {
 	return false
 }
 
-// hide returns the state after the entry with this id was hidden. The result "ok" is false if no entry starts at the id.
+// hide returns the state in which the entry with this id is hidden. If no entry has this id, "ok" is false.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
@@ -85,7 +85,7 @@ func (s state) hide(id int64) (_ state, ok bool) {
 	return s, false
 }
 
-// shows reports whether the entries of a page are the newest entries of the guestbook that are not blank.
+// shows reports whether a page has the newest entries that are not blank.
 func (s state) shows(page []guestbook.Entry) bool {
 	e := s.last
 	for i := len(page); ; i-- {
@@ -111,7 +111,7 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
 //   - A page shows the newest entries that are not blank. The page for a request with seen=ID must show a state that has the entry ID.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
-	whole := map[*string]uint64{} // maps the text of each whole guestbook that a visitor has read to the hash of this text
+	whole := map[*string]uint64{}
 	return porcupine.Model{
 		Init: func() any { return state{} },
 		Step: func(before, input, _ any) (bool, any) {
@@ -145,7 +145,8 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the final value must have each entry at its id. This check soon rejects most wrong orders.
+			// If visitors only post, the guestbook's final value must have each entry at the entry's id. The comparison with the final
+			// value soon rejects most wrong orders.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

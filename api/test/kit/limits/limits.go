@@ -32,7 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. If the map "changed" has the path of a file, Read uses the text in the map.
+// Read returns all limits that the repository's files set. For the files in the map "changed", Read uses the texts in the map.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -71,7 +71,7 @@ func Read(changed Files) (Figures, error) {
 	return f, err
 }
 
-// Figure returns the value of one limit that the repository's files set. Figure ends the test if no limit has this name.
+// Figure returns the limit with this name. If no limit has this name, the test ends.
 func Figure(t testing.TB, name string) int64 {
 	t.Helper()
 	figures, err := Read(nil)
@@ -81,7 +81,7 @@ func Figure(t testing.TB, name string) int64 {
 	return figures[name]
 }
 
-// units maps each unit that nginx, Kubernetes, Redis or Go writes after a number to its factor.
+// units maps the units in configuration files and Go code to their factors.
 var units = map[string]int64{
 	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "MiB": 1 << 20, "mb": 1 << 20,
 	"ms": int64(time.Millisecond), "s": int64(time.Second),
@@ -89,19 +89,19 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put stores a number under this name if the text is a number with or without a unit. If the text is no number, "put" does nothing.
+// put adds a number, with or without a unit, under this name. put ignores a text that is no number.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
 		return
 	}
 	if unit, ok := units[parts[2]]; ok {
-		n, _ := strconv.ParseInt(parts[1], 10, 64) // no error, because the pattern "quantity" has matched digits
+		n, _ := strconv.ParseInt(parts[1], 10, 64)
 		f[name] = n * unit
 	}
 }
 
-// constants stores three kinds of numbers of a Go file: constants, fields that are set to constants, and timeouts of contexts.
+// constants adds three kinds of numbers in a Go file: constants, fields that are set to constants, and timeouts of contexts.
 func (f Figures) constants(pkg, text string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
 	if err != nil {
@@ -161,7 +161,6 @@ func (f Figures) value(pkg string, e ast.Expr) (int64, bool) {
 
 var words = regexp.MustCompile(`"[^"]*"|'[^']*'|[{};]|#.*|[^\s{};"'#]+`)
 
-// nginx stores every directive of an nginx.conf whose last word is a number.
 func (f Figures) nginx(text string) {
 	blocks := []string{"nginx"}
 	var directive []string
@@ -181,7 +180,8 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest stores every number of a manifest under the path of its fields. In the path, a list item's name or index stands for the item.
+// manifest adds every number in a Kubernetes manifest to the map, under the path of YAML fields that leads to the number. If the path leads
+// through a list, the item's name or index stands for the item.
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
@@ -203,7 +203,7 @@ func (f Figures) flatten(name string, node any) {
 			if o, ok := child.(map[string]any); ok && o["name"] != nil {
 				item = fmt.Sprint(o["name"])
 			}
-			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) { // this item is the name of an option of redis-server, and the next item is its value
+			if setting, ok := strings.CutPrefix(fmt.Sprint(child), "--"); ok && i+1 < len(node) {
 				pod, _, _ := strings.Cut(name, " ")
 				f.put(pod+" "+setting, fmt.Sprint(node[i+1]))
 			}

@@ -11,25 +11,28 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// These constants are measured amounts of memory in bytes, rounded up. docs/guarantees.md describes the measurements.
+// The following constants are measured amounts of memory in bytes, rounded up. docs/guarantees.md describes how the memory was measured.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
 	// nginxConnection is the memory of an idle connection of nginx.
 	nginxAlone, nginxViewer, nginxConnection = 12 << 20, 17 << 10, 512
 	redisAlone                               = 16 << 20
-	slaveBuffer                              = 64 << 20 // the master's client-output-buffer-limit for a slave
-	socket                                   = 4 << 10  // the kernel's memory for a socket, which counts towards the container's limit.
-	// nginxSlow and apiSlow are the sizes of a slow viewer's full socket buffers. A viewer has two connections in nginx, and one in the API.
+	slaveBuffer                              = 64 << 20
+	socket                                   = 4 << 10 // the kernel's memory for a socket, which counts towards the container's memory limit.
+	// nginxSlow and apiSlow are the sizes of the socket buffers that a slow viewer fills in nginx and in the API. For each viewer, nginx
+	// has two connections, and the API has one.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
-	// messageCopies is the number of copies of a request's bytes in the API: as received, as parsed, and in the command to Redis.
+	// messageCopies is how many copies of a request's text the API may hold: received, parsed, and in the command to Redis.
 	messageCopies = 3
-	// readCopies is how many bytes the API needs for each byte of a long guestbook: one in text, and up to six in each of two JSON texts.
+	// readCopies is how many bytes the API may hold for each byte of a long guestbook: one byte of text, and up to six bytes in each of two
+	// JSON texts.
 	readCopies = 1 + 2*6
-	// visitors is the number of clients besides the viewers. nginx has two connections for each visitor: to the client and to the API.
+	// visitors is the number of clients that are not viewers. For each visitor, nginx has two connections, one to the client and one to the
+	// API.
 	visitors = 2000
 )
 
-// contradictions returns a message for each rule that the limits break, such as: nginx must not give up before the API does.
+// contradictions returns a message for each rule that the limits break, such as: nginx must wait longer than the API.
 func contradictions(f Figures) (found []string) {
 	second := int64(time.Second)
 	n := func(name string) int64 {
@@ -47,7 +50,7 @@ func contradictions(f Figures) (found []string) {
 	viewers, connections, workers := n("server.maxViewers"), n("nginx events worker_connections"), n("nginx worker_processes")
 	apiMemory, nginxMemory, masterMemory := n("frontend api resources limits memory"), n("frontend nginx resources limits memory"), n("master master resources limits memory")
 
-	// These rules compare sizes.
+	// The following rules compare sizes.
 	expect(n("nginx http client_max_body_size") == n("server.maxBodyBytes"), "nginx and the API take bodies of different length")
 	expect(n("server.maxPendingBytes") >= n("server.maxBodyBytes") && n("server.maxBodyBytes") > n("server.smallRequestBytes"), "there is no room for one body")
 	header := n("nginx http client_header_buffer_size") + n("nginx http large_client_header_buffers")
@@ -55,7 +58,8 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// A program must not give up before the program that it calls: the API not before Redis, and nginx not before the API.
+	// No program may give up before the program that it calls. For example, nginx must wait longer for the API than the API waits for
+	// Redis.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")
@@ -66,7 +70,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("main.ReadTimeout") > request && n("main.WriteTimeout") > request, "the API's server gives up before its handlers")
 	expect(n("nginx http client_body_timeout") < n("main.ReadTimeout"), "nginx waits for a body for longer than the API")
 	expect(n("nginx http upstream api keepalive_timeout") < n("main.IdleTimeout"), "nginx may use a connection that the API is closing")
-	for _, balancer := range []int64{60, 350, 600} { // idle timeouts in seconds: of AWS and nginx, of AWS' network load balancers, and of Google
+	for _, balancer := range []int64{60, 350, 600} { // idle timeouts of common load balancers, in seconds
 		idle := n("nginx http keepalive_timeout")
 		expect(max(idle-balancer*second, balancer*second-idle) >= 10*second, fmt.Sprintf("nginx closes an idle connection when load balancers use it last, after %d s", balancer))
 	}
@@ -81,13 +85,13 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	// waiting is the memory for texts that the API must still send to viewers: texts for a single viewer, and recent texts for all viewers.
+	// waiting is the memory for texts that the API must still send: texts for a single viewer, and recent texts for all viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
-	// A small request has less than 10,000 bytes of headers and less than 10,000 bytes of body.
+	// A small request has fewer than 10,000 bytes of headers and fewer than 10,000 bytes of body.
 	large := n("nginx http limit_conn") * (header + n("nginx http client_body_buffer_size"))
 	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + slow*nginxSlow + large + visitors/2*20_000
 	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))
@@ -171,14 +175,14 @@ func TestAFigureThatDoesNotGoWithTheOthersIsCaught(t *testing.T) {
 	}
 }
 
-// docs/guarantees.md lists each limit, and describes what happens beyond the limit.
+// docs/guarantees.md lists each limit, and describes what happens above the limit.
 func TestEveryBoundIsInTheTable(t *testing.T) {
 	figures := must.Get(Read(nil))(t)
 	table := must.Read(t, must.Root(t), "docs/guarantees.md")
 	bound := regexp.MustCompile(`^(server\.max\w+|store\.max\w+|server\.\w*[tT]imeout|server\.slowAfter|store\.failureMemory|main\.\w+|settings\.\w+|GOMEMLIMIT|master maxmemory(-clients)?|scaler maxReplicas|.*terminationGracePeriodSeconds|nginx .*(size|buffers|timeout|nofile|_connections|processes|limit_conn)|.*(sizeLimit|ephemeral-storage))$`)
 	for name := range figures {
 		last := name[strings.LastIndexAny(name, ". ")+1:]
-		if last == "WithTimeout" { // the timeout of a context has no name of its own
+		if last == "WithTimeout" {
 			continue
 		}
 		if bound.MatchString(name) && !regexp.MustCompile(`\b`+last+`\b`).MatchString(table) {

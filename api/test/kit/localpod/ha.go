@@ -17,31 +17,31 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// HA runs the scripts of k8s/ha/ as local processes: three Redis, a sentinel beside each Redis, and two proxies that connect clients
-// to the master. Each Redis and each proxy has its own loopback address in place of a DNS name.
+// HA runs the scripts of k8s/ha/ on this machine: three Redis, a sentinel for each Redis, and two proxies that connect clients to the
+// master. Each Redis and each proxy has its own loopback address in place of a DNS name.
 type HA struct {
 	Redis, Sentinels [3]*Process
 	Proxies          [2]*Process
 
-	single *Process // a single Redis, whose data the three Redis take over
+	single *Process // the Redis whose data the three Redis copy
 	o      HAOptions
 	env    []string
 }
 
-// HAOptions are the settings of an HA.
+// HAOptions holds the settings of an HA.
 type HAOptions struct {
-	Dir      string // the folder for data and scripts, which must exist
+	Dir      string
 	Net      string // the first three numbers of the loopback addresses, such as 127.6.37
 	Port     int    // the port of each Redis; the sentinels listen on the next port
-	Programs string // a folder that is searched for redis-server before PATH
+	Programs string // the folder of the redis-server to run; "" means the redis-server of PATH
 	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
-	Nodes    []string // the addresses by which the three Redis connect to each other; nil means the addresses on which they listen.
-	// Edit, if not nil, gets the text of each script and returns the text to run.
+	Nodes    []string // the addresses by which the three Redis reach each other; nil means the addresses on which they listen.
+	// Edit, if not nil, changes the text of each script.
 	Edit func(text string) string
 }
 
-// firstNode, firstProxy and singleNode are the last numbers of the addresses of the first Redis, the first proxy and the single Redis.
+// firstNode, firstProxy and singleNode are last numbers of IP addresses: of the first Redis, the first proxy and the single Redis.
 const (
 	firstNode   = 1
 	firstProxy  = 11
@@ -80,13 +80,13 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: h.pong(singleNode, o.Port),
-		// Protected mode is off. In protected mode, Redis refuses clients whose address is not 127.0.0.1.
+		// Protected mode is off, because Redis would otherwise refuse clients whose address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
 }
 
-// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If "edit" is not nil, this function changes the text of each file.
+// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If "edit" is not nil, it changes the text of each file.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
@@ -119,17 +119,16 @@ func (h *HA) nodeEnv(i int) []string {
 	return []string{"ME=" + h.o.Nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 }
 
-// Disk returns the data folder of Redis number i.
+// Disk returns the path of the data folder of Redis number i.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
 
-// Addr returns the address of Redis number i.
+// Addr returns the address at which Redis number i listens.
 func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port) }
 
 // ProxyAddr returns the address at which proxy number i accepts Redis clients.
 func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
 
-// Start starts every process and waits until Healthy returns nil. On the first start, Redis number 0 takes over the data of the
-// single Redis.
+// Start starts every process, and waits until Healthy returns nil. On its first start, Redis number 0 copies the data of the single Redis.
 func (h *HA) Start(ctx context.Context) error {
 	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
 	fresh := err != nil
@@ -158,7 +157,7 @@ func (h *HA) StartAll(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Stop stops all running processes: first the proxies, then the sentinels, then the Redis servers.
+// Stop stops all processes: first the proxies, then the sentinels, then the Redis servers.
 func (h *HA) Stop() error {
 	var err error
 	for _, p := range append(h.all(), h.single) {
@@ -171,10 +170,10 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// SetPassword changes the password with which HA connects to Redis. The processes keep their password.
+// SetPassword changes the password with which HA connects to Redis. The running processes keep their password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
-// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i, with the lines on the script's standard input.
+// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i.
 func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
 	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")
@@ -184,8 +183,8 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns the number of the master: the Redis that calls itself a master and that two or three sentinels name as the master. If no
-// Redis is the master, Master returns -1.
+// Master returns the number of the Redis that calls itself the master and that two or three sentinels report as the master. If no Redis is
+// the master, Master returns -1.
 func (h *HA) Master() int {
 	for i := range h.Redis {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
@@ -216,7 +215,7 @@ func (h *HA) Healthy(context.Context) error {
 			return err
 		}
 		if state["flags"] != "master" {
-			return fmt.Errorf("a sentinel sees it as %s", state["flags"]) // such as "master,failover_in_progress"
+			return fmt.Errorf("a sentinel sees it as %s", state["flags"])
 		}
 		if reply, err := redis.String(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")); err != nil || !strings.HasPrefix(reply, "OK 3") {
 			return errors.Join(err, errors.New(reply))
@@ -225,7 +224,6 @@ func (h *HA) Healthy(context.Context) error {
 	return nil
 }
 
-// named returns how many sentinels name Redis number i as the master.
 func (h *HA) named(i int) (n int) {
 	for j := range h.Redis {
 		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
@@ -240,7 +238,7 @@ func (h *HA) info(i int) (string, error) {
 	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
 }
 
-// pong returns a condition that is met when the server at this host and port answers PING.
+// pong returns a function that reports an error until the server answers PING.
 func (h *HA) pong(host, port int) func(context.Context) error {
 	return func(context.Context) error {
 		_, err := h.do(h.host(host), port, "PING")
@@ -257,7 +255,7 @@ func (h *HA) do(host string, port int, command string, args ...any) (any, error)
 	return c.Do(command, args...)
 }
 
-// Dial connects to a Redis or a sentinel. The timeout limits the connection attempt, and the wait for each reply.
+// Dial connects to a Redis or a sentinel. The timeout applies to the connection attempt and to each reply.
 func (h *HA) Dial(addr string, timeout time.Duration) (redis.Conn, error) {
 	return redis.Dial("tcp", addr, redis.DialPassword(h.o.Password),
 		redis.DialConnectTimeout(timeout), redis.DialReadTimeout(timeout), redis.DialWriteTimeout(timeout))

@@ -1,5 +1,5 @@
-// Package localpod runs the guestbook as four local processes: a Redis master, a Redis slave, the API, and nginx with the image's
-// configuration and page. `make run` and the tests use this package.
+// Package localpod runs the guestbook as four local processes: a Redis master, a Redis slave, the API, and nginx. The command `make run`
+// and the tests use this package.
 package localpod
 
 import (
@@ -23,10 +23,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Ports are the ports of 127.0.0.1 on which the four processes listen.
+// Ports holds the ports on which the four processes listen.
 type Ports struct{ Nginx, API, Master, Slave int }
 
-// Pod is the four processes of a guestbook: nginx, the API, the Redis slave and the Redis master.
+// Pod holds the four processes of a guestbook: nginx, the API, the Redis slave and the Redis master.
 type Pod struct {
 	Nginx, API, Slave, Master *Process
 	Ports                     Ports
@@ -34,17 +34,17 @@ type Pod struct {
 	password string
 }
 
-// Options are the settings of a Pod.
+// Options holds the settings of a Pod.
 type Options struct {
-	Dir        string // the folder for data, configuration and temporary files, which must exist
+	Dir        string
 	Ports      Ports
 	APIBinary  string
-	APIEnv     []string                       // added to the API's environment
-	MasterArgs []string                       // added to the master's arguments
-	SlaveArgs  []string                       // added to the slave's arguments
+	APIEnv     []string                       // additional environment variables of the API
+	MasterArgs []string                       // additional arguments of the master
+	SlaveArgs  []string                       // additional arguments of the slave
 	Password   string                         // the password of master and slave; "" means no password
-	Programs   string                         // a folder that is searched for redis-server before PATH
-	Output     func(process string) io.Writer // returns the writer for a process's output.
+	Programs   string                         // the folder of the redis-server to run; "" means the redis-server of PATH
+	Output     func(process string) io.Writer // returns the writer for the output of a process
 }
 
 // New returns a pod whose processes do not run yet.
@@ -66,7 +66,7 @@ func New(o Options) (*Pod, error) {
 	}
 	nginxGlobals := "daemon off;"
 	if os.Getuid() == 0 {
-		nginxGlobals += " user root;" // root, because workers of the user "nobody" could not read a page below /root
+		nginxGlobals += " user root;" // workers of the user "nobody" could not read a page below /root
 	}
 	p := &Pod{Ports: o.Ports, password: o.Password}
 	p.Master = &Process{
@@ -128,7 +128,7 @@ func adaptNginx(root string, o Options) error {
 }
 
 // Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's first
-// sync, because the master answers all reads before this sync.
+// sync, because until this sync the master answers all reads.
 func (p *Pod) Start(ctx context.Context) error {
 	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
 		if err := process.Start(ctx); err != nil {
@@ -174,7 +174,8 @@ func (p *Pod) redisReady(port int) func(context.Context) error {
 			err = p.recordCommands(port)
 		}
 		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-			// This command makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command with a random result.
+			// The command lua-always-replicate-commands makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command
+			// with a random result.
 			_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
 		}
 		return err
@@ -185,7 +186,7 @@ func (p *Pod) dial(port int) (redis.Conn, error) {
 	return DialOwn(port, redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
-// answers returns a condition that is met when a GET of the URL returns 200.
+// answers returns a function that reports an error until a GET of the URL returns 200.
 func answers(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -206,7 +207,7 @@ func answers(url string) func(context.Context) error {
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// Root returns the repository's folder. The working directory must be in the repository.
+// Root returns the repository's folder. The working directory must be inside the repository.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
@@ -222,7 +223,7 @@ func Root() (string, error) {
 	return "", err
 }
 
-// Build compiles the API to a file, with these flags of go build.
+// Build compiles the API to a file, with these options of go build.
 func Build(ctx context.Context, file string, flags ...string) error {
 	root, err := Root()
 	if err != nil {
@@ -238,14 +239,14 @@ func Build(ctx context.Context, file string, flags ...string) error {
 
 var (
 	reservedMu sync.Mutex
-	reserved   []net.Listener // these listeners stay open until this process ends
+	reserved   []net.Listener
 )
 
-// reserve reserves a port for this process, and returns false if another test process has already reserved the port. Without this
-// reservation, two test processes could choose the same port, because the servers of a test listen only later.
+// reserve returns false if another test process has already reserved the port. Without reservations, two test processes could choose the
+// same port, because servers begin to listen later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // the reservation needs a Unix socket without a file, and only Linux has such sockets
+		return true // only Linux has Unix sockets without a file, which the reservation needs
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {
@@ -257,8 +258,8 @@ func reserve(port int) bool {
 	return true
 }
 
-// FreePorts returns ports on which nothing listens. The ports are below the kernel's range for outgoing connections, so that no
-// outgoing connection takes one of the ports. A node of a Redis cluster also listens on the port that is 10,000 higher, which is also
+// FreePorts returns unused ports of 127.0.0.1. The ports are below the kernel's range for outgoing connections, because an outgoing
+// connection could otherwise take such a port. A node of a Redis cluster also listens on a second port, which is 10,000 higher and also
 // below the kernel's range.
 func FreePorts() (Ports, error) {
 	var ports Ports
@@ -274,7 +275,7 @@ func FreePorts() (Ports, error) {
 		if err != nil {
 			return Ports{}, err
 		}
-		defer listener.Close() // all listeners stay open until the end, so that the ports differ
+		defer listener.Close() // the listeners stay open until FreePorts has chosen all ports, so that the ports differ
 	}
 	return ports, nil
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// own holds the addresses from which tests connect to Redis.
+// own holds the addresses of the tests' own connections to Redis.
 var own sync.Map
 
-// DialOwn opens a test's own connection to Redis. recordCommands ignores the commands of a connection that DialOwn has opened.
+// DialOwn opens a connection to Redis that belongs to a test. recordCommands ignores the commands of a connection that DialOwn has opened.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -28,11 +28,12 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	}))...)
 }
 
-// monitored matches a line of Redis' MONITOR: time, database, client ("lua" for a script's command), and the command's words.
+// monitored matches a line of MONITOR's output: the time, the database, the client ("lua" for a script's command), and the words of the
+// command.
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands watches the API's commands to the Redis at a port, and writes their forms to a file in the folder $REDIS_COMMANDS. A form
-// is the command's name, the number of its arguments, and the arguments that may be options.
+// recordCommands records the forms of the API's commands to a Redis, in a file in the folder $REDIS_COMMANDS. A command's form is its name,
+// the number of its arguments, and its options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {
@@ -54,7 +55,7 @@ func (p *Pod) recordCommands(port int) error {
 		defer file.Close()
 		option, seen := regexp.MustCompile(`^[A-Z]{2,}$`), map[string]bool{}
 		for {
-			line, err := redis.String(redis.ReceiveWithTimeout(c, 0)) // 0 is no timeout, because MONITOR goes on until the server ends
+			line, err := redis.String(redis.ReceiveWithTimeout(c, 0))
 			if err != nil {
 				return
 			}
@@ -62,7 +63,7 @@ func (p *Pod) recordCommands(port int) error {
 			if match == nil {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) { // ignores the commands of tests, of the master and of the slave
+			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) {
 				continue
 			}
 			words := strings.Split(match[2], `" "`)

@@ -2,5 +2,5 @@ package localpod
 
 import "syscall"
 
-// endWithParent makes the kernel send SIGTERM to the new process when its parent process dies.
+// endWithParent makes the kernel send SIGTERM to the started process when its parent process ends.
 func endWithParent(attr *syscall.SysProcAttr) { attr.Pdeathsig = syscall.SIGTERM }

@@ -21,24 +21,24 @@ const (
 	pollInterval = 10 * time.Millisecond
 )
 
-// Process is a program of the pod. A test can start and stop the program many times.
+// Process is one program of a pod. A test can start and stop the program repeatedly.
 type Process struct {
 	name, path string
-	programs   string // a folder that is searched before PATH
-	dir        string // the program's working directory; "" means the caller's
+	programs   string // the folder of the program; "" means PATH
+	dir        string
 	args, env  []string
-	changing   sync.Mutex // protects env
-	group      bool       // if true, Kill also kills the child processes, and Start waits three times as long
-	stop       os.Signal  // the signal that asks the program to end in good order
+	changing   sync.Mutex
+	group      bool      // if true, Kill also kills the child processes, and Start waits three times as long
+	stop       os.Signal // the signal that asks the program to stop
 	ready      func(context.Context) error
 	out        io.Writer
 
 	cmd   *exec.Cmd
 	tail  *Output
-	ended chan struct{} // closed when the process has ended
+	ended chan struct{}
 }
 
-// Start starts the process and waits until the function "ready" returns nil.
+// Start starts the process, and waits until the function "ready" returns nil.
 func (p *Process) Start(ctx context.Context) error {
 	path, err := find(p.programs, p.path)
 	if err != nil {
@@ -50,7 +50,7 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
-	// Each process has its own process group, so that Ctrl-C reaches only the calling program, which stops the processes in order.
+	// Each process has its own process group, because Ctrl-C must reach only the calling program, which then stops the processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -58,7 +58,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	p.ended = make(chan struct{})
 	go func(cmd *exec.Cmd, ended chan struct{}) {
-		_ = cmd.Wait() // cmd.ProcessState holds the exit status
+		_ = cmd.Wait()
 		close(ended)
 	}(p.cmd, p.ended)
 
@@ -74,7 +74,7 @@ func (p *Process) Start(ctx context.Context) error {
 	return nil
 }
 
-// Setenv adds variables to the environment of the process. The variables take effect at the next start.
+// Setenv adds environment variables, which take effect at the next start.
 func (p *Process) Setenv(variables ...string) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
@@ -87,14 +87,14 @@ func (p *Process) environment() []string {
 	return append(os.Environ(), p.env...)
 }
 
-// Command returns a command that runs the process's program with other arguments, in the process's environment.
+// Command returns a command that runs the same program with other arguments.
 func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, p.path, args...)
 	command.Env = p.environment()
 	return command
 }
 
-// Await polls the condition until the condition returns nil. Await returns an error if the process or the context ends first.
+// Await calls a function repeatedly, until the function returns nil. Await returns an error if the process or the context ends first.
 func (p *Process) Await(ctx context.Context, condition func(context.Context) error) error {
 	for {
 		err := condition(ctx)
@@ -114,13 +114,13 @@ func (p *Process) Await(ctx context.Context, condition func(context.Context) err
 // Ended returns a channel that is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Name returns the process's name in the pod, such as "master".
+// Name returns the name of the process, such as "master".
 func (p *Process) Name() string { return p.name }
 
-// Tail returns the last 2,000 bytes that the process has printed.
+// Tail returns the end of the process's output, at most 2,000 bytes.
 func (p *Process) Tail() string {
 	if p.tail == nil {
-		return "" // the process was never started
+		return ""
 	}
 	return p.tail.String()
 }
@@ -131,7 +131,8 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Signal sends a signal to the process.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Stop sends the stop signal and waits until the process has ended. After stopTimeout, Stop kills the process and returns an error.
+// Stop sends the stop signal and waits until the process has ended. If the process has not ended after stopTimeout, Stop kills the process
+// and returns an error.
 func (p *Process) Stop() error { return p.end(p.stop) }
 
 // Kill sends SIGKILL and waits until the process has ended.
@@ -144,7 +145,7 @@ func (p *Process) end(signal os.Signal) error {
 	if signal == syscall.SIGKILL && p.group {
 		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
 	}
-	_ = p.Signal(signal) // fails only if the process has already ended
+	_ = p.Signal(signal)
 	select {
 	case <-p.ended:
 		return nil
@@ -155,7 +156,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. If the folder is "", "find" searches PATH, and then /usr/sbin, where Debian installs servers.
+// find returns the path of a program. Without a folder, "find" searches PATH, and then /usr/sbin, where Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))
@@ -169,11 +170,11 @@ func find(folder, program string) (string, error) {
 	return path, err
 }
 
-// Output collects the output of programs. The zero value of Output is ready for use, and several programs may write to one Output at once.
+// Output collects what programs print. The zero value of Output is ready for use, even by several programs at once.
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	most int // how many of the last bytes Output keeps; 0 keeps all
+	most int // Output keeps only this many bytes, the last ones; 0 means all
 }
 
 func (o *Output) Write(b []byte) (int, error) {

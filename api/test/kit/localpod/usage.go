@@ -9,14 +9,14 @@ import (
 
 // Usage is the CPU time and the memory of a process and its child processes.
 type Usage struct {
-	CPU    float64 // seconds of CPU time so far
-	Memory int64   // bytes that are resident now
-	Peak   int64   // the highest number of resident bytes so far
+	CPU    float64 // CPU time so far, in seconds
+	Memory int64   // bytes in memory now
+	Peak   int64   // the largest number of bytes in memory so far
 }
 
-// Usage reads /proc. Usage returns the zero value if there is no /proc or the process has ended.
+// Usage reads the files of Linux in /proc. Usage returns the zero value if there is no /proc or the process has ended.
 func (p *Process) Usage() (u Usage) {
-	const cpu, memory = 11, 21 // indexes of utime and rss in /proc/PID/stat (see proc(5)), after the program's name
+	const cpu, memory = 11, 21 // positions of the fields utime and rss after the program's name in the file /proc/PID/stat
 	for _, pid := range append(p.Children(), p.Pid()) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		_, afterName, _ := strings.Cut(string(stat), ") ")
@@ -26,7 +26,7 @@ func (p *Process) Usage() (u Usage) {
 		}
 		for _, ticks := range fields[cpu : cpu+2] {
 			n, _ := strconv.ParseFloat(ticks, 64)
-			u.CPU += n / 100 // the kernel counts 100 ticks a second
+			u.CPU += n / 100 // the kernel counts CPU time in hundredths of a second
 		}
 		pages, _ := strconv.ParseInt(fields[memory], 10, 64)
 		u.Memory += pages * int64(os.Getpagesize())

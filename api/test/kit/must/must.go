@@ -1,4 +1,4 @@
-// Package must provides functions that end a test at the first error that the test does not expect.
+// Package must has functions that end a test at an unexpected error.
 package must
 
 import (
@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/localpod"
 )
 
-// OK ends the test unless err is nil.
+// OK ends the test if err is not nil.
 func OK(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -23,7 +23,8 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// Get returns the value of a call, as in must.Get(os.Hostname())(t). Get ends the test if the call returned an error.
+// Get returns the value of a call that may return an error, as in must.Get(os.Hostname())(t). Get ends the test if the call returned an
+// error.
 func Get[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -32,7 +33,8 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await polls the condition until the condition returns nil. Await ends the test if the condition still returns an error after the limit.
+// Await calls a function repeatedly, until the function returns nil. If the function still returns an error after the time limit, Await
+// ends the test.
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -46,7 +48,8 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold polls the condition until the condition returns true. Hold ends the test if the condition is still false after the limit.
+// Hold calls a function repeatedly, until the function returns true. If the function still returns false after the time limit, Hold ends
+// the test.
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {
@@ -94,7 +97,8 @@ func Fetch(t testing.TB, url string) (*http.Response, string) {
 	return Do(t, http.MethodGet, url, nil)
 }
 
-// Do sends a request, and returns the response and its body. The parameter "headers" alternates between a header's name and its value.
+// Do sends a request, and returns the response and its body. The parameter "headers" has the names and the values of headers in turn: a
+// name, its value, the next name, and so on.
 func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
 	request := Get(http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body))(t)

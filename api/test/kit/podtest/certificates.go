@@ -20,7 +20,7 @@ import (
 
 // Authority is a certificate authority for the servers of a test.
 type Authority struct {
-	File string // the path of the authority's own certificate, as PEM
+	File string // the path of the authority's own certificate, in PEM format
 
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -40,7 +40,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue signs a certificate for a server name, and returns the arguments with which redis-server serves TLS on the port.
+// Issue makes a certificate for a server name, and returns the options by which redis-server serves TLS on the port.
 func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int) []string {
 	t.Helper()
 	dir, key := t.TempDir(), newKey(t)
@@ -58,14 +58,14 @@ func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int
 	}
 }
 
-// Trust returns the TLS settings of a client that trusts this authority and expects this server name.
+// Trust returns the TLS configuration of a client that trusts this authority and expects this server name.
 func (a *Authority) Trust(name string) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(a.cert)
 	return &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}
 }
 
-// TLS returns a value for the store's option TLS: the same configuration for each connection. With nil, the store does not use TLS.
+// TLS returns a value for the option TLS of the package "store". If the configuration is nil, the store connects without TLS.
 func TLS(config *tls.Config) func() (*tls.Config, error) {
 	return func() (*tls.Config, error) { return config, nil }
 }

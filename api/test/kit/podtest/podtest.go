@@ -1,4 +1,4 @@
-// Package podtest starts nginx, the API and Redis as local processes for a test.
+// Package podtest starts the processes of the guestbook for a test.
 package podtest
 
 import (
@@ -19,23 +19,23 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// apiBinary is the path of the API program that Main has built.
+// apiBinary is the path of the API program that the function Main has built.
 var apiBinary string
 
-// shared is the pod that Shared has started, and sharedDir is its folder.
+// shared is the pod that the function Shared has started, and sharedDir is the pod's folder.
 var (
 	shared    *localpod.Pod
 	sharedDir string
 )
 
-// Main builds the API with these flags of go build, runs the tests of a package, and returns their exit code. If the environment variable
+// Main builds the API with these options of go build, runs the tests of a package, and returns their exit code. If the environment variable
 // API_COVERAGE names a folder, each API process writes its code coverage to this folder.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
 	if coverage := os.Getenv("API_COVERAGE"); coverage != "" {
-		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // the programs that the tests start read this variable
+		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // the API and the other programs under test read this variable
 		flags = append(flags, "-covermode=atomic", "-coverpkg=./api,./api/internal/...")
 	}
 	if err == nil {
@@ -60,12 +60,12 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// Command returns an operator's command of the API program, in the environment of the pod's API.
+// Command returns a command that runs an operator's command of the API program, such as `api export`.
 func Command(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
 	return pod.API.Command(t.Context(), args...)
 }
 
-// Pod starts nginx, the API, the slave and the master, and returns a connection to the master. A data race in the API fails the test.
+// Pod starts nginx, the API, the slave and the master, and returns a connection to the master. If the API has a data race, the test fails.
 func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	pod := New(t, o)
@@ -78,8 +78,8 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New returns a pod whose processes do not run yet. The end of the test stops the pod. New chooses free ports and a temporary folder
-// unless o sets the ports and the folder.
+// New returns a pod whose processes do not run yet. At the end of the test, the pod stops. New chooses free ports and a temporary folder if
+// the options name none.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := prepare(t, o)
@@ -105,8 +105,8 @@ func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
-	// The tests share the disk with compilers, so a flush to the disk may take longer than the API waits for Redis. A test that kills Redis
-	// loses nothing without flushes, because the kernel keeps what Redis has written.
+	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. A test that kills Redis
+	// still loses nothing, because the kernel keeps what Redis has written.
 	o.MasterArgs = append([]string{"--appendfsync", "no"}, o.MasterArgs...)
 	return must.Get(localpod.New(o))(t)
 }
@@ -117,14 +117,14 @@ func FreePorts(t testing.TB) localpod.Ports {
 	return must.Get(localpod.FreePorts())(t)
 }
 
-// Redis starts only a pod's master and slave, and waits until the slave is in sync.
+// Redis starts a master and a slave without the API, and waits until the slave is in sync.
 func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	return withRedis(t, New(t, o))
 }
 
 // Shared returns a running master and slave without data, and a connection to the master. The tests of a package use this master and slave
-// one after the other. A test that stops a Redis or changes its settings calls the function "Redis" instead.
+// one after the other. If a test stops a Redis or changes its settings, the test must call the function "Redis" instead.
 func Shared(t testing.TB) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	if shared == nil {
@@ -153,7 +153,7 @@ func Start(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Kill ends the processes with SIGKILL, one after the other.
+// Kill sends SIGKILL to the processes, one after the other.
 func Kill(t testing.TB, processes ...*localpod.Process) {
 	t.Helper()
 	for _, p := range processes {
@@ -169,7 +169,7 @@ func Stop(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Await waits until the condition returns nil. Await ends the test if the process ends first or if 20 s pass.
+// Await calls a function repeatedly, until the function returns nil. Await ends the test if 20 s pass or the process ends first.
 func Await(t testing.TB, p *localpod.Process, condition func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -186,7 +186,7 @@ func Dial(t testing.TB, port int, options ...redis.DialOption) redis.Conn {
 	return c
 }
 
-// Do runs a Redis command and returns the reply. Do ends the test if the command fails.
+// Do runs a Redis command and returns the reply. If the command fails, the test ends.
 func Do(t testing.TB, c redis.Conn, command string, args ...any) any {
 	t.Helper()
 	return must.Get(c.Do(command, args...))(t)

@@ -26,10 +26,10 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// timeout limits the start of Prometheus.
+// timeout is how long Prometheus may take to start.
 const timeout = 30 * time.Second
 
-// Manifest decodes the YAML file of this name in k8s/monitoring.
+// Manifest decodes a YAML file in the folder k8s/monitoring.
 func Manifest(t testing.TB, name string, into any) {
 	t.Helper()
 	var content any
@@ -39,14 +39,14 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file for Prometheus, with each number of minutes divided by the parameter "speed".
+// Rules writes the alerting rules of k8s/monitoring to a file, with each number of minutes divided by the parameter "speed".
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
 	Manifest(t, "guestbook-prometheusrule.yaml", &rule)
 	text := minutes.ReplaceAllFunc(rule.Spec, func(match []byte) []byte {
 		part := minutes.FindSubmatch(match)
-		n, _ := strconv.Atoi(string(part[2])) // no error, because the pattern "minutes" has matched digits
+		n, _ := strconv.Atoi(string(part[2]))
 		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
 	})
 	must.OK(t, os.WriteFile(file, text, 0o644))
@@ -55,7 +55,7 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is a running Prometheus server.
 type Prometheus struct{ url string }
 
-// Target returns the host:port that Prometheus scrapes now, or "" if no server runs.
+// Target returns the address that Prometheus scrapes now (host:port), or "" if nothing runs there.
 type Target func() string
 
 // Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. The scrape interval of 15 s
@@ -93,40 +93,40 @@ scrape_configs:
 		}
 		return err == nil && response.StatusCode == http.StatusOK
 	})
-	// Prometheus stores a value of the metric `up` for each target. The value of `up` is 0 if the target does not answer.
+	// Prometheus itself stores the metric `up` for each target. The metric `up` is 0 if the target does not answer.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
-// forward returns a handler that answers with the target's response. In the URL "at", %s stands for the target's address. Without a target,
-// the handler answers 502.
+// forward returns a handler that forwards requests to the target. In the parameter "at", a URL, %s stands for the target's address. If
+// there is no target, the handler answers 502.
 func forward(target Target, at string) http.Handler {
 	return &httputil.ReverseProxy{Transport: must.Client.Transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL = &url.URL{}
 		if address := target(); address != "" {
-			r.Out.URL, _ = url.Parse(fmt.Sprintf(at, address)) // no error, because the address is a host and a port
+			r.Out.URL, _ = url.Parse(fmt.Sprintf(at, address))
 		}
 	}}
 }
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// run starts a program. The end of the test kills the program.
+// run starts a program, and kills the program at the end of the test.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), name, args...)
 	program.Stderr = t.Output()
 	must.OK(t, program.Start())
-	t.Cleanup(func() { _ = program.Wait() }) // Wait returns an error, because the end of the test has killed the program
+	t.Cleanup(func() { _ = program.Wait() })
 }
 
-// Series is one time series in the response to a query.
+// Series is one time series in the answer to a query.
 type Series struct {
 	Metric map[string]string
 	Value  [2]any // a Unix time, and the value as a string
 }
 
-// Query returns the current values of a PromQL expression.
+// Query returns the current values of an expression in PromQL.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	t.Helper()
 	response := must.Get(must.Client.PostForm(p.url+"/api/v1/query", url.Values{"query": {expr}}))(t)
@@ -141,7 +141,7 @@ func (p *Prometheus) Query(t testing.TB, expr string) []Series {
 	return answer.Data.Result
 }
 
-// Fired returns the names of the alerts that have fired since a time.
+// Fired returns the names of the alerts that have fired since this time.
 func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	t.Helper()
 	query := fmt.Sprintf(`group by (alertname) (count_over_time(ALERTS{alertstate="firing"}[%dms]))`, max(time.Since(since).Milliseconds(), 1))
@@ -152,13 +152,14 @@ func (p *Prometheus) Fired(t testing.TB, since time.Time) (names []string) {
 	return names
 }
 
-// Panel is one panel of the Grafana dashboard.
+// Panel is one diagram of the Grafana dashboard.
 type Panel struct {
 	Title, Description string
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the panels of the Grafana dashboard in k8s/monitoring. The panels compute rates over the time window, such as 5m.
+// Panels returns the diagrams of the Grafana dashboard in k8s/monitoring. The diagrams show rates over the time in the parameter "window",
+// such as 5m.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

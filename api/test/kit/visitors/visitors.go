@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/history"
 )
 
-// Visitor is a client of the guestbook at the URL Base, such as http://127.0.0.1:8000.
+// Visitor is a client of the guestbook at a URL such as http://127.0.0.1:8000.
 type Visitor struct {
 	Base   string
 	Client *http.Client
@@ -31,16 +31,16 @@ type Visitor struct {
 
 // Request describes a finished request.
 type Request struct {
-	What   string // "post", "set", "get", "page", or "page as new as one seen"
+	What   string // the kind of request, such as "post" or "get"
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error // not nil if no answer, or only a part of the answer, arrived.
-	// History is the request as a history.Write or a history.Read. History is nil for a failed read.
+	Err    error // not nil if the answer did not arrive, or arrived only in part.
+	// History is the request as a history.Write or a history.Read. For a failed read, History is nil.
 	History any
 }
 
-// Answer is the answer to a request, with the fields that the guestbook's JSON answers have.
+// Answer is the answer to a request, with the fields of the guestbook's JSON.
 type Answer struct {
 	Status        int    `json:"-"`
 	Body          string `json:"-"`
@@ -49,7 +49,7 @@ type Answer struct {
 	Data, Message *string
 }
 
-// Outcome returns the outcome of a write that ended with this answer or this error.
+// Outcome returns the outcome of a write, judged by this answer or this error.
 func (a Answer) Outcome(err error) history.Outcome {
 	switch {
 	case err != nil:
@@ -62,12 +62,12 @@ func (a Answer) Outcome(err error) history.Outcome {
 	return history.Unknown
 }
 
-// NewClient returns an HTTP client that keeps up to this many idle connections open.
+// NewClient returns an HTTP client that keeps at most this many idle connections open.
 func NewClient(connections int) *http.Client {
 	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 }
 
-// Post posts an entry. Post repeats the request with the same Idempotency-Key until the server stores or refuses the entry, or ctx ends.
+// Post posts an entry. Post repeats the request, with the same Idempotency-Key, until the server stores or refuses the entry, or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	for key := rand.Text(); ; {
 		answer, err := v.SendPost(ctx, text, key)
@@ -85,8 +85,8 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	}
 }
 
-// PostOnce posts an entry once, without an Idempotency-Key, over a connection of its own, because a server may close an idle connection
-// just when the post arrives, and PostOnce never repeats it. ok reports whether the server has acknowledged the post.
+// PostOnce posts an entry once, without an Idempotency-Key. PostOnce opens a new connection, because a server may close an idle connection
+// just when the post arrives. ok reports whether the server has acknowledged the post.
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	alone := *v
 	alone.Client = &http.Client{Timeout: v.Client.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -94,13 +94,14 @@ func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool)
 	return answer.ID, err == nil && answer.Status == http.StatusCreated
 }
 
-// SendPost sends one request to post an entry. If "key" is not empty, the request has this Idempotency-Key.
+// SendPost sends one request to post an entry. If "key" is not empty, it is the request's Idempotency-Key.
 func (v *Visitor) SendPost(ctx context.Context, text, key string) (Answer, error) {
 	write := history.Write{Book: guestbook.DefaultKey, Text: text, Key: key}
 	return v.Do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}.Encode(), write)
 }
 
-// Set overwrites a whole guestbook, as the page of the PHP guestbook does. If "key" is empty, the request has no parameter "key".
+// Set overwrites a whole guestbook by the request that the page of the PHP guestbook sends. Without a key, the request has no parameter
+// "key".
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	answer, err := v.php(ctx, "set", key, url.Values{"value": {value}}, history.Write{Book: key, Set: true, Text: value})
 	if err == nil && answer.Message == nil {
@@ -109,7 +110,8 @@ func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Get returns a whole guestbook, as the page of the PHP guestbook reads it. If "key" is empty, the request has no parameter "key".
+// Get returns a whole guestbook by the request that the page of the PHP guestbook sends. If "key" is empty, the request has no parameter
+// "key".
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
 	answer, err := v.php(ctx, "get", key, url.Values{}, history.Read{Book: key, Seen: -1, Whole: new(string)})
 	if err == nil && answer.Data == nil {
@@ -126,7 +128,7 @@ func (v *Visitor) php(ctx context.Context, cmd, key string, query url.Values, re
 	return v.get(ctx, cmd, "/guestbook.php?"+query.Encode(), request)
 }
 
-// Page returns the newest page of the guestbook. Unless "seen" is -1, the page must be at least as new as the entry with this id.
+// Page returns the newest page of the guestbook. If "seen" is not -1, the page must be at least as new as the entry with the id "seen".
 func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, error) {
 	path, what := "/guestbook/entries", "page"
 	if seen >= 0 {
@@ -137,7 +139,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, erro
 	return answer.Entries, err
 }
 
-// get sends a GET. If the status is not 200, the error begins with the status.
+// get sends a GET, and returns an error that begins with the status unless the status is 200.
 func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answer, error) {
 	answer, err := v.Do(ctx, what, http.MethodGet, path, "", request)
 	if err == nil && answer.Status != http.StatusOK {
@@ -146,15 +148,15 @@ func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answ
 	return answer, err
 }
 
-// Do sends a request once, and reports the request to the function "Done". The parameter "request" is a history.Read, or a history.Write
-// with the Idempotency-Key of the request. Do adds the answer to the history.
+// Do sends a request once, and then calls the function "Done". The parameter "request" is a history.Read or a history.Write. Do adds the
+// answer to the field "History".
 func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// The server closed the idle connection before the GET arrived. A client may repeat such a GET (RFC 9112, 9.3.1), but net/http
-		// repeats only a request that fits into its buffer of 4 KB.
+		// A failed write of the request means that the server has closed the idle connection before the GET arrived. RFC 9112 (9.3.1)
+		// allows a client to repeat a GET after a failed write, but net/http repeats only requests of less than 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
@@ -189,7 +191,7 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 	}
 	response, err := v.Client.Do(r)
 	if err != nil {
-		return answer, errors.Unwrap(err) // Unwrap removes the URL, which differs each time
+		return answer, errors.Unwrap(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -202,8 +204,8 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 	return answer, err
 }
 
-// Watch calls the function "seen" with each entry of the event stream after an id (-1: with every entry), until "seen" returns false or ctx
-// ends. If the connection breaks, Watch reconnects and goes on after the last entry, as a browser does. Watch fails at a reset event.
+// Watch calls the function "seen" with each entry whose id is greater than "after", until "seen" returns false or ctx ends. If the
+// connection breaks, Watch reconnects, and continues after the last entry, as a browser does. Watch fails at a reset event.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
 		if err := v.watchOnce(ctx, &after, seen); err == nil || errors.Is(err, errReset) {
@@ -219,13 +221,13 @@ func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, te
 
 var errReset = errors.New("the book was rewritten")
 
-// watchOnce returns nil when the function "seen" returns false, and stores the id of each entry in the parameter "last".
+// watchOnce returns nil if the function "seen" has returned false.
 func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64, text string) bool) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, *last), nil)
 	if err != nil {
 		return err
 	}
-	streaming := http.Client{Transport: v.Client.Transport} // no timeout, because an event stream does not end
+	streaming := http.Client{Transport: v.Client.Transport} // an event stream does not end, so there is no timeout
 	response, err := streaming.Do(r)
 	if err != nil {
 		return err
@@ -235,7 +237,7 @@ func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64
 		return fmt.Errorf("answered %s", response.Status)
 	}
 	lines := bufio.NewReaderSize(response.Body, 512)
-	event := "" // the name of the current event
+	event := ""
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
