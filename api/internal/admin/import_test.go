@@ -44,7 +44,7 @@ func wantTexts(t *testing.T, c redis.Conn, key string, want []string) {
 	}
 }
 
-// wantImport imports an export, and checks how many entries the import has appended, and how many an earlier import had appended.
+// wantImport runs the command "import", and checks how many entries this command has appended, and how many were there already.
 func wantImport(t *testing.T, pod *localpod.Pod, export string, appended, known int, args ...string) {
 	t.Helper()
 	want := fmt.Sprintf("%d entries appended, %d were there already\n", appended, known)

@@ -26,8 +26,8 @@ const (
 	// failureMemory is the time for which reads ask the master first after a failure of the slave, so that they do not wait for the failed
 	// slave.
 	failureMemory = time.Second
-	// idleTime is the time after which the pool tests an unused connection with PING. A connection that was used within idleTime needs no
-	// test, because a restart of Redis takes longer than idleTime.
+	// idleTime is the time after which the pool tests an unused connection with PING. A restart of Redis takes
+	// longer than idleTime, so Redis still knows a connection that was used more recently.
 	idleTime = 10 * time.Millisecond
 )
 

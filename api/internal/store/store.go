@@ -139,8 +139,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping returns the errors with which a request for the key would now fail: masterErr on the master, and slaveErr on the slave. If the
-// master answers reads but has refused the last write, masterErr is the error of this write.
+// Ping tests whether the master and the slave answer requests for the Redis key. masterErr is the error of the master, or nil. slaveErr is
+// the error of the slave, or nil. If the master answers reads but has refused the last write, masterErr is the error of this write.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

@@ -148,8 +148,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case in the list of -known passes. The conformance program also fails if the list of -known names
-// a test case that does not exist. The report of the conformance program lists every test case.
+// The conformance program fails if a test case in the list of -known passes. The program also fails if this list contains a test case
+// that does not exist. The report of the conformance program lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// With GET_HOSTS_FROM=env, the slave connects to the IP address of its master. The master's IP address may have no DNS name.
+// With GET_HOSTS_FROM=env, the slave connects to the IP address of its master. The slave also starts if DNS knows no name for this IP address.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
 	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has such an address
 		env := []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=" + master}

@@ -1,5 +1,5 @@
-# This script makes this pod's Redis the master instead of SINGLE, which is the Redis in the pod of redis-master. During the
-# failover, SINGLE delays new writes until this pod's Redis has all earlier writes.
+# This script makes this pod's Redis the master. The variable SINGLE is the host of the old master, which is the Redis in the
+# pod of redis-master. During the failover, the old master delays new writes until this pod's Redis has all earlier writes.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
 tries=30

@@ -98,7 +98,7 @@ func Read(root, file string) (blocks []Block, err error) {
 }
 
 // aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages, and ages.
-// asideOrFigure matches the same parts as "aside", and every number.
+// asideOrFigure also matches every number.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
