@@ -76,8 +76,8 @@ copy() {
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. For a JSON list such as ["a", "b"], it prints "a","b",
-# as crane needs.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. For a JSON list such as ["a", "b"], "last" prints
+# "a","b", as crane needs.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// maxVars is the number of parameters after which ParseQuery ignores all further parameters. 1000 is also the default of PHP's setting
-// max_input_vars.
+// maxVars is the greatest number of parameters that ParseQuery returns. PHP's setting max_input_vars has the same default.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to the parameter's value.

@@ -121,7 +121,7 @@ func TestEvents(t *testing.T) {
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
-	// A moderator first replaces one entry, which is not the last one, and then the whole guestbook.
+	// A moderator first replaces the first entry, and then the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
 	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")
@@ -172,7 +172,7 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	})
 }
 
-// The guestbook was rewritten. The server already polls the new guestbook, while a slave still has the old guestbook.
+// After a rewrite, the server already polls the new guestbook, while a slave still has the old guestbook.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := newServerAt(t, pod.Ports.Master, pod.Ports.Slave)

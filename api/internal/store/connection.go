@@ -34,8 +34,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address has led to the master, "dial" tries
-// up to eight times, because the next connection may lead to a slave.
+// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, "dial" dials
+// again, at most eight times, because the next connection may lead to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {

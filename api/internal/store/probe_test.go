@@ -118,7 +118,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 			return strings.Contains(must.Get(redis.String(slave.Do("INFO", "replication")))(t), "master_link_status:down")
 		})
 	}
-	// follow makes the slave ask a fake master at least twice for a copy of the master's data.
+	// follow connects the slave to a fake master, and waits until the slave has asked twice for a copy of the fake master's data.
 	follow := func(dump string) {
 		t.Helper()
 		port, sent := badMaster(t, dump)
@@ -150,7 +150,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("master gone", true)
 
 	// A slave with Redis 6 forgets its replication offset as soon as it begins to receive a copy of the master's data. A slave with Redis
-	// 7.0 or later forgets its replication offset only when the slave drops its own data for the copy.
+	// 7.0 or later forgets its replication offset only when the slave drops its own data to load a copy of the master's data.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")

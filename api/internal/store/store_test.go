@@ -30,8 +30,7 @@ func TestDeadlines(t *testing.T) {
 	s := open(t, pod, shortTimeouts)
 	put(t, s, "x")
 	signal(t, syscall.SIGSTOP, pod.Master, pod.Slave)
-	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must also end by its
-	// deadline.
+	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must end by its deadline.
 	const deadline = 300 * time.Millisecond
 	ctx := within(t, deadline)
 	start := time.Now()
@@ -96,8 +95,8 @@ func TestWritesFollowTheMaster(t *testing.T) {
 }
 
 // A silent slave costs a reader two short timeouts, for PING and for a new connection, so that half the reader's time is left for the
-// master. If other readers hold all connections to the silent slave, a reader that waits for a connection must also have time left to ask
-// the master.
+// master. If other readers hold all connections to the silent slave, a reader that waits for a connection must have time left to ask the
+// master.
 func TestReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)
