@@ -39,8 +39,8 @@ func TestASignalEndsTheAPI(t *testing.T) {
 	}
 }
 
-// If "nohup" has started the API, the API does not end on SIGHUP, which a terminal sends when it closes. After drainSignal, which the
-// preStop hook of a pod sends, the API must still answer requests until SIGTERM.
+// If "nohup" has started the API, the API ignores SIGHUP. A terminal sends SIGHUP when it closes. A pod's preStop hook sends drainSignal.
+// After drainSignal, the API answers requests until SIGTERM.
 func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	p := start(t, "nohup")
 	viewer := must.Get(http.Get("http://" + p.addr + "/guestbook/events"))(t)
@@ -77,7 +77,7 @@ func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t)
 	p.sendHalf(t)
 	p.end(t, syscall.SIGTERM)
-	must.OK(t, p.Process.Signal(drainSignal)) // a preStop hook may send drainSignal after SIGTERM
+	must.OK(t, p.Process.Signal(drainSignal)) // a preStop hook can send drainSignal after SIGTERM
 	p.wantExit(t, 0)
 }
 

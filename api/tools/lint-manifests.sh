@@ -55,7 +55,7 @@ done
 set -- --ignore-container-cpu-limit
 # The Redis containers have no limit for ephemeral storage, because a slave's volume must have room for any snapshot of the master.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit
-# The containers run as the users 101 and 999, which kube-score finds too low, because the stock images of nginx and Redis have these users.
+# kube-score finds the user ids 101 and 999 too low, but the stock images of nginx and Redis have these users.
 set -- "$@" --ignore-test container-security-context-user-group-id
 # The manifests do not set imagePullPolicy to Always, because images that kind or minikube has loaded from this machine are in no registry.
 set -- "$@" --ignore-test container-image-pull-policy

@@ -145,8 +145,8 @@ while read -r image; do
 done <"$tmp/stock"
 sed -i -f "$tmp/images.sed" "$dist"/*.yaml
 
-# The bundle contains the manifests of k8s/, and for each platform an archive of all images, which Docker, containerd, kind and minikube can
-# load. If an image lacks a platform, the bundle has no archive for the platform.
+# The bundle contains the manifests of k8s/, and an archive of all images for each platform. Docker, containerd, kind and minikube can load
+# the archive. If an image lacks a platform, the bundle has no archive for the platform.
 sed -n 's/^ *image: *//p' "$bundle/guestbook.yaml" | sort -u >"$tmp/bundled"
 for arch in amd64 arm64; do
   [ "$(wc -l <"$tmp/$arch/images")" = 3 ] || continue

@@ -92,7 +92,7 @@ func (c *command) run(name string, args []string) (err error) {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // a flag may also follow an argument, as in: hide 7 -key a
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // a flag can follow an argument, as in: hide 7 -key a
 		words = append(words, flags.Arg(0))
 	}
 	switch {

@@ -102,7 +102,7 @@ func (i *importing) append(chunk []string) error {
 			n = fewer
 			known, err = i.appendOnce(key, chunk[:n])
 		}
-		if errors.Is(err, guestbook.ErrReused) { // an earlier import has used this idempotency key for other entries
+		if errors.Is(err, guestbook.ErrReused) { // an earlier import has used this idempotency key for different entries
 			n = len(chunk)
 			known, err = i.appendOnce(fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))), chunk)
 		}

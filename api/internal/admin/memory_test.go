@@ -9,7 +9,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// maxMemory is the greatest memory in KB that a command may use.
+// maxMemory is the memory limit for a command, in KB.
 const maxMemory = 40 << 10
 
 // repeated is an io.Reader without an end: it returns a text again and again.

@@ -1,9 +1,8 @@
 // Package guestbook defines guestbooks and entries.
 //
 // A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
-// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. A blank entry
-// comes from the PHP guestbook's page, which also writes entries without text, or from an operator who has overwritten an entry's text with
-// spaces.
+// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. The PHP
+// guestbook's page stores a blank entry if a visitor posts no text. An operator makes an entry blank with the command "hide".
 package guestbook
 
 import (

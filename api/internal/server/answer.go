@@ -18,7 +18,7 @@ import (
 type answer struct {
 	command string // label "command" of the request's metrics; if empty, the label is "invalid"
 	status  int    // HTTP status; zero: 200
-	body    []byte // JSON, read-only because several requests may share the slice; nil if the handler has taken over the connection
+	body    []byte // JSON; nil if the handler has taken over the connection; never changed, because several requests can share the slice
 	release func() // called after the body was written; may be nil
 }
 
@@ -77,10 +77,9 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 }
 
 // share calls the function "read" and returns its result. If several requests call "share" with the same name at the same time, a single
-// read serves all of them. Therefore callers must not change the result. A shared read starts only after all requests that wait for its
-// result have called "share", so no request gets data that is older than the request. A shared read has the deadline of the first request
-// that has called "share". A request that has already used a tenth of RequestTimeout does not share a read, so that the deadlines of all
-// requests that share a read are nearly the same.
+// read serves all of them. Therefore callers must not change the result. A request never joins a read that has already started, so that no
+// request gets data older than the request. A shared read ends by the deadline of the first request. A request that has already used a
+// tenth of RequestTimeout reads alone, so that no shared read has a short deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)

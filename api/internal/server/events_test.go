@@ -64,7 +64,7 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-// entry expects that the next event is an entry with the text, which is a JSON string without the quotes.
+// entry expects that the next event is an entry. The parameter "text" is a JSON string without the quotes.
 func (f *stream) entry(id int, text string) {
 	f.t.Helper()
 	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))

@@ -25,9 +25,9 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls that a viewer waits if the viewer's position is beyond the end of the guestbook that "poll" has read.
-	// A viewer's position may come from a slave with more entries than the slave that the topic polls. If the position is beyond the
-	// guestbook's end even after maxAhead polls, the guestbook was rewritten, and the viewer gets a reset event.
+	// maxAhead is the greatest number of polls for which a viewer waits if the guestbook that "poll" reads ends before the viewer's
+	// position. A viewer's position may come from a slave with more entries than the slave that the topic polls. If the position is beyond
+	// the guestbook's end even after maxAhead polls, the guestbook was rewritten, and the viewer gets a reset event.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
 	// the event stream. A browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has

@@ -164,7 +164,7 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 	return data, start, err
 }
 
-// bytesBefore runs the script window.lua, which returns a part of the guestbook and the byte offset at which this part starts.
+// bytesBefore returns the result of the script window.lua: a part of the guestbook, and the byte offset at which this part starts.
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	_, scanErr := redis.Scan(reply, &start, &data)

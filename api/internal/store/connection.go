@@ -96,7 +96,7 @@ func (p *pool) handshake(c redis.Conn) error {
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // no client may read an entry that only the master has, because such an entry may still be lost
+		return errMaster // clients must not read entries that only the master has, because these entries can still be lost
 	}
 	return synced(info, err)
 }

@@ -166,7 +166,7 @@ func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // the reply WRONGTYPE also proves that the server answers
+		return nil // the reply WRONGTYPE proves that the server answers
 	}
 	return err
 }

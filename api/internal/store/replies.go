@@ -19,7 +19,7 @@ const (
 	codeLoading  = "LOADING"
 	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes
 	codeNoSlaves = "NOREPLICAS"          // too few slaves are in sync, so the master refuses writes
-	codeMisconf  = "MISCONF"             // Redis cannot write to its disk, so it refuses writes; a master also refuses PING
+	codeMisconf  = "MISCONF"             // Redis cannot write to its disk; a master then refuses writes and PING
 	codeNoPerm   = "NOPERM"              // the ACL of Redis forbids the command or a key
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
@@ -140,8 +140,7 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it is about the data in
-// Redis.
+// isAnswer reports whether Redis has answered the request. An error about the data in Redis, such as ErrNoEntry, counts as an answer.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

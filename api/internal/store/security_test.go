@@ -138,7 +138,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a wrong password", plain, "", "wrong-hunter2", nil, "WRONGPASS"},
 		{"a wrong user", plain, "other", secretPart, nil, "WRONGPASS"},
 		{"a wrong password over TLS", overTLS, "", "wrong-hunter2", r.Trust(name), "WRONGPASS"},
-		// A Redis without the command AUTH repeats the arguments of AUTH in its error, and one of them is the password.
+		// If a Redis lacks the command AUTH, its error repeats the arguments of AUTH, and the password is one of them.
 		{"a server that knows no passwords", withoutAuth, "api", secretPart, nil, "ERR unknown command .AUTH."},
 		{"an expired certificate", expired, "", "", r.Trust(name), "certificate has expired"},
 		{"a certificate of a foreign authority", overTLS, "", "", podtest.NewAuthority(t).Trust(name), "certificate signed by unknown authority"},

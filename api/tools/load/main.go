@@ -68,7 +68,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true), last: time.Now()}
-	for visitor.write() != nil { // repeats until the guestbook has the message m0, which readers expect
+	for visitor.write() != nil { // repeats until the guestbook has the message m0, because readers expect m0
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites, counted.Away = map[string]int{}, 0
