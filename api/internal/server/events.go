@@ -22,9 +22,9 @@ const fromEnd = int64(-2)
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
 // with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
-// "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the
-// TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. events starts one goroutine,
-// which writes the event stream.
+// "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The method "events"
+// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. A single
+// goroutine then writes the event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
@@ -66,8 +66,8 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return a, nil
 }
 
-// stream writes the head of the response, and then an event for each entry that follows the position. stream returns when the API or the
-// browser closes the connection.
+// stream writes the head of the response, and then an event for each entry that follows the position. The function "stream" returns when
+// the API or the browser closes the connection.
 func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {

@@ -121,7 +121,7 @@ func TestEvents(t *testing.T) {
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
-	// A moderator first replaces the first entry, and then the whole guestbook.
+	// A moderator changes the first entry, and later deletes the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
 	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")

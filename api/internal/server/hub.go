@@ -145,9 +145,9 @@ func (t *topic) run() {
 	}
 }
 
-// poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. After a larger result of "poll", the method "run" waits longer, so that the events of all topics stay within
-// maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. The method "poll" returns the length of the new events,
+// multiplied by the number of topics. After a larger result of "poll", the method "run" waits longer, so that the events of all topics stay
+// within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)

@@ -85,8 +85,7 @@ func set(t *testing.T, s fixture, value string) {
 	must.OK(t, s.Set(within(t, 2*time.Second), book, value))
 }
 
-// wantGet waits until the store reads the value. The store reads from the slave, and the slave receives a write a little later than the
-// master.
+// wantGet waits until the store reads the value from the slave, because the slave receives a write later than the master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
 	must.Await(t, fmt.Sprintf("%.100q is read", want), 5*time.Second, func() error {

@@ -100,8 +100,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 }
 
 // test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
-// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer, because Redis may have stopped
-// since then. test waits at most DialTimeout for the reply, so that the caller has time left to ask another server.
+// connection or opens a new one. The method "test" sends PING over a connection that was not used for idleTime or longer, because Redis may
+// have stopped since then. The method "test" waits at most DialTimeout for the reply, so that the caller has time left to ask another
+// server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -140,8 +141,8 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 	return err
 }
 
-// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. observe adds the role of
-// the server and the name of the command to the error.
+// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. The method "observe" adds
+// the role of the server and the name of the command to the error.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -188,7 +189,7 @@ type eventLog struct {
 	loggedAt time.Time // time of the last log message about a failure
 }
 
-// update records the result of a command: an error, or nil. update logs the beginning of a failure at most every five seconds.
+// update records the result of a command: an error, or nil. The method "update" logs the beginning of a failure at most every five seconds.
 func (l *eventLog) update(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -54,8 +54,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" counts the dumps after which the
-// slave has disconnected.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The fake master increases the result "sent" when a
+// slave disconnects after a dump.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)

@@ -94,7 +94,7 @@ func TestWritesFollowTheMaster(t *testing.T) {
 	wantBook(t, old, "back")
 }
 
-// A silent slave costs a reader two short timeouts, for PING and for a new connection, so that half the reader's time is left for the
+// If the slave is silent, a reader waits for two short timeouts: for PING, and for a new connection. Half the reader's time is left for the
 // master. If other readers hold all connections to the silent slave, a reader that waits for a connection must have time left to ask the
 // master.
 func TestReadersOfASilentSlave(t *testing.T) {
@@ -126,8 +126,8 @@ func TestReadersOfASilentSlave(t *testing.T) {
 	readers.Wait()
 }
 
-// With WaitSlaves = 1, a write succeeds only once a slave has confirmed the write. If no slave confirms, a write and its repeat fail with
-// ErrUnconfirmed, although the repeat stores nothing.
+// With WaitSlaves = 1, a write succeeds only once a slave has confirmed the write. If no slave confirms a write, the write and its repeat
+// fail with ErrUnconfirmed.
 func TestWaitSlaves(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts, func(o *store.Options) { o.WaitSlaves = 1 })

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// rules returns the ACL rules in the line "user" of redis-user.conf, and the ACL rules that the comment above this line explains.
+// rules returns two lists of ACL rules from redis-user.conf: the rules in the line "user", and the rules in the comment.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
