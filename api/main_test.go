@@ -47,7 +47,8 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	defer viewer.Body.Close()
 	must.OK(t, p.Process.Signal(syscall.SIGHUP))
 	must.OK(t, p.Process.Signal(drainSignal))
-	// The event stream ends when drainSignal has arrived. SIGHUP arrives earlier, because Linux delivers lower signal numbers first.
+	// The event stream ends when drainSignal has arrived. SIGHUP arrives before drainSignal, because Linux delivers lower signal numbers
+	// first.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
 	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {

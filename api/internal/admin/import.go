@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxChunkEntries is the greatest number of entries in a chunk. If the texts of a chunk have chunkBytes bytes or more, the chunk ends
-	// earlier. An import appends each chunk with a single Redis command.
+	// maxChunkEntries is the greatest number of entries in a chunk. A chunk with fewer entries ends once its texts have chunkBytes bytes or
+	// more. An import appends each chunk with a single Redis command.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
 	// maxTextBytes is the greatest allowed length of a text in an import. The PHP guestbook's page sends texts of up to 1 MiB.

@@ -77,9 +77,9 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 }
 
 // share calls the function "read" and returns its result. If several requests call "share" with the same name at the same time, a single
-// read serves all of them. Therefore callers must not change the result. A request never joins a read that has already started, so that no
-// request gets data older than the request. A shared read ends by the deadline of the first request. A request that has already used a
-// tenth of RequestTimeout reads alone, so that no shared read has a short deadline.
+// read serves all of them. Callers must not change the result, because other callers get the same slice. A request never joins a read that
+// has already started, so that no request gets data older than the request. A shared read ends by the deadline of the first request. A
+// request that has already used a tenth of RequestTimeout reads alone, so that no shared read has a short deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)

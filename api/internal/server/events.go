@@ -23,8 +23,8 @@ const fromEnd = int64(-2)
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
 // with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
 // "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The method "events"
-// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. A single
-// goroutine then writes the event stream.
+// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. After the
+// takeover, a single goroutine writes the event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {

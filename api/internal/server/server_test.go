@@ -34,7 +34,6 @@ func newServer(t testing.TB) (*server.Server, redis.Conn) {
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), master
 }
 
-// newServerAt returns a server with the Redis at the given ports.
 func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()

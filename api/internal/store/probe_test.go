@@ -134,7 +134,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("never linked", false)
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
 	podtest.Start(t, pod.Master)
-	// A master with Redis 8 or Valkey has the replication offset 1 after a single write without slaves.
+	// If a master with Redis 8 or Valkey has no slaves, its replication offset is 1 after a single write.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
 	followMaster()
 	check("in sync", true)
