@@ -41,7 +41,7 @@ type command struct {
 	store  *store.Store
 	key    string
 	last   int    // the flag -last: number of entries to list; 0: all
-	name   string // the flag -name: the name of an import; a repeat with the same name appends no entry twice
+	name   string // the flag -name: the import's name; if an operator repeats an import with the same name, no entry is appended twice
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer

@@ -71,7 +71,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // the same input can contain a second export
+			entries, ended = 0, true // the input can contain a second export
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {

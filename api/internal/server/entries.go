@@ -112,7 +112,7 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 
 // pageJSON returns a page of entries as JSON. An example is {"entries": […], "before": 7}. In this example, the argument "parameter" is
 // "before", the argument "next" is 7, and ?before=7 returns the next page. If there is no next page, "next" is negative, and the JSON
-// contains null instead of 7.
+// contains null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

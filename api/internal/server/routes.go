@@ -73,8 +73,7 @@ func New(o Options) *Server {
 // routes maps each URL pattern to its handler.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// The next URLs run the commands of guestbook.php. The PHP guestbook's page exists in several versions, and each of these four URLs
-		// is used by at least one version.
+		// The next URLs run the commands of guestbook.php. Depending on its version, the PHP guestbook's page uses one of these four URLs.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),
