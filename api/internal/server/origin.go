@@ -11,8 +11,8 @@ import (
 
 // checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection is not enough,
 // because it accepts every GET, and the PHP guestbook's page writes with GET. http.CrossOriginProtection accepts a request without the
-// headers Sec-Fetch-Site and "Origin". Safari 16 sends such a request for an image on a page of another site. http.CrossOriginProtection
-// compares the header "Origin" only with the header "Host". A proxy in front of the API may have changed "Host".
+// headers Sec-Fetch-Site and "Origin". Safari 16 sends neither of these headers for an image on a page of another site.
+// http.CrossOriginProtection compares the header "Origin" only with the header "Host". A proxy in front of the API may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
