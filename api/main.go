@@ -43,7 +43,7 @@ func main() {
 const drainSignal = syscall.SIGUSR1
 
 // run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
-// requests under way were answered, 1 for an error, 2 for wrong arguments. run writes the log to stderr as JSON lines.
+// requests under way were answered, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
 	switch strings.Join(args, " ") {
 	case "":

@@ -39,15 +39,16 @@ func TestASignalEndsTheAPI(t *testing.T) {
 	}
 }
 
-// If "nohup" has started the API, the API does not end on SIGHUP, which a terminal sends when it closes. After drainSignal, which the
-// preStop hook of a pod sends, the API must still answer requests until SIGTERM.
+// If "nohup" has started the API, the API ignores SIGHUP. A terminal sends SIGHUP when it closes. A pod's preStop hook sends drainSignal.
+// After drainSignal, the API answers requests until SIGTERM.
 func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	p := start(t, "nohup")
 	viewer := must.Get(http.Get("http://" + p.addr + "/guestbook/events"))(t)
 	defer viewer.Body.Close()
 	must.OK(t, p.Process.Signal(syscall.SIGHUP))
 	must.OK(t, p.Process.Signal(drainSignal))
-	// The end of the event stream means that SIGHUP has also arrived, because Linux delivers the signal with the lower number first.
+	// The event stream ends when drainSignal has arrived. SIGHUP arrives before drainSignal, because Linux delivers lower signal numbers
+	// first.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
 	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
@@ -77,7 +78,7 @@ func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	p := start(t)
 	p.sendHalf(t)
 	p.end(t, syscall.SIGTERM)
-	must.OK(t, p.Process.Signal(drainSignal)) // a preStop hook may send drainSignal after SIGTERM
+	must.OK(t, p.Process.Signal(drainSignal)) // a preStop hook can send drainSignal after SIGTERM
 	p.wantExit(t, 0)
 }
 

@@ -23,8 +23,8 @@ mkdir -p "$1/all-in-one" "$1/k8s/ha"
 } >"$1/k8s/ha/redis-ha-scripts.yaml"
 set -- "$1/all-in-one"
 
-# one_file FILE… prints the manifests as one file. The file begins with the Services, because a container gets environment variables only
-# for Services that exist when the container starts.
+# one_file FILE… prints the manifests as one file. The generated file begins with the Services, because a container gets environment
+# variables only for Services that exist when the container starts.
 one_file() {
   echo '# Made by "make all-in-one" from k8s/: edit the files there.'
   for file; do case $file in *-service.yaml) echo ---; cat "$file" ;; esac; done

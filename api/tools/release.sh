@@ -62,8 +62,8 @@ local=127.0.0.1:$(sed -n 's/.*serving on port //p' "$tmp/registry.log")
 # quiet COMMAND… runs the command, and prints the command's output only if the command fails.
 quiet() { "$@" >"$tmp/quiet.log" 2>&1 || { cat "$tmp/quiet.log" >&2; exit 1; }; }
 
-# copy IMAGE ARCHITECTURE copies a public image for one platform to $local/ARCHITECTURE/IMAGE. copy fails if the image does not exist for
-# the platform.
+# copy IMAGE ARCHITECTURE copies a public image for one platform to $local/ARCHITECTURE/IMAGE. The function "copy" fails if the image does
+# not exist for the platform.
 copy() {
   target=$local/$2/$1
   if [ "$bases" = docker ]; then
@@ -76,8 +76,8 @@ copy() {
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. For a JSON list such as ["a", "b"], it prints "a","b",
-# as crane needs.
+# last WORD prints the argument of the Dockerfile's last line that begins with WORD. For a JSON list such as ["a", "b"], "last" prints
+# "a","b", as crane needs.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -145,8 +145,8 @@ while read -r image; do
 done <"$tmp/stock"
 sed -i -f "$tmp/images.sed" "$dist"/*.yaml
 
-# The bundle contains the manifests of k8s/, and for each platform an archive of all images, which Docker, containerd, kind and minikube can
-# load. If an image lacks a platform, the bundle has no archive for the platform.
+# The bundle contains the manifests of k8s/, and an archive of all images for each platform. Docker, containerd, kind and minikube can load
+# the archive. If an image lacks a platform, the bundle has no archive for the platform.
 sed -n 's/^ *image: *//p' "$bundle/guestbook.yaml" | sort -u >"$tmp/bundled"
 for arch in amd64 arm64; do
   [ "$(wc -l <"$tmp/$arch/images")" = 3 ] || continue

@@ -41,14 +41,14 @@ type command struct {
 	store  *store.Store
 	key    string
 	last   int    // the flag -last: number of entries to list; 0: all
-	name   string // the flag -name: the name of an import, by which the import is recognized if an operator repeats it
+	name   string // the flag -name: the import's name; if an operator repeats an import with the same name, no entry is appended twice
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer
 }
 
-// commands maps the name of each operator's command to the command's method, and to the least and the greatest number of arguments. A flag
-// does not count as an argument.
+// commands maps the name of an operator's command to the method that runs the command. The fields "least" and "most" bound the number of
+// arguments without flags.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -59,11 +59,10 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is wrapped in each error about wrong arguments, for which the function "Run" returns the exit code 2.
+// errUsage is part of every error about wrong arguments. The function "Run" returns the exit code 2 for such an error.
 var errUsage = errors.New("see api -help")
 
-// Run executes the operator's command that args[0] names, and returns the exit code: 0 for success, 1 after an error, 2 for wrong
-// arguments.
+// Run executes the operator's command args[0], and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	debug.SetMemoryLimit(24 << 20) // with 24 MB for the Go runtime, the whole process stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
@@ -93,7 +92,7 @@ func (c *command) run(name string, args []string) (err error) {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // a flag may also follow an argument, as in: hide 7 -key a
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // a flag can follow an argument, as in: hide 7 -key a
 		words = append(words, flags.Arg(0))
 	}
 	switch {
@@ -119,8 +118,8 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each iterates over the entries that follow the position in the guestbook, from the oldest to the newest, and calls the function "do" for
-// each of them. The method "each" ignores entries that clients append after the method's start.
+// each calls the function "do" for every entry after the position, oldest first. The method "each" ignores entries that clients append
+// after the method has started.
 func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

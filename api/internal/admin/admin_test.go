@@ -52,8 +52,8 @@ func peak(t *testing.T, command *exec.Cmd) (memory int, err error) {
 		case err := <-ended:
 			return memory, err
 		case <-time.After(5 * time.Millisecond):
-			// Linux's count at the command's end would include the test's own memory, because the command began as a fork of the test.
-			// Therefore "peak" reads the command's memory repeatedly while the command runs.
+			// The function "peak" reads the command's memory repeatedly while the command runs. The maximum that Linux reports at the
+			// command's end also contains the test's memory, because the command began as a fork of the test.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
 			_, _ = fmt.Sscan(most, &memory) // fails once the command has ended, because Linux then empties the command's file in /proc

@@ -36,7 +36,7 @@ func wantSameCopy(t *testing.T, pod *localpod.Pod, c redis.Conn, content string)
 	}
 }
 
-// A guestbook may contain any bytes, because the PHP guestbook, the API and operators write to the same key.
+// A guestbook can contain any bytes, because the PHP guestbook, the API and operators write to the same key.
 func FuzzExportAndImport(f *testing.F) {
 	pod, c := podtest.Shared(f)
 	for _, seed := range []string{"", ",", "a", ",a", "a,b", ",,a,,", ",%2C,%252C,%25,%2525", ",\xff\xfe,é", ", ,\u00a0,\n", ",\"\\<>&\u2028\x00", ",\ufffc,\ufffc\x1b,\u009b"} {

@@ -31,9 +31,9 @@ func (c *command) entries([]string) error {
 // formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print outputs an entry as one line. print escapes characters that would move a terminal's cursor or reverse the text, as Go's string
-// literals do. print also escapes quotes, because a spreadsheet would read everything between two quotes as one cell, even several lines.
-// print puts an apostrophe before a formula, so that no spreadsheet runs the formula.
+// print outputs an entry as one line. The method "print" escapes characters that would move a terminal's cursor or reverse the text. For
+// example, a newline becomes \n. The method "print" also escapes quotes, because a spreadsheet would read everything between two quotes as
+// one cell, even several lines. The method "print" puts an apostrophe before a formula, so that no spreadsheet runs the formula.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])

@@ -12,7 +12,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// export writes all entries to the file that the argument words[0] names, or to stdout if there is no argument.
+// export writes all entries to the file words[0], or to stdout if the command has no argument.
 func (c *command) export(words []string) error {
 	if len(words) == 0 {
 		return c.write(c.stdout)
@@ -28,13 +28,13 @@ func (c *command) export(words []string) error {
 }
 
 // write outputs an export: one line for each entry, and a last line with the number of entries. An export is pure ASCII, because a shell or
-// an editor may change other characters.
+// an editor may change characters outside ASCII.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
 		entries++
 		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
-		if !utf8.ValidString(entry.Text) { // JSON cannot represent a text that is not valid UTF-8, so the line also contains the text's bytes in base64
+		if !utf8.ValidString(entry.Text) { // JSON cannot represent a text that is not valid UTF-8, so the line repeats such a text in base64
 			buffer = append(buffer, `","bytes":"`...)
 			buffer = base64.StdEncoding.AppendEncode(buffer, []byte(entry.Text))
 		}

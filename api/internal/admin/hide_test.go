@@ -89,7 +89,7 @@ func TestHideAmidWriters(t *testing.T) {
 	var ended atomic.Bool
 	go func() { group.Wait(); ended.Store(true) }()
 	for !ended.Load() {
-		posted.Range(func(id, _ any) bool { // hides any one entry: the first that Range finds
+		posted.Range(func(id, _ any) bool { // hides the entry that Range finds first
 			run(t, pod, "", "hide", fmt.Sprint(id))
 			hidden = append(hidden, id.(int64))
 			posted.Delete(id)

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// maxChunkEntries is the greatest number of entries in a chunk. A chunk also ends once its texts have chunkBytes bytes or more. An
-	// import appends each chunk with a single Redis command.
+	// maxChunkEntries is the greatest number of entries in a chunk. A chunk with fewer entries ends once its texts have chunkBytes bytes or
+	// more. An import appends each chunk with a single Redis command.
 	maxChunkEntries = 1000
 	chunkBytes      = 256 << 10
 	// maxTextBytes is the greatest allowed length of a text in an import. The PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is the greatest allowed length of a line in an import. A line can be more than seven times as long as its text, because
-	// a byte that is not valid UTF-8 becomes \ufffd, and the line then repeats the whole text in base64.
+	// maxLineBytes is the greatest allowed length of a line in an import. A line can be more than seven times as long as its text: a byte
+	// of invalid UTF-8 becomes \ufffd, and the line also repeats the text in base64.
 	maxLineBytes = 8 << 20
 )
 
@@ -36,11 +36,12 @@ type importing struct {
 	*command
 	before       [sha256.Size]byte // hash of all entries before the current chunk
 	bytes        int64             // total length of the texts before the current chunk
-	added, known int               // "added": entries that this import has appended; "known": entries that an earlier import had appended
+	added, known int               // "added" counts entries that this import appends; "known" counts entries that an earlier import has appended
 }
 
 // load reads entries from stdin and appends them in chunks. If an operator repeats an import, the same lines result in the same chunks with
-// the same idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" does not append the last, incomplete chunk.
+// the same idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" stops, and appends no entry of the chunk
+// with the invalid line.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -70,7 +71,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // a second export may follow in the same input
+			entries, ended = 0, true // the input can contain a second export
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -90,9 +91,9 @@ func (i *importing) read() error {
 	return i.append(chunk)
 }
 
-// append appends a chunk, unless an earlier import has appended the same chunk. A chunk's idempotency key is a hash of all entries that
-// precede the chunk in the import. If an earlier import of a shorter export has appended only the first entries of a chunk, the method
-// "append" appends only the other entries of the chunk.
+// append adds a chunk to the guestbook, unless an earlier import has already added the chunk. A chunk's idempotency key is a hash of all
+// entries that precede the chunk in the import. If an earlier import of a shorter export has added only the first entries of the chunk, the
+// method "append" adds the rest of the chunk.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -101,7 +102,7 @@ func (i *importing) append(chunk []string) error {
 			n = fewer
 			known, err = i.appendOnce(key, chunk[:n])
 		}
-		if errors.Is(err, guestbook.ErrReused) { // an earlier import has used this idempotency key for other entries
+		if errors.Is(err, guestbook.ErrReused) { // an earlier import has used this idempotency key for different entries
 			n = len(chunk)
 			known, err = i.appendOnce(fmt.Sprintf("%s %x", key, sha256.Sum256([]byte(strings.Join(chunk, "\x00")))), chunk)
 		}
@@ -129,8 +130,7 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than all texts of the import together, because entries of an earlier import are then
-// lost.
+// check returns an error if the guestbook is shorter than the texts of the import. Such a guestbook has lost entries of an earlier import.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -141,7 +141,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse returns the zero value of the type "line" if the text is empty.
+// parse decodes one line of an export. For an empty text, it returns the zero value of the type "line".
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

@@ -44,7 +44,7 @@ func wantTexts(t *testing.T, c redis.Conn, key string, want []string) {
 	}
 }
 
-// wantImport runs the command "import", and checks how many entries this command has appended, and how many were there already.
+// wantImport runs the command "import" and checks its output, such as: 2 entries appended, 1 were there already.
 func wantImport(t *testing.T, pod *localpod.Pod, export string, appended, known int, args ...string) {
 	t.Helper()
 	want := fmt.Sprintf("%d entries appended, %d were there already\n", appended, known)
@@ -120,7 +120,7 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 }
 
 // A repeated import continues at the place where the first import broke off, even if entries were posted and hidden between the two
-// imports. The first import stops at an invalid line, or at the end of an export without its last lines.
+// imports. The first import stops at an invalid line, or at the end of an export whose last lines are missing.
 func TestImportGoesOnAfterABreak(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	texts := numbered(30_000)
@@ -132,7 +132,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 	podtest.Do(t, c, "SET", book, ",old")
 	wrong := func(n int) string { return all[:line(n)] + "wrong\n" + all[line(n):] }
-	for _, broken := range []string{ // the import of the first export appends 3,000 entries, and the entry with the id 4 is one of them
+	for _, broken := range []string{ // the first of these imports appends 3,000 entries, so that the command "hide", below, finds the entry 4
 		all[:line(3_000)+7], wrong(0), wrong(999), wrong(1_000), all[:line(10_500)], wrong(20_400), all[:line(29_999)],
 	} {
 		out, errs, code := try(t, pod, strings.NewReader(broken), "import")
@@ -165,7 +165,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 }
 
-// If a guestbook is exported again after new posts, an import of this export appends only the new entries.
+// If an operator imports an export, and later imports a newer export of the same guestbook, the second import appends only the new entries.
 func TestImportOfALaterExport(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	texts, known := numbered(3_000), 0

@@ -9,7 +9,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// maxMemory is the greatest memory in KB that a command may use.
+// maxMemory is the memory limit for a command, in KB.
 const maxMemory = 40 << 10
 
 // repeated is an io.Reader without an end: it returns a text again and again.
@@ -26,16 +26,16 @@ func (r *repeated) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// stream returns a reader of n bytes that repeat the parameter "text", followed by the parameter "end".
+// stream returns a reader with the parameter "text" again and again, up to n bytes, and then with the parameter "end".
 func stream(text string, n int, end string) io.Reader {
 	return io.MultiReader(io.LimitReader(&repeated{text: text}, int64(n)), strings.NewReader(end))
 }
 
 func TestImportNeedsLittleMemory(t *testing.T) {
-	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 1 MB
+	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of Redis commands, because it is slow for a command of 1 MB
 	pod := podtest.Redis(t, localpod.Options{})
 	c := podtest.Dial(t, pod.Ports.Master)
-	long := func(text string) string { // returns a line of an export with a text of the greatest allowed length: an "x", and then the parameter "text" many times
+	long := func(text string) string { // returns a line of an export with the longest allowed text: an "x", and then the parameter "text" many times
 		return `{"text":"x` + strings.Repeat(text, 1<<20-1) + "\"}\n"
 	}
 	invalid := `{"text":"` + strings.Repeat(`\ufffd`, 1<<20) + `","bytes":"` + strings.Repeat("////", 1<<20/3) + "\"}\n"
@@ -66,7 +66,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 }
 
 func TestExportNeedsLittleMemory(t *testing.T) {
-	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of commands, which takes long for a command of 60 MB
+	t.Setenv("REDIS_COMMANDS", "") // turns off the recording of Redis commands, because it is slow for a command of 60 MB
 	pod := podtest.Redis(t, localpod.Options{})
 	c := podtest.Dial(t, pod.Ports.Master)
 	for _, test := range []struct {

@@ -1,9 +1,8 @@
 // Package guestbook defines guestbooks and entries.
 //
 // A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
-// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. A blank entry
-// comes from the PHP guestbook's page, which also writes entries without text, or from an operator who has overwritten an entry's text with
-// spaces.
+// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. The PHP
+// guestbook's page stores a blank entry if a visitor posts no text. An operator makes an entry blank with the command "hide".
 package guestbook
 
 import (
@@ -13,7 +12,7 @@ import (
 	"unicode"
 )
 
-// DefaultKey is the Redis key of the guestbook that the page shows. DefaultKey also applies to a request that names no key.
+// DefaultKey is the Redis key of the guestbook that the page shows. If a request names no key, the server uses DefaultKey.
 const DefaultKey = "messages"
 
 // The server maps each of the following errors to an HTTP status and a message.
@@ -53,16 +52,14 @@ type Entry struct {
 	Text string
 }
 
-// The arguments of strings.NewReplacer are pairs: an old text and its replacement. If several old texts match at the same place, a
-// strings.Replacer uses the first matching pair.
 var (
 	encoder = strings.NewReplacer(",", "%2C", "%2C", "%252C", "%25", "%2525")
 	decoder = strings.NewReplacer("%2C", ",", "%252C", "%2C", "%2525", "%25")
 )
 
 // Encode returns a text as an entry: a comma, followed by the encoded text. Encode writes a comma in the text as %2C, a literal %2C as
-// %252C, and a literal %25 as %2525. Encode leaves any other % unchanged, because the PHP guestbook's page does not decode texts, and would
-// show "100%25" instead of "100%".
+// %252C, and a literal %25 as %2525. Encode leaves the % of the text "100%" unchanged, because the PHP guestbook's page does not decode
+// texts, and would show "100%25".
 func Encode(text string) string { return "," + encoder.Replace(text) }
 
 // Decode returns the text of an entry. The parameter "raw" is the entry without the leading comma. Decode replaces %2C by a comma, %252C by
@@ -144,7 +141,7 @@ func equalUnlessHidden(data []byte, text string) bool {
 
 // Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook, and the parameter "offset" is the
 // byte offset at which this part starts. Split also returns the position after the last entry in "data", even if the last entry is blank.
-// The field Preceding of the position that Split returns is empty.
+// In the position that Split returns, the field Preceding is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {

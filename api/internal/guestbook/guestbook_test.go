@@ -29,14 +29,14 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
-// The PHP guestbook stores texts without encoding them, and Decode also gets such texts.
+// Decode also gets texts of the PHP guestbook, which stores texts without encoding them.
 func TestDecodingOldTexts(t *testing.T) {
 	for _, c := range []struct{ stored, text string }{
 		{"100%25", "100%25"},
 		{"%25 off", "%25 off"},
 		{"a%20b", "a%20b"},
-		{"%2C", ","},     // can be an encoded comma or a literal %2C: Decode assumes the comma
-		{"%252C", "%2C"}, // most likely the result of Encode("%2C")
+		{"%2C", ","},     // Decode cannot know whether this is an encoded comma or a text of the PHP guestbook, and assumes the comma
+		{"%252C", "%2C"}, // Encode("%2C") returns ",%252C"
 		{"%2525", "%25"},
 		{"%25%2C", "%25,"}, // Decode leaves "%25" unchanged, because neither "2C" nor "25" follows
 	} {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// maxVars is the number of parameters after which ParseQuery ignores all further parameters. 1000 is also the default of PHP's setting
-// max_input_vars.
+// maxVars is the greatest number of parameters that ParseQuery returns. PHP's setting max_input_vars has the same default.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to the parameter's value.
@@ -22,13 +21,13 @@ type Value struct {
 	Array bool
 }
 
-// ParseQuery returns the parameters of the string s, which is a URL's query or a form body. ParseQuery follows PHP's parse_str
-// (main/php_variables.c: php_default_treat_data and php_register_variable_ex):
+// ParseQuery returns the parameters of a URL's query or of a form body. ParseQuery follows PHP's parse_str (main/php_variables.c:
+// php_default_treat_data and php_register_variable_ex):
 //
 //   - Only "&" separates parameters. A ";" is an ordinary character.
 //   - "+" is a space, and a "%" without two hexadecimal digits stays unchanged.
 //   - If several parameters have the same name, only the last of them is used.
-//   - In a name, leading spaces are removed, each other space and each dot become "_", and a NUL ends the name.
+//   - In a name, leading spaces are removed, later spaces and dots become "_", and a NUL ends the name.
 //   - "name[…]" is an array, but a "[" without a "]" becomes "_".
 //
 // ParseQuery returns no error, because PHP accepts every query.

@@ -16,9 +16,9 @@ import (
 )
 
 type answer struct {
-	command string // label "command" of the request's metrics; empty: "invalid"
+	command string // label "command" of the request's metrics; if empty, the label is "invalid"
 	status  int    // HTTP status; zero: 200
-	body    []byte // JSON, read-only because several requests may share the slice; nil if the handler has taken over the connection
+	body    []byte // JSON; nil if the handler has taken over the connection; never changed, because several requests can share the slice
 	release func() // called after the body was written; may be nil
 }
 
@@ -51,12 +51,12 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls the function "handle", which answers the request. If the request is longer than smallRequestBytes, "reserve" first waits
-// until all requests of such a length, including this one, have at most maxPendingBytes in total.
+// reserve calls the function "handle", which answers the request. A request longer than smallRequestBytes first waits until the lengths of
+// all such requests, including its own, add up to at most maxPendingBytes.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
-		size = maxBodyBytes // readBody reads no more than this
+		size = maxBodyBytes // readBody reads at most maxBodyBytes
 	}
 	if size > smallRequestBytes {
 		if err := acquire(ctx, s.pendingBytes, size); err != nil {
@@ -76,17 +76,16 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share returns the result of the function "read". If several requests call "share" with the same name at the same time, a single read
-// serves them all, and no request may change the result. A shared read starts only after all requests that wait for its result have called
-// "share", so no request gets data that is older than the request. A shared read has the deadline of the first request that has called
-// "share". A request that has already used a tenth of RequestTimeout does not share a read, so that the deadlines of all requests that
-// share a read are nearly the same.
+// share calls the function "read" and returns its result. If several requests call "share" with the same name at the same time, a single
+// read serves all of them. Callers must not change the result, because other callers get the same slice. A request never joins a read that
+// has already started, so that no request gets data older than the request. A shared read ends by the deadline of the first request. A
+// request that has already used a tenth of RequestTimeout reads alone, so that no shared read has a short deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched()    // so that goroutines that are about to call "share" join this read
+		runtime.Gosched()    // gives other goroutines time to call "share" and join this read
 		s.reads.Forget(name) // goroutines that call "share" from now on start another read
 		return read(ctx)
 	})
@@ -109,7 +108,7 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 // appendJSONString appends s as a JSON string, in which only quotes, backslashes and control characters are escaped. In the JSON string,
 // U+FFFD replaces each byte that is not valid UTF-8.
 func appendJSONString(dst []byte, s string) []byte {
-	dst, _ = jsontext.AppendQuote(dst, s) // an error only reports that s is not valid UTF-8
+	dst, _ = jsontext.AppendQuote(dst, s) // an error only means that s is not valid UTF-8
 	return dst
 }
 

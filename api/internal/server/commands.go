@@ -14,7 +14,7 @@ const (
 	// maxSharedBytes is the greatest length of a guestbook for which concurrent requests share one read. maxGetBytes is the greatest length
 	// of a guestbook that the command "get" returns.
 	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
-	// maxLongReads is the number of guestbooks longer than maxSharedBytes that may be read and sent at the same time.
+	// maxLongReads is the greatest number of guestbooks longer than maxSharedBytes that the API reads and sends at the same time.
 	maxLongReads = 2
 	// maxPendingBytes is the greatest total length of the queries and bodies of all requests under way. A request of up to
 	// smallRequestBytes does not count toward maxPendingBytes.
@@ -24,7 +24,7 @@ const (
 var updated = []byte(`{"message": "Updated"}`)
 
 // phpCommand answers a request in the same way as guestbook.php of the PHP guestbook. The query ?cmd=set&key=…&value=… stores the value
-// under the Redis key. Any other value of "cmd", such as in ?cmd=get&key=…, reads the value.
+// under the Redis key. If "cmd" is not "set", as in ?cmd=get&key=…, phpCommand reads the value of the Redis key.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params["cmd"]

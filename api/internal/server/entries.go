@@ -51,8 +51,8 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text}), err
 }
 
-// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The value of Idempotency-Key
-// may have quotes, as draft-ietf-httpapi-idempotency-key-header requires. Most clients send Idempotency-Key without quotes.
+// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The Internet-Draft
+// draft-ietf-httpapi-idempotency-key-header requires quotes around the value, but most clients send the value without quotes.
 func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
@@ -110,8 +110,9 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. The JSON also contains the query parameter for the next page, whose name and value are the
-// arguments "parameter" and "next". If "next" is negative, there is no next page, and the value in the JSON is null.
+// pageJSON returns a page of entries as JSON. An example is {"entries": […], "before": 7}. In this example, the argument "parameter" is
+// "before", the argument "next" is 7, and ?before=7 returns the next page. If there is no next page, "next" is negative, and the JSON
+// contains null.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

@@ -15,7 +15,8 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.message }
 
-// storeErrors maps each error of the store to an HTTP status, and to advice that follows the error's text in the answer's body.
+// storeErrors maps each error of the store to an HTTP status and to advice for the client. In the answer's body, the advice follows the
+// error's text.
 var storeErrors = []struct {
 	err    error
 	status int

@@ -16,14 +16,15 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd stands for a missing parameter "after": the event stream then sends only entries that are posted later.
+// fromEnd stands for a missing parameter "after". Without this parameter, an event stream contains only entries that are posted after its
+// start.
 const fromEnd = int64(-2)
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
 // with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
-// "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. events takes over the
-// TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. events then starts one
-// goroutine, which writes the event stream.
+// "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The method "events"
+// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. After the
+// takeover, a single goroutine writes the event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
@@ -65,15 +66,15 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return a, nil
 }
 
-// stream writes the head of the response, and then an event for each entry that follows the position. stream returns when the API or the
-// browser closes the connection.
+// stream writes the head of the response, and then an event for each entry that follows the position. The function "stream" returns when
+// the API or the browser closes the connection.
 func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, then returns; if "poll" finds new entries, "poll" sets an earlier deadline
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, returns at this deadline; if "poll" finds new entries, it sets an earlier deadline
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -111,13 +112,12 @@ func (h *hub) write(viewer net.Conn, text []byte) error {
 	return err
 }
 
-// appendEvent appends an entry as a server-sent event.
 func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// resetEvent returns the event after which a page discards all entries that it shows, because the guestbook was rewritten. The parameter
-// lastID is the id of the new guestbook's last entry, after which the event stream continues.
+// resetEvent returns the event that a viewer gets if the guestbook was rewritten. The event makes a page discard all entries that it shows.
+// The parameter lastID is the id of the last entry in the rewritten guestbook.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

@@ -64,7 +64,7 @@ func (f *stream) expect(want ...string) {
 	}
 }
 
-// entry expects that the next event is an entry with the text, which is a JSON string without the quotes.
+// entry expects that the next event is an entry. The parameter "text" is a JSON string without the quotes.
 func (f *stream) entry(id int, text string) {
 	f.t.Helper()
 	f.expect("event: entry", fmt.Sprint("id: ", id), fmt.Sprintf(`data: {"id": %d, "text": "%s"}`, id, text))
@@ -121,7 +121,7 @@ func TestEvents(t *testing.T) {
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
-	// A moderator first replaces one entry, which is not the last one, and then the whole guestbook.
+	// A moderator changes the first entry, and later deletes the whole guestbook.
 	podtest.Do(t, master, "SET", "messages", ",A,   ,c\nd,e,f,g")
 	live.reset(14)
 	podtest.Do(t, master, "DEL", "messages")
@@ -172,7 +172,7 @@ func TestNobodyWatchesNobodyPolls(t *testing.T) {
 	})
 }
 
-// The guestbook was rewritten. The server already polls the new guestbook, while a slave still has the old guestbook.
+// After a rewrite, the server already polls the new guestbook, while a slave still has the old guestbook.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := newServerAt(t, pod.Ports.Master, pod.Ports.Slave)

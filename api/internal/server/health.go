@@ -15,7 +15,7 @@ import (
 const probeTimeout = 500 * time.Millisecond
 
 // Drain makes /readyz answer 503, so that Kubernetes sends new requests to another pod. Drain also closes all event streams. After Drain,
-// the server refuses new event streams but still answers all other requests.
+// the server refuses new event streams, but no other requests.
 func (s *Server) Drain() { s.hub.drain() }
 
 // readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once stays

@@ -25,9 +25,9 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls for which a viewer waits if its position is beyond the end that the topic's polls have found. A
-	// viewer's position may come from a slave with more entries than the slave that the topic polls. If a viewer's position is still beyond
-	// the topic's end after maxAhead polls, the guestbook must have been rewritten.
+	// maxAhead is the greatest number of polls for which a viewer waits if the guestbook that "poll" reads ends before the viewer's
+	// position. A viewer's position may come from a slave with more entries than the slave that the topic polls. If the position is beyond
+	// the guestbook's end even after maxAhead polls, the guestbook was rewritten, and the viewer gets a reset event.
 	maxAhead = 5
 	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
 	// the event stream. A browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has
@@ -55,11 +55,11 @@ type hub struct {
 	slow    *semaphore.Weighted // limits the viewers that take longer than slowAfter to receive a text
 
 	mu      sync.Mutex        // guards the fields below, and the viewers of each topic
-	topics  map[string]*topic // the topic of each guestbook, by the guestbook's Redis key
+	topics  map[string]*topic // maps the Redis key of a guestbook to the guestbook's topic
 	viewers int               // number of viewers of all topics
 }
 
-// topic is a guestbook that has viewers. One goroutine polls the guestbook, and wakes all its viewers when the guestbook has changed.
+// topic is a guestbook that has viewers. One goroutine polls the guestbook, and wakes all viewers when the guestbook has changed.
 type topic struct {
 	hub     *hub
 	key     string
@@ -145,9 +145,9 @@ func (t *topic) run() {
 	}
 }
 
-// poll reads the guestbook, and wakes the viewers if the guestbook has changed. poll returns the length of the new events, multiplied by
-// the number of topics. The larger the result of "poll" is, the longer the method "run" waits before the next poll, so that the events of
-// all topics stay within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. The method "poll" returns the length of the new events,
+// multiplied by the number of topics. After a larger result of "poll", the method "run" waits longer, so that the events of all topics stay
+// within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)

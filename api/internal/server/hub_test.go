@@ -14,7 +14,7 @@ import (
 
 func TestWatchersAreBounded(t *testing.T) {
 	h := newHub(Options{Metrics: prometheus.NewRegistry()})
-	// ErrNotSupported means that "subscribe" accepted the viewer, because a ResponseRecorder has no connection to take over.
+	// If "subscribe" accepts the viewer, it returns ErrNotSupported, because a ResponseRecorder has no connection to take over.
 	within := func(key string) bool {
 		_, _, err := h.subscribe(key, guestbook.Start, httptest.NewRecorder())
 		return errors.Is(err, http.ErrNotSupported)

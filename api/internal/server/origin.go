@@ -9,17 +9,16 @@ import (
 	"strings"
 )
 
-// checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection would not be
-// enough, for three reasons. http.CrossOriginProtection accepts every GET, although the PHP guestbook's page writes with GET.
-// http.CrossOriginProtection accepts a request without the headers Sec-Fetch-Site and "Origin", although Safari 16 sends such a request for
-// an image on a page of another site. http.CrossOriginProtection compares the header "Origin" only with the header "Host", although a proxy
-// may have changed "Host".
+// checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection is not enough,
+// because it accepts every GET, and the PHP guestbook's page writes with GET. http.CrossOriginProtection accepts a request without the
+// headers Sec-Fetch-Site and "Origin". Safari 16 sends neither of these headers for an image on a page of another site.
+// http.CrossOriginProtection compares the header "Origin" only with the header "Host". A proxy in front of the API may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
 	prefetch := cmp.Or(header.Get("Sec-Purpose"), header.Get("Purpose"), header.Get("X-Purpose"), header.Get("X-Moz"))
 	switch {
-	// A browser sends "Sec-Fetch-Site: none" for a redirect or a prefetch as well as for an address that a visitor has typed.
+	// checkOrigin does not accept "Sec-Fetch-Site: none", because browsers also send this header for redirects and prefetches.
 	case header.Get("Sec-Fetch-Mode") == "navigate", prefetch != "":
 		return &requestError{http.StatusForbidden, "a browser opens this address as a page, or ahead of time, and nothing is written so: use the guestbook's page"}
 	case site == "same-origin", site == "" && page != "" && isHere(page, r):

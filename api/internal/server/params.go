@@ -102,7 +102,7 @@ func requiredText(params php.Params, name string) (string, error) {
 	return value.Text, nil
 }
 
-// readFields returns the fields of the request body, which is a form or a JSON object.
+// readFields returns the fields of the form or of the JSON object in the request's body.
 func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	body, err := readBody(w, r)
 	if err != nil {

@@ -52,7 +52,7 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	for pattern, handle := range s.routes() {
 		mux.HandleFunc(pattern, handle)
-		if method, path, ok := strings.Cut(pattern, " "); ok { // all other methods get the status 405
+		if method, path, ok := strings.Cut(pattern, " "); ok { // requests with another method get the status 405
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
@@ -70,11 +70,10 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes maps each URL pattern to the pattern's handler.
+// routes maps each URL pattern to its handler.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// The next URLs run the commands of guestbook.php. Each of the four URLs is the URL of guestbook.php in some version of the PHP
-		// guestbook's page.
+		// The next URLs run the commands of guestbook.php. Depending on its version, the PHP guestbook's page uses one of these four URLs.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),
@@ -85,7 +84,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 		"GET /guestbook/events":       s.respond(s.events),
 		"GET /guestbook/openapi.json": constant(openAPI),
 
-		// Kubernetes and Prometheus send requests for the next URLs directly to the API, because nginx does not pass such requests on.
+		// nginx does not pass requests for the next URLs on. Kubernetes and Prometheus send such requests directly to the API.
 		"GET /healthz": constant([]byte(`{"status": "ok"}`)), // 200 as long as the process runs
 		"GET /readyz":  s.readyz,
 		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,
@@ -101,7 +100,6 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 //go:embed openapi.json
 var openAPI []byte
 
-// constant returns a handler that answers every request with the same JSON body.
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
 }

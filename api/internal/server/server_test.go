@@ -34,7 +34,6 @@ func newServer(t testing.TB) (*server.Server, redis.Conn) {
 	return newServerAt(t, pod.Ports.Master, pod.Ports.Slave), master
 }
 
-// newServerAt returns a server with the Redis at the given ports.
 func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
@@ -61,7 +60,7 @@ func put(t testing.TB, master redis.Conn, text string) {
 }
 
 // ask sends a request such as "GET /guestbook/entries". A body that begins with a brace is JSON, and any other body is a form. The
-// parameter "headers" alternates between the names and the values of headers.
+// parameter "headers" is a list such as "Origin", "http://gb.example": each header's name and then its value.
 func ask(s http.Handler, request, body string, headers ...string) *httptest.ResponseRecorder {
 	method, url, _ := strings.Cut(request, " ")
 	r := httptest.NewRequest(method, url, strings.NewReader(body))
@@ -79,7 +78,7 @@ func ask(s http.Handler, request, body string, headers ...string) *httptest.Resp
 
 func get(s http.Handler, url string) *httptest.ResponseRecorder { return ask(s, "GET "+url, "") }
 
-// exchange is a request, and the expected status and a part of the expected answer.
+// exchange is a request with the expected status and a part of the expected answer.
 type exchange struct {
 	request, body string
 	status        int
@@ -168,7 +167,7 @@ func TestReadEntries(t *testing.T) {
 	}...)
 }
 
-// wantForbidden expects that no request may name the key.
+// wantForbidden expects the status 403 for every request that names the key.
 func wantForbidden(t *testing.T, s http.Handler, key, words string) {
 	t.Helper()
 	key = url.QueryEscape(key)

@@ -69,8 +69,8 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A request that has little time left fails by its own deadline. Other requests keep their full time, even if a request with little time
-// left calls "share" first.
+// A request that has little time left fails by its own deadline. If a request with little time left calls "share" first, later requests
+// keep their full time.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, hurriedFirst := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

@@ -82,21 +82,20 @@ func Load() (*Settings, error) {
 	return &s, cmp.Or(masterErr, slaveErr, s.check(), tlsErr)
 }
 
-// expected maps a Go type to its valid values, as an error message describes them.
+// expected maps a Go type to the words with which an error message describes the valid values.
 var expected = map[string]string{
 	"bool":       "true or false",
 	"int":        "a whole number",
 	"slog.Level": "debug, info, warn or error",
 }
 
-// invalid returns the error for an environment variable with an invalid value.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
 // address returns the host:port of a Redis: addr if addr is set, or else port 6379 at the Service's host or DNS name. An error of the
-// method "address" names the environment variable with the invalid value. A variable may contain the text $(REDIS_LEADER_SERVICE_HOST),
-// because Kubernetes replaces a reference to a Service's variable only if the Service already exists.
+// method "address" names the environment variable with the invalid value. If a Service does not exist yet, Kubernetes leaves a reference
+// such as $(REDIS_LEADER_SERVICE_HOST) unchanged, and "address" returns an error.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
@@ -170,8 +169,8 @@ func Usage(w io.Writer) error {
 }
 
 // unsetEmpty removes environment variables that are empty, because envconfig would use "" instead of the default. unsetEmpty also cuts a
-// newline at the end of a value, because "echo" adds such a newline. The value of REDIS_PASSWORD keeps its newline, because Redis's own
-// password would keep it as well.
+// newline at the end of a value, because "echo" adds such a newline. REDIS_PASSWORD keeps its newline, because the password of Redis may
+// end with the same newline.
 func unsetEmpty() {
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")

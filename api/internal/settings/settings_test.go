@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// load loads the settings from the environment variables in env, after unsetting all other settings.
+// load returns the settings for the environment variables in env. All settings that env does not contain are empty.
 func load(t *testing.T, env map[string]string) (*Settings, error) {
 	t.Helper()
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {

@@ -1,6 +1,6 @@
 -- append.lua appends entries to a guestbook, once for each idempotency key. KEYS[1] is the guestbook, KEYS[2] the idempotency key's record.
 -- ARGV[1] is the encoded entries, ARGV[2] the entries' fingerprint, ARGV[3] the seconds after which the record expires.
--- The script returns the record, "ID FINGERPRINT", and 1 if the record existed before, so that nothing was appended, or else 0.
+-- The script returns the record, "ID FINGERPRINT", and a number: 1 if the record existed before and nothing was appended, or else 0.
 -- SET comes after APPEND, so that an APPEND that fails leaves no record.
 local record = redis.call('GET', KEYS[2])
 if record then

@@ -17,12 +17,12 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. A full Redis may evict an idempotency key earlier, depending
-	// on its maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or is stored a second
-	// time once Redis has free memory.
+	// idempotencySeconds is the time after which an idempotency key expires. A full Redis may evict an idempotency key before the key
+	// expires, depending on the maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or
+	// is stored a second time once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the number of bytes that the method "Page" reads at first for each entry of a page. If the entries of a page are
-	// longer, "Page" reads again, with four times as many bytes.
+	// firstWindow is the number of bytes that the method "Page" reads at first for each entry of a page. If these bytes contain too few
+	// entries for a page, "Page" reads four times as many bytes.
 	firstWindow = 128
 	// maxWindow is the number of bytes after which the method "Page" reads no further, unless a single entry is longer.
 	maxWindow = 1 << 20
@@ -63,10 +63,10 @@ func (s *Store) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Append appends one entry for each text to the guestbook, and returns the id of the first entry. Append appends either all of the entries
-// or none of them. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same
-// idempotency key and the same texts, Append appends nothing and returns the same id and known = true. If Append is called again with the
-// same idempotency key and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append appends entries.
+// Append adds one entry for each text to the guestbook, and returns the id of the first of these entries. Append adds either all entries or
+// none. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same idempotency key and
+// the same texts, Append adds nothing, and returns the same id and known = true. If Append is called again with the same idempotency key
+// and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append adds entries.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {
@@ -102,7 +102,7 @@ func digest(text string) string {
 }
 
 // Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide returns 0 if the entry was hidden
-// already, and ErrNoEntry if no entry starts at id. While Hide runs, other clients may append entries.
+// already, and ErrNoEntry if no entry starts at id. Other clients can append entries while Hide runs.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
 	if hidden < 0 {
@@ -143,8 +143,9 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 	return entries, older, err
 }
 
-// window reads "size" bytes that precede the entry with the id "before", or the last bytes of the guestbook if "before" is negative. window
-// returns the entries that start in the bytes that "window" has read, and the byte offset of the first of these entries.
+// window reads "size" bytes that precede the entry with the id "before", or the last bytes of the guestbook if "before" is negative. If the
+// first entry in these bytes is incomplete, "window" drops this entry. The result "start" is the byte offset at which "data" starts in the
+// guestbook.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -163,7 +164,7 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 	return data, start, err
 }
 
-// bytesBefore runs the script window.lua, which returns a part of the guestbook and the byte offset at which this part starts.
+// bytesBefore returns the result of the script window.lua: a part of the guestbook, and the byte offset at which this part starts.
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	_, scanErr := redis.Scan(reply, &start, &data)
@@ -171,9 +172,9 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. If no
-// entry follows, "After" returns the same position. If many entries follow, "After" returns only the first of them. If the guestbook was
-// rewritten and no longer has the position, or if the guestbook is shorter than "upto" bytes, "After" returns ErrNoEntry and the end of the
-// guestbook.
+// entry follows the position, "After" returns the argument "position" unchanged. If many entries follow, "After" returns only the first of
+// them. If the guestbook was rewritten and no longer has the position, or if the guestbook is shorter than "upto" bytes, "After" returns
+// ErrNoEntry and the end of the guestbook.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {

@@ -199,7 +199,7 @@ func TestAfter(t *testing.T) {
 		{",a,b", guestbook.AfterEntry(-1), -1, []guestbook.Entry{entry(0, "a"), entry(2, "b")}, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(2), -1, nil, position(2, 4, ",a,b"), nil},
 		{",a,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ",a,b"), nil},
-		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // a client has read the entry with the id 0, which then was hidden
+		{", ,b", guestbook.AfterEntry(0), 4, []guestbook.Entry{entry(2, "b")}, position(2, 4, ", ,b"), nil}, // the entry with the id 0 was hidden after a client had read it
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},

@@ -34,8 +34,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address has led to the master, "dial" tries
-// up to eight times, because the next connection may lead to a slave.
+// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, "dial" dials
+// again, at most eight times, because the next connection may lead to a slave.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -96,7 +96,7 @@ func (p *pool) handshake(c redis.Conn) error {
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // no client may read an entry that only the master has, because such an entry may still be lost
+		return errMaster // clients must not read entries that only the master has, because these entries can still be lost
 	}
 	return synced(info, err)
 }

@@ -41,8 +41,8 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the API's own timeouts, for tests of a silent server. In other tests, Redis could exceed such short timeouts if the
-// machine is busy.
+// shortTimeouts sets the API's own timeouts, for tests of a silent server. Tests without shortTimeouts have longer timeouts, because a busy
+// machine delays the replies of Redis.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }
@@ -85,8 +85,7 @@ func set(t *testing.T, s fixture, value string) {
 	must.OK(t, s.Set(within(t, 2*time.Second), book, value))
 }
 
-// wantGet waits until the store reads the value, because the store reads from the slave, which receives a write a little later than the
-// master.
+// wantGet waits until the store reads the value from the slave, because the slave receives a write later than the master.
 func wantGet(t *testing.T, s fixture, want string) {
 	t.Helper()
 	must.Await(t, fmt.Sprintf("%.100q is read", want), 5*time.Second, func() error {

@@ -23,11 +23,10 @@ import (
 const master, slave = "master", "slave"
 
 const (
-	// failureMemory is the time for which reads ask the master first after a failure of the slave, so that they do not wait for the failed
-	// slave.
+	// failureMemory is the time after a failure of the slave in which reads ask the master first.
 	failureMemory = time.Second
-	// idleTime is the time after which the pool tests an unused connection with PING. A restart of Redis takes
-	// longer than idleTime, so Redis still knows a connection that was used more recently.
+	// idleTime is the time after which the pool tests an unused connection with PING. If a connection was in use less than idleTime ago,
+	// Redis cannot have restarted since then, because a restart takes longer.
 	idleTime = 10 * time.Millisecond
 )
 
@@ -91,7 +90,7 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a connection of the pool after a test or a new handshake. The caller of "get" must close the connection.
+// get returns a connection of the pool. The caller of "get" must close the connection.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -101,8 +100,9 @@ func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 }
 
 // test returns nil if the connection can be used. If "test" returns an error, the pool closes the connection, and takes another idle
-// connection or opens a new one. test sends PING over a connection that was not used for idleTime or longer, because Redis may have stopped
-// since then. test waits for Redis only as long as a handshake may take, so that the caller has time left to ask another server.
+// connection or opens a new one. The method "test" sends PING over a connection that was not used for idleTime or longer, because Redis may
+// have stopped since then. The method "test" waits at most DialTimeout for the reply, so that the caller has time left to ask another
+// server.
 func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error {
 	if err := c.Err(); err != nil || time.Since(lastUsed) < idleTime {
 		return err
@@ -124,8 +124,8 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 // discardConnections makes the pool replace all its connections, so that the next command resolves the server's host name again.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError converts the error of a Redis command, as mapError does. After an error that may come from a failover, handleError discards
-// the open connections, because the address may now lead to another server. If the server was silent for less than ReadTimeout, handleError
+// handleError converts the error of a Redis command with mapError. After an error that may come from a failover, handleError discards the
+// open connections, because the address may now lead to another server. If the server was silent for less than ReadTimeout, handleError
 // keeps the connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
@@ -141,8 +141,8 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 	return err
 }
 
-// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. observe adds the role of
-// the server and the name of the command to the error.
+// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. The method "observe" adds
+// the role of the server and the name of the command to the error.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -162,12 +162,12 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for the key. answers sends STRLEN, because PING also succeeds on a server that refuses
-// the key, such as a node of a Redis Cluster.
+// answers returns nil if the server answers requests for the key. The method "answers" sends STRLEN and not PING, because PING succeeds
+// even if the server refuses the key, as a node of a Redis Cluster does.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
-		return nil // the reply WRONGTYPE also proves that the server answers
+		return nil // the reply WRONGTYPE proves that the server answers
 	}
 	return err
 }
@@ -189,7 +189,7 @@ type eventLog struct {
 	loggedAt time.Time // time of the last log message about a failure
 }
 
-// update records the result of a command: an error, or nil. update logs the beginning of a failure at most every five seconds.
+// update records the result of a command: an error, or nil. The method "update" logs the beginning of a failure at most every five seconds.
 func (l *eventLog) update(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -54,8 +54,8 @@ func readinessProbe(t *testing.T, port int) (ready func() bool) {
 	}
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" counts the dumps after which the
-// slave has disconnected.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The fake master increases the result "sent" when a
+// slave disconnects after a dump.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -118,7 +118,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 			return strings.Contains(must.Get(redis.String(slave.Do("INFO", "replication")))(t), "master_link_status:down")
 		})
 	}
-	// follow makes the slave ask a fake master at least twice for a copy of the master's data.
+	// follow connects the slave to a fake master, and waits until the slave has asked twice for a copy of the fake master's data.
 	follow := func(dump string) {
 		t.Helper()
 		port, sent := badMaster(t, dump)
@@ -134,7 +134,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("never linked", false)
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
 	podtest.Start(t, pod.Master)
-	// A master with Redis 8 or Valkey has the replication offset 1 after a single write without slaves.
+	// If a master with Redis 8 or Valkey has no slaves, its replication offset is 1 after a single write.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
 	followMaster()
 	check("in sync", true)
@@ -150,7 +150,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("master gone", true)
 
 	// A slave with Redis 6 forgets its replication offset as soon as it begins to receive a copy of the master's data. A slave with Redis
-	// 7.0 or later forgets its replication offset only when the slave drops its own data for the copy.
+	// 7.0 or later forgets its replication offset only when the slave drops its own data to load a copy of the master's data.
 	version, _ := redis.String(slave.Do("INFO", "server"))
 	forgets := strings.Contains(version, "redis_version:6.")
 	follow("$1000000\r\nREDIS0006")

@@ -19,7 +19,7 @@ const (
 	codeLoading  = "LOADING"
 	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes
 	codeNoSlaves = "NOREPLICAS"          // too few slaves are in sync, so the master refuses writes
-	codeMisconf  = "MISCONF"             // Redis cannot write to its disk, so it refuses writes; a master also refuses PING
+	codeMisconf  = "MISCONF"             // Redis cannot write to its disk; a master then refuses writes and PING
 	codeNoPerm   = "NOPERM"              // the ACL of Redis forbids the command or a key
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
@@ -53,15 +53,16 @@ var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|
 // redis.pcall, Redis 6.0 puts only "@user_script: 4: -" before the code.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. In the expression, the error of Redis 7.2
-// and later precedes the error of older versions.
+// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The expression before the "|" matches the
+// error of Redis 7.2 and later, and the expression after the "|" matches the error of older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
 // firstWords matches at most ten words at the beginning of an error. firstWords stops before a quotation mark, because quoted text in an
 // error may be an argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
-// mapError converts an error reply of Redis to an error of the package "guestbook". mapError returns every other error unchanged.
+// mapError converts an error reply of Redis to an error of the package "guestbook". If the error is not a reply of Redis, mapError returns
+// the error unchanged.
 func mapError(err error) error {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok {
@@ -106,16 +107,16 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced matches the reply to INFO replication of a slave that lacks the master's data, if the slave's link to the master is down. A
-// slave that never had a link reports -1 as the seconds since the link went down. A slave with Redis 6.0 that never had a link reports the
-// seconds since 1970, a number of ten digits. A slave that has dropped its data for a copy that did not arrive reports the replication
-// offset 1 and no backlog. The replication offset 1 alone proves nothing, because a slave with Redis 8 or Valkey that is in sync may have
-// the offset 1.
+// unsynced is for the reply of a slave to INFO replication. If unsynced matches the reply, and the link to the master is down, the slave
+// lacks the master's data. A slave that never had a link to its master reports master_link_down_since_seconds:-1. With Redis 6.0, a slave
+// that never had a link to its master reports the seconds since 1970, a number of ten digits. If a slave has dropped its data for a copy of
+// the master's data, and the copy did not arrive, the slave reports the replication offset 1 and no backlog. The replication offset 1 alone
+// proves nothing, because a slave with Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if the store may read from a server. The arguments of synced are the server's reply to INFO replication, and the error
+// synced returns nil if the store can read from a server. The arguments of synced are the server's reply to INFO replication, and the error
 // of this command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if every
 // guestbook were empty.
 func synced(info string, err error) error {
@@ -139,8 +140,7 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether Redis has answered the request. An error such as ErrNoEntry is also an answer, because it is about the data in
-// Redis.
+// isAnswer reports whether Redis has answered the request. An error about the data in Redis, such as ErrNoEntry, counts as an answer.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

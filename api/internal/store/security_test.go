@@ -71,7 +71,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			s := open(t, r.Pod, change)
 			put(t, s, ","+what)
 			before := []int{connectionsOpened(t, nodes[0]), connectionsOpened(t, nodes[1])}
-			for range 50 { // no call may open another connection
+			for range 50 { // each call must use a connection that is already open
 				set(t, s, ","+what)
 				must.Get(s.Get(within(t, 5*time.Second), book, 1<<20))(t)
 			}
@@ -119,7 +119,7 @@ func refuseSecrets(t *testing.T, s fixture, answers string) {
 
 func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 	r := startSecureRedis(t)
-	// other starts another Redis with the additional arguments and a new certificate, and returns its addresses for TLS and for plain TCP.
+	// The function "other" starts a second Redis with a new certificate, and returns its addresses for TLS and for plain TCP.
 	other := func(expires time.Duration, args ...string) (overTLS, plain string) {
 		ports := podtest.FreePorts(t)
 		pod := podtest.New(t, localpod.Options{MasterArgs: append(r.Issue(t, name, time.Now().Add(expires), ports.Slave), args...), Ports: ports})
@@ -138,7 +138,7 @@ func TestWrongPasswordsAndTLSAreExplained(t *testing.T) {
 		{"a wrong password", plain, "", "wrong-hunter2", nil, "WRONGPASS"},
 		{"a wrong user", plain, "other", secretPart, nil, "WRONGPASS"},
 		{"a wrong password over TLS", overTLS, "", "wrong-hunter2", r.Trust(name), "WRONGPASS"},
-		// A Redis without the command AUTH repeats the arguments of AUTH in its error, and one of them is the password.
+		// If a Redis lacks the command AUTH, its error repeats the arguments of AUTH, and the password is one of them.
 		{"a server that knows no passwords", withoutAuth, "api", secretPart, nil, "ERR unknown command .AUTH."},
 		{"an expired certificate", expired, "", "", r.Trust(name), "certificate has expired"},
 		{"a certificate of a foreign authority", overTLS, "", "", podtest.NewAuthority(t).Trust(name), "certificate signed by unknown authority"},

@@ -38,7 +38,7 @@ type Options struct {
 type Store struct {
 	master, slave *pool
 	writer        *writer   // sends all writes to the master
-	refusedWrites *eventLog // logs when the master begins or ceases to refuse writes
+	refusedWrites *eventLog // logs when the master refuses writes, and when it accepts writes again
 	fallbacks     prometheus.Counter
 	waitSlaves    int
 }

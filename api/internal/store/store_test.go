@@ -30,8 +30,7 @@ func TestDeadlines(t *testing.T) {
 	s := open(t, pod, shortTimeouts)
 	put(t, s, "x")
 	signal(t, syscall.SIGSTOP, pod.Master, pod.Slave)
-	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must also end by its
-	// deadline.
+	// The test sends more requests than the store has connections. A request that waits for a connection to Redis must end by its deadline.
 	const deadline = 300 * time.Millisecond
 	ctx := within(t, deadline)
 	start := time.Now()
@@ -95,9 +94,9 @@ func TestWritesFollowTheMaster(t *testing.T) {
 	wantBook(t, old, "back")
 }
 
-// A silent slave costs a reader two short timeouts, for PING and for a new connection, so that half the reader's time is left for the
-// master. If other readers hold all connections to the silent slave, a reader that waits for a connection must also have time left to ask
-// the master.
+// If the slave is silent, a reader waits for two short timeouts: for PING, and for a new connection. Half the reader's time is left for the
+// master. If other readers hold all connections to the silent slave, a reader that waits for a connection must have time left to ask the
+// master.
 func TestReadersOfASilentSlave(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts)
@@ -127,8 +126,8 @@ func TestReadersOfASilentSlave(t *testing.T) {
 	readers.Wait()
 }
 
-// With WaitSlaves = 1, a write succeeds only once a slave has confirmed the write. If no slave confirms, a write and its repeat fail with
-// ErrUnconfirmed, although the repeat stores nothing.
+// With WaitSlaves = 1, a write succeeds only once a slave has confirmed the write. If no slave confirms a write, the write and its repeat
+// fail with ErrUnconfirmed.
 func TestWaitSlaves(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod, shortTimeouts, func(o *store.Options) { o.WaitSlaves = 1 })

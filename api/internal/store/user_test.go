@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// rules returns the ACL rules in the line "user" of redis-user.conf, and the ACL rules that the comment above this line explains.
+// rules returns two lists of ACL rules from redis-user.conf: the rules in the line "user", and the rules in the comment.
 func rules(t *testing.T) (line, explained []string) {
 	t.Helper()
 	for text := range strings.Lines(podtest.UserFile(t)) {
@@ -45,7 +45,7 @@ func TestEveryRuleOfTheUserHasItsReason(t *testing.T) {
 	}
 }
 
-// calls maps each method of the store to a function that calls the method for the guestbook at the key.
+// calls contains a function for each method of the store. The function calls the method for the guestbook at the key.
 func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 	return map[string]func() error{
 		"get":             func() error { _, err := s.Get(ctx, key, 1<<20); return err },
@@ -86,7 +86,7 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 		}
 	}
 
-	// A visitor may name a key that Redis forbids to the API's user. The store must not count a forbidden key as a failure of Redis.
+	// A visitor can name a key that Redis forbids to the API's user. The store must not count a forbidden key as a failure of Redis.
 	for _, key := range []string{"secret", "messages2"} {
 		for what, call := range calls(ctx, s, key) {
 			if err := call(); !errors.Is(err, guestbook.ErrForbidden) {

@@ -56,7 +56,7 @@ func (w *writer) close() {
 }
 
 // do queues one command and blocks until Redis has answered the command. If the context ends while the command is still in the queue, the
-// method "do" returns errNotSent. If the context ends while the method "do" waits for Redis's answer, it returns ErrUnknown.
+// method "do" returns errNotSent. If the context ends after the command has left the queue, the method "do" returns ErrUnknown.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -86,8 +86,8 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send sends one batch of commands to Redis: the argument "first", and commands of the queue up to maxBatchBytes or maxBatchCommands. After
-// Redis's replies, "send" closes the channel "done" of each command in the batch.
+// send makes a batch of the command "first" and of queued commands, up to maxBatchBytes or maxBatchCommands, and sends the batch to Redis.
+// After Redis's replies, "send" closes the channel "done" of each command in the batch.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
@@ -136,7 +136,7 @@ func (w *writer) exchange(conn redis.Conn, batch []*write) {
 		commands = append(commands, wait)
 	}
 	for _, one := range commands {
-		// ReceiveWithTimeout, below, returns the error of Send.
+		// If Send fails, ReceiveWithTimeout, below, returns the error.
 		_ = conn.Send(one.command, one.args...)
 	}
 	_ = conn.Flush()

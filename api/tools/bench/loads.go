@@ -9,7 +9,7 @@ type load struct {
 	path    string // path and query of the URL
 	size    int    // length in bytes of the answer that the program "floor" sends if FLOOR=constant
 	writes  bool   // true if every request writes
-	posts   int    // every request whose number is divisible by "posts" is a POST, and all other requests are GETs; zero: no request is a POST
+	posts   int    // 20: every 20th request is a POST, and all other requests are GETs; 0: no request is a POST
 	keyed   bool   // true if each POST has a new Idempotency-Key
 }
 

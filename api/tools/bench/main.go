@@ -24,7 +24,7 @@ const (
 	rounds = 3 // number of runs for each load
 )
 
-// section is one table of the report: the results of the first stack, and how they compare with the results of each other stack.
+// section is one table of the report. The table compares the results of the first stack with the results of every other stack.
 type section struct {
 	title  string
 	stacks []*stack

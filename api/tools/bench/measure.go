@@ -33,7 +33,7 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 		return r, err
 	}
 	url := s.pod.URL() + l.path
-	if slices.Contains(s.env, "FLOOR=constant") { // the program "floor" reads the answer's length from the end of the URL
+	if slices.Contains(s.env, "FLOOR=constant") { // with FLOOR=constant, the program "floor" sends as many bytes as "size" in the URL
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
 	script := fmt.Sprintf("posts, keyed, run = %d, %t, '%x-'\n", l.posts, l.keyed, time.Now().UnixNano()) + summary

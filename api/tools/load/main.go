@@ -68,7 +68,7 @@ func main() {
 	}
 
 	visitor := &writer{visitor: newVisitor(true), last: time.Now()}
-	for visitor.write() != nil { // repeats until the guestbook has the message m0, which readers expect
+	for visitor.write() != nil { // repeats until the guestbook has the message m0, because readers expect m0
 		time.Sleep(*pause)
 	}
 	counted.FailedWrites, counted.Away = map[string]int{}, 0
@@ -236,7 +236,7 @@ func (w *writer) write() error {
 }
 
 // sign sends the next message to the guestbook as a single entry, as the API's page does. The answer 404 is no failure, because it comes
-// from a pod of the PHP guestbook. The function in the visitor's field "Done" counts all other failures.
+// from a pod of the PHP guestbook. The function in the visitor's field "Done" counts failures other than the answer 404.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request without an answer until the context ends

@@ -75,7 +75,7 @@ func run() (err error) {
 	return wait(ctx, pod.Nginx, pod.API, pod.Slave, pod.Master)
 }
 
-// runHA runs nginx and the API with three Redis servers. The user may kill any one of the three Redis servers.
+// runHA runs nginx and the API with three Redis servers. The user can kill any of the three Redis servers.
 func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	ha, err := localpod.NewHA(localpod.HAOptions{Dir: o.Dir, Net: "127.6.37", Port: o.Ports.Master, Output: o.Output})
 	if err != nil {
