@@ -19,8 +19,7 @@ export class Book {
     return Math.max(this.last, lastOf(this.entries));
   }
 
-  // add() adds an entry from the event stream. The event stream sends only entries that are newer than all entries that the page has
-  // read.
+  // add() adds an entry from the event stream. Every entry from the event stream is newer than all entries that the page has read.
   add(entry) {
     const news = this.#merge([entry]);
     this.last = Math.max(this.last, entry.id);

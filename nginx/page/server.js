@@ -14,7 +14,7 @@ const UPDATE_TRIES = 15; // tries for a POST that may have reached a pod of the 
 
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
-  wait = 0; // milliseconds before the next try, at least
+  wait = 0; // the shortest time before the next try, in milliseconds
   tries = USUAL_TRIES;
   // The object "details" sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is
   // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
@@ -90,12 +90,12 @@ export class Server {
     throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow() opens the event stream of the entries after an id. The id -1 stands for the beginning.
+  // follow() opens the event stream of the entries after an id. The id -1 stands for the beginning of the guestbook.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask() sends a request and resolves to properties of the response. Without JSON in the response, the field "answer" is null.
+  // #ask() sends a request and resolves to properties of the response. If the response has no JSON, the property "answer" is null.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
@@ -124,7 +124,7 @@ export class Server {
     try {
       answer = Object(JSON.parse(body));
     } catch {
-      // The field "answer" stays null.
+      // Without JSON in the response, the variable "answer" stays null.
     }
     const wait = Math.min(1000 * Number(headers.get("Retry-After")) || 0, LONGEST_RETRY_AFTER_MS);
     return { status, answer, away, foreign, wait };

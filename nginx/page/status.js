@@ -10,7 +10,7 @@ const STATES = {
   polling: "Connected",
   offline: "Not connected",
 };
-const TROUBLE_MS = 4000; // most lost connections are back by then
+const TROUBLE_MS = 4000; // most lost connections are back within this time
 const ANNOUNCEMENT_INTERVAL_MS = 5000;
 const SPOKEN_LETTERS = 80; // how many letters of an entry a screen reader reads aloud
 

@@ -10,7 +10,8 @@ export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
-// beginning() returns the first letters of a text and cuts no letter in two. An emoji of a dozen UTF-16 code units counts as one letter.
+// beginning() returns the first letters of a text and cuts no letter in two. An emoji counts as one letter, even if it has a dozen UTF-16
+// code units.
 export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.

@@ -1,5 +1,6 @@
-# HOSTS lists the names of the three Redis servers, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis
-# in the pod of redis-master. An operator can move the messages from the single Redis to the three Redis servers, and back.
+# The variable HOSTS lists the host names of the three Redis servers, the variable ME is the host name of this pod's Redis, and
+# the variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
+# single Redis to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # "redis HOST COMMAND…" sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
@@ -28,11 +29,11 @@ most() {
     [ $count -lt "$1" ] || echo "$host"
   done
 }
-# "named N" asks all sentinels for the master, and prints each name that at least N sentinels reply with, or "none" if at least
-# N sentinels have no master.
+# "named N" asks all sentinels for the master, and prints each host that at least N sentinels name. If at least N sentinels have
+# no master, "named N" prints "none".
 named() { ask; most "$1"; }
-# "version HOST" prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server also reports
-# a version of Redis, which "sort | tail -n 1" removes.
+# "version HOST" prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server reports a
+# valkey_version and a redis_version, of which "sort | tail -n 1" keeps the valkey_version.
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
 # The function "own" prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
@@ -53,7 +54,7 @@ copies() {
 # With an empty REDISCLI_AUTH, redis-cli would send an empty password.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
 # The function "quote" reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it.
-# If the password is empty, "quote" prints nothing.
+# If the password is empty, the function "quote" prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
 # The function "enter" changes to the folder DATA, and exits the script if Redis cannot write to this folder.

@@ -42,8 +42,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. While the master is down, the loop raises down-after-milliseconds. Otherwise, a sentinel that notices
-    # the loss late would ignore all slaves. When the master replies again, the loop lowers down-after-milliseconds.
+    # noticed the loss. A sentinel that notices the loss late would ignore all slaves, so the loop raises down-after-milliseconds
+    # while the master is down. When the master replies again, the loop lowers down-after-milliseconds.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
