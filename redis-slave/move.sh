@@ -64,7 +64,7 @@ copied() {
   done
 }
 
-# "setting NAME" prints the master's setting NAME, and "set_to NAME VALUE" changes the setting.
+# The function "setting" prints a setting of the master, and the function "set_to" changes a setting of the master.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 

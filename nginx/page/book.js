@@ -45,13 +45,11 @@ export class Book {
     this.changed(wasRead ? news : []);
   }
 
-  // prepend() adds a page of the entries that come before this range.
   prepend({ entries, before }) {
     this.entries = [...entries, ...this.entries];
     this.before = before;
   }
 
-  // append() adds a page of the entries that come after this range.
   append({ entries, after }) {
     this.entries = [...this.entries, ...entries];
     this.isBehind = after !== null || lastOf(this.entries) < this.last;
@@ -76,7 +74,6 @@ export class Book {
     this.isBehind = true;
   }
 
-  // drop() removes entries that are no longer in the guestbook.
   drop(gone) {
     this.entries = this.entries.filter((entry) => !gone.includes(entry));
     this.changed([]);

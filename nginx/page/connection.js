@@ -112,7 +112,7 @@ export class Connection {
     // other than 200, EventSource would not retry at all.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // each retry reads the newest entries
+      else if (this.#failures > 0) this.tell("polling"); // the event stream fails, but each retry reads the newest entries
       this.#isSilent = false;
       this.#enter(this.#retry);
     });

@@ -72,13 +72,14 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims() reports whether an entry may be a copy of an item. The page has sent this item, but the server has not confirmed it.
+  // claims() reports whether an entry may be a copy of an item whose POST has an unknown outcome.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry may be a copy of an item, look() retries the POST of the item. The response shows whether the entry is the item.
+  // If a new entry may be a copy of an item, look() retries the POST of the item. The response to the POST shows whether the entry is the
+  // item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;

@@ -20,7 +20,7 @@ export function store(name, value, storage = "localStorage") {
   }
 }
 
-// stored() returns an object with all names and values of localStorage or sessionStorage.
+// stored() returns all names and values of localStorage or sessionStorage as one object.
 export function stored(storage = "localStorage") {
   try {
     return { ...window[storage] };

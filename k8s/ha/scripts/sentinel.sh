@@ -1,8 +1,8 @@
 . "${0%/*}/common.sh"
 trap exit TERM
 enter
-# The sentinel stores the servers and the other sentinels that it knows in the file sentinel.conf. This script keeps the lines
-# about servers and sentinels, and replaces all other lines of sentinel.conf.
+# In the file sentinel.conf, the sentinel stores the Redis servers and the other sentinels that it knows. This script keeps the
+# lines about servers and sentinels, and replaces all other lines of sentinel.conf.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
 # The script derives the sentinel's ID, myid, from the pod's name. With a random ID, a sentinel that has lost its disk would
 # count as two sentinels. down-after-milliseconds is 15 s at first, because the master may start later than the sentinels.
