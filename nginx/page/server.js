@@ -16,7 +16,7 @@ const UPDATE_TRIES = 15; // tries for a POST that may have reached a pod of the 
 export class Failure extends Error {
   wait = 0; // the shortest time before the next try, in milliseconds
   tries = USUAL_TRIES;
-  // The object "details" sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is
+  // The object "details" sets fields of the Failure. If the field "passing" is true, a retry may succeed. If the field "certain" is
   // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
   // is true, the visitor has to sign in.
   constructor(message, details = {}) {
@@ -49,10 +49,10 @@ export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
   signedOut = () => {}; // called after each read; the argument is true if the visitor has to sign in
 
-  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's fields
-  // "before" and "after" are the parameters for the next older and the next newer page, or null if there is no such page. With the
-  // parameter "seen", the server does not answer from a Redis slave that lacks the entry with this id. If the guestbook ends before the id
-  // "seen", read() fails with status 400.
+  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
+  // "before" is the parameter for the next older page, and the field "after" is the parameter for the next newer page. A field is null if
+  // there are no further entries. With the parameter "seen", the server does not answer from a Redis slave that lacks the entry with this
+  // id. If the guestbook ends before the id "seen", read() fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),

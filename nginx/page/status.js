@@ -35,7 +35,7 @@ export function showSignIn(isNeeded) {
   byId("signin").hidden = !isNeeded;
 }
 
-const answers = new Map(); // maps each value of X-Answered-By to the number of such responses
+const answers = new Map(); // maps each value of X-Answered-By to the number of responses with this value
 
 // showAnswerer() shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and
 // rollouts.

@@ -4,8 +4,8 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank() reports whether a text has only invisible characters, such as white space and controls. The server has the same list of
-// invisible characters, from Unicode 17.
+// isBlank() reports whether a text has only invisible characters, such as white space and controls. The server and the page have the same
+// list of invisible characters, from Unicode 17.
 export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
