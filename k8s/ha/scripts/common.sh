@@ -64,8 +64,8 @@ enter() {
   exit 1
 }
 # The function "settings" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time
-# without a reply after which a sentinel considers the master down. failover-timeout: a sentinel retries a failed failover after
-# twice this time.
+# without a reply after which a sentinel considers the master down.
+# failover-timeout: a sentinel retries a failed failover after twice this time.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"
