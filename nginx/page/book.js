@@ -2,7 +2,7 @@
 
 export class Book {
   entries = []; // oldest first
-  before; // the id below which entries are not loaded; null if there are none, undefined before the first read
+  before; // entries with a smaller id are not loaded; null if all older entries are loaded, undefined before the first read
   isBehind = false; // whether the guestbook has newer entries than this range
   last = -1; // id of the newest entry that a read or the event stream returned; the response to a POST does not count
 
