@@ -16,14 +16,14 @@ die() {
   echo "move.sh: $*" >&2
   exit 1
 }
-# "here COMMAND…" sends a command to this slave and prints the reply. With -e, redis-cli fails if the reply is an error.
+# The function "here" sends a command to this slave and prints the reply. With -e, redis-cli fails if the reply is an error.
 here() { timeout 5 redis-cli -e "$@" 2>&1 | tr -d '\r'; }
-# "there COMMAND…" sends a command to this slave's master and prints the reply.
+# The function "there" sends a command to this slave's master and prints the reply.
 there() { timeout 5 redis-cli -e -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'; }
-# "of INFO NAME" prints the field NAME of INFO, which is the output of Redis's command INFO.
+# The function "of" prints one field of the output of Redis's command INFO: "of OUTPUT role" prints "slave".
 of() { printf '%s\n' "$1" | sed -n "s/^$2://p"; }
-# "later A B" reports whether version A is later than version B, by their first two numbers. Redis reports no valkey_version,
-# and an empty version counts as 0.0.
+# The function "later" compares the first two numbers of two versions: "later 7.2.1 7.0.9" succeeds. Redis reports no
+# valkey_version, and an empty version counts as 0.0.
 later() { ! printf '%s\n' "${1:-0.0}" "${2:-0.0}" | cut -d . -f 1,2 | sort -c -t . -k 1,1n -k 2,2n 2>/dev/null; }
 
 host=redis-master port=6379
@@ -64,7 +64,7 @@ copied() {
   done
 }
 
-# "setting NAME" prints the master's setting NAME, and "set_to NAME VALUE" changes the setting.
+# The function "setting" prints a setting of the master, and the function "set_to" changes a setting of the master.
 setting() { there config get "$1" | tail -n 1; }
 set_to() { [ "$(there config set "$1" "$2")" = OK ] || die "$host refuses the setting $1 $2"; }
 

@@ -16,11 +16,11 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   host=${REDIS_MASTER_SERVICE_HOST:?is not set: create the Service redis-master first, or use GET_HOSTS_FROM=dns}
   port=${REDIS_MASTER_SERVICE_PORT:-6379}
 else
-  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without such a handler, stopping the
-  # container would take the whole grace period.
+  # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler for SIGTERM, stopping
+  # the container would take the whole grace period.
   trap exit TERM INT
-  # redis-server would exit at once if the master's name did not resolve, and Kubernetes would restart the container again and
-  # again.
+  # The loop waits until the master's name resolves. Otherwise, redis-server would exit at once, and Kubernetes would restart the
+  # container again and again.
   until getent hosts "$host" >/dev/null; do
     echo "run.sh: waiting for the name $host to resolve"
     sleep 1

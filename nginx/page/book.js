@@ -2,7 +2,7 @@
 
 export class Book {
   entries = []; // oldest first
-  before; // entries with a smaller id are not loaded; null if no such entries exist, undefined before the first read
+  before; // entries with a smaller id are not loaded; null if all older entries are loaded, undefined before the first read
   isBehind = false; // whether the guestbook has newer entries than this range
   last = -1; // id of the newest entry that a read or the event stream returned; the response to a POST does not count
 
@@ -19,8 +19,7 @@ export class Book {
     return Math.max(this.last, lastOf(this.entries));
   }
 
-  // add() adds an entry from the event stream. The event stream sends only entries that are newer than all entries that the page has
-  // read.
+  // add() adds an entry from the event stream. Every entry from the event stream is newer than all entries that the page has read.
   add(entry) {
     const news = this.#merge([entry]);
     this.last = Math.max(this.last, entry.id);
@@ -46,13 +45,11 @@ export class Book {
     this.changed(wasRead ? news : []);
   }
 
-  // prepend() adds a page of the entries that come before this range.
   prepend({ entries, before }) {
     this.entries = [...entries, ...this.entries];
     this.before = before;
   }
 
-  // append() adds a page of the entries that come after this range.
   append({ entries, after }) {
     this.entries = [...this.entries, ...entries];
     this.isBehind = after !== null || lastOf(this.entries) < this.last;
@@ -77,7 +74,6 @@ export class Book {
     this.isBehind = true;
   }
 
-  // drop() removes entries that are no longer in the guestbook.
   drop(gone) {
     this.entries = this.entries.filter((entry) => !gone.includes(entry));
     this.changed([]);

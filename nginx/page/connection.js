@@ -108,11 +108,11 @@ export class Connection {
       this.#failures = 0;
       this.#enter(this.#retry); // #retry() waits for a random time, because all open pages get the event "reset" at the same moment
     });
-    // The page does not use EventSource's own retry, which would resume the stream even after a rewrite of the guestbook. EventSource also
-    // gives up after any status other than 200.
+    // The page does not use EventSource's own retry, which would resume the stream even after a rewrite of the guestbook. After any status
+    // other than 200, EventSource would not retry at all.
     stream.addEventListener("error", () => {
       if (isLive) this.tell("reconnecting");
-      else if (this.#failures > 0) this.tell("polling"); // each retry reads the newest entries
+      else if (this.#failures > 0) this.tell("polling"); // the event stream fails, but each retry reads the newest entries
       this.#isSilent = false;
       this.#enter(this.#retry);
     });

@@ -28,7 +28,7 @@ export class Outbox {
 
   sign(text) {
     // The item's field "after" is the id of the newest entry that the page knows, because only a later entry can be a copy of the item. If
-    // "after" is null, no entry counts as a copy.
+    // the field "after" is null, no entry counts as a copy.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -49,7 +49,7 @@ export class Outbox {
     for (const item of this.items.values()) if (this.#isGone(item)) this.takeBack(item);
   }
 
-  // restore() sends the items that were still in localStorage when an earlier page was closed.
+  // restore() sends the items that an earlier page left in localStorage.
   restore() {
     const items = Object.entries(stored()).filter(([name]) => name.startsWith(this.prefix)).map(([name, value]) => {
       try {
@@ -72,13 +72,14 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims() reports whether an entry may be a copy of an item that the page has sent but the server has not confirmed.
+  // claims() reports whether an entry may be a copy of an item whose POST has an unknown outcome.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // look() retries the POST of an item of which a new entry may be a copy. The response to the retry shows whether the entry is the item.
+  // If a new entry may be a copy of an item, look() retries the POST of the item. The response to the POST shows whether the entry is the
+  // item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -111,8 +112,7 @@ export class Outbox {
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the POST has failed but the Book has a newer entry with the same text, this entry counts as the item, because readers see no
-      // difference.
+      // If the POST has failed but the Book has a copy of the item, this copy counts as the item, because readers see no difference.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

@@ -3,7 +3,7 @@
 const SEEN_ENTRIES = 30; // positions to remember; more than one, because an entry may leave the list
 
 export class Place {
-  #kept = null; // the positions { seen, tops, scrollY }; they stay until the visitor scrolls, so that rounding errors do not add up
+  #kept = null; // positions { seen, tops, scrollY }, which stay until the visitor scrolls, so that rounding errors do not add up
 
   constructor(ul) {
     this.ul = ul;

@@ -11,8 +11,8 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news() reads the newest entries, and all entries between the Book's last entry and the newest entries. If isRewritten is true, the
-  // newest entries replace those of the Book.
+  // news() reads the newest entries, and all entries between the Book's last entry and the newest entries. If the parameter isRewritten is
+  // true, the newest entries replace those of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     let page = await server.read({ seen: isRewritten ? -1 : book.newest });

@@ -14,9 +14,9 @@ const UPDATE_TRIES = 15; // tries for a POST that may have reached a pod of the 
 
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
-  wait = 0; // milliseconds before the next try, at least
+  wait = 0; // the shortest time before the next try, in milliseconds
   tries = USUAL_TRIES;
-  // The object "details" sets fields of the Failure. If the field "passing" is true, another try may succeed. If the field "certain" is
+  // The object "details" sets fields of the Failure. If the field "passing" is true, a retry may succeed. If the field "certain" is
   // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
   // is true, the visitor has to sign in.
   constructor(message, details = {}) {
@@ -49,10 +49,10 @@ export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
   signedOut = () => {}; // called after each read; the argument is true if the visitor has to sign in
 
-  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's fields
-  // "before" and "after" are the parameters for the next older and the next newer page, or null if there is no such page. With the
-  // parameter "seen", the server does not answer from a Redis slave that lacks the entry with this id. If the guestbook ends before the id
-  // "seen", read() fails with status 400.
+  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
+  // "before" is the parameter for the next older page, and the field "after" is the parameter for the next newer page. A field is null if
+  // there are no further entries. With the parameter "seen", the server does not answer from a Redis slave that lacks the entry with this
+  // id. If the guestbook ends before the id "seen", read() fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -90,12 +90,12 @@ export class Server {
     throw new Failure(message, { passing: true, certain: true, old, tries });
   }
 
-  // follow() opens the event stream of the entries after an id. The id -1 stands for the beginning.
+  // follow() opens the event stream of the entries after an id. The id -1 stands for the beginning of the guestbook.
   follow(after) {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask() sends a request and resolves to properties of the response. Without JSON in the response, the field "answer" is null.
+  // #ask() sends a request and resolves to properties of the response. If the response has no JSON, the property "answer" is null.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });
@@ -124,7 +124,7 @@ export class Server {
     try {
       answer = Object(JSON.parse(body));
     } catch {
-      // The field "answer" stays null.
+      // Without JSON in the response, the variable "answer" stays null.
     }
     const wait = Math.min(1000 * Number(headers.get("Retry-After")) || 0, LONGEST_RETRY_AFTER_MS);
     return { status, answer, away, foreign, wait };

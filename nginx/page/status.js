@@ -10,7 +10,7 @@ const STATES = {
   polling: "Connected",
   offline: "Not connected",
 };
-const TROUBLE_MS = 4000; // most lost connections are back by then
+const TROUBLE_MS = 4000; // most lost connections are back within this time
 const ANNOUNCEMENT_INTERVAL_MS = 5000;
 const SPOKEN_LETTERS = 80; // how many letters of an entry a screen reader reads aloud
 
@@ -35,7 +35,7 @@ export function showSignIn(isNeeded) {
   byId("signin").hidden = !isNeeded;
 }
 
-const answers = new Map(); // maps each value of X-Answered-By to the number of such responses
+const answers = new Map(); // maps each value of X-Answered-By to the number of responses with this value
 
 // showAnswerer() shows which pod responded last, and counts the responses of each pod, so that visitors can watch scaling and
 // rollouts.

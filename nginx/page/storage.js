@@ -6,7 +6,8 @@ export function addressOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
-// HERE is the URL path of the page's folder. Names of stored values contain HERE, because one host may have several guestbooks.
+// The constant HERE is the URL path of the page's folder. Names of stored values contain HERE, because one host may have several
+// guestbooks.
 export const HERE = addressOf(".").pathname;
 
 // store() saves a value under a name, or removes the name if the value is "". store() reports whether the browser allowed the change.
@@ -20,7 +21,7 @@ export function store(name, value, storage = "localStorage") {
   }
 }
 
-// stored() returns an object with all names and values of localStorage or sessionStorage.
+// stored() returns all names and values of localStorage or sessionStorage as one object.
 export function stored(storage = "localStorage") {
   try {
     return { ...window[storage] };

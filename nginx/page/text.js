@@ -4,13 +4,14 @@ export function bytesOf(text) {
   return new TextEncoder().encode(text).length;
 }
 
-// isBlank() reports whether a text has only invisible characters, such as white space and controls. The server has the same list of
-// invisible characters, from Unicode 17.
+// isBlank() reports whether a text has only invisible characters, such as white space and controls. The server and the page have the same
+// list of invisible characters, from Unicode 17.
 export function isBlank(text) {
   return /^[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}\u2800\ufff9-\ufffc]*$/u.test(text);
 }
 
-// beginning() returns the first letters of a text and cuts no letter in two. An emoji of a dozen UTF-16 code units counts as one letter.
+// beginning() returns the first letters of a text and cuts no letter in two. An emoji counts as one letter, even if it has a dozen UTF-16
+// code units.
 export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.

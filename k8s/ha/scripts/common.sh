@@ -1,9 +1,10 @@
-# HOSTS lists the names of the three Redis servers, and ME is the name of this pod's Redis. SINGLE is the name of the single Redis
-# in the pod of redis-master. An operator can move the messages from the single Redis to the three Redis servers, and back.
+# The variable HOSTS lists the host names of the three Redis servers, the variable ME is the host name of this pod's Redis, and
+# the variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
+# single Redis to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
-# "redis HOST COMMAND…" sends COMMAND to the Redis on HOST and prints the reply, or nothing after two seconds.
+# The function "redis" sends a command to the Redis on a host and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# "sentinel HOST COMMAND…" sends COMMAND to the sentinel on HOST and prints the reply, or nothing after two seconds.
+# The function "sentinel" sends a command to the sentinel on a host and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
 # The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. Each word is
 # the name of a sentinel's master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
@@ -20,7 +21,7 @@ ask() {
     wait
   )
 }
-# "most N" prints each name that occurs at least N times in the variable "asked".
+# The function "most" takes a number, and prints each name that occurs at least that often in the variable "asked".
 most() {
   for host in $HOSTS none; do
     count=0
@@ -28,16 +29,16 @@ most() {
     [ $count -lt "$1" ] || echo "$host"
   done
 }
-# "named N" asks all sentinels for the master, and prints each name that at least N sentinels reply with, or "none" if at least
-# N sentinels have no master.
+# The function "named" takes a number N, asks all sentinels for the master, and prints each host that at least N sentinels name.
+# If at least N sentinels have no master, the function "named" prints "none".
 named() { ask; most "$1"; }
-# "version HOST" prints the version of the Redis on HOST, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server also reports
-# a version of Redis, which "sort | tail -n 1" removes.
+# The function "version" prints the version of the Redis on a host, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server
+# reports a valkey_version and a redis_version, of which "sort | tail -n 1" keeps the valkey_version.
 version() { redis "$1" info server | sed -n 's/^valkey_version:/Valkey /p; s/^redis_version:/Redis /p' | sort | tail -n 1; }
 # The function "own" prints the version of this image's redis-server, such as "Valkey 9.1.2".
 own() { redis-server --version | sed 's/ server v=\([^ ]*\).*/ \1/'; }
-# "copies READER HOST" reports whether a server of the version READER can replicate from the Redis on HOST. Valkey can replicate
-# from Redis 7.2 and earlier.
+# The function "copies" takes a version and a host, and reports whether a Redis of this version can replicate from the Redis on
+# this host. Valkey can replicate from Redis 7.2 and earlier.
 copies() {
   writer=$(version "$2")
   newest=$1
@@ -53,7 +54,7 @@ copies() {
 # With an empty REDISCLI_AUTH, redis-cli would send an empty password.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
 # The function "quote" reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it.
-# If the password is empty, "quote" prints nothing.
+# If the password is empty, the function "quote" prints nothing.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
 # The function "enter" changes to the folder DATA, and exits the script if Redis cannot write to this folder.
@@ -62,8 +63,8 @@ enter() {
   say "user $(id -u) cannot write to $DATA: give it to this user with chown, or to the group that fsGroup names"
   exit 1
 }
-# "settings DOWN_AFTER" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time without
-# a reply after which a sentinel considers the master down.
+# The function "settings" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time
+# without a reply after which a sentinel considers the master down.
 # failover-timeout: a sentinel retries a failed failover after twice this time.
 settings() {
   echo "down-after-milliseconds guestbook $1"
@@ -71,8 +72,8 @@ settings() {
   echo "parallel-syncs guestbook 2"
   [ -z "$password" ] || printf '%s\n' "auth-pass guestbook $password"
 }
-# "watch HOST" makes this pod's sentinel monitor HOST as the master. redis-cli reads its commands from standard input, because a
-# process list would otherwise show the password.
+# The function "watch" makes this pod's sentinel monitor a host as the master. redis-cli reads its commands from standard
+# input, because a process list would otherwise show the password.
 watch() {
   {
     echo "sentinel monitor guestbook $1 $PORT 2"

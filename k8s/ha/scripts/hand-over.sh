@@ -1,6 +1,6 @@
-# This script makes SINGLE, which is the Redis in the pod of redis-master, the master again. SINGLE first becomes a slave of the
-# current master, which is one of the three Redis servers. During the failover, the current master delays new writes until SINGLE
-# has all earlier writes.
+# This script makes the Redis in the pod of redis-master the master again. The variable SINGLE is the host name of this Redis. The
+# host $SINGLE first becomes a slave of the current master, which is one of the three Redis servers. During the failover, the
+# current master delays new writes until $SINGLE has all earlier writes.
 . "${0%/*}/common.sh"
 master=$(named 2)
 case " $HOSTS " in *" ${master:-?} "*) ;; *) say "no two sentinels name one of the three as the master: try again when they do"; exit 1 ;; esac
@@ -13,9 +13,9 @@ redis "$SINGLE" replicaof "$master" "$PORT"
 until redis "$SINGLE" info replication | grep -qx master_link_status:up; do sleep 0.5; done
 redis "$master" failover to "$SINGLE" "$PORT" timeout 5000 | grep -x OK || { say "$master does not hand over"; exit 1; }
 until [ "$(redis "$SINGLE" role | head -n 1)" = master ]; do sleep 0.1; done
-# The script removes the master from all sentinels. If no sentinel has a master, each of the three Redis servers starts as a
-# slave of SINGLE, so an operator can move the messages again. A sentinel without a master adopts another sentinel's master, so
-# the loop repeats until no sentinel has a master.
+# The script removes the master from all sentinels. If no sentinel has a master, each of the three Redis servers starts as a slave
+# of $SINGLE, so an operator can move the messages again. A sentinel without a master adopts another sentinel's master, so the
+# loop repeats until no sentinel has a master.
 until [ "$(named 3)" = none ]; do
   for host in $HOSTS; do sentinel "$host" sentinel remove guestbook; done
   sleep 2

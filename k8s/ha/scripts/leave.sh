@@ -32,8 +32,8 @@ for _ in $(seq 50); do
   done
   [ -n "$next" ] || continue
   # The next master refuses writes until the third Redis replicates from it, and the API retries a refused write for only two
-  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels may need two seconds for
-  # this.
+  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels may need two seconds to do
+  # so.
   for other in $HOSTS; do [ "$other" = "$next" ] || redis "$other" replicaof "$next" "$PORT"; done
   case $(redis "$LOCAL" info) in
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an

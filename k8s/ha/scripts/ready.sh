@@ -1,4 +1,4 @@
-# This readiness probe succeeds if the Service redis-slave may send read requests to this Redis.
+# This readiness probe succeeds if the Service redis-slave should send read requests to this Redis.
 . "${0%/*}/common.sh"
 info=$(redis "$LOCAL" info replication)
 has() { echo "$info" | grep -Eqx "$1"; }

@@ -1,8 +1,8 @@
 . "${0%/*}/common.sh"
 trap exit TERM
 enter
-# The sentinel stores the servers and the other sentinels that it knows in the file sentinel.conf. This script keeps the lines
-# about servers and sentinels, and replaces all other lines of sentinel.conf.
+# In the file sentinel.conf, the sentinel stores the Redis servers and the other sentinels that it knows. This script keeps the
+# lines about servers and sentinels, and replaces all other lines of sentinel.conf.
 learnt=$(grep -E '^sentinel (monitor|config-epoch|leader-epoch|current-epoch|known-replica|known-sentinel) ' sentinel.conf || true)
 # The script derives the sentinel's ID, myid, from the pod's name. With a random ID, a sentinel that has lost its disk would
 # count as two sentinels. down-after-milliseconds is 15 s at first, because the master may start later than the sentinels.
@@ -42,8 +42,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. While the master is down, the loop raises down-after-milliseconds. Otherwise, a sentinel that notices
-    # the loss late would ignore all slaves. When the master replies again, the loop lowers down-after-milliseconds.
+    # noticed the loss. A sentinel that notices the loss late would ignore all slaves, so the loop raises down-after-milliseconds
+    # while the master is down. When the master replies again, the loop lowers down-after-milliseconds.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down

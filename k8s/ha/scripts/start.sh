@@ -2,8 +2,8 @@
   echo "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…" >&2
   exit 1
 }
-# FIRST is the first command of each health check: AUTH, or PING if there is no password. In the command AUTH, the password
-# follows its length in bytes, so that the password may contain any characters.
+# The variable FIRST is the first command of each health check: AUTH, or PING if there is no password. In the command AUTH, the
+# password follows its length in bytes, so that the password may contain any characters.
 first=PING
 [ -z "${REDIS_PASSWORD:-}" ] || first=$(printf "*2\\r\n\$4\\r\nAUTH\\r\n\$%s\\r\n%s" "$(printf %s "$REDIS_PASSWORD" | wc -c)" "$REDIS_PASSWORD")
 FIRST=$(printf '%s\r\n.' "$first")

@@ -1,11 +1,11 @@
 # This script reads a new password from standard input. When this script has ended, the three Redis servers and their sentinels
-# accept both the old and the new password. The servers and sentinels then send the new password to each other. After a restart,
-# a Redis reads its password from the Secret again.
+# accept both the old and the new password. After this script, the servers and sentinels send the new password to each other.
+# After a restart, a Redis reads its password from the Secret again.
 . "${0%/*}/common.sh"
 new=$(head -n 1 | tr -d '\r' | quote)
 if [ -z "$password" ] || [ -z "$new" ]; then say "set a first password by the Secret redis, and write the new one to standard input"; exit 1; fi
-# "tell HOST PORT" sends the commands from standard input to the server at HOST and PORT, and fails unless the server replies to
-# each command with OK.
+# The function "tell" sends the commands from standard input to a server, and fails unless the server replies to each command with
+# OK.
 tell() {
   ! timeout 5 redis-cli -h "$1" -p "$2" 2>&1 | grep -vx OK || { say "$1:$2 answers with this error: restart it, and run this again"; exit 1; }
 }
