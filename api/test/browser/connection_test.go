@@ -25,7 +25,7 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 		case <-time.After(300 * time.Millisecond):
 		}
 	}))
-	p.eval(`dispatchEvent(new Event("offline"))`) // at this event, the page opens its event stream anew
+	p.eval(`dispatchEvent(new Event("offline"))`) // at the event "offline", the page opens a new event stream
 	must.Hold(t, "many streams", waitLimit, func() bool { return len(p.streams()) > 8 })
 	if texts := said(); !slices.Equal(texts, []string{"Live"}) {
 		t.Errorf("the page said %q", texts)

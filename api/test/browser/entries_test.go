@@ -112,7 +112,7 @@ func TestANameIsRememberedAndStandsBelowTheText(t *testing.T) {
 	p.awaitEntries("Hello\n— Ada", "Again\n— Ada")
 }
 
-// The page and the server treat the same characters as invisible. The page uses the browser's Unicode tables, and the server uses Go's.
+// The page and the server agree which characters are invisible. The page uses the browser's Unicode tables, and the server uses Go's.
 func TestABlankEntryIsRefused(t *testing.T) {
 	_, p := open(t, visitor{})
 	p.sign("\u200b\u2060")

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// firefox is a running Firefox, which a test controls by Marionette. A Marionette message is a length, a colon, and JSON.
+// firefox is a running Firefox, which a test controls by Marionette. A Marionette message has the form LENGTH:JSON, such as 5:[1,2].
 type firefox struct {
 	*page
 	conn net.Conn
@@ -153,8 +153,8 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b.check("another")
 }
 
-// If the page's address contains a user name and a password, the page's scripts omit both in their requests, because browsers refuse such
-// URLs in scripts.
+// If the page's address contains a user name and a password, the page's scripts omit both in their requests. Browsers refuse scripts'
+// requests to a URL with a password.
 func TestAnAddressWithCredentials(t *testing.T) {
 	b := newBook(t)
 	f := newFirefox(t, "")

@@ -78,7 +78,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 
 func TestTheFocusIsNeverLost(t *testing.T) {
 	b, front, one := openBehindProxy(t, visitor{hurried: true}, numbered("entry", 80)...)
-	// The button "1 new entry" moves the focus to the newest entry.
+	// A press of Enter on the button "1 new entry" moves the focus to the newest entry.
 	one.scrollInto(30)
 	b.write("newest")
 	one.awaitFresh("1 new entry")

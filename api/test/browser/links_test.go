@@ -76,8 +76,7 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 
 func TestALinkIsCopied(t *testing.T) {
 	b := newBook(t, "first", "second")
-	// Most guestbooks are served over plain HTTP. On a page over plain HTTP, Chromium has no navigator.clipboard unless the host is
-	// localhost.
+	// Chromium has no navigator.clipboard on a page over plain HTTP, unless the host is localhost.
 	plain := strings.Replace(b.URL(), "127.0.0.1", "guestbook.example", 1)
 	for _, address := range []string{b.URL(), plain} {
 		p := visit(t, address, visitor{})
@@ -123,7 +122,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// ingress-nginx generates these nginx locations from the path and the annotations (rewrite-target, permanent-redirect) of an Ingress.
+	// The Ingress controller ingress-nginx generates these nginx locations from an Ingress in docs/proxies-and-browsers.md.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

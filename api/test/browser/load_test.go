@@ -50,7 +50,7 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 }
 
 // The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If the
-// environment variable PAGE_BEFORE names the folder of another version of the page, the test also measures this version.
+// environment variable PAGE_BEFORE names a folder with an earlier version of the page, the test measures both versions.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	b := newBookAlone(t, guests...)
 	folders, runs := []string{filepath.Join(must.Root(t), "nginx", "html")}, 1

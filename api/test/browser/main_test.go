@@ -15,10 +15,11 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// waitLimit is how long a test waits for a condition before the test fails. waitLimit is long, because the machine may be slow.
+// waitLimit is how long a test waits for a condition before the test fails.
 const waitLimit = 30 * time.Second
 
-// chromium is the browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
+// chromium is the context of the browser that all tests share. Each visitor's pages have a browser context of their own, with separate
+// storage.
 var chromium context.Context
 
 func TestMain(m *testing.M) {

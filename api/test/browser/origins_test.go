@@ -26,8 +26,8 @@ function submit(method, action, fields, enctype = "application/x-www-form-urlenc
 function add(name, src) { document.body.append(Object.assign(document.createElement(name), { src })); }
 `
 
-// lures are pages and URLs by which another site tries to make the browser request SET. In the field "page" of "lures", SET stands for a
-// URL that rewrites the guestbook. REDIRECT stands for a URL of the other site that redirects twice, first to another URL and then to SET.
+// lures lists tricks by which another site makes a browser overwrite the guestbook. In the field "page", SET stands for a URL that
+// overwrites the guestbook. REDIRECT stands for a URL of the other site that redirects twice, first to another URL and then to SET.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},

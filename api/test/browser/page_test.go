@@ -25,7 +25,7 @@ import (
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers ten times as fast.
+	// hurried is true if the page's timers shall run ten times as fast.
 	hurried bool
 }
 
@@ -81,7 +81,7 @@ func visit(t *testing.T, url string, v visitor) *page {
 	return p
 }
 
-// load does the same as the function "visit", but does not wait until the page is live.
+// load opens a page in a new browser context, but does not wait until the page is live.
 func load(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := newPage(t, v)
@@ -122,7 +122,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		}
 	})
 	chromedp.ListenTarget(ctx, p.watch)
-	// The first call of chromedp.Run has no deadline, because the page would close at this deadline.
+	// The first call of chromedp.Run has no deadline, because chromedp would close the page at the deadline.
 	must.OK(t, chromedp.Run(ctx))
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
@@ -153,7 +153,7 @@ func theme(colors string) chromedp.Action {
 
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record, p.firefox} }
 
-// expect makes the test ignore faults that contain this text.
+// expect makes the test ignore faults of the page that contain this text.
 func (p *page) expect(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,7 +231,7 @@ func (p *page) before(script string) {
 	}))
 }
 
-// eval runs a script by the debugging protocol, because the Content-Security-Policy does not apply to that protocol.
+// eval runs a script by the debugging protocol, to which the Content-Security-Policy does not apply.
 func (p *page) eval(script string) {
 	p.t.Helper()
 	p.evaluate(script, nil)

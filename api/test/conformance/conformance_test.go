@@ -39,8 +39,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Each program that replaces guestbook.php fails exactly the test cases that a list in the folder known/ names. A run of the conformance
-// program leaves the guestbooks in Redis as they were before the run.
+// Each program that replaces guestbook.php fails exactly the test cases in its file in the folder known/. A run of the conformance program
+// leaves the guestbooks in Redis as they were before the run.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -148,8 +148,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case in the list of -known passes. The program also fails if this list contains a test case
-// that does not exist. The report of the conformance program lists every test case.
+// The conformance program fails if a test case in the file of the option -known passes or does not exist. The report of the conformance
+// program lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

@@ -14,8 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// A request is an HTTP request that is sent byte for byte. In a request, the word KEY stands for the guestbook's key. The word BASE in the
-// header Referer stands for the server's URL.
+// A request is an HTTP request of a test case. The word KEY stands for the guestbook's key. The word BASE in the header Referer stands for
+// the server's URL.
 type request struct {
 	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns a copy of the request with the guestbook's key and path, filled up to the length "fill".
+// in returns a copy of the request, as it is sent to this guestbook: with the key, the path and the full length.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -103,7 +103,7 @@ func newClient() *http.Client {
 	}
 }
 
-// open returns a response whose body the caller must close.
+// open sends a request and returns the response. The caller must close the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
@@ -151,8 +151,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the JSON string in the answer to a "get" request, once decoded and once undecoded. The undecoded string may be the
-// guestbook's text, because guestbook.php escapes nothing.
+// data returns the possible texts of the guestbook, judged by the answer to a "get" request: the JSON string decoded, and the same string
+// undecoded. The text may be the undecoded string, because guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)

@@ -40,7 +40,7 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// shell returns a shell in which kubectl uses the test's namespace, and in which free ports replace the ports in the document.
+// shell returns a shell for the commands of a document. kubectl uses the test's namespace, and free ports replace the document's ports.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
@@ -50,7 +50,7 @@ func (n namespace) shell() *commands.Shell {
 	shell := &commands.Shell{
 		Dir: must.Get(filepath.Abs(root))(n),
 		Env: []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + cmp.Or(os.Getenv("LOAD"), "kind load docker-image")},
-		// Instead of the command "kind load docker-image IMAGE…", the shell runs $LOAD, which loads images into the test's cluster.
+		// The shell replaces "kind load docker-image IMAGE…" by $LOAD, the command that loads images into the test's cluster.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,
 		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",
@@ -60,8 +60,8 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is a link in docs/tutorial.md to docs/high-availability.md. The test follows the link moveLink, and runs the commands of
-// docs/high-availability.md there.
+// moveLink is a link in docs/tutorial.md to docs/high-availability.md. At the link moveLink, the test runs the commands of
+// docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 
 // follow runs the commands of a document that need a cluster.
