@@ -88,7 +88,7 @@ func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	expect(t, pod.URL()+readPath, 200, "")
 }
 
-// Clients send the largest headers that nginx accepts, and never finish the request.
+// Many clients send the largest headers that nginx accepts, and never finish their requests.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
 		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
@@ -103,7 +103,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// nginx accepts only a limited number of large requests that never end, and still serves other clients.
+// nginx still serves visitors if many clients never finish their requests.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")

@@ -39,7 +39,7 @@ func Run(t *testing.T, base string, master Redis) {
 		t.Errorf("conformance leaves %.100q, it was %q", got, old)
 	}
 
-	// From here on, the Redis key of the guestbook holds a list instead of a string.
+	// The Redis key of the guestbook now holds a list instead of a string.
 	must.Get(master.Do("DEL", key))(t)
 	must.Get(master.Do("RPUSH", key, "a"))(t)
 	awaitGet(t, base, http.StatusConflict, "")

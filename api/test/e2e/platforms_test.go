@@ -122,7 +122,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	n.signs()
 }
 
-// With the component "gitops", a repeated "apply" keeps the number of replicas that the autoscaler has set.
+// With the component "gitops", neither kubectl nor Argo CD nor Flux changes the number of replicas back after the autoscaler has raised it.
 func TestTheAutoscalersFigureStays(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{

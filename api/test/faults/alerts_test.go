@@ -10,8 +10,7 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// watch runs Prometheus with the alerting rules of k8s/monitoring. At any time, Prometheus scrapes the processes of the test case that
-// runs.
+// watch runs Prometheus with the alerting rules of k8s/monitoring. Prometheus always scrapes the processes of the running test case.
 type watch struct {
 	prometheus *promtest.Prometheus
 	master     atomic.Pointer[string]
@@ -29,8 +28,7 @@ func newWatch(t *testing.T) *watch {
 	return w
 }
 
-// follow makes Prometheus scrape the processes of this test, and waits for the first scrape, because alerts may fire before the first
-// scrape.
+// follow makes Prometheus scrape the processes of this test. follow waits for the first scrape, because alerts may fire before it.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// quoted is a password with characters that must be quoted in the settings of Redis, sentinel and HAProxy.
+// quoted is a password with characters that need quotes in the settings of Redis, sentinel and HAProxy.
 const quoted = "Pa ss\"\\w$o'rd"
 
 // writesBack is the longest time for which writes may fail while the sentinels promote another Redis.
@@ -157,7 +157,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			r.ha.lose(true)
-			for range 3 { // the slaves must lose their master for more than 15 s
+			for range 3 { // afterwards, the slaves have been without a master for more than 15 s
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}
@@ -185,8 +185,8 @@ var haFaults = []fault{
 		}},
 }
 
-// handOver returns a test case that restarts the master of k8s/ha/ three times, and each time first promotes a slave. The parameter
-// "programs" is the folder with the redis-server that the test runs.
+// handOver returns a test case that restarts the master of k8s/ha/ three times. Before each restart, the sentinels promote a slave. The
+// parameter "programs" is a folder with a redis-server.
 func handOver(name, programs string) fault {
 	return fault{
 		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",

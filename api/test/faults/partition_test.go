@@ -17,11 +17,11 @@ type cuttable struct {
 	port int
 	net  string
 
-	off     int // number of the Redis that is cut off (1, 2 or 3), or 0
+	off int // number of the cut-off Redis (1, 2 or 3), or 0
 	changed *sync.Cond
 }
 
-// relay starts a TCP relay in front of each Redis and each sentinel.
+// relay starts a TCP relay in front of each Redis and each sentinel, and returns the addresses of the relays.
 func (c *cuttable) relay(r *rig) (addresses []string) {
 	c.changed = sync.NewCond(&c.mu)
 	r.Cleanup(func() {

@@ -54,7 +54,7 @@ type rig struct {
 	masterPort              int
 	dirs                    [2]string
 	ha                      *ha
-	clock                   string // if a file with this path exists, the API's clock is an hour behind
+	clock string // path of a file; once the file exists, the API's clock is an hour behind
 
 	load           *load
 	started, ended time.Time
@@ -139,7 +139,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// startRedis also waits until each slave has received a write, because writes reach a slave only a moment after its first sync.
+	// A slave receives writes only a moment after its first sync, so the test waits until each slave has received a write.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -155,7 +155,7 @@ func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *servic
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic disturbs a proxy by toxics for the duration d. Toxiproxy calls a network fault a toxic.
+// toxic adds network faults to a proxy of toxiproxy, and removes them after the duration d. Toxiproxy calls a network fault a toxic.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {
@@ -175,7 +175,6 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage holds the number of goroutines, the number of open files, and the memory of an API.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {
@@ -209,14 +208,14 @@ func number(t testing.TB, text, name string) int {
 	return int(n)
 }
 
-// book returns the value of a key of the Redis at this port.
+// book returns the value of a key from the Redis at this port.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
 	value, _ := redis.String(r.redis(port, "GET", key), nil)
 	return value
 }
 
-// stored returns the value of a key of the master.
+// stored returns the value of a key from the master.
 func (r *rig) stored(key string) string {
 	r.Helper()
 	if r.ha == nil {
@@ -226,7 +225,7 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay with which a sleep ended, because such a delay may also affect measured times.
+// measureHiccups records by how much a sleep lasted too long at most. A busy machine delays the tested processes in the same way.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -240,7 +239,7 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// measuredMemory lists processes, each with the name of its memory limit.
+// measuredMemory lists the processes of a pod, each with the name of its memory limit.
 var measuredMemory = []struct {
 	name, limit string
 	process     func(*localpod.Pod) *localpod.Process
@@ -250,8 +249,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. If there are two pods, "peaks" returns the larger value of
-// each kind of process.
+// peaks returns the peak memory of each process in measuredMemory. If there are two pods, "peaks" returns the larger of the two values.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

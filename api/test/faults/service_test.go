@@ -18,8 +18,8 @@ type connections struct {
 	closed bool
 }
 
-// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two ends. If "may" is
-// not nil, "join" calls this function before each write, and ends when the function returns false.
+// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two ends. Before each
+// write, "join" calls the function "may" unless it is nil, and ends when "may" returns false.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
