@@ -63,7 +63,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds n visitors, who send `set` and `get` until ctx ends. These visitors share one guestbook.
+// crowd adds n visitors, who send `set` and `get` until ctx ends. Each of these visitors has a guestbook of its own.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)

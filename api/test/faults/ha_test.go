@@ -69,8 +69,8 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address at which a pod reaches the master: normally the Service redis-master. If the setup's field "cut" is true,
-// each pod has an HAProxy of its own.
+// masterAddr returns the address at which a pod reaches the master. This is the Service redis-master, or the pod's own HAProxy if the
+// setup's field "cut" is true.
 func (h *ha) masterAddr(pod int) string {
 	if h.r.setup.cut {
 		return h.ProxyAddr(pod)

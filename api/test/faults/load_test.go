@@ -195,8 +195,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page sends a request for the newest page again and again. If withSeen is true, some requests demand by seen=ID that the page is at least
-// as new as the entry ID.
+// page sends a request for the newest page again and again. If withSeen is true, seen=ID names the newest entry that the visitor knows, so
+// that no older page may come.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)

@@ -155,8 +155,8 @@ var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tie
 // verbs lists subcommands of kubectl that consist of two words, such as "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague returns the reason why a kubectl command may change objects of other applications, such as a common label. If the
-// command changes only the guestbook, Vague returns "".
+// Vague returns a reason why a kubectl command may change objects of other applications, or "" if there is no reason. For example, the
+// option --all selects every object of a kind.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""
