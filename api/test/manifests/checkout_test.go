@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The file .gitattributes keeps Git on Windows from ending lines with CR LF, which would break shell scripts in images.
+// On Windows, Git ends lines with CR LF by default, which would break shell scripts. The file .gitattributes prevents this.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, filepath.Join(dir, "original"))

@@ -180,8 +180,8 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest adds every number in a Kubernetes manifest. For example, "frontend replicas" is the name of the number in the field
-// spec.replicas.
+// manifest adds every number in a Kubernetes manifest. For example, the name "scaler maxReplicas" stands for the field spec.maxReplicas of
+// the manifest "scaler".
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The following amounts of memory were measured, and rounded up to the next unit. docs/guarantees.md describes the measurements.
+// The following amounts of memory in bytes were measured, and then rounded up. docs/guarantees.md describes the measurements.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
 	// nginxConnection is the memory of an idle connection of nginx.

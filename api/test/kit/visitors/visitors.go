@@ -29,6 +29,7 @@ type Visitor struct {
 	Done func(Request)
 }
 
+// Request describes a finished request.
 type Request struct {
 	What   string // the kind of request, such as "post" or "get"
 	Start  time.Time
