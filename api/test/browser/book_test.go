@@ -114,8 +114,8 @@ func (b *book) hide(id string) {
 	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))
 }
 
-// hang suspends the API's process, which then keeps its connections open but does not answer. The returned function "resume" continues the
-// API's process.
+// hang suspends the API's process, so that the API keeps its connections open but does not answer. The returned function continues the
+// process.
 func (b *book) hang() (resume func()) {
 	b.t.Helper()
 	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))

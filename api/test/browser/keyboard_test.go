@@ -88,7 +88,7 @@ func TestTheFocusIsNeverLost(t *testing.T) {
 	one.awaitNewest("newest")
 	one.await("it to be in sight", `document.activeElement.getBoundingClientRect().top > 0`)
 
-	// If another tab discards the entry that has the focus, the focus moves to the next entry.
+	// If a second tab discards the focused entry, the focus moves to the next entry.
 	front.refuse(http.StatusForbidden)
 	one.sign("unwanted")
 	one.awaitFailure("unwanted")

@@ -18,8 +18,7 @@ import (
 // waitLimit is how long a test waits for a condition before the test fails.
 const waitLimit = 30 * time.Second
 
-// chromium is the context of the browser that all tests share. Each visitor's pages have a browser context of their own, with separate
-// storage.
+// chromium is the context of the browser that all tests share. Each simulated visitor has a browser context with separate storage.
 var chromium context.Context
 
 func TestMain(m *testing.M) {

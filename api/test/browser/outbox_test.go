@@ -62,8 +62,8 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	p.awaitEntries(b.texts()...)
-	// If a POST gets no answer, the page repeats it with the same Idempotency-Key. The page does not wait longer once the event stream
-	// delivers the entry's text.
+	// If a POST gets no answer, the page repeats it with the same Idempotency-Key. When the event stream delivers the entry's text, the
+	// page repeats the POST at once.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}
@@ -82,7 +82,7 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
-	resume() // the API may now add the entry that it received before it hung
+	resume() // the API may now add the unanswered entry
 	p.awaitState("live")
 }
 

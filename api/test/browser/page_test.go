@@ -98,7 +98,7 @@ func newPage(t *testing.T, v visitor) *page {
 	return newTab(t, own, v)
 }
 
-// tab opens the same URL in another tab of the visitor's browser.
+// tab opens the page's URL in a second tab of the visitor's browser.
 func (p *page) tab() *page {
 	p.t.Helper()
 	other := newTab(p.t, p.tabs, visitor{})
@@ -208,7 +208,7 @@ func (r *record) answered(id network.RequestID, change func(*request)) {
 	}
 }
 
-// sent returns the page's requests with this method whose URLs contain this text.
+// sent returns the page's requests with this method and with this text in the URL.
 func (p *page) sent(method, text string) []request {
 	p.mu.Lock()
 	defer p.mu.Unlock()

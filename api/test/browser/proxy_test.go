@@ -27,12 +27,13 @@ type proxy struct {
 	pod http.Handler
 
 	mu       sync.Mutex
-	rules    map[string]http.Handler // handlers that answer requests instead of the pod, by a pattern of the request
+	rules    map[string]http.Handler // the key is a pattern; the handler answers the matching requests instead of the pod
 	answerer *string                 // the value of the header X-Answered-By; nil keeps the pod's value
 	answers  []string                // the method, the status and the path of each answer of the pod
 }
 
-// These patterns match the method and the path of requests that a test may answer itself, by a handler in the field "rules".
+// Each pattern matches the method and the path of certain requests. By a handler in the field "rules", a test can answer these requests
+// itself.
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -121,7 +122,7 @@ func (f *proxy) answerAs(answerer string) {
 	f.answerer = &answerer
 }
 
-// serveScript makes the proxy serve the page's document with this script instead of the page's own.
+// serveScript makes the proxy replace the script in the page's document by this script.
 func (f *proxy) serveScript(t *testing.T, script string) {
 	t.Helper()
 	f.serve(document, nil)

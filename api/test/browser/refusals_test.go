@@ -85,7 +85,7 @@ func TestAPageWithoutItsScriptSaysSo(t *testing.T) {
 	}
 }
 
-// loginPage answers as a sign-in proxy does if a visitor is not signed in.
+// loginPage answers each request with the HTML page of a sign-in proxy.
 func loginPage(status int) http.Handler { return html(status, "<!doctype html><title>Sign in</title>") }
 
 func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
@@ -127,7 +127,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	}
 }
 
-// If a visitor signs in again in another tab, the guestbook's tab continues without a reload.
+// If a visitor signs in again in a second tab, the first tab continues without a reload.
 func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	front := newProxy(t, newBook(t))
 	front.serve(api, loginPage(http.StatusOK))

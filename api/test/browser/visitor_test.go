@@ -21,7 +21,7 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
-// load runs an action that loads a page. load repeats the action if the machine meanwhile got or lost a network interface.
+// load runs an action that loads a page. If the machine got or lost a network interface during the action, load repeats it.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	changes := func() int {
@@ -62,7 +62,7 @@ func (p *page) awaitDraft(text string) {
 	p.await("the text in the form to be "+text, `document.querySelector("#text").value === `+inJS(text))
 }
 
-// awaitState waits until the page shows this state of its connection, such as "live".
+// awaitState waits until the page shows that its connection has this state, such as "live".
 func (p *page) awaitState(state string) {
 	p.t.Helper()
 	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))

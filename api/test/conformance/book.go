@@ -169,7 +169,7 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer may come from a lagging slave, because it shows an earlier text of the guestbook.
+// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return b.blind || slices.ContainsFunc(a.data(), func(text string) bool {
 		return b.past[text] && (b.holds == nil || text != *b.holds && text != inJSON(*b.holds))

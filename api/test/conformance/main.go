@@ -99,7 +99,7 @@ func (l *list) read(file string) error {
 	return err
 }
 
-// unknown returns the names in the list for which there is no test case.
+// unknown returns the names in the list that belong to no test case.
 func (l list) unknown() []string {
 	l = slices.Clone(l)
 	for _, g := range groups() {

@@ -123,7 +123,7 @@ func without(header string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Del(header) }
 }
 
-// twice sends each request twice: first with a changed query, and then as it is.
+// twice sends each request twice: first with a changed query, and then unchanged.
 func twice(from, to string) func(*http.Request) {
 	return func(r *http.Request) {
 		other := r.Clone(r.Context())

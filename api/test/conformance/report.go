@@ -42,7 +42,7 @@ func (r result) Details() []string {
 	return slices.Concat(r.Asked, came, []string{"matters   " + r.Why})
 }
 
-// tryAll runs the test cases of each profile that the server supports, except the profiles that the user leaves out.
+// tryAll runs the test cases of each profile that the server supports and the user has not excluded.
 func (b *book) tryAll(known list) (results []result) {
 	for _, g := range groups() {
 		if b.left[g.profile] || !b.has(g.profile) || g.needs != "" && !b.has(g.needs) {

@@ -151,8 +151,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the possible texts of the guestbook, judged by the answer to a "get" request: the JSON string decoded, and the same string
-// undecoded. The text may be the undecoded string, because guestbook.php escapes nothing.
+// data returns the possible texts of the guestbook after a "get" request: the JSON string of the answer, once decoded and once undecoded.
+// The text may be the undecoded string, because guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -170,8 +170,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request by the program "curl". If the request is longer than Linux allows for an argument
-// (128 KiB), curl reads the request from a pipe.
+// curl returns a shell command that sends the request by the program "curl". A long request comes from a pipe, because Linux allows at most
+// 128 KiB for an argument.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {

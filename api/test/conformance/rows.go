@@ -272,8 +272,8 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates returns a check that expects that the request sets the guestbook to this text. The text "FILL" stands for everything after the
-// last "=" of the request.
+// updates returns a check that the request sets the guestbook to this text. The text "FILL" stands for everything after the last "=" of the
+// request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

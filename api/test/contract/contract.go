@@ -29,8 +29,8 @@ const (
 	old     = ",first,second"
 )
 
-// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Then Run runs the tests that read and
-// change the Redis master directly. Run overwrites the Redis key "messages".
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Then Run tests the guestbook while it
+// changes the Redis master directly. Run overwrites the Redis key "messages".
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
@@ -96,7 +96,7 @@ func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	}
 }
 
-// checkError expects an error response: a JSON object with a message, which no cache may keep.
+// checkError expects an error response: a JSON object with a message, and headers that forbid caching.
 func checkError(t *testing.T, response *http.Response, body string) {
 	t.Helper()
 	checkHeaders(t, response.Header, map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})

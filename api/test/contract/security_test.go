@@ -16,8 +16,8 @@ import (
 
 const name = "redis.example"
 
-// overTLS returns the API's environment variables for connections to Redis over TLS. The API then trusts the certificate authorities in
-// this file.
+// overTLS returns the API's environment variables for connections to Redis over TLS. The API trusts the certificate authorities in this
+// file.
 func overTLS(ports localpod.Ports, file string) []string {
 	return []string{
 		"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,

@@ -47,7 +47,8 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether a path contains a name: a folder contains a file, a Go file a declaration, and any other file a text.
+// has reports whether a path contains a name. In a folder, the name is a file. In a Go file, the name is a declaration. In any other file,
+// the name is a text.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

@@ -157,7 +157,7 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 // newPassage matches a line that begins a new passage, such as an item of a list.
 var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
 
-// collect returns the passages in the lines of a file. The parameter "first" is the line number of the first line.
+// collect returns the passages in these lines of a file. The first line has the line number "first".
 func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
 	fresh := true
 	for i, line := range lines {

@@ -88,8 +88,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return run("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { run("restart", service) },
-			// SIGKILL, because the Linux kernel sends this signal to a container that exceeds its memory limit. Docker restarts a container
-			// that was killed.
+			// The Linux kernel sends SIGKILL to a container that exceeds its memory limit. Docker then restarts the container.
 			"killed by the kernel": func() {
 				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
 				if err == nil {

@@ -24,7 +24,7 @@ func TestRollingRestart(t *testing.T) {
 
 func TestScaling(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
 	load := n.startLoad()
 	for _, replicas := range []string{"10", "2"} {
 		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)

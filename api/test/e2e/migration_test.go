@@ -31,8 +31,8 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// While visitors write, the commands of docs/migrate.md replace the PHP frontend by the new frontend, and later the new by the PHP
-// frontend. No visitor's request fails, and no message is lost.
+// While visitors write, the commands of docs/migrate.md replace the PHP frontend by the new frontend, and then restore the PHP frontend. No
+// visitor's request fails, and no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name+"/dns", func(t *testing.T) {
@@ -70,7 +70,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	}
 	load.everyPodHasTheBook(e.key, "nginx")
 	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
 	if mode == "dns" {
 		n.kubectl("apply", "-k", n.kustomization(e.component))
 		n.kubectl("delete", "horizontalpodautoscaler", "frontend")
@@ -105,8 +105,8 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. Before that, documented replaces texts in the
-// command. The parameter "oldnew" holds the old and the new texts in turn, as for strings.NewReplacer.
+// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. The parameter "oldnew" holds texts of the
+// command and their replacements in turn, as for strings.NewReplacer.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
@@ -139,7 +139,7 @@ func (n namespace) kustomization(components ...string) string {
 	return dir
 }
 
-// sideBySide pauses a rolling update when the first new pod exists. Then old pods and new pods must return the whole book.
+// sideBySide pauses a rolling update when the first new pod exists. Both the old pods and the new pod must return the whole book.
 func (l load) sideBySide(key, updated string) {
 	l.Helper()
 	l.await("a first pod with "+updated, time.Minute, func() bool {

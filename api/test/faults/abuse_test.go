@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections one API may open to the master. The same number applies to the slaves.
+// pool is how many connections one API may open to the master, and also how many to the slaves.
 const pool = 64
 
 // crowd is how many visitors join the usual visitors of a test.

@@ -63,8 +63,8 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// A read with seen=ID may return 503 without the master. The reason is that the API asks the master if the slave lacks the
-			// entry ID.
+			// A read with seen=ID may return 503 while the master is down, because the API asks the master for an entry that the slave
+			// lacks.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {

@@ -16,7 +16,7 @@ import (
 )
 
 // buildWithClock builds an API with a changed package "time" of Go. When the file in the variable CLOCK_BACK appears, the API's wall clock
-// goes back by an hour. Linux itself can only set the wall clock of the whole machine.
+// goes back by an hour. Linux can set the wall clock only for the whole machine.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works

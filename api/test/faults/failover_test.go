@@ -18,7 +18,7 @@ import (
 // quoted is a password with characters that need quotes in the settings of Redis, sentinel and HAProxy.
 const quoted = "Pa ss\"\\w$o'rd"
 
-// writesBack is the longest time for which writes may fail while the sentinels promote another Redis.
+// writesBack is how long writes may fail while the sentinels promote a slave.
 const writesBack = 5 * time.Second
 
 var haFaults = []fault{
@@ -137,8 +137,8 @@ var haFaults = []fault{
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// The cut-off master accepts writes until it notices that it has no slaves. The first pod still reaches the cut-off master, so
-		// readers may see entries that later disappear.
+		// The cut-off master accepts writes until it notices that it has no slaves. The first pod still reaches the cut-off master, so an
+		// unacknowledged entry may disappear after readers have seen it.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()

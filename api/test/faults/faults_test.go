@@ -36,7 +36,7 @@ type fault struct {
 	inject func(*rig)
 	// instead, if not nil, replaces the simulated visitors and the function "inject".
 	instead func(*rig)
-	// Before the fault is over, reads and writes may fail with these statuses.
+	// Until the fault is over, reads and writes may fail with these statuses.
 	reads, writes []int
 	// keeps is how many more goroutines and open files the API may have after the fault, in addition to the constant "slack".
 	keeps int
@@ -60,7 +60,7 @@ type row struct {
 	memory        []int64 // peak memory of each process in measuredMemory, in bytes
 	hiccup        time.Duration
 	problems      []string
-	wrong bool // true if an answer or a stored text was wrong, and not only something too slow
+	wrong bool // true if an answer or a stored text was wrong; false if there were only delays
 	skipped       bool
 	notes         []string
 	alerts        []string

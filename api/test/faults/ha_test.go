@@ -216,7 +216,8 @@ func haOptions(t testing.TB) localpod.HAOptions {
 		Output: func(string) io.Writer { return io.Discard }}
 }
 
-// HAProxy accepts as many connections as ten frontend pods may open, but allocates memory for no more than that.
+// By its setting maxconn, HAProxy accepts as many connections as ten frontend pods may open. Without maxconn, HAProxy would allocate memory
+// for far more.
 func TestFaultsProxyConnections(t *testing.T) {
 	h := must.Get(localpod.NewHA(haOptions(t)))(t)
 	podtest.Start(t, h.Proxies[0])

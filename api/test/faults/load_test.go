@@ -23,7 +23,7 @@ const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
 	toHide           = "to be hidden, entry "
-	// waitLimit is how long a test waits for a condition, such as a post's success, before the test fails.
+	// waitLimit is how long a test waits for an event, such as a post's success, before the test fails.
 	waitLimit = 30 * time.Second
 )
 
@@ -31,11 +31,12 @@ const (
 var pace = 20 * time.Millisecond
 
 // load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and one writer never
-// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a second guestbook. All remaining visitors only read.
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a second guestbook. All visitors of other kinds only
+// read.
 type load struct {
 	base    string
 	client  *http.Client
-	posting context.Context // canceled before the end, so that writers start no further write
+	posting context.Context // after its end, writers start no write
 	reading context.Context
 	stopPosting, stopReading,
 	giveUp context.CancelFunc
@@ -195,8 +196,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page sends a request for the newest page again and again. If withSeen is true, seen=ID names the newest entry that the visitor knows, so
-// that no older page may come.
+// page reads the newest page again and again. If withSeen is true, seen=ID names the newest entry that the visitor knows, so that no older
+// page may come.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
@@ -269,7 +270,7 @@ func (l *load) allHave(last int64) bool {
 }
 
 // check returns an error if no order of the requests explains all answers and the stored guestbooks. A file in .build/ then shows the
-// requests. check also reports a problem for each viewer that did not receive exactly the stored entries.
+// requests. For each viewer that did not receive exactly the stored entries, "check" reports a problem.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))

@@ -130,8 +130,8 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases for further versions of Redis. The environment variable PROGRAMS lists folders with one redis-server
-// each.
+// otherVersions returns test cases for each version of Redis in the environment variable PROGRAMS. The variable lists folders that contain
+// a redis-server.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {

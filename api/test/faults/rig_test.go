@@ -28,7 +28,7 @@ type setup struct {
 	direct       bool // the API connects to Redis without toxiproxy
 	masterArgs   []string
 	apiEnv       []string
-	apiBinary    string // path of another API to run; "" means the API of this repository
+	apiBinary string // path of the API to run; "" means the API of this repository
 	notReady     bool   // the API does not become ready
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
@@ -225,7 +225,8 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records by how much a sleep lasted too long at most. A busy machine delays the tested processes in the same way.
+// measureHiccups sleeps for short times, and records the longest delay after such a sleep. A busy machine may delay the tested processes as
+// much.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64

@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// On Windows, Git ends lines with CR LF by default, which would break shell scripts. The file .gitattributes prevents this.
+// Even on Windows, Git ends the lines of a checkout with LF, because .gitattributes says so. Shell scripts with CR LF would not run.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, filepath.Join(dir, "original"))

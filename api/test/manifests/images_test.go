@@ -22,7 +22,7 @@ func lastStage(dockerfile string) string {
 	return dockerfile[strings.LastIndex(dockerfile, "FROM ")+len("FROM "):]
 }
 
-// arguments returns the last word of certain lines of a Dockerfile: the lines with one of these instructions, such as "FROM|COPY".
+// arguments returns the last word of each line of a Dockerfile that begins with one of these instructions, such as "COPY|ADD".
 func arguments(dockerfile, instructions string) (words []string) {
 	for _, match := range regexp.MustCompile(`(?m)^(?:`+instructions+`) (?:.* )?(\S+)$`).FindAllStringSubmatch(dockerfile, -1) {
 		words = append(words, match[1])

@@ -108,7 +108,7 @@ func podSpecs(node any) (specs []object) {
 	return specs
 }
 
-// containers returns all containers of a Kubernetes object, such as a Deployment, with the init containers.
+// containers returns all containers and init containers of a Kubernetes object, such as a Deployment.
 func containers(o object) (all []object) {
 	for _, spec := range podSpecs(o) {
 		all = slices.Concat(all, list(spec["initContainers"]), list(spec["containers"]))

@@ -35,7 +35,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// The start scripts refuse a password with a newline. With such a password, redis-cli would send the newline, but the API would not.
+// The start scripts refuse a password with a newline, because redis-cli would send the newline but the API would not.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {

@@ -100,7 +100,7 @@ func TestRelease(t *testing.T) {
 				must.OK(t, json.Unmarshal([]byte(p.crane(t, "config", "--platform", "linux/"+architecture, pushed)), &config))
 				for line, value := range map[string]any{"USER": config.Config.User, "ENTRYPOINT": config.Config.Entrypoint, "CMD": config.Config.Cmd} {
 					text := strings.Trim(string(must.Get(json.Marshal(value))(t)), `"`)
-					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // the values of an image whose Dockerfile has no such line
+					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // the values if the Dockerfile has no such line
 					if match := regexp.MustCompile(`(?m)^` + line + ` (.*)$`).FindStringSubmatch(must.Read(t, p.root, want.dockerfile)); match != nil {
 						said = match[1]
 					}

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// everyDocument calls the function "check" for each YAML document in the repository's manifests.
+// everyDocument calls the function "check" for each YAML document in k8s/, all-in-one/ and compose.yaml.
 func everyDocument(t *testing.T, check func(file, text string, document object)) {
 	t.Helper()
 	read := 0

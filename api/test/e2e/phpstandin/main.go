@@ -1,5 +1,5 @@
-// Command phpstandin replaces the PHP frontend in tests. The answers to /guestbook.php have the same bytes as the answers of Apache 2.4
-// with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. Byte for byte, phpstandin answers requests for /guestbook.php as Apache 2.4 with
+// PHP 8.2 and Predis does. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -70,7 +70,7 @@ func main() {
 	_ = server.Shutdown(context.Background())
 }
 
-// apache writes an error page with the same bytes as the error page of Apache.
+// apache writes Apache's error page for this status, byte for byte.
 func apache(w http.ResponseWriter, status int, title, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=iso-8859-1")
 	w.WriteHeader(status)

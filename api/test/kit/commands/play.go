@@ -36,8 +36,7 @@ const standIn = `command_not_found_handle() {
 // mentioned matches the paths of files in /tmp. play replaces each path in /tmp by a path in a temporary folder.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read matches "<NAME", with which a command reads a file of the working directory. entered matches "(cd NAME", with which a command enters
-// a folder.
+// read matches "<NAME" in a command that reads a file. entered matches "(cd NAME" in a command that enters a folder.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
@@ -117,7 +116,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. For example, "kubectl … -f -" without input cannot.
+// overwrites reports whether a command may delete or overwrite something. For example, "kubectl … -f -" without input changes nothing.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false

@@ -116,7 +116,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				continue
 			}
 			// A lagging slave may answer with an old text. So Check assumes that a read started as early as the newest text in its answer
-			// was sent. Of several reads with the same answer, Check then needs only the read that ended first.
+			// was sent. Of several reads with the same answer, Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -141,7 +141,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether the guestbook's final value may contain the effect of an unknown write. The report may be wrong if some
+// leavesTrace reports whether the effect of an unknown write is visible in the guestbook's final value. The report may be wrong if some
 // visitors post and others set the whole guestbook.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)

@@ -32,7 +32,8 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. The map "changed" holds texts that Read uses instead of files.
+// Read returns all limits that the repository's files set. If the map "changed" has a text for a file, Read reads this text instead of the
+// file.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {

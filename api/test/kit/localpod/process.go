@@ -28,7 +28,7 @@ type Process struct {
 	dir        string
 	args, env  []string
 	changing   sync.Mutex
-	group      bool      // if true, Kill also kills the child processes, and Start waits three times as long
+	group bool // if true, Kill kills the child processes as well, and Start waits three times as long
 	stop       os.Signal // the signal that asks the program to stop
 	ready      func(context.Context) error
 	out        io.Writer
@@ -88,7 +88,7 @@ func (p *Process) environment() []string {
 	return append(os.Environ(), p.env...)
 }
 
-// Command returns a command that runs the same program with other arguments.
+// Command returns a command that runs the process's program with these arguments.
 func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, p.path, args...)
 	command.Env = p.environment()

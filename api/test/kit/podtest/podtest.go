@@ -35,7 +35,7 @@ func Main(m *testing.M, flags ...string) int {
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
 	if coverage := os.Getenv("API_COVERAGE"); coverage != "" {
-		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // the API and the other programs under test read this variable
+		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // programs that were built with -cover read this variable
 		flags = append(flags, "-covermode=atomic", "-coverpkg=./api,./api/internal/...")
 	}
 	if err == nil {
@@ -78,8 +78,8 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New returns a pod whose processes do not run yet. At the end of the test, the pod stops. New chooses free ports and a temporary folder if
-// the options name none.
+// New returns a pod whose processes do not run yet. At the end of the test, the pod stops. If the options name no ports or no folder, New
+// chooses free ports or a temporary folder.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := prepare(t, o)
@@ -106,7 +106,7 @@ func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
 	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. Even if a test kills
-	// Redis, no data is lost, because the kernel writes the data later.
+	// Redis, no data is lost, because the kernel still writes the data to the disk.
 	o.MasterArgs = append([]string{"--appendfsync", "no"}, o.MasterArgs...)
 	return must.Get(localpod.New(o))(t)
 }

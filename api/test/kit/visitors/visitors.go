@@ -67,7 +67,8 @@ func NewClient(connections int) *http.Client {
 	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 }
 
-// Post posts an entry. Until the server stores or refuses the entry or ctx ends, Post repeats the request with the same Idempotency-Key.
+// Post posts an entry. If the server fails, Post repeats the request with the same Idempotency-Key, until the server stores or refuses the
+// entry or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	for key := rand.Text(); ; {
 		answer, err := v.SendPost(ctx, text, key)
