@@ -26,14 +26,14 @@ type book struct {
 	master redis.Conn
 }
 
-// newBook starts a guestbook with these entries. newBook calls t.Parallel.
+// newBook starts a guestbook with these entries.
 func newBook(t *testing.T, texts ...string) *book {
 	t.Helper()
 	t.Parallel()
 	return newBookAlone(t, texts...)
 }
 
-// newBookAlone starts a guestbook with these entries, for a test that runs alone or has called t.Parallel already.
+// newBookAlone starts a guestbook with these entries, and does not make the test parallel.
 func newBookAlone(t *testing.T, texts ...string) *book {
 	t.Helper()
 	pod, master := podtest.Pod(t, localpod.Options{})
@@ -142,7 +142,7 @@ func (b *book) awaitStreams(want int) {
 	})
 }
 
-// numbered returns n texts, which end with the numbers 0, 1, 2 and so on.
+// numbered returns n texts, such as "entry 0", "entry 1" and "entry 2".
 func numbered(text string, n int) (texts []string) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("%s %d", text, i))

@@ -53,7 +53,7 @@ func TestSigningTwiceInAHurrySignsOnceAndSaysNothing(t *testing.T) {
 func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 	b, p := open(t, visitor{})
 	var signed []string
-	for _, again := range []bool{false, true} { // some browsers repeat the event of Ctrl+Enter after text composition
+	for _, again := range []bool{false, true} { // after text composition, some browsers repeat the event of Ctrl+Enter
 		signed = append(signed, "안녕")
 		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.ImeSetComposition("안녕", 2, 2))
 		p.eval(`globalThis.composing = null; document.querySelector("#text").addEventListener("keydown", (event) => { composing ??= event.isComposing; })`)

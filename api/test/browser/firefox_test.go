@@ -122,14 +122,14 @@ func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b := newBook(t)
-	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP cannot use Web Locks.
+	// The page is served over plain HTTP and so has no Web Locks, because Firefox keeps no page with a Web Lock in its back/forward cache.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.visit(front.URL)
 	front.refuse(http.StatusServiceUnavailable)
 	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
-	// Firefox keeps no page with an open event stream in its back/forward cache. At the event "pagehide", the page closes its event stream.
+	// When the visitor leaves, the page closes its event stream. Otherwise, Firefox would not keep the page in its back/forward cache.
 	f.eval(`(document.body.dataset.visit = "first", ` + asleep + `)`)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", nil, &first)

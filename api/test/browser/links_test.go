@@ -97,7 +97,7 @@ func TestOnlyTheWordsOfEntriesAreCopied(t *testing.T) {
 	if got := strings.Fields(copied); strings.Join(got, " ") != "mine second first" {
 		t.Errorf("%q is copied", copied)
 	}
-	// In the list, screen readers find only the link that the Tab key reaches.
+	// In the list, screen readers find only one link: the link that the Tab key reaches.
 	p.await("the other links to be silent", `document.querySelectorAll(".link:not([aria-hidden=true])").length === 1`)
 }
 

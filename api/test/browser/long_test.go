@@ -32,7 +32,7 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 }
 
 // The page notices that an event stream delivers nothing, because a proxy buffers the events or because the connection has frozen. The test
-// opens three silent streams at once, because a page needs a while to notice a silent stream.
+// opens three pages at once, because a page needs a while to notice that its stream is silent.
 func TestStreamsThatStaySilent(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)
@@ -177,7 +177,7 @@ func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	b.write("a new one")
 	want := append(slices.DeleteFunc(texts, func(text string) bool { return slices.Contains(hidden, text) }), "a new one")
 	must.Await(t, "the hidden entries to be gone", 2*time.Minute, func() error {
-		// The page checks only the entries in sight, so the test scrolls to a hidden entry.
+		// The page checks only the entries in sight, so the test scrolls to an entry that an operator has hidden.
 		p.eval(`[...document.querySelectorAll("#entries > li")].find((li) => ` + inJS(hidden) + `.includes(li.querySelector(".words").textContent))?.scrollIntoView({ block: "center" })`)
 		if got := p.texts(); !slices.Equal(got, want) {
 			return fmt.Errorf("it lists %d entries: %q", len(got), got)

@@ -62,8 +62,8 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	p.awaitEntries(b.texts()...)
-	// If a POST gets no answer, the page repeats it with the same Idempotency-Key. When the event stream delivers the entry's text, the
-	// page repeats the POST at once.
+	// If a POST gets no answer, the page repeats it with the same Idempotency-Key. As soon as the event stream delivers the entry, the page
+	// repeats the POST.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}
@@ -95,7 +95,7 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b.write("came through")
 	p.awaitEntries("came through")
 
-	// If somebody has already posted the visitor's text, the page does not take the earlier entry for the visitor's entry.
+	// If the guestbook already contains the visitor's text, the page does not mistake the earlier entry for the visitor's.
 	p.sign("came through")
 	p.awaitFailure("came through")
 	p.sign("another")

@@ -21,11 +21,11 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A visitor holds the properties of a simulated visitor's browser.
+// A visitor describes the browser of a simulated visitor.
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried is true if the page's timers shall run ten times as fast.
+	// hurried makes the page's timers run ten times as fast.
 	hurried bool
 }
 
@@ -67,8 +67,8 @@ const hurry = `{
 const (
 	// outage is the beginning of the browser's message about a failed request.
 	outage = "Failed to load resource: "
-	// networkChanged is part of Chromium's message about a request that Chromium aborted because the machine has got or lost a network
-	// interface. Each start or stop of a container changes the network interfaces.
+	// networkChanged is part of Chromium's message about an aborted request. Chromium aborts requests if a container on the machine starts
+	// or stops, because this changes the network interfaces.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 

@@ -29,11 +29,10 @@ type proxy struct {
 	mu       sync.Mutex
 	rules    map[string]http.Handler // the key is a pattern; the handler answers the matching requests instead of the pod
 	answerer *string                 // the value of the header X-Answered-By; nil keeps the pod's value
-	answers  []string                // the method, the status and the path of each answer of the pod
+	answers  []string                // the pod's answers, each as method, status and path
 }
 
-// Each pattern matches the method and the path of certain requests. By a handler in the field "rules", a test can answer these requests
-// itself.
+// Each pattern matches the method and the path of certain requests, which a test can answer by the method "serve".
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -90,8 +89,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// handler returns the handler of the first matching rule. If no rule matches, handler returns the handler that forwards requests to the
-// pod.
+// handler returns the handler of the first matching rule. If no rule matches, the proxy forwards the request to the pod.
 func (f *proxy) handler(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/chromedp/cdproto/animation"
 )
 
-// lacking is a script that removes functions which some browsers in docs/proxies-and-browsers.md lack.
+// lacking is a script that removes functions of the browser. In docs/proxies-and-browsers.md, some browsers lack these functions.
 const lacking = `for (const path of [
 	"AbortSignal.any", "AbortSignal.timeout", "Array.fromAsync", "Array.prototype.at", "Array.prototype.findLast", "Array.prototype.findLastIndex",
 	"Array.prototype.toReversed", "Array.prototype.toSorted", "Array.prototype.toSpliced", "Array.prototype.with", "BroadcastChannel",
@@ -142,7 +142,7 @@ func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
 }
 
-// If a firewall takes a text for an attack, it responds with an HTML page.
+// If a firewall mistakes a text for an attack and answers with an HTML page, the page keeps the text.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	const text = "SELECT tea FROM menu"
 	b, front, p := openBehindProxy(t, visitor{}) // not hurried, because a request that times out might still add the entry

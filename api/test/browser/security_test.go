@@ -89,7 +89,7 @@ func (p *page) awaitFault(text string) {
 	})
 }
 
-// The method "watch" records each kind of fault of a page.
+// The tests' method "watch" notices each kind of fault of a page.
 func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
 	_, p := open(t, visitor{})
 	for _, c := range []struct{ name, script, fault string }{

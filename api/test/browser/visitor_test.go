@@ -66,12 +66,12 @@ func (p *page) awaitDraft(text string) {
 func (p *page) awaitState(state string) {
 	p.t.Helper()
 	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
-	if state == "live" { // the page draws its list a moment after it shows this state
+	if state == "live" { // the page draws its list a moment after it shows "Live"
 		p.await("the list to be shown", `document.querySelector("#state").textContent !== "Opening the book"`)
 	}
 }
 
-// An entry is an item of the page's list.
+// An entry is an entry of the guestbook as the page shows it.
 type entry struct{ ID, Text, State, Note string }
 
 func (p *page) entries() []entry {
@@ -130,7 +130,7 @@ func (p *page) awaitFirst(text, state string) (note string) {
 	return note
 }
 
-// awaitSettled waits until the page shows no entry that is being sent or has failed.
+// awaitSettled waits until every entry that the page shows is in the guestbook.
 func (p *page) awaitSettled() {
 	p.t.Helper()
 	p.await("all to be in the book", `document.querySelector(".pending, .failed") === null`)

@@ -20,7 +20,7 @@ type book struct {
 	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // the reason why the server does not support a profile; "" means that the server supports the profile
+	found map[string]string // why the server does not support a profile; "" if it does
 	left  map[string]bool   // profiles that the options -skip and -profiles exclude
 	notes []string
 	saved []saved
@@ -29,7 +29,7 @@ type book struct {
 	asked []request
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
-	blind bool            // true if a lagging slave may show a text that the program does not know
+	blind bool // true if the program does not know every text that a lagging slave may show
 	lag   time.Duration
 	words int
 }
@@ -82,14 +82,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// saved describes a guestbook before the tests: the answer to a "get" request, and the "set" request that restores the guestbook.
+// saved is a guestbook before the tests: a "get" request with its answer, and the "set" request that restores the guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds a "set" request that restores a guestbook. The guestbook's text is not certain, because guestbook.php does not escape \ in
-// JSON. So "save" sets each possible text, until the query returns the same answer as before.
+// save finds a "set" request that restores a guestbook. An answer may stand for several texts, because guestbook.php does not escape \ in
+// JSON. So "save" sets each possible text, until a "get" request gets the same answer as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {

@@ -39,8 +39,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Each program that replaces guestbook.php fails exactly the test cases in its file in the folder known/. A run of the conformance program
-// leaves the guestbooks in Redis as they were before the run.
+// Each program that replaces guestbook.php fails exactly the test cases in its file in the folder known/. At its end, the conformance
+// program restores the guestbooks in Redis.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -77,7 +77,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 	}
 }
 
-// The conformance program and the curl command in its report send the same request.
+// The curl commands in the report of the conformance program send the same requests as the program itself.
 func TestCurl(t *testing.T) {
 	var received []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -35,7 +35,7 @@ type mutation struct {
 }
 
 // A change replaces each match of the pattern "from" in a response: in the status line, the headers and the body. It applies only if the
-// request's URL matches the pattern "url". In an event stream, the change applies to each event separately.
+// request's URL matches the pattern "url". In an event stream, it applies to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{

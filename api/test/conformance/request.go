@@ -19,7 +19,7 @@ import (
 type request struct {
 	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
-	fill                      int // if not 0, the letter "a" fills the body or the query up to this length
+	fill int // if not 0, the body or the query ends with so many letters "a" that it has this length
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns a copy of the request, as it is sent to this guestbook: with the key, the path and the full length.
+// in returns a copy of the request for this guestbook: with the guestbook's key and path, and in its full length.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)

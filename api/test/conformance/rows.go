@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A row is one test case of the conformance program: a request, and a check of what the guestbook does with the request.
+// A row is one test case of the conformance program: a request, and a check of the guestbook's answer.
 type row struct {
 	name string
 	request

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// probe is a request that no ordinary client sends.
+// probe is an unusual request, with the statuses that the server may return.
 type probe struct {
 	name, send string
 	// In the expected statuses, "|" means "or", because versions of nginx and Go differ.

@@ -46,7 +46,7 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for the connections of a process.
+// kernel returns how many bytes of a process's connections the kernel buffers.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {

@@ -63,8 +63,8 @@ func conform(t *testing.T, base string, args ...string) {
 	}
 }
 
-// awaitGet repeats a "get" request until the response has this status and this body, because a slave replicates with a delay. If the
-// parameter "want" is empty, awaitGet expects an error in JSON instead of this body.
+// awaitGet repeats a "get" request until the response is right, because a slave replicates with a delay. If the parameter "want" is empty,
+// the body must be an error in JSON.
 func awaitGet(t *testing.T, base string, status int, want string) {
 	t.Helper()
 	must.Await(t, "the answer to get", 5*time.Second, func() error {
@@ -86,7 +86,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects that the response has each header of the map "want" exactly once, with the value in the map.
+// checkHeaders expects that the response has each header in the map "want" exactly once, with this value.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {

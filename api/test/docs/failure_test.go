@@ -9,8 +9,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// If one line of a code block fails, no later line deletes or overwrites anything. A reader may paste the whole block into a terminal,
-// which runs each line even if an earlier line has failed.
+// If one line of a code block fails, no later line deletes or overwrites anything. A reader may paste the whole block into a terminal, and
+// the terminal does not stop at a failed line.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {

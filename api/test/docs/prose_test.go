@@ -42,7 +42,7 @@ var phrases = []phrase{
 	{regexp.MustCompile(`, for (?:it|they|he|she|that one|nobody|there) (?:is|are|was|were|has|had|would|may|must|can|could|does|did)\b`), "because"},
 }
 
-// docVerbs matches verbs that are unclear at the beginning of a doc comment, after the name.
+// docVerbs matches unclear verbs, such as "gives". A doc comment must not have such a verb after the name.
 var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are told|knows|wants|passes over)\b`)
 
 // A passage is one paragraph of a document, or one paragraph of a comment.
@@ -214,7 +214,7 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	for _, declaration := range parsed.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			// The comment of a test describes the tested behaviour, so it need not begin with the test's name.
+			// A test's comment describes the tested behaviour, and need not begin with the test's name.
 			if !regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[A-Z])`).MatchString(d.Name.Name) {
 				check(d.Doc, d.Name.Name)
 			}

@@ -103,7 +103,7 @@ func (n namespace) create(object string) string {
 	return must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 }
 
-// await pauses between two calls of the function, to save CPU time.
+// await pauses between two calls of the condition to save CPU time.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
 	must.Hold(n, what, limit, func() bool {
@@ -148,7 +148,7 @@ func (n namespace) ended(pod string) (succeeded bool) {
 	return phase == "Succeeded"
 }
 
-// shellOut runs a shell command in which kubectl uses this namespace, and returns the command's output.
+// shellOut runs a shell command and returns its output. In the command, kubectl uses this namespace.
 func (n namespace) shellOut(command string) string {
 	n.Helper()
 	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)

@@ -60,7 +60,7 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is a link in docs/tutorial.md to docs/high-availability.md. At the link moveLink, the test runs the commands of
+// moveLink is a link in docs/tutorial.md to docs/high-availability.md. When the test reaches this link, it runs the commands of
 // docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 

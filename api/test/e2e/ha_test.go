@@ -12,14 +12,13 @@ import (
 
 const threeRedis = "app=redis,role=ha"
 
-// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the three Redis of
-// k8s/ha/ and back. Before the book moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read
-// fails.
+// The commands of docs/high-availability.md move the book from k8s/ to k8s/ha/ and back, while visitors read and write. Before the book
+// moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows each message its own key
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // each message uses a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -81,7 +80,7 @@ func (n namespace) moves() (there, back, watch string) {
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }
 
-// master returns the name of the pod that two or more sentinels report as the master, or "".
+// master returns the name of the master's pod, or "" if fewer than two sentinels agree.
 func (n namespace) master() string {
 	votes := map[string]int{}
 	for _, pod := range n.names("pods", threeRedis) {

@@ -15,7 +15,7 @@ type load struct {
 	namespace
 }
 
-// A report counts the requests of the simulated visitors. FailedReads and FailedWrites count failed requests by the reason of the failure.
+// A report counts the requests of the simulated visitors. The keys of FailedReads and FailedWrites are the reasons of the failures.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is one of three published PHP guestbooks, which differ in the names of their Redis Services and in the book's key.
+// An edition is one of three published PHP guestbooks. Their Redis Services have different names, and so has the key of the book.
 type edition struct {
 	name, master, slave string
 	key                 string
@@ -95,7 +95,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
-		mode = "dns" // with "env", this script reads a variable that Kubernetes does not set
+		mode = "dns" // with "env", this guestbook.php reads a variable that Kubernetes does not set
 	}
 	var manifests strings.Builder
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
@@ -150,8 +150,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of the frontend pods
-// must have exactly the names in the parameter "containers".
+// everyPodHasTheBook waits until every frontend pod returns all acknowledged messages. The parameter "containers" names the first
+// containers that the frontend pods must have.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder

@@ -32,8 +32,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. The component "quota" adds CPU limits.
-// Kubernetes refuses pods that request more CPU than the default CPU limit of a LimitRange.
+// If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. The component "quota" adds CPU limits. It
+// also works in a namespace with a LimitRange.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -49,7 +49,7 @@ func TestQuota(t *testing.T) {
 	n.signs()
 }
 
-// usersPolicy makes the API server refuse each pod that does not have the user and the group of the pod's namespace, as OpenShift does.
+// usersPolicy makes Kubernetes refuse pods whose user or group differs from the namespace's, as OpenShift does.
 const usersPolicy = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -160,7 +160,8 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master gets no disk. The commands of the documents show this reason, and set a StorageClass.
+// Without a default StorageClass, the master gets no disk. One command in the documents shows this reason, and a second sets the
+// StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)

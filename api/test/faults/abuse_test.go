@@ -110,7 +110,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// slowClients starts 1,400 clients that send one byte a second of a header or of a body, and 600 clients that never read the answer.
+// slowClients starts 2,000 slow clients. 1,400 of them send one byte a second of a header or of a body. 600 never read the answer.
 func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000
@@ -161,8 +161,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends the text "head", with which an HTTP request begins. If "drip" is true, beSlow sends one more byte each second and reads the
-// answer, until the server closes the connection. If "drip" is false, beSlow never reads the server's answer.
+// beSlow sends the beginning of an HTTP request. If "drip" is true, beSlow then sends one byte a second, until the server closes the
+// connection. If "drip" is false, beSlow never reads the answer.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -189,7 +189,7 @@ func beSlow(ctx context.Context, addr, head string, drip bool) {
 	}
 }
 
-// p99 returns the 99th percentile of the durations of successful requests that ended between the two times.
+// p99 returns the duration that 99 % of the successful requests did not exceed. Only requests that ended between the two times count.
 func (l *load) p99(from, to time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,7 +23,7 @@ func newWatch(t *testing.T) *watch {
 	w := &watch{}
 	w.master.Store(new(string))
 	api := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
-	// Alerting rules run 60 times as fast: a minute in a rule lasts one second in this test.
+	// A minute in an alerting rule lasts only one second in this test.
 	w.prometheus = promtest.Start(t, 60, func() string { return *w.master.Load() }, api(&w.apis[0]), api(&w.apis[1]))
 	return w
 }

@@ -107,7 +107,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway measures how long no write succeeded, and reports a problem if this took longer than the fault's field "away".
+// checkAway measures how long no write succeeded. If the time exceeds the fault's field "away", checkAway reports a problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

@@ -157,7 +157,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			r.ha.lose(true)
-			for range 3 { // afterwards, the slaves have been without a master for more than 15 s
+			for range 3 { // more than 15 s in all, so that the slaves have been without a master for long
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}

@@ -20,7 +20,7 @@ const (
 	after  = 2 * time.Second
 	// deadline is the longest time that a request may take: settings.RequestTimeout and half a second of tolerance.
 	deadline = 2500 * time.Millisecond
-	// recovered is the longest time from the end of a fault until a write succeeds.
+	// recovered is how long it may take after the end of a fault until a write succeeds.
 	recovered = time.Second
 	// slack is how many more goroutines or files an API may have after each fault, because connections open and close all the time.
 	slack = 30
@@ -52,10 +52,10 @@ type fault struct {
 type row struct {
 	fault
 	requests      int
-	failed        map[int]int // number of failed requests by HTTP status; the key 0 means no answer
+	failed map[int]int // how many requests failed with this HTTP status; 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation     error // not nil if no order of the requests explains their answers
+	violation error // not nil if no order of the requests explains the answers
 	before, after usage
 	memory        []int64 // peak memory of each process in measuredMemory, in bytes
 	hiccup        time.Duration

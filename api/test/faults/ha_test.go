@@ -28,7 +28,7 @@ type ha struct {
 	*localpod.HA
 	r        *rig
 	password string
-	proxies  *service // stands for the Service redis-master
+	proxies *service // replaces the Service redis-master
 	cuttable
 }
 
@@ -117,8 +117,8 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, the sentinel on the master's
-// machine is killed with it.
+// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, "lose" kills the master's
+// sentinel as well.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()

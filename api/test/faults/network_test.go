@@ -12,7 +12,7 @@ import (
 
 const inTime = "reads go on; every request is answered in time"
 
-// toMaster returns a fault in the connections between the API and the master, which toxiproxy causes.
+// toMaster returns a fault that toxiproxy causes in the connections between the API and the master.
 func toMaster(name string, d time.Duration, toxics ...string) fault {
 	return fault{name: name, bound: inTime, setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) { r.toxic(r.masterProxy, scaled(d), toxics...) }}
 }

@@ -36,7 +36,7 @@ type setup struct {
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string
-	cannotHide   bool // `api hide` would fail, because it connects to the old master
+	cannotHide bool // no `api hide` runs, because it would connect to the old master
 }
 
 // rig is the system in which a test causes a fault:
@@ -75,7 +75,7 @@ func newRig(t *testing.T, s setup) *rig {
 	ports := [2]localpod.Ports{podtest.FreePorts(t), podtest.FreePorts(t)}
 	ports[1].Master = ports[0].Master
 	r := &rig{T: t, setup: s, slaves: newService(t), masterPort: ports[0].Master}
-	// As in k8s/, the master flushes each write, and ends if its disk is full.
+	// As in k8s/, the master writes each change to its disk at once, and ends if the disk is full.
 	o := localpod.Options{MasterArgs: append([]string{"--appendfsync", "always"}, s.masterArgs...), Programs: s.programs, APIBinary: s.apiBinary}
 	env := []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}
 	if s.clock {
@@ -183,7 +183,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics returns a function that maps a metric's name to its value.
+// metrics reads all metrics, and returns a function that returns one of them.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")

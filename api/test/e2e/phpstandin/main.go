@@ -119,7 +119,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 	reply, err := do(host, command, args...)
 	switch {
-	case err != nil: // PHP writes the error into an HTML page with the status 200
+	case err != nil: // PHP sends the error as an HTML page, with the status 200
 		fmt.Fprintf(w, "<br />\n<b>Fatal error</b>:  Uncaught Predis\\Response\\ServerException: %v in /usr/share/php/Predis/Client.php:370\nStack trace:\n#0 {main}\n  thrown in <b>/usr/share/php/Predis/Client.php</b> on line <b>370</b><br />\n", err)
 	case isSet:
 		fmt.Fprint(w, `{"message": "Updated"}`)

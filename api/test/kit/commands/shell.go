@@ -81,7 +81,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	if s.Replace != nil {
 		text = s.Replace.Replace(text)
 	}
-	// Without the option -sS, curl would print a progress bar, because its output is not a terminal.
+	// curl needs the option -sS here. Otherwise, it would print a progress bar, because its output is not a terminal.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
