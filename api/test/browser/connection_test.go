@@ -37,7 +37,7 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	p.await("it to be in sight", `(({ top, bottom }) => top > innerHeight / 2 && bottom <= innerHeight)(document.querySelector("#connection").getBoundingClientRect())`)
 }
 
-// The page works in seven windows of one browser, and in seven tabs, although the browser opens only six connections to a host.
+// The page works in seven windows or seven tabs of one browser, although the browser opens only six connections to a host.
 func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 	t.Parallel()
 	const hidden = `Object.defineProperty(Document.prototype, "hidden", { get: () => !window.isSeen });`

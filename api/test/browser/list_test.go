@@ -247,7 +247,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 			t.Errorf("%q is long", s)
 		}
 	}
-	// The page announces the visitor's own entry even while many entries of others arrive.
+	// Even while many entries of other visitors arrive, the page announces the visitor's own entry.
 	for _, want := range []string{`Your entry is in the book\.`, `\d+ new entries`} {
 		if !regexp.MustCompile(want).MatchString(strings.Join(said, "\n")) {
 			t.Errorf("%q does not contain %s", said, want)

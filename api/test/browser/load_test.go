@@ -40,8 +40,8 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	if want := []string{"/", "/guestbook/entries?limit=50"}; total > 16_000 || !slices.Equal(paths, want) {
 		t.Errorf("%.0f bytes in these requests: %q", total, paths)
 	}
-	// The document must be small, because a browser shows nothing before the document arrives. The header Accept-Encoding keeps Go from
-	// decompressing the document.
+	// The document must be small, because a browser shows nothing before the document arrives. Because of the header Accept-Encoding, Go
+	// does not decompress the document.
 	response, text := must.Do(t, http.MethodGet, b.URL(), nil, "Accept-Encoding", "gzip")
 	t.Logf("the document has %d bytes, all of the page %.0f", len(text), total)
 	if len(text) > 14_000 || response.Header.Get("Content-Encoding") != "gzip" {
@@ -94,7 +94,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-// To notice hidden entries, the page reads again only the entries in sight, not the whole list.
+// To notice hidden entries, the page reads only the entries in sight again.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	b, p := open(t, visitor{}, numbered(strings.Repeat("long and longer ", 120), 400)...)
 	p.scrollInto(120)

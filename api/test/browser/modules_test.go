@@ -42,7 +42,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// modules serves the page's JavaScript modules, and a nearly empty document that loads no module.
+// modules serves the page's JavaScript modules, and a document that loads none of them.
 func modules(t *testing.T) (url string) {
 	t.Helper()
 	mux := http.NewServeMux()

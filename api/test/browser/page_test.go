@@ -29,8 +29,8 @@ type visitor struct {
 	hurried bool
 }
 
-// A page is a tab of a visitor's browser. The test fails if the page has a fault: an exception, an error or a warning on the console,
-// a violation of the Content-Security-Policy, or a dialog.
+// A page is a tab of a visitor's browser. The test fails if the page has a fault: an exception, an error or a warning on the console, a
+// violation of the Content-Security-Policy, or a dialog.
 type page struct {
 	t    *testing.T
 	ctx  context.Context
@@ -72,8 +72,7 @@ const (
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a new browser context, and waits until the page is live. At the end of the test, the page is closed, and the test
-// fails if the page had faults.
+// visit opens a page in a new browser context, and waits until the page is live. If the page has a fault, the test fails.
 func visit(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := load(t, url, v)

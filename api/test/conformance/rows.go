@@ -18,8 +18,8 @@ type row struct {
 // keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. The test cases run only if the server supports the profiles in the
-// fields "profile" and "needs". A server supports the profile "keys" if it answers for more than one key.
+// A group is a list of test cases that matter for the same reason. They run only if the server supports the profiles in the fields
+// "profile" and "needs". The profile "keys" means that the server has more than one guestbook.
 type group struct {
 	profile, needs, why string
 	rows                []row

@@ -46,7 +46,7 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel returns how many bytes of a process's connections the kernel buffers.
+// kernel returns the number of bytes in the kernel's buffers for a process's connections.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
@@ -62,7 +62,7 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 	return bytes
 }
 
-// files returns the total size of the temporary files that nginx's workers have open. Some of these files are already deleted.
+// files returns the total size of the temporary files that nginx's workers have open, even if the files are already deleted.
 func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	t.Helper()
 	for _, pid := range pod.Nginx.Children() {

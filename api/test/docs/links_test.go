@@ -59,7 +59,7 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// If a file of the repository names a document, the document exists.
+// Every document that a file of the repository names exists.
 func TestNamedDocumentsAreThere(t *testing.T) {
 	named, n := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`), 0
 	for _, file := range sources(t) {

@@ -20,8 +20,7 @@ import (
 // An end holds the time of a pod's deletion, and the times at which the containers "nginx" and "api" ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends records the deletion and the end of frontend pods until the test ends. The returned function returns the records so far, by the
-// pods' names.
+// ends watches when frontend pods are deleted and end. The returned function returns these times by the pods' names.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",

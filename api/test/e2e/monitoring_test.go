@@ -18,8 +18,8 @@ import (
 // operator is a Go module that contains the CustomResourceDefinitions of the Prometheus operator.
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
-// Prometheus, run on this machine, can scrape the pods and the port that the PodMonitor selects. The NetworkPolicies allow Prometheus, but
-// no other pod, to scrape the metrics. The Redis exporter can connect to Redis.
+// A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. The NetworkPolicies allow Prometheus, but no
+// other pod, to scrape the metrics. The Redis exporter can connect to Redis.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}

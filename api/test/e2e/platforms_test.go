@@ -32,8 +32,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. The component "quota" adds CPU limits. It
-// also works in a namespace with a LimitRange.
+// If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. If a LimitRange sets a default CPU limit,
+// Kubernetes refuses pods that request more CPU. The component "quota" adds CPU limits, so that the pods start in both cases.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// cuttable relays the connections among the three Redis, the sentinels and the proxies, and can cut one Redis off from the others.
+// cuttable relays the connections to the three Redis and the sentinels, and can cut one Redis off from the rest.
 type cuttable struct {
 	connections
 	port int

@@ -22,7 +22,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// sizes are test cases with very large requests and guestbooks, with many viewers, and with a clock that is set back.
+// sizes are test cases with large requests, large guestbooks, many viewers, or a clock that is set back.
 var sizes = []fault{
 	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
 		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},

@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Even on Windows, Git ends the lines of a checkout with LF, because .gitattributes says so. Shell scripts with CR LF would not run.
+// Because of .gitattributes, Git ends lines with LF even on Windows. Shell scripts with CR LF would not run.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, filepath.Join(dir, "original"))

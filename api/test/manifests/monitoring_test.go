@@ -62,7 +62,7 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	}
 }
 
-// The API exports every series of the alerts from its start on, at first with the value 0.
+// As soon as the API starts, it exports every series that the alerts read, with the value 0.
 func TestSeriesThatAlertsReadAreThereFromTheStart(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	_, metrics := must.Fetch(t, pod.APIURL()+"/metrics")

@@ -25,7 +25,7 @@ const (
 	Refused
 )
 
-// Write is one write request: it posts an entry, repeats a post, sets a whole guestbook, or hides an entry as an operator does.
+// Write is one write request: a post of an entry, a repeated post, a `set` of a whole guestbook, or an operator's command to hide an entry.
 type Write struct {
 	Book      string
 	Set, Hide bool
@@ -97,7 +97,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // for each answer, the index of the one read that is checked
+	answers := map[string]int{} // the index of the only read with this answer that is checked
 	onlyPosts, first := true, true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {

@@ -31,7 +31,7 @@ const (
 	visitors = 2000
 )
 
-// contradictions returns a message for each rule that the limits break, such as: nginx must wait longer than the API.
+// contradictions returns a message for each rule that the limits break. For example, nginx must wait longer than the API.
 func contradictions(f Figures) (found []string) {
 	second := int64(time.Second)
 	n := func(name string) int64 {

@@ -157,8 +157,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. If no folder is given, the program is in a folder of PATH or in /usr/sbin, where Debian installs
-// servers.
+// find returns the path of a program. Without a folder, it looks in the folders of PATH and in /usr/sbin, where Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))

@@ -55,7 +55,7 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is a running Prometheus server.
 type Prometheus struct{ url string }
 
-// Target returns the address that Prometheus scrapes now (host:port), or "" if nothing runs there.
+// Target returns the address that Prometheus scrapes, in the form host:port, or "" if no server runs.
 type Target func() string
 
 // Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. The scrape interval of 15 s
