@@ -17,8 +17,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// However a user creates the guestbook by the documents, it passes the tests of api/test/contract. Then "kubectl delete" deletes every
-// object.
+// The guestbook passes the tests of api/test/contract after each documented way to create it. "kubectl delete" then deletes
+// every object.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
