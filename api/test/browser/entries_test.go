@@ -86,7 +86,7 @@ func TestTheWordsArePlainAndSaidOnce(t *testing.T) {
 	p.press(kb.Enter, input.ModifierCtrl)
 	p.await("the same to be said again", `document.querySelector("#error").firstChild !== said`)
 	p.eval(`document.querySelector("#text").select()`)
-	p.write(strings.Repeat("ü", 2000)) // each ü has two bytes
+	p.write(strings.Repeat("ü", 2000)) // 4,000 bytes, because each ü has two bytes
 	p.awaitText("#count", "Room for about 48 letters")
 	p.eval(`document.querySelector("#text").select()`)
 	p.press(kb.Delete)

@@ -177,8 +177,8 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// If the list is full, the page removes entries from the list, and loads them again on demand. The test presses the button without
-	// scrolling to the button, as a screen reader does.
+	// If the list is full, the page removes entries from the list, and loads them again on demand. The test presses the button "Older
+	// entries" without scrolling to it, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	must.Hold(t, "older entries", waitLimit, func() bool { return slices.Index(p.texts(), oldest) > 0 })

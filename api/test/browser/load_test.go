@@ -94,7 +94,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-// To notice hidden entries, the page reads only the entries in sight again.
+// To notice hidden entries, the page repeats its requests only for the entries in sight.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	b, p := open(t, visitor{}, numbered(strings.Repeat("long and longer ", 120), 400)...)
 	p.scrollInto(120)

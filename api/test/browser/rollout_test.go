@@ -26,7 +26,7 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	if loads := slices.DeleteFunc(p.sent("GET", front.URL), func(r request) bool { return r.kind != "Document" }); len(loads) != 2 {
 		t.Errorf("the page was loaded %d times", len(loads))
 	}
-	front.serve(document, nil) // the new pod now answers requests for the document
+	front.serve(document, nil) // from now on, the new pod serves the document
 	p.reload()
 	p.awaitState("live")
 }

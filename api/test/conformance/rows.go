@@ -261,7 +261,7 @@ func unchanged(k keeps) keeps {
 		held := b.holds
 		err := k(b, r)
 		if err == nil && held != nil && b.holds == nil {
-			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // slaves may need this time to show a write
+			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // a lagging slave may need this time until it shows a write
 			err = b.await(*held)
 		}
 		return err

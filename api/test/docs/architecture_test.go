@@ -47,8 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether a path contains a name. In a folder, the name is a file. In a Go file, the name is a declaration. In any other file,
-// the name is a text.
+// has reports whether a folder contains the file "name", a Go file the declaration "name", or a file of another kind the text "name".
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

@@ -30,7 +30,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If a method of "namespace" fails, the test ends.
+// A namespace is the Kubernetes namespace of one test. If one of its methods fails, the test ends.
 type namespace struct {
 	*testing.T
 	name string
@@ -171,7 +171,7 @@ func book(t *testing.T, base string) string {
 	return body
 }
 
-// pod creates a pod with this name that simulates visitors: it runs api/tools/load with these arguments.
+// pod creates a pod that simulates visitors. The pod runs the program of api/tools/load with these arguments.
 func (n namespace) pod(name string, args ...string) {
 	n.Helper()
 	quoted, _ := json.Marshal(args)

@@ -18,8 +18,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command in the documents that needs a cluster succeeds, and prints the output that the document shows. The commands of README.md and
-// of docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
+// Each command of the documents on a cluster succeeds, and prints the output that the document shows. The commands of README.md and of
+// docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
@@ -64,7 +64,7 @@ kind() { shift 2; env $LOAD "$@"; }`,
 // docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 
-// follow runs the commands of a document that need a cluster.
+// follow runs a document's commands for a cluster.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)

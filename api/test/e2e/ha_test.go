@@ -12,8 +12,9 @@ import (
 
 const threeRedis = "app=redis,role=ha"
 
-// The commands of docs/high-availability.md move the book from k8s/ to k8s/ha/ and back, while visitors read and write. Before the book
-// moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read fails.
+// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the Redis of k8s/ha/,
+// and then back. Before the book moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read
+// fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")

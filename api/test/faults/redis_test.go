@@ -130,8 +130,7 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases for each version of Redis in the environment variable PROGRAMS. The variable lists folders that contain
-// a redis-server.
+// otherVersions returns test cases for each redis-server in the folders that the environment variable PROGRAMS lists.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {

@@ -183,7 +183,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics reads all metrics, and returns a function that returns one of them.
+// metrics reads the page /metrics at this URL. The returned function returns the value of a metric on the page.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")

@@ -1,5 +1,5 @@
-// Command phpstandin replaces the PHP frontend in tests. Byte for byte, phpstandin answers requests for /guestbook.php as Apache 2.4 with
-// PHP 8.2 and Predis does. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. Its answers to requests for /guestbook.php have the same bytes as those of Apache
+// 2.4 with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (

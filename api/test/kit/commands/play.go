@@ -106,7 +106,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	return ran, damaged, nil
 }
 
-// harmless matches the commands that only read or add something. Every other command may delete or overwrite something.
+// harmless matches commands that only read or add something, such as "kubectl get".
 var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),

@@ -89,8 +89,8 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a background command and waits for the output that the document shows. If an earlier block has started the same command,
-// "start" ends the earlier process first.
+// start starts a command in the background, and waits until it prints the output that the document shows. If an earlier block has started
+// the same command, "start" ends the earlier process first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}

@@ -40,7 +40,7 @@ type Request struct {
 	History any
 }
 
-// Answer is the answer to a request, with the fields of the guestbook's JSON.
+// Answer is the answer to a request: its status, its body, and the fields of the body's JSON.
 type Answer struct {
 	Status        int    `json:"-"`
 	Body          string `json:"-"`
