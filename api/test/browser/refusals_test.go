@@ -8,7 +8,7 @@ import (
 	"github.com/chromedp/cdproto/animation"
 )
 
-// lacking is a script that removes those functions of the browser that some older browsers lack.
+// lacking is a script that removes functions from the browser, because older browsers lack these functions.
 const lacking = `for (const path of [
 	"AbortSignal.any", "AbortSignal.timeout", "Array.fromAsync", "Array.prototype.at", "Array.prototype.findLast", "Array.prototype.findLastIndex",
 	"Array.prototype.toReversed", "Array.prototype.toSorted", "Array.prototype.toSpliced", "Array.prototype.with", "BroadcastChannel",

@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command of the documents without a cluster succeeds, and prints the output that the document shows. The command "make run" in
-// README.md runs first, and starts the guestbook for all later commands.
+// The documents' commands that need no cluster succeed, and print the output that the documents show. The command "make run" in README.md
+// runs first, and starts the guestbook for all later commands.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command of the documents on a cluster succeeds, and prints the output that the document shows. The commands of README.md and of
+// The documents' commands that need a cluster succeed, and print the output that the documents show. The commands of README.md and of
 // docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
@@ -64,7 +64,7 @@ kind() { shift 2; env $LOAD "$@"; }`,
 // docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 
-// follow runs a document's commands for a cluster.
+// follow runs those commands of a document that need a cluster.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)

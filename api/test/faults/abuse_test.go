@@ -24,7 +24,7 @@ import (
 // pool is how many connections one API may open to the master, and also how many to the slaves.
 const pool = 64
 
-// crowd is how many visitors the test cases add to the visitors of the type "load".
+// crowd is how many visitors wait for the return of the master.
 const crowd = 200
 
 var abuse = []fault{
