@@ -114,7 +114,7 @@ func TestALinkToSomeWordsOpensAFoldedEntry(t *testing.T) {
 	})()`)
 }
 
-// The test serves the guestbook below a path prefix, with the configuration in docs/proxies-and-browsers.md.
+// The page works below the path /gb/, with the configurations of nginx and of an Ingress in docs/proxies-and-browsers.md.
 func TestBelowAPrefix(t *testing.T) {
 	b := newBook(t)
 	doc := must.Read(t, must.Root(t), "docs", "proxies-and-browsers.md")
@@ -122,7 +122,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// The Ingress controller ingress-nginx generates these nginx locations from an Ingress in docs/proxies-and-browsers.md.
+	// The Ingress controller ingress-nginx turns the Ingress of the document into these nginx locations.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

@@ -177,7 +177,7 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// If the list is full, the page removes entries from the list, and loads them again on demand. The test presses the button "Older
+	// If the list has too many entries, the page removes some of them, and loads them again on demand. The test presses the button "Older
 	// entries" without scrolling to it, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")

@@ -27,7 +27,7 @@ function add(name, src) { document.body.append(Object.assign(document.createElem
 `
 
 // lures lists tricks by which another site makes a browser overwrite the guestbook. In the field "page", SET stands for a URL that
-// overwrites the guestbook. REDIRECT stands for a URL of the other site that redirects to SET by way of a second redirect.
+// overwrites the guestbook. REDIRECT stands for a URL that leads to SET by two redirects.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},

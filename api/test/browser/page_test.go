@@ -51,7 +51,7 @@ type request struct {
 	method, url, kind string
 	header            map[string]any
 	status            int64
-	bytes             float64 // size of the compressed response, zero until the whole response has arrived
+	bytes             float64 // size of the compressed response; zero until the response is complete
 }
 
 // prelude is a script that runs before the page's own scripts.

@@ -142,7 +142,7 @@ func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
 }
 
-// If a firewall mistakes a text for an attack and answers with an HTML page, the page keeps the text.
+// If a firewall mistakes a text for an attack and refuses the POST with HTML, the guestbook's page keeps the text.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	const text = "SELECT tea FROM menu"
 	b, front, p := openBehindProxy(t, visitor{}) // not hurried, because a request that times out might still add the entry

@@ -88,8 +88,8 @@ type saved struct {
 	body         string
 }
 
-// save finds a "set" request that restores a guestbook. If the answer contains a \, the text is uncertain, because guestbook.php does not
-// escape \ in JSON. So "save" sets each possible text, until a "get" request gets the same answer as before.
+// save finds a "set" request that restores a guestbook. If the answer contains a \, the guestbook's text is uncertain, because
+// guestbook.php does not escape \ in JSON. So "save" sets each possible text, until the server answers as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {

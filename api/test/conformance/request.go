@@ -19,7 +19,7 @@ import (
 type request struct {
 	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
-	fill int // if not 0, the body or the query ends with so many letters "a" that it has this length
+	fill int // if not 0, letters "a" extend the body or the query to this length
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -77,7 +77,7 @@ func (e entry) String() string {
 	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
 }
 
-// An answer is a response with up to maxBody bytes of the body, or only the head of an event stream.
+// An answer is a response with up to maxBody bytes of its body. The answer to a request for an event stream has no body.
 type answer struct {
 	status int
 	header http.Header

@@ -60,8 +60,8 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 	}
 }
 
-// refuseIPv6 makes this goroutine, and the processes that it starts, run as on a kernel without IPv6. A seccomp filter refuses IPv6
-// sockets.
+// refuseIPv6 refuses IPv6 sockets for this goroutine and the processes that it starts, as a kernel without IPv6 does. For this, it uses
+// seccomp.
 func refuseIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

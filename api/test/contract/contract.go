@@ -86,7 +86,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects that the response has each header in the map "want" exactly once, with this value.
+// checkHeaders expects that the response has the headers in the map "want", and each of them once.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {
