@@ -20,7 +20,7 @@ import (
 // An end holds the time of a pod's deletion, and the times at which the containers "nginx" and "api" ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends watches when frontend pods are deleted and end. The returned function returns these times by the pods' names.
+// ends records when frontend pods are deleted and when they end. The returned function returns these times by the pods' names.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is one of three published PHP guestbooks. Their Redis Services have different names, and so has the key of the book.
+// An edition is one of three published PHP guestbooks. They differ in the names of the Redis Services and in the key of the book.
 type edition struct {
 	name, master, slave string
 	key                 string

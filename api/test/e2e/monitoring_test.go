@@ -19,7 +19,7 @@ import (
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
 // A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. The NetworkPolicies allow Prometheus, but no
-// other pod, to scrape the metrics. The Redis exporter can connect to Redis.
+// other pod, to scrape the metrics. A Redis exporter can connect to Redis.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}

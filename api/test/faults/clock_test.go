@@ -16,7 +16,7 @@ import (
 )
 
 // buildWithClock builds an API with a changed package "time" of Go. When the file in the variable CLOCK_BACK appears, the API's wall clock
-// goes back by an hour. The test does not set the clock of Linux, because all other programs would see the change.
+// goes back by an hour. The clock of Linux stays right, because all programs on the machine use it.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works

@@ -134,7 +134,7 @@ func (h *ha) lose(machine bool) int {
 }
 
 // restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod. If Redis i is the master, the script leave.sh first
-// hands its role to a slave.
+// makes the sentinels promote a slave.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))

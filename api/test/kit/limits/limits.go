@@ -90,7 +90,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put adds a number such as 5, 64k or 10s under this name, and ignores every other text.
+// put adds a limit with this name if the text is a number, such as 5, 64k or 10s.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {

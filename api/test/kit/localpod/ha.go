@@ -184,8 +184,7 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns the number of the master, or -1 if there is none. The Redis itself and at least two sentinels must report that it is the
-// master.
+// Master returns the number of the master, or -1 if there is none. A Redis is the master if the Redis itself and two sentinels report so.
 func (h *HA) Master() int {
 	for i := range h.Redis {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {

@@ -157,7 +157,7 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. Without a folder, it looks in the folders of PATH and in /usr/sbin, where Debian installs servers.
+// find returns the path of a program. If "folder" is empty, find searches PATH and /usr/sbin, where Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))
