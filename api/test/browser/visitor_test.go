@@ -21,7 +21,7 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
-// load runs an action that loads a page. If the machine got or lost a network interface during the action, load repeats it.
+// load runs an action that loads a page, and repeats it if the machine meanwhile got or lost a network interface.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	changes := func() int {

@@ -128,8 +128,8 @@ func (b *book) restore() error {
 
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of a guestbook. setting uses GET for a short text, because guestbook.php ignores the body
-// of a POST.
+// setting returns the request that sets the text of a guestbook. For a short text, this is a GET, because guestbook.php ignores the body of
+// a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {

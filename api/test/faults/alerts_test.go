@@ -28,7 +28,7 @@ func newWatch(t *testing.T) *watch {
 	return w
 }
 
-// follow makes Prometheus scrape the processes of this test. follow waits for the first scrape, because alerts may fire before it.
+// follow makes Prometheus scrape the processes of this test, and waits for the first scrape, because alerts may fire before it.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {

@@ -38,7 +38,7 @@ func (c *cuttable) relay(r *rig) (addresses []string) {
 	return addresses
 }
 
-// wait blocks while the process at the address "source" is cut off from Redis number "node". At the end of the test, "wait" returns false.
+// wait blocks while the process at the address "source" is cut off from Redis number "node", and returns false at the end of the test.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -250,7 +250,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each process in measuredMemory. If there are two pods, "peaks" returns the larger of the two values.
+// peaks returns the peak memory of each process in measuredMemory. With two pods, this is the larger of two values.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

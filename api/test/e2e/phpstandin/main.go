@@ -128,7 +128,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// do sends one command to Redis and returns the reply. do opens a new connection for each command, as PHP does.
+// do sends one command to Redis and returns the reply. Each command has a new connection, as in PHP.
 func do(host, command string, args ...any) (string, error) {
 	c, err := redis.Dial("tcp", host, redis.DialConnectTimeout(2*time.Second))
 	if err != nil {

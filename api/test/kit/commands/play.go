@@ -33,7 +33,7 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned matches the paths of files in /tmp. play replaces each path in /tmp by a path in a temporary folder.
+// mentioned matches the paths of files in /tmp. Before a block runs, the path of a temporary folder replaces /tmp.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
 // read matches "<NAME" in a command that reads a file. entered matches "(cd NAME" in a command that enters a folder.
@@ -42,8 +42,8 @@ var (
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches the folder in a command such as .build/minikube. play removes the folder, because bash calls standIn only for names without
-// a folder.
+// built matches the folder in a command such as .build/minikube. Before a block runs, this folder is removed, because bash calls standIn
+// only for names without a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the

@@ -32,8 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. If the map "changed" has a text for a file, Read reads this text instead of the
-// file.
+// Read returns all limits that the repository's files set. If the map "changed" has a text for a file, this text replaces the file.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {

@@ -70,7 +70,7 @@ func goLines(text []byte) int {
 	files := token.NewFileSet()
 	file := files.AddFile("", -1, len(text))
 	var s scanner.Scanner
-	s.Init(file, text, nil, 0) // s skips comments
+	s.Init(file, text, nil, 0) // without a flag, the scanner skips comments
 	lines := map[int]bool{}
 	for {
 		pos, tok, literal := s.Scan()

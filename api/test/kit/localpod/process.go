@@ -157,7 +157,8 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. If "folder" is empty, find searches PATH and /usr/sbin, where Debian installs servers.
+// find returns the path of a program in a folder. If "folder" is empty, the program may be in a folder of PATH or in /usr/sbin, where
+// Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))

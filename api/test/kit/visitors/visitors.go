@@ -87,7 +87,7 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 }
 
 // PostOnce posts an entry once, without an Idempotency-Key. PostOnce opens a new connection, because a server may close an idle connection
-// just when the post arrives. ok reports whether the server has acknowledged the post.
+// just when the post arrives. If the server has acknowledged the post, "ok" is true.
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	alone := *v
 	alone.Client = &http.Client{Timeout: v.Client.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -138,7 +138,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, erro
 	return answer.Entries, err
 }
 
-// get sends a GET. If the status is not 200, get returns an error.
+// get sends a GET, and returns an error if the status is not 200.
 func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answer, error) {
 	answer, err := v.Do(ctx, what, http.MethodGet, path, "", request)
 	if err == nil && answer.Status != http.StatusOK {
