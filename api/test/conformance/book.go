@@ -29,7 +29,7 @@ type book struct {
 	asked []request
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
-	blind bool // true if the program does not know every text that a lagging slave may show
+	blind bool            // true if the program does not know every text that a lagging slave may show
 	lag   time.Duration
 	words int
 }

@@ -19,7 +19,7 @@ import (
 type request struct {
 	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
-	fill int // if not 0, letters "a" extend the body or the query to this length
+	fill                      int // if not 0, letters "a" extend the body or the query to this length
 }
 
 const formType = "application/x-www-form-urlencoded"

@@ -52,15 +52,15 @@ type fault struct {
 type row struct {
 	fault
 	requests      int
-	failed map[int]int // how many requests failed with this HTTP status; 0 means no answer
+	failed        map[int]int // how many requests failed with this HTTP status; 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation error // not nil if no order of the requests explains the answers
+	violation     error // not nil if no order of the requests explains the answers
 	before, after usage
 	memory        []int64 // peak memory of each process in measuredMemory, in bytes
 	hiccup        time.Duration
 	problems      []string
-	wrong bool // true if an answer or a stored text was wrong; false if there were only delays
+	wrong         bool // true if an answer or a stored text was wrong; false if there were only delays
 	skipped       bool
 	notes         []string
 	alerts        []string

@@ -28,7 +28,7 @@ type ha struct {
 	*localpod.HA
 	r        *rig
 	password string
-	proxies *service // replaces the Service redis-master
+	proxies  *service // replaces the Service redis-master
 	cuttable
 }
 

@@ -17,7 +17,7 @@ type cuttable struct {
 	port int
 	net  string
 
-	off int // number of the cut-off Redis (1, 2 or 3), or 0
+	off     int // number of the cut-off Redis (1, 2 or 3), or 0
 	changed *sync.Cond
 }
 

@@ -28,7 +28,7 @@ type setup struct {
 	direct       bool // the API connects to Redis without toxiproxy
 	masterArgs   []string
 	apiEnv       []string
-	apiBinary string // path of the API to run; "" means the API of this repository
+	apiBinary    string // path of the API to run; "" means the API of this repository
 	notReady     bool   // the API does not become ready
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
@@ -36,7 +36,7 @@ type setup struct {
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string
-	cannotHide bool // no `api hide` runs, because it would connect to the old master
+	cannotHide   bool // no `api hide` runs, because it would connect to the old master
 }
 
 // rig is the system in which a test causes a fault:
@@ -54,7 +54,7 @@ type rig struct {
 	masterPort              int
 	dirs                    [2]string
 	ha                      *ha
-	clock string // path of a file; once the file exists, the API's clock is an hour behind
+	clock                   string // path of a file; once the file exists, the API's clock is an hour behind
 
 	load           *load
 	started, ended time.Time

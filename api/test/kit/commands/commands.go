@@ -103,8 +103,8 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression for the output that a document shows. Any white space may separate words. Where "except" matches,
-// the actual output may have any text. A line "…" stands for any number of lines.
+// promises returns a regular expression for the output that a document shows. Any white space may separate words. The parts that match
+// "except" may be any text. A line "…" stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

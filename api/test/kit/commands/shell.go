@@ -20,7 +20,7 @@ import (
 type Shell struct {
 	Dir      string            // the working directory, which is the repository
 	Env      []string          // additional environment variables of the commands
-	Preamble string // shell code that runs before each block
+	Preamble string            // shell code that runs before each block
 	Replace  *strings.Replacer // replaces values in commands and outputs of a document, such as ports; nil replaces nothing
 	running  map[string]*background
 }

@@ -64,9 +64,9 @@ func (r Read) lastID() int64 {
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	keys map[string]int // how many posts had this Idempotency-Key
+	keys       map[string]int   // how many posts had this Idempotency-Key
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
-	sent map[string]int64 // when this text was first sent
+	sent       map[string]int64 // when this text was first sent
 	begun      time.Time
 }
 

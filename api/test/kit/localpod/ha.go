@@ -36,7 +36,7 @@ type HAOptions struct {
 	Programs string // the folder of the redis-server to run; "" means the redis-server of PATH
 	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
-	Nodes []string // the addresses of a relay in front of each Redis; nil means no relays
+	Nodes    []string // the addresses of a relay in front of each Redis; nil means no relays
 	// Edit, if not nil, changes the text of each file in k8s/ha/scripts/.
 	Edit func(text string) string
 }

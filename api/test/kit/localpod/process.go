@@ -28,7 +28,7 @@ type Process struct {
 	dir        string
 	args, env  []string
 	changing   sync.Mutex
-	group bool // if true, Kill kills the child processes as well, and Start waits three times as long
+	group      bool      // if true, Kill kills the child processes as well, and Start waits three times as long
 	stop       os.Signal // the signal that asks the program to stop
 	ready      func(context.Context) error
 	out        io.Writer

@@ -35,7 +35,7 @@ type Request struct {
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err error // not nil if no complete answer arrived
+	Err    error // not nil if no complete answer arrived
 	// History is a history.Write or a history.Read. For a failed read, History is nil.
 	History any
 }
