@@ -104,7 +104,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// This proxy always answers as a pod of the PHP guestbook, because a new pod would store the unsent entry at once.
+	// This proxy answers like the PHP guestbook, so that the page shows an entry that waits to be sent.
 	past := newProxy(t, b)
 	past.serve(api, past.oldPod())
 	old := load(t, past.URL, visitor{hurried: true})

@@ -26,14 +26,14 @@ type book struct {
 	master redis.Conn
 }
 
-// newBook starts a guestbook with these entries. newBook makes the test run in parallel with others.
+// newBook starts a guestbook with these entries.
 func newBook(t *testing.T, texts ...string) *book {
 	t.Helper()
 	t.Parallel()
 	return newBookAlone(t, texts...)
 }
 
-// newBookAlone starts a guestbook with these entries, for a test that runs alone or has called t.Parallel already.
+// newBookAlone starts a guestbook with these entries, and does not make the test parallel.
 func newBookAlone(t *testing.T, texts ...string) *book {
 	t.Helper()
 	pod, master := podtest.Pod(t, localpod.Options{})
@@ -51,7 +51,7 @@ func open(t *testing.T, v visitor, texts ...string) (*book, *page) {
 	return b, visit(t, b.URL(), v)
 }
 
-// openBehindProxy does the same as the function "open", with a proxy between the page and the pod.
+// openBehindProxy starts a guestbook with these entries, and opens the guestbook's page through a proxy.
 func openBehindProxy(t *testing.T, v visitor, texts ...string) (*book, *proxy, *page) {
 	t.Helper()
 	b := newBook(t, texts...)
@@ -77,7 +77,7 @@ func (b *book) do(command string, args ...any) any {
 	return podtest.Do(b.t, b.master, command, args...)
 }
 
-// set sends the request by which the page of the PHP guestbook overwrites the whole guestbook.
+// set overwrites the whole guestbook, as the page of the PHP guestbook does.
 func (b *book) set(value string) {
 	b.t.Helper()
 	query := url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode()
@@ -86,7 +86,7 @@ func (b *book) set(value string) {
 	}
 }
 
-// raw returns the string in which Redis holds the guestbook.
+// raw returns the guestbook as Redis stores it, such as ",first,second".
 func (b *book) raw() string {
 	b.t.Helper()
 	value, _ := b.do("GET", key).([]byte)
@@ -114,8 +114,8 @@ func (b *book) hide(id string) {
 	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))
 }
 
-// hang suspends the API's process, which then keeps its connections open but does not answer. The returned function "resume" continues the
-// API's process.
+// hang suspends the API's process, so that the API keeps its connections open but does not answer. The returned function continues the
+// process.
 func (b *book) hang() (resume func()) {
 	b.t.Helper()
 	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))
@@ -142,7 +142,7 @@ func (b *book) awaitStreams(want int) {
 	})
 }
 
-// numbered returns n texts, which end with the numbers 0, 1, 2 and so on.
+// numbered returns n texts, such as "entry 0", "entry 1" and "entry 2".
 func numbered(text string, n int) (texts []string) {
 	for i := range n {
 		texts = append(texts, fmt.Sprintf("%s %d", text, i))
@@ -150,7 +150,7 @@ func numbered(text string, n int) (texts []string) {
 	return texts
 }
 
-// offset returns the id of the entry that follows the entries with these texts. An entry's id is its byte offset in the guestbook.
+// offset returns the length of these texts in Redis, which is the id of the next entry. An entry's id is its byte offset in the guestbook.
 func offset(texts []string) (n int) {
 	for _, text := range texts {
 		n += len(text) + 1

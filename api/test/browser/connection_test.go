@@ -25,19 +25,19 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 		case <-time.After(300 * time.Millisecond):
 		}
 	}))
-	p.eval(`dispatchEvent(new Event("offline"))`) // at this event, the page opens its event stream anew
+	p.eval(`dispatchEvent(new Event("offline"))`) // at the event "offline", the page opens a new event stream
 	must.Hold(t, "many streams", waitLimit, func() bool { return len(p.streams()) > 8 })
 	if texts := said(); !slices.Equal(texts, []string{"Live"}) {
 		t.Errorf("the page said %q", texts)
 	}
-	// The page shows a lasting outage even to a visitor who has scrolled down.
+	// If the connection stays lost, the page shows this even to a visitor who has scrolled down.
 	b.kill()
 	front.serve(events, nil)
 	p.await("it to be told", `/Reconnecting|Not connected/.test(document.querySelector("#connection.trouble")?.textContent)`)
 	p.await("it to be in sight", `(({ top, bottom }) => top > innerHeight / 2 && bottom <= innerHeight)(document.querySelector("#connection").getBoundingClientRect())`)
 }
 
-// The page works in seven windows of one browser, and in seven tabs, although the browser opens only six connections to a host.
+// The page works in seven windows or seven tabs of one browser, although the browser opens only six connections to a host.
 func TestSevenTabsAndSevenWindowsWork(t *testing.T) {
 	t.Parallel()
 	const hidden = `Object.defineProperty(Document.prototype, "hidden", { get: () => !window.isSeen });`

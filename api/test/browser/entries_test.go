@@ -53,7 +53,7 @@ func TestSigningTwiceInAHurrySignsOnceAndSaysNothing(t *testing.T) {
 func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 	b, p := open(t, visitor{})
 	var signed []string
-	for _, again := range []bool{false, true} { // some browsers repeat the event of Ctrl+Enter after text composition
+	for _, again := range []bool{false, true} { // after text composition, some browsers repeat the event of Ctrl+Enter
 		signed = append(signed, "안녕")
 		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.ImeSetComposition("안녕", 2, 2))
 		p.eval(`globalThis.composing = null; document.querySelector("#text").addEventListener("keydown", (event) => { composing ??= event.isComposing; })`)
@@ -86,7 +86,7 @@ func TestTheWordsArePlainAndSaidOnce(t *testing.T) {
 	p.press(kb.Enter, input.ModifierCtrl)
 	p.await("the same to be said again", `document.querySelector("#error").firstChild !== said`)
 	p.eval(`document.querySelector("#text").select()`)
-	p.write(strings.Repeat("ü", 2000)) // each ü has two bytes
+	p.write(strings.Repeat("ü", 2000)) // 4,000 bytes, because each ü has two bytes
 	p.awaitText("#count", "Room for about 48 letters")
 	p.eval(`document.querySelector("#text").select()`)
 	p.press(kb.Delete)
@@ -112,7 +112,7 @@ func TestANameIsRememberedAndStandsBelowTheText(t *testing.T) {
 	p.awaitEntries("Hello\n— Ada", "Again\n— Ada")
 }
 
-// The page and the server treat the same characters as invisible. The page uses the browser's Unicode tables, and the server uses Go's.
+// The page and the server agree which characters are invisible. The page uses the browser's Unicode tables, and the server uses Go's.
 func TestABlankEntryIsRefused(t *testing.T) {
 	_, p := open(t, visitor{})
 	p.sign("\u200b\u2060")

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// firefox is a running Firefox, which a test controls by Marionette. A Marionette message is a length, a colon, and JSON.
+// firefox is a running Firefox, which a test controls by Marionette. A Marionette message has the form LENGTH:JSON, such as 5:[1,2].
 type firefox struct {
 	*page
 	conn net.Conn
@@ -122,14 +122,14 @@ func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
 
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b := newBook(t)
-	// Firefox keeps no page with a Web Lock in its back/forward cache. A page over plain HTTP cannot use Web Locks.
+	// The page is served over plain HTTP and so has no Web Locks, because Firefox keeps no page with a Web Lock in its back/forward cache.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.visit(front.URL)
 	front.refuse(http.StatusServiceUnavailable)
 	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
-	// Firefox keeps no page with an open event stream in its back/forward cache. At the event "pagehide", the page closes its event stream.
+	// When the visitor leaves, the page closes its event stream. Otherwise, Firefox would not keep the page in its back/forward cache.
 	f.eval(`(document.body.dataset.visit = "first", ` + asleep + `)`)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", nil, &first)
@@ -153,8 +153,8 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b.check("another")
 }
 
-// If the page's address contains a user name and a password, the page's scripts omit both in their requests, because browsers refuse such
-// URLs in scripts.
+// If the page's address contains a user name and a password, the page's scripts omit both in their requests. Browsers refuse scripts'
+// requests to a URL with a password.
 func TestAnAddressWithCredentials(t *testing.T) {
 	b := newBook(t)
 	f := newFirefox(t, "")

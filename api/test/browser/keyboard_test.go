@@ -78,7 +78,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 
 func TestTheFocusIsNeverLost(t *testing.T) {
 	b, front, one := openBehindProxy(t, visitor{hurried: true}, numbered("entry", 80)...)
-	// The button "1 new entry" moves the focus to the newest entry.
+	// A press of Enter on the button "1 new entry" moves the focus to the newest entry.
 	one.scrollInto(30)
 	b.write("newest")
 	one.awaitFresh("1 new entry")
@@ -88,7 +88,7 @@ func TestTheFocusIsNeverLost(t *testing.T) {
 	one.awaitNewest("newest")
 	one.await("it to be in sight", `document.activeElement.getBoundingClientRect().top > 0`)
 
-	// If another tab discards the entry that has the focus, the focus moves to the next entry.
+	// If a second tab discards the focused entry, the focus moves to the next entry.
 	front.refuse(http.StatusForbidden)
 	one.sign("unwanted")
 	one.awaitFailure("unwanted")

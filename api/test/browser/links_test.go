@@ -76,8 +76,7 @@ func TestALinkIntoAnOldBookTakesFewRequests(t *testing.T) {
 
 func TestALinkIsCopied(t *testing.T) {
 	b := newBook(t, "first", "second")
-	// Most guestbooks are served over plain HTTP. On a page over plain HTTP, Chromium has no navigator.clipboard unless the host is
-	// localhost.
+	// Chromium has no navigator.clipboard on a page over plain HTTP, unless the host is localhost.
 	plain := strings.Replace(b.URL(), "127.0.0.1", "guestbook.example", 1)
 	for _, address := range []string{b.URL(), plain} {
 		p := visit(t, address, visitor{})
@@ -98,7 +97,7 @@ func TestOnlyTheWordsOfEntriesAreCopied(t *testing.T) {
 	if got := strings.Fields(copied); strings.Join(got, " ") != "mine second first" {
 		t.Errorf("%q is copied", copied)
 	}
-	// In the list, screen readers find only the link that the Tab key reaches.
+	// In the list, screen readers find only one link: the link that the Tab key reaches.
 	p.await("the other links to be silent", `document.querySelectorAll(".link:not([aria-hidden=true])").length === 1`)
 }
 
@@ -115,7 +114,7 @@ func TestALinkToSomeWordsOpensAFoldedEntry(t *testing.T) {
 	})()`)
 }
 
-// The test serves the guestbook below a path prefix, with the configuration in docs/proxies-and-browsers.md.
+// The page works below the path /gb/, with the configurations of nginx and of an Ingress in docs/proxies-and-browsers.md.
 func TestBelowAPrefix(t *testing.T) {
 	b := newBook(t)
 	doc := must.Read(t, must.Root(t), "docs", "proxies-and-browsers.md")
@@ -123,7 +122,7 @@ func TestBelowAPrefix(t *testing.T) {
 	if !strings.Contains(lines, "http://frontend/;") {
 		t.Fatalf("the document has no such lines for nginx: %q", lines)
 	}
-	// ingress-nginx generates these nginx locations from the path and the annotations (rewrite-target, permanent-redirect) of an Ingress.
+	// The Ingress controller ingress-nginx turns the Ingress of the document into these nginx locations.
 	path := regexp.MustCompile(`path: (/gb/\S+)`).FindStringSubmatch(doc)
 	target := regexp.MustCompile(`rewrite-target: (\S+)`).FindStringSubmatch(doc)
 	redirect := regexp.MustCompile(`permanent-redirect: (\S+)`).FindStringSubmatch(doc)

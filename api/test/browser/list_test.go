@@ -23,7 +23,7 @@ const (
 	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 )
 
-// A mark holds an entry's id, and the entry's distance in pixels from the top of the window.
+// A mark is the position of an entry in the window: the entry's id, and its distance in pixels from the top of the window.
 type mark struct {
 	ID string
 	Y  float64
@@ -37,7 +37,7 @@ func (p *page) reading() mark {
 	})()`)
 }
 
-// checkPlace fails the test if the entry of this mark has moved in the window.
+// checkPlace fails the test if the marked entry has moved in the window.
 func (p *page) checkPlace(was mark) {
 	p.t.Helper()
 	y := get[float64](p, fmt.Sprintf("document.getElementById(%q)?.getBoundingClientRect().top ?? 1e9", was.ID))
@@ -46,7 +46,7 @@ func (p *page) checkPlace(was mark) {
 	}
 }
 
-// scrollInto scrolls down to the nth entry, and waits until the page has loaded the entries near the nth entry.
+// scrollInto scrolls down to the nth entry, and waits until the page has loaded the entries around it.
 func (p *page) scrollInto(n int) {
 	p.t.Helper()
 	p.await("the entry to be there", fmt.Sprintf(`(() => {
@@ -67,7 +67,8 @@ func (p *page) awaitFresh(text string) {
 	p.awaitText("#fresh:not([hidden])", text)
 }
 
-// awaitContiguous waits until the list shows consecutive texts. If "newest" is true, the list must also show the last of the texts.
+// awaitContiguous waits until the list shows consecutive texts, without a gap. If "newest" is true, awaitContiguous also requires that the
+// list shows the last text.
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	must.Await(p.t, "the list to have nothing missing", waitLimit, func() error {
@@ -176,8 +177,8 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 	}
 	grow(990 - len(p.texts()))
 	p.awaitContiguous(texts, true)
-	// If the list is full, the page removes entries from the list, and loads them again on demand. The test presses the button without
-	// scrolling to the button, as a screen reader does.
+	// If the list has too many entries, the page removes some of them, and loads them again on demand. The test presses the button "Older
+	// entries" without scrolling to it, as a screen reader does.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	must.Hold(t, "older entries", waitLimit, func() bool { return slices.Index(p.texts(), oldest) > 0 })
@@ -246,7 +247,7 @@ func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 			t.Errorf("%q is long", s)
 		}
 	}
-	// The page announces the visitor's own entry even while many entries of others arrive.
+	// Even while many entries of other visitors arrive, the page announces the visitor's own entry.
 	for _, want := range []string{`Your entry is in the book\.`, `\d+ new entries`} {
 		if !regexp.MustCompile(want).MatchString(strings.Join(said, "\n")) {
 			t.Errorf("%q does not contain %s", said, want)

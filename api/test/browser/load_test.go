@@ -40,8 +40,8 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 	if want := []string{"/", "/guestbook/entries?limit=50"}; total > 16_000 || !slices.Equal(paths, want) {
 		t.Errorf("%.0f bytes in these requests: %q", total, paths)
 	}
-	// The document must be small, because a browser shows nothing before the document arrives. The header Accept-Encoding keeps Go from
-	// decompressing the document.
+	// The document must be small, because a browser shows nothing before the document arrives. Because of the header Accept-Encoding, Go
+	// does not decompress the document.
 	response, text := must.Do(t, http.MethodGet, b.URL(), nil, "Accept-Encoding", "gzip")
 	t.Logf("the document has %d bytes, all of the page %.0f", len(text), total)
 	if len(text) > 14_000 || response.Header.Get("Content-Encoding") != "gzip" {
@@ -50,7 +50,7 @@ func TestThePageIsLightAndComesFromOneOrigin(t *testing.T) {
 }
 
 // The test logs how fast the page loads on a slow phone: a quarter of this machine's CPU speed, 400 ms of latency, 400 kbit/s. If the
-// environment variable PAGE_BEFORE names the folder of another version of the page, the test also measures this version.
+// environment variable PAGE_BEFORE names a folder with an earlier version of the page, the test measures both versions.
 func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	b := newBookAlone(t, guests...)
 	folders, runs := []string{filepath.Join(must.Root(t), "nginx", "html")}, 1
@@ -94,7 +94,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-// To notice hidden entries, the page reads again only the entries in sight, not the whole list.
+// To notice hidden entries, the page repeats its requests only for the entries in sight.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	b, p := open(t, visitor{}, numbered(strings.Repeat("long and longer ", 120), 400)...)
 	p.scrollInto(120)

@@ -31,8 +31,8 @@ func TestAnNginxInFrontWithItsDefaultsPassesEventsOn(t *testing.T) {
 	}
 }
 
-// The page notices that an event stream delivers nothing, both if a proxy buffers the events and if the connection has frozen. The test
-// opens three silent streams at once, because a page needs a while to notice a silent stream.
+// The page notices that an event stream delivers nothing, because a proxy buffers the events or because the connection has frozen. The test
+// opens three pages at once, because a page needs a while to notice that its stream is silent.
 func TestStreamsThatStaySilent(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)
@@ -73,8 +73,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer forwards TCP connections, as a NAT router does. When a test raises the field "generation", the freezer stops forwarding on all
-// open connections: it forwards neither bytes nor the closing of an end.
+// A freezer forwards TCP connections, as a NAT router does. When a test raises the field "generation", all open connections freeze: the
+// freezer forwards neither bytes nor the end of a connection.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32
@@ -98,7 +98,8 @@ func (c *freezable) Write(data []byte) (int, error) {
 	return c.Conn.Write(data)
 }
 
-// nginx closes the connection of a slow client without a reset, because a reset would end a whole "kubectl port-forward".
+// nginx closes the connection of a slow client without a TCP reset, because a reset would end the program "kubectl port-forward" for all
+// clients.
 func TestASlowVisitorIsNotReset(t *testing.T) {
 	b := newBook(t)
 	for _, half := range []string{
@@ -163,7 +164,7 @@ func TestTenThousandEntriesScrolledInLeaveThePageSmall(t *testing.T) {
 	}
 }
 
-// An open page removes a hidden entry within half a minute after the entry came into sight, and removes no other entry.
+// If an operator hides an entry, an open page removes the entry within half a minute after the entry came into sight.
 func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	texts := numbered("entry", 120)
 	b, p := open(t, visitor{}, texts...)
@@ -176,7 +177,7 @@ func TestHiddenEntriesLeaveOpenPages(t *testing.T) {
 	b.write("a new one")
 	want := append(slices.DeleteFunc(texts, func(text string) bool { return slices.Contains(hidden, text) }), "a new one")
 	must.Await(t, "the hidden entries to be gone", 2*time.Minute, func() error {
-		// The page checks only the entries in sight, so the test scrolls to a hidden entry.
+		// The page checks only the entries in sight, so the test scrolls to an entry that an operator has hidden.
 		p.eval(`[...document.querySelectorAll("#entries > li")].find((li) => ` + inJS(hidden) + `.includes(li.querySelector(".words").textContent))?.scrollIntoView({ block: "center" })`)
 		if got := p.texts(); !slices.Equal(got, want) {
 			return fmt.Errorf("it lists %d entries: %q", len(got), got)

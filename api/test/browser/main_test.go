@@ -15,10 +15,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// waitLimit is how long a test waits for a condition before the test fails. waitLimit is long, because the machine may be slow.
+// waitLimit is how long a test waits for a condition before the test fails.
 const waitLimit = 30 * time.Second
 
-// chromium is the browser that all tests share. Each visitor's pages have a browser context of their own, with separate storage.
+// chromium is the context of the Chromium that all tests share. Each simulated visitor has a browser context with separate storage.
 var chromium context.Context
 
 func TestMain(m *testing.M) {
@@ -43,12 +43,12 @@ func startChromium() (stop func(), err error) {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.WSURLReadTimeout(waitLimit), chromedp.NoSandbox, chromedp.DisableGPU,
-		// By default, Chromium starts a spare process for each page, which takes long.
+		// Chromium must not start spare processes, because their start takes long.
 		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
 		// Chromium resolves all names that end with .example to this machine.
 		chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"),
 		chromedp.IgnoreCertErrors, // the tests' own servers have self-signed certificates.
-		// Chromium must pretend that there is a mouse, because a machine without a screen has none.
+		// Chromium must pretend that there is a mouse, because the machine may have none.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 	)

@@ -27,7 +27,7 @@ func TestModules(t *testing.T) {
 		var names []string
 		must.Hold(t, "tests in "+file, waitLimit, func() bool {
 			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) == 0 {
-				p.reload() // the import fails if this machine has got or lost a network interface
+				p.reload() // the import fails if this machine got or lost a network interface meanwhile
 			}
 			return len(names) > 0
 		})
@@ -42,7 +42,7 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// modules serves the page's JavaScript modules, and a nearly empty document that loads no module.
+// modules serves the page's JavaScript modules, and a document that loads none of them.
 func modules(t *testing.T) (url string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -78,8 +78,8 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// In each round, the loop removes the modules that import no remaining module. The modules that remain after the last round import each
-	// other.
+	// In each round, the loop removes the modules that import no remaining module. If modules remain at the end, their imports form a
+	// cycle.
 	for before := 0; before != len(below); {
 		before = len(below)
 		for name, imported := range below {

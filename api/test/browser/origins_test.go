@@ -26,8 +26,8 @@ function submit(method, action, fields, enctype = "application/x-www-form-urlenc
 function add(name, src) { document.body.append(Object.assign(document.createElement(name), { src })); }
 `
 
-// lures are pages and URLs by which another site tries to make the browser request SET. In the field "page" of "lures", SET stands for a
-// URL that rewrites the guestbook. REDIRECT stands for a URL of the other site that redirects twice, first to another URL and then to SET.
+// lures lists tricks by which another site makes a browser overwrite the guestbook. In the field "page", SET stands for a URL that
+// overwrites the guestbook. REDIRECT stands for a URL that leads to SET by two redirects.
 var lures = []struct{ name, page string }{
 	{"prefetch", `<script type=speculationrules>{"prefetch": [{"source": "list", "urls": ["SET"]}]}</script>`},
 	{"prerender", `<script type=speculationrules>{"prerender": [{"source": "list", "urls": ["SET"]}]}</script>`},
@@ -120,7 +120,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	}
 }
 
-// awaitRefusal waits up to a second for a request to the guestbook. awaitRefusal fails the test if the guestbook accepted the request.
+// awaitRefusal waits up to a second for a request to the guestbook. If the guestbook accepts the request, the test fails.
 func awaitRefusal(ctx context.Context, t *testing.T, front *proxy) error {
 	t.Helper()
 	for until := time.Now().Add(time.Second); ctx.Err() == nil && time.Now().Before(until); time.Sleep(20 * time.Millisecond) {

@@ -34,7 +34,7 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 	if got := slices.Sorted(slices.Values(b.texts())); !slices.Equal(got, []string{"on its way", "unsent"}) {
 		t.Errorf("Redis holds %q", got)
 	}
-	// Each entry has one Idempotency-Key, which is long enough to be unique.
+	// The page sends each entry with an Idempotency-Key that is long enough to be unique.
 	if keys := p.idempotencyKeys(); len(keys) != 2 || len(keys[0]) < 20 {
 		t.Errorf("posted under the keys %q", keys)
 	}
@@ -62,8 +62,8 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	p.awaitEntries(b.texts()...)
-	// The page repeats an unanswered POST with the same Idempotency-Key, at the latest when the event stream delivers an entry with the
-	// same text.
+	// If a POST gets no answer, the page repeats it with the same Idempotency-Key. As soon as the event stream delivers the entry, the page
+	// repeats the POST.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}
@@ -82,20 +82,20 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
-	resume() // the API may now add the entry that it received before it hung
+	resume() // the API may now add the unanswered entry
 	p.awaitState("live")
 }
 
 func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	b, front, p := openBehindProxy(t, visitor{hurried: true})
-	// If all POSTs of an entry fail, but an entry with the same text appears in the guestbook, the page shows the entry as sent.
+	// If each POST of an entry fails, but the entry's text appears in the guestbook, the page shows the entry as sent.
 	front.refuse(http.StatusServiceUnavailable)
 	p.sign("came through")
 	p.awaitFailure("came through")
 	b.write("came through")
 	p.awaitEntries("came through")
 
-	// If the guestbook already holds an entry with the visitor's text, the page does not take this entry for the visitor's entry.
+	// If the guestbook already contains the visitor's text, the page does not mistake the earlier entry for the visitor's.
 	p.sign("came through")
 	p.awaitFailure("came through")
 	p.sign("another")

@@ -21,16 +21,16 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A visitor holds the properties of a simulated visitor's browser.
+// A visitor describes the browser of a simulated visitor.
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers ten times as fast.
+	// hurried makes the page's timers run ten times as fast.
 	hurried bool
 }
 
-// A page is a tab of a visitor's browser. The test fails if the page has a fault: an exception, an error or a warning on the console,
-// a violation of the Content-Security-Policy, or a dialog.
+// A page is a tab of a visitor's browser. The test fails if the page has a fault: an exception, an error or a warning on the console, a
+// violation of the Content-Security-Policy, or a dialog.
 type page struct {
 	t    *testing.T
 	ctx  context.Context
@@ -51,7 +51,7 @@ type request struct {
 	method, url, kind string
 	header            map[string]any
 	status            int64
-	bytes             float64 // size of the compressed response, zero until the whole response has arrived
+	bytes             float64 // size of the compressed response; zero until the response is complete
 }
 
 // prelude is a script that runs before the page's own scripts.
@@ -67,13 +67,12 @@ const hurry = `{
 const (
 	// outage is the beginning of the browser's message about a failed request.
 	outage = "Failed to load resource: "
-	// networkChanged is part of Chromium's message about a request that Chromium aborted because the machine has got or lost a network
-	// interface. Each start or stop of a container changes the network interfaces.
+	// networkChanged is part of Chromium's message about an aborted request. Chromium aborts requests if a container on the machine starts
+	// or stops, because this changes the network interfaces.
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a new browser context, and waits until the page is live. At the end of the test, the page is closed, and the test
-// fails if the page had faults.
+// visit opens a page in a new browser context, and waits until the page is live. If the page has a fault, the test fails.
 func visit(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := load(t, url, v)
@@ -81,7 +80,7 @@ func visit(t *testing.T, url string, v visitor) *page {
 	return p
 }
 
-// load does the same as the function "visit", but does not wait until the page is live.
+// load opens a page in a new browser context, but does not wait until the page is live.
 func load(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := newPage(t, v)
@@ -98,7 +97,7 @@ func newPage(t *testing.T, v visitor) *page {
 	return newTab(t, own, v)
 }
 
-// tab opens the same URL in another tab of the visitor's browser.
+// tab opens the page's URL in a second tab of the visitor's browser.
 func (p *page) tab() *page {
 	p.t.Helper()
 	other := newTab(p.t, p.tabs, visitor{})
@@ -122,7 +121,7 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		}
 	})
 	chromedp.ListenTarget(ctx, p.watch)
-	// The first call of chromedp.Run has no deadline, because the page would close at this deadline.
+	// The first call of chromedp.Run has no deadline, because chromedp would close the page at the deadline.
 	must.OK(t, chromedp.Run(ctx))
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
@@ -153,7 +152,7 @@ func theme(colors string) chromedp.Action {
 
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record, p.firefox} }
 
-// expect makes the test ignore faults that contain this text.
+// expect makes the test ignore faults of the page that contain this text.
 func (p *page) expect(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -208,7 +207,7 @@ func (r *record) answered(id network.RequestID, change func(*request)) {
 	}
 }
 
-// sent returns the page's requests with this method whose URLs contain this text.
+// sent returns the page's requests with this method and with this text in the URL.
 func (p *page) sent(method, text string) []request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,7 +230,7 @@ func (p *page) before(script string) {
 	}))
 }
 
-// eval runs a script by the debugging protocol, because the Content-Security-Policy does not apply to that protocol.
+// eval runs a script by the debugging protocol, to which the Content-Security-Policy does not apply.
 func (p *page) eval(script string) {
 	p.t.Helper()
 	p.evaluate(script, nil)

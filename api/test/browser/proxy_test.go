@@ -27,12 +27,12 @@ type proxy struct {
 	pod http.Handler
 
 	mu       sync.Mutex
-	rules    map[string]http.Handler // handlers that answer requests instead of the pod, by a pattern of the request
+	rules    map[string]http.Handler // the key is a pattern; the handler answers the matching requests instead of the pod
 	answerer *string                 // the value of the header X-Answered-By; nil keeps the pod's value
-	answers  []string                // the method, the status and the path of each answer of the pod
+	answers  []string                // the pod's answers, each as method, status and path
 }
 
-// These patterns match the method and the path of requests that a test may answer itself, by a handler in the field "rules".
+// Each pattern matches the method and the path of certain requests, which a test can answer by the method "serve".
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -74,7 +74,6 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	return f
 }
 
-// serve starts a server, and returns the server's URL with this host name.
 func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -90,7 +89,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// handler returns the handler of the first matching rule, or else the handler that forwards the request to the pod.
+// handler returns the handler of the first matching rule. If no rule matches, the proxy forwards the request to the pod.
 func (f *proxy) handler(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -102,7 +101,7 @@ func (f *proxy) handler(r *http.Request) http.Handler {
 	return f.pod
 }
 
-// serve makes a handler answer requests that match this pattern. If the handler is nil, the pod answers these requests again.
+// serve makes a handler answer requests that match this pattern. If the handler is nil, the proxy forwards such requests to the pod again.
 func (f *proxy) serve(what string, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,14 +113,14 @@ func (f *proxy) refuse(status int) {
 	f.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 }
 
-// answerAs sets the header X-Answered-By of all responses.
+// answerAs sets the header X-Answered-By in all responses of the proxy.
 func (f *proxy) answerAs(answerer string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answerer = &answerer
 }
 
-// serveScript replaces the script in the page's document.
+// serveScript makes the proxy replace the script in the page's document by this script.
 func (f *proxy) serveScript(t *testing.T, script string) {
 	t.Helper()
 	f.serve(document, nil)
@@ -138,7 +137,7 @@ func html(status int, text string) http.Handler {
 	})
 }
 
-// take returns the answers since the last call of "take".
+// take returns the pod's answers since the previous call of "take".
 func (f *proxy) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,7 +146,7 @@ func (f *proxy) take() []string {
 	return answers
 }
 
-// nginxInFront starts another nginx in front of the pod's nginx, and returns the other nginx's URL. The other nginx has these locations,
+// nginxInFront starts a second nginx in front of the pod's nginx, and returns the second nginx's URL. The second nginx has these locations,
 // and otherwise the default configuration. In the parameter "locations", POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()

@@ -8,7 +8,7 @@ import (
 	"github.com/chromedp/cdproto/animation"
 )
 
-// lacking is a script that removes functions which some browsers in docs/proxies-and-browsers.md lack.
+// lacking is a script that removes functions from the browser, because older browsers lack these functions.
 const lacking = `for (const path of [
 	"AbortSignal.any", "AbortSignal.timeout", "Array.fromAsync", "Array.prototype.at", "Array.prototype.findLast", "Array.prototype.findLastIndex",
 	"Array.prototype.toReversed", "Array.prototype.toSorted", "Array.prototype.toSpliced", "Array.prototype.with", "BroadcastChannel",
@@ -23,7 +23,7 @@ const lacking = `for (const path of [
 	if (holder) delete holder[name];
 }`
 
-// The page works even if a function of the browser is missing, or exists but fails when the page calls the function.
+// The page works even if the browser lacks a function, or if a call of the function fails.
 func TestThePageWorksWithoutWhatTheBrowserRefuses(t *testing.T) {
 	b := newBook(t)
 	const refuse = `const refuse = () => { throw new DOMException("refused", "SecurityError"); };`
@@ -85,7 +85,7 @@ func TestAPageWithoutItsScriptSaysSo(t *testing.T) {
 	}
 }
 
-// loginPage answers as a sign-in proxy does if a visitor is not signed in.
+// loginPage answers each request with the HTML page of a sign-in proxy.
 func loginPage(status int) http.Handler { return html(status, "<!doctype html><title>Sign in</title>") }
 
 func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
@@ -127,11 +127,11 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	}
 }
 
-// If a visitor signs in again in another tab, the guestbook's tab continues without a reload.
+// If a visitor signs in again in a second tab, the first tab continues without a reload.
 func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	front := newProxy(t, newBook(t))
 	front.serve(api, loginPage(http.StatusOK))
-	p := load(t, front.URL, visitor{}) // without "hurried", because a request that times out might still add the entry
+	p := load(t, front.URL, visitor{}) // not hurried, because a request that times out might still add the entry
 	p.expect("MIME type")
 	p.await("the visitor to be told", `document.querySelector("#signin:not([hidden]) a") && document.querySelector("#state").textContent.startsWith("You are not signed in any more.")`)
 	p.sign("waits")
@@ -142,10 +142,10 @@ func TestSigningInAgainElsewhereIsNoticed(t *testing.T) {
 	p.await("nothing to be told any more", `document.querySelector("#signin").hidden`)
 }
 
-// A firewall that takes a text for an attack responds with an HTML page, as a sign-in proxy does.
+// If a firewall mistakes a text for an attack and refuses the POST with HTML, the guestbook's page keeps the text.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	const text = "SELECT tea FROM menu"
-	b, front, p := openBehindProxy(t, visitor{}) // without "hurried", because a request that times out might still add the entry
+	b, front, p := openBehindProxy(t, visitor{}) // not hurried, because a request that times out might still add the entry
 	p.expect(outage)
 	told := p.changes("#signin", "String(node.hidden)")
 	front.serve(posts, loginPage(http.StatusForbidden))

@@ -16,7 +16,7 @@ func (f *proxy) oldPod() http.Handler {
 	return mux
 }
 
-// During a rollout, a page of the PHP guestbook may load its script from a new pod, and then reloads itself once.
+// During a rollout, the page of the PHP guestbook may get its script from a new pod. The script then reloads the page once.
 func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	front := newProxy(t, newBook(t))
 	const page = `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`
@@ -26,13 +26,13 @@ func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	if loads := slices.DeleteFunc(p.sent("GET", front.URL), func(r request) bool { return r.kind != "Document" }); len(loads) != 2 {
 		t.Errorf("the page was loaded %d times", len(loads))
 	}
-	front.serve(document, nil) // the new pod now answers requests for the document
+	front.serve(document, nil) // from now on, the new pod serves the document
 	p.reload()
 	p.awaitState("live")
 }
 
-// A pod of the PHP guestbook can only rewrite the whole guestbook, and may lose entries that others write at that moment. While only a pod
-// of the PHP guestbook answers, the page reads from this pod, but a visitor's entry waits until a new pod answers.
+// While only a pod of the PHP guestbook answers, the page reads from this pod. A visitor's entry waits until a new pod answers, because a
+// PHP pod can only overwrite the whole guestbook.
 func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)

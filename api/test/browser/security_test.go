@@ -10,7 +10,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// hostile lists texts that a faulty page would treat as HTML, as a script or as a command.
+// hostile lists texts that a faulty page would treat as HTML, a script or a command.
 var hostile = []string{
 	`<script>alert(1)</script>`,
 	`</script><script>alert(1)</script>`,
@@ -89,7 +89,7 @@ func (p *page) awaitFault(text string) {
 	})
 }
 
-// The method "watch" must record each kind of fault, because all other tests find faults by this method.
+// The tests' method "watch" notices each kind of fault of a page.
 func TestTheWatchNoticesWhatIsForbidden(t *testing.T) {
 	_, p := open(t, visitor{})
 	for _, c := range []struct{ name, script, fault string }{

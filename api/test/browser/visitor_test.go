@@ -21,7 +21,7 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
-// load runs an action that loads a page, and repeats the action if the machine meanwhile got or lost a network interface.
+// load runs an action that loads a page, and repeats it if the machine meanwhile got or lost a network interface.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
 	changes := func() int {
@@ -62,16 +62,16 @@ func (p *page) awaitDraft(text string) {
 	p.await("the text in the form to be "+text, `document.querySelector("#text").value === `+inJS(text))
 }
 
-// awaitState waits until the page shows this state of its connection, such as "live".
+// awaitState waits until the page shows that its connection has this state, such as "live".
 func (p *page) awaitState(state string) {
 	p.t.Helper()
 	p.await("the connection to be "+state, fmt.Sprintf(`document.querySelector("#connection")?.dataset.state === %q`, state))
-	if state == "live" { // the page draws its list a moment after it shows this state
+	if state == "live" { // the page draws its list a moment after it shows "Live"
 		p.await("the list to be shown", `document.querySelector("#state").textContent !== "Opening the book"`)
 	}
 }
 
-// An entry is an item of the page's list.
+// An entry is an entry of the guestbook as the page shows it.
 type entry struct{ ID, Text, State, Note string }
 
 func (p *page) entries() []entry {
@@ -84,7 +84,8 @@ func (p *page) entries() []entry {
 	}))`)
 }
 
-// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, "texts" adds the entry's state.
+// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, the returned text includes the entry's
+// state, such as "sending".
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
 	for _, e := range slices.Backward(p.entries()) {
@@ -110,7 +111,7 @@ func (p *page) awaitNewest(text string) {
 	p.awaitFirst(text, "")
 }
 
-// awaitFailure waits until the page shows that this text was not sent, and returns the note that the visitor sees.
+// awaitFailure waits until the page shows this text as not sent, and returns the note beside the text.
 func (p *page) awaitFailure(text string) (note string) {
 	p.t.Helper()
 	return p.awaitFirst(text, "failed")
@@ -129,7 +130,7 @@ func (p *page) awaitFirst(text, state string) (note string) {
 	return note
 }
 
-// awaitSettled waits until the page shows no entry that is being sent or has failed.
+// awaitSettled waits until every entry that the page shows is in the guestbook.
 func (p *page) awaitSettled() {
 	p.t.Helper()
 	p.await("all to be in the book", `document.querySelector(".pending, .failed") === null`)
@@ -193,8 +194,8 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
-// changes makes the page remember the values that an expression has after each change of an element. In the expression, "node" stands for
-// the element. The returned function returns all values so far, without repetitions.
+// changes makes the page record the value of an expression after each change of an element. In the expression, "node" stands for the
+// element. The returned function returns the recorded values, without repetitions.
 func (p *page) changes(selector, expression string) (values func() []string) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf(`{

@@ -20,7 +20,7 @@ type book struct {
 	path   string // the path that answers commands, such as /guestbook.php
 	client *http.Client
 
-	found map[string]string // the reason why the server does not support a profile; "" means that the server supports the profile
+	found map[string]string // why the server does not support a profile; "" if it does
 	left  map[string]bool   // profiles that the options -skip and -profiles exclude
 	notes []string
 	saved []saved
@@ -29,17 +29,17 @@ type book struct {
 	asked []request
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
-	blind bool            // true if a lagging slave may show a text that the program does not know
+	blind bool            // true if the program does not know every text that a lagging slave may show
 	lag   time.Duration
 	words int
 }
 
-// maxLag is the longest time until a slave shows a write.
+// maxLag is the longest time that the program waits until a slave shows a write.
 const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
 
-// ask determines which profiles the server supports, and how to restore the server's guestbooks.
+// ask determines which profiles the server supports, and saves the guestbooks that the program may change.
 func (b *book) ask() error {
 	php := "no address answers ?cmd=get with data:"
 	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {
@@ -74,7 +74,7 @@ func (b *book) ask() error {
 	if php != "" {
 		return nil
 	}
-	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php uses the key "" for a request without a key, and "Array" for a list of keys
+	for _, key := range []string{"", "Array", "KEY"} { // guestbook.php uses the key "" if a request names no key, and "Array" if a request names a list of keys
 		if err := b.save("cmd=get&key=" + key); err != nil {
 			return err
 		}
@@ -82,14 +82,14 @@ func (b *book) ask() error {
 	return nil
 }
 
-// saved holds the answer to a "get" request for a guestbook, and the "set" request that restores this guestbook.
+// saved is a guestbook before the tests: a "get" request with its answer, and the "set" request that restores the guestbook.
 type saved struct {
 	request, set request
 	body         string
 }
 
-// save finds the "set" request that restores the guestbook which the query reads. The answer may stand for either of two texts, because
-// guestbook.php does not escape \ in JSON. save sets each possible text, until the query returns the same answer as before.
+// save finds a "set" request that restores a guestbook. If the answer contains a \, the guestbook's text is uncertain, because
+// guestbook.php does not escape \ in JSON. So "save" sets each possible text, until the server answers as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -112,7 +112,7 @@ func (b *book) save(query string) error {
 	return nil
 }
 
-// restore sets each changed guestbook to its text from before the run.
+// restore sets each changed guestbook back to its text before the tests.
 func (b *book) restore() error {
 	for _, s := range b.saved {
 		a, err := b.send(s.request)
@@ -128,8 +128,8 @@ func (b *book) restore() error {
 
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of a guestbook. setting uses GET for a short text, because guestbook.php ignores the body
-// of a POST.
+// setting returns the request that sets the text of a guestbook. For a short text, this is a GET, because guestbook.php ignores the body of
+// a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {
@@ -169,14 +169,14 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old returns true if an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
+// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
 	return b.blind || slices.ContainsFunc(a.data(), func(text string) bool {
 		return b.past[text] && (b.holds == nil || text != *b.holds && text != inJSON(*b.holds))
 	})
 }
 
-// inJSON returns the text with U+FFFD in place of invalid UTF-8, which JSON cannot hold.
+// inJSON replaces invalid UTF-8 in a text by U+FFFD, because JSON cannot hold invalid UTF-8.
 func inJSON(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 type difference struct{ came, expected string }

@@ -39,8 +39,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Each program that replaces guestbook.php fails exactly the test cases that a list in the folder known/ names. A run of the conformance
-// program leaves the guestbooks in Redis as they were before the run.
+// Each program that replaces guestbook.php fails exactly the test cases in its file in the folder known/. At its end, the conformance
+// program restores the guestbooks in Redis.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
@@ -77,7 +77,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 	}
 }
 
-// The conformance program and the curl command in its report send the same request.
+// The curl commands in the report of the conformance program send the same requests as the program itself.
 func TestCurl(t *testing.T) {
 	var received []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -106,7 +106,7 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// If the server is not a guestbook, the conformance program soon ends with an error.
+// If the server is not a guestbook, the conformance program fails within 25 s.
 func TestServersThatAreNoGuestbook(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for name, answer := range map[string]string{
@@ -148,8 +148,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case in the list of -known passes. The program also fails if this list contains a test case
-// that does not exist. The report of the conformance program lists every test case.
+// The conformance program fails if a test case in the file of the option -known passes or does not exist. The report of the conformance
+// program lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	wrong := filepath.Join(t.TempDir(), "wrong")

@@ -151,7 +151,8 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats expects that a post and its repeat return the same entry, and that another post between the two is the newest entry.
+// repeats returns a check that sends a post, a post of a second entry, and a repeat of the first post. The repeat must return the first
+// entry, and the second entry must stay the newest.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
@@ -170,7 +171,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages sets the guestbook's text, and expects a page with these texts and with this value of the JSON field "before".
+// pages returns a check that sets the guestbook's text, and expects a page with these texts and this value of the JSON field "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -181,7 +182,7 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows sets the guestbook's text, opens an event stream, runs the function "do", and expects exactly these events.
+// follows returns a check that sets the guestbook's text, opens an event stream, calls the function "do", and expects exactly these events.
 func follows(text string, do keeps, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
 		time.Sleep(300*time.Millisecond + 2*b.lag) // without a pause, the event stream might begin with a reset event
@@ -218,7 +219,7 @@ func follows(text string, do keeps, want ...string) keeps {
 				got = append(got, name+" "+e.Text)
 			}
 			clear(event)
-			if len(got) == len(want) && quiet == nil { // then no event may arrive for 300 ms
+			if len(got) == len(want) && quiet == nil { // then no event may arrive for 300 ms after the expected ones
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}
@@ -229,7 +230,8 @@ func follows(text string, do keeps, want ...string) keeps {
 	})
 }
 
-// crowd makes 500 visitors post an entry at once. If the server lacks the profile "entries", each visitor sets the whole guestbook.
+// crowd is a check in which 500 visitors post an entry at once. If the server lacks the profile "entries", each visitor sets the whole
+// guestbook instead.
 func crowd(b *book, r request) error {
 	if err := b.put(""); err != nil {
 		return err

@@ -78,11 +78,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// A list holds names of test cases in the form profile/row.
+// A list holds names of test cases, such as "php/bytes of get".
 type list []string
 
-// read reads names of test cases from a file. Each line of the file has one name. A line @FILE adds the names in the file FILE. A line
-// !NAME removes a name from the list.
+// read adds the names of test cases in a file to the list. Each line of the file has one name. A line @FILE adds the names in the file
+// FILE. A line !NAME removes a name from the list.
 func (l *list) read(file string) error {
 	text, err := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {
@@ -99,7 +99,7 @@ func (l *list) read(file string) error {
 	return err
 }
 
-// unknown returns the names in the list that no test case has.
+// unknown returns the names in the list that belong to no test case.
 func (l list) unknown() []string {
 	l = slices.Clone(l)
 	for _, g := range groups() {

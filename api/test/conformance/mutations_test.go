@@ -25,8 +25,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation breaks one behaviour of a guestbook. The mutation must make the first test case in the field "rows" fail. The other strings in
-// the field "rows" are patterns of test cases that may also fail.
+// A mutation breaks one behaviour of a guestbook. The first string in the field "rows" names the test case that must fail. The other
+// strings in "rows" are patterns for further test cases that may fail.
 type mutation struct {
 	name     string
 	rows     []string
@@ -34,8 +34,8 @@ type mutation struct {
 	response change
 }
 
-// A change applies to the responses to those requests whose URLs match the pattern "url". The change replaces each match of the pattern
-// "from" in the status line, the headers and the body. In an event stream, the change applies to the head and to each event separately.
+// A change replaces each match of the pattern "from" in a response: in the status line, the headers and the body. It applies only if the
+// request's URL matches the pattern "url". In an event stream, it applies to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{
@@ -123,7 +123,7 @@ func without(header string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Del(header) }
 }
 
-// twice sends a copy of the request with a changed query, and then the request itself.
+// twice sends each request twice: first with a changed query, and then unchanged.
 func twice(from, to string) func(*http.Request) {
 	return func(r *http.Request) {
 		other := r.Clone(r.Context())
@@ -162,7 +162,7 @@ func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.RawQuery = r.In.URL.RawQuery // keeps a query that net/url cannot parse
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // ReverseProxy would remove a query that net/url cannot parse
 			r.Out.URL.Scheme, r.Out.URL.Host = guestbook.Scheme, guestbook.Host
 			if m.request != nil {
 				m.request(r.Out)
@@ -172,7 +172,7 @@ func (m mutation) proxy(guestbook *url.URL) http.Handler {
 	}
 }
 
-// mutateEvents returns an event stream in which the function "change" has changed each event.
+// mutateEvents applies a function to each event of an event stream.
 func mutateEvents(stream io.ReadCloser, change func(string) string) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
@@ -227,8 +227,7 @@ func TestMutations(t *testing.T) {
 	_ = trying.Wait()
 }
 
-// The first "get" after each write returns the old text, as from a lagging slave. No test case of the conformance program may fail because
-// of a lagging slave.
+// Every test case of the conformance program passes even if the first "get" after each write returns the old text, as from a lagging slave.
 func TestALaggingSlaveIsNoFailure(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	proxy := mutation{}.proxy(must.Get(url.Parse(pod.URL()))(t)).(*httputil.ReverseProxy)

@@ -16,8 +16,8 @@ type result struct {
 	Seconds            float64
 }
 
-// Outcome returns "kept" if a test case passes, and otherwise "BROKEN". For a test case in the list of -known, Outcome returns "PASSES" or
-// "known".
+// Outcome returns "kept" if a test case passes, and otherwise "BROKEN". If the file of the option -known names the test case, Outcome
+// returns "PASSES" or "known".
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:
@@ -30,7 +30,7 @@ func (r result) Outcome() string {
 	return "kept"
 }
 
-// Details describes a test case: its requests, the answer, the expected answer, and why the test case matters.
+// Details returns what the report prints below the name of a test case: the requests, the answer, the expected answer and the reason.
 func (r result) Details() []string {
 	if r.Err == nil {
 		return []string{"came      what was expected: take the row off the list of -known"}
@@ -42,7 +42,7 @@ func (r result) Details() []string {
 	return slices.Concat(r.Asked, came, []string{"matters   " + r.Why})
 }
 
-// tryAll runs the test cases of each profile that the server supports, except the profiles that the user leaves out.
+// tryAll runs the test cases of each profile that the server supports and the user has not excluded.
 func (b *book) tryAll(known list) (results []result) {
 	for _, g := range groups() {
 		if b.left[g.profile] || !b.has(g.profile) || g.needs != "" && !b.has(g.needs) {
@@ -91,7 +91,7 @@ func (r report) Count(profile, outcome string) (n int) {
 	return n
 }
 
-// Missing returns the reason why no test case of a profile ran, or "" if test cases ran.
+// Missing returns the reason why no test case of a profile ran. If test cases ran, Missing returns "".
 func (r report) Missing(profile string) string {
 	if r.left[profile] {
 		return "it is left out"
@@ -102,7 +102,7 @@ func (r report) Missing(profile string) string {
 func (r report) Profiles() []string { return profiles }
 func (r report) Notes() []string    { return r.notes }
 
-// formats maps each value of the option -format to a template: a table for a person, or JUnit's XML.
+// formats maps each value of the option -format to the template of a report: "table" for people, "junit" for programs.
 var formats = map[string]string{
 	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
 {{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}

@@ -14,12 +14,12 @@ import (
 	"unicode/utf8"
 )
 
-// A request is an HTTP request that is sent byte for byte. In a request, the word KEY stands for the guestbook's key. The word BASE in the
-// header Referer stands for the server's URL.
+// A request is an HTTP request of a test case. The word KEY stands for the guestbook's key. The word BASE in the header Referer stands for
+// the server's URL.
 type request struct {
 	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
-	fill                      int // if not 0, the letter "a" fills the body or the query up to this length
+	fill                      int // if not 0, letters "a" extend the body or the query to this length
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -47,7 +47,7 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns a copy of the request with the guestbook's key and path, filled up to the length "fill".
+// in returns a copy of the request for this guestbook: with the guestbook's key and path, and in its full length.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -77,7 +77,7 @@ func (e entry) String() string {
 	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
 }
 
-// An answer is a response with up to maxBody bytes of the body, or only the head of an event stream.
+// An answer is a response with up to maxBody bytes of its body. The answer to a request for an event stream has no body.
 type answer struct {
 	status int
 	header http.Header
@@ -103,7 +103,7 @@ func newClient() *http.Client {
 	}
 }
 
-// open returns a response whose body the caller must close.
+// open sends a request and returns the response. The caller must close the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
@@ -151,8 +151,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the JSON string in the answer to a "get" request, once decoded and once undecoded. The undecoded string may be the
-// guestbook's text, because guestbook.php escapes nothing.
+// data returns the possible texts of the guestbook after a "get" request: the JSON string of the answer, once decoded and once undecoded.
+// The text may be the undecoded string, because guestbook.php escapes nothing.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -170,8 +170,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request by the program "curl". If the request is longer than Linux allows for an argument
-// (128 KiB), curl reads the request from a pipe.
+// curl returns a shell command that sends the request by the program "curl". A long request comes from a pipe, because Linux allows at most
+// 128 KiB for an argument.
 func (b *book) curl(r request) string {
 	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
 	if command == "" {

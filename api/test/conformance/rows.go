@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// A row is one test case of the conformance program: a request, and a check of what the guestbook does with the request.
+// A row is one test case of the conformance program: a request, and a check of the guestbook's answer.
 type row struct {
 	name string
 	request
 	keeps keeps
 }
 
-// keeps is a function that sends a request, and returns nil if the guestbook behaves as clients expect.
+// keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. The test cases run only if the server supports the profiles in the
-// fields "profile" and "needs". A server supports the profile "keys" if it answers for more than one key.
+// A group is a list of test cases that matter for the same reason. They run only if the server supports the profiles in the fields
+// "profile" and "needs". The profile "keys" means that the server has more than one guestbook.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -197,8 +197,8 @@ func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
 
 func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
-// expects returns a check that repeats a request until the answer is right. The check accepts a wrong answer at first, if a lagging slave
-// may have sent it.
+// expects returns a check that sends a request and expects the right answer. If a lagging slave may have sent a wrong answer, the check
+// repeats the request.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -239,7 +239,7 @@ func shows(text string) keeps {
 	})
 }
 
-// reads returns a check that sets the guestbook's text, and expects that the request returns this text and changes nothing.
+// reads returns a check that sets the guestbook's text. The request must return this text and change nothing.
 func reads(text string) keeps { return holding(text, unchanged(shows(text))) }
 
 // refuses returns a check that expects this status, the body {"error": "…"}, and an unchanged guestbook.
@@ -255,13 +255,13 @@ func refuses(status int) keeps {
 	}
 }
 
-// unchanged returns a check that runs the check k, and expects that the guestbook's text stays the same.
+// unchanged returns a check that runs the check k. The guestbook's text must stay the same.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds
 		err := k(b, r)
 		if err == nil && held != nil && b.holds == nil {
-			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // slaves may need this time to show a write
+			time.Sleep(min(max(20*time.Millisecond, 4*b.lag), 500*time.Millisecond)) // a lagging slave may need this time until it shows a write
 			err = b.await(*held)
 		}
 		return err
@@ -272,8 +272,8 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates expects that the request sets the guestbook to this text. The text "FILL" stands for the repeated letter "a" with which a long
-// request is filled.
+// updates returns a check that the request sets the guestbook to this text. The text "FILL" stands for everything after the last "=" of the
+// request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
 		want := text

@@ -17,17 +17,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// probe is a request that no ordinary client sends.
+// probe is an unusual request, with the statuses that the server may return.
 type probe struct {
 	name, send string
-	// A "|" separates alternative statuses, because versions of a server differ.
+	// In the expected statuses, "|" means "or", because versions of nginx and Go differ.
 	nginx, api string
 }
 
 const unsent = "not sent there"
 
 const (
-	// smuggled is a request that a probe hides in another request. nginx and the API must not execute the request "smuggled".
+	// smuggled is a request that a probe hides in the body of a harmless request. No server may execute the hidden request.
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -110,7 +110,7 @@ var probes = []probe{
 	{"100,000 chunks of a byte", post + chunked + "\r\n" + strings.Repeat("1\r\na\r\n", 100_000) + "0\r\n\r\n", "200|400|413", "200|400"},
 }
 
-// hidden lists paths at which nginx must serve nothing, so that nobody outside the pod reads the metrics of the API.
+// hidden lists paths of the API that nginx must not forward, such as /metrics.
 var hidden = []string{
 	"/healthz", "/readyz", "/nginx.conf", "/other", "/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
@@ -129,8 +129,7 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
-// Abuse sends every probe to nginx and to the API, at their addresses (host:port). No probe may write to Redis. After each probe, the
-// server must answer the next client.
+// Abuse sends every probe to nginx and to the API. No probe may write to Redis. After each probe, the server must answer the next client.
 func Abuse(t *testing.T, nginx, api string, master Redis) {
 	var probing errgroup.Group
 	probing.SetLimit(16)

@@ -16,8 +16,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// serveInside runs nginx's start.sh as in a container: in new namespaces, on a read-only root file system, and with a user ID that no
-// container image knows.
+// serveInside runs nginx's start.sh as in a container: in new namespaces, on a read-only root file system, and with a user ID that has no
+// user name.
 const serveInside = `
 echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 mkdir -p /etc/nginx
@@ -60,8 +60,8 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 	}
 }
 
-// refuseIPv6 installs a seccomp filter for this goroutine's thread, and for the processes that this goroutine starts. The filter refuses
-// IPv6 sockets with the error of a kernel without IPv6. The filtered thread ends when the goroutine ends.
+// refuseIPv6 refuses IPv6 sockets for this goroutine and the processes that it starts, as a kernel without IPv6 does. For this, it uses
+// seccomp.
 func refuseIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

@@ -14,7 +14,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// The API, built for linux/arm64 and run by the emulator QEMU, passes the contract tests.
+// The API for linux/arm64 passes the contract tests. The emulator QEMU runs the API.
 func TestContractOnARM64(t *testing.T) {
 	emulator, err := exec.LookPath("qemu-aarch64-static")
 	if err != nil {

@@ -46,7 +46,7 @@ func sendAll(conns []net.Conn, text string) {
 	sending.Wait()
 }
 
-// kernel returns how many bytes the kernel buffers for the connections of a process.
+// kernel returns the number of bytes in the kernel's buffers for a process's connections.
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
@@ -62,7 +62,7 @@ func kernel(t *testing.T, own, other int) (bytes int64) {
 	return bytes
 }
 
-// files returns the total size of the temporary files that nginx's workers have open, including deleted files.
+// files returns the total size of the temporary files that nginx's workers have open, even if the files are already deleted.
 func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	t.Helper()
 	for _, pid := range pod.Nginx.Children() {
@@ -79,7 +79,7 @@ func files(t *testing.T, pod *localpod.Pod) (bytes int64) {
 	return bytes
 }
 
-// servesWithinMemory expects that nginx has taken at most half of its memory limit, because nginx needs the other half for 10,000 viewers.
+// servesWithinMemory expects that nginx uses at most half of its memory limit, because 10,000 viewers need the rest.
 func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	t.Helper()
 	if took, limit := pod.Nginx.Usage().Peak, limits.Figure(t, "frontend nginx resources limits memory"); took > limit/2 {
@@ -88,7 +88,7 @@ func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 	expect(t, pod.URL()+readPath, 200, "")
 }
 
-// Clients send the largest headers that nginx accepts, and never finish the request.
+// Many clients send the largest headers that nginx accepts, and never finish their requests.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
 		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
@@ -103,7 +103,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// nginx accepts only a limited number of large requests that never end, and still serves other clients.
+// nginx still serves visitors if many clients never finish their requests.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 	most := limits.Figure(t, "nginx http limit_conn")
@@ -141,10 +141,10 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// The memory of nginx and the API stays within its limits even if viewers of long entries never read their event stream.
+// Even if many viewers never read their event streams, nginx and the API stay within their memory limits.
 func TestViewersThatReadNothing(t *testing.T) {
 	const viewers = 300
-	binary := filepath.Join(t.TempDir(), "api") // this API lacks the race detector, because the race detector needs much memory
+	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {

@@ -29,8 +29,8 @@ const (
 	old     = ",first,second"
 )
 
-// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. After the conformance program, Run runs
-// the tests that need a connection to the Redis master. Run overwrites the Redis key "messages".
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Then Run tests the guestbook while it
+// changes the Redis master directly. Run overwrites the Redis key "messages".
 func Run(t *testing.T, base string, master Redis) {
 	put(t, master, old)
 	awaitGet(t, base, 200, `{"data": "`+old+`"}`)
@@ -39,7 +39,7 @@ func Run(t *testing.T, base string, master Redis) {
 		t.Errorf("conformance leaves %.100q, it was %q", got, old)
 	}
 
-	// In the rest of this test, the Redis key of the guestbook holds a list instead of a string.
+	// The Redis key of the guestbook now holds a list instead of a string.
 	must.Get(master.Do("DEL", key))(t)
 	must.Get(master.Do("RPUSH", key, "a"))(t)
 	awaitGet(t, base, http.StatusConflict, "")
@@ -57,14 +57,14 @@ func conform(t *testing.T, base string, args ...string) {
 	t.Helper()
 	program := exec.CommandContext(t.Context(), "go", append([]string{"run", "./api/test/conformance", "-url", base}, args...)...)
 	program.Dir = must.Root(t)
-	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // builds the program for this machine, even if the test builds the API for another
+	program.Env = append(os.Environ(), "GOOS=", "GOARCH=") // builds for this machine, even if the API is built for arm64
 	if report, err := program.CombinedOutput(); err != nil {
 		t.Errorf("conformance: %v\n%s", err, report)
 	}
 }
 
-// awaitGet repeats a "get" request until the response has this status and this body, because a slave replicates with a delay. If the
-// parameter "want" is empty, awaitGet expects a JSON error.
+// awaitGet repeats a "get" request until the response is right, because a slave replicates with a delay. If the parameter "want" is empty,
+// the body must be an error in JSON.
 func awaitGet(t *testing.T, base string, status int, want string) {
 	t.Helper()
 	must.Await(t, "the answer to get", 5*time.Second, func() error {
@@ -86,7 +86,7 @@ func expect(t *testing.T, url string, status int, body string) {
 	}
 }
 
-// checkHeaders expects that the response has each header of the map "want" exactly once, with the value in the map.
+// checkHeaders expects that the response has the headers in the map "want", and each of them once.
 func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	t.Helper()
 	for name, value := range want {
@@ -96,7 +96,7 @@ func checkHeaders(t *testing.T, header http.Header, want map[string]string) {
 	}
 }
 
-// checkError expects an error response: a JSON object with a message, which no cache may keep.
+// checkError expects an error response: a JSON object with a message, and headers that forbid caching.
 func checkError(t *testing.T, response *http.Response, body string) {
 	t.Helper()
 	checkHeaders(t, response.Header, map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})

@@ -53,7 +53,7 @@ func TestWithoutMasterOrSlave(t *testing.T) {
 		expect(t, pod.APIURL()+"/readyz", 200, "")
 	}
 	podtest.Start(t, pod.Master)
-	// The first write after the master's restart succeeds.
+	// After a restart of the master, the first write succeeds.
 	expect(t, pod.URL()+"/guestbook/?cmd=set&key=messages&value=,back", 200, updated)
 	if got := held(t, podtest.Dial(t, pod.Ports.Master)); got != ",back" {
 		t.Errorf("the master holds %q", got)
@@ -73,7 +73,7 @@ func TestWithoutMasterOrSlave(t *testing.T) {
 }
 
 func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
-	// The slave's first sync starts only after the end of this test.
+	// This setting delays the slave's first sync beyond the end of the test.
 	pod, master := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "600"}})
 	put(t, master, ",kept")
 	expect(t, pod.URL()+readPath, 200, `{"data": ",kept"}`)
@@ -105,7 +105,7 @@ func TestNginxNamesThePodAndTheVersion(t *testing.T) {
 		response := must.Get(http.Get(pod.URL() + path))(t)
 		response.Body.Close()
 		checkHeaders(t, response.Header, map[string]string{"X-Answered-By": host + " dev"})
-		// Only the header X-Answered-By may name the pod and the version, so that one line of nginx.conf can hide both.
+		// No header except X-Answered-By names the pod or the version, so that operators can hide both with one line of nginx.conf.
 		if got := response.Header.Values("X-Guestbook-Version"); len(got) > 0 {
 			t.Errorf("%s says %q as well", path, got)
 		}

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// With GUESTBOOK_KEY=guestbook, the API ignores the parameter "key" of a request, and always uses the Redis key "guestbook". Even a request
+// With GUESTBOOK_KEY=guestbook, the API ignores the parameter "key" of a request, and always uses the Redis key "guestbook". A request
 // without the parameter "key" succeeds.
 func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{APIEnv: []string{"GUESTBOOK_KEY=guestbook"}})
@@ -23,7 +23,7 @@ func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 		"php/get without key", "php/get with an empty key", "entries/entries of an empty key",
 	}, "\n"))
 	conform(t, pod.URL(), "-skip", "concurrent", "-known", known)
-	// The API recognises a repeated post by a Redis key that begins with {guestbook}, even if the repeat names another key.
+	// The API recognises a repeated post, even if the first post and the repeat have different parameters "key".
 	keys := must.Get(redis.Strings(master.Do("KEYS", "*")))(t)
 	if others := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return strings.HasPrefix(key, "{guestbook}:") }); !slices.Equal(others, []string{"guestbook"}) {
 		t.Errorf("Redis holds the keys %q", keys)

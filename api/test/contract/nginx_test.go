@@ -31,14 +31,14 @@ func send(t *testing.T, pod *localpod.Pod, raw string) (*http.Response, string) 
 
 func head(line, headers string) string { return line + " HTTP/1.1\r\nHost: x\r\n" + headers + "\r\n" }
 
-// errorOf maps an HTTP status to words in the body of nginx's error response.
+// errorOf maps an HTTP status to the words that nginx's error response contains.
 var errorOf = map[int]string{
 	400: "cannot read", 404: "nothing at this address", 405: "use GET, HEAD", 413: "1 MiB", 414: "256 KB", 431: "256 KB",
 	501: "Transfer-Encoding", 503: "not available right now", 505: "HTTP/1.1",
 }
 
-// The error responses of nginx are JSON, in the form of the API's error responses. For each request, nginx writes one line of access log: a
-// short JSON object of printable ASCII.
+// The error responses of nginx have the form {"error": "…"}, like those of the API. For each request, nginx writes one line of access log:
+// a JSON object of printable ASCII.
 func TestWhatNginxAnswersAndLogs(t *testing.T) {
 	output, dir := &localpod.Output{}, t.TempDir()
 	pod, _ := podtest.Pod(t, localpod.Options{Dir: dir, Output: func(process string) io.Writer {

@@ -14,10 +14,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// name is the server name in the certificates of the Redis servers.
 const name = "redis.example"
 
-// overTLS returns the environment of an API that connects to Redis over TLS and trusts the certificate authorities in a file.
+// overTLS returns the API's environment variables for connections to Redis over TLS. The API trusts the certificate authorities in this
+// file.
 func overTLS(ports localpod.Ports, file string) []string {
 	return []string{
 		"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,
@@ -51,7 +51,7 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 	}
 }
 
-// Redis restarts with a certificate of another authority. The API reads the changed CA file without a restart.
+// After Redis has got a certificate of a second authority, the API needs no restart, because it reads the CA file again.
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
 	ports := podtest.FreePorts(t)

@@ -16,7 +16,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// Every file that docs/architecture.md lists exists, and contains the names that docs/architecture.md lists for it.
+// Every file in docs/architecture.md exists, and contains the names beside it in docs/architecture.md.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {
@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether the folder contains this file, the Go file contains this declaration, or any other file contains this text.
+// has reports whether a folder contains the file "name", a Go file the declaration "name", or a file of another kind the text "name".
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

@@ -13,8 +13,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command in the documents that works without a cluster succeeds, and prints the output that the document shows. The first command,
-// "make run" in README.md, starts the guestbook for the other commands.
+// The documents' commands that need no cluster succeed, and print the output that the documents show. The command "make run" in README.md
+// runs first, and starts the guestbook for all later commands.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}
@@ -80,7 +80,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Every command in a document is in a fenced code block, because only there the tests search for commands.
+// Every command in a document is in a fenced code block, because the tests run only such code.
 func TestCommandsAreInFences(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^ {4,}(\$ .*|(make|kubectl|kind|minikube|docker|curl|sed|go|git|helm|nginx|redis-cli|printf) [a-z'-].*)$`)
 	fence := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
@@ -101,7 +101,7 @@ func documents(t *testing.T) map[string][]commands.Block {
 	return read
 }
 
-// copyOfRepository copies the repository to a temporary folder, because a guestbook may be running in the repository.
+// copyOfRepository copies the repository to a temporary folder, because somebody may be running "make run" in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

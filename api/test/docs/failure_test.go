@@ -9,8 +9,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// If a reader pastes several lines into a terminal, the terminal runs all of them, even after a failed line. After a failed line, the next
-// lines must not delete or overwrite anything.
+// If one line of a code block fails, no later line deletes or overwrites anything. A reader may paste the whole block into a terminal, and
+// the terminal does not stop at a failed line.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
 	for _, blocks := range documents(t) {

@@ -31,7 +31,7 @@ func TestHTTP(t *testing.T) {
 	}
 	tables := strings.Join(found(document, `(?m)^(\|.*)$`), "\n")
 	tables = regexp.MustCompile(`\d+ (KB|KiB|MiB)`).ReplaceAllString(tables, "")
-	// In docs/http.md, 500 is a number of entries, not a status.
+	// The 500 in docs/http.md is a number of entries, not an HTTP status.
 	named := slices.DeleteFunc(found(tables, `\b([2-5]\d\d)\b`), func(status string) bool { return status == "500" })
 	described := append(found(description, `"([2-5]\d\d)":`), "405", "431")
 	if slices.Sort(described); !slices.Equal(named, described) {

@@ -17,7 +17,7 @@ var (
 	fenced  = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 )
 
-// Every link in a document points to an existing file or heading, and at least one link points to every document.
+// Every link in a document leads to an existing file or heading, and at least one link leads to each document.
 func TestLinks(t *testing.T) {
 	root, documents := must.Root(t), texts(t)
 	linked := map[string]bool{"README.md": true}
@@ -49,7 +49,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// anchors returns the anchor that GitHub makes for each heading of a document.
+// anchors returns the anchors that GitHub makes for a document's headings.
 func anchors(text string) (names []string) {
 	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 		name := strings.ToLower(link.ReplaceAllString(match[1], ""))
@@ -59,7 +59,7 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// If a file of the repository names a document, the document exists.
+// Every document that a file of the repository names exists.
 func TestNamedDocumentsAreThere(t *testing.T) {
 	named, n := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`), 0
 	for _, file := range sources(t) {

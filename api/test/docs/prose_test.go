@@ -42,7 +42,7 @@ var phrases = []phrase{
 	{regexp.MustCompile(`, for (?:it|they|he|she|that one|nobody|there) (?:is|are|was|were|has|had|would|may|must|can|could|does|did)\b`), "because"},
 }
 
-// docVerbs matches unclear verbs that a doc comment must not have after the name.
+// docVerbs matches unclear verbs, such as "gives". A doc comment must not have such a verb after the name.
 var docVerbs = regexp.MustCompile(`^(?:gives|says|tells|lets|has|is told|are told|knows|wants|passes over)\b`)
 
 // A passage is one paragraph of a document, or one paragraph of a comment.
@@ -51,7 +51,7 @@ type passage struct {
 	text string
 }
 
-// No comment and no document contains an unclear phrase of the list "phrases".
+// No comment and no document contains one of the unclear phrases.
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
@@ -130,7 +130,7 @@ var comments = map[string]*regexp.Regexp{
 	".json": regexp.MustCompile(`"(?:summary|description)": "(.*?)"`),
 }
 
-// hash matches a comment in YAML, in shell scripts and in nginx's configuration, and the field "summary" or "description" in YAML.
+// hash matches a comment that begins with #, and the fields "summary" and "description" in YAML.
 var hash = regexp.MustCompile(`(?:(?:^|[\s@])##? |^\s*"?(?:summary|description)"?: "?)(.*?)"?,?$`)
 
 // proseOf returns the passages of a file, and messages about its doc comments.
@@ -148,7 +148,7 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 		return nil, nil
 	}
 	if ending == ".md" {
-		// Blank lines replace each fenced code block, so that later passages keep their line numbers.
+		// Blank lines replace each fenced code block, so that the line numbers stay right.
 		content = fenced.ReplaceAllStringFunc(content, func(block string) string { return strings.Repeat("\n", strings.Count(block, "\n")) })
 	}
 	return collect(file, strings.Split(content, "\n"), 1, sign), nil
@@ -157,7 +157,7 @@ func proseOf(file, content string) (passages []passage, faults []string) {
 // newPassage matches a line that begins a new passage, such as an item of a list.
 var newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
 
-// collect returns the passages in the lines of a file. The parameter "first" is the line number of the first line.
+// collect returns the passages in these lines of a file. The first line has the line number "first".
 func collect(file string, lines []string, first int, sign *regexp.Regexp) (passages []passage) {
 	fresh := true
 	for i, line := range lines {
@@ -214,13 +214,13 @@ func goProse(file, content string) (passages []passage, faults []string) {
 	for _, declaration := range parsed.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			// The comment of a test describes the tested behaviour, so it need not begin with the test's name.
+			// A test's comment describes the tested behaviour, and need not begin with the test's name.
 			if !regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)($|[A-Z])`).MatchString(d.Name.Name) {
 				check(d.Doc, d.Name.Name)
 			}
 		case *ast.GenDecl:
 			if d.Lparen.IsValid() {
-				d.Doc = nil // a comment above several declarations in parentheses belongs to none of them
+				d.Doc = nil // a comment above a group of declarations need not begin with a name
 			}
 			for _, spec := range d.Specs {
 				switch s := spec.(type) {

@@ -30,7 +30,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If a method of the type "namespace" fails, the test ends.
+// A namespace is the Kubernetes namespace of one test. If one of its methods fails, the test ends.
 type namespace struct {
 	*testing.T
 	name string
@@ -85,7 +85,7 @@ func (n namespace) kubectl(args ...string) string {
 	return must.Get(n.try("", args...))(n)
 }
 
-// background starts kubectl in the namespace, and returns the output of kubectl while kubectl runs. kubectl runs until the test ends.
+// background starts kubectl in the namespace, and returns a reader of kubectl's output. kubectl runs until the test ends.
 func (n namespace) background(args ...string) io.Reader {
 	n.Helper()
 	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
@@ -103,7 +103,7 @@ func (n namespace) create(object string) string {
 	return must.Get(n.try(object, "create", "-f", "-", "-o", "jsonpath={.metadata.name}"))(n)
 }
 
-// await pauses between two polls to save CPU time on a small machine.
+// await pauses between two calls of the condition to save CPU time.
 func (n namespace) await(what string, limit time.Duration, condition func() bool) {
 	n.Helper()
 	must.Hold(n, what, limit, func() bool {
@@ -148,7 +148,7 @@ func (n namespace) ended(pod string) (succeeded bool) {
 	return phase == "Succeeded"
 }
 
-// shellOut runs a shell command in which kubectl uses this namespace, and returns the command's output.
+// shellOut runs a shell command and returns its output. In the command, kubectl uses this namespace.
 func (n namespace) shellOut(command string) string {
 	n.Helper()
 	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
@@ -164,14 +164,14 @@ func post(t *testing.T, base, text string) {
 	}
 }
 
-// book returns the answer to the request by which a page of the PHP guestbook reads the whole guestbook.
+// book reads the whole guestbook, as the page of the PHP guestbook does, and returns the answer.
 func book(t *testing.T, base string) string {
 	t.Helper()
 	_, body := must.Fetch(t, base+"/guestbook/?cmd=get&key=messages")
 	return body
 }
 
-// pod creates a pod that runs the load generator of api/tools/load with the given arguments.
+// pod creates a pod that simulates visitors. The pod runs the program of api/tools/load with these arguments.
 func (n namespace) pod(name string, args ...string) {
 	n.Helper()
 	quoted, _ := json.Marshal(args)

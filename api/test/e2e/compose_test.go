@@ -20,7 +20,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// If any one container is lost, the guestbook answers again within ten seconds, with all entries.
+// If one container is killed, the guestbook answers again within ten seconds, with all entries.
 func TestCompose(t *testing.T) {
 	n := namespace{T: t}
 	compose := []string{"docker", "compose"}
@@ -32,7 +32,7 @@ func TestCompose(t *testing.T) {
 	listener.Close()
 	command := func(program string, args ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // at cleanup, the test's context has already ended
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // during a cleanup, t.Context() has already ended
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, args...)
 		cmd.WaitDelay = time.Second
@@ -71,7 +71,7 @@ func TestCompose(t *testing.T) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusCreated && strings.HasPrefix(get(book), "200") && strings.Contains(get("/"), "<title>Guestbook</title>")
 	}
-	// copied waits until the slave and the API return the entry.
+	// copied waits until the slave has the entry and the API returns the entry.
 	copied := func(t *testing.T, text string) {
 		t.Helper()
 		namespace{T: t}.await("the slave has "+text, 30*time.Second, func() bool {
@@ -88,7 +88,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return run("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { run("restart", service) },
-			// If memory is short, the Linux kernel kills a container with SIGKILL. Docker restarts a container that was killed.
+			// The Linux kernel sends SIGKILL to a container that exceeds its memory limit. Docker then restarts the container.
 			"killed by the kernel": func() {
 				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
 				if err == nil {

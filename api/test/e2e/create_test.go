@@ -17,8 +17,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The guestbook passes the tests of api/test/contract after each documented way to create it with kubectl. At the end of the test, "kubectl
-// delete" deletes every object.
+// The guestbook passes the tests of api/test/contract after each documented way to create it. "kubectl delete" then deletes
+// every object.
 func TestCreate(t *testing.T) {
 	for mode, command := range map[string]func(namespace) string{
 		"dns":        func(namespace) string { return "create -f " + manifests },
@@ -58,7 +58,7 @@ func envManifests(n namespace) string {
 	return dir
 }
 
-// frontendAddress returns the host and the port at which this machine reaches the Service "frontend".
+// frontendAddress returns an address of this machine that leads to the Service "frontend".
 func (n namespace) frontendAddress() string {
 	n.Helper()
 	port := n.kubectl("get", "service", "frontend", "-o", "jsonpath={.spec.ports[0].nodePort}")
@@ -73,7 +73,7 @@ func (n namespace) frontendAddress() string {
 	return n.forward("service/frontend", "80")
 }
 
-// forward runs "kubectl port-forward" until the test ends, and returns the host and the port at which this machine reaches the Service.
+// forward runs "kubectl port-forward" until the test ends, and returns an address of this machine that leads to the Service.
 func (n namespace) forward(target, port string) string {
 	n.Helper()
 	out := n.background("port-forward", target, ":"+port)

@@ -18,8 +18,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// Each command in the documents that needs a cluster succeeds, and prints the output that the document shows. The commands of README.md and
-// of docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
+// The documents' commands that need a cluster succeed, and print the output that the documents show. The commands of README.md and of
+// docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
@@ -40,7 +40,7 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// shell returns a shell in which kubectl uses the test's namespace, and in which free ports replace the ports in the document.
+// shell returns a shell for the commands of a document. kubectl uses the test's namespace, and free ports replace the document's ports.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	config := filepath.Join(n.TempDir(), "config")
@@ -50,7 +50,7 @@ func (n namespace) shell() *commands.Shell {
 	shell := &commands.Shell{
 		Dir: must.Get(filepath.Abs(root))(n),
 		Env: []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + cmp.Or(os.Getenv("LOAD"), "kind load docker-image")},
-		// Instead of the command "kind load docker-image IMAGE…", the shell runs $LOAD, which loads images into the test's cluster.
+		// The shell replaces "kind load docker-image IMAGE…" by $LOAD, the command that loads images into the test's cluster.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,
 		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",
@@ -60,11 +60,11 @@ kind() { shift 2; env $LOAD "$@"; }`,
 	return shell
 }
 
-// moveLink is a link in docs/tutorial.md to docs/high-availability.md. The test follows the link moveLink, and runs the commands of
-// docs/high-availability.md there.
+// moveLink is a link in docs/tutorial.md to docs/high-availability.md. When the test reaches this link, it runs the commands of
+// docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 
-// follow runs the commands of a document that need a cluster.
+// follow runs those commands of a document that need a cluster.
 func (n namespace) follow(shell *commands.Shell, file string) {
 	n.Helper()
 	text := must.Read(n, root, file)

@@ -17,11 +17,10 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An end holds the time at which a pod was deleted, and the times at which its containers "nginx" and "api" ended.
+// An end holds the time of a pod's deletion, and the times at which the containers "nginx" and "api" ended.
 type end struct{ deleted, nginx, api time.Time }
 
-// ends records the deletion and the end of frontend pods until the test ends. The returned function returns the times of each ended pod, by
-// the pod's name.
+// ends records when frontend pods are deleted and when they end. The returned function returns these times by the pods' names.
 func (n namespace) ends() func() map[string]end {
 	n.Helper()
 	out := n.background("get", "pods", "-l", frontend, "--watch", "-o",
@@ -34,7 +33,7 @@ func (n namespace) ends() func() map[string]end {
 		for pods := bufio.NewScanner(out); pods.Scan(); {
 			fields := strings.Split(pods.Text(), "|")
 			at, err := time.Parse(time.RFC3339, fields[1])
-			if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // the grace period becomes 0 once all containers have ended
+			if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // after the containers' end, the grace period is 0
 				deleted[fields[0]] = at.Add(-grace)
 			}
 			nginx, err2 := time.Parse(time.RFC3339, fields[3])
@@ -60,7 +59,7 @@ func TestFiftyPodsLeave(t *testing.T) {
 	dir := t.TempDir()
 	must.OK(t, os.CopyFS(dir, os.DirFS(manifests)))
 	deployment := filepath.Join(dir, "frontend-deployment.yaml")
-	// In this test, the containers request less CPU and memory, so that twenty pods fit on a small cluster.
+	// The containers request less CPU and memory than usual, so that twenty pods fit on a small cluster.
 	text := strings.NewReplacer("replicas: 3", "replicas: 20", "cpu: 75m", "cpu: 10m", "cpu: 25m", "cpu: 10m", "memory: 68Mi", "memory: 32Mi").Replace(must.Read(n, deployment))
 	must.OK(t, errors.Join(os.WriteFile(deployment, []byte(text), 0o600), os.Remove(filepath.Join(dir, "frontend-hpa.yaml"))))
 	n.kubectl("create", "-f", dir)
@@ -96,8 +95,8 @@ func TestFiftyPodsLeave(t *testing.T) {
 	slices.Sort(took)
 	half := took[len(took)/2]
 	t.Logf("%d pods left, half of them within %s, the last %s after it was told; %d streams began, a viewer was without for %s at most", len(gone), half, took[len(took)-1], r.Streams, r.LongestGap)
-	// If no other pod starts or stops, a pod ends within 11 s of its deletion. The test allows 20 s, because the machine starts and stops
-	// other pods at the same time.
+	// The test allows 20 s between a pod's deletion and its end. A pod alone needs at most 11 s, but here the machine starts and stops
+	// several pods at the same time.
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}

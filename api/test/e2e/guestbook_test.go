@@ -24,7 +24,7 @@ func TestRollingRestart(t *testing.T) {
 
 func TestScaling(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
 	load := n.startLoad()
 	for _, replicas := range []string{"10", "2"} {
 		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)
@@ -36,7 +36,7 @@ func TestScaling(t *testing.T) {
 
 func TestLosingTheMaster(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows each message its own key
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because each message has a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 	before := n.restarts()
@@ -100,7 +100,7 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 	}
 }
 
-// If a setting of the API is wrong, the rolling update stops, the old pods still serve, and the new pod logs the error.
+// If a setting of the API is wrong, the new pod logs the error, the rolling update stops, and the old pods still serve.
 func TestWrongSettings(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	// Every Redis server of this test requires a password from its clients.
@@ -201,7 +201,7 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 }
 
-// "kubectl port-forward" still works after nginx has closed the connection of a slow visitor.
+// After nginx has closed a slow visitor's connection, "kubectl port-forward" still serves the next visitor.
 func TestAForwardOutlivesASlowVisitor(t *testing.T) {
 	n := newGuestbook(t)
 	address := n.forward("service/frontend", "80")

@@ -12,14 +12,14 @@ import (
 
 const threeRedis = "app=redis,role=ha"
 
-// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the three Redis of
-// k8s/ha/ and back. Before the book moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read
+// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the Redis of k8s/ha/,
+// and then back. Before the book moves back, the master of k8s/ha/ loses its disk. No acknowledged entry is lost, and no visitor's read
 // fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows each message its own key
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because each message has a key of its own
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -36,7 +36,7 @@ func TestHighAvailability(t *testing.T) {
 		switch how {
 		case "with its claim":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // so that the failover is unplanned
+			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // ends like a crash, without a planned failover
 			n.kubectl("delete", "pod", pod, "--grace-period=1")
 		case "with its claim, by force":
 			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
@@ -70,8 +70,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves returns three commands of a document. The command "there" moves the book to k8s/ha/, "back" moves the book back to k8s/, and
-// "watch" shows the state of k8s/ha/.
+// moves returns three commands of a document. The command "there" moves the book to k8s/ha/. The command "back" moves the book back to
+// k8s/. The command "watch" shows the state of k8s/ha/.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")
@@ -81,7 +81,7 @@ func (n namespace) moves() (there, back, watch string) {
 	return blocks[0].Text, blocks[1].Text, blocks[2].Text
 }
 
-// master returns the name of the pod that two or more sentinels report as the master, or "".
+// master returns the name of the master's pod, or "" if fewer than two sentinels agree.
 func (n namespace) master() string {
 	votes := map[string]int{}
 	for _, pod := range n.names("pods", threeRedis) {

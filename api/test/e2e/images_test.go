@@ -27,7 +27,7 @@ func docker(t *testing.T, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// The images of nginx and of the slave also work if they are built from files that only the owner may read, or that nobody may execute.
+// The images of nginx and of the slave work even if only the owner may read the source files, or nobody may execute the scripts.
 func TestImagesOfAStrictCheckout(t *testing.T) {
 	for name, chmod := range map[string]string{
 		"umask 077": "chmod -R go= .", "umask 027": "chmod -R g-w,o= .", "archive": "find . -type f -exec chmod 644 {} + -o -exec chmod 755 {} +",
@@ -59,7 +59,7 @@ func TestImagesOfAStrictCheckout(t *testing.T) {
 	}
 }
 
-// The build of the API's image downloads Go modules from the proxy that the build argument GOPROXY names.
+// The build of the API's image downloads Go modules from the proxy in the build argument GOPROXY.
 func TestAPIImageTakesAModuleProxy(t *testing.T) {
 	const proxy = "http://127.0.0.1:9/modules"
 	out, err := docker(t, "build", "-f", "api/Dockerfile", "--build-arg", "GOPROXY="+proxy, ".")

@@ -15,17 +15,17 @@ type load struct {
 	namespace
 }
 
-// A report counts the requests of the simulated visitors. FailedReads and FailedWrites count failed requests by the reason of the failure.
+// A report counts the requests of the simulated visitors. The keys of FailedReads and FailedWrites are the reasons of the failures.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
-	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last call of "begin"
+	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last call of the method "begin"
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
 }
 
-// startLoad creates the pod with the name "load", and waits until the simulated visitors have read and written.
+// startLoad creates the pod "load", and waits until the simulated visitors have read and written.
 func (n namespace) startLoad(args ...string) load {
 	n.Helper()
 	n.pod("load", args...)
@@ -66,7 +66,8 @@ func (l load) more() {
 	})
 }
 
-// stop fails the test if a read has failed, a message is lost, or a write has failed for a reason without the prefix "allowed".
+// stop ends the load, and fails the test if a read failed or a message is lost. A write may fail only for a reason that begins with the
+// text "allowed".
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := must.Get(l.get("stop"))(l)

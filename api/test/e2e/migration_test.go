@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is one of three published PHP guestbooks, which differ in the names of their Redis Services and in the book's key.
+// An edition is one of three published PHP guestbooks. They differ in the names of the Redis Services and in the key of the book.
 type edition struct {
 	name, master, slave string
 	key                 string
@@ -31,8 +31,8 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// The commands of docs/migrate.md replace the PHP frontend, and restore it, while visitors of both frontends write. No visitor's request
-// fails, and no message is lost.
+// While visitors write, the commands of docs/migrate.md replace the PHP frontend by the new frontend, and then restore the PHP frontend. No
+// visitor's request fails, and no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
 		t.Run(e.name+"/dns", func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate replaces the PHP frontend by the shell command in "replace", and then restores the PHP frontend. The namespace has the Pod
+// migrate runs the shell command "replace", which replaces the PHP frontend, and then restores the PHP frontend. The namespace has the Pod
 // Security level "privileged", because the pods of the PHP guestbook do not meet the level "restricted".
 func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	n := newNamespace(t, "privileged")
@@ -70,7 +70,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	}
 	load.everyPodHasTheBook(e.key, "nginx")
 	n.documented("kubectl create -f k8s/frontend-pdb.yaml -f k8s/frontend-hpa.yaml -f k8s/frontend-networkpolicy.yaml")
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
 	if mode == "dns" {
 		n.kubectl("apply", "-k", n.kustomization(e.component))
 		n.kubectl("delete", "horizontalpodautoscaler", "frontend")
@@ -95,7 +95,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 func (e edition) manifests(n namespace, mode string) string {
 	n.Helper()
 	if e.name == "replica" {
-		mode = "dns" // with "env", the PHP script would read a variable that Kubernetes does not set
+		mode = "dns" // with "env", this guestbook.php reads a variable that Kubernetes does not set
 	}
 	var manifests strings.Builder
 	err := template.Must(template.ParseFiles("testdata/php-guestbook.yaml")).Execute(&manifests, map[string]any{
@@ -105,8 +105,8 @@ func (e edition) manifests(n namespace, mode string) string {
 	return manifests.String()
 }
 
-// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. documented first replaces texts in the command:
-// "oldnew" holds an old text, its new text, and so on. If neither document contains the command, the test fails.
+// documented runs a command of docs/migrate.md or docs/operate.md, and returns the output. The parameter "oldnew" holds texts of the
+// command and their replacements in turn, as for strings.NewReplacer.
 func (n namespace) documented(command string, oldnew ...string) string {
 	n.Helper()
 	found := false
@@ -139,7 +139,7 @@ func (n namespace) kustomization(components ...string) string {
 	return dir
 }
 
-// sideBySide pauses a rolling update once the first new pod exists, and checks that old pods and new pods return the whole book.
+// sideBySide pauses a rolling update when the first new pod exists. Both the old pods and the new pod must return the whole book.
 func (l load) sideBySide(key, updated string) {
 	l.Helper()
 	l.await("a first pod with "+updated, time.Minute, func() bool {
@@ -150,8 +150,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all messages acknowledged so far. The first containers of the frontend pods
-// must have exactly the names in the parameter "containers".
+// everyPodHasTheBook waits until every frontend pod returns all acknowledged messages. The parameter "containers" names the first
+// containers that the frontend pods must have.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder

@@ -15,11 +15,11 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// operator is the path of the Go module with the CustomResourceDefinitions of the Prometheus operator.
+// operator is a Go module that contains the CustomResourceDefinitions of the Prometheus operator.
 const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
 
-// Prometheus, run on this machine, can scrape the pods and the port that the PodMonitor selects. Within the cluster, the NetworkPolicies
-// allow only Prometheus to scrape the ports for metrics, and allow the Redis exporter to connect to Redis.
+// A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. The NetworkPolicies allow Prometheus, but no
+// other pod, to scrape the metrics. A Redis exporter can connect to Redis.
 func TestMonitoring(t *testing.T) {
 	n := newGuestbook(t)
 	cluster := namespace{T: t}
@@ -57,8 +57,7 @@ func TestMonitoring(t *testing.T) {
 		return len(prometheus.Query(t, `guestbook_build_info`)) == len(pods) && len(pods) > 1
 	})
 
-	// Pods with the labels of Prometheus or of the Redis exporter may connect. Pods without the labels of Prometheus or of the Redis
-	// exporter must not reach Redis or /metrics.
+	// A pod without the labels of Prometheus and of the Redis exporter reaches neither Redis nor /metrics.
 	n.kubectl("rollout", "status", "deployment/redis-proxy", "--timeout=120s")
 	proxy := n.ip("app=redis,role=proxy")
 	prometheusPod, exporter, somebody := "{app.kubernetes.io/name: prometheus}", "{app: redis-exporter}", "{run: NAME}"

@@ -21,7 +21,8 @@ func TestTheBookMovesToTheRedisHere(t *testing.T) {
 	}
 }
 
-// forOthers lists, for each version of the PHP guestbook, the first lines of the commands in docs/migrate.md that are for other versions.
+// forOthers lists, for each version of the PHP guestbook, commands in docs/migrate.md that this version does not need. A command is named
+// by its first line.
 var forOthers = map[string][]string{
 	"master-slave": {
 		"kubectl expose service redis-leader --name=redis-master",
@@ -91,7 +92,7 @@ func (e edition) move(t *testing.T) {
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
-	// A page of the PHP guestbook cannot read 10 MiB, so the function hasTheBook searches Redis for lost messages.
+	// The test searches Redis itself for lost messages, because the PHP frontend cannot return 10 MiB.
 	r := must.Get(load.get("stop"))(t)
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
@@ -100,7 +101,7 @@ func (e edition) move(t *testing.T) {
 	n.hasTheBook(redis, key, book, r.Writes)
 }
 
-// hasTheBook waits until the key in each Redis holds the book and, after the book, the given number of messages (m0, m1, …).
+// hasTheBook waits until each Redis holds the book, followed by this number of messages (m0, m1, …).
 func (n namespace) hasTheBook(redis []string, key, book string, messages int) {
 	n.Helper()
 	for _, pod := range redis {

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// signs posts an entry once the guestbook is ready, and waits until the entry is in the book.
+// signs waits until the guestbook is ready, posts an entry, and waits until the entry is in the book.
 func (n namespace) signs() {
 	n.Helper()
 	n.ready()
@@ -32,8 +32,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// The component "quota" is for a namespace whose ResourceQuota sets limits.cpu. Without "quota", Kubernetes refuses the pods because they
-// have no CPU limit. Kubernetes refuses pods that request more CPU than the default CPU limit of a LimitRange.
+// If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. If a LimitRange sets a default CPU limit,
+// Kubernetes refuses pods that request more CPU. The component "quota" adds CPU limits, so that the pods start in both cases.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -49,7 +49,7 @@ func TestQuota(t *testing.T) {
 	n.signs()
 }
 
-// usersPolicy makes the API server refuse each pod that does not have the user and the group of the pod's namespace, as OpenShift does.
+// usersPolicy makes Kubernetes refuse pods whose user or group differs from the namespace's, as OpenShift does.
 const usersPolicy = `
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -77,7 +77,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}}
 `
 
-// filled adds the namespace's user and group to each Deployment that sets no user or no group, as OpenShift does.
+// filled adds the namespace's user and group to each Deployment without a user or a group, as OpenShift does.
 func (n namespace) filled(text string) string {
 	n.Helper()
 	var all strings.Builder
@@ -122,7 +122,7 @@ func TestUsersOfTheNamespace(t *testing.T) {
 	n.signs()
 }
 
-// With the component gitops, kubectl, Argo CD and Flux keep the number of replicas that the autoscaler has set.
+// With the component "gitops", neither kubectl nor Argo CD nor Flux changes the number of replicas back after the autoscaler has raised it.
 func TestTheAutoscalersFigureStays(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -160,8 +160,8 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master gets no disk. The test runs the documents' commands that show why the disk is missing and that
-// set a StorageClass.
+// Without a default StorageClass, the master gets no disk. One command in the documents shows this reason, and a second sets the
+// StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)
@@ -189,7 +189,7 @@ func TestSolo(t *testing.T) {
 	}
 }
 
-// With the component external-redis, the guestbook uses a Redis outside k8s/.
+// With the component "external-redis", the guestbook uses a Redis that k8s/ does not contain.
 func TestExternalRedis(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")

@@ -25,7 +25,7 @@ func TestAirGap(t *testing.T) {
 	}
 	bundle := must.Get(filepath.Abs(bundles[0]))(t)
 	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
-	// Instead of the command "kind load image-archive FILE", the shell runs $LOAD, which loads images into the test's cluster.
+	// The shell replaces "kind load image-archive FILE" by $LOAD, the command that loads images into the test's cluster.
 	shell.Preamble += `
 kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xargs env $LOAD; }`
 

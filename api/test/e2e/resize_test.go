@@ -12,7 +12,7 @@ import (
 // The CPU and memory of running pods grow and shrink while visitors read and write. No container restarts, and no visitor's request fails.
 func TestResize(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // the autoscaler would also change the number of pods
+	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
 	load := n.startLoad()
 	pods := n.names("pods", frontend)
 	for _, size := range []struct{ cpu, memory string }{{"150m", "768Mi"}, {"25m", "512Mi"}} {

@@ -21,10 +21,10 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections one API may open to the master, and how many to the slaves.
+// pool is how many connections one API may open to the master, and also how many to the slaves.
 const pool = 64
 
-// crowd is the number of visitors that join the visitors of the type "load".
+// crowd is how many visitors wait for the return of the master.
 const crowd = 200
 
 var abuse = []fault{
@@ -63,7 +63,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds n visitors, who send `set` and `get` for a guestbook of their own until ctx ends.
+// crowd adds n visitors, who send `set` and `get` until ctx ends. Each of these visitors has a guestbook of its own.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -83,8 +83,8 @@ func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	}
 }
 
-// countConnections counts the connections to the master and to the slave until ctx ends, and reports a problem if there are more than the
-// constant "pool" allows.
+// countConnections counts the API's connections to the master and to the slave until ctx ends. If there are more than the constant "pool",
+// countConnections reports a problem.
 func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	r.Helper()
 	clients := []redis.Conn{podtest.Dial(r, r.pods[0].Ports.Master), podtest.Dial(r, r.pods[0].Ports.Slave)}
@@ -110,7 +110,7 @@ func (r *rig) countConnections(ctx context.Context) <-chan struct{} {
 	return ended
 }
 
-// slowClients starts 1,400 clients that send one byte a second of a header or of a body, and 600 clients that never read the answer.
+// slowClients starts 2,000 slow clients. 1,400 of them send one byte a second of a header or of a body. 600 never read the answer.
 func slowClients(r *rig) {
 	const headers, bodies, readers = 700, 700, 600
 	const long = 300_000
@@ -137,7 +137,7 @@ func slowClients(r *rig) {
 		}
 	}
 	be(headers, "GET /guestbook/entries HTTP/1.1\r\nHost: x\r\nX-Slow: ", true)
-	// nginx must store each slow body while it waits for the body's last byte.
+	// nginx must buffer each slow body until the body's last byte arrives.
 	be(bodies, "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("a", long), true)
 	be(readers, "GET /guestbook.php?cmd=get&key=long HTTP/1.1\r\nHost: x\r\n\r\n", false)
 
@@ -161,8 +161,8 @@ func slowClients(r *rig) {
 		most, meanwhile.Milliseconds(), before.Milliseconds(), nginx>>20, mostNginx>>20, api>>20, mostAPI>>20)
 }
 
-// beSlow sends "head", the beginning of an HTTP request. If "drip" is true, beSlow sends one more byte each second and reads the answer,
-// until the server closes the connection. If "drip" is false, beSlow never reads the server's answer.
+// beSlow sends the beginning of an HTTP request. If "drip" is true, beSlow then sends one byte a second, until the server closes the
+// connection. If "drip" is false, beSlow never reads the answer.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -189,7 +189,7 @@ func beSlow(ctx context.Context, addr, head string, drip bool) {
 	}
 }
 
-// p99 returns the 99th percentile of the durations of successful requests that ended between the two times.
+// p99 returns the duration that 99 % of the successful requests did not exceed. Only requests that ended between the two times count.
 func (l *load) p99(from, to time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,8 +10,7 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// watch runs Prometheus with the alerting rules of k8s/monitoring. At any time, Prometheus scrapes the processes of the test case that
-// runs.
+// watch runs Prometheus with the alerting rules of k8s/monitoring. Prometheus always scrapes the processes of the running test case.
 type watch struct {
 	prometheus *promtest.Prometheus
 	master     atomic.Pointer[string]
@@ -24,13 +23,12 @@ func newWatch(t *testing.T) *watch {
 	w := &watch{}
 	w.master.Store(new(string))
 	api := func(port *atomic.Int64) promtest.Target { return func() string { return addr(int(port.Load())) } }
-	// Alerting rules run 60 times as fast: a minute in a rule lasts one second in this test.
+	// A minute in an alerting rule lasts only one second in this test.
 	w.prometheus = promtest.Start(t, 60, func() string { return *w.master.Load() }, api(&w.apis[0]), api(&w.apis[1]))
 	return w
 }
 
-// follow makes Prometheus scrape the processes of this test, and waits for the first scrape, because alerts may fire before the first
-// scrape.
+// follow makes Prometheus scrape the processes of this test, and waits for the first scrape, because alerts may fire before it.
 func (w *watch) follow(r *rig) {
 	master := addr(r.masterPort)
 	if r.ha != nil {

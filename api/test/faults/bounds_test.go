@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// settled waits up to ten seconds, until the API has about as many goroutines and open files as before the fault.
+// settled waits until the API has about as many goroutines and open files as before the fault, but at most ten seconds.
 func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	r.Helper()
 	for until := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
@@ -24,8 +24,8 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 	}
 }
 
-// checkBounds adds a problem to the result for each request or measurement that exceeds its limit. A busy machine may delay every step, so
-// checkBounds adds four times the longest measured delay to each time limit.
+// checkBounds reports a problem for each request or measurement that exceeds its limit. Each time limit grows by four times the longest
+// measured delay, because a busy machine may delay every step.
 func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	problem := func(format string, args ...any) {
 		result.problems = append(result.problems, fmt.Sprintf(format, args...))
@@ -63,8 +63,8 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		if write {
 			allowed = result.writes
 		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// If the slave lacks the entry that a read names by seen=ID, the API asks the master. Without the master, a read with seen=ID
-			// may return 503.
+			// A read with seen=ID may return 503 while the master is down, because the API asks the master for an entry that the slave
+			// lacks.
 			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
 		}
 		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
@@ -107,8 +107,7 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	}
 }
 
-// checkAway notes how long no write succeeded. If the time without a successful write exceeds the field "away", checkAway reports a
-// problem.
+// checkAway measures how long no write succeeded. If the time exceeds the fault's field "away", checkAway reports a problem.
 func (r *rig) checkAway(f fault) {
 	const unnoticed = 300 * time.Millisecond
 	ends := []time.Time{r.started}

@@ -15,13 +15,14 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// buildWithClock builds an API whose wall clock is set back by an hour once the file named by CLOCK_BACK exists. To set back only the API's
-// clock, buildWithClock changes Go's package "time", because Linux has no namespace for the wall clock.
+// buildWithClock builds an API with a changed package "time" of Go. When the file in the variable CLOCK_BACK appears, the API's wall clock
+// goes back by an hour. The clock of Linux stays right, because all programs on the machine use it.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// The option -overlay of go build cannot replace a file of a toolchain in the module cache, so the test copies the toolchain.
+	// The test changes a copy of the Go toolchain, because the option -overlay of "go build" does not work for a toolchain in the module
+	// cache.
 	goroot := filepath.Join(dir, "goroot")
 	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
 	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
@@ -67,7 +68,7 @@ func clockSetBack(r *rig) {
 		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// The API does not read from a slave for one second (failureMemory) after the slave has failed.
+	// After a failure of a slave, the API does not read from this slave for one second (the constant failureMemory).
 	time.Sleep(recovered + 500*time.Millisecond)
 	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
 	time.Sleep(scaled(3 * time.Second))
@@ -79,13 +80,12 @@ func clockSetBack(r *rig) {
 	r.addNote("of %d requests afterwards %v were read from the master, %d connections were made to the slaves", reads, fell, dialed)
 }
 
-// fallbacks returns how many reads the API has sent to the master because a slave did not answer.
+// fallbacks returns how many reads the API has sent to the master instead of a slave that did not answer.
 func (r *rig) fallbacks() int {
 	r.Helper()
 	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
 }
 
-// dials returns how many connections the slaves have accepted since their start.
 func (r *rig) dials() (sum int) {
 	r.Helper()
 	for _, pod := range r.pods {

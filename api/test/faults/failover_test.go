@@ -15,10 +15,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// quoted is a password with characters that must be quoted in the settings of Redis, sentinel and HAProxy.
+// quoted is a password with characters that need quotes in the settings of Redis, sentinel and HAProxy.
 const quoted = "Pa ss\"\\w$o'rd"
 
-// writesBack is the longest time for which writes may fail while the sentinels promote another Redis.
+// writesBack is how long writes may fail while the sentinels promote a slave.
 const writesBack = 5 * time.Second
 
 var haFaults = []fault{
@@ -137,8 +137,8 @@ var haFaults = []fault{
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// The cut-off master accepts writes until it notices that it has no slaves. The first pod still reaches the cut-off master, so
-		// readers may see entries that later disappear.
+		// The cut-off master accepts writes until it notices that it has no slaves. The first pod still reaches the cut-off master, so an
+		// unacknowledged entry may disappear after readers have seen it.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()
@@ -157,7 +157,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			r.ha.lose(true)
-			for range 3 { // the slaves must lose their master for more than 15 s
+			for range 3 { // in all, the slaves must be without a master for more than 15 s
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}
@@ -185,8 +185,8 @@ var haFaults = []fault{
 		}},
 }
 
-// handOver returns a test case that restarts the master of k8s/ha/ three times, and each time first promotes a slave. The parameter
-// "programs" is the folder with the redis-server that the test runs.
+// handOver returns a test case that restarts the master of k8s/ha/ three times. Before each restart, the sentinels promote a slave. The
+// parameter "programs" is a folder with a redis-server.
 func handOver(name, programs string) fault {
 	return fault{
 		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",

@@ -1,7 +1,6 @@
 //go:build faults
 
-// Package faults injects one fault at a time while simulated visitors use the guestbook. The tests compare requests, memory and recovery
-// time with their limits.
+// Package faults injects one fault at a time while simulated visitors use the guestbook.
 //
 // The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. By default, FAULT_SCALE is 1.
 package faults
@@ -21,13 +20,13 @@ const (
 	after  = 2 * time.Second
 	// deadline is the longest time that a request may take: settings.RequestTimeout and half a second of tolerance.
 	deadline = 2500 * time.Millisecond
-	// recovered is the longest time from the end of a fault until a write succeeds.
+	// recovered is how long it may take after the end of a fault until a write succeeds.
 	recovered = time.Second
-	// slack is how many goroutines or files an API may have gained, because connections open and close all the time.
+	// slack is how many more goroutines or files an API may have after each fault, because connections open and close all the time.
 	slack = 30
 )
 
-// fault is a test case: the fault itself, the processes that run, and the requests that may fail before the fault is over.
+// fault is a test case with one fault.
 type fault struct {
 	name, bound string
 	setup       setup
@@ -37,32 +36,31 @@ type fault struct {
 	inject func(*rig)
 	// instead, if not nil, replaces the simulated visitors and the function "inject".
 	instead func(*rig)
-	// Before the fault is over, reads and writes may fail with these statuses.
+	// Until the fault is over, reads and writes may fail with these statuses.
 	reads, writes []int
-	// keeps is how many goroutines and open files the API may have gained after the fault, in addition to the constant "slack".
+	// keeps is how many more goroutines and open files the API may have after the fault, in addition to the constant "slack".
 	keeps int
-	// away limits each period in which no write succeeds. If awayInAll is true, the field "away" limits the sum of all periods in which no
-	// write succeeds.
+	// away limits each period in which no write succeeds. If awayInAll is true, "away" limits the sum of these periods instead.
 	away      time.Duration
 	awayInAll bool
-	// measured is the index of the pod whose API the test compares before and after the fault.
+	// measured is the index of a pod. The test compares the memory, goroutines and files of this pod's API before and after the fault.
 	measured int
-	// rollback is true if readers may see unacknowledged entries that later disappear.
+	// rollback is true if an unacknowledged entry may disappear after readers have seen it.
 	rollback bool
 }
 
 type row struct {
 	fault
 	requests      int
-	failed        map[int]int // number of failed requests by HTTP status; the key 0 means no answer
+	failed        map[int]int // how many requests failed with this HTTP status; 0 means no answer
 	slowest       time.Duration
 	recovery      time.Duration
-	violation     error // not nil if no order of the requests explains their answers
+	violation     error // not nil if no order of the requests explains the answers
 	before, after usage
 	memory        []int64 // peak memory of each process in measuredMemory, in bytes
 	hiccup        time.Duration
 	problems      []string
-	wrong         bool // true if an answer or a stored text was wrong; false if something was only too slow
+	wrong         bool // true if an answer or a stored text was wrong; false if there were only delays
 	skipped       bool
 	notes         []string
 	alerts        []string

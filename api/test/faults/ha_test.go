@@ -28,7 +28,7 @@ type ha struct {
 	*localpod.HA
 	r        *rig
 	password string
-	proxies  *service // stands for the Service redis-master
+	proxies  *service // replaces the Service redis-master
 	cuttable
 }
 
@@ -69,8 +69,8 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address of the service that stands for redis-master. If the field "cut" is true, masterAddr returns the address of
-// the pod's own HAProxy instead.
+// masterAddr returns the address at which a pod reaches the master. This is the Service redis-master, or the pod's own HAProxy if the
+// setup's field "cut" is true.
 func (h *ha) masterAddr(pod int) string {
 	if h.r.setup.cut {
 		return h.ProxyAddr(pod)
@@ -79,10 +79,10 @@ func (h *ha) masterAddr(pod int) string {
 }
 
 // watchReadiness probes each Redis as the kubelet does, and sends readers only to a Redis that is ready, as the Service redis-slave does.
-// The period and the timeout of the readiness probe are those of k8s/ha/redis-ha-statefulset.yaml.
+// The probe has the period and the timeout of the readiness probe in k8s/ha/redis-ha-statefulset.yaml.
 func (h *ha) watchReadiness() {
 	var mu sync.Mutex
-	failed := [3]int{2, 2, 2} // failed probes of each Redis in a row; with 2, the Redis is not ready
+	failed := [3]int{2, 2, 2} // how many probes of each Redis have failed in a row; from 2 on, the Redis is not ready
 	probe := func(i int) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -117,8 +117,8 @@ func (h *ha) watchReadiness() {
 	h.r.Cleanup(running.Wait)
 }
 
-// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, the method "lose" also kills the
-// master's sentinel.
+// lose kills the master, deletes the master's files, and returns the master's index. If "machine" is true, "lose" kills the master's
+// sentinel as well.
 func (h *ha) lose(machine bool) int {
 	h.r.Helper()
 	m := h.Master()
@@ -134,7 +134,7 @@ func (h *ha) lose(machine bool) int {
 }
 
 // restart restarts Redis i and its sentinel, as Kubernetes does when it replaces a pod. If Redis i is the master, the script leave.sh first
-// makes the sentinels promote another Redis.
+// makes the sentinels promote a slave.
 func (h *ha) restart(i int, env ...string) {
 	h.r.Helper()
 	must.OK(h.r, h.Run(h.r.Context(), i, "leave.sh"))
@@ -151,7 +151,7 @@ func (h *ha) start(i int, env ...string) {
 	h.healthy()
 }
 
-// passwords returns the environment variables that hold the password of Redis.
+// passwords returns environment variables with this password, for the API and for redis-cli.
 func passwords(password string) []string {
 	return []string{"REDIS_PASSWORD=" + password, "REDISCLI_AUTH=" + password}
 }
@@ -211,14 +211,13 @@ func (h *ha) write() error {
 	return err
 }
 
-// haOptions returns options with a random port, and with random addresses in 127.0.0.0/8.
 func haOptions(t testing.TB) localpod.HAOptions {
 	return localpod.HAOptions{Dir: t.TempDir(), Net: fmt.Sprintf("127.%d.%d", 1+rand.IntN(250), 1+rand.IntN(250)), Port: 10_000 + rand.IntN(20_000),
 		Output: func(string) io.Writer { return io.Discard }}
 }
 
-// Without the setting maxconn, HAProxy allocates memory for as many connections as its limit of open files allows. With the maxconn of
-// k8s/ha/, HAProxy accepts as many connections as ten frontend pods may open.
+// By its setting maxconn, HAProxy accepts as many connections as ten frontend pods may open. Without maxconn, HAProxy would allocate memory
+// for far more.
 func TestFaultsProxyConnections(t *testing.T) {
 	h := must.Get(localpod.NewHA(haOptions(t)))(t)
 	podtest.Start(t, h.Proxies[0])

@@ -23,7 +23,7 @@ const (
 	writers, viewers = 4, 10
 	book, legacyBook = "messages", "legacy"
 	toHide           = "to be hidden, entry "
-	// waitLimit is how long a test waits until a repeated post succeeds or an event arrives.
+	// waitLimit is how long a test waits for an event, such as a post's success, before the test fails.
 	waitLimit = 30 * time.Second
 )
 
@@ -31,12 +31,12 @@ const (
 var pace = 20 * time.Millisecond
 
 // load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and one writer never
-// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a guestbook of its own. Visitors of the other kinds
-// only read.
+// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a second guestbook. All visitors of other kinds only
+// read.
 type load struct {
 	base    string
 	client  *http.Client
-	posting context.Context // canceled before the end, so that writers start no further write
+	posting context.Context // after its end, writers start no write
 	reading context.Context
 	stopPosting, stopReading,
 	giveUp context.CancelFunc
@@ -48,7 +48,7 @@ type load struct {
 	requests []visitors.Request
 	last     int64 // the id of the newest acknowledged entry
 	watched  [viewers][]guestbook.Entry
-	rollback bool // true if readers may see unacknowledged entries that later disappear
+	rollback bool // true if an unacknowledged entry may disappear after readers have seen it
 	problems map[string]bool
 }
 
@@ -60,8 +60,7 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. The page of the PHP guestbook reads the key getKey. If "rollback" is true, readers may see unacknowledged
-// entries that later disappear.
+// startLoad starts the visitors. The page of the PHP guestbook reads the guestbook with the key getKey.
 func (r *rig) startLoad(getKey string, rollback bool) *load {
 	l := newLoad("http://" + r.frontend.addr())
 	l.rollback = rollback
@@ -149,7 +148,7 @@ func (l *load) acknowledge(id int64) {
 	l.last = max(l.last, id)
 }
 
-// setAgainAndAgain overwrites a guestbook by one `set` after the other, and repeats each until the server acknowledges it.
+// setAgainAndAgain overwrites a guestbook by one `set` after the other. If a `set` fails, setAgainAndAgain repeats it until it succeeds.
 func (l *load) setAgainAndAgain(ctx context.Context) {
 	v := l.visitor()
 	for i := 0; pause(l.posting); i++ {
@@ -197,8 +196,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page sends a request for the newest page again and again. If withSeen is true, the request has seen=ID: the answer must not be older than
-// this entry.
+// page reads the newest page again and again. If withSeen is true, seen=ID names the newest entry that the visitor knows, so that no older
+// page may come.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
@@ -234,7 +233,7 @@ func (l *load) done() int {
 	return len(l.requests)
 }
 
-// finish waits until every post is acknowledged and every viewer has received the last entry, and then stops all visitors.
+// finish stops the writers, waits until every viewer has received the last entry, and then stops all visitors.
 func (l *load) finish() {
 	l.stopPosting()
 	timer := time.AfterFunc(waitLimit, l.giveUp)
@@ -270,8 +269,8 @@ func (l *load) allHave(last int64) bool {
 	return true
 }
 
-// check returns an error if no order of the requests explains all answers and the stored guestbooks. If no order explains the answers,
-// "check" draws the requests in a file in .build/. check adds a problem for each viewer that did not receive exactly the stored entries.
+// check returns an error if no order of the requests explains all answers and the stored guestbooks. A file in .build/ then shows the
+// requests. For each viewer that did not receive exactly the stored entries, "check" reports a problem.
 func (l *load) check(name, stored, legacy string) (err error) {
 	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
 		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// mutant describes a deliberate mistake in the API, and names the fault under which the checks must find the mistake.
+// mutant is a deliberate mistake in the API, with the name of the fault that must reveal the mistake.
 type mutant struct{ name, file, right, wrong, fault string }
 
 const store = "api/internal/store/"
@@ -47,7 +47,7 @@ var mutants = []mutant{
 		"both slaves cut off from the master for 3 s"},
 }
 
-// TestMutants builds the API with one deliberate mistake at a time, and fails if the checks do not find the mistake.
+// TestMutants builds the API with one deliberate mistake at a time. The checks of the fault tests must find each mistake.
 func TestMutants(t *testing.T) {
 	alarms = newWatch(t)
 	all := slices.Concat(quiet, redisFaults, networkFaults, podFaults, haFaults)

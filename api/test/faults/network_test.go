@@ -12,12 +12,12 @@ import (
 
 const inTime = "reads go on; every request is answered in time"
 
-// toMaster returns a test case in which toxiproxy disturbs the connections between the API and the master.
+// toMaster returns a fault that toxiproxy causes in the connections between the API and the master.
 func toMaster(name string, d time.Duration, toxics ...string) fault {
 	return fault{name: name, bound: inTime, setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) { r.toxic(r.masterProxy, scaled(d), toxics...) }}
 }
 
-// vanish makes toxiproxy discard all bytes from the server to the client.
+// vanish makes toxiproxy discard all replies of Redis.
 const vanish = `"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}`
 
 // networkFaults are faults in the network between the API and Redis.
@@ -25,8 +25,7 @@ var networkFaults = []fault{
 	toMaster("master 500 ms away for 3 s", 3*time.Second, `"type": "latency", "stream": "downstream", "attributes": {"latency": 500}`),
 	toMaster("1 KB/s to and from the master for 3 s", 3*time.Second, `"type": "bandwidth", "stream": "downstream", "attributes": {"rate": 1}`,
 		`"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 1}`),
-	// The first reply on a connection is "+PONG\r\n", seven bytes. A limit of ten bytes cuts the second reply on a connection after the
-	// reply's third byte.
+	// The limit of ten bytes cuts the second reply on each connection after three bytes, because the first reply, "+PONG\r\n", has seven.
 	toMaster("connections to the master end in mid-reply for 3 s", 3*time.Second, `"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 10}`),
 	toMaster("connections to the master are reset for 3 s", 3*time.Second, `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 20}`),
 	toMaster("replies of the master vanish for 5 s", 5*time.Second, vanish),

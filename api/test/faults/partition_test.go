@@ -11,17 +11,17 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// cuttable relays the connections among the three Redis, the sentinels and the proxies, and can cut one Redis off from the others.
+// cuttable relays the connections to the three Redis and the sentinels, and can cut one Redis off from the rest.
 type cuttable struct {
 	connections
 	port int
 	net  string
 
-	off     int // number of the Redis that is cut off (1, 2 or 3), or 0
+	off     int // number of the cut-off Redis (1, 2 or 3), or 0
 	changed *sync.Cond
 }
 
-// relay starts a TCP relay in front of each Redis and each sentinel.
+// relay starts a TCP relay in front of each Redis and each sentinel, and returns the addresses of the relays.
 func (c *cuttable) relay(r *rig) (addresses []string) {
 	c.changed = sync.NewCond(&c.mu)
 	r.Cleanup(func() {
@@ -38,7 +38,7 @@ func (c *cuttable) relay(r *rig) (addresses []string) {
 	return addresses
 }
 
-// wait blocks while the process at the address "source" is cut off from Redis number "node". wait returns false if the test has ended.
+// wait blocks while the process at the address "source" is cut off from Redis number "node", and returns false at the end of the test.
 func (c *cuttable) wait(source string, node int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -99,7 +99,7 @@ var redisFaults = []fault{
 		}},
 }
 
-// slaveBack starts slave i, and sends readers to slave i even before its first sync.
+// slaveBack starts slave i, and at once sends readers to it, even before the slave is in sync.
 func (r *rig) slaveBack(i int) {
 	r.Helper()
 	podtest.Start(r, r.pods[i].Slave)
@@ -107,8 +107,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the new master, and the old master a slave. New writes wait until the slave that becomes the master has
-// all earlier writes.
+// swapRoles makes the first slave the new master, and the old master a slave. New writes wait until the first slave has all earlier writes.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
@@ -119,7 +118,7 @@ func (r *rig) swapRoles() {
 	if cannotPause != nil {
 		limitMemory(1)
 	}
-	const offset = "master_repl_offset" // the position of a Redis in the replication stream, a field of INFO
+	const offset = "master_repl_offset" // a field of INFO: how far a Redis is in the replication stream
 	must.Hold(r, "the slave has all", waitLimit, func() bool { return r.info(oldPort, "replication", offset) == r.info(newPort, "replication", offset) })
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)
@@ -131,7 +130,7 @@ func (r *rig) swapRoles() {
 	r.masterPort = newPort
 }
 
-// otherVersions returns test cases with other versions of redis-server. The variable $PROGRAMS lists folders with one redis-server each.
+// otherVersions returns test cases for each redis-server in the folders that the environment variable PROGRAMS lists.
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {

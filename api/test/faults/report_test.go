@@ -88,7 +88,7 @@ func publish(t *testing.T, rows []row) {
 	must.OK(t, os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644))
 }
 
-// buildFile returns the path of a file in the folder .build, and creates the folder.
+// buildFile returns the path of a file in the folder .build, and creates the folder if it is missing.
 func buildFile(name string) string {
 	root, err := localpod.Root()
 	if err == nil {

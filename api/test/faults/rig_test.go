@@ -28,7 +28,7 @@ type setup struct {
 	direct       bool // the API connects to Redis without toxiproxy
 	masterArgs   []string
 	apiEnv       []string
-	apiBinary    string // path of another API to run; "" means the API of this repository
+	apiBinary    string // path of the API to run; "" means the API of this repository
 	notReady     bool   // the API does not become ready
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
@@ -36,7 +36,7 @@ type setup struct {
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
 	password     string
-	cannotHide   bool // `api hide` would fail, because it connects to the old master
+	cannotHide   bool // no `api hide` runs, because it would connect to the old master
 }
 
 // rig is the system in which a test causes a fault:
@@ -54,7 +54,7 @@ type rig struct {
 	masterPort              int
 	dirs                    [2]string
 	ha                      *ha
-	clock                   string // if a file with this path exists, the API's clock is an hour behind
+	clock                   string // path of a file; once the file exists, the API's clock is an hour behind
 
 	load           *load
 	started, ended time.Time
@@ -75,7 +75,7 @@ func newRig(t *testing.T, s setup) *rig {
 	ports := [2]localpod.Ports{podtest.FreePorts(t), podtest.FreePorts(t)}
 	ports[1].Master = ports[0].Master
 	r := &rig{T: t, setup: s, slaves: newService(t), masterPort: ports[0].Master}
-	// As in k8s/, the master flushes each write, and ends if its disk is full.
+	// As in k8s/, the master writes each change to its disk at once, and ends if the disk is full.
 	o := localpod.Options{MasterArgs: append([]string{"--appendfsync", "always"}, s.masterArgs...), Programs: s.programs, APIBinary: s.apiBinary}
 	env := []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}
 	if s.clock {
@@ -139,7 +139,7 @@ func (r *rig) startRedis(s setup) {
 	}
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
-	// startRedis also waits until each slave has received a write, because writes reach a slave only a moment after its first sync.
+	// A slave receives writes only a moment after its first sync, so the test waits until each slave has received a write.
 	for _, pod := range r.pods[:max(s.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
@@ -155,7 +155,7 @@ func newProxy(t *testing.T, server *toxiproxy.ApiServer, name string, to *servic
 
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// toxic disturbs a proxy by toxics for the duration d. Toxiproxy calls a network fault a toxic.
+// toxic adds network faults to a proxy of toxiproxy, and removes them after the duration d. Toxiproxy calls a network fault a toxic.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
 	for i, toxic := range toxics {
@@ -175,7 +175,6 @@ func (r *rig) redis(port int, command string, args ...any) any {
 	return podtest.Do(r, c, command, args...)
 }
 
-// usage holds the number of goroutines, the number of open files, and the memory of an API.
 type usage struct{ goroutines, files, memory int } // memory in bytes
 
 func (r *rig) usage(pod *localpod.Pod) usage {
@@ -184,7 +183,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics returns a function that maps a metric's name to its value.
+// metrics reads the page /metrics at this URL. The returned function returns the value of a metric on the page.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")
@@ -209,14 +208,14 @@ func number(t testing.TB, text, name string) int {
 	return int(n)
 }
 
-// book returns the value of a key of the Redis at this port.
+// book returns the value of a key from the Redis at this port.
 func (r *rig) book(port int, key string) string {
 	r.Helper()
 	value, _ := redis.String(r.redis(port, "GET", key), nil)
 	return value
 }
 
-// stored returns the value of a key of the master.
+// stored returns the value of a key from the master.
 func (r *rig) stored(key string) string {
 	r.Helper()
 	if r.ha == nil {
@@ -226,7 +225,8 @@ func (r *rig) stored(key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay with which a sleep ended, because such a delay may also affect measured times.
+// measureHiccups sleeps for short times, and records the longest delay after such a sleep. A busy machine may delay the tested processes as
+// much.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -240,7 +240,7 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// measuredMemory lists processes, each with the name of its memory limit.
+// measuredMemory lists the processes of a pod, each with the name of its memory limit.
 var measuredMemory = []struct {
 	name, limit string
 	process     func(*localpod.Pod) *localpod.Process
@@ -250,8 +250,7 @@ var measuredMemory = []struct {
 	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
 }
 
-// peaks returns the peak memory of each measured process since its last start. If there are two pods, "peaks" returns the larger value of
-// each kind of process.
+// peaks returns the peak memory of each process in measuredMemory. With two pods, this is the larger of two values.
 func (r *rig) peaks() (peaks []int64) {
 	for _, m := range measuredMemory {
 		var peak int64

@@ -18,8 +18,8 @@ type connections struct {
 	closed bool
 }
 
-// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two ends. If "may" is
-// not nil, "join" calls this function before each write, and ends when the function returns false.
+// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two ends. The function
+// "may", if not nil, is called before each write. If "may" returns false, "join" ends.
 func (c *connections) join(from net.Conn, addr string, may func() bool) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// sizes are test cases with very large requests and guestbooks, with many viewers, and with a clock that is set back.
+// sizes are test cases with large requests, large guestbooks, many viewers, or a clock that is set back.
 var sizes = []fault{
 	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
 		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
@@ -47,8 +47,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// outcome returns the outcome of a write. outcome reports a problem if it is unknown whether the write took effect, unless Redis was too
-// slow for the API.
+// outcome returns the outcome of a write. An unknown outcome is a problem, unless the answer says that Redis did not answer in time.
 func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	outcome := answer.Outcome(err)
 	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
@@ -57,8 +56,8 @@ func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	return outcome
 }
 
-// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. setAtOnce compares the
-// answers with the values that Redis then holds.
+// setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a key of its own. Afterwards, setAtOnce
+// compares each answer with the value in Redis.
 func setAtOnce(r *rig, n int) {
 	l := newLoad(r.pods[0].APIURL())
 	r.load = l
@@ -98,7 +97,7 @@ func setAtOnce(r *rig, n int) {
 	}
 }
 
-// untilFull posts to a master with the maxmemory-policy of k8s/redis-master-deployment.yaml, until the master refuses everything.
+// untilFull posts entries until the master refuses all of them. The master has the maxmemory-policy of k8s/redis-master-deployment.yaml.
 func untilFull(r *rig) {
 	const writers = 100
 	manifest := must.Read(r, must.Root(r), "k8s", "redis-master-deployment.yaml")
@@ -116,8 +115,8 @@ func untilFull(r *rig) {
 			}
 		}
 	}
-	// A single 507 does not mean that Redis is full, because a large buffer in Redis may cause a 507 for a moment. The master counts as
-	// full once it has refused a whole round of a thousand posts.
+	// The master counts as full once it has refused a whole round of a thousand posts. A single 507 proves nothing, because a large buffer
+	// in Redis may cause a 507 for a moment.
 	stored := int64(0)
 	for from, storedNow := 0, int64(1); storedNow > 0; from += 1000 {
 		var created, other atomic.Int64
@@ -162,15 +161,14 @@ func makeLongBook(r *rig, megabytes int) {
 	}
 }
 
-// longBook sends `get` for the key `long` from four clients that never read the answer, and from four ordinary clients. The ordinary
-// clients must receive the whole guestbook, or an error with this status and these words.
+// longBook sends `get` for the key `long` from four silent clients, which never read the answer, and from four ordinary clients. The
+// ordinary clients must receive the whole guestbook, or an error with this status and these words.
 func longBook(r *rig, megabytes int, status int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the silent clients connect to nginx, which buffers the answer on disk. Two of the silent clients connect to the API
-		// directly.
+		// Two of the four silent clients connect to nginx, which buffers the answer on disk. The other two connect to the API directly.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

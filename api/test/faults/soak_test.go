@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// TestSoak simulates visitors for the time in the environment variable SOAK. TestSoak fails if the memory, the files or the goroutines of
-// the API grow without end.
+// TestSoak simulates visitors for the time in the environment variable SOAK, such as 10m. The API's memory, files and goroutines must not
+// grow without end.
 func TestSoak(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("SOAK"))
 	if err != nil {
 		t.Skip("SOAK says for how long, such as 10m")
 	}
-	pace *= 10 // a check of a hundred thousand writes would take too long
+	pace *= 10 // fewer writes, because a check of a hundred thousand would take too long
 	r := newRig(t, setup{slaves: 2})
-	// The page of the PHP guestbook reads the key legacyBook, whose guestbook does not grow. If the page of the PHP guestbook read a
-	// growing guestbook, the API's memory would grow as if there were a leak.
+	// The page of the PHP guestbook reads the key legacyBook, whose guestbook does not grow. With a growing guestbook, the API's memory
+	// would grow even without a leak.
 	l := r.startLoad(legacyBook, false)
 	t.Cleanup(l.cancel)
 	time.Sleep(length / 5) // caches and connection pools fill in this time
@@ -58,7 +58,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// slope returns how much the measured values grow per minute, by a line that fits them best (least squares).
+// slope returns how much a measured value grows per minute, as the slope of the line that fits the values best (least squares).
 func slope(at []time.Duration, held []usage, value func(usage) float64) float64 {
 	n, x, y, xx, xy := float64(len(at)), 0.0, 0.0, 0.0, 0.0
 	for i := range at {

@@ -23,7 +23,7 @@ func allViewers(r *rig) {
 	const watched = "watched"
 	const request = "GET /guestbook/events?key=" + watched + " HTTP/1.1\r\nHost: x\r\n\r\n"
 	most := int(limits.Figure(r, "server.maxViewers")) - viewers
-	// open returns a viewer's connection and the head of the response, or no connection if the status is not 200.
+	// open connects a viewer, and returns the connection and the head of the response. If the status is not 200, there is no connection.
 	open := func() (net.Conn, string) {
 		c, err := net.Dial("tcp", addr(r.pods[0].Ports.Nginx))
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// checkBundle expects that the archive contains guestbook.yaml and, for each platform, all images of guestbook.yaml.
+// checkBundle expects that the archive contains guestbook.yaml, and one file with all images for each platform.
 func checkBundle(t *testing.T, archive string) {
 	bundle := archived(t, archive)
 	if want := []string{"guestbook.yaml", "images-linux-amd64.tar", "images-linux-arm64.tar"}; !slices.Equal(keys(bundle), want) {

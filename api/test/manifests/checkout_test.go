@@ -8,7 +8,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The file .gitattributes keeps Git on Windows from ending lines with CR LF, which would break shell scripts in images.
+// Because of .gitattributes, Git ends lines with LF even on Windows. Shell scripts with CR LF would not run.
 func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	dir := t.TempDir()
 	commit(t, filepath.Join(dir, "original"))

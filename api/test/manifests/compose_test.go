@@ -50,7 +50,7 @@ func TestComposeIsLikeTheCluster(t *testing.T) {
 	}
 }
 
-// A Redis that is started as in compose.yaml has the same settings as a Redis that is started as in k8s/.
+// The Redis servers of compose.yaml have the same settings as those of k8s/.
 func TestRedisOfComposeHasTheSettingsOfTheCluster(t *testing.T) {
 	const password = `Pa ss"\w$o'rd`
 	services, manifests := composed(t), objects(t, base(t))

@@ -10,7 +10,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// versioned matches an image name that contains a registry, and a digest or a tag.
+// versioned matches an image name with a registry and a version, such as docker.io/library/nginx:1.30-alpine.
 var versioned = regexp.MustCompile(`^[^/]*\.[^/]*/\S*(@sha256:\w+|:[^:/@]+)$`)
 
 func pinned(image string) bool {
@@ -22,7 +22,7 @@ func lastStage(dockerfile string) string {
 	return dockerfile[strings.LastIndex(dockerfile, "FROM ")+len("FROM "):]
 }
 
-// arguments returns the last word of each line of a Dockerfile that begins with a given instruction.
+// arguments returns the last word of each line of a Dockerfile that begins with one of these instructions, such as "COPY|ADD".
 func arguments(dockerfile, instructions string) (words []string) {
 	for _, match := range regexp.MustCompile(`(?m)^(?:`+instructions+`) (?:.* )?(\S+)$`).FindAllStringSubmatch(dockerfile, -1) {
 		words = append(words, match[1])
@@ -30,8 +30,8 @@ func arguments(dockerfile, instructions string) (words []string) {
 	return words
 }
 
-// Each image name contains a version and a registry, because the container runtime CRI-O may refuse a name without a registry. No image of
-// the guestbook runs as root.
+// Each image name contains a version, and a registry such as docker.io. Without a registry, the container runtime CRI-O may refuse the
+// name. No image of the guestbook runs as root.
 func TestImages(t *testing.T) {
 	named := regexp.MustCompile(`(?m)^(?:[^#\n]*\bimage: |FROM (?:--platform=\S+ )?)([^\s,}]+)`)
 	total := 0

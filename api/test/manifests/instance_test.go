@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// apps returns every value of the label "app" below a YAML node, and every value that a selector requires for this label. If a selector has
-// no label "app", the value is nil.
+// apps returns all values of the label "app" in a YAML node, both in labels and in selectors. A selector without this label counts as nil.
 func apps(node any) (found []any) {
 	switch node := node.(type) {
 	case []any:
@@ -37,7 +36,7 @@ func apps(node any) (found []any) {
 	return found
 }
 
-// If two guestbooks with different labels "app" share a namespace, no selector of one guestbook matches a pod of the other.
+// Two guestbooks with different labels "app" can share a namespace, because no selector of the first matches a pod of the second.
 func TestTwoGuestbooksInANamespace(t *testing.T) {
 	first, second := objects(t, base(t)), objects(t, built(t, "# - components/instance\n", "- components/instance\n"))
 	if len(second) != len(first) {

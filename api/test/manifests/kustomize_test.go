@@ -26,8 +26,8 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// Each component changes only the values listed in this test. The components "existing", "replica" and "leader-follower" are for a frontend
-// that replaces a PHP frontend, so each of them renders only the frontend.
+// Each component changes only the values listed in this test. With the component "existing", "replica" or "leader-follower", kustomize
+// renders only the frontend, because the PHP guestbook already has Redis.
 func TestComponents(t *testing.T) {
 	const env = "Deployment/frontend " + apiEnv
 	withoutRedis := []string{
@@ -110,8 +110,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// Every manifest for "kubectl replace" contains only objects that every PHP guestbook has. According to SECURITY.md, a new guestbook has
-// NetworkPolicies.
+// Every manifest for "kubectl replace" contains only objects that a PHP guestbook has. Every manifest that creates a new guestbook contains
+// NetworkPolicies, as SECURITY.md says.
 func TestObjectsOfAFile(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},

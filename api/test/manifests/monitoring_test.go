@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/promtest"
 )
 
-// In the file alerts.yml, each alert fires in one test case, and stays silent in another.
+// In alerts.yml, each alert fires in at least one test case, and stays silent in at least one.
 func TestAlerts(t *testing.T) {
 	dir, cases := t.TempDir(), must.Read(t, "alerts.yml")
 	promtest.Rules(t, filepath.Join(dir, "rules.yml"), 1)
@@ -34,7 +34,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// While visitors use the guestbook, each query of the dashboard returns a series, and no alert fires.
+// While visitors use the guestbook, each query of the Grafana dashboard returns data, and no alert fires.
 func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	start := time.Now()
 	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: []string{"--maxmemory", "100mb"}})
@@ -62,7 +62,7 @@ func TestTheDashboardShowsAPodAtWork(t *testing.T) {
 	}
 }
 
-// Before its first request, the API already exports every series that an alert reads, with the value 0.
+// As soon as the API starts, it exports every series that the alerts read, with the value 0.
 func TestSeriesThatAlertsReadAreThereFromTheStart(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
 	_, metrics := must.Fetch(t, pod.APIURL()+"/metrics")

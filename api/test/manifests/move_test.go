@@ -15,13 +15,13 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newSource starts the Redis from which a test copies a book. The source does not save its data to a disk.
+// newSource starts the Redis from which a test copies a book. This Redis does not save its data to a disk.
 func newSource(t *testing.T, args ...string) *server {
 	t.Helper()
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
 }
 
-// newMove starts the Redis of the pod redis-move, which copies the data of the Redis at the port "master".
+// newMove starts the Redis of the pod "redis-move", which copies all data from the Redis at this port.
 func newMove(t *testing.T, master int, env ...string) *server {
 	t.Helper()
 	pod := containers(inFile(t, "k8s/move/redis-move-pod.yaml")["Pod/redis-move"])[0]
@@ -33,8 +33,8 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs the script move.sh with the argument "check", "freeze" or "thaw". The shell command "filter" changes the output of each
-// redis-cli in this script.
+// move runs the script move.sh with the argument "check", "freeze" or "thaw". In the script, the output of redis-cli goes through the shell
+// command "filter".
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)
@@ -50,8 +50,8 @@ func (s *server) move(t *testing.T, what string, filter ...string) (string, erro
 	return string(out), err
 }
 
-// The script move.sh copies a book to the disk of redis-master. After `move.sh freeze`, the Redis from which the book was copied refuses
-// writes, so that no write is lost.
+// The script move.sh copies a book to the disk of redis-master. `move.sh freeze` makes the source of the copy refuse writes, so that no
+// write is lost.
 func TestTheBookMoves(t *testing.T) {
 	book := strings.Repeat(",\x00\xff well, \r\n\"hello\"", 600_000)
 	source := newSource(t, "--maxmemory", "200mb", "--maxmemory-policy", "volatile-lru")
@@ -76,7 +76,7 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
-	// The Redis from which the book was copied is empty after its restart. The Redis to which the book was copied must keep the book.
+	// After its restart, the source is empty. The copy must nevertheless keep the book.
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")
@@ -102,7 +102,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 		must.Get(move.move(t, what))(t)
 	}
 	source.ask(t, "", "SET", "messages", ",hello,again")
-	// If the copy of the book differs from the original, `move.sh freeze` fails, and restores the settings of the original Redis.
+	// If the copy differs from the source's book, `move.sh freeze` fails and restores the source's settings.
 	source.ask(t, "", "CONFIG", "SET", "maxmemory", "300mb")
 	if said, err := move.move(t, "freeze", "sed 's/^12$/11/'"); err == nil || !strings.Contains(said, "messages is not the same") {
 		t.Errorf("%v: %s", err, said)
@@ -113,7 +113,7 @@ func TestTheMasterTakesWritesAgain(t *testing.T) {
 	}
 }
 
-// If move.sh cannot copy a book, it prints the reason in one line, and the Redis with the book still accepts writes.
+// If the script move.sh cannot copy a book, it prints the reason in one line. The Redis with the book still accepts writes.
 func TestWhatCannotMoveIsNamed(t *testing.T) {
 	fresh := func(t *testing.T) *server { return newSource(t) }
 	for name, c := range map[string]struct {
@@ -167,7 +167,7 @@ func TestWhatCannotMoveIsNamed(t *testing.T) {
 	}
 }
 
-// While redis-master runs, no second Redis starts with the same disk.
+// While redis-master runs, a second Redis does not start with the disk of redis-master.
 func TestTheMoveDoesNotTakeTheDiskOfAMaster(t *testing.T) {
 	master := newMaster(t).start(t)
 	master.ask(t, "", "SET", "messages", ",hello")

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { os.Exit(podtest.Main(m)) }
 // object is a YAML mapping, such as a Kubernetes object.
 type object = map[string]any
 
-// objects returns the Kubernetes objects in a manifest, by "Kind/name".
+// objects returns the Kubernetes objects in a manifest, by a name such as "Service/frontend".
 func objects(t *testing.T, manifest string) map[string]object {
 	t.Helper()
 	found := map[string]object{}
@@ -44,13 +44,13 @@ func objects(t *testing.T, manifest string) map[string]object {
 
 func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// inFile returns the Kubernetes objects in a file, by "Kind/name".
+// inFile returns the Kubernetes objects in a file, by a name such as "Service/frontend".
 func inFile(t *testing.T, name string) map[string]object {
 	t.Helper()
 	return objects(t, must.Read(t, must.Root(t), name))
 }
 
-// same fails the test for each key whose values differ.
+// same reports each key that has different values in the two maps.
 func same[V any](t *testing.T, got, want map[string]V) {
 	t.Helper()
 	all := append(keys(got), keys(want)...)
@@ -72,7 +72,7 @@ func base(t *testing.T) string {
 	return all.String()
 }
 
-// built changes texts in a copy of k8s/Kustomization, and returns what kustomize renders.
+// built replaces texts in a copy of k8s/Kustomization, and returns the manifest that kustomize renders from it.
 func built(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	root := must.Root(t)
@@ -90,7 +90,7 @@ func built(t *testing.T, oldnew ...string) string {
 	return must.Read(t, out)
 }
 
-// podSpecs returns every object with the field "containers", which makes it the specification of a pod.
+// podSpecs returns the specifications of pods in a YAML node: all mappings with the field "containers".
 func podSpecs(node any) (specs []object) {
 	switch node := node.(type) {
 	case []any:
@@ -108,7 +108,7 @@ func podSpecs(node any) (specs []object) {
 	return specs
 }
 
-// containers returns all containers of a Kubernetes object, such as a Deployment, with the init containers.
+// containers returns all containers and init containers of a Kubernetes object, such as a Deployment.
 func containers(o object) (all []object) {
 	for _, spec := range podSpecs(o) {
 		all = slices.Concat(all, list(spec["initContainers"]), list(spec["containers"]))
@@ -143,7 +143,7 @@ func list(node any) (objects []object) {
 	return objects
 }
 
-// files returns the paths of the repository's files that match the patterns.
+// files returns the paths of all files in the repository that match one of the patterns.
 func files(t *testing.T, patterns ...string) (names []string) {
 	t.Helper()
 	root := must.Root(t)
@@ -163,8 +163,8 @@ func withPods(t *testing.T) []string {
 	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
 }
 
-// flatten adds each scalar in a YAML node to a map. The map's key is the scalar's path: all YAML keys that lead to the scalar. If the path
-// leads through a list, the item's field "name" or the item's index stands for the item.
+// flatten adds each scalar in a YAML node to a map. The map's key is the scalar's path, such as "spec containers nginx image". For an item
+// of a list, the path contains the item's name or index.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:
@@ -188,5 +188,5 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
-// apiEnv is the path of the API's environment variables in the Deployment "frontend", as "flatten" writes it.
+// apiEnv is the path of the API's environment variables in the Deployment "frontend".
 const apiEnv = "spec template spec initContainers api env "

@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	// sensitive matches the fields that give a pod rights, in the form "path=value".
+	// sensitive matches fields that may give a pod rights, such as "hostNetwork=true".
 	sensitive = regexp.MustCompile(`^(host|volumes )|securityContext| hostPort=`)
-	// permitted matches those sensitive fields that a pod of the guestbook may have.
+	// permitted matches the sensitive fields that the guestbook needs.
 	permitted = regexp.MustCompile(`^(volumes \S+ (name|emptyDir|persistentVolumeClaim|configMap|secret)\b.*|(.* )?securityContext (` +
 		`(runAsNonRoot|readOnlyRootFilesystem)=true|(allowPrivilegeEscalation|privileged)=false|(runAsUser|runAsGroup|fsGroup)=[1-9]\d*|` +
 		`fsGroupChangePolicy=\w+|capabilities drop 0=ALL|seccompProfile type=RuntimeDefault|` +
@@ -27,7 +27,7 @@ var (
 	ofContainers = []string{"allowPrivilegeEscalation=false", "readOnlyRootFilesystem=true", "capabilities drop 0=ALL"}
 )
 
-// fields returns the scalars in a YAML node, each in the form "path=value".
+// fields returns the scalars in a YAML node, each with its path, such as "hostNetwork=true".
 func fields(node any) (lines []string) {
 	scalars := map[string]string{}
 	flatten(scalars, "", node)
@@ -37,7 +37,7 @@ func fields(node any) (lines []string) {
 	return lines
 }
 
-// excess returns the rights of a pod that exceed what the guestbook needs.
+// excess returns the fields of a pod that give it more rights than the guestbook needs.
 func excess(spec object) (found []string) {
 	pod := fields(spec)
 	for _, field := range pod {
@@ -68,7 +68,8 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 					t.Errorf("%s: %s: %s", file, name, strings.Join(found, "; "))
 				}
 				pods[filepath.Base(filepath.Dir(file))]++
-				// Kubernetes sets environment variables for every Service, and thousands of Services would keep a container from starting.
+				// By default, Kubernetes gives a container environment variables for every Service. With thousands of Services, the
+				// container would not start.
 				if spec["enableServiceLinks"] != false && !strings.Contains(fmt.Sprint(spec), "name:GET_HOSTS_FROM") {
 					t.Errorf("%s: %s gets the variables of all Services: enableServiceLinks: false", file, name)
 				}
@@ -78,7 +79,6 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 			}
 		}
 	}
-	// k8s/ and all-in-one/ have at least three pods each: the frontend, the master and the slave.
 	if pods["k8s"] < 3 || pods["all-in-one"] < 3 {
 		t.Errorf("only %v pods were found", pods)
 	}
@@ -118,7 +118,7 @@ func TestAManifestThatAllowsMoreIsCaught(t *testing.T) {
 	}
 }
 
-// If a backup hangs, its Job fails at a deadline before the next backup starts.
+// If a backup hangs, Kubernetes ends its Job before the next backup starts.
 func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	job := sub(inFile(t, "k8s/backup/guestbook-backup-cronjob.yaml")["CronJob/guestbook-backup"], "spec")
 	start, _ := job["startingDeadlineSeconds"].(int)
@@ -126,8 +126,7 @@ func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	if job["schedule"] != "0 3 * * *" || start <= 0 || end <= 0 || start+end >= 24*60*60 {
 		t.Errorf("at %v it may start within %d s and take %d s, want one a night, which ends before the next", job["schedule"], start, end)
 	}
-	// If the node of a backup's Job is lost, the Job does not end at its deadline. The CronJob replaces an unfinished backup when the next
-	// backup starts.
+	// If a node is lost, a Job on this node never ends. With concurrencyPolicy Replace, the next backup nevertheless starts.
 	if job["concurrencyPolicy"] != "Replace" {
 		t.Errorf("concurrencyPolicy is %v: one that hangs keeps all later ones from starting", job["concurrencyPolicy"])
 	}

@@ -39,12 +39,12 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher holds what a release needs: a Git repository, an SSH key, and a registry with base images.
+// A publisher makes releases in a test. It has a Git repository, an SSH key, and a registry with base images.
 type publisher struct {
 	dir, root, registry string
 }
 
-// newPublisher returns a publisher whose registry has each base image, for these platforms.
+// newPublisher returns a publisher. The registry has each base image for these platforms.
 func newPublisher(t *testing.T, platforms ...string) publisher {
 	t.Helper()
 	root := must.Root(t)
@@ -95,7 +95,7 @@ func (p *publisher) crane(t *testing.T, args ...string) string {
 	return strings.TrimSpace(execute(t, p.dir, nil, append([]string{filepath.Join(p.root, ".build/crane")}, args...)...))
 }
 
-// checkout clones the publisher's repository with this umask, and returns the path of the clone.
+// checkout clones the publisher's repository under this umask, and returns the clone's path.
 func (p *publisher) checkout(t *testing.T, name, umask string) string {
 	t.Helper()
 	dir := filepath.Join(p.dir, name)
@@ -112,7 +112,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the only block of commands in CHANGELOG.md that contains these words.
+// documented returns the block of commands in CHANGELOG.md that contains these words. There must be only one such block.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)
@@ -137,7 +137,7 @@ func folder(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// archived returns the content of each file in a tar archive, by the file's name. In the archive, every file must have the commit's time,
+// archived returns the content of each file in a tar archive, by the file's name. Every file in the archive must have the commit's time,
 // belong to root, and be readable by everybody.
 func archived(t *testing.T, archive string) map[string]string {
 	t.Helper()
@@ -159,7 +159,7 @@ func archived(t *testing.T, archive string) map[string]string {
 	}
 }
 
-// index returns the digest of the image index in an OCI archive, and the architectures of the images.
+// index returns the digest of an OCI archive's image index, and the architectures of its images.
 func index(t *testing.T, archive string) (digest string, architectures []string) {
 	t.Helper()
 	entries := archived(t, archive)

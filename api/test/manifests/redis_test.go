@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// With GET_HOSTS_FROM=env, the slave connects to the IP address of its master. The slave also starts if DNS knows no name for this IP address.
+// With GET_HOSTS_FROM=env, the slave starts even if DNS knows no name for the master's IP address.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
 	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has such an address
 		env := []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=" + master}
@@ -35,7 +35,7 @@ func scriptsOfHA(t *testing.T) string {
 	return folder
 }
 
-// The start scripts refuse a password with a newline, because redis-cli would send the newline and other clients would not.
+// The start scripts refuse a password with a newline, because redis-cli would send the newline but the API would not.
 func TestAPasswordWithANewlineIsRefused(t *testing.T) {
 	port, scripts := podtest.FreePorts(t).Slave, scriptsOfHA(t)
 	for _, end := range []string{"\n", "\r\n", "\r", "\nhunter3", "\n\n"} {
@@ -64,7 +64,7 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 	must.Hold(t, "the master names the lock", 20*time.Second, func() bool {
 		return strings.Contains(master.said(), master.Dir+"/lock") && strings.HasSuffix(master.said(), "\n")
 	})
-	time.Sleep(2500 * time.Millisecond) // the master tries twice more to lock the file
+	time.Sleep(2500 * time.Millisecond) // in this time, the master tries twice more to lock the file
 	if said := master.said(); strings.Count(said, "\n") != 1 {
 		t.Errorf("it says %q, want one line", said)
 	}
@@ -109,8 +109,8 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// The scripts of k8s/ha/ refuse to copy from a Redis of a newer version, because the replication would fail. Valkey can copy only from
-// Redis 7.2 and earlier.
+// The scripts of k8s/ha/ refuse to copy data from a Redis of a newer version, because an older Redis cannot read them. Valkey can read data
+// only from Redis 7.2 and earlier.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

@@ -100,7 +100,7 @@ func TestRelease(t *testing.T) {
 				must.OK(t, json.Unmarshal([]byte(p.crane(t, "config", "--platform", "linux/"+architecture, pushed)), &config))
 				for line, value := range map[string]any{"USER": config.Config.User, "ENTRYPOINT": config.Config.Entrypoint, "CMD": config.Config.Cmd} {
 					text := strings.Trim(string(must.Get(json.Marshal(value))(t)), `"`)
-					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // the values of an image whose Dockerfile has no such line
+					said := map[string]string{"ENTRYPOINT": `["/base"]`, "CMD": "null"}[line] // the values if the Dockerfile has no such line
 					if match := regexp.MustCompile(`(?m)^` + line + ` (.*)$`).FindStringSubmatch(must.Read(t, p.root, want.dockerfile)); match != nil {
 						said = match[1]
 					}
@@ -164,7 +164,7 @@ func TestRelease(t *testing.T) {
 				}
 				continue
 			}
-			// A released manifest differs from the manifest in the repository only in the names of images.
+			// A released manifest is the same as the manifest in the repository, except for the names of images.
 			want := map[string]object{}
 			for _, file := range files(t, of) {
 				maps.Copy(want, objects(t, image.ReplaceAllString(must.Read(t, file), "${1}any")))
@@ -207,8 +207,8 @@ func TestRelease(t *testing.T) {
 	})
 }
 
-// If a base image lacks a platform, "make release" omits the image for this platform and prints the image's name. With COMPLETE=1, "make
-// release" then fails.
+// If a base image does not exist for a platform, "make release" omits the image for this platform and prints the image's name. With
+// COMPLETE=1, "make release" fails instead.
 func TestReleaseWithoutAPlatform(t *testing.T) {
 	p := newPublisher(t, "linux/amd64")
 	dir := p.checkout(t, "a", "022")

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// everyDocument calls the function "check" for each YAML document of the guestbook.
+// everyDocument calls the function "check" for each YAML document in k8s/, all-in-one/ and compose.yaml.
 func everyDocument(t *testing.T, check func(file, text string, document object)) {
 	t.Helper()
 	read := 0
@@ -36,7 +36,7 @@ func everyDocument(t *testing.T, check func(file, text string, document object))
 	}
 }
 
-// programs returns the strings in a YAML node that have more than ten lines and are neither YAML nor JSON.
+// programs returns the long scripts in a YAML node: strings of more than ten lines that are neither YAML nor JSON.
 func programs(node any) (found []string) {
 	scalars := map[string]string{}
 	flatten(scalars, "", node)
@@ -53,8 +53,8 @@ func programs(node any) (found []string) {
 	return found
 }
 
-// No manifest except the generated redis-ha-scripts contains a script of more than ten lines, because linters check only scripts in files
-// of their own.
+// No manifest contains a script of more than ten lines, because linters check only files. The generated manifest redis-ha-scripts is an
+// exception.
 func TestNoManifestHoldsAProgram(t *testing.T) {
 	everyDocument(t, func(file, _ string, document object) {
 		if found := programs(document); (len(found) > 0) != (filepath.Base(file) == "redis-ha-scripts.yaml") {
@@ -63,8 +63,8 @@ func TestNoManifestHoldsAProgram(t *testing.T) {
 	})
 }
 
-// Each object that contains a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Without this
-// annotation, Flux would replace such a text.
+// Each object with a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Otherwise, Flux would
+// replace the text.
 func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	const annotation = "kustomize.toolkit.fluxcd.io/substitute"
 	forbidden := 0

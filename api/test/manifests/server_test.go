@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// server is a Redis on a free port, started by the start script of a container.
+// server is a Redis that a container's start script has started on this machine.
 type server struct {
 	*exec.Cmd
 	port   int
@@ -34,7 +34,7 @@ func script(t *testing.T, name string) string {
 	return filepath.Join(must.Root(t), "redis-slave", name)
 }
 
-// newMaster returns a server that runs the command in k8s/redis-master-deployment.yaml.
+// newMaster returns a server that runs the master's command in k8s/redis-master-deployment.yaml.
 func newMaster(t *testing.T, env ...string) *server {
 	t.Helper()
 	master := containers(inFile(t, "k8s/redis-master-deployment.yaml")["Deployment/redis-master"])[0]
@@ -64,7 +64,7 @@ func newServer(t *testing.T, port int, env []string, command ...string) *server 
 	return s
 }
 
-// start starts the server, and kills the server's process group at the end of the test.
+// start starts the server. At the end of the test, the server and its child processes are killed.
 func (s *server) start(t *testing.T) *server {
 	t.Helper()
 	s.SysProcAttr.Setpgid = true
@@ -100,7 +100,7 @@ func (s *server) refuses(t *testing.T, texts ...string) {
 	}
 }
 
-// ask sends a command repeatedly until the server replies.
+// ask sends a command, and repeats it until the server replies.
 func (s *server) ask(t *testing.T, password, command string, args ...any) (answer string) {
 	t.Helper()
 	must.Await(t, "an answer to "+command, 20*time.Second, func() (err error) {

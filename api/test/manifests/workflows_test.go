@@ -8,8 +8,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The GitHub workflows run only make targets, and all make targets of .ci/run. Each action in a workflow has the hash of a commit, because
-// a tag can be moved.
+// The GitHub workflows run only make targets, and run every make target of .ci/run. Each action in a GitHub workflow is pinned to the hash
+// of a commit, because its author can move a tag.
 func TestWorkflows(t *testing.T) {
 	step := regexp.MustCompile(`(?m)^[^#\n]*\b(uses|run): +(.*)$`)
 	pinned := regexp.MustCompile(`^\S+@[0-9a-f]{40} `)

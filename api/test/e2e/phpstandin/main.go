@@ -1,5 +1,5 @@
-// Command phpstandin replaces the PHP frontend in tests. The answers to /guestbook.php have the same bytes as the answers of Apache 2.4
-// with PHP 8.2 and Predis. phpstandin uses the Redis Services of the PHP guestbook. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. Its answers to requests for /guestbook.php have the same bytes as those of Apache
+// 2.4 with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -23,14 +23,14 @@ import (
 // An edition is one of three published versions of guestbook.php.
 type edition struct {
 	master, slave                 string // DNS names of the master and of the slaves
-	masterVariable, slaveVariable string // environment variables that hold these names or addresses if GET_HOSTS_FROM is env
+	masterVariable, slaveVariable string // environment variables with the addresses of the master and the slaves, for GET_HOSTS_FROM=env
 	key                           string // Redis key of the guestbook; "" if each request names a key
 	setLine, getLine              int
 }
 
 var editions = map[string]edition{
 	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
-	// In the version "replica", guestbook.php reads REDIS_SLAVE_SERVICE_HOST, although Kubernetes sets no such variable.
+	// Kubernetes does not set REDIS_SLAVE_SERVICE_HOST for the version "replica", but its guestbook.php nevertheless reads this variable.
 	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
 	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook", 20, 33},
 }
@@ -70,7 +70,7 @@ func main() {
 	_ = server.Shutdown(context.Background())
 }
 
-// apache writes an error page with the same bytes as the error page of Apache.
+// apache writes Apache's error page for this status, byte for byte.
 func apache(w http.ResponseWriter, status int, title, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=iso-8859-1")
 	w.WriteHeader(status)
@@ -119,7 +119,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 	reply, err := do(host, command, args...)
 	switch {
-	case err != nil: // PHP reports the error in an HTML page with the status 200
+	case err != nil: // PHP sends the error as an HTML page, with the status 200
 		fmt.Fprintf(w, "<br />\n<b>Fatal error</b>:  Uncaught Predis\\Response\\ServerException: %v in /usr/share/php/Predis/Client.php:370\nStack trace:\n#0 {main}\n  thrown in <b>/usr/share/php/Predis/Client.php</b> on line <b>370</b><br />\n", err)
 	case isSet:
 		fmt.Fprint(w, `{"message": "Updated"}`)
@@ -128,7 +128,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// do sends one command to Redis and returns the reply. do opens a new connection for each command, as PHP does.
+// do sends one command to Redis and returns the reply. Each command has a new connection, as in PHP.
 func do(host, command string, args ...any) (string, error) {
 	c, err := redis.Dial("tcp", host, redis.DialConnectTimeout(2*time.Second))
 	if err != nil {

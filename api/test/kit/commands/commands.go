@@ -33,10 +33,9 @@ type Block struct {
 	Output string // the output that the document shows, or ""
 }
 
-// Is reports whether the code block has this word after ```sh.
+// Is reports whether this word stands after ```sh.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 
-// promised returns a regular expression for the beginning of the block's actual output.
 func (b Block) promised() string {
 	if b.Is("figures") {
 		return promises(b.Output, asideOrFigure)
@@ -97,15 +96,15 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, nil
 }
 
-// aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages, and ages.
-// asideOrFigure also matches every number.
+// aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages such as 5%, and
+// ages such as 3m. asideOrFigure matches these parts and every number.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression that matches the output promised by a document. promises accepts any white space between words, and
-// any text in place of the parts that "except" matches. A line "…" in a document stands for any number of lines of output.
+// promises returns a regular expression for the output that a document shows. Any white space may separate words. The parts that match
+// "except" may be any text. A line "…" stands for any number of lines.
 func promises(output string, except *regexp.Regexp) string {
 	pattern := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(output)) {

@@ -20,8 +20,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a function that bash calls in place of every program. standIn appends the program's arguments and input to the file $CALLS,
-// and prints a word. If the command has the number $FAILS, standIn fails and prints nothing.
+// standIn is a shell function that bash calls in place of every program. It appends the program's arguments and input to the file $CALLS,
+// and prints a word. The call with the number $FAILS fails and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -33,22 +33,22 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned matches the paths of files in /tmp. play replaces each path in /tmp by a path in a temporary folder.
+// mentioned matches the paths of files in /tmp. Before a block runs, the path of a temporary folder replaces /tmp.
 var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
 
-// read matches "<NAME", with which a command reads a file of the working directory. entered matches "(cd NAME", with which a command enters
-// a folder.
+// read matches "<NAME" in a command that reads a file. entered matches "(cd NAME" in a command that enters a folder.
 var (
 	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
 	entered = regexp.MustCompile(`\(cd (\w+)`)
 )
 
-// built matches a folder before a program's name, such as .build/. play removes such a folder, because bash calls standIn only for names
-// without a folder.
+// built matches the folder in a command such as .build/minikube. Before a block runs, this folder is removed, because bash calls standIn
+// only for names without a folder.
 var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" is the file's path.
+// number of the command that must fail; 0 means that no command fails. If the block has emptied a file in /tmp, "damaged" is the file's
+// path.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -106,7 +106,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	return ran, damaged, nil
 }
 
-// harmless matches the commands that only read or add something. Every other command may delete or overwrite something.
+// harmless matches commands that only read or add something, such as "kubectl get".
 var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^kubectl( --context \w+)? (get|describe|logs|wait|kustomize|port-forward|top|rollout status|create|expose) `),
 	regexp.MustCompile(`^kubectl exec (-i )?\S+ (-c \w+ )?-- /api (entries|export)( |$)`),
@@ -116,8 +116,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. The command "kubectl … -f -" without input deletes and overwrites
-// nothing.
+// overwrites reports whether a command may delete or overwrite something. For example, "kubectl … -f -" without input changes nothing.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -125,8 +124,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail plays a block once for each command in the block, and makes this command fail. Fail returns the number of plays, and a message for
-// each play in which a later command may delete or overwrite something.
+// Fail runs a block once for each of its commands, and makes this command fail. Fail returns the number of runs, and a message for each run
+// in which a later command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -152,11 +151,11 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 // precise lists label selectors that only objects of the guestbook match.
 var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
 
-// verbs lists words of kubectl that need a second word, as in "rollout restart".
+// verbs lists subcommands of kubectl that consist of two words, such as "rollout restart".
 var verbs = []string{"rollout", "set", "config"}
 
-// Vague returns why a kubectl command may change objects of other applications, or "" if it cannot. A vague command selects all objects of
-// a kind, or selects objects by labels that other applications may use.
+// Vague returns a reason why a kubectl command may change objects of other applications, or "" if there is no reason. For example, the
+// option --all selects every object of a kind.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""

@@ -7,7 +7,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Fail reports a code block in which a command after a failed command does damage.
+// Fail finds commands that do damage after an earlier command of the same code block has failed.
 func TestFail(t *testing.T) {
 	for _, c := range []struct {
 		name, block string

@@ -20,7 +20,7 @@ import (
 type Shell struct {
 	Dir      string            // the working directory, which is the repository
 	Env      []string          // additional environment variables of the commands
-	Preamble string            // shell code that runs before each block, such as functions that replace programs
+	Preamble string            // shell code that runs before each block
 	Replace  *strings.Replacer // replaces values in commands and outputs of a document, such as ports; nil replaces nothing
 	running  map[string]*background
 }
@@ -32,7 +32,7 @@ type background struct {
 	ended chan error
 }
 
-// Environ returns this process's environment without variables such as MAKEFLAGS, which would affect "make" in a document.
+// Environ returns this process's environment, without variables such as MAKEFLAGS that would change how "make" works.
 func Environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
 }
@@ -81,7 +81,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	if s.Replace != nil {
 		text = s.Replace.Replace(text)
 	}
-	// The option -sS keeps curl from printing a progress bar, because its output is not a terminal.
+	// curl needs the option -sS here. Otherwise, it would print a progress bar, because its output is not a terminal.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -89,8 +89,8 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 	return cmd
 }
 
-// start starts a background command and waits for the output that the document shows. If the same command is already running, "start" ends
-// it first.
+// start starts a command in the background, and waits until it prints the output that the document shows. If an earlier block has started
+// the same command, "start" ends the earlier process first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
 	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}

@@ -1,5 +1,5 @@
-// Package history checks the answers that concurrent visitors received: some order of all requests, one after the other, must explain all
-// answers. The file model.go describes the effect of each request.
+// Package history checks the answers that concurrent visitors received. There must be an order in which the same requests, sent one after
+// the other, would have received the same answers.
 package history
 
 import (
@@ -18,14 +18,14 @@ import (
 // Outcome describes whether a write has changed the guestbook, as far as the visitor knows.
 type Outcome int
 
-// A Refused write has changed nothing. An Unknown write may have taken effect, or may take effect later.
+// A Refused write has changed nothing. An Unknown write may have changed the guestbook, or may still change it later.
 const (
 	Unknown Outcome = iota
 	Stored
 	Refused
 )
 
-// Write is one write request: it posts an entry, repeats a post, sets a whole guestbook, or hides an entry as an operator does.
+// Write is one write request: a post of an entry, a repeated post, a `set` of a whole guestbook, or an operator's command to hide an entry.
 type Write struct {
 	Book      string
 	Set, Hide bool
@@ -64,9 +64,9 @@ func (r Read) lastID() int64 {
 type Log struct {
 	mu         sync.Mutex
 	operations []porcupine.Operation
-	keys       map[string]int   // for each Idempotency-Key, the number of posts with it
+	keys       map[string]int   // how many posts had this Idempotency-Key
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
-	sent       map[string]int64 // for each text, the time when it was first sent
+	sent       map[string]int64 // when this text was first sent
 	begun      time.Time
 }
 
@@ -91,13 +91,13 @@ func (l *Log) Add(request any, start, end time.Time) {
 	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if some order of all requests explains every answer, and also the guestbook's value at the end. If no order explains
-// the answers, Check draws the search in an HTML file.
+// Check returns nil if some order of the requests explains every answer and the guestbook's final value. Otherwise, Check writes an HTML
+// file that shows the attempted orders.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // for each answer, the index of the operation that stands for all reads with the answer
+	answers := map[string]int{} // the index of the only read with this answer that is checked
 	onlyPosts, first := true, true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {
@@ -107,8 +107,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			}
 			onlyPosts = onlyPosts && (first || !request.Set) // the first set only stores the initial text
 			first = false
-			// A refused write has changed nothing, so Check ignores it. If a refused write nevertheless changed the guestbook, no order
-			// explains the answers.
+			// Check ignores refused writes, because they must not change the guestbook. If one does, no order explains the later answers.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
@@ -116,8 +115,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Book != book {
 				continue
 			}
-			// A lagging slave may answer with an old text. Check therefore lets each read start at the time when the newest text in its
-			// answer was first sent. Check then needs only one of several reads with equal answers, the one that ended first.
+			// A lagging slave may answer with an old text. So Check assumes that a read started as early as the newest text in its answer
+			// was sent. Of several reads with the same answer, Check needs only the read that ended first.
 			o.Call = min(o.Call, l.sent[request.newest()])
 			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
 			if known, ok := answers[answer]; ok {
@@ -142,8 +141,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
 }
 
-// leavesTrace reports whether an unknown write may have changed the guestbook's final value. If the final value shows no trace of an
-// unknown write, Check ignores the write. leavesTrace may be wrong if some visitors post and others set the whole guestbook.
+// leavesTrace reports whether the effect of an unknown write is visible in the guestbook's final value. The report may be wrong if some
+// visitors post and others set the whole guestbook.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {
@@ -152,6 +151,6 @@ func (l *Log) leavesTrace(w Write, value string) bool {
 	case w.Hide:
 		return w.ID+1 < int64(len(value)) && value[w.ID+1] == ' '
 	}
-	// If a post with this Idempotency-Key was stored, the guestbook has the entry, even if an operator has hidden the entry.
+	// If a post with this Idempotency-Key was stored, the guestbook has the entry, even if an operator has hidden its text.
 	return w.Key != "" && l.stored[w.Key] || strings.HasSuffix(value, raw) || strings.Contains(value, raw+",")
 }

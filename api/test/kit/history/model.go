@@ -10,14 +10,14 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entry is one entry of a guestbook, with a link to the previous entry. For the first entry, the link is nil.
+// entry is an item of a linked list: an entry of a guestbook, with a pointer to the previous entry.
 type entry struct {
 	before         *entry
 	id, end        int64
-	raw, text, key string // raw is the text in Redis, with the comma before it
+	raw, text, key string // raw is the entry as Redis stores it, such as ",hello"
 }
 
-// hidden holds the id of a hidden entry, and a link to the previously hidden entry.
+// hidden is an item of a linked list: the id of a hidden entry, with a pointer to the entry that was hidden before it.
 type hidden struct {
 	before *hidden
 	id     int64
@@ -43,13 +43,13 @@ func (s state) end() int64 {
 	return s.last.end
 }
 
-// append returns the state with one more entry. The parameter "raw" is the text of the entry in Redis, with the comma before the text.
+// append returns the state with one more entry. The parameter "raw" is the entry as Redis stores it, such as ",hello".
 func (s state) append(raw, text, key string) state {
 	id := s.end()
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state in which the guestbook has this text. Entries that were set have no Idempotency-Key.
+// value returns the state after a `set` with this text. Its entries have no Idempotency-Key.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -61,7 +61,7 @@ func value(text string) (s state) {
 	return s
 }
 
-// blanked returns a hidden entry as Redis holds it: a comma, and spaces in place of the text.
+// blanked returns an entry as Redis stores it after the entry was hidden: a comma, and spaces in place of the text.
 func blanked(raw string) string { return "," + strings.Repeat(" ", len(raw)-1) }
 
 func (s state) hides(id int64) bool {
@@ -73,7 +73,7 @@ func (s state) hides(id int64) bool {
 	return false
 }
 
-// hide returns the state in which the entry with this id is hidden. If no entry has this id, "ok" is false.
+// hide returns the state after an entry was hidden. If no entry has this id, "ok" is false.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
@@ -85,7 +85,7 @@ func (s state) hide(id int64) (_ state, ok bool) {
 	return s, false
 }
 
-// shows reports whether a page has the newest entries that are not blank.
+// shows reports whether a page shows the newest entries of this state, without blank and hidden entries.
 func (s state) shows(page []guestbook.Entry) bool {
 	e := s.last
 	for i := len(page); ; i-- {
@@ -145,8 +145,8 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If visitors only post, the guestbook's final value must have each entry at the entry's id. The comparison with the final
-			// value soon rejects most wrong orders.
+			// If no visitor sets the whole guestbook, the final value must contain the new entry at this place. This comparison quickly
+			// rejects wrong orders.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

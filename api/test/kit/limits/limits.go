@@ -32,7 +32,7 @@ type Figures map[string]int64
 // Files maps the path of a file to its text.
 type Files map[string]string
 
-// Read returns all limits that the repository's files set. For the files in the map "changed", Read uses the texts in the map.
+// Read returns all limits that the repository's files set. If the map "changed" has a text for a file, this text replaces the file.
 func Read(changed Files) (Figures, error) {
 	root, err := localpod.Root()
 	if err != nil {
@@ -89,7 +89,7 @@ var units = map[string]int64{
 
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
-// put adds a number, with or without a unit, under this name. put ignores a text that is no number.
+// put adds a limit with this name if the text is a number, such as 5, 64k or 10s.
 func (f Figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
@@ -101,7 +101,7 @@ func (f Figures) put(name, text string) {
 	}
 }
 
-// constants adds three kinds of numbers in a Go file: constants, fields that are set to constants, and timeouts of contexts.
+// constants adds the numbers in a Go file: constants, constant values of fields, and timeouts of contexts.
 func (f Figures) constants(pkg, text string) error {
 	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
 	if err != nil {
@@ -180,8 +180,8 @@ func (f Figures) nginx(text string) {
 	}
 }
 
-// manifest adds every number in a Kubernetes manifest to the map, under the path of YAML fields that leads to the number. If the path leads
-// through a list, the item's name or index stands for the item.
+// manifest adds every number in a Kubernetes manifest. For example, the name "scaler maxReplicas" stands for the field spec.maxReplicas of
+// the manifest "scaler".
 func (f Figures) manifest(name, text string) error {
 	var document any
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {

@@ -11,7 +11,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The following constants are measured amounts of memory in bytes, rounded up. docs/guarantees.md describes how the memory was measured.
+// The following amounts of memory in bytes were measured, and then rounded up. docs/guarantees.md describes the measurements.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
 	// nginxConnection is the memory of an idle connection of nginx.
@@ -19,20 +19,19 @@ const (
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20
 	socket                                   = 4 << 10 // the kernel's memory for a socket, which counts towards the container's memory limit.
-	// nginxSlow and apiSlow are the sizes of the socket buffers that a slow viewer fills in nginx and in the API. For each viewer, nginx
-	// has two connections, and the API has one.
+	// nginxSlow and apiSlow are the memory of the socket buffers that a slow viewer fills: two connections of nginx, and one of the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
 	// messageCopies is how many copies of a request's text the API may hold: received, parsed, and in the command to Redis.
 	messageCopies = 3
-	// readCopies is how many bytes the API may hold for each byte of a long guestbook: one byte of text, and up to six bytes in each of two
+	// readCopies is how many bytes the API may hold for each byte of a long guestbook: the byte itself, and up to six bytes in each of two
 	// JSON texts.
 	readCopies = 1 + 2*6
-	// visitors is the number of clients that are not viewers. For each visitor, nginx has two connections, one to the client and one to the
+	// visitors is the number of clients without an event stream. For each of them, nginx has one connection to the client and one to the
 	// API.
 	visitors = 2000
 )
 
-// contradictions returns a message for each rule that the limits break, such as: nginx must wait longer than the API.
+// contradictions returns a message for each rule that the limits break. For example, nginx must wait longer than the API.
 func contradictions(f Figures) (found []string) {
 	second := int64(time.Second)
 	n := func(name string) int64 {
@@ -50,7 +49,6 @@ func contradictions(f Figures) (found []string) {
 	viewers, connections, workers := n("server.maxViewers"), n("nginx events worker_connections"), n("nginx worker_processes")
 	apiMemory, nginxMemory, masterMemory := n("frontend api resources limits memory"), n("frontend nginx resources limits memory"), n("master master resources limits memory")
 
-	// The following rules compare sizes.
 	expect(n("nginx http client_max_body_size") == n("server.maxBodyBytes"), "nginx and the API take bodies of different length")
 	expect(n("server.maxPendingBytes") >= n("server.maxBodyBytes") && n("server.maxBodyBytes") > n("server.smallRequestBytes"), "there is no room for one body")
 	header := n("nginx http client_header_buffer_size") + n("nginx http large_client_header_buffers")
@@ -58,7 +56,7 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// No program may give up before the program that it calls. For example, nginx must wait longer for the API than the API waits for
+	// A program must wait longer than the program that it calls. For example, nginx must wait longer for the API than the API waits for
 	// Redis.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
@@ -77,7 +75,6 @@ func contradictions(f Figures) (found []string) {
 	expect(n("server.heartbeat")*2 < n("nginx http server location = /guestbook/events proxy_read_timeout"), "a stream in which nothing happens ends")
 	expect(n("server.pollInterval") < n("server.heartbeat"), "the heartbeat is late")
 
-	// nginx and the API must stop within the pod's grace period.
 	nginxEnd := n("frontend nginx lifecycle preStop sleep seconds")*second + n("nginx worker_shutdown_timeout")
 	expect(nginxEnd+n("main.WithTimeout") < n("frontend terminationGracePeriodSeconds")*second, "the pod is killed before the API has stopped")
 
@@ -85,13 +82,13 @@ func contradictions(f Figures) (found []string) {
 	expect(2*(viewers+visitors) <= connections, "one process of nginx with all viewers has no connections left for visitors")
 	expect(connections+visitors <= n("nginx worker_rlimit_nofile"), "nginx may open fewer files than connections, and a body each")
 	expect(n("nginx http upstream api keepalive")*workers < viewers, "nginx keeps more connections to the API than there may be viewers")
-	// waiting is the memory for texts that the API must still send: texts for a single viewer, and recent texts for all viewers.
+	// waiting is the memory for texts that the API has yet to send to viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
 	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*n("server.maxLongReads")*n("server.maxGetBytes") + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
-	// A small request has fewer than 10,000 bytes of headers and fewer than 10,000 bytes of body.
+	// A small request has less than 10,000 bytes of headers, and a body of less than 10,000 bytes.
 	large := n("nginx http limit_conn") * (header + n("nginx http client_body_buffer_size"))
 	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + slow*nginxSlow + large + visitors/2*20_000
 	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))

@@ -12,13 +12,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The following constants limit the lines of code; raise one only deliberately. Blank lines and comments do not count, except in tests.
+// The following constants limit the lines of code. Raise a limit only deliberately. Blank lines and comments count only in tests.
 const (
 	maxAPILines      = 2440 // lines of Go in api/, without tests and tools
 	maxToolsLines    = 900  // lines of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // lines of one Go or Lua file of the API
-	maxTestLines     = 20_305 // lines of Go in tests and in api/test/, with blank lines and comments
+	maxTestLines     = 20_269 // lines of Go in tests and in api/test/, with blank lines and comments
 	maxTestFileLines = 300
 )
 
@@ -65,12 +65,12 @@ func TestTheCodeIsSmall(t *testing.T) {
 	}
 }
 
-// goLines returns the number of lines that contain code. Lines with only a comment do not count.
+// goLines returns the number of lines that contain code.
 func goLines(text []byte) int {
 	files := token.NewFileSet()
 	file := files.AddFile("", -1, len(text))
 	var s scanner.Scanner
-	s.Init(file, text, nil, 0) // s skips comments
+	s.Init(file, text, nil, 0) // without a flag, the scanner skips comments
 	lines := map[int]bool{}
 	for {
 		pos, tok, literal := s.Scan()
@@ -78,7 +78,7 @@ func goLines(text []byte) int {
 			return len(lines)
 		}
 		if tok == token.SEMICOLON && literal == "\n" {
-			continue // the scanner has inserted this semicolon, which is not in the source
+			continue // the scanner has inserted this semicolon
 		}
 		for line := range strings.Count(literal, "\n") + 1 { // a raw string may have several lines
 			lines[file.Line(pos)+line] = true

@@ -17,13 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// HA runs the scripts of k8s/ha/ on this machine: three Redis, a sentinel for each Redis, and two proxies that connect clients to the
-// master. Each Redis and each proxy has its own loopback address in place of a DNS name.
+// HA runs the processes of k8s/ha/ on this machine: three Redis, three sentinels, and two proxies to the master. Each Redis and each proxy
+// has a loopback address of its own, such as 127.6.37.1, instead of a DNS name.
 type HA struct {
 	Redis, Sentinels [3]*Process
 	Proxies          [2]*Process
 
-	single *Process // the Redis whose data the three Redis copy
+	single *Process // a single Redis, whose data the three Redis copy at their first start
 	o      HAOptions
 	env    []string
 }
@@ -36,12 +36,13 @@ type HAOptions struct {
 	Programs string // the folder of the redis-server to run; "" means the redis-server of PATH
 	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
-	Nodes    []string // the addresses by which the three Redis reach each other; nil means the addresses on which they listen.
-	// Edit, if not nil, changes the text of each script.
+	Nodes    []string // the addresses of a relay in front of each Redis; nil means no relays
+	// Edit, if not nil, changes the text of each file in k8s/ha/scripts/.
 	Edit func(text string) string
 }
 
-// firstNode, firstProxy and singleNode are last numbers of IP addresses: of the first Redis, the first proxy and the single Redis.
+// The first Redis has an IP address that ends with firstNode. The addresses of the first proxy and of the single Redis end with firstProxy
+// and singleNode.
 const (
 	firstNode   = 1
 	firstProxy  = 11
@@ -80,7 +81,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	h.single = &Process{
 		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
 		ready: h.pong(singleNode, o.Port),
-		// Protected mode is off, because Redis would otherwise refuse clients whose address is not 127.0.0.1.
+		// In protected mode, Redis would refuse clients whose address is not 127.0.0.1.
 		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
 	}
 	return h, os.MkdirAll(single, 0o755)
@@ -128,7 +129,7 @@ func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i
 // ProxyAddr returns the address at which proxy number i accepts Redis clients.
 func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
 
-// Start starts every process, and waits until Healthy returns nil. On its first start, Redis number 0 copies the data of the single Redis.
+// Start starts every process, and waits until Healthy returns nil. At the first start, Redis number 0 copies the data of the single Redis.
 func (h *HA) Start(ctx context.Context) error {
 	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
 	fresh := err != nil
@@ -170,10 +171,10 @@ func (h *HA) all() []*Process {
 	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
 }
 
-// SetPassword changes the password with which HA connects to Redis. The running processes keep their password.
+// SetPassword changes the password with which HA itself connects to Redis. The running processes keep their old password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
-// Run runs a script of k8s/ha/scripts/ in the environment of Redis number i.
+// Run runs a script of k8s/ha/scripts/ with the environment variables of Redis number i.
 func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "sh", "-u", h.script(script))
 	cmd.Env, cmd.Stdin = h.Redis[i].environment(), strings.NewReader(strings.Join(lines, "\n")+"\n")
@@ -183,8 +184,7 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 	return nil
 }
 
-// Master returns the number of the Redis that calls itself the master and that two or three sentinels report as the master. If no Redis is
-// the master, Master returns -1.
+// Master returns the number of the master, or -1 if there is none. A Redis is the master if the Redis itself and two sentinels report so.
 func (h *HA) Master() int {
 	for i := range h.Redis {
 		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
@@ -194,7 +194,7 @@ func (h *HA) Master() int {
 	return -1
 }
 
-// Healthy returns nil if the master has two slaves in sync and all three sentinels name this master.
+// Healthy returns nil if the master has two slaves in sync and all three sentinels know the master.
 func (h *HA) Healthy(context.Context) error {
 	master := h.Master()
 	if master < 0 {
@@ -238,7 +238,7 @@ func (h *HA) info(i int) (string, error) {
 	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
 }
 
-// pong returns a function that reports an error until the server answers PING.
+// pong returns a function that sends PING to the server, and returns an error if no answer arrives.
 func (h *HA) pong(host, port int) func(context.Context) error {
 	return func(context.Context) error {
 		_, err := h.do(h.host(host), port, "PING")

@@ -98,8 +98,8 @@ func New(o Options) (*Pod, error) {
 	return p, nil
 }
 
-// adaptNginx writes the image's nginx.conf with this pod's ports and temporary folder, and links the page beside nginx.conf. Paths are
-// relative to nginx's working directory, because nginx would take a "$" in a full path for the beginning of a variable.
+// adaptNginx writes a copy of nginx.conf with this pod's ports and temporary folder, and links the page beside the copy. Paths are
+// relative, because nginx would take a "$" in a full path for the beginning of a variable.
 func adaptNginx(root string, o Options) error {
 	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
 	if err != nil {
@@ -127,8 +127,8 @@ func adaptNginx(root string, o Options) error {
 	return os.WriteFile(filepath.Join(o.Dir, "nginx.conf"), conf, 0o600)
 }
 
-// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait for the slave's first
-// sync, because until this sync the master answers all reads.
+// Start starts the four processes, and returns when nginx serves the page and the API is ready. Start does not wait until the slave is in
+// sync, because the master answers all reads until then.
 func (p *Pod) Start(ctx context.Context) error {
 	for _, process := range []*Process{p.Master, p.Slave, p.API, p.Nginx} {
 		if err := process.Start(ctx); err != nil {
@@ -174,8 +174,8 @@ func (p *Pod) redisReady(port int) func(context.Context) error {
 			err = p.recordCommands(port)
 		}
 		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-			// The command lua-always-replicate-commands makes Redis 5 and 6 as strict as Redis 2.8: a script may not write after a command
-			// with a random result.
+			// This command makes Redis 5 and 6 as strict as Redis 2.8: they refuse a script that writes after a command with a random
+			// result.
 			_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
 		}
 		return err
@@ -186,7 +186,7 @@ func (p *Pod) dial(port int) (redis.Conn, error) {
 	return DialOwn(port, redis.DialPassword(p.password), redis.DialConnectTimeout(time.Second), redis.DialReadTimeout(time.Second), redis.DialWriteTimeout(time.Second))
 }
 
-// answers returns a function that reports an error until a GET of the URL returns 200.
+// answers returns a function that sends a GET, and returns an error if the status is not 200.
 func answers(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -242,11 +242,11 @@ var (
 	reserved   []net.Listener
 )
 
-// reserve returns false if another test process has already reserved the port. Without reservations, two test processes could choose the
-// same port, because servers begin to listen later.
+// reserve returns false if a second test process has already reserved the port. Without reservations, both could choose the same port,
+// because servers begin to listen only later.
 func reserve(port int) bool {
 	if runtime.GOOS != "linux" {
-		return true // only Linux has Unix sockets without a file, which the reservation needs
+		return true // a reservation is a Unix socket without a file, which only Linux has
 	}
 	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
 	if err != nil {
@@ -258,9 +258,8 @@ func reserve(port int) bool {
 	return true
 }
 
-// FreePorts returns unused ports of 127.0.0.1. The ports are below the kernel's range for outgoing connections, because an outgoing
-// connection could otherwise take such a port. A node of a Redis cluster also listens on a second port, which is 10,000 higher and also
-// below the kernel's range.
+// FreePorts returns unused ports of 127.0.0.1. An outgoing connection cannot take these ports, because they are below the kernel's range
+// for outgoing connections. Each port plus 10,000 is also below this range, because a node of a Redis cluster listens on both.
 func FreePorts() (Ports, error) {
 	var ports Ports
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {

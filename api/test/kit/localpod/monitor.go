@@ -14,10 +14,10 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// own holds the addresses of the tests' own connections to Redis.
+// own holds the addresses from which the tests themselves connect to Redis.
 var own sync.Map
 
-// DialOwn opens a connection to Redis that belongs to a test. recordCommands ignores the commands of a connection that DialOwn has opened.
+// DialOwn connects a test to Redis. recordCommands does not record the commands on this connection.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
@@ -28,12 +28,11 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	}))...)
 }
 
-// monitored matches a line of MONITOR's output: the time, the database, the client ("lua" for a script's command), and the words of the
-// command.
+// monitored matches a line of MONITOR's output, such as 1700000000.5 [0 127.0.0.1:5000] "GET" "messages".
 var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
 
-// recordCommands records the forms of the API's commands to a Redis, in a file in the folder $REDIS_COMMANDS. A command's form is its name,
-// the number of its arguments, and its options.
+// recordCommands records which commands the API sends to a Redis, in a file in the folder $REDIS_COMMANDS. The file holds each command's
+// name, number of arguments and options.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {

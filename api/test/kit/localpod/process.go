@@ -28,7 +28,7 @@ type Process struct {
 	dir        string
 	args, env  []string
 	changing   sync.Mutex
-	group      bool      // if true, Kill also kills the child processes, and Start waits three times as long
+	group      bool      // if true, Kill kills the child processes as well, and Start waits three times as long
 	stop       os.Signal // the signal that asks the program to stop
 	ready      func(context.Context) error
 	out        io.Writer
@@ -50,7 +50,8 @@ func (p *Process) Start(ctx context.Context) error {
 	p.cmd.Env = p.environment()
 	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
-	// Each process has its own process group, because Ctrl-C must reach only the calling program, which then stops the processes in order.
+	// In a process group of its own, the process does not receive Ctrl-C. Only the calling program receives Ctrl-C, and then stops the
+	// processes in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -74,7 +75,7 @@ func (p *Process) Start(ctx context.Context) error {
 	return nil
 }
 
-// Setenv adds environment variables, which take effect at the next start.
+// Setenv sets environment variables for the next start of the process.
 func (p *Process) Setenv(variables ...string) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
@@ -87,7 +88,7 @@ func (p *Process) environment() []string {
 	return append(os.Environ(), p.env...)
 }
 
-// Command returns a command that runs the same program with other arguments.
+// Command returns a command that runs the process's program with these arguments.
 func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, p.path, args...)
 	command.Env = p.environment()
@@ -111,7 +112,7 @@ func (p *Process) Await(ctx context.Context, condition func(context.Context) err
 	}
 }
 
-// Ended returns a channel that is closed when the process has ended.
+// Ended returns a channel that is closed when the process ends.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Name returns the name of the process, such as "master".
@@ -156,7 +157,8 @@ func (p *Process) end(signal os.Signal) error {
 	}
 }
 
-// find returns the path of a program. Without a folder, "find" searches PATH, and then /usr/sbin, where Debian installs servers.
+// find returns the path of a program in a folder. If "folder" is empty, the program may be in a folder of PATH or in /usr/sbin, where
+// Debian installs servers.
 func find(folder, program string) (string, error) {
 	if folder != "" {
 		return exec.LookPath(filepath.Join(folder, program))
@@ -174,7 +176,7 @@ func find(folder, program string) (string, error) {
 type Output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	most int // Output keeps only this many bytes, the last ones; 0 means all
+	most int // Output keeps only the last bytes, up to this number; 0 means all
 }
 
 func (o *Output) Write(b []byte) (int, error) {

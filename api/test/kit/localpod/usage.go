@@ -14,9 +14,9 @@ type Usage struct {
 	Peak   int64   // the largest number of bytes in memory so far
 }
 
-// Usage reads the files of Linux in /proc. Usage returns the zero value if there is no /proc or the process has ended.
+// Usage returns the CPU time and the memory that Linux shows in /proc. If there is no /proc or the process has ended, all values are zero.
 func (p *Process) Usage() (u Usage) {
-	const cpu, memory = 11, 21 // positions of the fields utime and rss after the program's name in the file /proc/PID/stat
+	const cpu, memory = 11, 21 // positions of utime and rss in /proc/PID/stat, counted from the field after the program's name
 	for _, pid := range append(p.Children(), p.Pid()) {
 		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		_, afterName, _ := strings.Cut(string(stat), ") ")

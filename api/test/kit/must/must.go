@@ -1,4 +1,4 @@
-// Package must has functions that end a test at an unexpected error.
+// Package must has functions that end a test if an error occurs.
 package must
 
 import (
@@ -23,8 +23,7 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// Get returns the value of a call that may return an error, as in must.Get(os.Hostname())(t). Get ends the test if the call returned an
-// error.
+// Get returns the first result of a call, as in must.Get(os.Hostname())(t). If the second result is an error, the test ends.
 func Get[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -33,8 +32,7 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await calls a function repeatedly, until the function returns nil. If the function still returns an error after the time limit, Await
-// ends the test.
+// Await calls a function repeatedly, until the function returns nil. If this takes longer than the limit, Await ends the test.
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -48,8 +46,7 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold calls a function repeatedly, until the function returns true. If the function still returns false after the time limit, Hold ends
-// the test.
+// Hold calls a function repeatedly, until the function returns true. If this takes longer than the limit, Hold ends the test.
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {
@@ -97,8 +94,8 @@ func Fetch(t testing.TB, url string) (*http.Response, string) {
 	return Do(t, http.MethodGet, url, nil)
 }
 
-// Do sends a request, and returns the response and its body. The parameter "headers" has the names and the values of headers in turn: a
-// name, its value, the next name, and so on.
+// Do sends a request, and returns the response and its body. The parameter "headers" holds names and values in turn, such as "Accept",
+// "text/html".
 func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
 	request := Get(http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, url, body))(t)

@@ -40,7 +40,7 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Issue makes a certificate for a server name, and returns the options by which redis-server serves TLS on the port.
+// Issue makes a certificate for a server name, and returns the options of redis-server for TLS on this port.
 func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int) []string {
 	t.Helper()
 	dir, key := t.TempDir(), newKey(t)
@@ -65,7 +65,7 @@ func (a *Authority) Trust(name string) *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: name, MinVersion: tls.VersionTLS12}
 }
 
-// TLS returns a value for the option TLS of the package "store". If the configuration is nil, the store connects without TLS.
+// TLS returns a value for the field TLS of store.Options. If the configuration is nil, the store connects without TLS.
 func TLS(config *tls.Config) func() (*tls.Config, error) {
 	return func() (*tls.Config, error) { return config, nil }
 }

@@ -28,14 +28,14 @@ var (
 	sharedDir string
 )
 
-// Main builds the API with these options of go build, runs the tests of a package, and returns their exit code. If the environment variable
-// API_COVERAGE names a folder, each API process writes its code coverage to this folder.
+// Main builds the API with these options of "go build", runs the tests of a package, and returns their exit code. If the environment
+// variable API_COVERAGE names a folder, each API process writes its code coverage to this folder.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	defer os.RemoveAll(dir)
 	apiBinary = filepath.Join(dir, "api")
 	if coverage := os.Getenv("API_COVERAGE"); coverage != "" {
-		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // the API and the other programs under test read this variable
+		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // programs that were built with -cover read this variable
 		flags = append(flags, "-covermode=atomic", "-coverpkg=./api,./api/internal/...")
 	}
 	if err == nil {
@@ -48,7 +48,7 @@ func Main(m *testing.M, flags ...string) int {
 	return Run(m)
 }
 
-// Run runs the tests of a package that needs no API program, and returns their exit code.
+// Run runs the tests of a package without building the API, and returns their exit code.
 func Run(m *testing.M) int {
 	code := m.Run()
 	if shared != nil {
@@ -60,7 +60,7 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// Command returns a command that runs an operator's command of the API program, such as `api export`.
+// Command returns an operator's command, such as `api export`, for this pod.
 func Command(t testing.TB, pod *localpod.Pod, args ...string) *exec.Cmd {
 	return pod.API.Command(t.Context(), args...)
 }
@@ -78,8 +78,8 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 	return pod, Dial(t, pod.Ports.Master)
 }
 
-// New returns a pod whose processes do not run yet. At the end of the test, the pod stops. New chooses free ports and a temporary folder if
-// the options name none.
+// New returns a pod whose processes do not run yet. At the end of the test, the pod stops. If the options name no ports or no folder, New
+// chooses free ports or a temporary folder.
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := prepare(t, o)
@@ -105,13 +105,13 @@ func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
-	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. A test that kills Redis
-	// still loses nothing, because the kernel keeps what Redis has written.
+	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. Even if a test kills
+	// Redis, no data is lost, because the kernel still writes the data to the disk.
 	o.MasterArgs = append([]string{"--appendfsync", "no"}, o.MasterArgs...)
 	return must.Get(localpod.New(o))(t)
 }
 
-// FreePorts returns ports that nothing listens on.
+// FreePorts returns unused ports of 127.0.0.1.
 func FreePorts(t testing.TB) localpod.Ports {
 	t.Helper()
 	return must.Get(localpod.FreePorts())(t)
@@ -124,7 +124,7 @@ func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 }
 
 // Shared returns a running master and slave without data, and a connection to the master. The tests of a package use this master and slave
-// one after the other. If a test stops a Redis or changes its settings, the test must call the function "Redis" instead.
+// one after the other. A test that stops a Redis or changes its settings must call the function "Redis" instead.
 func Shared(t testing.TB) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	if shared == nil {

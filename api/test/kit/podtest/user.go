@@ -10,13 +10,13 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// UserFile returns the text of api/redis-user.conf, which defines the API's Redis user.
+// UserFile returns the text of api/redis-user.conf, which describes the API's Redis user.
 func UserFile(t testing.TB) string {
 	t.Helper()
 	return must.Read(t, must.Root(t), "api", "redis-user.conf")
 }
 
-// User returns arguments of redis-server that define the API's Redis user with this password.
+// User returns arguments of redis-server that create the API's Redis user with this password.
 func User(t testing.TB, password string) []string {
 	t.Helper()
 	sum := sha256.Sum256([]byte(password))

@@ -39,7 +39,7 @@ func Manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file, with each number of minutes divided by the parameter "speed".
+// Rules writes the alerting rules of k8s/monitoring to a file. Each number of minutes is divided by the parameter "speed".
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec json.RawMessage }
@@ -55,7 +55,7 @@ func Rules(t testing.TB, file string, speed float64) {
 // Prometheus is a running Prometheus server.
 type Prometheus struct{ url string }
 
-// Target returns the address that Prometheus scrapes now (host:port), or "" if nothing runs there.
+// Target returns the address that Prometheus scrapes, in the form host:port, or "" if no server runs.
 type Target func() string
 
 // Start runs Prometheus and a Redis exporter until the test ends. Prometheus scrapes the exporter and the APIs. The scrape interval of 15 s
@@ -93,13 +93,13 @@ scrape_configs:
 		}
 		return err == nil && response.StatusCode == http.StatusOK
 	})
-	// Prometheus itself stores the metric `up` for each target. The metric `up` is 0 if the target does not answer.
+	// Prometheus itself stores the metric `up` for each target: 1 if the target answers, and otherwise 0.
 	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
-// forward returns a handler that forwards requests to the target. In the parameter "at", a URL, %s stands for the target's address. If
-// there is no target, the handler answers 502.
+// forward returns a handler that forwards requests to the target. The parameter "at" is a URL in which %s stands for the target's address.
+// If there is no target, the handler answers 502.
 func forward(target Target, at string) http.Handler {
 	return &httputil.ReverseProxy{Transport: must.Client.Transport, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL = &url.URL{}
@@ -158,8 +158,8 @@ type Panel struct {
 	Targets            []struct{ Expr, LegendFormat string }
 }
 
-// Panels returns the diagrams of the Grafana dashboard in k8s/monitoring. The diagrams show rates over the time in the parameter "window",
-// such as 5m.
+// Panels returns the diagrams of the Grafana dashboard in k8s/monitoring. The queries compute rates over the time in the parameter
+// "window", such as 5m.
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }

@@ -35,12 +35,12 @@ type Request struct {
 	Start  time.Time
 	Took   time.Duration
 	Status int
-	Err    error // not nil if the answer did not arrive, or arrived only in part.
-	// History is the request as a history.Write or a history.Read. For a failed read, History is nil.
+	Err    error // not nil if no complete answer arrived
+	// History is a history.Write or a history.Read. For a failed read, History is nil.
 	History any
 }
 
-// Answer is the answer to a request, with the fields of the guestbook's JSON.
+// Answer is the answer to a request: its status, its body, and the fields of the body's JSON.
 type Answer struct {
 	Status        int    `json:"-"`
 	Body          string `json:"-"`
@@ -49,7 +49,7 @@ type Answer struct {
 	Data, Message *string
 }
 
-// Outcome returns the outcome of a write, judged by this answer or this error.
+// Outcome returns the outcome of a write from the answer, or from the error if there was no answer.
 func (a Answer) Outcome(err error) history.Outcome {
 	switch {
 	case err != nil:
@@ -67,7 +67,8 @@ func NewClient(connections int) *http.Client {
 	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 }
 
-// Post posts an entry. Post repeats the request, with the same Idempotency-Key, until the server stores or refuses the entry, or ctx ends.
+// Post posts an entry. If the server fails, Post repeats the request with the same Idempotency-Key, until the server stores or refuses the
+// entry or ctx ends.
 func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 	for key := rand.Text(); ; {
 		answer, err := v.SendPost(ctx, text, key)
@@ -86,7 +87,7 @@ func (v *Visitor) Post(ctx context.Context, text string) (id int64, err error) {
 }
 
 // PostOnce posts an entry once, without an Idempotency-Key. PostOnce opens a new connection, because a server may close an idle connection
-// just when the post arrives. ok reports whether the server has acknowledged the post.
+// just when the post arrives. If the server has acknowledged the post, "ok" is true.
 func (v *Visitor) PostOnce(ctx context.Context, text string) (id int64, ok bool) {
 	alone := *v
 	alone.Client = &http.Client{Timeout: v.Client.Timeout, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -100,8 +101,7 @@ func (v *Visitor) SendPost(ctx context.Context, text, key string) (Answer, error
 	return v.Do(ctx, "post", http.MethodPost, "/guestbook/entries", url.Values{"text": {text}}.Encode(), write)
 }
 
-// Set overwrites a whole guestbook by the request that the page of the PHP guestbook sends. Without a key, the request has no parameter
-// "key".
+// Set overwrites a whole guestbook, as the page of the PHP guestbook does. If "key" is empty, the request has no parameter "key".
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	answer, err := v.php(ctx, "set", key, url.Values{"value": {value}}, history.Write{Book: key, Set: true, Text: value})
 	if err == nil && answer.Message == nil {
@@ -110,8 +110,7 @@ func (v *Visitor) Set(ctx context.Context, key, value string) error {
 	return err
 }
 
-// Get returns a whole guestbook by the request that the page of the PHP guestbook sends. If "key" is empty, the request has no parameter
-// "key".
+// Get reads a whole guestbook, as the page of the PHP guestbook does. If "key" is empty, the request has no parameter "key".
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
 	answer, err := v.php(ctx, "get", key, url.Values{}, history.Read{Book: key, Seen: -1, Whole: new(string)})
 	if err == nil && answer.Data == nil {
@@ -139,7 +138,7 @@ func (v *Visitor) Page(ctx context.Context, seen int64) ([]guestbook.Entry, erro
 	return answer.Entries, err
 }
 
-// get sends a GET, and returns an error that begins with the status unless the status is 200.
+// get sends a GET, and returns an error if the status is not 200.
 func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answer, error) {
 	answer, err := v.Do(ctx, what, http.MethodGet, path, "", request)
 	if err == nil && answer.Status != http.StatusOK {
@@ -148,15 +147,15 @@ func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answ
 	return answer, err
 }
 
-// Do sends a request once, and then calls the function "Done". The parameter "request" is a history.Read or a history.Write. Do adds the
-// answer to the field "History".
+// Do sends a request, and then calls the function "Done". The parameter "request" describes the request as a history.Read or a
+// history.Write. Do adds the answer to this description.
 func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// A failed write of the request means that the server has closed the idle connection before the GET arrived. RFC 9112 (9.3.1)
-		// allows a client to repeat a GET after a failed write, but net/http repeats only requests of less than 4 KB.
+		// If the request could not be written, the server had already closed the idle connection. RFC 9112 (9.3.1) allows a client to
+		// repeat the GET, but net/http repeats only requests of less than 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
@@ -205,7 +204,8 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 }
 
 // Watch calls the function "seen" with each entry whose id is greater than "after", until "seen" returns false or ctx ends. If the
-// connection breaks, Watch reconnects, and continues after the last entry, as a browser does. Watch fails at a reset event.
+// connection breaks, Watch reconnects, and continues after the last entry, as a browser does. If a reset event arrives, Watch returns an
+// error.
 func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
 	for ctx.Err() == nil {
 		if err := v.watchOnce(ctx, &after, seen); err == nil || errors.Is(err, errReset) {
