@@ -103,7 +103,9 @@ export class Outbox {
       item.isSlow = true;
       this.changed();
     }, SLOW_MS);
-    for (let tries = 1; !isFailed(item); tries++) {
+    // A message stands for the cause of a failure. The tries are counted by message, because the number of tries depends on the cause.
+    const tries = {};
+    for (let failures = 0; !isFailed(item); failures++) {
       const wasSure = item.state === "held";
       const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
       this.#put(item, "sending", item.reason); // stored before the POST, because the visitor may close the page
@@ -118,8 +120,9 @@ export class Outbox {
         this.#settle(item, entry);
         break;
       }
-      this.#judge(item, outcome, isSure, outcome.away || (outcome.passing && tries < outcome.tries));
-      if (!isFailed(item)) await this.#pause(item, retryDelay(tries - 1, outcome));
+      tries[outcome.message] = (tries[outcome.message] ?? 0) + 1;
+      this.#judge(item, outcome, isSure, outcome.away || (outcome.passing && tries[outcome.message] < outcome.tries));
+      if (!isFailed(item)) await this.#pause(item, retryDelay(failures, outcome));
       if (!this.items.has(item.key)) break;
     }
     clearTimeout(slow);

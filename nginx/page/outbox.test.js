@@ -64,6 +64,15 @@ export default {
     await until(() => /not signed in/.test(item()?.reason));
     answerWith(() => [201, { id: 500, text: "y" }]);
     equal("a login page", (await waits).endsWith("held sending "), true);
+    let sent = 0;
+    answerWith((_, { method }) => {
+      if (method === "POST") sent++;
+      if (sent > 4) return [201, { id: 600, text: "v" }];
+      return method === "POST" || sent < 4 ? away : [200, pageOf(null)];
+    });
+    outbox.sign("v");
+    await until(() => outbox.items.size === 0 || item().state === "refused");
+    equal("the visitor signs in again between a POST and the read after it", outbox.items.size, 0);
     equal("a pod of before, then one of now", await run("z", [[404, "<h1>Not Found</h1>", html]]), "sending held sending ");
     const posts = Array(40).fill([405, "<h1>Method Not Allowed</h1>", html]);
     equal("a proxy that lets no posts through is not asked for ever", (await run("w", posts)).endsWith("refused"), true);
