@@ -50,8 +50,8 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   quiet .build/valid .build/kubectl-validate --version 1.30 --local-schemas "$schemas" --local-crds .build/crds k8s all-in-one .build/components
 done
 
-# Each of the next options disables a check of kube-score. The comment above the option names the reason. The containers have a memory limit
-# but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
+# Each comment below names the reason why the option after the comment disables a check of kube-score.
+# The containers have a memory limit but no CPU limit, because a CPU limit would slow requests down while a processor is idle.
 set -- --ignore-container-cpu-limit
 # The Redis containers have no limit for ephemeral storage, because a slave's volume must have room for any snapshot of the master.
 set -- "$@" --ignore-test container-ephemeral-storage-request-and-limit

@@ -14,7 +14,7 @@ red=0
 failures=$tmp/failures
 : >"$failures"
 
-# tests PACKAGE runs the tests of the package, and sets the variable "result" to the text for the table. The output of failed tests goes to
+# "tests PACKAGE" runs the tests of the package, and sets the variable "result" to the text for the printed table. The output of failed tests goes to
 # the file $failures.
 tests() {
   : >"$tmp/used"

@@ -92,8 +92,8 @@ func isVisible(c rune) bool {
 // Position is the place after an entry in a guestbook, or the guestbook's beginning.
 type Position struct {
 	ID, End int64 // byte offsets of the start and the end of the entry before this position; -1 and 0 at the beginning of the guestbook.
-	// Preceding holds the guestbook's bytes just before End. If the bytes before End later differ from Preceding, the guestbook was
-	// rewritten. Preceding is empty if the bytes before End are unknown.
+	// Preceding holds the guestbook's bytes just before End. If Redis returns other bytes for the same place later, the guestbook
+	// was rewritten. Preceding is empty if the bytes before End are unknown.
 	Preceding string
 }
 

@@ -110,7 +110,7 @@ func TestEvents(t *testing.T) {
 		f.entry(10, "e")
 	}
 
-	// A viewer that is connected while an entry is hidden gets no reset event. A viewer that connects later does not get the hidden entry.
+	// A viewer that is connected while an entry is hidden gets no reset event. A viewer that connects after an entry was hidden does not get this entry.
 	podtest.Do(t, master, "SETRANGE", "messages", 3, "   ")
 	podtest.Do(t, master, "APPEND", "messages", ",f")
 	live.entry(12, "f")

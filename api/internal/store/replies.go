@@ -108,8 +108,8 @@ const (
 )
 
 // unsynced is for the reply of a slave to INFO replication. If unsynced matches the reply, and the link to the master is down, the slave
-// lacks the master's data. A slave that never had a link to its master reports master_link_down_since_seconds:-1. With Redis 6.0, a slave
-// that never had a link to its master reports the seconds since 1970, a number of ten digits. If a slave has dropped its data for a copy of
+// lacks the master's data. A slave that never had a link to its master reports master_link_down_since_seconds:-1. With Redis 6.0, such a
+// slave reports master_link_down_since_seconds with ten digits, the seconds since 1970. If a slave has dropped its data for a copy of
 // the master's data, and the copy did not arrive, the slave reports the replication offset 1 and no backlog. The replication offset 1 alone
 // proves nothing, because a slave with Redis 8 or Valkey that is in sync may have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)

@@ -91,7 +91,7 @@ func (r report) Count(profile, outcome string) (n int) {
 	return n
 }
 
-// Missing returns the reason why no test case of a profile ran. If test cases ran, Missing returns "".
+// Missing returns the reason why no test case of this profile ran, or "" if its test cases ran.
 func (r report) Missing(profile string) string {
 	if r.left[profile] {
 		return "it is left out"

@@ -50,7 +50,7 @@ func (n namespace) shell() *commands.Shell {
 	shell := &commands.Shell{
 		Dir: must.Get(filepath.Abs(root))(n),
 		Env: []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + cmp.Or(os.Getenv("LOAD"), "kind load docker-image")},
-		// The shell replaces "kind load docker-image IMAGE…" by $LOAD, the command that loads images into the test's cluster.
+		// The shell function "kind" runs $LOAD, the command that loads images into the test's cluster.
 		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
 kind() { shift 2; env $LOAD "$@"; }`,
 		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",

@@ -69,8 +69,8 @@ func newHA(r *rig, s setup) *ha {
 	return h
 }
 
-// masterAddr returns the address at which a pod reaches the master. This is the Service redis-master, or the pod's own HAProxy if the
-// setup's field "cut" is true.
+// masterAddr returns the address at which a pod reaches the master: the Service redis-master, or the pod's own HAProxy if the master is
+// cut off in this test.
 func (h *ha) masterAddr(pod int) string {
 	if h.r.setup.cut {
 		return h.ProxyAddr(pod)

@@ -183,7 +183,7 @@ func (r *rig) usage(pod *localpod.Pod) usage {
 	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
 }
 
-// metrics reads the page /metrics at this URL. The returned function returns the value of a metric on the page.
+// metrics reads the metrics that the server at the URL exports, and returns a function that looks up one of them by its name.
 func metrics(t testing.TB, url string) func(name string) int {
 	t.Helper()
 	_, text := must.Fetch(t, url+"/metrics")

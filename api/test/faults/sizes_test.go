@@ -47,7 +47,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, instead: untilFull},
 }
 
-// outcome returns the outcome of a write. An unknown outcome is a problem, unless the answer says that Redis did not answer in time.
+// outcome returns the outcome of a write. The load reports a problem if it is unknown whether the write took effect, unless Redis did not answer in time.
 func (l *load) outcome(answer visitors.Answer, err error) history.Outcome {
 	outcome := answer.Outcome(err)
 	if outcome == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {

@@ -1,4 +1,4 @@
-# This script makes the Redis in the pod of redis-master the master again. The variable SINGLE is the host name of this Redis. The
+# This script makes the Redis in the pod of redis-master the master again. The variable SINGLE is the host name of redis-master. The
 # host $SINGLE first becomes a slave of the current master, which is one of the three Redis servers. During the failover, the
 # current master delays new writes until $SINGLE has all earlier writes.
 . "${0%/*}/common.sh"

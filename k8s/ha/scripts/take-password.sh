@@ -1,5 +1,5 @@
 # This script reads a new password from standard input. When this script has ended, the three Redis servers and their sentinels
-# accept both the old and the new password. After this script, the servers and sentinels send the new password to each other.
+# accept both the old and the new password. After this script, the servers and sentinels log in to each other with the new password.
 # After a restart, a Redis reads its password from the Secret again.
 . "${0%/*}/common.sh"
 new=$(head -n 1 | tr -d '\r' | quote)

@@ -91,8 +91,8 @@ func (l *Log) Add(request any, start, end time.Time) {
 	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if some order of the requests explains every answer and the guestbook's final value. Otherwise, Check writes an HTML
-// file that shows the attempted orders.
+// Check returns nil if some order of the requests explains every answer and the guestbook's final value. If no order does, Check
+// writes an HTML file that shows the orders that Check has tried.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
