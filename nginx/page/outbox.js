@@ -103,7 +103,8 @@ export class Outbox {
       item.isSlow = true;
       this.changed();
     }, SLOW_MS);
-    // A message stands for the cause of a failure. The tries are counted by message, because the number of tries depends on the cause.
+    // #send() counts the tries of each failure message separately. With a single count, failures during a sign-in would use up the few
+    // tries of a text that a firewall refuses.
     const tries = {};
     for (let failures = 0; !isFailed(item); failures++) {
       const wasSure = item.state === "held";
