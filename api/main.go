@@ -43,39 +43,28 @@ func main() {
 const drainSignal = syscall.SIGUSR1
 
 // run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
-// requests under way were answered, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines.
+// requests under way were answered, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines, but
+// an error that ends the process as one line of text.
 func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+	var err error
 	switch strings.Join(args, " ") {
 	case "":
+		err = serve(signals, stderr)
 	case "-version", "--version":
 		fmt.Fprintln(stdout, version)
-		return 0
 	case "drain":
-		if err := drain(); err != nil {
-			fmt.Fprintln(stderr, "api drain:", err)
-			return 1
-		}
-		return 0
+		err = drain()
 	case "-h", "-help", "--help":
 		fmt.Fprintf(stdout, "api serves the guestbook's HTTP API. It is configured by environment variables:\n\n")
 		_ = settings.Usage(stdout) // fails if stdout is closed
 		fmt.Fprintln(stdout, admin.Usage)
-		return 0
 	default:
 		return admin.Run(args, os.Stdin, stdout, stderr)
 	}
-
-	config, err := settings.Load()
 	if err != nil {
 		fmt.Fprintln(stderr, "api:", err)
 		return 1
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
-	if err := serve(config, signals, log); err != nil {
-		log.Error("stopped", "error", err)
-		return 1
-	}
-	log.Info("stopped")
 	return 0
 }
 
@@ -91,11 +80,16 @@ func drain() error {
 
 // serve answers HTTP requests until it receives a signal other than drainSignal. Before "serve" returns, it finishes the requests under
 // way.
-func serve(config *settings.Settings, signals <-chan os.Signal, log *slog.Logger) (err error) {
+func serve(signals <-chan os.Signal, stderr io.Writer) (err error) {
+	config, err := settings.Load()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", config.ListenAddr)
 	if err != nil {
 		return err
 	}
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel}))
 	metrics := newMetrics()
 	redis := store.New(config.Redis(log, metrics))
 	defer func() { err = errors.Join(err, redis.Close()) }()

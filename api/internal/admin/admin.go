@@ -25,7 +25,7 @@ import (
 const Usage = `
 An operator gives a command:
 
-  api entries [-last N]        lists the entries, or the newest N: id, tab and text; \n, \" and \\ as in Go
+  api entries                  lists the entries, the newest last: id, tab and text; \n, \" and \\ as in Go
   api hide ID                  overwrites the text of an entry with blanks, for good: no page shows it
   api export [FILE]            writes each entry as a line of JSON; FILE gets its name once it is whole
   api import [-name N] <FILE   appends the entries of an export; repeated within a day, it goes on where it broke off;
@@ -40,7 +40,6 @@ const timeout = 10 * time.Second
 type command struct {
 	store  *store.Store
 	key    string
-	last   int    // the flag -last: number of entries to list; 0: all
 	name   string // the flag -name: the import's name; if an operator repeats an import with the same name, no entry is appended twice
 	stdin  io.Reader
 	stdout *bufio.Writer
@@ -85,10 +84,7 @@ func (c *command) run(name string, args []string) (err error) {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.key, "key", "", "")
-	switch name {
-	case "entries":
-		flags.IntVar(&c.last, "last", 0, "")
-	case "import":
+	if name == "import" {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
@@ -101,7 +97,7 @@ func (c *command) run(name string, args []string) (err error) {
 		return err
 	case err != nil:
 		return fmt.Errorf("%s: %w: %w", name, err, errUsage)
-	case c.last < 0, len(words) < named.least, len(words) > named.most:
+	case len(words) < named.least, len(words) > named.most:
 		return fmt.Errorf("%s: wrong arguments: %w", name, errUsage)
 	}
 	config, err := settings.Load()
@@ -118,13 +114,13 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function "do" for every entry after the position, oldest first. The method "each" ignores entries that clients append
-// after the method has started.
-func (c *command) each(at guestbook.Position, do func(guestbook.Entry) error) error {
+// each calls the function "do" for every entry, oldest first. The method "each" ignores entries that clients append after the method has
+// started.
+func (c *command) each(do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	end, err := c.store.End(ctx, c.key)
-	for err == nil && at.End < end.End {
+	for at := guestbook.Start; err == nil && at.End < end.End; {
 		var entries []guestbook.Entry
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		entries, at, err = c.store.After(ctx, c.key, at, end.End)

@@ -9,24 +9,8 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entries prints all entries of the guestbook, or only the newest entries if the flag -last is set.
-func (c *command) entries([]string) error {
-	first := guestbook.Start
-	if c.last > 0 {
-		var newest []int64
-		err := c.each(first, func(entry guestbook.Entry) error {
-			if newest = append(newest, entry.ID); len(newest) > c.last {
-				newest = newest[1:]
-			}
-			return nil
-		})
-		if err != nil || len(newest) == 0 {
-			return err
-		}
-		first.End = newest[0]
-	}
-	return c.each(first, c.print)
-}
+// entries prints all entries of the guestbook, oldest first.
+func (c *command) entries([]string) error { return c.each(c.print) }
 
 // formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)

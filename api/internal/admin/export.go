@@ -31,7 +31,7 @@ func (c *command) export(words []string) error {
 // an editor may change characters outside ASCII.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
-	err := c.each(guestbook.Start, func(entry guestbook.Entry) error {
+	err := c.each(func(entry guestbook.Entry) error {
 		entries++
 		buffer = appendJSON(append(buffer[:0], `{"text":"`...), entry.Text)
 		if !utf8.ValidString(entry.Text) { // JSON cannot represent a text that is not valid UTF-8, so the line repeats such a text in base64

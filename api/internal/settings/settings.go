@@ -35,8 +35,8 @@ type Settings struct {
 	SlaveAddr         string     `envconfig:"REDIS_SLAVE_ADDR" desc:"host:port of the slaves; overrides GET_HOSTS_FROM"`
 	Username          string     `envconfig:"REDIS_USERNAME" desc:"user of Redis's ACL"`
 	Password          string     `envconfig:"REDIS_PASSWORD" desc:"password of master and slaves"`
-	Database          int        `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
-	WaitSlaves        int        `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
+	Database          uint16     `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
+	WaitSlaves        uint16     `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
 	UseTLS            bool       `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
 	TLSCAFile         string     `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of certificate authorities, read for each connection; empty: the system's"`
 	TLSServerName     string     `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name in Redis's certificate; empty: the address's host"`
@@ -52,8 +52,8 @@ const RequestTimeout = 2 * time.Second
 // Redis returns the options for the package "store".
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
-		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: s.Database,
-		WaitSlaves: s.WaitSlaves, TLS: s.TLS, Log: log, Metrics: metrics,
+		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: int(s.Database),
+		WaitSlaves: int(s.WaitSlaves), TLS: s.TLS, Log: log, Metrics: metrics,
 		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
 		DialTimeout:  500 * time.Millisecond, // short, so that a reader of a silent slave has time left to ask the master
 		WriteTimeout: 500 * time.Millisecond,
@@ -85,7 +85,7 @@ func Load() (*Settings, error) {
 // expected maps a Go type to the words with which an error message describes the valid values.
 var expected = map[string]string{
 	"bool":       "true or false",
-	"int":        "a whole number",
+	"uint16":     "a whole number, 0 to 65535",
 	"slog.Level": "debug, info, warn or error",
 }
 
@@ -126,10 +126,6 @@ func (s *Settings) check() error {
 		return invalid("LISTEN_ADDR", "host:port or :port, such as :8080")
 	case s.Username != "" && s.Password == "":
 		return invalid("REDIS_USERNAME", "REDIS_PASSWORD to be set with it")
-	case s.Database < 0:
-		return invalid("REDIS_DB", "a database number, 0 or more")
-	case s.WaitSlaves < 0:
-		return invalid("REDIS_WAIT_SLAVES", "a number of slaves, 0 or more")
 	}
 	return nil
 }

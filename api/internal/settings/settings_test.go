@@ -88,9 +88,8 @@ func TestWrongSettingsSayWhatWasExpected(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{map[string]string{"REDIS_WAIT_SLAVES": "many"}, `REDIS_WAIT_SLAVES="many": expected a whole number`},
-		{map[string]string{"REDIS_WAIT_SLAVES": "-1"}, `REDIS_WAIT_SLAVES="-1": expected a number of slaves, 0 or more`},
-		{map[string]string{"REDIS_DB": "-1"}, `REDIS_DB="-1": expected a database number, 0 or more`},
+		{map[string]string{"REDIS_WAIT_SLAVES": "many"}, `REDIS_WAIT_SLAVES="many": expected a whole number, 0 to 65535`},
+		{map[string]string{"REDIS_DB": "-1"}, `REDIS_DB="-1": expected a whole number, 0 to 65535`},
 		{map[string]string{"REDIS_TLS": "on"}, `REDIS_TLS="on": expected true or false`},
 		{map[string]string{"LOG_LEVEL": "loud"}, `LOG_LEVEL="loud": expected debug, info, warn or error`},
 		{map[string]string{"REDIS_MASTER_ADDR": "redis"}, `REDIS_MASTER_ADDR="redis": expected host:port, such as redis-master:6379`},

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"fmt"
 	"regexp"
@@ -28,21 +28,17 @@ const (
 	maxWindow = 1 << 20
 )
 
-var (
-	//go:embed append.lua
-	appendScript string
-	//go:embed hide.lua
-	hideScript string
-	//go:embed window.lua
-	windowScript string
-	commentLines = regexp.MustCompile(`(?m)^\s*--.*\n`)
-)
+//go:embed append.lua hide.lua window.lua
+var scripts embed.FS
 
-// init removes the comments from the Lua scripts, because the API sends a whole script to Redis with each EVAL.
-func init() {
-	for _, script := range []*string{&appendScript, &hideScript, &windowScript} {
-		*script = commentLines.ReplaceAllString(*script, "")
-	}
+var appendScript, hideScript, windowScript = script("append.lua"), script("hide.lua"), script("window.lua")
+
+var commentLines = regexp.MustCompile(`(?m)^\s*--.*\n`)
+
+// script returns a Lua script without its comments, because the API sends the whole script to Redis with each EVAL.
+func script(file string) string {
+	text, _ := scripts.ReadFile(file) // fails only if go:embed, above, does not name the file
+	return commentLines.ReplaceAllString(string(text), "")
 }
 
 // Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "limit".

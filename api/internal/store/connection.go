@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -53,9 +52,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	deadline, _ := ctx.Deadline()
-	timeout := max(time.Until(deadline), 1) // with a timeout of 0, redigo would wait forever
-	dialedAt := uptime()
+	timeout, dialedAt := p.replyTimeout(ctx), uptime()
 	dialed, err := redis.DialContext(ctx, "tcp", p.addr,
 		redis.DialUseTLS(config != nil), redis.DialTLSConfig(config), redis.DialTLSHandshakeTimeout(timeout),
 		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),

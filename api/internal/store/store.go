@@ -40,7 +40,6 @@ type Store struct {
 	writer        *writer   // sends all writes to the master
 	refusedWrites *eventLog // logs when the master refuses writes, and when it accepts writes again
 	fallbacks     prometheus.Counter
-	waitSlaves    int
 }
 
 // New returns a store that connects to Redis at the first call of a method.
@@ -54,7 +53,6 @@ func New(o Options) *Store {
 			Name: "guestbook_redis_fallbacks_total",
 			Help: "Reads answered by the master because no slave could.",
 		}),
-		waitSlaves: o.WaitSlaves,
 	}
 	s.writer = newWriter(s.master, o)
 	return s
@@ -72,13 +70,13 @@ func (s *Store) Close() error {
 // not executed, "write" repeats the command until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
-	if s.waitSlaves == 0 && isReply(err, codeReadOnly) {
+	if s.writer.waitSlaves == 0 && isReply(err, codeReadOnly) {
 		reply, err = s.writer.do(ctx, command, args...)
 	}
-	for s.waitSlaves > 0 && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves) || errors.Is(err, errNotSent)) && pause(ctx) {
+	for s.writer.waitSlaves > 0 && (isReply(err, codeReadOnly) || isReply(err, codeNoSlaves) || errors.Is(err, errNotSent)) && pause(ctx) {
 		reply, err = s.writer.do(ctx, command, args...)
 	}
-	if isReply(err, codeReadOnly) && s.waitSlaves == 0 && s.slave.hasRole(ctx, roleMaster) {
+	if isReply(err, codeReadOnly) && s.writer.waitSlaves == 0 && s.slave.hasRole(ctx, roleMaster) {
 		reply, err = s.slave.do(ctx, command, args...)
 	}
 	if err == nil || guestbook.RefusesWrites(err) {
@@ -91,7 +89,7 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 // retries until the context's deadline, because another Redis may soon replace a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	err := s.readOnce(ctx, ask)
-	for s.waitSlaves > 0 && !isAnswer(err) && pause(ctx) {
+	for s.writer.waitSlaves > 0 && !isAnswer(err) && pause(ctx) {
 		err = s.readOnce(ctx, ask)
 	}
 	return err
@@ -99,12 +97,9 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error
 
 // pause blocks until the next retry, and returns false if the context ends first.
 func pause(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(20 * time.Millisecond):
-		return true
-	}
+	deadline, _ := ctx.Deadline()
+	time.Sleep(min(20*time.Millisecond, time.Until(deadline)))
+	return ctx.Err() == nil
 }
 
 // readOnce asks the slave first. If the slave fails, or has not received a requested entry yet, readOnce asks the master. If the slave

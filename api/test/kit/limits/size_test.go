@@ -14,7 +14,7 @@ import (
 
 // The following constants limit the lines of code. Raise a limit only deliberately. Blank lines and comments count only in tests.
 const (
-	maxAPILines      = 2440 // lines of Go in api/, without tests and tools
+	maxAPILines      = 2400 // lines of Go in api/, without tests and tools
 	maxToolsLines    = 900  // lines of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // lines of one Go or Lua file of the API
