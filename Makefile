@@ -132,7 +132,7 @@ lint: lint-manifests ## checks formatting, Go, the manifests, and that the page 
 	.build/actionlint
 	@rm -rf .build/page && go run ./api/tools/page .build/page
 	@diff -r .build/page/html nginx/html && diff .build/page/csp.conf nginx/csp.conf || { echo "run make page"; exit 1; }
-lint-manifests: $(KUSTOMIZE) ## checks shell scripts, the manifests' rights, schemas and score, and that generated files are up to date
+lint-manifests: $(KUSTOMIZE) ## checks shell scripts, the manifests' schemas and score, and that generated files are up to date
 	@api/tools/lint-manifests.sh
 all-in-one: $(KUSTOMIZE) ## writes all-in-one/, and the ConfigMap of k8s/ha/scripts/, from k8s/
 	@api/tools/all-in-one.sh .
