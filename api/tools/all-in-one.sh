@@ -1,6 +1,5 @@
 #!/bin/sh
-# all-in-one.sh generates manifests from k8s/ and writes them to FOLDER: the folder all-in-one/, and the ConfigMap with the scripts of
-# k8s/ha/scripts/.
+# all-in-one.sh generates all-in-one/ and k8s/ha/redis-ha-scripts.yaml from k8s/, and writes them to FOLDER.
 #
 #   all-in-one.sh FOLDER
 set -eu

@@ -1,7 +1,7 @@
 #!/bin/sh
 # manifests.sh copies all-in-one/ and the optional folders of k8s/ to FOLDER, with images of the registry REGISTRY.
 #
-#   manifests.sh FOLDER REGISTRY TAG IMAGE…   if REGISTRY is empty, images keep their names; an IMAGE with a tag keeps its tag
+#   manifests.sh FOLDER REGISTRY TAG IMAGE…   without REGISTRY, only the tags change; an IMAGE with a tag keeps its tag
 set -eu
 cd "$(dirname "$0")/../.."
 out=$1 registry=$2 tag=$3

@@ -4,8 +4,9 @@
 #
 #   release.sh FOLDER VERSION [REGISTRY]   REGISTRY is the registry of the images; without REGISTRY, images have the names in k8s/
 #
-# BASES is the registry of the base images, or "docker" for the images of this machine's Docker engine. If COMPLETE=1, release.sh fails if
-# a base image lacks a platform. KEY is the SSH key that signs SHA256SUMS. BUILDER is the URI of the service that runs release.sh.
+# BASES is the registry of the base images, or "docker" for the images of this machine's Docker engine. With COMPLETE=1, release.sh fails if
+# a base image is missing for linux/amd64 or linux/arm64. KEY is the SSH key that signs SHA256SUMS. BUILDER is the URI of the service that
+# runs release.sh.
 set -eu
 cd "$(dirname "$0")/../.."
 out=$1 version=$2 registry=${3:-docker.io/library}
@@ -76,8 +77,8 @@ copy() {
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
 
-# last WORD prints the argument of the Dockerfile's last line that begins with WORD. For a JSON list such as ["a", "b"], "last" prints
-# "a","b", as crane needs.
+# last WORD prints what follows WORD in the Dockerfile's last line that begins with WORD. A JSON list such as ["a", "b"] becomes "a","b",
+# the format of crane's options.
 last() { sed -n "s/^$1 //p" "$dockerfile" | tail -n 1 | sed 's/^\[\(.*\)\]$/\1/; s/", "/","/g'; }
 
 # image NAME DOCKERFILE builds the last stage of the Dockerfile for each platform, and writes NAME.oci.tar.
@@ -123,7 +124,7 @@ image gb-frontend-api api/Dockerfile
 image gb-frontend-nginx nginx/Dockerfile
 image gb-redis-slave redis-slave/Dockerfile
 
-# The manifests of the bundle name images by tag and not by digest, because an image from an archive has no digest of a registry.
+# The manifests of the bundle name images by tag and not by digest, because a cluster without a registry finds an image only by its tag.
 for file in all-in-one/frontend.yaml all-in-one/frontend-replica.yaml all-in-one/frontend-leader-follower.yaml; do cp $file "$dist"; done
 cp all-in-one/guestbook-all-in-one.yaml "$dist/guestbook.yaml"
 for file in k8s/ha/*.yaml; do echo ---; cat "$file"; done >"$dist/ha.yaml"
@@ -172,7 +173,7 @@ pack "$bundle" "$dist/guestbook-$version-airgap.tar"
 quiet "$cyclonedx" bin -json -noserial -notimestamp -licenses -assert-licenses -std -version "$version" -output "$dist/sbom.cdx.json" \
   "$dist/api-linux-amd64"
 cd "$dist"
-# listed KEY reads lines "NAME ALGORITHM DIGEST" and prints a list of JSON objects.
+# listed KEY reads lines "NAME ALGORITHM DIGEST", and prints for each line a JSON object, with the name in the field KEY.
 listed() { awk 'NR > 1 {print ","} {printf "    {\"%s\": \"%s\", \"digest\": {\"%s\": \"%s\"}}", key, $1, $2, $3} END {print ""}' key="$1"; }
 {
   echo '{'

@@ -46,8 +46,8 @@ type command struct {
 	stderr io.Writer
 }
 
-// commands maps the name of an operator's command to the method that runs the command. The fields "least" and "most" bound the number of
-// arguments without flags.
+// commands maps the name of an operator's command to the method that runs the command. The command needs at least "least" and at most
+// "most" arguments in addition to its flags.
 var commands = map[string]struct {
 	run         func(*command, []string) error
 	least, most int
@@ -58,7 +58,7 @@ var commands = map[string]struct {
 	"import":  {(*command).load, 0, 0},
 }
 
-// errUsage is part of every error about wrong arguments. The function "Run" returns the exit code 2 for such an error.
+// errUsage is part of every error about wrong arguments, for which the function "Run" returns the exit code 2.
 var errUsage = errors.New("see api -help")
 
 // Run executes the operator's command args[0], and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
@@ -88,7 +88,7 @@ func (c *command) run(name string, args []string) (err error) {
 		flags.StringVar(&c.name, "name", "", "")
 	}
 	var words []string
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // a flag can follow an argument, as in: hide 7 -key a
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) { // Parse stops at each argument, but a flag may follow the argument, as in "hide 7 -key a"
 		words = append(words, flags.Arg(0))
 	}
 	switch {

@@ -15,8 +15,8 @@ func (c *command) entries([]string) error { return c.each(c.print) }
 // formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print outputs an entry as one line. The method "print" escapes characters that would move a terminal's cursor or reverse the text. For
-// example, a newline becomes \n. The method "print" also escapes quotes, because a spreadsheet would read everything between two quotes as
+// print outputs an entry as one line. The method "print" escapes characters that would move a terminal's cursor or reverse the text, such
+// as a newline, which becomes \n. The method "print" also escapes quotes, because a spreadsheet would read everything between two quotes as
 // one cell, even several lines. The method "print" puts an apostrophe before a formula, so that no spreadsheet runs the formula.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))

@@ -14,10 +14,9 @@ import (
 )
 
 const (
-	// maxChunkEntries is the greatest number of entries in a chunk. A chunk with fewer entries ends once its texts have chunkBytes bytes or
-	// more. An import appends each chunk with a single Redis command.
-	maxChunkEntries = 1000
-	chunkBytes      = 256 << 10
+	// maxChunkEntries and chunkBytes limit a chunk, which an import appends with a single Redis command. A chunk ends after maxChunkEntries
+	// entries, or once its texts have chunkBytes bytes or more.
+	maxChunkEntries, chunkBytes = 1000, 256 << 10
 	// maxTextBytes is the greatest allowed length of a text in an import. The PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
 	// maxLineBytes is the greatest allowed length of a line in an import. A line can be more than seven times as long as its text: a byte
@@ -71,7 +70,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // the input can contain a second export
+			entries, ended = 0, true // the next lines of the input can be another export
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -130,7 +129,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than the texts of the import. Such a guestbook has lost entries of an earlier import.
+// check returns an error if the guestbook is shorter than the texts of the import, because the guestbook has then lost entries of an
+// earlier import.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -141,7 +141,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse decodes one line of an export. For an empty text, it returns the zero value of the type "line".
+// parse decodes one line of an export. An empty line is no error, and results in an empty text.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

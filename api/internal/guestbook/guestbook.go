@@ -23,7 +23,7 @@ var (
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
 	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
-	// ErrUnknown means that a write was sent to Redis, but no reply has arrived. Redis may or may not have stored the write.
+	// ErrUnknown means that a write was sent to Redis, but no reply has arrived, so that the write may or may not be stored.
 	ErrUnknown = errors.New("the outcome is unknown")
 	// ErrUnconfirmed means that the master has stored a write, but too few slaves have confirmed the write. If the master is lost before
 	// a slave has the write, the write is lost.
@@ -67,7 +67,7 @@ func Encode(text string) string { return "," + encoder.Replace(text) }
 // %2C, %252C or %2525.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
-		return raw // strings.Contains is faster than a strings.Replacer, and most texts do not contain %2
+		return raw // most texts do not contain %2, and the decoder is slow
 	}
 	return decoder.Replace(raw)
 }
@@ -92,8 +92,8 @@ func isVisible(c rune) bool {
 // Position is the place after an entry in a guestbook, or the guestbook's beginning.
 type Position struct {
 	ID, End int64 // byte offsets of the start and the end of the entry before this position; -1 and 0 at the beginning of the guestbook.
-	// Preceding holds the guestbook's bytes just before End. If Redis returns other bytes for the same place later, the guestbook
-	// was rewritten. Preceding is empty if the bytes before End are unknown.
+	// Preceding holds the guestbook's bytes just before the offset End, or "" if they are unknown. If these bytes have changed later, a
+	// client has rewritten the guestbook.
 	Preceding string
 }
 
@@ -104,8 +104,8 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not the entry's end. The fields ID and End of the returned position
-// are both the byte offset at which the entry starts. AfterEntry(-1) returns Start, the position before the first entry.
+// AfterEntry returns a position for callers that know an entry's id but not where the entry ends. In the returned position, the field End
+// is the start of the entry instead. AfterEntry(-1) returns Start.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// maxVars is the greatest number of parameters that ParseQuery returns. PHP's setting max_input_vars has the same default.
+// maxVars is the greatest number of parameters that ParseQuery returns, as many as the default of PHP's setting max_input_vars.
 const maxVars = 1000
 
 // Params maps the name of each parameter of a request to the parameter's value.

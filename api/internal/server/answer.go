@@ -22,7 +22,7 @@ type answer struct {
 	release func() // called after the body was written; may be nil
 }
 
-// handler answers one request. The parameter ctx comes from storeContext, and is not the request's own context.
+// handler answers one request. The context is for calls to the store, and comes from storeContext.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
 // respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and measures the time.
@@ -51,8 +51,8 @@ func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve calls the function "handle", which answers the request. A request longer than smallRequestBytes first waits until the lengths of
-// all such requests, including its own, add up to at most maxPendingBytes.
+// reserve limits the memory for long requests, and calls the function "handle". If a request is longer than smallRequestBytes, "reserve"
+// first waits until the API has room for the request within maxPendingBytes.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
@@ -76,10 +76,10 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	return nil
 }
 
-// share calls the function "read" and returns its result. If several requests call "share" with the same name at the same time, a single
-// read serves all of them. Callers must not change the result, because other callers get the same slice. A request never joins a read that
-// has already started, so that no request gets data older than the request. A shared read ends by the deadline of the first request. A
-// request that has already used a tenth of RequestTimeout reads alone, so that no shared read has a short deadline.
+// share calls the function "read", once for all concurrent requests with the same name. Callers must not change the returned slice,
+// because other callers get the same slice. A request never joins a read that has already started, so that no request gets data older than
+// the request. A shared read has the deadline of the request that starts the read. A request that has less than nine tenths of
+// RequestTimeout left does not share its read, because the other requests would get a short deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
@@ -113,8 +113,8 @@ func appendJSONString(dst []byte, s string) []byte {
 }
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. If the first refused POST of a pod created the count, the alerts would miss this POST, because
-// Prometheus sees no increase in a new count.
+// the alerts in k8s/monitoring use. Without the count of 0, the alerts would miss the first refused POST of a pod, because Prometheus sees
+// no increase in a new series.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

@@ -110,9 +110,8 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 	return pageJSON(entries, "after", next), nil
 }
 
-// pageJSON returns a page of entries as JSON. An example is {"entries": […], "before": 7}. In this example, the argument "parameter" is
-// "before", the argument "next" is 7, and ?before=7 returns the next page. If there is no next page, "next" is negative, and the JSON
-// contains null.
+// pageJSON returns a page of entries as JSON. For example, pageJSON(entries, "before", 7) returns {"entries": […], "before": 7}, and a
+// client gets the next page with ?before=7. A negative "next" means that there is no next page, and becomes null in the JSON.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	page := []byte(`{"entries": [`)
 	for i, entry := range entries {

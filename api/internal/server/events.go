@@ -16,19 +16,19 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// fromEnd stands for a missing parameter "after". Without this parameter, an event stream contains only entries that are posted after its
-// start.
+// fromEnd stands for a missing parameter "after". An event stream without "after" contains only entries that are posted after the start of
+// the event stream.
 const fromEnd = int64(-2)
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
 // with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
 // "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The method "events"
-// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. After the
-// takeover, a single goroutine writes the event stream.
+// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. A single
+// goroutine writes each event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
-		return a, methodNotAllowed(w, "GET") // HEAD is refused because the response never ends
+		return a, methodNotAllowed(w, "GET")
 	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	if id := r.Header.Get("Last-Event-ID"); id != "" { // overrides "after", because a browser that reconnects still sends the old "after" in the URL
@@ -74,7 +74,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ReadFull, below, returns at this deadline; if "poll" finds new entries, it sets an earlier deadline
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // makes ReadFull, below, return in time for the heartbeat; "poll" sets an earlier deadline when there are new entries
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -116,8 +116,8 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }
 
-// resetEvent returns the event that a viewer gets if the guestbook was rewritten. The event makes a page discard all entries that it shows.
-// The parameter lastID is the id of the last entry in the rewritten guestbook.
+// resetEvent returns the event that a viewer gets if the guestbook was rewritten. A page that gets a reset event discards all entries that
+// it shows. The argument lastID is the id of the guestbook's last entry.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

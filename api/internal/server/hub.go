@@ -25,25 +25,23 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the greatest number of polls for which a viewer waits if the guestbook that "poll" reads ends before the viewer's
-	// position. A viewer's position may come from a slave with more entries than the slave that the topic polls. If the position is beyond
-	// the guestbook's end even after maxAhead polls, the guestbook was rewritten, and the viewer gets a reset event.
+	// maxAhead is the number of polls that a viewer waits if the guestbook ends before the viewer's position. The poll may have read from a
+	// slave that lacks the newest entries. If the guestbook is still too short after maxAhead polls, the guestbook was rewritten, and the
+	// viewer gets a reset event.
 	maxAhead = 5
-	// sendTimeout is the longest time that a viewer may take to receive a text. If a viewer takes longer than sendTimeout, the API closes
-	// the event stream. A browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has
-	// received.
+	// sendTimeout is the longest time that a viewer may take to receive an event. The API closes the event stream of a slower viewer. A
+	// browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux doubles the size that the API
-	// requests, because the buffer also holds Linux's own data.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux makes the send buffer twice as
+	// large, because the send buffer also holds Linux's own data.
 	maxSendBufferBytes = 4 << 10
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. maxBytesPerSecond also bounds the
 	// memory for unsent events, because an event waits at most sendTimeout.
 	maxBytesPerSecond = 1 << 20
-	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive a text. Each slow viewer fills
-	// buffers of nginx.
+	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive an event, because each slow viewer
+	// fills buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes limits the memory for viewers that have missed entries, because the API reads the missed entries for each of these
-	// viewers separately.
+	// maxBehindBytes is the greatest total length of the entries that the API reads at the same time for viewers that have missed entries.
 	maxBehindBytes = 1 << 20
 )
 
@@ -68,8 +66,7 @@ type topic struct {
 	last    atomic.Pointer[step] // the newest change of the guestbook that the method "poll" has found
 }
 
-// step is a change of a guestbook between two polls. A viewer at the position "from" gets the text of the step, and is then at the position
-// "to".
+// step is a change of a guestbook between two polls: the events in "text" lead from the position "from" to the position "to".
 type step struct {
 	from, to guestbook.Position
 	text     []byte
@@ -85,9 +82,9 @@ func newHub(o Options) *hub {
 	return h
 }
 
-// subscribe takes over the connection of the http.ResponseWriter w, and adds this connection to the viewers of the guestbook's topic. If
-// the guestbook has no viewers yet, "subscribe" adds a topic, which polls from the position "end". A caller of "subscribe" must call
-// "unsubscribe" later, unless "subscribe" returns an error.
+// subscribe takes over the connection of the http.ResponseWriter w, and adds this connection to the viewers of the guestbook's topic. For
+// the first viewer of a guestbook, "subscribe" starts a topic, whose first poll reads the entries after the position "end". A caller of
+// "subscribe" must call "unsubscribe" later, unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,8 +143,8 @@ func (t *topic) run() {
 }
 
 // poll reads the guestbook, and wakes the viewers if the guestbook has changed. The method "poll" returns the length of the new events,
-// multiplied by the number of topics. After a larger result of "poll", the method "run" waits longer, so that the events of all topics stay
-// within maxBytesPerSecond. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
+// multiplied by the number of topics, because all topics share maxBytesPerSecond. After a larger result of "poll", the method "run" waits
+// longer. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)
@@ -185,7 +182,7 @@ func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Posit
 		time.Sleep(pollInterval)
 		last = t.last.Load()
 	}
-	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // ErrNoEntry remains if the viewer's position is beyond the end of the guestbook
+	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // the error stays ErrNoEntry if no case below applies: the guestbook ends before the viewer's position
 	switch {
 	case at == last.to:
 		return at, 0, nil

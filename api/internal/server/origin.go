@@ -10,9 +10,9 @@ import (
 )
 
 // checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection is not enough,
-// because it accepts every GET, and the PHP guestbook's page writes with GET. http.CrossOriginProtection accepts a request without the
-// headers Sec-Fetch-Site and "Origin". Safari 16 sends neither of these headers for an image on a page of another site.
-// http.CrossOriginProtection compares the header "Origin" only with the header "Host". A proxy in front of the API may have changed "Host".
+// because it accepts every GET, and the PHP guestbook's page writes with GET. http.CrossOriginProtection also accepts a request without the
+// headers Sec-Fetch-Site and "Origin", as Safari 16 sends for an image on a page of another site. http.CrossOriginProtection compares the
+// header "Origin" only with the header "Host". A proxy in front of the API may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
@@ -45,8 +45,8 @@ func isHere(page string, r *http.Request) bool {
 	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
 }
 
-// isBrowser reports whether the value of the header User-Agent comes from a browser. A page cannot change the User-Agent that a visitor's
-// browser sends. PowerShell is not a browser, although its User-Agent begins with Mozilla/.
+// isBrowser reports whether the value of the header User-Agent comes from a browser. A page of another site can change the User-Agent only
+// after a CORS preflight request, which the API does not allow. PowerShell is not a browser, although its User-Agent begins with Mozilla/.
 func isBrowser(agent string) bool {
 	return (strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")) && !strings.Contains(agent, "PowerShell/")
 }

@@ -125,7 +125,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number stores the value of the query parameter with the given name in *n. If the query lacks the parameter, *n stays unchanged.
+// number stores the value of the query parameter with the given name in *n, unless the query lacks this parameter.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query[name]
 	if !ok {

@@ -52,7 +52,7 @@ func New(o Options) *Server {
 	mux := http.NewServeMux()
 	for pattern, handle := range s.routes() {
 		mux.HandleFunc(pattern, handle)
-		if method, path, ok := strings.Cut(pattern, " "); ok { // requests with another method get the status 405
+		if method, path, ok := strings.Cut(pattern, " "); ok { // the pattern without its method matches the requests with other methods
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
@@ -60,9 +60,9 @@ func New(o Options) *Server {
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header()["X-Guestbook-Version"] = version // during a rollout, pods of two versions answer
 		if len(r.TransferEncoding) > 0 {
-			// The API closes the connection after each chunked request. A proxy other than nginx may send a chunked request with a
-			// Content-Length, and may use the Content-Length as the length of the body. net/http ignores the Content-Length of a chunked
-			// request (RFC 9112, section 6.1), and could read the rest of the body as the next request.
+			// The API closes the connection after each chunked request, so that an attacker cannot smuggle in a second request. If a
+			// chunked request also has a Content-Length, a proxy in front of the API may find another end of the request than net/http (RFC
+			// 9112, section 6.1).
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)
@@ -73,18 +73,18 @@ func New(o Options) *Server {
 // routes maps each URL pattern to its handler.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		// The next URLs run the commands of guestbook.php. Depending on its version, the PHP guestbook's page uses one of these four URLs.
+		// Each version of the PHP guestbook's page sends its commands to one of these four URLs.
 		"/guestbook":      s.respond(s.phpCommand),
 		"/guestbook/{$}":  s.respond(s.phpCommand),
 		"/guestbook.php":  s.respond(s.phpCommand),
 		"/guestbook.php/": s.respond(s.phpCommand),
 
-		// The next URLs serve single entries, event streams and the description of the API.
+		// These URLs serve single entries, event streams and the description of the API.
 		"/guestbook/entries":          s.respond(s.entries),
 		"GET /guestbook/events":       s.respond(s.events),
 		"GET /guestbook/openapi.json": constant(openAPI),
 
-		// nginx does not pass requests for the next URLs on. Kubernetes and Prometheus send such requests directly to the API.
+		// Kubernetes and Prometheus request these URLs directly from the API; nginx refuses them.
 		"GET /healthz": constant([]byte(`{"status": "ok"}`)), // 200 as long as the process runs
 		"GET /readyz":  s.readyz,
 		"GET /metrics": promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}).ServeHTTP,

@@ -33,8 +33,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If WaitSlaves is set and the slave's address leads to the master, "dial" dials
-// again, at most eight times, because the next connection may lead to a slave.
+// dial returns a connection after a successful handshake. If the handshake fails with errMaster, "dial" dials again, at most eight times,
+// because a Kubernetes Service may connect each time to another Redis.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -87,13 +87,13 @@ func (p *pool) handshake(c redis.Conn) error {
 		}
 		_, err := c.Do("PING")
 		if isReply(err, codeMisconf) {
-			return nil // the master still answers reads
+			return nil // a master that refuses PING and writes with MISCONF answers reads
 		}
 		return err
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // clients must not read entries that only the master has, because these entries can still be lost
+		return errMaster // an entry that only the master has may still be lost, so reads ask slaves
 	}
 	return synced(info, err)
 }

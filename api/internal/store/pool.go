@@ -162,8 +162,8 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for the key. The method "answers" sends STRLEN and not PING, because PING succeeds
-// even if the server refuses the key, as a node of a Redis Cluster does.
+// answers returns nil if the server answers requests for a guestbook's key. The method "answers" sends STRLEN and not PING, because PING
+// succeeds even if the server refuses the key, as a node of a Redis Cluster does.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {

@@ -24,17 +24,17 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the codes of error replies to a description of the problem and what to do. If several elements of "advice" match a reply,
-// mapError uses the first of these elements.
+// advice maps the beginnings of error replies, of old and new versions of Redis, to a description of the problem and what to do. If several
+// elements of "advice" match a reply, mapError uses the first of these elements.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
-	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"}, // Redis before 6.0 sends the code after "|"
-	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},                          // Redis before 6.0 sends the code after "|"
-	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"},           // only Redis before 6.0 sends this code
+	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"},
+	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},
+	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"}, // only Redis before 6.0 sends this code
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
-	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"}, // Redis before 6.0 sends the code after "|"
+	{"ERR DB index|ERR invalid DB index", "Redis has no database of that number: check REDIS_DB"},
 	{"ERR max number of clients", "Redis has no connection left: raise its maxclients, or run fewer frontend pods"},
 	{codeUnknown, "the server does not know a command that the guestbook needs: is it a Redis, and not a sentinel?"},
 	{codeLoading, "Redis is still loading its data: try again in a moment"},
@@ -49,12 +49,12 @@ var advice = []struct{ codes, reason string }{
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
-// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. If the script catches the error with
-// redis.pcall, Redis 6.0 puts only "@user_script: 4: -" before the code.
+// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. After an error of redis.pcall, the text
+// is only "@user_script: 4: -".
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
-// noPermInScript matches the error with which an ACL forbids a command or a key inside a script. The expression before the "|" matches the
-// error of Redis 7.2 and later, and the expression after the "|" matches the error of older versions.
+// noPermInScript matches the error with which an ACL forbids a command or a key inside a script: first the error of Redis 7.2 and later,
+// then the error of older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
 // firstWords matches at most ten words at the beginning of an error. firstWords stops before a quotation mark, because quoted text in an
@@ -107,11 +107,10 @@ const (
 	linkUp     = "master_link_status:up\r\n"
 )
 
-// unsynced is for the reply of a slave to INFO replication. If unsynced matches the reply, and the link to the master is down, the slave
-// lacks the master's data. A slave that never had a link to its master reports master_link_down_since_seconds:-1. With Redis 6.0, such a
-// slave reports master_link_down_since_seconds with ten digits, the seconds since 1970. If a slave has dropped its data for a copy of
-// the master's data, and the copy did not arrive, the slave reports the replication offset 1 and no backlog. The replication offset 1 alone
-// proves nothing, because a slave with Redis 8 or Valkey that is in sync may have the offset 1.
+// unsynced matches the reply to INFO replication of a slave that lacks the master's data and whose link to the master is down. A slave that
+// never had a link to its master reports master_link_down_since_seconds:-1, or in Redis 6.0 the seconds since 1970, a number of ten digits.
+// A slave whose full copy of the master was interrupted reports the replication offset 1 and no backlog. The expression includes the
+// backlog, because a slave of Redis 8 or Valkey that is in sync may also have the offset 1.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
@@ -129,7 +128,7 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether a Redis without the guestbook could have sent the reply.
+// isEmpty reports whether the reply is what a Redis without any data would send.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -140,7 +139,8 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether Redis has answered the request. An error about the data in Redis, such as ErrNoEntry, counts as an answer.
+// isAnswer reports whether the server has answered, so that no other server must be asked. An error about the data in Redis, such as
+// ErrNoEntry, is an answer.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -1,8 +1,7 @@
 // Package store keeps each guestbook in Redis as one string. The package "store" writes to the master and reads from a slave. The package
 // "store" sends only commands that Redis 2.8 knows, unless a setting needs a newer Redis.
 //
-// Code in one of the following files calls only code in files further to the right: book.go (the methods for a guestbook) → store.go (the
-// choice of the server) → writer.go (batches of writes) → pool.go → connection.go → replies.go (the meaning of Redis's replies).
+// Calls between the files of the package "store" run in one direction: book.go, store.go, writer.go, pool.go, connection.go, replies.go.
 package store
 
 import (
@@ -65,9 +64,9 @@ func (s *Store) Close() error {
 }
 
 // write sends a command to the master. The reply READONLY means that the server at the master's address has become a slave. After the reply
-// READONLY, "write" opens a new connection to the master's address and sends the command again. If the second reply is READONLY as well,
-// "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves is set and the command was certainly
-// not executed, "write" repeats the command until the context's deadline, because another server may be about to become the master.
+// READONLY, "write" opens a new connection to the master's address and sends the command again. After a second READONLY, "write" tries the
+// slave's address, because master and slave may have swapped roles. If WaitSlaves is set, as with high availability, "write" repeats a
+// command that was certainly not executed until the context's deadline, because another server may be about to become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.writer.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -85,8 +84,8 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// read calls the function "ask" with the pool of the slave, of the master, or with both in turn. If WaitSlaves is set, the method "read"
-// retries until the context's deadline, because another Redis may soon replace a failed Redis.
+// read calls the function "ask" with the pool of the slave, of the master, or with both in turn. If WaitSlaves is set, as with high
+// availability, the method "read" retries until the context's deadline, because another Redis soon replaces a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	err := s.readOnce(ctx, ask)
 	for s.writer.waitSlaves > 0 && !isAnswer(err) && pause(ctx) {
@@ -109,8 +108,7 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// If a Redis is silent, all connections to this Redis are soon in use. A request that waits for a connection to the silent Redis must
-	// have time left to ask the other Redis.
+	// A quarter of the time is left for the second server, because a silent first server lets requests wait until the deadline.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()
@@ -134,8 +132,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
-// Ping tests whether the master and the slave answer requests for the Redis key. masterErr is the error of the master, or nil. slaveErr is
-// the error of the slave, or nil. If the master answers reads but has refused the last write, masterErr is the error of this write.
+// Ping tests whether the master and the slave answer requests for a guestbook's key. masterErr is the error of the master, or nil. slaveErr
+// is the error of the slave, or nil. If the master answers reads but has refused the last write, masterErr is the error of this write.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()

@@ -1,6 +1,6 @@
 // Command bench measures the speed of the guestbook and of the two minimal servers in ./floor, on this machine. bench prints ratios of
-// speeds, because the speeds themselves differ more from machine to machine. "make bench" builds the command "bench", and starts it on the
-// first processor. All servers that "bench" starts also run on the first processor. wrk runs on the second processor.
+// speeds, because the speeds themselves differ more from machine to machine. "make bench" starts "bench", and with it all servers, on the
+// first processor. wrk runs on the second processor.
 package main
 
 import (

@@ -2,7 +2,7 @@
 //
 //	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys] [-sign]   run until /stop, serving on port 8000:
 //	    GET /report   returns the counts as JSON
-//	    GET /begin    returns the counts, and sets Away to 0
+//	    GET /begin    returns the counts, and starts to measure Away
 //	    GET /stop     stops writing, looks for every acknowledged message, and returns the counts
 //	load -for D [-entries] …                                 run for the duration D, print the counts; exit 1 if a request failed or a message is lost
 //	load -dial HOST:PORT                                     exit 0 if HOST:PORT accepts a connection within 3 s
@@ -42,12 +42,12 @@ var (
 // that failed with the error.
 type Report struct {
 	Reads, Writes int
-	Signed        int // number of messages that were posted as single entries because of the flag -sign
+	Signed        int // number of messages that were sent with POST /guestbook/entries because of the flag -sign
 	FailedReads   map[string]int
 	FailedWrites  map[string]int
 	Slowest       float64       // seconds that the slowest request took
-	Away          float64       // longest time between two successful writes since /begin, in seconds
-	Lost          []string      // messages that the guestbook has acknowledged, but lacks after /stop
+	Away          float64       // longest time without a successful write since GET /begin, in seconds
+	Lost          []string      // messages that the guestbook has acknowledged, but lacks at the end
 	Streams       int           // number of event streams that were opened
 	LongestGap    time.Duration // the longest time that a viewer was without an event stream
 }
@@ -213,7 +213,7 @@ func (w *writer) write() error {
 	}
 	var err error
 	if *entries {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats a request without an answer until the context ends
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // Post repeats the request until an answer arrives or the context ends
 		_, err = w.visitor.Post(ctx, message)
 		cancel()
 	} else {
@@ -235,11 +235,11 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign sends the next message to the guestbook as a single entry, as the API's page does. The answer 404 is no failure, because it comes
-// from a pod of the PHP guestbook. The function in the visitor's field "Done" counts failures other than the answer 404.
+// sign sends the next message with POST /guestbook/entries, as the new page does. During a rollout, a pod of the PHP guestbook answers 404,
+// which does not count as a failure.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats a request without an answer until the context ends
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats the request until an answer arrives or the context ends
 	defer cancel()
 	if _, err := w.visitor.Post(ctx, message); err != nil {
 		return

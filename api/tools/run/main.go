@@ -146,7 +146,7 @@ func checkPorts(ports localpod.Ports) error {
 	return errors.Join(taken...)
 }
 
-// logTo returns the writer of a process's log, a file in the folder.
+// logTo creates a process's log file in the folder, and returns the writer of the file.
 func logTo(folder, process string, show bool) io.Writer {
 	file, err := os.Create(filepath.Join(folder, process+".log"))
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 )
 
 var (
-	// comment maps the extension of a file's name to a pattern for a line with prose. The first group of the pattern is the text before the
-	// prose, and the second group is the prose.
+	// comment maps the extension of a file's name to a pattern for lines with a comment. The pattern's first group is the code before the
+	// comment, and the second group is the comment's text.
 	comment = map[string]*regexp.Regexp{
 		".go": slashes, ".js": slashes, ".css": regexp.MustCompile(`^(\s*|.*/\*) *([A-Z][^{:]*?)(?:\*/.*)?$`),
 		// The pattern for documents does not match headings, tables and pictures.
@@ -56,8 +56,8 @@ func main() {
 	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
 }
 
-// prose returns the comments of a file, or the text of a document without its code blocks. If a comment is beside code, its sentence
-// includes the code of the line. A blank line separates the comments and the items of a list.
+// prose returns the comments of a file, or the text of a document without its code blocks. For a comment beside code, the text includes the
+// whole line. Blank lines in the text separate comments, and the items of a list.
 func prose(path, text string) string {
 	pattern := cmp.Or(comment[filepath.Ext(path)], other)
 	var b strings.Builder
@@ -66,7 +66,7 @@ func prose(path, text string) string {
 		switch {
 		case match == nil:
 			b.WriteString("\n\n")
-		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // a reader needs the code to understand such a comment
+		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // the comment is beside code, so a reader gets the whole line
 			b.WriteString("\n\n" + line)
 		default:
 			b.WriteString(match[2] + "\n")

@@ -24,7 +24,7 @@ func main() {
 
 // constant writes an answer whose length in bytes is the number at the end of the query.
 func constant(w http.ResponseWriter, r *http.Request) {
-	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a readiness probe, because its query has no number
+	size, _ := strconv.Atoi(r.URL.RawQuery[strings.LastIndexByte(r.URL.RawQuery, '=')+1:]) // 0 for a request without a size, such as a readiness probe
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
 	_, _ = w.Write(filler[:size])
