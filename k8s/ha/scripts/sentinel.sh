@@ -41,9 +41,10 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       [ -z "$master" ] || { watch "$master"; after=1500; }
       continue
     fi
-    # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. A sentinel that notices the loss late would ignore all slaves, so the loop raises down-after-milliseconds
-    # while the master is down. When the master replies again, the loop lowers down-after-milliseconds.
+    # In a failover, a sentinel ignores slaves that lost the master much earlier than the sentinel did. The greatest allowed
+    # difference is 10 × down-after-milliseconds. While the master is down, the loop raises down-after-milliseconds, because a
+    # sentinel that restarts meanwhile could otherwise ignore all slaves. When the master replies again, the loop lowers
+    # down-after-milliseconds.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
@@ -51,8 +52,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # If two failovers overlap, this sentinel may keep a master that the other sentinels have already replaced. If the other
-    # sentinels name another master, the loop removes the old master, and then asks the other sentinels for the current master.
+    # If two failovers overlap, this sentinel may keep a master that the other sentinels have already replaced. If two sentinels
+    # name another master, the loop makes this sentinel forget its master. A sentinel without a master adopts the master of the
+    # other sentinels.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)
