@@ -2,7 +2,7 @@
 //
 //   #read()     reads the newest entries from the server.
 //   #follow()   receives new entries from the event stream.
-//   #poll()     waits and then reads again, because no event stream is available.
+//   #poll()     waits and then reads again while no event stream is available.
 //   #retry()    waits after a failure, and then reads again.
 //   #rest()     waits longer than #poll() while the page is hidden, and then reads again.
 

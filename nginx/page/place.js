@@ -1,6 +1,6 @@
 // Place keeps the entries that the visitor is reading at the same position in the window, while the list gets or loses entries.
 
-const SEEN_ENTRIES = 30; // how many entries' positions Place remembers, because the first of these entries may leave the list
+const SEEN_ENTRIES = 30; // how many entries Place measures; if the first leaves the list, Place uses the next
 
 export class Place {
   // keep() measures the entries' positions again only after the visitor has scrolled, so that rounding errors do not add up.

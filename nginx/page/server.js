@@ -80,8 +80,8 @@ export class Server {
     if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall may
-    // refuse a POST with the same status as a pod of the PHP guestbook, so the page sends a read to learn which of the two answered.
+    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall and a
+    // pod of the PHP guestbook may refuse a POST with the same status, so the page distinguishes them by a read.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });

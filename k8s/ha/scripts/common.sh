@@ -1,5 +1,5 @@
-# The variable HOSTS lists the host names of the three Redis servers, the variable ME is the host name of this pod's Redis, and
-# the variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
+# The variable HOSTS lists the host names of the three Redis servers. The variable ME is the host name of this pod's Redis. The
+# variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
 # single Redis to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # The function "redis" sends a command to the Redis on a host and prints the reply, or nothing after two seconds.
@@ -66,7 +66,7 @@ enter() {
 }
 # The function "settings" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time
 # without a reply after which a sentinel considers the master down.
-# failover-timeout: a sentinel retries a failed failover after twice this time.
+# failover-timeout: a sentinel retries a failed failover after twice the failover-timeout.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"

@@ -4,7 +4,7 @@ trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
 # records that this disk holds a copy of the messages. Without the file "copied", this Redis does not start as the master, because
-# the other two Redis servers would copy this Redis's empty data and lose their messages.
+# the other two Redis servers would replace their messages by this Redis's empty data.
 said=
 until
   ask

@@ -27,8 +27,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
 # If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
 # loop adapts down-after-milliseconds to the master's state.
 (
-  # info-period: the sentinel sends INFO to each Redis server every second instead of every ten seconds, so that a failover can
-  # choose a Redis that has just become a slave.
+  # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that a failover can choose a
+  # new slave.
   # tilt-period: if the sentinel's process was paused, the sentinel starts failovers again after 5 s instead of 30 s.
   until sentinel "$LOCAL" sentinel debug info-period 1000 tilt-period 5000 | grep -qx OK; do sleep 0.2 && kill -0 $$ || exit; done
   turn=0 wrong=0
