@@ -150,7 +150,7 @@ vulncheck: ## looks for known vulnerabilities in the API's modules; needs vuln.g
 
 servers: ; @mkdir -p .build && api/tools/install-programs.sh redis-server nginx
 chromium firefox-esr wrk prometheus prometheus-redis-exporter haproxy: ; @api/tools/install-programs.sh $@
-.build/api-linked: # builds the API with the settings of the API's image
+.build/api-linked: # builds the API with the same flags as api/Dockerfile
 	@mkdir -p .build && CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./api
 .build/cyclonedx-gomod: Makefile
 	go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0

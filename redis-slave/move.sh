@@ -20,7 +20,7 @@ die() {
 here() { timeout 5 redis-cli -e "$@" 2>&1 | tr -d '\r'; }
 # The function "there" sends a command to this slave's master and prints the reply.
 there() { timeout 5 redis-cli -e -h "$host" -p "$port" "$@" 2>&1 | tr -d '\r'; }
-# The function "of" prints one field of the output of Redis's command INFO: "of OUTPUT role" prints "slave".
+# The function "of" takes the output of Redis's command INFO and the name of a field, and prints the field's value.
 of() { printf '%s\n' "$1" | sed -n "s/^$2://p"; }
 # The function "later" compares the first two numbers of two versions: "later 7.2.1 7.0.9" succeeds. Redis reports no
 # valkey_version, and an empty version counts as 0.0.

@@ -2,8 +2,8 @@
 # This script starts a Redis slave of the guestbook's master.
 #
 #   GET_HOSTS_FROM   is "env" if the master's address is in REDIS_MASTER_SERVICE_HOST and REDIS_MASTER_SERVICE_PORT, which
-#                    Kubernetes sets for the Service redis-master. With any other value of GET_HOSTS_FROM, the
-#                    master's address is redis-master:6379.
+#                    Kubernetes sets for the Service redis-master. Unless GET_HOSTS_FROM is "env", the master's address is
+#                    redis-master:6379.
 #   REDIS_PASSWORD   is the slave's own password, and the password that the slave sends to the master. An empty
 #                    REDIS_PASSWORD means no password.
 set -eu
@@ -19,8 +19,7 @@ else
   # The shell is process 1, which ignores SIGTERM unless it has a handler for that signal. Without a handler for SIGTERM, stopping
   # the container would take the whole grace period.
   trap exit TERM INT
-  # The loop waits until the master's name resolves. Otherwise, redis-server would exit at once, and Kubernetes would restart the
-  # container again and again.
+  # The loop waits until the master's name resolves, because redis-server exits at once if it cannot resolve the name.
   until getent hosts "$host" >/dev/null; do
     echo "run.sh: waiting for the name $host to resolve"
     sleep 1

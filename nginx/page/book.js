@@ -1,9 +1,9 @@
-// Book holds a range of consecutive entries of the guestbook. Book does not use the DOM.
+// Book holds consecutive entries of the guestbook. Book does not use the DOM.
 
 export class Book {
   entries = []; // oldest first
   before; // entries with a smaller id are not loaded; null if all older entries are loaded, undefined before the first read
-  isBehind = false; // whether the guestbook has newer entries than this range
+  isBehind = false; // whether the guestbook has newer entries than the Book
   last = -1; // id of the newest entry that a read or the event stream returned; the response to a POST does not count
 
   // After each change, Book calls changed(news) with an array of new entries, which may be empty.
@@ -26,14 +26,14 @@ export class Book {
     if (news.length > 0) this.changed(news);
   }
 
-  // confirm() adds an entry that the visitor posted, even if the range already has newer entries.
+  // confirm() adds an entry that the visitor posted, even if the Book already has newer entries.
   confirm(entry) {
     this.#merge([entry]);
     this.changed([]);
   }
 
-  // take() merges a page of the newest entries into the range. If entries are missing between the range and the page, or if the parameter
-  // "instead" is true, the page replaces the range.
+  // take() adds the newest entries of the guestbook to the Book. If the Book would get a gap, or if the parameter "instead" is true, the
+  // newest entries replace all entries of the Book.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -55,7 +55,7 @@ export class Book {
     this.isBehind = after !== null || lastOf(this.entries) < this.last;
   }
 
-  // leap() replaces this range by a page of entries from another part of the guestbook.
+  // leap() replaces the Book's entries by entries from another part of the guestbook.
   leap(page) {
     this.entries = [];
     this.before = page.before;
@@ -79,8 +79,8 @@ export class Book {
     this.changed([]);
   }
 
-  // #merge() inserts entries into the range, and returns the entries that are new. If the guestbook has newer entries than the range,
-  // #merge() inserts nothing, because the range would get a gap.
+  // #merge() inserts entries into the Book, and returns the entries that are new. While the Book lacks newer entries of the guestbook,
+  // #merge() inserts nothing, so that the Book gets no gap.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -90,8 +90,8 @@ export class Book {
     return news;
   }
 
-  // #continues() reports whether a page of entries overlaps or adjoins the range, and the entries in both have the same texts. If the
-  // server reads from a Redis slave that lags behind, the page lacks the last entries of the range.
+  // #continues() reports whether the server's entries overlap or adjoin the Book's entries, and have the same texts under the same ids. The
+  // Book may have later entries than the server's response, because a Redis slave may lag behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

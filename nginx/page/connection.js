@@ -2,9 +2,9 @@
 //
 //   #read()     reads the newest entries from the server.
 //   #follow()   receives new entries from the event stream.
-//   #poll()     waits and then reads again, because no event stream is available.
+//   #poll()     waits and then reads again while no event stream is available.
 //   #retry()    waits after a failure, and then reads again.
-//   #rest()     waits longer than #poll(), and then reads again, because the page is hidden.
+//   #rest()     waits longer than #poll() while the page is hidden, and then reads again.
 
 import { takeRoom } from "./room.js";
 import { Failure, retryDelay } from "./server.js";
@@ -23,8 +23,8 @@ export class Connection {
   #isSilent = false; // whether the last event stream delivered no event
   #isRewritten = false; // whether the guestbook was rewritten since the last read
 
-  // Connection reports its state by tell(state, failure). The parameter "state" is "connecting", "live", "polling", "reconnecting" or
-  // "offline". The parameter "failure" is a Failure if a request has failed.
+  // Connection reports its state by tell(state, failure), with a Failure if a request has failed. The state is "connecting", "live",
+  // "polling", "reconnecting" or "offline".
   constructor(reader, server, tell = () => {}) {
     Object.assign(this, { reader, server, tell });
   }
@@ -40,8 +40,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter() ends the present state and calls the method of the next state. The method's first argument is the function isPresent(), which
-  // reports whether the Connection is still in that state.
+  // #enter() ends the present state and calls the method of the next state. Each state's method gets a function isPresent(), which reports
+  // whether the Connection is still in the method's state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -59,7 +59,8 @@ export class Connection {
       this.#isRewritten = false;
       this.#enter(this.isHidden ? this.#rest : page.old ? this.#poll : this.#follow);
     } catch (failure) {
-      const isShorter = failure.status === 400 && !this.#isRewritten; // the guestbook ends before the Book's newest entry
+      // The server returns 400 if the guestbook ends before the Book's newest entry, so #read() runs once more, as after a rewrite.
+      const isShorter = failure.status === 400 && !this.#isRewritten;
       this.#isRewritten ||= isShorter;
       if (isPresent()) this.#enter(isShorter ? this.#read : this.#retry, failure);
       if (!(failure instanceof Failure)) throw failure;
@@ -68,7 +69,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // ends the wait if takeRoom() never returns
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // polls if the browser does not answer takeRoom()
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);
@@ -76,7 +77,7 @@ export class Connection {
     try {
       stream = leaveRoom && this.server.follow(this.reader.book.last);
     } catch {
-      leaveRoom(); // no event stream has started
+      leaveRoom(); // releases the lock, because no event stream has started
     }
     if (!stream) return this.#enter(this.#poll);
     this.#close = () => {

@@ -25,7 +25,8 @@ export class List {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // A screen reader can press the button "Older entries" outside the window, so the page first scrolls to the button.
+      // At the top of a long list, #render() keeps only the newest entries. A screen reader can press the button "Older entries" from the
+      // top, so the page first scrolls to the button.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -45,7 +46,8 @@ export class List {
     });
   }
 
-  // add() waits for DRAW_INTERVAL_MS and then renders all new entries together. If there are no new entries, add() renders at once.
+  // add() waits for DRAW_INTERVAL_MS and then renders all new entries together. Without new entries, as after a removal, add() renders at
+  // once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -130,7 +132,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // This line calls #look(), because the browser sends no scroll event if Place scrolls back exactly as far as the visitor has scrolled.
+    // The browser sends no scroll event if the visitor and Place scroll equally far in opposite directions, so this line calls #look().
     requestAnimationFrame(() => this.#look());
   }
 

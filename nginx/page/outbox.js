@@ -11,7 +11,7 @@ import { retryDelay } from "./server.js";
 import { newKey, store, stored } from "./storage.js";
 
 const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
-const KEY_LIFETIME_MS = 20 * 3600_000; // less than the day after which the server forgets the key of a POST
+const KEY_LIFETIME_MS = 20 * 3600_000; // shorter than the 24 hours for which the server remembers the key of a POST
 
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
@@ -27,8 +27,8 @@ export class Outbox {
   }
 
   sign(text) {
-    // The item's field "after" is the id of the newest entry that the page knows, because only a later entry can be a copy of the item. If
-    // the field "after" is null, no entry counts as a copy.
+    // The item's field "after" is the id of the newest entry that the page knows, because only a later entry can come from the item's POST.
+    // Before the page has read the guestbook, the item's field "after" is null, and no entry counts as the item.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -72,14 +72,14 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims() reports whether an entry may be a copy of an item whose POST has an unknown outcome.
+  // claims() reports whether an entry may come from an item's POST whose outcome is unknown.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry may be a copy of an item, look() retries the POST of the item. The response to the POST shows whether the entry is the
-  // item.
+  // If a new entry may come from an item's POST, look() retries the POST. If an item's first POST was successful, the server answers the
+  // retry with the stored entry.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -103,8 +103,8 @@ export class Outbox {
       item.isSlow = true;
       this.changed();
     }, SLOW_MS);
-    // #send() counts the tries of each failure message separately. With a single count, failures during a sign-in would use up the few
-    // tries of a text that a firewall refuses.
+    // #send() counts failed POSTs separately for each failure message. A POST that fails because the visitor has to sign in does not use up
+    // the few tries of a text that a firewall refuses.
     const tries = {};
     for (let failures = 0; !isFailed(item); failures++) {
       const wasSure = item.state === "held";
@@ -115,7 +115,7 @@ export class Outbox {
       const outcome = await this.server.post(item, item.cancel).catch((failure) => failure);
       if (!this.items.has(item.key)) break;
       const isSure = wasSure && outcome.certain;
-      // If the POST has failed but the Book has a copy of the item, this copy counts as the item, because readers see no difference.
+      // If the POST's outcome is unknown but a new entry has the same text, the item counts as stored, because readers see no difference.
       const entry = outcome instanceof Error ? !isSure && copy : outcome;
       if (entry) {
         this.#settle(item, entry);

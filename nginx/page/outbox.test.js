@@ -18,8 +18,8 @@ function outboxOf(prefix) {
       if (state !== states[states.length - 1]) states.push(state);
     },
   });
-  // run() signs a text and returns all states that the item has had. The mock server answers each POST with the next element of the array
-  // "posts", and with 201 after the last element.
+  // run() puts a text into the Outbox, and returns the item's states until the item is sent or has failed. The mock server answers each
+  // POST with the next element of the array "posts", and with 201 after the last element.
   const run = async (text, posts, read = [200, pageOf(null)]) => {
     states.length = 0;
     answerWith((_, { method }) => {
@@ -80,7 +80,7 @@ export default {
   async "what another page has taken back is not sent"() {
     const { outbox, run, item } = outboxOf("away ");
     await run("a", [403]);
-    localStorage.removeItem(`away ${item().key}`); // as if another tab had removed the item; a page in the back/forward cache gets no event
+    localStorage.removeItem(`away ${item().key}`); // as another tab does; a page in the back/forward cache gets no event "storage"
     outbox.retry(item());
     await until(() => outbox.items.size === 0);
     equal("not kept again", kept("away "), 0);

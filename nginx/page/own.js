@@ -26,7 +26,7 @@ export class Own {
     try {
       this.#marks = [...JSON.parse(stored()[this.name])];
     } catch {
-      // localStorage has no marks yet, or the browser refuses access to localStorage.
+      // The field #marks keeps its value if localStorage has no marks, or if the browser refuses access to localStorage.
     }
   }
 }

@@ -1,9 +1,10 @@
 // Place keeps the entries that the visitor is reading at the same position in the window, while the list gets or loses entries.
 
-const SEEN_ENTRIES = 30; // positions to remember; more than one, because an entry may leave the list
+const SEEN_ENTRIES = 30; // how many entries Place measures; if the first leaves the list, Place uses the next
 
 export class Place {
-  #kept = null; // positions { seen, tops, scrollY }, which stay until the visitor scrolls, so that rounding errors do not add up
+  // keep() measures the entries' positions again only after the visitor has scrolled, so that rounding errors do not add up.
+  #kept = null; // the entries in sight, their tops, and the window's scroll position: { seen, tops, scrollY }
 
   constructor(ul) {
     this.ul = ul;

@@ -38,7 +38,7 @@ export class Reader {
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
-    // If a Redis slave lacks the newest entries, newer() fails, because the list would otherwise repeat the read again and again.
+    // If a lagging Redis slave returns no newer entries, newer() fails, so that List does not call newer() again at once.
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
@@ -70,7 +70,8 @@ export class Reader {
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    if (page.old) return; // a pod of the PHP guestbook may read from a Redis slave that lacks the newest entries
+    // The response of a PHP guestbook's pod may lack entries that are not hidden, because its Redis slave may lag behind.
+    if (page.old) return;
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));
     if (gone.length > 0) book.drop(gone);

@@ -10,15 +10,15 @@ const RETRY_DELAYS_MS = [500, 1000, 2000, 4000, 8000, 15_000]; // the last delay
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const USUAL_TRIES = 7;
 const REFUSED_TRIES = 3; // tries for a text that a firewall or a proxy refuses
-const UPDATE_TRIES = 15; // tries for a POST that may have reached a pod of the PHP guestbook
+const UPDATE_TRIES = 15; // tries for a POST that a pod of the PHP guestbook may have refused; a rollout soon replaces the pod
 
 // Failure is an error whose message the page shows to the visitor.
 export class Failure extends Error {
   wait = 0; // the shortest time before the next try, in milliseconds
   tries = USUAL_TRIES;
-  // The object "details" sets fields of the Failure. If the field "passing" is true, a retry may succeed. If the field "certain" is
-  // true, the server has not carried out the request. If the field "old" is true, a pod of the PHP guestbook answered. If the field "away"
-  // is true, the visitor has to sign in.
+  // A Failure's field "passing" is true if a retry may succeed. A Failure's field "certain" is true if the server has certainly not carried
+  // out the request. A Failure's field "old" is true if a pod of the PHP guestbook answered. A Failure's field "away" is true if the
+  // visitor has to sign in.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);
@@ -49,10 +49,10 @@ export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
   signedOut = () => {}; // called after each read; the argument is true if the visitor has to sign in
 
-  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result's field
-  // "before" is the parameter for the next older page, and the field "after" is the parameter for the next newer page. A field is null if
-  // there are no further entries. With the parameter "seen", the server does not answer from a Redis slave that lacks the entry with this
-  // id. If the guestbook ends before the id "seen", read() fails with status 400.
+  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result of read()
+  // has the parameter "before" for the next older page, and the parameter "after" for the next newer page. In the result of read(),
+  // "before" or "after" is null if there are no further entries. With the parameter "seen", the server does not answer from a Redis slave
+  // that lacks the entry with this id. If the guestbook ends before the id "seen", read() fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -64,7 +64,8 @@ export class Server {
       return { entries: answer.entries, before: answer.before ?? null, after: answer.after ?? null, old: false };
     }
     const old = isOldPods(reply);
-    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING); // a pod of an older version ignores the parameter "after"
+    // During a rollout, a pod of an older version cannot answer a read with the parameter "after".
+    if (after !== undefined && (old || status === 200)) throw new Failure(UPDATING);
     if (!old) throw failureOf(reply);
     const all = entriesOf(await this.#readOldPod()).filter((entry) => before === undefined || entry.id < before);
     const entries = all.slice(-limit);
@@ -79,8 +80,8 @@ export class Server {
     if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall may
-    // refuse a POST with the same status as a pod of the PHP guestbook, so the page sends a read to learn which of the two answered.
+    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall and a
+    // pod of the PHP guestbook may refuse a POST with the same status, so the page distinguishes them by a read.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });

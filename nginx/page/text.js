@@ -16,7 +16,8 @@ export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.
   const all = Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
-  const whole = head === text ? all.length : all.length - 1; // the text in "head" may end inside a letter
+  // If "head" is shorter than the text, "head" may end inside a letter, so its last letter does not count.
+  const whole = head === text ? all.length : all.length - 1;
   return head === text && whole <= letters ? text : `${all.slice(0, Math.min(letters, whole)).join("")}…`;
 }
 

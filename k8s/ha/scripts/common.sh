@@ -1,13 +1,14 @@
-# The variable HOSTS lists the host names of the three Redis servers, the variable ME is the host name of this pod's Redis, and
-# the variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
+# The variable HOSTS lists the host names of the three Redis servers. The variable ME is the host name of this pod's Redis. The
+# variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
 # single Redis to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # The function "redis" sends a command to the Redis on a host and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
 # The function "sentinel" sends a command to the sentinel on a host and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. Each word is
-# the name of a sentinel's master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the password.
+# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. Each word in
+# "asked" is the name of a sentinel's master, "none" if the sentinel has no master, or "refuses" if the sentinel refuses the
+# password.
 ask() {
   asked=$(
     for host in $HOSTS; do
@@ -65,7 +66,7 @@ enter() {
 }
 # The function "settings" prints the settings with which a sentinel monitors the master. down-after-milliseconds is the time
 # without a reply after which a sentinel considers the master down.
-# failover-timeout: a sentinel retries a failed failover after twice this time.
+# failover-timeout: a sentinel retries a failed failover after twice the failover-timeout.
 settings() {
   echo "down-after-milliseconds guestbook $1"
   echo "failover-timeout guestbook 3000"

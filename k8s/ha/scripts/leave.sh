@@ -5,19 +5,18 @@
 # container started.
 REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 [ "$(redis "$LOCAL" role | head -n 1)" = master ] && [ "$(named 2)" = "$ME" ] || exit 0
-# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only
-# for writes of its own connection. "await_copies" therefore first sends a PUBLISH, which the slaves receive after all earlier
-# writes.
+# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only for
+# writes of its own connection, so "await_copies" first sends a PUBLISH. The slaves receive the PUBLISH after all earlier writes
+# of this master.
 await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
 }
-# This call of "await_copies" waits up to five seconds, because a slave that is loading the messages acknowledges nothing for
-# about a second.
+# A slave that is loading the messages acknowledges nothing for about a second, so a timeout of five seconds suffices.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. CLIENT PAUSE would delay writes instead of refusing them. If a sentinel closed the connection of a delayed write,
-# the API would not know the write's outcome.
+# accepts it. CLIENT PAUSE would delay writes instead of refusing them. A sentinel closes all client connections of a master that
+# it makes a slave, so the API would not learn the outcome of a delayed write.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do
@@ -31,17 +30,17 @@ for _ in $(seq 50); do
     [ -n "$next" ] || [ "$other" = "$ME" ] || [ "$(redis "$other" role | head -n 1)" != master ] || next=$other
   done
   [ -n "$next" ] || continue
-  # The next master refuses writes until the third Redis replicates from it, and the API retries a refused write for only two
-  # seconds. The script itself makes the third Redis a slave of the next master, because the sentinels may need two seconds to do
-  # so.
+  # The next master refuses writes until another Redis replicates from it, and the API retries a refused write for only two
+  # seconds. The sentinels may need two seconds to make the other Redis servers slaves of the next master, so the script sends
+  # REPLICAOF itself.
   for other in $HOSTS; do [ "$other" = "$next" ] || redis "$other" replicaof "$next" "$PORT"; done
   case $(redis "$LOCAL" info) in
     # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
     # append-only file rewrite.
     *aof_rewrite_in_progress:0*master_link_status:up*)
-      # The next master accepts writes only while a slave is in sync. This Redis is a slave of the next master and stops soon,
-      # so the script waits until two slaves are in sync. The script also waits until two sentinels name the next master, so
-      # that this Redis starts again as a slave of the next master.
+      # The next master accepts writes only while a slave is in sync. The script waits until two slaves of the next master are in
+      # sync, because one of them is this Redis, which stops soon. The script also waits until two sentinels name the next master,
+      # so that this Redis starts again as a slave of the next master.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

@@ -4,7 +4,7 @@ trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
 # records that this disk holds a copy of the messages. Without the file "copied", this Redis does not start as the master, because
-# the other two Redis servers would copy this Redis's empty data and lose their messages.
+# the other two Redis servers would replace their messages by this Redis's empty data.
 said=
 until
   ask
@@ -31,11 +31,12 @@ priority=100
 # The loop below creates the file "copied" when this Redis has copied the master's messages. If this Redis follows a former
 # master, the loop makes this Redis a slave of the current master.
 (
-  # When the copy is complete, the loop raises replica-priority from 0, so that the sentinels can make this Redis the master.
+  # When this Redis has copied the master's messages, the loop raises replica-priority from 0, so that the sentinels can make this
+  # Redis the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # If no copy has arrived after 30 s but the disk has an older copy, the loop lets the sentinels make this Redis the master,
-    # because old messages are better than none.
+    # After 30 s, the sentinels may also promote a Redis with an older copy of the messages, because old messages are better than
+    # none.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)

@@ -27,8 +27,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
 # If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
 # loop adapts down-after-milliseconds to the master's state.
 (
-  # info-period: the sentinel sends INFO to each Redis server every second instead of every ten seconds, so that a failover can
-  # choose a Redis that has just become a slave.
+  # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that a failover can choose a
+  # new slave.
   # tilt-period: if the sentinel's process was paused, the sentinel starts failovers again after 5 s instead of 30 s.
   until sentinel "$LOCAL" sentinel debug info-period 1000 tilt-period 5000 | grep -qx OK; do sleep 0.2 && kill -0 $$ || exit; done
   turn=0 wrong=0
@@ -41,9 +41,10 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       [ -z "$master" ] || { watch "$master"; after=1500; }
       continue
     fi
-    # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # noticed the loss. A sentinel that notices the loss late would ignore all slaves, so the loop raises down-after-milliseconds
-    # while the master is down. When the master replies again, the loop lowers down-after-milliseconds.
+    # In a failover, a sentinel ignores slaves that lost the master much earlier than the sentinel did. The greatest allowed
+    # difference is 10 × down-after-milliseconds. While the master is down, the loop raises down-after-milliseconds, because a
+    # sentinel that restarts meanwhile could otherwise ignore all slaves. When the master replies again, the loop lowers
+    # down-after-milliseconds.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
@@ -51,8 +52,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       new=1500
     fi
     [ "$new" = "$after" ] || { sentinel "$LOCAL" sentinel set guestbook down-after-milliseconds "$new" && after=$new; }
-    # If two failovers overlap, this sentinel may keep a master that the other sentinels have already replaced. If the other
-    # sentinels name another master, the loop removes the old master, and then asks the other sentinels for the current master.
+    # If two failovers overlap, this sentinel may keep a master that the other sentinels have already replaced. If two sentinels
+    # name another master, the loop makes this sentinel forget its master. A sentinel without a master adopts the master of the
+    # other sentinels.
     turn=$(((turn + 1) % 10))
     [ $turn = 0 ] || continue
     other=$(named 2)
