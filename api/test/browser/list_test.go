@@ -2,7 +2,6 @@ package browser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -50,10 +49,7 @@ func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	must.Await(p.t, "the list to have nothing missing", waitLimit, func() error {
 		got := p.texts()
-		if len(got) == 0 {
-			return errors.New("it is empty")
-		}
-		from := slices.Index(texts, got[0])
+		from := slices.IndexFunc(texts, func(text string) bool { return len(got) > 0 && text == got[0] })
 		to := from + len(got)
 		if len(got) > 1000 || from < 0 || to > len(texts) || !slices.Equal(got, texts[from:to]) || newest && to < len(texts) {
 			return fmt.Errorf("it has %d entries: %.1000q", len(got), got)
