@@ -23,7 +23,7 @@ const (
 	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 )
 
-// checkPlace fails the test if the entry that the function mark of probes.js marked has moved in the window.
+// checkPlace fails the test if the entry that mark() of testdata/probes.js has marked is elsewhere in the window now.
 func (p *page) checkPlace() {
 	p.t.Helper()
 	if by := get[float64](p, "moved()"); math.Abs(by) > 2 {
