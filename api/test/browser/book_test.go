@@ -2,8 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"syscall"
@@ -77,15 +75,6 @@ func (b *book) do(command string, args ...any) any {
 	return podtest.Do(b.t, b.master, command, args...)
 }
 
-// set overwrites the whole guestbook, as the page of the PHP guestbook does.
-func (b *book) set(value string) {
-	b.t.Helper()
-	query := url.Values{"cmd": {"set"}, "key": {key}, "value": {value}}.Encode()
-	if response, body := must.Fetch(b.t, b.URL()+"/guestbook.php?"+query); response.StatusCode != http.StatusOK {
-		b.t.Errorf("set is answered %s %s", response.Status, body)
-	}
-}
-
 // raw returns the guestbook as Redis stores it, such as ",first,second".
 func (b *book) raw() string {
 	b.t.Helper()
@@ -102,16 +91,12 @@ func (b *book) texts() (texts []string) {
 	return texts
 }
 
+// check fails the test unless the guestbook consists of these texts, in any order.
 func (b *book) check(texts ...string) {
 	b.t.Helper()
-	if got := b.texts(); !slices.Equal(got, texts) {
+	if got := b.texts(); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(texts))) {
 		b.t.Errorf("Redis holds %q, want %q", got, texts)
 	}
-}
-
-func (b *book) hide(id string) {
-	b.t.Helper()
-	must.Run(b.t, podtest.Command(b.t, b.Pod, "hide", id))
 }
 
 // hang suspends the API's process, so that the API keeps its connections open but does not answer. The returned function continues the
@@ -148,12 +133,4 @@ func numbered(text string, n int) (texts []string) {
 		texts = append(texts, fmt.Sprintf("%s %d", text, i))
 	}
 	return texts
-}
-
-// offset returns the length of these texts in Redis, which is the id of the next entry. An entry's id is its byte offset in the guestbook.
-func offset(texts []string) (n int) {
-	for _, text := range texts {
-		n += len(text) + 1
-	}
-	return n
 }

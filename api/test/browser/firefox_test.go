@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,10 +28,6 @@ type firefox struct {
 // newFirefox starts Firefox with these lines in the file user.js, and stops Firefox when the test ends.
 func newFirefox(t *testing.T, preferences string) *firefox {
 	t.Helper()
-	program, err := exec.LookPath("firefox-esr")
-	if err != nil {
-		t.Fatalf("this test needs Firefox: run it with make test, or install Debian's package firefox-esr: %v", err)
-	}
 	profile := must.Get(os.MkdirTemp("", "guestbook-firefox-"))(t)
 	t.Cleanup(func() { os.RemoveAll(profile) })
 	// Without DNS, Firefox reaches only the servers of the tests.
@@ -42,41 +37,32 @@ func newFirefox(t *testing.T, preferences string) *firefox {
 		user_pref("network.proxy.type", 0);
 		user_pref("network.dns.disabled", true);
 	`)
-	process := exec.Command(program, "--headless", "--no-remote", "--marionette", "--profile", profile)
+	process := exec.CommandContext(t.Context(), "firefox-esr", "--headless", "--no-remote", "--marionette", "--profile", profile)
 	process.Env = append(os.Environ(), "HOME="+profile)
-	must.OK(t, process.Start())
-	t.Cleanup(func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	})
+	must.OK(t, process.Start()) // "make test" installs Firefox
+	t.Cleanup(func() { _ = process.Wait() })
 	f := &firefox{page: &page{t: t}}
 	f.firefox = f
 	must.Await(t, "Firefox to listen", 2*waitLimit, func() error {
 		port, err := os.ReadFile(filepath.Join(profile, "MarionetteActivePort"))
-		if err != nil {
-			return err
+		if err == nil {
+			f.conn, err = net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(port)))
 		}
-		f.conn, err = net.Dial("tcp", "127.0.0.1:"+strings.TrimSpace(string(port)))
 		return err
 	})
-	t.Cleanup(func() { f.conn.Close() })
 	f.in = bufio.NewReader(f.conn)
-	f.receive() // Firefox sends a greeting first
+	f.receive(new(any)) // Firefox sends a greeting first
 	f.do("WebDriver:NewSession", nil, nil)
 	return f
 }
 
-func (f *firefox) receive() []byte {
+// receive reads one message into a variable.
+func (f *firefox) receive(message any) {
 	f.t.Helper()
 	_ = f.conn.SetReadDeadline(time.Now().Add(4 * waitLimit))
-	length := must.Get(f.in.ReadString(':'))(f.t)
-	n, err := strconv.Atoi(strings.TrimSuffix(length, ":"))
-	if err != nil || n > 1<<24 {
-		f.t.Fatalf("Firefox says %q", length)
-	}
-	message := make([]byte, n)
-	must.Get(io.ReadFull(f.in, message))(f.t)
-	return message
+	var length int64
+	must.Get(fmt.Fscanf(f.in, "%d:", &length))(f.t)
+	must.OK(f.t, json.NewDecoder(io.LimitReader(f.in, length)).Decode(message))
 }
 
 func (f *firefox) do(command string, params map[string]any, result any) {
@@ -85,22 +71,15 @@ func (f *firefox) do(command string, params map[string]any, result any) {
 	message := inJS([]any{0, f.id, command, params})
 	must.Get(fmt.Fprintf(f.conn, "%d:%s", len(message), message))(f.t)
 	var failure struct{ Error, Message string }
-	raw := f.receive()
-	if err := json.Unmarshal(raw, &[]any{nil, nil, &failure, result}); err != nil || failure.Error != "" {
-		f.t.Fatalf("%s: %v: %s", command, err, raw)
+	if f.receive(&[]any{nil, nil, &failure, result}); failure.Error != "" {
+		f.t.Fatalf("%s: %+v", command, failure)
 	}
 }
 
 func (f *firefox) evaluate(expression string, result any) {
 	f.t.Helper()
-	f.do("WebDriver:ExecuteScript", map[string]any{"script": "return " + expression, "args": []any{}, "sandbox": nil}, &struct{ Value any }{result})
-}
-
-// visit opens the guestbook's page at this URL, and waits until the page is live.
-func (f *firefox) visit(url string) {
-	f.t.Helper()
-	f.navigate(url)
-	f.awaitState("live")
+	script := must.Read(f.t, "testdata", "probes.js") + "return " + expression
+	f.do("WebDriver:ExecuteScript", map[string]any{"script": script, "args": []any{}, "sandbox": nil}, &struct{ Value any }{result})
 }
 
 func (f *firefox) navigate(url string) {
@@ -108,24 +87,13 @@ func (f *firefox) navigate(url string) {
 	f.do("WebDriver:Navigate", map[string]any{"url": url}, nil)
 }
 
-func TestFirefoxThatRefusesCookiesAndStorage(t *testing.T) {
-	b := newBook(t, "first")
-	f := newFirefox(t, `user_pref("network.cookie.cookieBehavior", 2);`)
-	f.visit(b.URL())
-	if !get[bool](f.page, `(() => { try { localStorage; return false; } catch { return true; } })()`) {
-		t.Fatal("Firefox does not refuse the storage")
-	}
-	f.awaitEntries("first")
-	f.signAtOnce("second")
-	f.awaitEntries("first", "second")
-}
-
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b := newBook(t)
 	// The page is served over plain HTTP and so has no Web Locks, because Firefox keeps no page with a Web Lock in its back/forward cache.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
-	f.visit(front.URL)
+	f.navigate(front.URL)
+	f.awaitState("live")
 	front.refuse(http.StatusServiceUnavailable)
 	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
@@ -154,14 +122,15 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 }
 
 // If the page's address contains a user name and a password, the page's scripts omit both in their requests. Browsers refuse scripts'
-// requests to a URL with a password.
+// requests to a URL with a password. In this test, Firefox also refuses cookies and storage.
 func TestAnAddressWithCredentials(t *testing.T) {
 	b := newBook(t)
-	f := newFirefox(t, "")
+	f := newFirefox(t, `user_pref("network.cookie.cookieBehavior", 2);`)
 	var texts []string
 	for _, credentials := range []string{"user:pass@", "user@", "user%40example:%3F@"} {
 		address := strings.Replace(b.URL(), "http://", "http://"+credentials, 1)
-		f.visit(address)
+		f.navigate(address)
+		f.awaitState("live")
 		f.signAtOnce("in Firefox by " + credentials)
 		p := visit(t, address, visitor{})
 		p.sign("in Chromium by " + credentials)
@@ -169,4 +138,5 @@ func TestAnAddressWithCredentials(t *testing.T) {
 		p.awaitEntries(texts...)
 		f.awaitEntries(texts...)
 	}
+	f.await("the storage to be refused", `(() => { try { localStorage; return false; } catch { return true; } })()`)
 }

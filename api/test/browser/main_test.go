@@ -4,9 +4,8 @@ package browser
 import (
 	"context"
 	"flag"
-	"fmt"
+	"log"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 
@@ -22,27 +21,8 @@ const waitLimit = 30 * time.Second
 var chromium context.Context
 
 func TestMain(m *testing.M) {
-	stop, err := startChromium()
-	if err == nil {
-		// The tests mostly wait, so four tests run in parallel even if the machine has fewer CPUs.
-		err = flag.Set("test.parallel", "4")
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := podtest.Main(m, "-race")
-	stop()
-	os.Exit(code)
-}
-
-func startChromium() (stop func(), err error) {
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		return nil, fmt.Errorf("these tests need Chromium: run them with make test, or install Debian's package chromium: %w", err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.WSURLReadTimeout(waitLimit), chromedp.NoSandbox, chromedp.DisableGPU,
+	allocator, _ := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.WSURLReadTimeout(waitLimit), chromedp.NoSandbox, chromedp.DisableGPU,
 		// Chromium must not start spare processes, because their start takes long.
 		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
 		// Chromium resolves all names that end with .example to this machine.
@@ -51,17 +31,14 @@ func startChromium() (stop func(), err error) {
 		// Chromium must pretend that there is a mouse, because the machine may have none.
 		chromedp.Flag("blink-settings", "primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4"),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-	)
-	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	)...)
 	// The tests ignore protocol errors, because Chromium may send events that are newer than the protocol's Go types.
-	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
-	if err := chromedp.Run(ctx); err != nil {
-		end()
-		return nil, fmt.Errorf("%s does not start: %w", path, err)
+	chromium, _ = chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
+	if err := chromedp.Run(chromium); err != nil {
+		log.Fatal("Chromium does not start; make test installs Chromium: ", err)
 	}
-	chromium = ctx
-	return func() {
-		cancel()
-		end()
-	}, nil
+	_ = flag.Set("test.parallel", "4") // even if the machine has fewer CPUs, because the tests mostly wait
+	code := podtest.Main(m, "-race")
+	_ = chromedp.Cancel(chromium)
+	os.Exit(code)
 }

@@ -25,8 +25,7 @@ import (
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
-	// hurried makes the page's timers run ten times as fast.
-	hurried bool
+	hurried       bool // whether the page's timers run ten times as fast
 }
 
 // A page is a tab of a visitor's browser. The test fails if the page has a fault: an exception, an error or a warning on the console, a
@@ -53,16 +52,6 @@ type request struct {
 	status            int64
 	bytes             float64 // size of the compressed response; zero until the response is complete
 }
-
-// prelude is a script that runs before the page's own scripts.
-const prelude = `
-addEventListener("securitypolicyviolation", (event) =>
-	console.error(["CSP violation", event.violatedDirective, event.blockedURI, event.sample].join(" ")));`
-
-const hurry = `{
-	const { setTimeout } = window;
-	window.setTimeout = (act, delay, ...rest) => setTimeout(act, delay / 10, ...rest);
-}`
 
 const (
 	// outage is the beginning of the browser's message about a failed request.
@@ -113,7 +102,11 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	p := &page{t, ctx, own, &record{expected: []string{networkChanged}}, nil}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Log(p.describe())
+			ctx, stop := context.WithTimeout(p.ctx, 2*time.Second)
+			defer stop()
+			var text string
+			err := chromedp.Run(ctx, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &text))
+			t.Logf("the page at the end: %.2000s %v", text, err)
 		}
 		cancel()
 		for _, fault := range p.unexpected() {
@@ -126,9 +119,9 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
 	}
-	scripts := prelude
+	scripts := must.Read(t, "testdata", "prelude.js") + must.Read(t, "testdata", "probes.js")
 	if v.hurried {
-		scripts += hurry
+		scripts += must.Read(t, "testdata", "hurry.js")
 		p.expect(outage)
 	}
 	p.run(
@@ -174,12 +167,8 @@ func (p *page) watch(event any) {
 	case *runtime.EventExceptionThrown:
 		p.faults = append(p.faults, "exception: "+event.ExceptionDetails.Error())
 	case *runtime.EventConsoleAPICalled:
-		if event.Type == runtime.APITypeError || event.Type == runtime.APITypeWarning || event.Type == runtime.APITypeAssert {
-			said := fmt.Sprintf("console.%s:", event.Type)
-			for _, arg := range event.Args {
-				said += " " + string(arg.Value) + arg.Description
-			}
-			p.faults = append(p.faults, said)
+		if slices.Contains([]runtime.APIType{runtime.APITypeError, runtime.APITypeWarning, runtime.APITypeAssert}, event.Type) {
+			p.faults = append(p.faults, fmt.Sprintf("console.%s: %s", event.Type, inJS(event.Args)))
 		}
 	case *log.EventEntryAdded:
 		if event.Entry.Level == log.LevelError || event.Entry.Source == log.SourceSecurity {
@@ -230,35 +219,21 @@ func (p *page) before(script string) {
 	}))
 }
 
-// eval runs a script by the debugging protocol, to which the Content-Security-Policy does not apply.
-func (p *page) eval(script string) {
+// eval runs a script by the debugging protocol, to which the Content-Security-Policy does not apply. If eval gets a pointer, eval stores the
+// script's value there.
+func (p *page) eval(script string, result ...any) {
 	p.t.Helper()
-	p.evaluate(script, nil)
+	value := append(result, nil)[0]
+	if p.firefox != nil {
+		p.firefox.evaluate(script, value)
+		return
+	}
+	p.run(chromedp.Evaluate(script, value, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
 }
 
 // get evaluates a JavaScript expression and returns the expression's value.
 func get[T any](p *page, expression string) (result T) {
 	p.t.Helper()
-	p.evaluate(expression, &result)
+	p.eval(expression, &result)
 	return result
-}
-
-func (p *page) evaluate(script string, result any) {
-	p.t.Helper()
-	if p.firefox != nil {
-		p.firefox.evaluate(script, result)
-		return
-	}
-	p.run(chromedp.Evaluate(script, result, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
-}
-
-// describe returns the URL and the visible text of the page, for the log of a failed test.
-func (p *page) describe() string {
-	ctx, cancel := context.WithTimeout(p.ctx, 2*time.Second)
-	defer cancel()
-	var text string
-	if err := chromedp.Run(ctx, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &text)); err != nil {
-		return "the page does not answer: " + err.Error()
-	}
-	return fmt.Sprintf("the page at the end: %.2000s", text)
 }

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -23,13 +25,13 @@ import (
 
 // A proxy forwards requests to a pod's nginx, as an Ingress does in a cluster. The proxy records the responses.
 type proxy struct {
-	URL string
-	pod http.Handler
+	URL      string
+	pod      http.Handler
+	answerer atomic.Pointer[string] // the value of the header X-Answered-By; nil keeps the pod's value
 
-	mu       sync.Mutex
-	rules    map[string]http.Handler // the key is a pattern; the handler answers the matching requests instead of the pod
-	answerer *string                 // the value of the header X-Answered-By; nil keeps the pod's value
-	answers  []string                // the pod's answers, each as method, status and path
+	mu      sync.Mutex
+	rules   map[string]http.Handler // the key is a pattern; the handler answers the matching requests instead of the pod
+	answers []string                // the API's answers, each as method, status and path
 }
 
 // Each pattern matches the method and the path of certain requests, which a test can answer by the method "serve".
@@ -59,10 +61,12 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 		ModifyResponse: func(r *http.Response) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			if f.answerer != nil {
-				r.Header.Set("X-Answered-By", *f.answerer)
+			if answerer := f.answerer.Load(); answerer != nil {
+				r.Header.Set("X-Answered-By", *answerer)
 			}
-			f.answers = append(f.answers, fmt.Sprint(r.Request.Method, " ", r.StatusCode, " ", r.Request.URL.Path))
+			if path := r.Request.URL.Path; strings.HasPrefix(path, "/guestbook") {
+				f.answers = append(f.answers, fmt.Sprint(r.Request.Method, " ", r.StatusCode, " ", path))
+			}
 			return nil
 		},
 		// The handler does not log the error, because a browser may close its connection at any time.
@@ -76,12 +80,11 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 
 func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
+	start := httptest.NewServer
 	if scheme == "https" {
-		server.StartTLS()
-	} else {
-		server.Start()
+		start = httptest.NewTLSServer
 	}
+	server := start(handler)
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
@@ -113,13 +116,6 @@ func (f *proxy) refuse(status int) {
 	f.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 }
 
-// answerAs sets the header X-Answered-By in all responses of the proxy.
-func (f *proxy) answerAs(answerer string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.answerer = &answerer
-}
-
 // serveScript makes the proxy replace the script in the page's document by this script.
 func (f *proxy) serveScript(t *testing.T, script string) {
 	t.Helper()
@@ -137,7 +133,7 @@ func html(status int, text string) http.Handler {
 	})
 }
 
-// take returns the pod's answers since the previous call of "take".
+// take returns the API's answers since the previous call of "take".
 func (f *proxy) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,30 +146,21 @@ func (f *proxy) take() []string {
 // and otherwise the default configuration. In the parameter "locations", POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program = "/usr/sbin/nginx"
-	}
-	file, address := filepath.Join(t.TempDir(), "nginx.conf"), fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).Nginx)
-	temporary := ""
-	for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		temporary += fmt.Sprintf("%s_temp_path %s;\n", name, filepath.Join(filepath.Dir(file), name))
-	}
-	must.Write(t, file, fmt.Sprintf("daemon off; pid %s.pid; events {} http { access_log off; %s server { listen %s; %s } }",
-		file, temporary, address, strings.ReplaceAll(locations, "POD", strings.TrimPrefix(b.URL(), "http://"))))
-	nginx := exec.Command(program, "-e", "/dev/stderr", "-c", file)
+	program, _ := exec.LookPath("nginx")
+	dir, address := t.TempDir(), fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).Nginx)
+	locations = strings.ReplaceAll(locations, "POD", strings.TrimPrefix(b.URL(), "http://"))
+	conf := strings.NewReplacer("ADDRESS", address, "LOCATIONS", locations).Replace(must.Read(t, "testdata", "nginx.conf"))
+	must.Write(t, filepath.Join(dir, "nginx.conf"), conf)
+	nginx := exec.Command(cmp.Or(program, "/usr/sbin/nginx"), "-e", "/dev/stderr", "-p", dir, "-c", "nginx.conf")
 	nginx.Stderr = os.Stderr
 	must.OK(t, nginx.Start())
 	t.Cleanup(func() {
 		_ = nginx.Process.Signal(syscall.SIGTERM)
 		_ = nginx.Wait()
 	})
-	must.Await(t, "nginx to listen", waitLimit, func() error {
+	must.Hold(t, "nginx listens", waitLimit, func() bool {
 		c, err := net.Dial("tcp", address)
-		if err == nil {
-			err = c.Close()
-		}
-		return err
+		return err == nil && c.Close() == nil
 	})
 	return "http://" + address
 }

@@ -51,7 +51,7 @@ func TestThePageReadsFromAnOldPodAndWritesToANewOne(t *testing.T) {
 		t.Errorf("Redis holds %q", got)
 	}
 	b.do("SET", key, raw+",by an old page")
-	p.await("what others write to be shown", `[...document.querySelectorAll(".words")].some((words) => words.textContent === "by an old page")`)
+	p.await("what others write to be shown", `shownEntries().some(({ Text }) => Text === "by an old page")`)
 	tries := len(p.posts())
 	must.Hold(t, "it to be tried for as long as it takes", waitLimit, func() bool { return len(p.posts()) >= tries+8 })
 

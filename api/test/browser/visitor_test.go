@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -24,19 +22,15 @@ func (p *page) reload() { p.load(chromedp.Reload()) }
 // load runs an action that loads a page, and repeats it if the machine meanwhile got or lost a network interface.
 func (p *page) load(action chromedp.Action) {
 	p.t.Helper()
-	changes := func() int {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return strings.Count(strings.Join(p.faults, "\n"), networkChanged)
-	}
 	must.Await(p.t, "the page to load", waitLimit, func() error {
-		before := changes()
 		ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 		defer cancel()
 		err := chromedp.Run(ctx, action)
-		if changes() > before {
-			p.mu.Lock()
-			defer p.mu.Unlock()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		all := len(p.faults)
+		p.faults = slices.DeleteFunc(p.faults, func(fault string) bool { return strings.Contains(fault, networkChanged) })
+		if len(p.faults) < all {
 			p.requests = nil
 			return errors.New("the network changed")
 		}
@@ -71,25 +65,15 @@ func (p *page) awaitState(state string) {
 	}
 }
 
-// An entry is an entry of the guestbook as the page shows it.
-type entry struct{ ID, Text, State, Note string }
+// An entry is an entry of the guestbook as the page shows it. If the entry is not in the guestbook, its text ends with its state, such as
+// "failed".
+type entry struct{ Text, Note string }
 
-func (p *page) entries() []entry {
-	p.t.Helper()
-	return get[[]entry](p, `[...document.querySelectorAll("#entries > li")].map((li) => ({
-		ID: li.id,
-		Text: li.querySelector(".words").textContent,
-		State: li.classList.contains("failed") ? "failed" : li.classList.contains("pending") ? "pending" : "",
-		Note: li.querySelector(".note")?.textContent ?? "",
-	}))`)
-}
-
-// texts returns the texts that the page shows, oldest first. If an entry is not in the guestbook, the returned text includes the entry's
-// state, such as "sending".
+// texts returns the texts of the entries that the page shows, oldest first.
 func (p *page) texts() (texts []string) {
 	p.t.Helper()
-	for _, e := range slices.Backward(p.entries()) {
-		texts = append(texts, strings.TrimSpace(e.Text+" "+e.State))
+	for _, e := range slices.Backward(get[[]entry](p, "shownEntries()")) {
+		texts = append(texts, e.Text)
 	}
 	return texts
 }
@@ -105,23 +89,12 @@ func (p *page) awaitEntries(texts ...string) {
 	})
 }
 
-// awaitNewest waits until the newest entry on the page has this text and is in the guestbook.
-func (p *page) awaitNewest(text string) {
-	p.t.Helper()
-	p.awaitFirst(text, "")
-}
-
-// awaitFailure waits until the page shows this text as not sent, and returns the note beside the text.
-func (p *page) awaitFailure(text string) (note string) {
-	p.t.Helper()
-	return p.awaitFirst(text, "failed")
-}
-
-func (p *page) awaitFirst(text, state string) (note string) {
+// awaitNewest waits until the newest entry on the page has this text, and returns the note beside the text.
+func (p *page) awaitNewest(text string) (note string) {
 	p.t.Helper()
 	must.Await(p.t, "the entry "+text, waitLimit, func() error {
-		all := p.entries()
-		if len(all) == 0 || all[0].Text != text || all[0].State != state {
+		all := get[[]entry](p, "shownEntries()")
+		if len(all) == 0 || all[0].Text != text {
 			return fmt.Errorf("%d entries are %.500v", len(all), all)
 		}
 		note = all[0].Note
@@ -198,31 +171,15 @@ func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 // element. The returned function returns the recorded values, without repetitions.
 func (p *page) changes(selector, expression string) (values func() []string) {
 	p.t.Helper()
-	p.eval(fmt.Sprintf(`{
-		const node = document.querySelector(%[1]q), values = [];
-		(globalThis.recorded ??= {})[%[1]q] = values;
-		new MutationObserver(() => values.push(%[2]s)).observe(node, { attributes: true, childList: true, characterData: true, subtree: true });
-	}`, selector, expression))
+	p.eval(fmt.Sprintf("recordChanges(%q, (node) => %s)", selector, expression))
 	return func() []string {
 		p.t.Helper()
 		return slices.Compact(get[[]string](p, fmt.Sprintf("recorded[%q]", selector)))
 	}
 }
 
-func (p *page) screenshot(name string) {
-	p.t.Helper()
-	dir := filepath.Join(must.Root(p.t), ".build", "screenshots")
-	must.OK(p.t, os.MkdirAll(dir, 0o755))
-	var png []byte
-	p.run(chromedp.CaptureScreenshot(&png))
-	must.OK(p.t, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644))
-}
-
 // inJS returns a value as a JavaScript expression.
 func inJS(value any) string {
-	b, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
+	b, _ := json.Marshal(value) // cannot fail, because all values of the tests have a JSON form
 	return string(b)
 }

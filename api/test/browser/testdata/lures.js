@@ -1,0 +1,7 @@
+// The pages of other sites use this function to attack the guestbook.
+function submit(method, action, fields, enctype = "application/x-www-form-urlencoded") {
+  const form = Object.assign(document.createElement("form"), { method, action, enctype });
+  for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement("input"), { name, value }));
+  document.documentElement.append(form);
+  form.submit();
+}

@@ -1,0 +1,2 @@
+addEventListener("securitypolicyviolation", (event) =>
+  console.error(["CSP violation", event.violatedDirective, event.blockedURI, event.sample].join(" ")));
