@@ -35,12 +35,14 @@ type Write struct {
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
 }
 
-// Read is one request for the newest page of a guestbook, or for the whole guestbook.
+// Read is one request for the newest page of a guestbook, or for the whole guestbook, or one event of an event stream.
 type Read struct {
 	Book    string
 	Seen    int64 // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry
 	Whole   *string // the text of the whole guestbook; nil for a page
+	Event   bool    // true for an event, whose entry is the only one in Entries
+	After   int64   // the id of the entry in the stream's previous event; -1 for the first event
 }
 
 func (r Read) newest() string {
@@ -67,17 +69,19 @@ type Log struct {
 	keys       map[string]int   // how many posts had this Idempotency-Key
 	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
 	sent       map[string]int64 // when this text was first sent
-	begun      time.Time
 }
+
+// began is the zero of all times. The hour leaves room for requests from before the start of the program.
+var began = time.Now().Add(-time.Hour)
 
 // Add records a request, which is a Write or a Read, with the times of its start and its end.
 func (l *Log) Add(request any, start, end time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.keys == nil {
-		l.keys, l.stored, l.sent, l.begun = map[string]int{}, map[string]bool{}, map[string]int64{}, start.Add(-time.Hour)
+		l.keys, l.stored, l.sent = map[string]int{}, map[string]bool{}, map[string]int64{}
 	}
-	call, done := start.Sub(l.begun).Nanoseconds(), end.Sub(l.begun).Nanoseconds()
+	call, done := start.Sub(began).Nanoseconds(), end.Sub(began).Nanoseconds()
 	if w, ok := request.(Write); ok {
 		l.keys[w.Key]++
 		l.stored[w.Key] = l.stored[w.Key] || w.Outcome == Stored
@@ -98,15 +102,14 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
 	answers := map[string]int{} // the index of the only read with this answer that is checked
-	onlyPosts, first := true, true
+	onlyPosts := true
 	for _, o := range l.operations {
 		switch request := o.Input.(type) {
 		case Write:
 			if request.Book != book {
 				continue
 			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first set only stores the initial text
-			first = false
+			onlyPosts = onlyPosts && (!request.Set || len(operations) == 1) // the first request may set the initial text
 			// Check ignores refused writes, because they must not change the guestbook. If one does, no order explains the later answers.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
@@ -116,9 +119,12 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				continue
 			}
 			// A lagging slave may answer with an old text. So Check assumes that a read started as early as the newest text in its answer
-			// was sent. Of several reads with the same answer, Check needs only the read that ended first.
-			o.Call = min(o.Call, l.sent[request.newest()])
-			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
+			// was sent. An empty answer comes from a slave that was never in sync.
+			if newest := request.newest(); newest != "" {
+				o.Call = min(o.Call, l.sent[newest])
+			}
+			// Of several reads with the same answer, Check needs only the read that ended first.
+			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)), request.Event, request.After)
 			if known, ok := answers[answer]; ok {
 				operations[known].Return = min(operations[known].Return, o.Return)
 				continue

@@ -102,6 +102,22 @@ func (s state) shows(page []guestbook.Entry) bool {
 	}
 }
 
+// streams reports whether an event stream may send an entry directly after the entry with the id "after", because all entries between the
+// two are hidden.
+func (s state) streams(after int64, entry guestbook.Entry) bool {
+	e := s.last
+	for e != nil && e.id > entry.ID {
+		e = e.before
+	}
+	if e == nil || e.id != entry.ID || e.text != entry.Text || s.hides(e.id) {
+		return false
+	}
+	for e = e.before; e != nil && e.id > after && s.hides(e.id); {
+		e = e.before
+	}
+	return e == nil && after == -1 || e != nil && e.id == after
+}
+
 // model returns a model of the guestbook for porcupine. In this model, the requests have these effects:
 //
 //   - A post adds its text to the end of the guestbook. The entry's id is the guestbook's length before the post.
@@ -110,6 +126,7 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
 //   - A page shows the newest entries that are not blank. The page for a request with seen=ID must show a state that has the entry ID.
+//   - An event stream sends each entry that is not hidden once and in order.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{}
 	return porcupine.Model{
@@ -117,7 +134,9 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 		Step: func(before, input, _ any) (bool, any) {
 			s := before.(state)
 			if r, ok := input.(Read); ok {
-				if r.Whole == nil {
+				if r.Event {
+					return s.streams(r.After, r.Entries[0]), s
+				} else if r.Whole == nil {
 					return s.end() > r.Seen && s.shows(r.Entries), s
 				} else if int64(len(*r.Whole)) != s.end() {
 					return false, s
@@ -158,18 +177,10 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			return a.(state).hash == b.(state).hash && a.(state).end() == b.(state).end()
 		},
 		DescribeOperation: func(input, _ any) string {
-			r, ok := input.(Read)
-			switch w, _ := input.(Write); {
-			case ok && r.Whole != nil:
+			if r, ok := input.(Read); ok && r.Whole != nil {
 				return fmt.Sprintf("the book has %d bytes", len(*r.Whole))
-			case ok:
-				return fmt.Sprintf("after %d was seen, a page of %d entries up to %.40q", r.Seen, len(r.Entries), r.newest())
-			case w.Hide:
-				return fmt.Sprintf("hide %d: %s", w.ID, []string{"unknown", "hidden"}[w.Outcome])
-			default:
-				outcome := []string{"unknown", fmt.Sprintf("stored at %d", w.ID), "nothing was stored"}[w.Outcome]
-				return fmt.Sprintf("%.40q key %.8q: %s", w.Text, w.Key, outcome)
 			}
+			return fmt.Sprintf("%+v", input)
 		},
 		DescribeState: func(s any) string {
 			if e := s.(state).last; e != nil {
