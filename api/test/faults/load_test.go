@@ -3,9 +3,7 @@
 package faults
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -57,12 +55,13 @@ func newLoad(base string) *load {
 	return l
 }
 
-// startLoad starts the visitors. The page of the PHP guestbook reads the guestbook with the key getKey.
-func (r *rig) startLoad(getKey string, rollback bool) *load {
+// startLoad starts the visitors, and sets the field "load". The page of the PHP guestbook reads the guestbook with the key getKey.
+func (r *rig) startLoad(getKey string, rollback bool) {
 	l := newLoad("http://" + r.frontend.addr())
-	l.rollback = rollback
+	r.Cleanup(l.cancel)
+	r.load, l.rollback = l, rollback
 	now := time.Now()
-	l.history.Add(history.Write{Book: book, Set: true, Text: r.stored(book), Outcome: history.Stored}, now, now)
+	l.history.Add(history.Write{Book: book, Set: true, Text: r.book(r.masterPort, book), Outcome: history.Stored}, now, now)
 	for w := range writers {
 		l.writing.Go(func() { l.write(w) })
 	}
@@ -78,7 +77,6 @@ func (r *rig) startLoad(getKey string, rollback bool) *load {
 	for i := range viewers {
 		l.others.Go(func() { l.watch(i) })
 	}
-	return l
 }
 
 func (l *load) visitor() *visitors.Visitor {
@@ -101,19 +99,26 @@ func (l *load) problem(format string, args ...any) {
 	}
 }
 
-func pause(ctx context.Context) bool {
+// pause waits, and returns false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(pace):
+	case <-time.After(d):
 		return true
 	}
 }
 
 func (l *load) write(writer int) {
-	for i := 0; pause(l.posting); i++ {
+	for i := 0; pause(l.posting, pace); i++ {
 		l.acknowledge(l.post(fmt.Sprintf("writer %d, entry %d, 100%%25", writer, i)))
 	}
+}
+
+func (l *load) newest() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
 }
 
 // post posts an entry, and returns its id and true if the API has acknowledged the entry.
@@ -128,7 +133,7 @@ func (l *load) post(text string) (id int64, ok bool) {
 // writeOnce posts entries without an Idempotency-Key, and never repeats a post.
 func (l *load) writeOnce() {
 	v := l.visitor()
-	for i := 0; pause(l.posting); i++ {
+	for i := 0; pause(l.posting, pace); i++ {
 		l.acknowledge(v.PostOnce(context.Background(), fmt.Sprintf("without a key, entry %d", i)))
 	}
 }
@@ -144,41 +149,34 @@ func (l *load) acknowledge(id int64, ok bool) {
 // setAgainAndAgain overwrites a guestbook by one `set` after the other. If a `set` fails, setAgainAndAgain repeats it until it succeeds.
 func (l *load) setAgainAndAgain() {
 	v := l.visitor()
-	for i := 0; pause(l.posting); i++ {
-		value := fmt.Sprintf(",value %d", i)
-		for err := v.Set(l.reading, legacyBook, value); err != nil; err = v.Set(l.reading, legacyBook, value) {
-			if !pause(l.reading) {
-				l.problem("the last set failed: %v", err)
-				return
-			}
+	for i := 0; pause(l.posting, pace); i++ {
+		for v.Set(l.reading, legacyBook, fmt.Sprintf(",value %d", i)) != nil && l.reading.Err() == nil {
+			pause(l.reading, pace)
 		}
 	}
 }
 
 // hide posts entries, and hides each of them by the operator's command `api hide`.
 func (l *load) hide(api *localpod.Process) {
-	for i := 0; pause(l.posting); i++ {
+	for i := 0; pause(l.posting, pace); i++ {
 		id, ok := l.post(fmt.Sprint("to be hidden, entry ", i))
-		for outcome := history.Unknown; ok && outcome == history.Unknown; {
+		for outcome := history.Unknown; ok && outcome == history.Unknown; pause(l.reading, 10*pace) {
 			start := time.Now()
 			said, err := api.Command(l.reading, "hide", fmt.Sprint(id)).CombinedOutput()
 			if err == nil {
 				outcome = history.Stored
-			} else if bytes.Contains(said, []byte(guestbook.ErrNoEntry.Error())) || l.reading.Err() != nil {
+			} else if l.reading.Err() != nil {
 				l.problem("entry %d cannot be hidden: %s, %v", id, said, err)
 				return
 			}
 			l.history.Add(history.Write{Book: book, Hide: true, ID: id, Outcome: outcome}, start, time.Now())
-			for range 10 {
-				pause(l.reading)
-			}
 		}
 	}
 }
 
 // get reads a whole guestbook repeatedly, as a page of the PHP guestbook does.
 func (l *load) get(key string) {
-	for v := l.visitor(); pause(l.reading); {
+	for v := l.visitor(); pause(l.reading, pace); {
 		_, _ = v.Get(context.Background(), key)
 	}
 }
@@ -188,11 +186,9 @@ func (l *load) get(key string) {
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
-	for i := 1; pause(l.reading); i++ {
+	for i := 1; pause(l.reading, pace); i++ {
 		if withSeen && i%25 == 0 {
-			l.mu.Lock()
-			seen, told = max(seen, told), l.last
-			l.mu.Unlock()
+			seen, told = max(seen, told), l.newest()
 		}
 		entries, err := v.Page(context.Background(), seen)
 		if err == nil && withSeen && len(entries) > 0 {
@@ -251,11 +247,13 @@ func (l *load) allHave(last int64) bool {
 	return slices.Min(l.watched[:]) >= last
 }
 
-// check returns an error if no order of the requests explains all answers, all events and the stored guestbooks. A file in .build/ then
-// shows the requests.
-func (l *load) check(name, stored, legacy string) (err error) {
-	for key, value := range map[string]string{book: stored, legacyBook: legacy} {
-		err = errors.Join(err, l.history.Check(key, value, time.Minute, buildFile("history "+name+" "+key+".html")))
+// checkHistory reports a problem if no order of the requests explains all answers, all events and the guestbooks with these keys. A file in
+// .build/ then shows the requests.
+func (r *rig) checkHistory(name string, keys ...string) {
+	r.Helper()
+	for _, key := range keys {
+		if err := r.load.history.Check(key, r.book(r.masterPort, key), time.Minute, buildFile(r, "history "+name+" "+key+".html")); err != nil {
+			r.load.problem("%v", err)
+		}
 	}
-	return err
 }

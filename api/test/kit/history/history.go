@@ -4,6 +4,7 @@ package history
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -138,13 +139,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	if result == porcupine.Ok {
 		return nil
 	}
-	if err := porcupine.VisualizePath(model, info, file); err != nil {
-		return err
-	}
-	if result == porcupine.Unknown {
-		return fmt.Errorf("within %s, no order of %d requests to %s was found: see %s", limit, len(operations), book, file)
-	}
-	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
+	return errors.Join(fmt.Errorf("no order of %d requests to %s was found that explains the answers (%s): see %s", len(operations), book, result, file),
+		porcupine.VisualizePath(model, info, file))
 }
 
 // leavesTrace reports whether the effect of an unknown write is visible in the guestbook's final value. The report may be wrong if some

@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
@@ -17,16 +18,10 @@ type entry struct {
 	raw, text, key string // raw is the entry as Redis stores it, such as ",hello"
 }
 
-// hidden is an item of a linked list: the id of a hidden entry, with a pointer to the entry that was hidden before it.
-type hidden struct {
-	before *hidden
-	id     int64
-}
-
 // state is the content of a guestbook at one moment.
 type state struct {
 	last   *entry
-	hidden *hidden
+	hidden []int64 // the ids of the hidden entries
 	hash   uint64 // the sum of the entries' hashes
 }
 
@@ -64,20 +59,13 @@ func value(text string) (s state) {
 // blanked returns an entry as Redis stores it after the entry was hidden: a comma, and spaces in place of the text.
 func blanked(raw string) string { return "," + strings.Repeat(" ", len(raw)-1) }
 
-func (s state) hides(id int64) bool {
-	for h := s.hidden; h != nil; h = h.before {
-		if h.id == id {
-			return true
-		}
-	}
-	return false
-}
+func (s state) hides(id int64) bool { return slices.Contains(s.hidden, id) }
 
 // hide returns the state after an entry was hidden. If no entry has this id, "ok" is false.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
-			return state{s.last, &hidden{s.hidden, id}, s.hash - hash(id, e.raw) + hash(id, blanked(e.raw))}, true
+			return state{s.last, append(slices.Clip(s.hidden), id), s.hash - hash(id, e.raw) + hash(id, blanked(e.raw))}, true
 		} else if e.id == id {
 			return s, true
 		}
