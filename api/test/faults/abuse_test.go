@@ -16,11 +16,8 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections one API may open to the master, and also how many to the slaves.
-const pool = 64
-
-// maxClients is how many connections a Redis accepts: a few more than a pool, because a slave, Prometheus and the test connect as well.
-const maxClients = pool + 10
+// One API may open 64 connections to a Redis. In this test, a Redis accepts ten more: those of a slave, of Prometheus and of the test.
+const pool, maxClients = 64, 64 + 10
 
 var abuse = []fault{
 	{name: "2,000 slow clients for 12 s", bound: "nothing fails, ordinary visitors hardly notice; nginx and the API take less than 150 MB more each",
@@ -34,7 +31,8 @@ var abuse = []fault{
 			r.checkConnections()
 		}},
 	{name: "master killed, back after 3 s; 200 more visitors", bound: "reads go on; Redis sees no more connections than the pool may have",
-		setup: setup{direct: true, masterArgs: []string{"--maxclients", fmt.Sprint(maxClients)}}, prepare: limitClients, keeps: keptByNginx, writes: unavailable, inject: func(r *rig) {
+		setup:   setup{direct: true, masterArgs: []string{"--maxclients", fmt.Sprint(maxClients)}},
+		prepare: limitClients, keeps: keptByNginx, writes: unavailable, inject: func(r *rig) {
 			r.crowd(r.load.reading, 200, 200*time.Millisecond)
 			time.Sleep(scaled(time.Second))
 			podtest.Kill(r, r.pods[0].Master)

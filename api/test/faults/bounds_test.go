@@ -48,19 +48,15 @@ func (result *row) checkBounds(r *rig) {
 		result.slowest = max(result.slowest, q.Took)
 		if ok && write {
 			away, written = max(away, end.Sub(written)), end
-			if result.recovery < 0 && end.After(r.ended) {
-				result.recovery = end.Sub(r.ended)
-			}
+		}
+		if ok && write && result.recovery < 0 && end.After(r.ended) {
+			result.recovery = end.Sub(r.ended)
 		}
 		if ok {
 			continue
 		}
-		status := q.Status
-		if q.Err != nil {
-			status = 0
-		}
-		result.failed[status]++
-		if result.rollback && withSeen && status == http.StatusBadRequest {
+		result.failed[q.Status]++
+		if result.rollback && withSeen && q.Status == http.StatusBadRequest {
 			continue
 		}
 		allowed := result.reads
@@ -72,7 +68,7 @@ func (result *row) checkBounds(r *rig) {
 		if q.What == longGet {
 			allowed = []int{http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
 		}
-		if !slices.Contains(allowed, status) {
+		if !slices.Contains(allowed, q.Status) {
 			problem("a %s failed: %d, %v", q.What, q.Status, q.Err)
 		}
 		if q.Start.After(r.ended.Add(recovered + grace)) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
 )
 
@@ -122,9 +123,7 @@ func (f fault) run(t *testing.T) row {
 	if !f.alone {
 		r.startLoad(book, f.rollback)
 		time.Sleep(warmUp)
-		for until := time.Now().Add(waitLimit); r.load.done() < 50 && time.Now().Before(until); {
-			time.Sleep(pace)
-		}
+		must.Hold(r, "visitors use the guestbook", waitLimit, func() bool { return r.load.done() >= 50 })
 	}
 	result.before = r.usage(r.pods[f.measured])
 	r.started = time.Now()
@@ -132,9 +131,7 @@ func (f fault) run(t *testing.T) row {
 	if r.ended.IsZero() {
 		r.ended = time.Now()
 	}
-	if !f.alone {
-		time.Sleep(after)
-	}
+	time.Sleep(after)
 	result.after = r.settled(r.pods[f.measured], result.before, slack+f.keeps)
 	if !f.alone {
 		r.load.finish()

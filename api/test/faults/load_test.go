@@ -47,9 +47,9 @@ type load struct {
 	problems map[string]bool
 }
 
-// newLoad returns a load for the guestbook at the URL base.
-func newLoad(base string) *load {
-	l := &load{base: base, client: visitors.NewClient(50), last: -1, problems: map[string]bool{}}
+// newLoad returns a load for the guestbook at the URL base, with at most this many idle connections.
+func newLoad(base string, connections int) *load {
+	l := &load{base: base, client: visitors.NewClient(connections), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
 	l.reading, l.stopReading = context.WithCancel(context.Background())
 	return l
@@ -57,7 +57,7 @@ func newLoad(base string) *load {
 
 // startLoad starts the visitors, and sets the field "load". The page of the PHP guestbook reads the guestbook with the key getKey.
 func (r *rig) startLoad(getKey string, rollback bool) {
-	l := newLoad("http://" + r.frontend.addr())
+	l := newLoad("http://"+r.frontend.addr(), 50)
 	r.Cleanup(l.cancel)
 	r.load, l.rollback = l, rollback
 	now := time.Now()

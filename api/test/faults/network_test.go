@@ -12,11 +12,10 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-const inTime = "reads go on; every request is answered in time"
-
 // toMaster returns a fault that toxiproxy causes in the connections between the API and the master.
 func toMaster(name string, d time.Duration, toxics ...string) fault {
-	return fault{name: name, bound: inTime, setup: setup{slaves: 2}, writes: unavailable, inject: func(r *rig) { r.toxic(r.masterProxy, scaled(d), toxics...) }}
+	return fault{name: name, bound: "reads go on; every request is answered in time", setup: setup{slaves: 2}, writes: unavailable,
+		inject: func(r *rig) { r.toxic(r.masterProxy, scaled(d), toxics...) }}
 }
 
 // vanish makes toxiproxy discard all replies of Redis.
@@ -51,7 +50,7 @@ func withoutMasterName(r *rig) {
 	if api.Start(ctx) == nil {
 		r.Error("the API is ready")
 	}
-	r.load = newLoad("http://" + r.frontend.addr())
+	r.load = newLoad("http://"+r.frontend.addr(), 1)
 	v := r.load.visitor()
 	for range 10 {
 		if data, err := v.Get(r.Context(), book); data != ",the first" {

@@ -51,8 +51,7 @@ func (l *load) checkReason(answer visitors.Answer, err error) {
 
 // setAtOnce sends n requests of 1 MiB at the same time, directly to the API. Each request sets a guestbook of its own.
 func setAtOnce(r *rig, n int) {
-	r.load = newLoad(r.pods[0].APIURL())
-	r.load.client = visitors.NewClient(n)
+	r.load = newLoad(r.pods[0].APIURL(), n)
 	defer r.load.client.CloseIdleConnections()
 	text := strings.Repeat("x", 1<<20-100)
 	var keys []string
@@ -78,8 +77,7 @@ func untilFull(r *rig) {
 	manifest := must.Read(r, must.Root(r), "k8s", "redis-master-deployment.yaml")
 	policy := regexp.MustCompile(`--maxmemory-policy, [\w-]+`).FindString(manifest)
 	r.redis(r.masterPort, "CONFIG", "SET", "maxmemory-policy", strings.TrimPrefix(policy, "--maxmemory-policy, "))
-	r.load = newLoad(r.pods[0].APIURL())
-	r.load.client = visitors.NewClient(writers)
+	r.load = newLoad(r.pods[0].APIURL(), writers)
 	defer r.load.client.CloseIdleConnections()
 	var posting sync.WaitGroup
 	for w := range writers {

@@ -22,7 +22,7 @@ type entry struct {
 type state struct {
 	last   *entry
 	hidden []int64 // the ids of the hidden entries
-	hash   uint64 // the sum of the entries' hashes
+	hash   uint64  // the sum of the entries' hashes
 }
 
 func hash(id int64, raw string) uint64 {
