@@ -10,7 +10,6 @@ import (
 
 	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/localpod"
-	"guestbook/api/test/kit/visitors"
 )
 
 // settled waits until the API has about as many goroutines and open files as before the fault, but at most ten seconds.
@@ -26,23 +25,19 @@ func (r *rig) settled(pod *localpod.Pod, before usage, slack int) (now usage) {
 
 // checkBounds reports a problem for each request or measurement that exceeds its limit. Each time limit grows by four times the longest
 // measured delay, because a busy machine may delay every step.
-func (result *row) checkBounds(r *rig, requests []visitors.Request) {
+func (result *row) checkBounds(r *rig) {
 	problem := func(format string, args ...any) {
-		result.problems = append(result.problems, fmt.Sprintf(format, args...))
+		if text := fmt.Sprintf(format, args...); len(result.problems) < 20 && !slices.Contains(result.problems, text) {
+			result.problems = append(result.problems, text)
+		}
 	}
 	grace := 4 * result.hiccup
 	result.recovery = -1
-	late := 0
-	unexpected := map[string]int{}
-	for _, q := range requests {
-		write := q.What == "post" || q.What == "set"
+	late, away, written := 0, time.Duration(0), r.started // written is the time of the latest successful write
+	for _, q := range r.load.requests {
+		write, withSeen := q.What == "post" || q.What == "set", q.What == "page as new as one seen"
 		ok := q.Err == nil && (q.Status == http.StatusOK || q.Status == http.StatusCreated)
 		end := q.Start.Add(q.Took)
-		if ok && write && end.After(r.ended) {
-			if took := end.Sub(r.ended); result.recovery < 0 || took < result.recovery {
-				result.recovery = took
-			}
-		}
 		if end.Before(r.started) {
 			if !ok {
 				problem("before the fault a %s failed: %d, %v", q.What, q.Status, q.Err)
@@ -51,36 +46,33 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 		}
 		result.requests++
 		result.slowest = max(result.slowest, q.Took)
+		if ok && write {
+			away, written = max(away, end.Sub(written)), end
+		}
+		if ok && write && result.recovery < 0 && end.After(r.ended) {
+			result.recovery = end.Sub(r.ended)
+		}
 		if ok {
 			continue
 		}
-		status := q.Status
-		if q.Err != nil {
-			status = 0
-		}
-		result.failed[status]++
-		allowed := result.reads
-		if write {
-			allowed = result.writes
-		} else if q.What == "page as new as one seen" && slices.Contains(result.writes, http.StatusServiceUnavailable) {
-			// A read with seen=ID may return 503 while the master is down, because the API asks the master for an entry that the slave
-			// lacks.
-			allowed = append(slices.Clone(allowed), http.StatusServiceUnavailable)
-		}
-		if result.rollback && q.What == "page as new as one seen" && status == http.StatusBadRequest {
+		result.failed[q.Status]++
+		if result.rollback && withSeen && q.Status == http.StatusBadRequest {
 			continue
 		}
-		if !slices.Contains(allowed, status) {
-			unexpected[fmt.Sprintf("a %s failed: %d, %v", q.What, q.Status, q.Err)]++
+		allowed := result.reads
+		if write || withSeen {
+			// A read with seen=ID may return 503 while the master is down, because the API asks the master for an entry that the slave
+			// lacks.
+			allowed = result.writes
+		}
+		if q.What == longGet {
+			allowed = []int{http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
+		}
+		if !slices.Contains(allowed, q.Status) {
+			problem("a %s failed: %d, %v", q.What, q.Status, q.Err)
 		}
 		if q.Start.After(r.ended.Add(recovered + grace)) {
 			late++
-		}
-	}
-	for what, n := range unexpected {
-		problem("%s (%d times)", what, n)
-		if len(result.problems) > 10 {
-			break
 		}
 	}
 	if late > 0 {
@@ -89,44 +81,22 @@ func (result *row) checkBounds(r *rig, requests []visitors.Request) {
 	if result.slowest > deadline+grace {
 		problem("a request took %s; at most %s are allowed", result.slowest, deadline+grace)
 	}
-	if result.instead == nil && (result.recovery < 0 || result.recovery > recovered+grace) {
+	if !result.alone && (result.recovery < 0 || result.recovery > recovered+grace) {
 		problem("writes succeeded again after %s; at most %s are allowed", result.recovery, recovered+grace)
 	}
-	for i, m := range measuredMemory {
-		if result.memory[i] > limits.Figure(r, m.limit) {
-			problem("%s took %d MB, more than its limit in the manifest", m.name, result.memory[i]>>20)
+	if result.away > 0 {
+		r.addNote("writes were away for %.1f s at most", away.Seconds())
+		if away > result.away {
+			problem("writes were away for %s; at most %s are allowed", away, result.away)
 		}
 	}
-	for _, held := range []struct {
-		what          string
-		before, after int
-	}{{"goroutines", result.before.goroutines, result.after.goroutines}, {"open files", result.before.files, result.after.files}} {
-		if held.after > held.before+slack+result.keeps {
-			problem("the API has %d %s, before it had %d", held.after, held.what, held.before)
+	for i, limit := range memoryLimits {
+		if result.memory[i] > limits.Figure(r, limit)>>20 {
+			problem("%d MB are more than the %s", result.memory[i], limit)
 		}
 	}
-}
-
-// checkAway measures how long no write succeeded. If the time exceeds the fault's field "away", checkAway reports a problem.
-func (r *rig) checkAway(f fault) {
-	const unnoticed = 300 * time.Millisecond
-	ends := []time.Time{r.started}
-	for _, q := range r.load.requests {
-		if end := q.Start.Add(q.Took); (q.What == "post" || q.What == "set") && q.Err == nil && q.Status < 300 && end.After(r.started) {
-			ends = append(ends, end)
-		}
-	}
-	slices.SortFunc(ends, time.Time.Compare)
-	var longest, sum time.Duration
-	for i := range ends[1:] {
-		gap := ends[i+1].Sub(ends[i])
-		longest = max(longest, gap)
-		if gap > unnoticed {
-			sum += gap
-		}
-	}
-	r.addNote("writes were away for %.1f s at most, %.1f s in all", longest.Seconds(), sum.Seconds())
-	if away := map[bool]time.Duration{false: longest, true: sum}[f.awayInAll]; away > f.away {
-		r.slow("writes were away for %s; at most %s are allowed", away, f.away)
+	before, now := result.before, result.after
+	if most := slack + result.keeps; now.goroutines > before.goroutines+most || now.files > before.files+most {
+		problem("the API has %d goroutines and %d open files, before it had %d and %d", now.goroutines, now.files, before.goroutines, before.files)
 	}
 }

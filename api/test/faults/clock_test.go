@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,22 +20,17 @@ func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// The test changes a copy of the Go toolchain, because the option -overlay of "go build" does not work for a toolchain in the module
-	// cache.
+	// "go build" refuses to replace files of a toolchain in the module cache, unless their path goes through a symbolic link.
 	goroot := filepath.Join(dir, "goroot")
-	version := must.Run(t, exec.Command("go", "env", "GOVERSION"))
-	if had, _ := os.ReadFile(filepath.Join(dir, "version")); string(had) != version {
-		must.Run(t, exec.Command("sh", "-c", fmt.Sprintf(`rm -rf '%[1]s' && cp -r "$(go env GOROOT)" '%[1]s' && chmod -R u+w '%[1]s'`, goroot)))
-		must.Write(t, filepath.Join(dir, "version"), version)
-	}
+	_ = os.Remove(goroot)
+	must.OK(t, os.Symlink(strings.TrimSpace(must.Run(t, exec.Command("go", "env", "GOROOT"))), goroot))
 	t.Setenv("GOROOT", goroot)
 	t.Setenv("GOTOOLCHAIN", "local")
-	t.Setenv("PATH", filepath.Join(goroot, "bin")+":"+os.Getenv("PATH"))
 	original := filepath.Join(goroot, "src", "time", "time.go")
 	source := must.Read(t, original)
 	const now = "sec, nsec, mono := runtimeNow()\n"
 	if strings.Count(source, now) != 1 {
-		t.Skipf("%s reads the clock in another way", original)
+		t.Fatalf("%s reads the clock in another way", original)
 	}
 	changed := strings.Replace(source, now, now+"\tsec -= setBack\n", 1) + `
 var setBack int64 // a race does no harm here
@@ -70,26 +64,19 @@ func clockSetBack(r *rig) {
 	})
 	// After a failure of a slave, the API does not read from this slave for one second (the constant failureMemory).
 	time.Sleep(recovered + 500*time.Millisecond)
-	before, dialsBefore, reads := r.fallbacks(), r.dials(), r.load.done()
+	figures := func() (reads, fallbacks, dials int) {
+		for _, pod := range r.pods {
+			dials += r.info(pod.Ports.Slave, "stats", "total_connections_received")
+		}
+		return r.load.done(), metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total"), dials
+	}
+	readsBefore, fallbacksBefore, dialsBefore := figures()
 	time.Sleep(scaled(3 * time.Second))
-	fell, dialed := r.fallbacks()-before, r.dials()-dialsBefore
-	reads = r.load.done() - reads
-	if fell > 0 || dialed > reads/10 {
-		r.load.problem("of %d requests after the clock was set back %v were read from the master, and %d connections were made to the slaves", reads, fell, dialed)
+	reads, fallbacks, dials := figures()
+	reads, fallbacks, dials = reads-readsBefore, fallbacks-fallbacksBefore, dials-dialsBefore
+	const report = "of %d requests after the clock was set back %d were read from the master, and %d connections were made to the slaves"
+	if fallbacks > 0 || dials > reads/10 {
+		r.load.problem(report, reads, fallbacks, dials)
 	}
-	r.addNote("of %d requests afterwards %v were read from the master, %d connections were made to the slaves", reads, fell, dialed)
-}
-
-// fallbacks returns how many reads the API has sent to the master instead of a slave that did not answer.
-func (r *rig) fallbacks() int {
-	r.Helper()
-	return metrics(r, r.pods[0].APIURL())("guestbook_redis_fallbacks_total")
-}
-
-func (r *rig) dials() (sum int) {
-	r.Helper()
-	for _, pod := range r.pods {
-		sum += r.info(pod.Ports.Slave, "stats", "total_connections_received")
-	}
-	return sum
+	r.addNote(report, reads, fallbacks, dials)
 }

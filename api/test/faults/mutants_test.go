@@ -59,7 +59,12 @@ func TestMutants(t *testing.T) {
 			}
 			f := all[i]
 			f.name = "mutant, " + m.name
-			f.setup.apiBinary = m.build(t)
+			file := filepath.Join(must.Root(t), m.file)
+			source := must.Read(t, file)
+			if !strings.Contains(source, m.right) {
+				t.Fatalf("%s has no %q", m.file, m.right)
+			}
+			f.setup.apiBinary = buildWith(t, t.TempDir(), file, strings.Replace(source, m.right, m.wrong, 1))
 			row := f.run(t)
 			if !row.wrong {
 				t.Errorf("it was not found: %s", row)
@@ -67,16 +72,6 @@ func TestMutants(t *testing.T) {
 			t.Log(strings.Join(row.problems, "\n"))
 		})
 	}
-}
-
-func (m mutant) build(t *testing.T) (binary string) {
-	t.Helper()
-	file := filepath.Join(must.Root(t), m.file)
-	source := must.Read(t, file)
-	if !strings.Contains(source, m.right) {
-		t.Fatalf("%s has no %q", m.file, m.right)
-	}
-	return buildWith(t, t.TempDir(), file, strings.Replace(source, m.right, m.wrong, 1))
 }
 
 // buildWith compiles the API with a changed source file.

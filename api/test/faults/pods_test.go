@@ -41,9 +41,4 @@ var podFaults = []fault{
 				time.Sleep(scaled(2 * time.Second))
 			}
 		}},
-	{name: "one of two nginx stops (SIGQUIT)", bound: "nothing fails",
-		setup: setup{pods: 2, slaves: 2}, measured: 1, keeps: keptByNginx, inject: func(r *rig) {
-			r.frontend.to(addr(r.pods[1].Ports.Nginx))
-			podtest.Stop(r, r.pods[0].Nginx)
-		}},
 }

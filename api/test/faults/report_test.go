@@ -3,9 +3,9 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,32 +13,30 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/limits"
-	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 )
 
-func (r row) failures() string {
-	if len(r.failed) == 0 {
-		return "0"
+func (r row) String() string {
+	holds, again := "yes", seconds(r.recovery)
+	if r.failed == nil {
+		holds = "not run to its end"
+	} else if len(r.problems) > 0 {
+		holds = "**no**: " + r.problems[0]
 	}
-	var parts []string
+	if r.alone {
+		again = ""
+	}
+	name := r.name
+	if len(r.notes) > 0 {
+		name += " (" + strings.Join(r.notes, "; ") + ")"
+	}
+	var failures []string
 	for _, status := range slices.Sorted(maps.Keys(r.failed)) {
-		name := fmt.Sprint(status)
-		if status == 0 {
-			name = "no answer"
-		}
-		parts = append(parts, fmt.Sprintf("%d × %s", r.failed[status], name))
+		failures = append(failures, strings.Replace(fmt.Sprintf("%d × %d", r.failed[status], status), "× 0", "× no answer", 1))
 	}
-	return strings.Join(parts, ", ")
-}
-
-// peaks returns the peak memory of the API, nginx and the master, in MB and separated by commas.
-func (r row) peaks() string {
-	var parts []string
-	for _, bytes := range r.memory {
-		parts = append(parts, fmt.Sprint(bytes>>20))
-	}
-	return strings.Join(parts, ", ")
+	return fmt.Sprintf("| %s | %s | %s | %d | %s | %s | %s | %d → %d | %d → %d | %s | %s |", name, r.bound, holds, r.requests,
+		cmp.Or(strings.Join(failures, ", "), "0"), seconds(r.slowest), again, r.before.goroutines, r.after.goroutines, r.before.files, r.after.files,
+		list(r.memory), strings.ReplaceAll(list(r.alerts), "Guestbook", ""))
 }
 
 func seconds(d time.Duration) string {
@@ -48,54 +46,27 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-func (r row) String() string {
-	holds := "yes"
-	if r.skipped {
-		holds = "not run here"
-	}
-	if len(r.problems) > 0 {
-		holds = "**no**: " + r.problems[0]
-	}
-	name := r.name
-	if len(r.notes) > 0 {
-		name += " (" + strings.Join(r.notes, "; ") + ")"
-	}
-	again := seconds(r.recovery)
-	if r.instead != nil {
-		again = ""
-	}
-	return fmt.Sprintf("| %s | %s | %s | %d | %s | %s | %s | %d → %d | %d → %d | %s | %s |", name, r.bound, holds, r.requests, r.failures(),
-		seconds(r.slowest), again, r.before.goroutines, r.after.goroutines, r.before.files, r.after.files, r.peaks(),
-		strings.ReplaceAll(strings.Join(r.alerts, ", "), "Guestbook", ""))
+// list returns the elements of a slice, separated by commas.
+func list(slice any) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(slice), "[]"), " ", ", ")
 }
 
 // publish writes the outcomes of all faults to .build/faults.md, as a table.
 func publish(t *testing.T, rows []row) {
-	var b strings.Builder
-	var names, most []string
-	for _, m := range measuredMemory {
-		names, most = append(names, m.name), append(most, fmt.Sprint(limits.Figure(t, m.limit)>>20))
+	var most []int64
+	for _, limit := range memoryLimits {
+		most = append(most, limits.Figure(t, limit)>>20)
 	}
-	fmt.Fprintf(&b, "| Fault | What must hold | Holds | Requests | Failed | Slowest | Writes again after | Goroutines | Open files | MB of %s; may be %s | Alerts: Guestbook… |\n",
-		strings.Join(names, ", "), strings.Join(most, ", "))
-	b.WriteString("|---|---|---|--:|---|--:|--:|--:|--:|--:|---|\n")
+	table := fmt.Sprintf("| Fault | What must hold | Holds | Requests | Failed | Slowest | Writes again after | Goroutines | Open files "+
+		"| MB of API, nginx, master; may be %s | Alerts: Guestbook… |\n|---|---|---|--:|---|--:|--:|--:|--:|--:|---|\n", list(most))
 	for _, r := range rows {
-		fmt.Fprintln(&b, r)
+		table += fmt.Sprintln(r)
 	}
-	if scale := os.Getenv("FAULT_SCALE"); scale != "" {
-		fmt.Fprintf(&b, "\nFAULT_SCALE=%s: the faults lasted that part of the time that is said.\n", scale)
-	}
-	must.OK(t, os.WriteFile(buildFile("faults.md"), []byte(b.String()), 0o644))
+	must.Write(t, buildFile(t, "faults.md"), table+fmt.Sprintf("\nEach fault lasted %v of its time.\n", scale()))
 }
 
-// buildFile returns the path of a file in the folder .build, and creates the folder if it is missing.
-func buildFile(name string) string {
-	root, err := localpod.Root()
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(root, ".build"), 0o755)
-	}
-	if err != nil {
-		panic(err)
-	}
-	return filepath.Join(root, ".build", strings.ReplaceAll(name, "/", " "))
+// buildFile returns the path of a file in the folder .build.
+func buildFile(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(must.Root(t), ".build", strings.ReplaceAll(name, "/", " "))
 }

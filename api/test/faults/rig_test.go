@@ -27,9 +27,7 @@ type setup struct {
 	pods, slaves int  // number of pods and number of slaves, at most 2 each; 0 means 1
 	direct       bool // the API connects to Redis without toxiproxy
 	masterArgs   []string
-	apiEnv       []string
 	apiBinary    string // path of the API to run; "" means the API of this repository
-	notReady     bool   // the API does not become ready
 	programs     string // folder of the redis-server to run; "" means the redis-server of PATH
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
 	clock        bool   // the test can set the API's clock back
@@ -51,7 +49,7 @@ type rig struct {
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
-	masterPort              int
+	masterPort              int // the port of the Service redis-master if there are three Redis
 	dirs                    [2]string
 	ha                      *ha
 	clock                   string // path of a file; once the file exists, the API's clock is an hour behind
@@ -59,11 +57,6 @@ type rig struct {
 	load           *load
 	started, ended time.Time
 	notes          []string
-	slower         []string
-}
-
-func (r *rig) slow(format string, args ...any) {
-	r.slower = append(r.slower, fmt.Sprintf(format, args...))
 }
 
 func (r *rig) addNote(format string, args ...any) {
@@ -85,7 +78,7 @@ func newRig(t *testing.T, s setup) *rig {
 	}
 	if s.ha {
 		r.ha = newHA(r, s)
-		env = append(env, "REDIS_SLAVE_ADDR="+r.slaves.addr(), "REDIS_WAIT_SLAVES=1", "REDIS_PASSWORD="+s.password)
+		env = append(env, "REDIS_MASTER_ADDR="+addr(r.masterPort), "REDIS_SLAVE_ADDR="+r.slaves.addr(), "REDIS_WAIT_SLAVES=1", "REDIS_PASSWORD="+s.password)
 	} else if !s.direct {
 		server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 		r.master = newService(t, addr(r.masterPort))
@@ -93,9 +86,9 @@ func newRig(t *testing.T, s setup) *rig {
 		env = append(env, "REDIS_MASTER_ADDR="+r.masterProxy.Listen, "REDIS_SLAVE_ADDR="+r.slaveProxy.Listen)
 	}
 	for i := range r.pods {
-		o.Dir, o.Ports, o.APIEnv = t.TempDir(), ports[i], slices.Concat(env, s.apiEnv)
-		if s.ha {
-			o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+r.ha.masterAddr(i))
+		o.Dir, o.Ports, o.APIEnv = t.TempDir(), ports[i], slices.Clone(env)
+		if s.cut {
+			o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+r.ha.ProxyAddr(i)) // the first pod reaches a master that is cut off
 		}
 		r.dirs[i] = o.Dir
 		if i == 0 && s.masterDisk != "" {
@@ -104,18 +97,11 @@ func newRig(t *testing.T, s setup) *rig {
 		r.pods[i] = podtest.New(t, o)
 	}
 	if r.ha == nil {
-		r.startRedis(s)
+		r.startRedis()
 	}
 	var nginxs []string
 	for _, pod := range r.pods[:max(s.pods, 1)] {
-		if s.notReady {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			_ = pod.API.Start(ctx)
-			cancel()
-		} else {
-			podtest.Start(t, pod.API)
-		}
-		podtest.Start(t, pod.Nginx)
+		podtest.Start(t, pod.API, pod.Nginx)
 		nginxs = append(nginxs, addr(pod.Ports.Nginx))
 		t.Cleanup(func() {
 			if t.Failed() {
@@ -128,11 +114,11 @@ func newRig(t *testing.T, s setup) *rig {
 }
 
 // startRedis starts the master and the slaves, and waits until the slaves are in sync.
-func (r *rig) startRedis(s setup) {
+func (r *rig) startRedis() {
 	r.Helper()
 	podtest.Start(r, r.pods[0].Master)
 	var slaves []string
-	for _, pod := range r.pods[:max(s.slaves, 1)] {
+	for _, pod := range r.pods[:max(r.setup.slaves, 1)] {
 		podtest.Start(r, pod.Slave)
 		podtest.Await(r, pod.Slave, pod.Synced)
 		slaves = append(slaves, addr(pod.Ports.Slave))
@@ -140,7 +126,7 @@ func (r *rig) startRedis(s setup) {
 	r.slaves.to(slaves...)
 	r.redis(r.masterPort, "SET", book, ",the first")
 	// A slave receives writes only a moment after its first sync, so the test waits until each slave has received a write.
-	for _, pod := range r.pods[:max(s.slaves, 1)] {
+	for _, pod := range r.pods[:max(r.setup.slaves, 1)] {
 		must.Hold(r, "the slave follows", waitLimit, func() bool { return r.book(pod.Ports.Slave, book) != "" })
 	}
 }
@@ -158,29 +144,26 @@ func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 // toxic adds network faults to a proxy of toxiproxy, and removes them after the duration d. Toxiproxy calls a network fault a toxic.
 func (r *rig) toxic(proxy *toxiproxy.Proxy, d time.Duration, toxics ...string) {
 	r.Helper()
-	for i, toxic := range toxics {
-		toxic = fmt.Sprintf(`{"name": "bad%d", %s}`, i, toxic)
-		must.Get(proxy.Toxics.AddToxicJson(strings.NewReader(toxic)))(r)
+	for _, toxic := range toxics {
+		must.Get(proxy.Toxics.AddToxicJson(strings.NewReader("{" + toxic + "}")))(r)
 	}
 	time.Sleep(d)
-	for i := range toxics {
-		must.OK(r, proxy.Toxics.RemoveToxic(context.Background(), fmt.Sprintf("bad%d", i)))
-	}
+	proxy.Toxics.ResetToxics(context.Background())
 }
 
 func (r *rig) redis(port int, command string, args ...any) any {
 	r.Helper()
-	c := podtest.Dial(r, port)
+	c := podtest.Dial(r, port, redis.DialPassword(r.setup.password))
 	defer c.Close()
 	return podtest.Do(r, c, command, args...)
 }
 
-type usage struct{ goroutines, files, memory int } // memory in bytes
+type usage struct{ goroutines, files int }
 
 func (r *rig) usage(pod *localpod.Pod) usage {
 	r.Helper()
 	figure := metrics(r, pod.APIURL())
-	return usage{figure("go_goroutines"), figure("process_open_fds"), figure("process_resident_memory_bytes")}
+	return usage{figure("go_goroutines"), figure("process_open_fds")}
 }
 
 // metrics reads the metrics that the server at the URL exports, and returns a function that looks up one of them by its name.
@@ -215,16 +198,6 @@ func (r *rig) book(port int, key string) string {
 	return value
 }
 
-// stored returns the value of a key from the master.
-func (r *rig) stored(key string) string {
-	r.Helper()
-	if r.ha == nil {
-		return r.book(r.masterPort, key)
-	}
-	value, _ := redis.String(r.ha.do("GET", key), nil)
-	return value
-}
-
 // measureHiccups sleeps for short times, and records the longest delay after such a sleep. A busy machine may delay the tested processes as
 // much.
 func measureHiccups(t *testing.T) *atomic.Int64 {
@@ -240,26 +213,18 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// measuredMemory lists the processes of a pod, each with the name of its memory limit.
-var measuredMemory = []struct {
-	name, limit string
-	process     func(*localpod.Pod) *localpod.Process
-}{
-	{"API", "frontend api resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.API }},
-	{"nginx", "frontend nginx resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Nginx }},
-	{"master", "master master resources limits memory", func(p *localpod.Pod) *localpod.Process { return p.Master }},
-}
+// memoryLimits names the memory limits of the API, nginx and the master.
+var memoryLimits = []string{"frontend api resources limits memory", "frontend nginx resources limits memory", "master master resources limits memory"}
 
-// peaks returns the peak memory of each process in measuredMemory. With two pods, this is the larger of two values.
-func (r *rig) peaks() (peaks []int64) {
-	for _, m := range measuredMemory {
-		var peak int64
-		for _, pod := range r.pods {
-			if process := m.process(pod); process.Ended() != nil {
-				peak = max(peak, process.Usage().Peak)
+// peaks returns the peak memory of the API, nginx and the master, in MB. With two pods, this is the larger of two values.
+func (r *rig) peaks() []int64 {
+	peaks := make([]int64, len(memoryLimits))
+	for _, pod := range r.pods {
+		for i, process := range []*localpod.Process{pod.API, pod.Nginx, pod.Master} {
+			if process.Ended() != nil {
+				peaks[i] = max(peaks[i], process.Usage().Peak>>20)
 			}
 		}
-		peaks = append(peaks, peak)
 	}
 	return peaks
 }

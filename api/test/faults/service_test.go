@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -11,113 +12,18 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// connections holds the open connections of a TCP relay. The zero value of "connections" is ready for use.
-type connections struct {
-	mu     sync.Mutex
-	open   map[net.Conn]bool
-	closed bool
-}
-
-// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two ends. The function
-// "may", if not nil, is called before each write. If "may" returns false, "join" ends.
-func (c *connections) join(from net.Conn, addr string, may func() bool) {
-	to, err := net.Dial("tcp", addr)
-	if err != nil {
-		reset(from)
-		return
-	}
-	c.mu.Lock()
-	closed := c.closed
-	if !closed {
-		if c.open == nil {
-			c.open = map[net.Conn]bool{}
-		}
-		c.open[from], c.open[to] = true, true
-	}
-	c.mu.Unlock()
-	ended := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
-		go func() {
-			defer func() { ended <- struct{}{} }()
-			if may == nil {
-				_, _ = io.Copy(way[1], way[0])
-				return
-			}
-			piece := make([]byte, 64<<10)
-			for {
-				n, err := way[0].Read(piece)
-				if !may() || n == 0 && err != nil {
-					return
-				}
-				if _, writeErr := way[1].Write(piece[:n]); writeErr != nil || err != nil {
-					return
-				}
-			}
-		}()
-	}
-	if !closed {
-		<-ended
-	}
-	from.Close()
-	to.Close()
-	<-ended
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.open, from)
-	delete(c.open, to)
-}
-
-func (c *connections) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for conn := range c.open {
-		conn.Close()
-	}
-}
-
-func accept(t testing.TB, listener net.Listener, serve func(net.Conn)) {
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	t.Cleanup(func() { listener.Close() })
-}
-
-// reset closes the connection with a TCP RST, as a host without a listener does.
-func reset(c net.Conn) {
-	_ = c.(*net.TCPConn).SetLinger(0)
-	c.Close()
-}
-
 // service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections stay at their backends.
 type service struct {
-	connections
 	listener net.Listener
+
+	mu       sync.Mutex
 	backends []string
 	next     int
 }
 
 func newService(t testing.TB, backends ...string) *service {
-	s := &service{listener: must.Get(net.Listen("tcp", "127.0.0.1:0"))(t), backends: backends}
-	t.Cleanup(s.close)
-	accept(t, s.listener, func(client net.Conn) {
-		s.mu.Lock()
-		if len(s.backends) == 0 {
-			s.mu.Unlock()
-			reset(client)
-			return
-		}
-		s.next++
-		backend := s.backends[s.next%len(s.backends)]
-		s.mu.Unlock()
-		s.join(client, backend, nil)
-	})
+	s := &service{backends: backends}
+	s.listener = listen(t, "127.0.0.1:0", func(client net.Conn) { join(t.Context(), client, s.backend()) })
 	return s
 }
 
@@ -127,4 +33,68 @@ func (s *service) to(backends ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.backends = backends
+}
+
+// backend returns the address for the next connection, or "" if there is no backend.
+func (s *service) backend() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.backends) == 0 {
+		return ""
+	}
+	s.next++
+	return s.backends[s.next%len(s.backends)]
+}
+
+// listen accepts connections at an address until the test ends, and calls the function "serve" with each connection.
+func listen(t testing.TB, addr string, serve func(net.Conn)) net.Listener {
+	t.Helper()
+	listener := must.Get(net.Listen("tcp", addr))(t)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return listener
+}
+
+// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two or ctx ends. While
+// one of the borders is locked, join copies nothing.
+func join(ctx context.Context, from net.Conn, addr string, borders ...*sync.RWMutex) {
+	to, err := net.Dial("tcp", addr)
+	if err != nil {
+		_ = from.(*net.TCPConn).SetLinger(0) // Close sends a TCP RST, as a host without a listener does
+		from.Close()
+		return
+	}
+	end := func() {
+		from.Close()
+		to.Close()
+	}
+	defer context.AfterFunc(ctx, end)()
+	defer end()
+	go func() {
+		defer end()
+		_, _ = io.Copy(guarded{to, borders}, from)
+	}()
+	_, _ = io.Copy(guarded{from, borders}, to)
+}
+
+// guarded writes to a connection while no border is locked.
+type guarded struct {
+	conn    net.Conn
+	borders []*sync.RWMutex
+}
+
+func (g guarded) Write(b []byte) (int, error) {
+	for _, border := range g.borders {
+		border.RLock()
+		defer border.RUnlock()
+	}
+	return g.conn.Write(b)
 }

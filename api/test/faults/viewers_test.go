@@ -3,16 +3,14 @@
 package faults
 
 import (
-	"bytes"
+	"bufio"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"guestbook/api/test/kit/limits"
 	"guestbook/api/test/kit/must"
@@ -20,98 +18,61 @@ import (
 
 // allViewers opens event streams until the API refuses one more viewer, while other visitors post and read.
 func allViewers(r *rig) {
-	const watched = "watched"
-	const request = "GET /guestbook/events?key=" + watched + " HTTP/1.1\r\nHost: x\r\n\r\n"
-	most := int(limits.Figure(r, "server.maxViewers")) - viewers
-	// open connects a viewer, and returns the connection and the head of the response. If the status is not 200, there is no connection.
-	open := func() (net.Conn, string) {
-		c, err := net.Dial("tcp", addr(r.pods[0].Ports.Nginx))
-		if err != nil {
-			return nil, err.Error()
+	url := r.pods[0].URL() + "/guestbook/events?key=watched"
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{ReadBufferSize: 512, WriteBufferSize: 512}}
+	streams := make([]*http.Response, int(limits.Figure(r, "server.maxViewers"))-viewers)
+	each := func(do func(viewer int) error) error {
+		var doing errgroup.Group
+		doing.SetLimit(16)
+		for i := range streams {
+			doing.Go(func() error { return do(i) })
 		}
-		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-		head := make([]byte, 4096)
-		_, _ = io.WriteString(c, request)
-		n, err := c.Read(head)
-		if !bytes.HasPrefix(head, []byte("HTTP/1.1 200")) {
-			c.Close()
-			return nil, fmt.Sprintf("%s %v", head[:n], err)
-		}
-		return c, string(head[:n])
+		return doing.Wait()
 	}
-	conns := make([]net.Conn, most)
-	defer func() {
-		for _, c := range conns {
-			if c != nil {
-				c.Close()
-			}
+	must.OK(r, each(func(i int) (err error) {
+		if streams[i], err = client.Get(url); err == nil && streams[i].StatusCode != http.StatusOK {
+			err = fmt.Errorf("viewer %d is answered %s", i, streams[i].Status)
 		}
-	}()
-	each := func(do func(viewer int)) {
-		var doing sync.WaitGroup
-		for part := range 16 {
-			doing.Go(func() {
-				for i := part; i < most; i += 16 {
-					do(i)
-				}
-			})
-		}
-		doing.Wait()
-	}
-	each(func(i int) {
-		c, head := open()
-		if conns[i] = c; c == nil {
-			r.load.problem("viewer %d is answered %.300q", i, head)
-		}
-	})
+		return err
+	}))
 	opened := time.Since(r.started)
-	if c, head := open(); c != nil || !strings.HasPrefix(head, "HTTP/1.1 503") || !strings.Contains(head, "too many are watching") {
-		r.load.problem("one viewer too many is answered %.300q", head)
+	if response, body := must.Fetch(r, url); response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "too many are watching") {
+		r.load.problem("one viewer too many is answered %s %.300q", response.Status, body)
 	}
-	var want strings.Builder
+	want := ""
+	add := func(text string) {
+		r.redis(r.masterPort, "APPEND", "watched", ","+text)
+		want += text + " "
+	}
 	for began, i := time.Now(), 0; time.Since(began) < scaled(5*time.Second); i++ {
 		if response, _ := must.Fetch(r, r.load.base+"/"); response.StatusCode != http.StatusOK {
 			r.load.problem("the page is answered %s", response.Status)
 		}
-		r.redis(r.masterPort, "APPEND", watched, fmt.Sprint(",", i))
-		fmt.Fprint(&want, i, " ")
+		add(fmt.Sprint(i))
 		time.Sleep(500 * time.Millisecond)
 	}
-	r.redis(r.masterPort, "APPEND", watched, ",the last")
-	want.WriteString("the last ")
-	texts := regexp.MustCompile(`"text": "([^"]*)"`)
-	var without atomic.Int64
-	each(func(i int) {
-		if conns[i] == nil {
-			return
-		}
-		_ = conns[i].SetDeadline(time.Now().Add(10 * time.Second))
-		var all bytes.Buffer
-		buffer := make([]byte, 4096)
-		for err := error(nil); err == nil && !bytes.Contains(all.Bytes(), []byte("the last")); {
-			var n int
-			n, err = conns[i].Read(buffer)
-			all.Write(buffer[:n])
-		}
+	add("the last")
+	texts := regexp.MustCompile(`^data: .*"text": "([^"]*)"`)
+	must.OK(r, each(func(i int) error {
 		got := ""
-		for _, text := range texts.FindAllSubmatch(all.Bytes(), -1) {
-			got += string(text[1]) + " "
+		for lines := bufio.NewScanner(streams[i].Body); !strings.HasSuffix(got, "the last ") && lines.Scan(); {
+			if match := texts.FindStringSubmatch(lines.Text()); match != nil {
+				got += match[1] + " "
+			}
 		}
-		if got != want.String() {
-			without.Add(1)
+		if got != want {
+			return fmt.Errorf("viewer %d got %q, want %q", i, got, want)
 		}
-	})
-	if n := without.Load(); n > 0 {
-		r.load.problem("%d viewers of %d did not get each entry once and in order", n, most)
-	}
-	conns[0].Close()
+		return nil
+	}))
+	streams[0].Body.Close()
 	must.Hold(r, "the next viewer is let in after one has left", 5*time.Second, func() bool {
-		c, _ := open()
-		if c != nil {
-			c.Close()
+		response, err := client.Get(url)
+		if err == nil {
+			response.Body.Close()
 		}
-		return c != nil
+		return err == nil && response.StatusCode == http.StatusOK
 	})
-	p99 := r.load.p99(r.started, time.Now())
-	r.addNote("%d viewers and %d of another book, opened in %s; 99 %% of ordinary requests within %d ms", most, viewers, opened.Round(time.Second), p99.Milliseconds())
+	must.OK(r, each(func(i int) error { return streams[i].Body.Close() }))
+	r.addNote("%d viewers and %d of another book, opened in %s", len(streams), viewers, opened.Round(time.Second))
 }

@@ -4,6 +4,7 @@ package history
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -35,50 +36,49 @@ type Write struct {
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
 }
 
-// Read is one request for the newest page of a guestbook, or for the whole guestbook.
+// Read is one request for the newest page of a guestbook, or for the whole guestbook, or one event of an event stream.
 type Read struct {
 	Book    string
 	Seen    int64 // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry
 	Whole   *string // the text of the whole guestbook; nil for a page
+	Event   bool    // true for an event, whose entry is the only one in Entries
+	After   int64   // the id of the entry in the stream's previous event; -1 for the first event
 }
 
-func (r Read) newest() string {
+// newest returns the newest entry in the answer. For an empty answer, the entry has the id -1 and no text.
+func (r Read) newest() guestbook.Entry {
 	if r.Whole != nil {
-		return guestbook.Decode((*r.Whole)[strings.LastIndexByte(*r.Whole, ',')+1:])
+		return guestbook.Entry{ID: -1, Text: guestbook.Decode((*r.Whole)[strings.LastIndexByte(*r.Whole, ',')+1:])}
 	} else if len(r.Entries) == 0 {
-		return ""
+		return guestbook.Entry{ID: -1}
 	}
-	return r.Entries[len(r.Entries)-1].Text
-}
-
-// lastID returns the id of the newest entry on a page, or -1 if the page is empty.
-func (r Read) lastID() int64 {
-	if len(r.Entries) == 0 {
-		return -1
-	}
-	return r.Entries[len(r.Entries)-1].ID
+	return r.Entries[len(r.Entries)-1]
 }
 
 // Log is a record of the visitors' requests. The zero value of Log is ready for use, and many goroutines may add requests concurrently.
 type Log struct {
 	mu         sync.Mutex
-	operations []porcupine.Operation
-	keys       map[string]int   // how many posts had this Idempotency-Key
-	stored     map[string]bool  // the Idempotency-Keys of the posts that were stored
-	sent       map[string]int64 // when this text was first sent
-	begun      time.Time
+	operations map[string][]porcupine.Operation // by guestbook
+	keys       map[string]int                   // how many posts had this Idempotency-Key
+	stored     map[string]bool                  // the Idempotency-Keys of the posts that were stored
+	sent       map[string]int64                 // when this text was first sent
 }
+
+// began is the zero of all times. The hour leaves room for requests from before the start of the program.
+var began = time.Now().Add(-time.Hour)
 
 // Add records a request, which is a Write or a Read, with the times of its start and its end.
 func (l *Log) Add(request any, start, end time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.keys == nil {
-		l.keys, l.stored, l.sent, l.begun = map[string]int{}, map[string]bool{}, map[string]int64{}, start.Add(-time.Hour)
+		l.operations, l.keys, l.stored, l.sent = map[string][]porcupine.Operation{}, map[string]int{}, map[string]bool{}, map[string]int64{}
 	}
-	call, done := start.Sub(l.begun).Nanoseconds(), end.Sub(l.begun).Nanoseconds()
-	if w, ok := request.(Write); ok {
+	call, done := start.Sub(began).Nanoseconds(), end.Sub(began).Nanoseconds()
+	read, _ := request.(Read)
+	w, ok := request.(Write)
+	if ok {
 		l.keys[w.Key]++
 		l.stored[w.Key] = l.stored[w.Key] || w.Outcome == Stored
 		if first, ok := l.sent[w.Text]; !w.Hide && (!ok || call < first) {
@@ -88,7 +88,8 @@ func (l *Log) Add(request any, start, end time.Time) {
 			done = math.MaxInt64
 		}
 	}
-	l.operations = append(l.operations, porcupine.Operation{ClientId: len(l.operations) % 16, Input: request, Call: call, Return: done})
+	book := read.Book + w.Book
+	l.operations[book] = append(l.operations[book], porcupine.Operation{ClientId: len(l.operations[book]) % 16, Input: request, Call: call, Return: done})
 }
 
 // Check returns nil if some order of the requests explains every answer and the guestbook's final value. If no order does, Check
@@ -98,27 +99,24 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
 	answers := map[string]int{} // the index of the only read with this answer that is checked
-	onlyPosts, first := true, true
-	for _, o := range l.operations {
+	onlyPosts := true
+	for i, o := range l.operations[book] {
 		switch request := o.Input.(type) {
 		case Write:
-			if request.Book != book {
-				continue
-			}
-			onlyPosts = onlyPosts && (first || !request.Set) // the first set only stores the initial text
-			first = false
+			onlyPosts = onlyPosts && (!request.Set || i == 0) // the first request may set the initial text
 			// Check ignores refused writes, because they must not change the guestbook. If one does, no order explains the later answers.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
 		case Read:
-			if request.Book != book {
-				continue
-			}
 			// A lagging slave may answer with an old text. So Check assumes that a read started as early as the newest text in its answer
-			// was sent. Of several reads with the same answer, Check needs only the read that ended first.
-			o.Call = min(o.Call, l.sent[request.newest()])
-			answer := fmt.Sprint(request.Entries, max(request.Seen, request.lastID()), *cmp.Or(request.Whole, new(string)))
+			// was sent. An empty answer comes from a slave that was never in sync.
+			newest := request.newest()
+			if newest.Text != "" {
+				o.Call = min(o.Call, l.sent[newest.Text])
+			}
+			// Of several reads with the same answer, Check needs only the read that ended first.
+			answer := fmt.Sprint(request.Entries, max(request.Seen, newest.ID), *cmp.Or(request.Whole, new(string)), request.Event, request.After)
 			if known, ok := answers[answer]; ok {
 				operations[known].Return = min(operations[known].Return, o.Return)
 				continue
@@ -132,13 +130,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	if result == porcupine.Ok {
 		return nil
 	}
-	if err := porcupine.VisualizePath(model, info, file); err != nil {
-		return err
-	}
-	if result == porcupine.Unknown {
-		return fmt.Errorf("within %s, no order of %d requests to %s was found: see %s", limit, len(operations), book, file)
-	}
-	return fmt.Errorf("no order of %d requests to %s explains the answers: see %s", len(operations), book, file)
+	return errors.Join(fmt.Errorf("no order of %d requests to %s was found that explains the answers (%s): see %s", len(operations), book, result, file),
+		porcupine.VisualizePath(model, info, file))
 }
 
 // leavesTrace reports whether the effect of an unknown write is visible in the guestbook's final value. The report may be wrong if some

@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"github.com/anishathalye/porcupine"
@@ -17,17 +18,11 @@ type entry struct {
 	raw, text, key string // raw is the entry as Redis stores it, such as ",hello"
 }
 
-// hidden is an item of a linked list: the id of a hidden entry, with a pointer to the entry that was hidden before it.
-type hidden struct {
-	before *hidden
-	id     int64
-}
-
 // state is the content of a guestbook at one moment.
 type state struct {
 	last   *entry
-	hidden *hidden
-	hash   uint64 // the sum of the entries' hashes
+	hidden []int64 // the ids of the hidden entries
+	hash   uint64  // the sum of the entries' hashes
 }
 
 func hash(id int64, raw string) uint64 {
@@ -64,20 +59,13 @@ func value(text string) (s state) {
 // blanked returns an entry as Redis stores it after the entry was hidden: a comma, and spaces in place of the text.
 func blanked(raw string) string { return "," + strings.Repeat(" ", len(raw)-1) }
 
-func (s state) hides(id int64) bool {
-	for h := s.hidden; h != nil; h = h.before {
-		if h.id == id {
-			return true
-		}
-	}
-	return false
-}
+func (s state) hides(id int64) bool { return slices.Contains(s.hidden, id) }
 
 // hide returns the state after an entry was hidden. If no entry has this id, "ok" is false.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
-			return state{s.last, &hidden{s.hidden, id}, s.hash - hash(id, e.raw) + hash(id, blanked(e.raw))}, true
+			return state{s.last, append(slices.Clip(s.hidden), id), s.hash - hash(id, e.raw) + hash(id, blanked(e.raw))}, true
 		} else if e.id == id {
 			return s, true
 		}
@@ -102,6 +90,22 @@ func (s state) shows(page []guestbook.Entry) bool {
 	}
 }
 
+// streams reports whether an event stream may send an entry directly after the entry with the id "after", because all entries between the
+// two are hidden.
+func (s state) streams(after int64, entry guestbook.Entry) bool {
+	e := s.last
+	for e != nil && e.id > entry.ID {
+		e = e.before
+	}
+	if e == nil || e.id != entry.ID || e.text != entry.Text || s.hides(e.id) {
+		return false
+	}
+	for e = e.before; e != nil && e.id > after && s.hides(e.id); {
+		e = e.before
+	}
+	return e == nil && after == -1 || e != nil && e.id == after
+}
+
 // model returns a model of the guestbook for porcupine. In this model, the requests have these effects:
 //
 //   - A post adds its text to the end of the guestbook. The entry's id is the guestbook's length before the post.
@@ -110,6 +114,7 @@ func (s state) shows(page []guestbook.Entry) bool {
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
 //   - A page shows the newest entries that are not blank. The page for a request with seen=ID must show a state that has the entry ID.
+//   - An event stream sends each entry that is not hidden once and in order.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{}
 	return porcupine.Model{
@@ -117,7 +122,9 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 		Step: func(before, input, _ any) (bool, any) {
 			s := before.(state)
 			if r, ok := input.(Read); ok {
-				if r.Whole == nil {
+				if r.Event {
+					return s.streams(r.After, r.Entries[0]), s
+				} else if r.Whole == nil {
 					return s.end() > r.Seen && s.shows(r.Entries), s
 				} else if int64(len(*r.Whole)) != s.end() {
 					return false, s
@@ -158,18 +165,10 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			return a.(state).hash == b.(state).hash && a.(state).end() == b.(state).end()
 		},
 		DescribeOperation: func(input, _ any) string {
-			r, ok := input.(Read)
-			switch w, _ := input.(Write); {
-			case ok && r.Whole != nil:
+			if r, ok := input.(Read); ok && r.Whole != nil {
 				return fmt.Sprintf("the book has %d bytes", len(*r.Whole))
-			case ok:
-				return fmt.Sprintf("after %d was seen, a page of %d entries up to %.40q", r.Seen, len(r.Entries), r.newest())
-			case w.Hide:
-				return fmt.Sprintf("hide %d: %s", w.ID, []string{"unknown", "hidden"}[w.Outcome])
-			default:
-				outcome := []string{"unknown", fmt.Sprintf("stored at %d", w.ID), "nothing was stored"}[w.Outcome]
-				return fmt.Sprintf("%.40q key %.8q: %s", w.Text, w.Key, outcome)
 			}
+			return fmt.Sprintf("%+v", input)
 		},
 		DescribeState: func(s any) string {
 			if e := s.(state).last; e != nil {

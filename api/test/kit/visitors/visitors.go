@@ -42,11 +42,11 @@ type Request struct {
 
 // Answer is the answer to a request: its status, its body, and the fields of the body's JSON.
 type Answer struct {
-	Status        int    `json:"-"`
-	Body          string `json:"-"`
-	ID            int64
-	Entries       []guestbook.Entry
-	Data, Message *string
+	Status  int    `json:"-"`
+	Body    string `json:"-"`
+	ID      int64
+	Entries []guestbook.Entry
+	Data    *string
 }
 
 // Outcome returns the outcome of a write from the answer, or from the error if there was no answer.
@@ -103,19 +103,13 @@ func (v *Visitor) SendPost(ctx context.Context, text, key string) (Answer, error
 
 // Set overwrites a whole guestbook, as the page of the PHP guestbook does. If "key" is empty, the request has no parameter "key".
 func (v *Visitor) Set(ctx context.Context, key, value string) error {
-	answer, err := v.php(ctx, "set", key, url.Values{"value": {value}}, history.Write{Book: key, Set: true, Text: value})
-	if err == nil && answer.Message == nil {
-		err = errors.New("the answer to set has no message")
-	}
+	_, err := v.php(ctx, "set", key, url.Values{"value": {value}}, history.Write{Book: key, Set: true, Text: value})
 	return err
 }
 
 // Get reads a whole guestbook, as the page of the PHP guestbook does. If "key" is empty, the request has no parameter "key".
 func (v *Visitor) Get(ctx context.Context, key string) (string, error) {
 	answer, err := v.php(ctx, "get", key, url.Values{}, history.Read{Book: key, Seen: -1, Whole: new(string)})
-	if err == nil && answer.Data == nil {
-		err = errors.New("the answer to get has no data")
-	}
 	return *cmp.Or(answer.Data, new(string)), err
 }
 
@@ -203,12 +197,15 @@ func (v *Visitor) exchange(ctx context.Context, method, path, form, idempotencyK
 	return answer, err
 }
 
-// Watch calls the function "seen" with each entry whose id is greater than "after", until "seen" returns false or ctx ends. If the
-// connection breaks, Watch reconnects, and continues after the last entry, as a browser does. If a reset event arrives, Watch returns an
-// error.
-func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, text string) bool) error {
-	for ctx.Err() == nil {
-		if err := v.watchOnce(ctx, &after, seen); err == nil || errors.Is(err, errReset) {
+// Watch calls the function "seen" with each entry of the guestbook, until ctx ends. If the connection breaks, Watch reconnects, and continues
+// after the last entry, as a browser does. If a reset event arrives, Watch returns an error.
+func (v *Visitor) Watch(ctx context.Context, seen func(guestbook.Entry)) error {
+	for last := int64(-1); ctx.Err() == nil; {
+		err := v.watchOnce(ctx, last, func(entry guestbook.Entry) {
+			last = entry.ID
+			seen(entry)
+		})
+		if errors.Is(err, errReset) {
 			return err
 		}
 		select {
@@ -216,14 +213,13 @@ func (v *Visitor) Watch(ctx context.Context, after int64, seen func(id int64, te
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 var errReset = errors.New("the book was rewritten")
 
-// watchOnce returns nil if the function "seen" has returned false.
-func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64, text string) bool) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, *last), nil)
+func (v *Visitor) watchOnce(ctx context.Context, after int64, seen func(guestbook.Entry)) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/guestbook/events?after=%d", v.Base, after), nil)
 	if err != nil {
 		return err
 	}
@@ -233,33 +229,22 @@ func (v *Visitor) watchOnce(ctx context.Context, last *int64, seen func(id int64
 		return err
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered %s", response.Status)
-	}
-	lines := bufio.NewReaderSize(response.Body, 512)
 	event := ""
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return err
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		field, value, _ := strings.Cut(lines.Text(), ": ")
+		if field == "event" {
+			event = value
 		}
-		if name, ok := strings.CutPrefix(line, "event: "); ok {
-			event = name
-		}
-		if event == "reset\n" {
+		if event == "reset" {
 			return errReset
 		}
-		data, ok := strings.CutPrefix(line, "data: ")
-		if !ok || event != "entry\n" {
-			continue
-		}
-		var entry guestbook.Entry
-		if err := json.Unmarshal([]byte(data), &entry); err != nil {
-			return err
-		}
-		*last = entry.ID
-		if !seen(entry.ID, entry.Text) {
-			return nil
+		if event == "entry" && field == "data" {
+			var entry guestbook.Entry
+			if err := json.Unmarshal([]byte(value), &entry); err != nil {
+				return err
+			}
+			seen(entry)
 		}
 	}
+	return nil
 }
