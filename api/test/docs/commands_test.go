@@ -64,6 +64,16 @@ func TestCommandsAreInFences(t *testing.T) {
 	}
 }
 
+// texts returns the text of each document, by the document's path.
+func texts(t *testing.T) map[string]string {
+	t.Helper()
+	read := map[string]string{}
+	for _, file := range must.Get(commands.Documents(must.Root(t)))(t) {
+		read[file] = must.Read(t, must.Root(t), file)
+	}
+	return read
+}
+
 // copyOfRepository copies the repository to a temporary folder, because somebody may be running "make run" in the repository.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
