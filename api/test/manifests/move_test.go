@@ -144,7 +144,7 @@ func TestWhatCannotMoveIsNamed(t *testing.T) {
 	}
 }
 
-// load restarts the server with keys that take the server a minute to load.
+// load restarts the server with keys that take the server 20 s to load.
 func (s *server) load(t *testing.T) {
 	for i := range 1000 {
 		s.ask(t, "", "SET", fmt.Sprint("key", i), strings.Repeat("x", 100))

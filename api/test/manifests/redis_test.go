@@ -73,9 +73,7 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 		return strings.Contains(master.said(), master.Dir+"/lock") && strings.HasSuffix(master.said(), "\n")
 	})
 	lock.Close()
-	if answer := master.ask(t, "", "PING"); answer != "PONG" {
-		t.Error(answer)
-	}
+	master.ask(t, "", "PING")
 }
 
 func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
