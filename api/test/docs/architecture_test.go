@@ -55,12 +55,9 @@ func has(t *testing.T, path, name string) bool {
 		_, err := os.Stat(filepath.Join(path, name))
 		return err == nil
 	}
-	text := must.Read(t, path)
-	if filepath.Ext(path) != ".go" {
-		return strings.Contains(text, name)
+	pattern := regexp.QuoteMeta(name)
+	if filepath.Ext(path) == ".go" {
+		pattern = `(?m)^(func (\([^)]*\) )?|const |type |var |\t(\w+, )*)` + pattern + `\b`
 	}
-	groups := strings.Join(regexp.MustCompile(`(?ms)^(?:const|type|var) \(\n.*?^\)`).FindAllString(text, -1), "")
-	name = regexp.QuoteMeta(name) + `\b`
-	return regexp.MustCompile(`(?m)^(?:func (?:\([^)]*\) )?|const |type |var )`+name).MatchString(text) ||
-		regexp.MustCompile(`(?m)^\t(?:\w+, )*`+name).MatchString(groups)
+	return regexp.MustCompile(pattern).MatchString(must.Read(t, path))
 }

@@ -3,7 +3,6 @@ package docs
 import (
 	"os/exec"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,31 +41,6 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// The shell can parse every command in the documents.
-func TestCommandsByHand(t *testing.T) {
-	known := []string{"cluster", "e2e", "release", "by-hand", "background", "repeat", "fails", "figures"}
-	total := 0
-	for _, blocks := range documents(t) {
-		for _, b := range blocks {
-			total++
-			for _, word := range b.Words {
-				if !slices.Contains(known, word) {
-					t.Errorf("%sno word of a fence: %q", b, word)
-				}
-			}
-			if out, err := exec.Command("sh", "-n", "-c", b.Text).CombinedOutput(); err != nil {
-				t.Errorf("%s%s", b, out)
-			}
-			if strings.HasPrefix(b.Text, "$ ") {
-				t.Errorf("%sa prompt cannot be typed", b)
-			}
-		}
-	}
-	if total < 10 {
-		t.Errorf("only %d commands were found", total)
-	}
-}
-
 // Every make target that a document names is in the Makefile.
 func TestTargets(t *testing.T) {
 	makefile := must.Read(t, must.Root(t), "Makefile")
@@ -83,20 +57,19 @@ func TestTargets(t *testing.T) {
 // Every command in a document is in a fenced code block, because the tests run only such code.
 func TestCommandsAreInFences(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^ {4,}(\$ .*|(make|kubectl|kind|minikube|docker|curl|sed|go|git|helm|nginx|redis-cli|printf) [a-z'-].*)$`)
-	fence := regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 	for file, text := range texts(t) {
-		for _, line := range command.FindAllString(fence.ReplaceAllString(text, ""), -1) {
+		for _, line := range command.FindAllString(fenced.ReplaceAllString(text, ""), -1) {
 			t.Errorf("%s: %s", file, line)
 		}
 	}
 }
 
-// documents returns the commands of each document, by the document's path.
-func documents(t *testing.T) map[string][]commands.Block {
+// texts returns the text of each document, by the document's path.
+func texts(t *testing.T) map[string]string {
 	t.Helper()
-	read := map[string][]commands.Block{}
-	for file := range texts(t) {
-		read[file] = must.Get(commands.Read(must.Root(t), file))(t)
+	read := map[string]string{}
+	for _, file := range must.Get(commands.Documents(must.Root(t)))(t) {
+		read[file] = must.Read(t, must.Root(t), file)
 	}
 	return read
 }

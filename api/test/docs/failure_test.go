@@ -13,8 +13,8 @@ import (
 // the terminal does not stop at a failed line.
 func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 	played := 0
-	for _, blocks := range documents(t) {
-		for _, b := range blocks {
+	for file := range texts(t) {
+		for _, b := range must.Get(commands.Read(must.Root(t), file))(t) {
 			plays, faults, err := commands.Fail(t.Context(), b)
 			must.OK(t, err)
 			played += plays
@@ -32,7 +32,7 @@ func TestNothingIsOverwrittenAfterAFailure(t *testing.T) {
 func TestNothingOfOthersIsChanged(t *testing.T) {
 	inline, n := regexp.MustCompile("`(kubectl [^`]+)`"), 0
 	for file, text := range texts(t) {
-		blocks := documents(t)[file]
+		blocks := must.Get(commands.Read(must.Root(t), file))(t)
 		for _, match := range inline.FindAllStringSubmatch(text, -1) {
 			blocks = append(blocks, commands.Block{File: file, Text: strings.NewReplacer("…", "x", "\n", " ").Replace(match[1]) + "\n"})
 		}

@@ -61,16 +61,12 @@ func anchors(text string) (names []string) {
 
 // Every document that a file of the repository names exists.
 func TestNamedDocumentsAreThere(t *testing.T) {
-	named, n := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`), 0
+	named := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`)
 	for _, file := range sources(t) {
 		for _, document := range named.FindAllString(must.Read(t, must.Root(t), file), -1) {
-			n++
 			if _, err := os.Stat(filepath.Join(must.Root(t), document)); err != nil {
 				t.Errorf("%s names %s, which is not there", file, document)
 			}
 		}
-	}
-	if n < 10 {
-		t.Errorf("only %d names of documents were found", n)
 	}
 }

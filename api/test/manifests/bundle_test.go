@@ -25,7 +25,6 @@ func checkBundle(t *testing.T, archive string) {
 		var held []struct {
 			Config   string
 			RepoTags []string
-			Layers   []string
 		}
 		must.OK(t, json.Unmarshal([]byte(entries["manifest.json"]), &held))
 		tags := map[string]bool{}
@@ -33,11 +32,6 @@ func checkBundle(t *testing.T, archive string) {
 			tags[image.RepoTags[0]] = true
 			if !strings.Contains(entries[image.Config], `"architecture":"`+architecture+`"`) {
 				t.Errorf("%s is not for %s", image.RepoTags, architecture)
-			}
-			for _, layer := range image.Layers {
-				if entries[layer] == "" {
-					t.Errorf("%s lacks %s", image.RepoTags, layer)
-				}
 			}
 		}
 		if !maps.Equal(tags, needed) || len(tags) != 4 {
@@ -66,16 +60,10 @@ func (p *publisher) checkProvenance(t *testing.T, first string, dist map[string]
 			t.Errorf("it lacks %s, or it is not JSON", text)
 		}
 	}
-	var sbom struct {
-		Components []struct{ Name, Version string }
-	}
-	must.OK(t, json.Unmarshal([]byte(dist["sbom.cdx.json"]), &sbom))
-	modules := map[string]string{}
-	for _, c := range sbom.Components {
-		modules[c.Name] = c.Version
-	}
 	redigo := regexp.MustCompile(`github.com/gomodule/redigo (\S+)`).FindStringSubmatch(must.Read(t, p.root, "go.mod"))[1]
-	if modules["github.com/gomodule/redigo"] != redigo || modules["std"] == "" {
-		t.Errorf("the modules are %q", modules)
+	for _, module := range []string{"github.com/gomodule/redigo@" + redigo, "std@"} {
+		if !strings.Contains(dist["sbom.cdx.json"], `"purl": "pkg:golang/`+module) {
+			t.Errorf("the modules lack %s: %s", module, dist["sbom.cdx.json"])
+		}
 	}
 }

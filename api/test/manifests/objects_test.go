@@ -188,5 +188,15 @@ func flatten(into map[string]string, path string, node any) {
 	}
 }
 
+// fields returns the scalars in a YAML node, each with its path, such as "hostNetwork=true".
+func fields(node any) (lines []string) {
+	scalars := map[string]string{}
+	flatten(scalars, "", node)
+	for path, value := range scalars {
+		lines = append(lines, strings.TrimSpace(path)+"="+value)
+	}
+	return lines
+}
+
 // apiEnv is the path of the API's environment variables in the Deployment "frontend".
 const apiEnv = "spec template spec initContainers api env "

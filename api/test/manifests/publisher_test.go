@@ -58,7 +58,7 @@ func newPublisher(t *testing.T, platforms ...string) publisher {
 		for _, platform := range platforms {
 			image := p.registry + "/" + platform + "/" + base
 			p.crane(t, "append", "--oci-empty-base", "-f", layer, "-t", image)
-			p.crane(t, "mutate", image, "-t", image, "--set-platform", platform, "--entrypoint", "/base", "--cmd", "base")
+			p.crane(t, "mutate", image, "-t", image, "--set-platform", platform)
 			index = append(index, "-m", image)
 		}
 		p.crane(t, index...)
