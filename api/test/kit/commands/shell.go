@@ -41,12 +41,13 @@ func Environ() []string {
 func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
+	s.Replace = cmp.Or(s.Replace, strings.NewReplacer())
 	if b.Is("background") {
 		return "", s.start(ctx, b)
 	}
 	for {
 		out, err := s.command(ctx, b).CombinedOutput()
-		if failure := (*exec.ExitError)(nil); b.Is("fails") && errors.As(err, &failure) {
+		if _, failed := errors.AsType[*exec.ExitError](err); b.Is("fails") && failed {
 			err = nil
 		} else if b.Is("fails") && err == nil {
 			err = errors.New("it does not fail")
@@ -77,12 +78,8 @@ func (s *Shell) Close() {
 }
 
 func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
-	text := b.Text
-	if s.Replace != nil {
-		text = s.Replace.Replace(text)
-	}
 	// curl needs the option -sS here. Otherwise, it would print a progress bar, because its output is not a terminal.
-	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+s.Replace.Replace(b.Text))
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -103,9 +100,7 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 	}
 	s.running[b.Text] = started
 	go func() { started.ended <- started.cmd.Wait() }()
-	if s.Replace != nil {
-		b.Output = s.Replace.Replace(b.Output)
-	}
+	b.Output = s.Replace.Replace(b.Output)
 	for promised := regexp.MustCompile(b.promised()); !promised.MatchString(started.String()); {
 		select {
 		case <-ctx.Done():
