@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -27,7 +26,7 @@ func (c Call) String() string { return strings.Join(c.Args, " ") }
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
-  printf '%s\0' "$#" "$@" "$input" >>"$CALLS"
+  printf '%s\0' "$@" "$input"$'\1' >>"$CALLS"
   echo >>"$CALLS.lines"
   mapfile -t number <"$CALLS.lines"
   [ "${#number[@]}" != "$FAILS" ] || return 1
@@ -74,20 +73,13 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	if err != nil {
 		return nil, "", fmt.Errorf("%sit runs no command: %w\n%s", b, err, out)
 	}
-	for fields := strings.Split(strings.ReplaceAll(string(written), dir, "/tmp"), "\x00"); len(fields) > 1; {
-		count, err := strconv.Atoi(fields[0])
-		if err != nil {
-			return nil, "", err
-		}
-		ran = append(ran, Call{Args: fields[1 : count+1], Input: fields[count+1]})
-		fields = fields[count+2:]
+	for call := range strings.SplitSeq(strings.TrimSuffix(strings.ReplaceAll(string(written), dir, "/tmp"), "\x01\x00"), "\x01\x00") {
+		fields := strings.Split(call, "\x00")
+		last := len(fields) - 1
+		ran = append(ran, Call{Args: fields[:last], Input: fields[last]})
 	}
 	for _, match := range files {
-		info, err := os.Stat(filepath.Join(dir, match[1]))
-		if err != nil {
-			return nil, "", err
-		}
-		if info.Size() == 0 && filepath.Ext(match[1]) != ".new" {
+		if info, err := os.Stat(filepath.Join(dir, match[1])); err == nil && info.Size() == 0 && filepath.Ext(match[1]) != ".new" {
 			damaged = match[1]
 		}
 	}

@@ -29,7 +29,7 @@ type Shell struct {
 type background struct {
 	localpod.Output
 	cmd   *exec.Cmd
-	ended chan error
+	ended chan struct{}
 }
 
 // Environ returns this process's environment, without variables such as MAKEFLAGS that would change how "make" works.
@@ -90,7 +90,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 // the same command, "start" ends the earlier process first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
-	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}
+	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan struct{})}
 	started.cmd.Stdout, started.cmd.Stderr = &started.Output, &started.Output
 	if err := started.cmd.Start(); err != nil {
 		return err
@@ -99,15 +99,17 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 		s.running = map[string]*background{}
 	}
 	s.running[b.Text] = started
-	go func() { started.ended <- started.cmd.Wait() }()
+	go func() {
+		_ = started.cmd.Wait()
+		close(started.ended)
+	}()
 	b.Output = s.Replace.Replace(b.Output)
 	for promised := regexp.MustCompile(b.promised()); !promised.MatchString(started.String()); {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%sdoes not say what it should:\n%s", b, started)
-		case err := <-started.ended:
-			started.ended <- err
-			return fmt.Errorf("%shas ended:\n%s\n%w", b, started, cmp.Or(err, errors.New("exit 0")))
+		case <-started.ended:
+			return fmt.Errorf("%shas ended, %s:\n%s", b, started.cmd.ProcessState, started)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -25,9 +25,6 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// timeout is how long Prometheus may take to start.
-const timeout = 30 * time.Second
-
 // manifest decodes a YAML file in the folder k8s/monitoring.
 func manifest(t testing.TB, name string, into any) {
 	t.Helper()
@@ -83,15 +80,14 @@ scrape_configs:
 	run(t, "prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
-	must.Hold(t, "Prometheus answers", timeout, func() bool {
+	// Prometheus itself stores the metric `up` for each target: 1 if the target answers, and otherwise 0.
+	must.Hold(t, "Prometheus scrapes", time.Minute, func() bool {
 		response, err := must.Client.Get(p.url + "/-/ready")
 		if err == nil {
 			response.Body.Close()
 		}
-		return err == nil && response.StatusCode == http.StatusOK
+		return err == nil && response.StatusCode == http.StatusOK && len(p.Query(t, "up")) > len(apis)
 	})
-	// Prometheus itself stores the metric `up` for each target: 1 if the target answers, and otherwise 0.
-	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
