@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -49,12 +48,12 @@ func main() {
 	master, slave, _ := strings.Cut(*port, ",")
 	e.master, e.slave = e.master+":"+master, e.slave+":"+slave
 
-	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
 	http.HandleFunc("/guestbook.php", e.guestbook)
 	http.HandleFunc("/guestbook.php/", e.guestbook)
 	go func() { log.Fatal(http.ListenAndServe(*listen, nil)) }()
-	<-terminated.Done()
+	<-terminated
 	time.Sleep(5 * time.Second)
 }
 
