@@ -64,7 +64,7 @@ push: images ## builds the images and pushes them to a registry: REGISTRY=regist
 manifests: $(KUSTOMIZE) ## writes the manifests with the images of a registry to .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
 	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
 e2e-short: ## runs the tests of "make e2e" that take a minute or two each
-	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestRolling|TestScaling|TestLosing|TestSlave|TestWrong|TestEviction|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
+	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestDisruptions|TestLosing|TestSlave|TestWrong|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
 cluster: ## creates a kind cluster for "make e2e"
 	kind create cluster --wait 3m
 e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubectl's cluster; set LOAD="minikube image load" unless it is a kind cluster

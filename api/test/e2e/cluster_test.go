@@ -7,17 +7,16 @@ package e2e
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 )
 
@@ -63,18 +62,26 @@ func newGuestbook(t *testing.T) namespace {
 	return n
 }
 
+// output runs a program with this standard input, and returns the program's standard output. The error has the text of both outputs.
+func output(stdin, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // when the cleanups run, the test's own context has ended
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = strings.NewReader(stdin), &stdout, &stderr, time.Second
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w\n%s%s", program, strings.Join(args, " "), err, &stdout, &stderr)
+	}
+	return strings.TrimSpace(stdout.String()), err
+}
+
 // try runs kubectl with this standard input, and returns kubectl's standard output.
 func (n namespace) try(stdin string, args ...string) (string, error) {
 	if n.name != "" {
 		args = append([]string{"-n", n.name}, args...)
 	}
-	cmd := exec.Command(program(), args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return strings.TrimSpace(stdout.String()), nil
+	return output(stdin, program(), args...)
 }
 
 // program returns the path of kubectl: the environment variable KUBECTL, or "kubectl" if this variable is not set.
@@ -85,17 +92,14 @@ func (n namespace) kubectl(args ...string) string {
 	return must.Get(n.try("", args...))(n)
 }
 
-// background starts kubectl in the namespace, and returns a reader of kubectl's output. kubectl runs until the test ends.
-func (n namespace) background(args ...string) io.Reader {
+// background starts kubectl in the namespace, and returns kubectl's output. kubectl runs until the test ends.
+func (n namespace) background(args ...string) *localpod.Output {
 	n.Helper()
-	cmd := exec.Command(program(), append([]string{"-n", n.name}, args...)...)
-	out := must.Get(cmd.StdoutPipe())(n)
+	cmd, stdout := exec.CommandContext(n.Context(), program(), append([]string{"-n", n.name}, args...)...), &localpod.Output{}
+	cmd.Stdout = stdout
 	must.OK(n, cmd.Start())
-	n.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	return out
+	n.Cleanup(func() { cmd.Wait() })
+	return stdout
 }
 
 func (n namespace) create(object string) string {
@@ -137,43 +141,36 @@ func (n namespace) isReady(pod string) bool {
 	return n.kubectl("get", "pod", pod, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`) == "True"
 }
 
-// ended waits until the pod has ended, and reports whether it ended without an error.
-func (n namespace) ended(pod string) (succeeded bool) {
-	n.Helper()
-	var phase string
-	n.await(pod+" has ended", time.Minute, func() bool {
-		phase = n.kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}")
-		return phase == "Succeeded" || phase == "Failed"
-	})
-	return phase == "Succeeded"
-}
+// inNamespace is a shell function that makes kubectl use the namespace.
+const inNamespace = `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }` + "\n"
+
+func (n namespace) env() []string { return []string{"KUBECTL=" + program(), "NAMESPACE=" + n.name} }
 
 // shellOut runs a shell command and returns its output. In the command, kubectl uses this namespace.
 func (n namespace) shellOut(command string) string {
 	n.Helper()
-	cmd := exec.Command("sh", "-exc", `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }`+"\n"+command)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "KUBECTL="+program(), "NAMESPACE="+n.name)
+	cmd := exec.Command("sh", "-exc", inNamespace+command)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), n.env()...)
 	return must.Run(n, cmd)
 }
 
-func post(t *testing.T, base, text string) {
+// loadPod returns the manifest of a pod that runs the program of api/tools/load with these arguments.
+func loadPod(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	response, _ := must.Do(t, http.MethodPost, base+"/guestbook/entries", strings.NewReader(url.Values{"text": {text}}.Encode()), "Content-Type", "application/x-www-form-urlencoded")
-	if response.StatusCode != http.StatusCreated {
-		t.Fatalf("a post is answered %s", response.Status)
-	}
+	quoted := must.Get(json.Marshal(args))(t)
+	return strings.NewReplacer("NAME", name, "ARGS", string(quoted)).Replace(must.Read(t, "testdata", "load.yaml"))
 }
 
-// book reads the whole guestbook, as the page of the PHP guestbook does, and returns the answer.
-func book(t *testing.T, base string) string {
-	t.Helper()
-	_, body := must.Fetch(t, base+"/guestbook/?cmd=get&key=messages")
-	return body
-}
-
-// pod creates a pod that simulates visitors. The pod runs the program of api/tools/load with these arguments.
-func (n namespace) pod(name string, args ...string) {
+// reaches reports whether a pod with these labels can connect to the address.
+func (n namespace) reaches(address, labels string) bool {
 	n.Helper()
-	quoted, _ := json.Marshal(args)
-	n.create(strings.NewReplacer("NAME", name, "ARGS", string(quoted)).Replace(must.Read(n, "testdata", "load.yaml")))
+	name := n.create(strings.NewReplacer("name: dial", "generateName: dial-", "{run: dial}", labels).Replace(loadPod(n, "dial", "-dial", address)))
+	n.Cleanup(func() { n.try("", "delete", "pod", name, "--wait=false") })
+	var phase string
+	n.await(name+" has ended", time.Minute, func() bool {
+		phase = n.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
+		return phase == "Succeeded" || phase == "Failed"
+	})
+	n.Logf("a pod with the labels %s dials %s: %s", labels, address, phase)
+	return phase == "Succeeded"
 }

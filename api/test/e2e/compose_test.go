@@ -3,14 +3,10 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,101 +14,73 @@ import (
 	"time"
 
 	"guestbook/api/test/kit/must"
+	"guestbook/api/test/kit/podtest"
+	"guestbook/api/test/kit/visitors"
 )
 
 // If one container is killed, the guestbook answers again within ten seconds, with all entries.
 func TestCompose(t *testing.T) {
-	n := namespace{T: t}
-	compose := []string{"docker", "compose"}
+	port := strconv.Itoa(podtest.FreePorts(t).Nginx)
+	t.Setenv("PORT", port)
+	t.Setenv("REDIS_PASSWORD", `Pa ss"\w$o'rd`)
+	program := []string{"docker", "compose"}
 	if exec.Command("docker", "compose", "version").Run() != nil {
-		compose = []string{"docker-compose"}
+		program = []string{"docker-compose"}
 	}
-	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	listener.Close()
-	command := func(program string, args ...string) string {
+	run := func(command ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // during a cleanup, t.Context() has already ended
-		defer cancel()
-		cmd := exec.CommandContext(ctx, program, args...)
-		cmd.WaitDelay = time.Second
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "PORT="+port, "REDIS_PASSWORD="+`Pa ss"\w$o'rd`)
-		var stderr strings.Builder
-		cmd.Stderr = &stderr
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%s %v: %v %s", program, args, err, stderr.String())
-		}
-		return strings.TrimSpace(string(out))
+		return must.Get(output("", command[0], command[1:]...))(t)
 	}
-	docker := func(args ...string) string { return command("docker", args...) }
-	run := func(args ...string) string {
-		return command(compose[0], append(compose[1:], append([]string{"-p", "guestbook-e2e-" + port}, args...)...)...)
+	compose := func(args ...string) string {
+		t.Helper()
+		return run(slices.Concat(program, []string{"-f", root + "/compose.yaml", "-p", "guestbook-e2e-" + port}, args)...)
 	}
-	t.Cleanup(func() { run("down", "--volumes") })
+	t.Cleanup(func() { compose("down", "--volumes") })
 
-	client := http.Client{Timeout: 5 * time.Second}
-	base := "http://127.0.0.1:" + port
-	get := func(path string) string {
-		response, err := client.Get(base + path)
-		if err != nil {
-			return err.Error()
-		}
-		defer response.Body.Close()
-		text, _ := io.ReadAll(response.Body)
-		return response.Status + string(text)
+	visitor := visitors.Visitor{Base: "http://127.0.0.1:" + port, Client: &http.Client{Timeout: 5 * time.Second}}
+	has := func(text string) bool {
+		book, err := visitor.Get(t.Context(), "messages")
+		return err == nil && strings.Contains(book, text)
 	}
-	const book = "/guestbook/?cmd=get&key=messages"
-	signs := func(text string) bool {
-		response, err := client.PostForm(base+"/guestbook/entries", url.Values{"text": {text}})
-		if err != nil {
-			return false
-		}
-		response.Body.Close()
-		return response.StatusCode == http.StatusCreated && strings.HasPrefix(get(book), "200") && strings.Contains(get("/"), "<title>Guestbook</title>")
-	}
-	// copied waits until the slave has the entry and the API returns the entry.
-	copied := func(t *testing.T, text string) {
+	// signs waits until the guestbook stores an entry and answers a read.
+	signs := func(t *testing.T, text string, limit time.Duration) {
 		t.Helper()
+		namespace{T: t}.await("the guestbook answers", limit, func() bool {
+			_, ok := visitor.PostOnce(t.Context(), text)
+			return ok && has("")
+		})
 		namespace{T: t}.await("the slave has "+text, 30*time.Second, func() bool {
-			held := run("exec", "-T", "redis-slave", "sh", "-c", "REDISCLI_AUTH=$REDIS_PASSWORD redis-cli get messages")
-			return strings.Contains(held, text) && strings.Contains(get(book), text)
+			held := compose("exec", "-T", "redis-slave", "sh", "-c", "REDISCLI_AUTH=$REDIS_PASSWORD redis-cli get messages")
+			return strings.Contains(held, text) && has(text)
 		})
 	}
-	up := func(args ...string) { run(append([]string{"up", "-d", "--no-build"}, args...)...) }
+	up := func(args ...string) { compose(append([]string{"up", "-d", "--no-build"}, args...)...) }
 	up()
-	n.await("the guestbook answers", time.Minute, func() bool { return signs("the first") })
-	copied(t, "the first")
+	signs(t, "the first", time.Minute)
 
 	for _, service := range []string{"nginx", "api", "redis-master", "redis-slave"} {
-		container := func() string { return run("ps", "-q", service) }
+		container := func() string { return compose("ps", "-q", service) }
 		for what, lose := range map[string]func(){
-			"restarted": func() { run("restart", service) },
+			"restarted": func() { compose("restart", service) },
 			// The Linux kernel sends SIGKILL to a container that exceeds its memory limit. Docker then restarts the container.
 			"killed by the kernel": func() {
-				pid, err := strconv.Atoi(docker("inspect", "--format={{.State.Pid}}", container()))
-				if err == nil {
-					err = syscall.Kill(pid, syscall.SIGKILL)
-				}
-				must.OK(t, err)
+				pid := must.Get(strconv.Atoi(run("docker", "inspect", "--format={{.State.Pid}}", container())))(t)
+				must.OK(t, syscall.Kill(pid, syscall.SIGKILL))
 			},
-			"killed and up":  func() { docker("kill", container()); up() },
-			"removed and up": func() { docker("rm", "--force", container()); up() },
+			"killed and up":  func() { run("docker", "kill", container()); up() },
+			"removed and up": func() { run("docker", "rm", "--force", container()); up() },
 			"made anew":      func() { up("--force-recreate", "--no-deps", service) },
 		} {
 			text := fmt.Sprint(service, " ", what)
 			t.Run(text, func(t *testing.T) {
 				lose()
-				lost := time.Now()
-				namespace{T: t}.await("the guestbook answers", 10*time.Second, func() bool { return signs(text) })
-				t.Logf("it answers after %.1f s", time.Since(lost).Seconds())
-				copied(t, text)
+				signs(t, text, 10*time.Second)
 			})
 		}
 	}
 	up("--force-recreate")
-	n.await("the guestbook answers once all is made anew", 10*time.Second, func() bool { return signs("the last") })
-	if held := get(book); !strings.Contains(held, "the first") {
-		t.Errorf("the first entry is lost: %s", held)
+	signs(t, "the last", 10*time.Second)
+	if _, page := must.Fetch(t, visitor.Base); !has("the first") || !strings.Contains(page, "<title>Guestbook</title>") {
+		t.Errorf("the first entry is lost, or the page is %.200q", page)
 	}
 }

@@ -3,10 +3,8 @@
 package e2e
 
 import (
-	"bufio"
-	"io"
 	"net"
-	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,16 +18,15 @@ import (
 // The guestbook passes the tests of api/test/contract after each documented way to create it. "kubectl delete" then deletes
 // every object.
 func TestCreate(t *testing.T) {
-	for mode, command := range map[string]func(namespace) string{
-		"dns":        func(namespace) string { return "create -f " + manifests },
-		"env":        func(n namespace) string { return "create -f " + envManifests(n) },
-		"all-in-one": func(namespace) string { return "create -f " + root + "/all-in-one/guestbook-all-in-one.yaml" },
-		"kustomize":  func(namespace) string { return "apply -k " + manifests },
+	for mode, create := range map[string]string{
+		"dns":        "kubectl create -f k8s/",
+		"env":        `awk 'FNR == 1 {print "---"} {sub("value: dns", "value: env"); print}' k8s/*.yaml | kubectl create -f -`,
+		"all-in-one": "kubectl create -f all-in-one/guestbook-all-in-one.yaml",
+		"kustomize":  "kubectl apply -k k8s/",
 	} {
 		t.Run(mode, func(t *testing.T) {
 			n := newNamespace(t, "restricted")
-			words := strings.Fields(command(n))
-			n.kubectl(words...)
+			n.shellOut(create)
 			n.ready()
 
 			base := "http://" + n.frontendAddress()
@@ -40,22 +37,12 @@ func TestCreate(t *testing.T) {
 			defer master.Close()
 			contract.Run(t, base, master)
 
-			n.kubectl(append([]string{"delete"}, words[1:]...)...)
+			n.shellOut(strings.NewReplacer("kubectl create", "kubectl delete", "kubectl apply", "kubectl delete").Replace(create))
 			n.await("nothing is left", time.Minute, func() bool {
 				return n.kubectl("get", everything, "-o", "name") == ""
 			})
 		})
 	}
-}
-
-// envManifests returns the path of a copy of k8s/*.yaml with GET_HOSTS_FROM=env.
-func envManifests(n namespace) string {
-	dir := n.TempDir()
-	for _, file := range must.Get(filepath.Glob(manifests + "/*.yaml"))(n) {
-		env := strings.ReplaceAll(must.Read(n, file), "value: dns", "value: env")
-		must.Write(n, filepath.Join(dir, filepath.Base(file)), env)
-	}
-	return dir
 }
 
 // frontendAddress returns an address of this machine that leads to the Service "frontend".
@@ -73,16 +60,17 @@ func (n namespace) frontendAddress() string {
 	return n.forward("service/frontend", "80")
 }
 
+// forwarding matches a line of kubectl such as "Forwarding from 127.0.0.1:40123 -> 80".
+var forwarding = regexp.MustCompile(`^Forwarding from (\S+) -> `)
+
 // forward runs "kubectl port-forward" until the test ends, and returns an address of this machine that leads to the Service.
 func (n namespace) forward(target, port string) string {
 	n.Helper()
 	out := n.background("port-forward", target, ":"+port)
-	// kubectl prints a line such as "Forwarding from 127.0.0.1:40123 -> 80".
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	address, _, found := strings.Cut(strings.TrimPrefix(line, "Forwarding from "), " -> ")
-	if !found {
-		n.Fatalf("kubectl port-forward %s says %q", target, line)
-	}
-	go io.Copy(io.Discard, out)
-	return address
+	var address []string
+	n.await("kubectl forwards to "+target, time.Minute, func() bool {
+		address = forwarding.FindStringSubmatch(out.String())
+		return address != nil
+	})
+	return address[1]
 }

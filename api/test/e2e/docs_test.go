@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"cmp"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,18 +42,13 @@ func TestDocuments(t *testing.T) {
 // shell returns a shell for the commands of a document. kubectl uses the test's namespace, and free ports replace the document's ports.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
-	config := filepath.Join(n.TempDir(), "config")
-	must.Write(n, config, n.kubectl("config", "view", "--raw", "--flatten", "--minify"))
-	namespace{T: n.T}.kubectl("--kubeconfig", config, "config", "set-context", "--current", "--namespace", n.name)
-	ports := podtest.FreePorts(n)
+	port := strconv.Itoa(podtest.FreePorts(n).Nginx)
 	shell := &commands.Shell{
 		Dir: must.Get(filepath.Abs(root))(n),
-		Env: []string{"KUBECONFIG=" + config, "KUBECTL=" + program(), "LOAD=" + cmp.Or(os.Getenv("LOAD"), "kind load docker-image")},
+		Env: append(n.env(), "LOAD="+cmp.Or(os.Getenv("LOAD"), "kind load docker-image")),
 		// The shell function "kind" runs $LOAD, the command that loads images into the test's cluster.
-		Preamble: `kubectl() { command "$KUBECTL" "$@"; }
-kind() { shift 2; env $LOAD "$@"; }`,
-		Replace: strings.NewReplacer("127.0.0.1:8000", net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.Nginx)), "8000:80", strconv.Itoa(ports.Nginx)+":80",
-			"hide ID", "hide 0"),
+		Preamble: inNamespace + `kind() { shift 2; env $LOAD "$@"; }`,
+		Replace:  strings.NewReplacer("127.0.0.1:8000", "127.0.0.1:"+port, "8000:80", port+":80", "hide ID", "hide 0"),
 	}
 	n.Cleanup(shell.Close)
 	return shell
@@ -78,8 +72,13 @@ func (n namespace) follow(shell *commands.Shell, file string) {
 			n.Log(n.shellOut(there))
 			isLinked = false
 		}
-		start := time.Now()
-		output := must.Get(shell.Run(n.Context(), b))(n)
-		n.Logf("%s%s(%.1f s)", b, output, time.Since(start).Seconds())
+		n.run(shell, b)
 	}
+}
+
+func (n namespace) run(shell *commands.Shell, b commands.Block) {
+	n.Helper()
+	start := time.Now()
+	said := must.Get(shell.Run(n.Context(), b))(n)
+	n.Logf("%s%s(%.1f s)", b, said, time.Since(start).Seconds())
 }

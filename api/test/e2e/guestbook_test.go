@@ -4,8 +4,7 @@ package e2e
 
 import (
 	"fmt"
-	"io"
-	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,25 +12,45 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-func TestRollingRestart(t *testing.T) {
-	n := newGuestbook(t)
-	load := n.startLoad()
-	n.kubectl("rollout", "restart", "deployment/frontend")
-	n.ready()
-	load.more()
-	load.stop("")
-}
-
-func TestScaling(t *testing.T) {
-	n := newGuestbook(t)
-	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
-	load := n.startLoad()
-	for _, replicas := range []string{"10", "2"} {
-		n.kubectl("scale", "deployment/frontend", "--replicas="+replicas)
-		n.ready()
-		load.more()
+// No visitor's request fails during these disruptions.
+func TestDisruptions(t *testing.T) {
+	for name, disrupt := range map[string]func(namespace, load){
+		"a rolling restart": func(n namespace, _ load) { n.kubectl("rollout", "restart", "deployment/frontend") },
+		"scaling": func(n namespace, l load) {
+			n.kubectl("scale", "deployment/frontend", "--replicas=10")
+			n.ready()
+			l.more()
+			n.kubectl("scale", "deployment/frontend", "--replicas=2")
+		},
+		"losing all slaves": func(n namespace, l load) {
+			n.kubectl("delete", "pods", "-l", slaves)
+			l.more()
+		},
+		"eviction": func(n namespace, _ load) {
+			refused := false
+			for _, pod := range n.names("pods", frontend) {
+				eviction := fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod)
+				must.Await(n, "eviction of "+pod, time.Minute, func() error {
+					_, err := n.try(eviction, "create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
+					refused = refused || err != nil && strings.Contains(err.Error(), "disruption budget")
+					return err
+				})
+			}
+			if !refused {
+				n.Error("all pods could be evicted at once")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newGuestbook(t)
+			n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods
+			load := n.startLoad()
+			disrupt(n, load)
+			n.ready()
+			load.more()
+			load.stop("")
+		})
 	}
-	load.stop("")
 }
 
 func TestLosingTheMaster(t *testing.T) {
@@ -54,20 +73,11 @@ func TestLosingTheMaster(t *testing.T) {
 	}
 }
 
-// restarts returns how often the containers of each frontend pod have restarted.
+// restarts returns the names of the frontend pods, each with the numbers of its containers' restarts.
 func (n namespace) restarts() string {
 	n.Helper()
-	return n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}; {end}`)
-}
-
-func TestLosingAllSlaves(t *testing.T) {
-	n := newGuestbook(t)
-	load := n.startLoad()
-	n.kubectl("delete", "pods", "-l", slaves)
-	load.more()
-	n.ready()
-	load.more()
-	load.stop("")
+	return n.kubectl("get", "pods", "-l", frontend, "-o",
+		"jsonpath={range .items[*]}{.metadata.name} {.status['initContainerStatuses','containerStatuses'][*].restartCount}; {end}")
 }
 
 func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
@@ -78,26 +88,17 @@ func TestSlaveIsReadyOnlyWithTheMessages(t *testing.T) {
 	n.kubectl("scale", "deployment/redis-slave", "--replicas=3")
 	var fresh string
 	n.await("a fresh slave's readiness was probed", time.Minute, func() bool {
-		for _, pod := range n.names("pods", slaves) {
-			if pod != old[0] && pod != old[1] {
-				fresh = pod
-			}
-		}
-		return fresh != "" && strings.Contains(n.kubectl("get", "events", "--field-selector", "involvedObject.name="+fresh), "Readiness probe failed")
+		pods := n.names("pods", slaves)
+		fresh = pods[len(pods)-1]
+		return len(pods) > len(old) && strings.Contains(n.kubectl("get", "events", "--field-selector", "involvedObject.name="+fresh), "Readiness probe failed")
 	})
-	if n.isReady(fresh) {
-		t.Error("the fresh slave is ready, with nothing to tell")
-	}
-	for _, pod := range old {
-		if !n.isReady(pod) {
-			t.Error("without the master, a slave that has the messages is not ready:", pod)
+	for _, pod := range n.names("pods", slaves) {
+		if n.isReady(pod) != slices.Contains(old, pod) {
+			t.Errorf("without the master, only the slaves %q have the messages, but %s is ready: %v", old, pod, n.isReady(pod))
 		}
 	}
 	n.kubectl("scale", "deployment/redis-master", "--replicas=1")
 	n.ready()
-	if !n.isReady(fresh) {
-		t.Error("the fresh slave is not ready after the master's return")
-	}
 }
 
 // If a setting of the API is wrong, the new pod logs the error, the rolling update stops, and the old pods still serve.
@@ -115,52 +116,24 @@ func TestWrongSettings(t *testing.T) {
 		"REDIS_PASSWORD=wrong":                "WRONGPASS",
 		"REDIS_MASTER_ADDR=no-such-host:6379": "lookup no-such-host",
 	} {
-		t.Run(setting, func(t *testing.T) {
-			n := n
-			n.T = t
-			n.kubectl("set", "env", "deployment/frontend", "-c", "api", setting)
-			var pod string
-			n.await("a new pod says "+said, time.Minute, func() bool {
-				pods := n.names("pods", frontend)
-				pod = pods[len(pods)-1]
-				log, _ := n.try("", "logs", pod, "-c", "api")
-				return len(pods) == 4 && strings.Contains(log, said)
-			})
-			if n.isReady(pod) {
-				t.Error("it is ready nevertheless")
-			}
-			load.more()
-			if available := n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.availableReplicas}"); available != "3" {
-				t.Errorf("the update has left %s old pods", available)
-			}
-			n.kubectl("rollout", "undo", "deployment/frontend")
-			n.ready()
+		n.kubectl("set", "env", "deployment/frontend", "-c", "api", setting)
+		var pod string
+		n.await("a new pod says "+said, time.Minute, func() bool {
+			pods := n.names("pods", frontend)
+			pod = pods[len(pods)-1]
+			log, _ := n.try("", "logs", pod, "-c", "api")
+			return len(pods) == 4 && strings.Contains(log, said)
 		})
+		if n.isReady(pod) {
+			t.Errorf("with %s, it is ready nevertheless", setting)
+		}
+		load.more()
+		if available := n.kubectl("get", "deployment", "frontend", "-o", "jsonpath={.status.availableReplicas}"); available != "3" {
+			t.Errorf("the update to %s has left %s old pods", setting, available)
+		}
+		n.kubectl("rollout", "undo", "deployment/frontend")
+		n.ready()
 	}
-	load.stop("")
-}
-
-func TestEvictionKeepsTheBudget(t *testing.T) {
-	n := newGuestbook(t)
-	load := n.startLoad()
-	refused := 0
-	for _, pod := range n.names("pods", frontend) {
-		n.await("eviction of "+pod, time.Minute, func() bool {
-			_, err := n.try(fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q}}`, pod),
-				"create", "--raw", "/api/v1/namespaces/"+n.name+"/pods/"+pod+"/eviction", "-f", "-")
-			if err != nil && strings.Contains(err.Error(), "disruption budget") {
-				refused++
-				return false
-			}
-			must.OK(t, err)
-			return true
-		})
-	}
-	if refused == 0 {
-		t.Error("all pods could be evicted at once")
-	}
-	n.ready()
-	load.more()
 	load.stop("")
 }
 
@@ -173,52 +146,22 @@ func (n namespace) ip(selector string) string {
 func TestNetworkPolicies(t *testing.T) {
 	n := newGuestbook(t)
 	n.startLoad()
-	dialled := 0
-	reaches := func(address string) bool {
-		dialled++
-		pod := fmt.Sprintf("dial-%d", dialled)
-		n.pod(pod, "-dial", address)
-		reached := n.ended(pod)
-		t.Logf("a foreign pod dials %s: %v", address, reached)
-		return reached
-	}
 	n.create(`{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "nobody"},
 		"spec": {"podSelector": {"matchLabels": {"run": "load"}}, "policyTypes": ["Ingress"]}}`)
+	const foreign = "{run: dial}"
 	load := n.ip("run=load") + ":8000"
-	if open := reaches(load); open && reaches(load) {
+	if n.reaches(load, foreign) && n.reaches(load, foreign) {
 		t.Skip("this cluster's network does not enforce NetworkPolicies")
 	}
 	pod := n.ip(frontend)
 	for _, open := range []string{"frontend:80", pod + ":80"} {
-		if !reaches(open) {
+		if !n.reaches(open, foreign) {
 			t.Error("cannot be reached:", open)
 		}
 	}
 	for _, closed := range []string{pod + ":8080", "redis-master:6379", n.ip(master) + ":6379", "redis-slave:6379", n.ip(slaves) + ":6379"} {
-		if reaches(closed) {
+		if n.reaches(closed, foreign) {
 			t.Error("can be reached:", closed)
 		}
-	}
-}
-
-// After nginx has closed a slow visitor's connection, "kubectl port-forward" still serves the next visitor.
-func TestAForwardOutlivesASlowVisitor(t *testing.T) {
-	n := newGuestbook(t)
-	address := n.forward("service/frontend", "80")
-	for name, half := range map[string]string{
-		"a header": "GET / HTTP/1.1\r\nHost: ",
-		"a body":   "POST /guestbook/entries HTTP/1.1\r\nHost: gb\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
-	} {
-		slow, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatalf("before half of %s: %v", name, err)
-		}
-		must.Get(slow.Write([]byte(half)))(t)
-		start := time.Now()
-		_ = slow.SetReadDeadline(start.Add(time.Minute))
-		said, err := io.ReadAll(slow)
-		t.Logf("half of %s: answered %.40q after %s, %v", name, said, time.Since(start), err)
-		slow.Close()
-		must.Fetch(t, "http://"+address+"/nginx-health")
 	}
 }

@@ -24,30 +24,25 @@ func TestHighAvailability(t *testing.T) {
 	load := n.startLoad("-keys")
 
 	there, back, watch := n.moves()
-	load.begin()
-	t.Log(n.shellOut(there))
-	load.more()
-	t.Logf("the move there: writes were away for %.1f s", load.report().Away)
+	load.during("the move there", func() { t.Log(n.shellOut(there)) })
 
 	for _, how := range []string{"with its claim", "with its claim, by force", "in good order"} {
 		n.healthy()
-		load.begin()
 		pod := n.master()
-		switch how {
-		case "with its claim":
-			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // ends like a crash, without a planned failover
-			n.kubectl("delete", "pod", pod, "--grace-period=1")
-		case "with its claim, by force":
-			n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-			n.kubectl("delete", "pod", pod, "--force", "--grace-period=0")
-		default:
-			n.kubectl("delete", "pod", pod)
-		}
-		n.await("another is the master", time.Minute, func() bool { m := n.master(); return m != "" && m != pod })
-		load.more()
-		away := load.report().Away
-		t.Logf("%s deleted %s: writes were away for %.1f s", pod, how, away)
+		away := load.during(pod+" deleted "+how, func() {
+			switch how {
+			case "with its claim":
+				n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
+				n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // ends like a crash, without a planned failover
+				n.kubectl("delete", "pod", pod, "--grace-period=1")
+			case "with its claim, by force":
+				n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
+				n.kubectl("delete", "pod", pod, "--force", "--grace-period=0")
+			default:
+				n.kubectl("delete", "pod", pod)
+			}
+			n.await("another is the master", time.Minute, func() bool { m := n.master(); return m != "" && m != pod })
+		})
 		if away > 5 {
 			t.Errorf("%s deleted %s: writes were away for %.1f s, at most 5 are allowed", pod, how, away)
 		}
@@ -55,18 +50,15 @@ func TestHighAvailability(t *testing.T) {
 	n.healthy()
 	t.Log(n.shellOut(watch))
 
-	load.begin()
-	n.kubectl("rollout", "restart", "statefulset/redis-ha", "deployment/redis-proxy")
-	n.kubectl("rollout", "status", "statefulset/redis-ha", "--timeout=300s")
-	n.healthy()
-	load.more()
-	t.Logf("all restarted: writes were away for %.1f s at most", load.report().Away)
-
-	load.begin()
-	t.Log(n.shellOut(back))
-	n.ready()
-	load.more()
-	t.Logf("the move back: writes were away for %.1f s", load.report().Away)
+	load.during("all restarted", func() {
+		n.kubectl("rollout", "restart", "statefulset/redis-ha", "deployment/redis-proxy")
+		n.kubectl("rollout", "status", "statefulset/redis-ha", "--timeout=300s")
+		n.healthy()
+	})
+	load.during("the move back", func() {
+		t.Log(n.shellOut(back))
+		n.ready()
+	})
 	load.stop("503 ")
 }
 

@@ -11,15 +11,13 @@ import (
 )
 
 // A load is a pod with simulated visitors of the guestbook.
-type load struct {
-	namespace
-}
+type load struct{ namespace }
 
 // A report counts the requests of the simulated visitors. The keys of FailedReads and FailedWrites are the reasons of the failures.
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
-	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last call of the method "begin"
+	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last request for /begin
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
@@ -28,11 +26,11 @@ type report struct {
 // startLoad creates the pod "load", and waits until the simulated visitors have read and written.
 func (n namespace) startLoad(args ...string) load {
 	n.Helper()
-	n.pod("load", args...)
+	n.create(loadPod(n, "load", args...))
 	l := load{namespace: n}
-	n.await("load is running", time.Minute, func() bool {
+	must.Await(n, "load is running", time.Minute, func() error {
 		_, err := l.get("report")
-		return err == nil
+		return err
 	})
 	l.more()
 	return l
@@ -47,9 +45,6 @@ func (l load) get(path string) (r report, err error) {
 }
 
 func (l load) report() report { return l.ask("report") }
-
-// begin restarts the measurement of the field "Away".
-func (l load) begin() { l.ask("begin") }
 
 func (l load) ask(path string) report {
 	l.Helper()
@@ -66,11 +61,22 @@ func (l load) more() {
 	})
 }
 
+// during calls a function, and returns the longest time in seconds that passed between two writes.
+func (l load) during(what string, call func()) (away float64) {
+	l.Helper()
+	l.ask("begin")
+	call()
+	l.more()
+	away = l.report().Away
+	l.Logf("%s: writes were away for %.1f s", what, away)
+	return away
+}
+
 // stop ends the load, and fails the test if a read failed or a message is lost. A write may fail only for a reason that begins with the
 // text "allowed".
 func (l load) stop(allowed string) report {
 	l.Helper()
-	r := must.Get(l.get("stop"))(l)
+	r := l.ask("stop")
 	l.Logf("%d reads, %d writes, the slowest took %.1f s; failed: reads %v, writes %v; lost: %v", r.Reads, r.Writes, r.Slowest, r.FailedReads, r.FailedWrites, r.Lost)
 	if len(r.FailedReads) > 0 {
 		l.Error("reads failed")

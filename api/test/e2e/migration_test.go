@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,11 +18,7 @@ import (
 )
 
 // An edition is one of three published PHP guestbooks. They differ in the names of the Redis Services and in the key of the book.
-type edition struct {
-	name, master, slave string
-	key                 string
-	manifest, component string
-}
+type edition struct{ name, master, slave, key, manifest, component string }
 
 var editions = []edition{
 	{"master-slave", "master", "slave", "messages", "k8s/frontend-deployment.yaml", "existing"},
@@ -35,21 +30,21 @@ var editions = []edition{
 // visitor's request fails, and no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
-		t.Run(e.name+"/dns", func(t *testing.T) {
-			t.Parallel()
-			e.migrate(t, "dns", "kubectl replace -f "+e.manifest)
-		})
-		t.Run(e.name+"/env", func(t *testing.T) {
-			t.Parallel()
-			replace := "sed 's/value: dns/value: env/' k8s/frontend-deployment.yaml | kubectl replace -f -"
-			e.migrate(t, "env", replace, "k8s/frontend-deployment.yaml", e.manifest)
-		})
+		for mode, replace := range map[string]string{
+			"dns": "kubectl replace -f " + e.manifest,
+			"env": "sed 's/value: dns/value: env/' k8s/frontend-deployment.yaml | kubectl replace -f -",
+		} {
+			t.Run(e.name+"/"+mode, func(t *testing.T) {
+				t.Parallel()
+				e.migrate(t, mode, replace)
+			})
+		}
 	}
 }
 
 // migrate runs the shell command "replace", which replaces the PHP frontend, and then restores the PHP frontend. The namespace has the Pod
 // Security level "privileged", because the pods of the PHP guestbook do not meet the level "restricted".
-func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
+func (e edition) migrate(t *testing.T, mode, replace string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
@@ -61,7 +56,7 @@ func (e edition) migrate(t *testing.T, mode, replace string, oldnew ...string) {
 	}
 	before := others()
 
-	n.documented(replace, oldnew...)
+	n.documented(replace, "k8s/frontend-deployment.yaml", e.manifest)
 	load.sideBySide(e.key, "nginx")
 	n.ready()
 	containers := n.kubectl("get", "pods", "-l", frontend, "-o", "jsonpath={range .items[*]}{.spec.initContainers[*].name} {.spec.containers[*].name};{end}")
@@ -162,32 +157,25 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 	if key != "" {
 		query += "&key=" + key
 	}
-	var pods map[string]string
 	l.await(fmt.Sprintf("every pod has the book, with %v", containers), time.Minute, func() bool {
-		pods = l.readyFrontends()
-		for pod := range pods {
+		// kubectl prints one line for each ready pod: its first container, its name, and the time of its deletion.
+		pods := l.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}`+
+			`{.spec.containers[0].name} {.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
+		var found []string
+		for line := range strings.Lines(pods) {
+			fields := strings.Fields(line)
+			if len(fields) > 2 {
+				continue // the pod is terminating
+			}
+			found = append(found, fields[0])
 			var answer struct{ Data string }
-			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+pod+":80/proxy/guestbook.php"+query)
+			out, err := l.try("", "get", "--raw", "/api/v1/namespaces/"+l.name+"/pods/"+fields[1]+":80/proxy/guestbook.php"+query)
 			if err != nil || json.Unmarshal([]byte(out), &answer) != nil || !strings.HasPrefix(answer.Data, book.String()) {
-				l.Logf("%s answers %.80q, %v", pod, out, err)
+				l.Logf("%s answers %.80q, %v", fields[1], out, err)
 				return false
 			}
 		}
-		return slices.Equal(slices.Compact(slices.Sorted(maps.Values(pods))), containers)
+		slices.Sort(found)
+		return slices.Equal(slices.Compact(found), containers)
 	})
-	l.Logf("%d messages read from each of %v", strings.Count(book.String(), ","), pods)
-}
-
-// readyFrontends returns the name of the first container of each ready frontend pod, by the pod's name.
-func (n namespace) readyFrontends() map[string]string {
-	n.Helper()
-	out := n.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}`+
-		`{.metadata.name} {.spec.containers[0].name} {.metadata.deletionTimestamp}{"\n"}{end}`)
-	ready := map[string]string{}
-	for line := range strings.Lines(out) {
-		if fields := strings.Fields(line); len(fields) == 2 {
-			ready[fields[0]] = fields[1]
-		}
-	}
-	return ready
 }

@@ -21,24 +21,13 @@ func TestTheBookMovesToTheRedisHere(t *testing.T) {
 	}
 }
 
-// forOthers lists, for each version of the PHP guestbook, commands in docs/migrate.md that this version does not need. A command is named
-// by its first line.
-var forOthers = map[string][]string{
-	"master-slave": {
-		"kubectl expose service redis-leader --name=redis-master",
-		"kubectl create -f k8s/redis-slave-deployment.yaml -f k8s/redis-slave-service.yaml &&",
-		"kubectl delete deployment,service redis-replica",
-		"kubectl delete deployment redis-follower &&",
-	},
-	"replica": {
-		"kubectl expose service redis-leader --name=redis-master",
-		"kubectl replace -f k8s/redis-slave-deployment.yaml &&",
-		"kubectl delete deployment redis-follower &&",
-	},
-	"leader-follower": {
-		"kubectl replace -f k8s/redis-slave-deployment.yaml &&",
-		"kubectl delete deployment,service redis-replica",
-	},
+// optional lists the commands in docs/migrate.md that only some versions of the PHP guestbook need. A command is named by its first line.
+var optional = map[string]string{
+	"kubectl expose service redis-leader --name=redis-master":                              "leader-follower",
+	"kubectl replace -f k8s/redis-slave-deployment.yaml &&":                                "master-slave",
+	"kubectl create -f k8s/redis-slave-deployment.yaml -f k8s/redis-slave-service.yaml &&": "replica leader-follower",
+	"kubectl delete deployment,service redis-replica":                                      "replica",
+	"kubectl delete deployment redis-follower &&":                                          "leader-follower",
 }
 
 func (e edition) move(t *testing.T) {
@@ -58,22 +47,20 @@ func (e edition) move(t *testing.T) {
 	n.ready()
 	load := n.startLoad("-key="+e.key, "-entries")
 
-	shell, typed := n.shell(), 0
+	shell, found := n.shell(), 0
 	blocks := must.Get(commands.Read(root, "docs/migrate.md"))(t)
 	section := slices.IndexFunc(blocks, func(b commands.Block) bool { return strings.HasPrefix(b.Text, "kubectl expose service redis-leader ") })
 	for _, b := range blocks[section:] {
-		if first, _, _ := strings.Cut(b.Text, "\n"); slices.Contains(forOthers[e.name], first) {
-			continue
+		first, _, _ := strings.Cut(b.Text, "\n")
+		if versions, ok := optional[first]; ok {
+			if found++; !strings.Contains(versions, e.name) {
+				continue
+			}
 		}
-		typed++
-		load.begin()
-		start := time.Now()
-		output := must.Get(shell.Run(t.Context(), b))(t)
-		load.more()
-		t.Logf("%s%s(%.1f s; writes were away for %.1f s)", b, output, time.Since(start).Seconds(), load.report().Away)
+		load.during(fmt.Sprint(b.File, ":", b.Line), func() { n.run(shell, b) })
 	}
-	if want := len(blocks) - section - len(forOthers[e.name]); typed != want {
-		t.Errorf("%d blocks were typed, want %d", typed, want)
+	if found != len(optional) {
+		t.Errorf("docs/migrate.md has %d of the optional commands, want %d", found, len(optional))
 	}
 	n.ready()
 	for _, pod := range n.names("pods", "app=redis") {
@@ -85,15 +72,12 @@ func (e edition) move(t *testing.T) {
 	n.hasTheBook(redis, key, book, 0)
 	if e.name == "master-slave" {
 		there, _, _ := n.moves()
-		load.begin()
-		t.Log(n.shellOut(there))
-		load.more()
-		t.Logf("the move to three: writes were away for %.1f s", load.report().Away)
+		load.during("the move to three", func() { t.Log(n.shellOut(there)) })
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
 	// The test searches Redis itself for lost messages, because the PHP frontend cannot return 10 MiB.
-	r := must.Get(load.get("stop"))(t)
+	r := load.ask("stop")
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {
 		t.Error("some have failed")

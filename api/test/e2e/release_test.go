@@ -3,9 +3,6 @@
 package e2e
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,12 +16,7 @@ func TestAirGap(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	shell := n.shell()
 	shell.Dir = t.TempDir()
-	bundles, err := filepath.Glob(root + "/.build/release/*-airgap.tar")
-	if err != nil || len(bundles) != 1 {
-		t.Fatalf("the bundles are %q: run make e2e", bundles)
-	}
-	bundle := must.Get(filepath.Abs(bundles[0]))(t)
-	must.OK(t, os.Symlink(bundle, filepath.Join(shell.Dir, filepath.Base(bundle))))
+	n.shellOut("cp .build/release/*-airgap.tar " + shell.Dir)
 	// The shell replaces "kind load image-archive FILE" by $LOAD, the command that loads images into the test's cluster.
 	shell.Preamble += `
 kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xargs env $LOAD; }`
@@ -32,8 +24,7 @@ kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xarg
 	start, typed := time.Now(), 0
 	for _, b := range blocks {
 		if b.Is("e2e") {
-			out := must.Get(shell.Run(t.Context(), b))(t)
-			t.Logf("%s%s(%.1f s)", b, out, time.Since(start).Seconds())
+			n.run(shell, b)
 			typed++
 		}
 	}
@@ -41,7 +32,5 @@ kind() { docker load --quiet --input "$3" | sed -n 's/^Loaded image: //p' | xarg
 	if took := time.Since(start); typed != 3 || took > time.Minute {
 		t.Errorf("%d commands have brought it up after %v, want 3 within a minute", typed, took)
 	}
-	cmd := exec.CommandContext(t.Context(), "make", "-s", "conformance", "URL=http://"+n.frontendAddress(), "ARGS=-key messages")
-	cmd.Dir = root
-	t.Log(must.Run(t, cmd))
+	t.Log(n.shellOut("make -s conformance URL=http://" + n.frontendAddress() + " ARGS='-key messages'"))
 }

@@ -1,9 +1,8 @@
-// Command phpstandin replaces the PHP frontend in tests. Its answers to requests for /guestbook.php have the same bytes as those of Apache
-// 2.4 with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. Unless it refuses a request, its answers have the same bytes as those of Apache 2.4
+// with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -49,36 +48,21 @@ func main() {
 	master, slave, _ := strings.Cut(*port, ",")
 	e.master, e.slave = e.master+":"+master, e.slave+":"+slave
 
-	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
 	http.HandleFunc("/guestbook.php", e.guestbook)
 	http.HandleFunc("/guestbook.php/", e.guestbook)
-	http.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "<title>Guestbook</title>") })
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		apache(w, 404, "Not Found", "The requested URL was not found on this server.")
-	})
-	server := &http.Server{Addr: *listen, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // Apache's default limit for a request line
-			apache(w, 414, "Request-URI Too Long", "The requested URL's length exceeds the capacity\nlimit for this server.<br />\n")
-			return
-		}
-		http.DefaultServeMux.ServeHTTP(w, r)
-	})}
-	go func() { log.Fatal(server.ListenAndServe()) }()
-	<-terminated.Done()
+	go func() { log.Fatal(http.ListenAndServe(*listen, nil)) }()
+	<-terminated
 	time.Sleep(5 * time.Second)
-	_ = server.Shutdown(context.Background())
-}
-
-// apache writes Apache's error page for this status, byte for byte.
-func apache(w http.ResponseWriter, status int, title, text string) {
-	w.Header().Set("Content-Type", "text/html; charset=iso-8859-1")
-	w.WriteHeader(status)
-	fmt.Fprintf(w, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\" \"http://www.w3.org/TR/html4/strict.dtd\">\n<html><head>\n<title>%d %[2]s</title>\n</head><body>\n<h1>%[2]s</h1>\n<p>%[3]s</p>\n</body></html>\n", status, title, text)
 }
 
 // guestbook answers a request as guestbook.php does.
 func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
+	if line := r.Method + " " + r.RequestURI + " " + r.Proto; len(line) > 8190 { // Apache's default limit for a request line
+		http.Error(w, "Request-URI Too Long", http.StatusRequestURITooLong)
+		return
+	}
 	params := php.ParseQuery(r.URL.RawQuery)
 	cmd, ok := params["cmd"]
 	if !ok {

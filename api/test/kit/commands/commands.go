@@ -15,6 +15,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -36,64 +37,37 @@ type Block struct {
 // Is reports whether this word stands after ```sh.
 func (b Block) Is(word string) bool { return slices.Contains(b.Words, word) }
 
-func (b Block) promised() string {
-	if b.Is("figures") {
-		return promises(b.Output, asideOrFigure)
-	}
-	return promises(b.Output, aside)
-}
-
 func (b Block) String() string { return fmt.Sprintf("%s:%d: %s", b.File, b.Line, b.Text) }
 
 // Documents returns the paths of the repository's Markdown documents, with README.md first.
 func Documents(root string) ([]string, error) {
-	files := []string{"README.md"}
-	for _, pattern := range []string{"*.md", "docs/*.md"} {
-		found, err := fs.Glob(os.DirFS(root), pattern)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, slices.DeleteFunc(found, func(name string) bool { return name == files[0] })...)
-	}
-	return files, nil
+	top, err := fs.Glob(os.DirFS(root), "*.md")
+	docs, err2 := fs.Glob(os.DirFS(root), "docs/*.md")
+	others := slices.DeleteFunc(append(top, docs...), func(name string) bool { return name == "README.md" })
+	return append([]string{"README.md"}, others...), errors.Join(err, err2)
 }
+
+var (
+	fence = regexp.MustCompile("(?m)^ *```")
+	// shellBlock matches a code block that begins with ```sh, and the code block after it if that begins with ```text.
+	shellBlock = regexp.MustCompile("(?ms)^( *)```sh\\b([^\n]*)\n(.*?)^ *```$(?:\\s+```text\n(.*?)^ *```$)?")
+)
 
 // Read returns the code blocks of a document that begin with ```sh, in their order.
 func Read(root, file string) (blocks []Block, err error) {
 	content, err := os.ReadFile(filepath.Join(root, file))
-	if err != nil {
-		return nil, err
+	if err == nil && len(fence.FindAll(content, -1))%2 != 0 {
+		err = fmt.Errorf("%s: a fence is not closed", file)
 	}
-	var words, lines []string
-	var indent string
-	follows := false // true if only blank lines have followed the last code block with ```sh
-	for i, line := range strings.Split(string(content), "\n") {
-		info, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
-		switch {
-		case isFence && words == nil:
-			words, lines = append(strings.Fields(info), ""), nil
-			indent, _, _ = strings.Cut(line, "```")
-			if words[0] == "sh" {
-				blocks = append(blocks, Block{File: file, Line: i + 1, Words: words[1 : len(words)-1]})
-			}
-		case isFence:
-			text := strings.Join(lines, "\n") + "\n"
-			if words[0] == "sh" {
-				blocks[len(blocks)-1].Text = text
-			} else if words[0] == "text" && follows {
-				blocks[len(blocks)-1].Output = text
-			}
-			follows, words = words[0] == "sh", nil
-		case words != nil:
-			lines = append(lines, strings.TrimPrefix(line, indent))
-		case strings.TrimSpace(line) != "":
-			follows = false
-		}
+	line, text := 1, string(content)
+	for _, match := range shellBlock.FindAllStringSubmatch(text, -1) {
+		before, after, _ := strings.Cut(text, match[0])
+		line += strings.Count(before, "\n")
+		outdent := func(code string) string { return strings.ReplaceAll("\n"+code, "\n"+match[1], "\n")[1:] }
+		blocks = append(blocks, Block{file, line, strings.Fields(match[2]), outdent(match[3]), outdent(match[4])})
+		line, text = line+strings.Count(match[0], "\n"), after
 	}
-	if words != nil {
-		return nil, fmt.Errorf("%s: a fence is not closed", file)
-	}
-	return blocks, nil
+	return blocks, err
 }
 
 // aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages such as 5%, and
@@ -103,31 +77,32 @@ var (
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promises returns a regular expression for the output that a document shows. Any white space may separate words. The parts that match
-// "except" may be any text. A line "…" stands for any number of lines.
-func promises(output string, except *regexp.Regexp) string {
-	pattern := `\A\s*`
-	for line := range strings.Lines(strings.TrimSpace(output)) {
+// promised returns a regular expression for the output that the document shows. Any white space may separate words. The parts that match
+// "aside" may be any text. A line "…" stands for any number of lines.
+func (b Block) promised() string {
+	except := aside
+	if b.Is("figures") {
+		except = asideOrFigure
+	}
+	const anything, percentage = "\x00", "\x01" // QuoteMeta changes neither
+	patterns := strings.NewReplacer(anything, `[^\n]*?`, percentage, `\d+%`)
+	promise := `\A\s*`
+	for line := range strings.Lines(strings.TrimSpace(b.Output)) {
 		words := strings.Fields(line)
 		if slices.Equal(words, []string{"…"}) {
-			pattern += `(?s:.*?)`
+			promise += `(?s:.*?)`
 			continue
 		}
 		for i, word := range words {
-			words[i] = ""
-			rest := 0
-			for _, at := range except.FindAllStringIndex(word, -1) {
-				words[i] += regexp.QuoteMeta(word[rest:at[0]])
-				if strings.HasSuffix(word[:at[1]], "%") {
-					words[i] += `\d+%`
-				} else {
-					words[i] += `[^\n]*?`
+			word = except.ReplaceAllStringFunc(word, func(part string) string {
+				if strings.HasSuffix(part, "%") {
+					return percentage
 				}
-				rest = at[1]
-			}
-			words[i] += regexp.QuoteMeta(word[rest:])
+				return anything
+			})
+			words[i] = patterns.Replace(regexp.QuoteMeta(word))
 		}
-		pattern += strings.Join(words, `[ \t]+`) + `[ \t\r]*(?:\n\s*|\z)`
+		promise += strings.Join(words, `[ \t]+`) + `[ \t\r]*(?:\n\s*|\z)`
 	}
-	return pattern
+	return promise
 }

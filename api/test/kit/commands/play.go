@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,7 +26,7 @@ func (c Call) String() string { return strings.Join(c.Args, " ") }
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
-  printf '%s\0' "$#" "$@" "$input" >>"$CALLS"
+  printf '%s\0' "$@" "$input"$'\1' >>"$CALLS"
   echo >>"$CALLS.lines"
   mapfile -t number <"$CALLS.lines"
   [ "${#number[@]}" != "$FAILS" ] || return 1
@@ -33,48 +34,34 @@ const standIn = `command_not_found_handle() {
 }
 `
 
-// mentioned matches the paths of files in /tmp. Before a block runs, the path of a temporary folder replaces /tmp.
-var mentioned = regexp.MustCompile(`/tmp/[\w./-]+`)
-
-// read matches "<NAME" in a command that reads a file. entered matches "(cd NAME" in a command that enters a folder.
 var (
-	read    = regexp.MustCompile(`<(\w[\w.-]*)`)
-	entered = regexp.MustCompile(`\(cd (\w+)`)
+	// file matches "/tmp/NAME", and "<NAME" in a command that reads a file. Before a block runs, a temporary folder replaces /tmp.
+	file = regexp.MustCompile(`(?:/tmp/|<)(\w[\w.-]*)`)
+	// built matches the folder in a command such as .build/minikube. Before a block runs, this folder is removed, because bash calls standIn
+	// only for names without a folder.
+	built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 )
 
-// built matches the folder in a command such as .build/minikube. Before a block runs, this folder is removed, because bash calls standIn
-// only for names without a folder.
-var built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
-
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. If the block has emptied a file in /tmp, "damaged" is the file's
-// path.
+// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" is the file's name.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
 		return nil, "", err
 	}
 	defer os.RemoveAll(dir)
-	text := built.ReplaceAllString(b.Text, "$1")
-	for _, file := range mentioned.FindAllString(text, -1) {
-		text = strings.ReplaceAll(text, file, filepath.Join(dir, filepath.Base(file)))
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte("from before"), 0o600); err != nil {
-			return nil, "", err
-		}
+	err = os.Mkdir(filepath.Join(dir, "dist"), 0o700) // a block enters this folder of a release
+	files := file.FindAllStringSubmatch(b.Text, -1)
+	for _, match := range files {
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, match[1]), []byte("from before"), 0o600))
 	}
-	for _, file := range read.FindAllStringSubmatch(text, -1) {
-		if err := os.WriteFile(filepath.Join(dir, file[1]), []byte("from before"), 0o600); err != nil {
-			return nil, "", err
-		}
-	}
-	for _, folder := range entered.FindAllStringSubmatch(text, -1) {
-		if err := os.Mkdir(filepath.Join(dir, folder[1]), 0o700); err != nil {
-			return nil, "", err
-		}
+	if err != nil {
+		return nil, "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	calls := filepath.Join(dir, "calls")
+	text := strings.ReplaceAll(built.ReplaceAllString(b.Text, "$1"), "/tmp/", dir+"/")
 	shell := exec.CommandContext(ctx, "bash", "-c", standIn+text)
 	shell.Dir = dir
 	shell.Env = []string{"PATH=" + dir, "CALLS=" + calls, fmt.Sprintf("FAILS=%d", fails)}
@@ -86,21 +73,14 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	if err != nil {
 		return nil, "", fmt.Errorf("%sit runs no command: %w\n%s", b, err, out)
 	}
-	for fields := strings.Split(strings.ReplaceAll(string(written), dir, "/tmp"), "\x00"); len(fields) > 1; {
-		var count int
-		if _, err := fmt.Sscan(fields[0], &count); err != nil {
-			return nil, "", err
-		}
-		ran = append(ran, Call{Args: fields[1 : count+1], Input: fields[count+1]})
-		fields = fields[count+2:]
+	for call := range strings.SplitSeq(strings.TrimSuffix(strings.ReplaceAll(string(written), dir, "/tmp"), "\x01\x00"), "\x01\x00") {
+		fields := strings.Split(call, "\x00")
+		last := len(fields) - 1
+		ran = append(ran, Call{Args: fields[:last], Input: fields[last]})
 	}
-	for _, file := range mentioned.FindAllString(b.Text, -1) {
-		content, err := os.ReadFile(filepath.Join(dir, filepath.Base(file)))
-		if err != nil {
-			return nil, "", err
-		}
-		if len(content) == 0 && filepath.Ext(file) != ".new" {
-			damaged = file
+	for _, match := range files {
+		if info, err := os.Stat(filepath.Join(dir, match[1])); err == nil && info.Size() == 0 && filepath.Ext(match[1]) != ".new" {
+			damaged = match[1]
 		}
 	}
 	return ran, damaged, nil
@@ -148,11 +128,8 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 	return len(all), faults, nil
 }
 
-// precise lists label selectors that only objects of the guestbook match.
-var precise = []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"}
-
-// verbs lists subcommands of kubectl that consist of two words, such as "rollout restart".
-var verbs = []string{"rollout", "set", "config"}
+// selector matches a label selector in a kubectl command.
+var selector = regexp.MustCompile(`(?: -l |--pod-selector=)(\S+)`)
 
 // Vague returns a reason why a kubectl command may change objects of other applications, or "" if there is no reason. For example, the
 // option --all selects every object of a kind.
@@ -160,29 +137,20 @@ func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""
 	}
-	args := c.Args[2:]
-	if slices.Contains(verbs, c.Args[1]) && len(args) > 0 {
-		args = args[1:]
-	}
-	chosen := false
-	var words []string
-	for i, arg := range args {
-		selector, found := strings.CutPrefix(arg, "--pod-selector=")
-		if i > 0 && args[i-1] == "-l" {
-			selector, found = arg, true
-		}
-		switch {
-		case found && !slices.Contains(precise, selector):
-			return "others may have the labels " + selector
-		case arg == "--all":
-			return "it takes all of a kind"
-		case found, arg == "-f", arg == "-k":
-			chosen = true
-		case !strings.HasPrefix(arg, "-"):
-			words = append(words, arg)
+	precise := []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"} // only the guestbook has these labels
+	selectors := selector.FindAllStringSubmatch(c.String(), -1)
+	for _, match := range selectors {
+		if !slices.Contains(precise, match[1]) {
+			return "others may have the labels " + match[1]
 		}
 	}
-	if !chosen && len(words) == 1 && !strings.Contains(words[0], "/") {
+	names := c.Args[2:]
+	if slices.Contains([]string{"rollout", "set", "config"}, c.Args[1]) { // these subcommands have two words, as in "rollout restart"
+		names = names[min(1, len(names)):]
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(arg string) bool { return strings.HasPrefix(arg, "-") })
+	isChosen := len(selectors) > 0 || slices.Contains(c.Args, "-f") || slices.Contains(c.Args, "-k")
+	if slices.Contains(c.Args, "--all") || !isChosen && len(names) == 1 && !strings.Contains(names[0], "/") {
 		return "it takes all of a kind"
 	}
 	return ""

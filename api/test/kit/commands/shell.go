@@ -29,7 +29,7 @@ type Shell struct {
 type background struct {
 	localpod.Output
 	cmd   *exec.Cmd
-	ended chan error
+	ended chan struct{}
 }
 
 // Environ returns this process's environment, without variables such as MAKEFLAGS that would change how "make" works.
@@ -41,12 +41,13 @@ func Environ() []string {
 func (s *Shell) Run(ctx context.Context, b Block) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
+	s.Replace = cmp.Or(s.Replace, strings.NewReplacer())
 	if b.Is("background") {
 		return "", s.start(ctx, b)
 	}
 	for {
 		out, err := s.command(ctx, b).CombinedOutput()
-		if failure := (*exec.ExitError)(nil); b.Is("fails") && errors.As(err, &failure) {
+		if _, failed := errors.AsType[*exec.ExitError](err); b.Is("fails") && failed {
 			err = nil
 		} else if b.Is("fails") && err == nil {
 			err = errors.New("it does not fail")
@@ -77,12 +78,8 @@ func (s *Shell) Close() {
 }
 
 func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
-	text := b.Text
-	if s.Replace != nil {
-		text = s.Replace.Replace(text)
-	}
 	// curl needs the option -sS here. Otherwise, it would print a progress bar, because its output is not a terminal.
-	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+text)
+	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+s.Replace.Replace(b.Text))
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -93,7 +90,7 @@ func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
 // the same command, "start" ends the earlier process first.
 func (s *Shell) start(ctx context.Context, b Block) error {
 	s.end(b.Text)
-	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan error, 1)}
+	started := &background{cmd: s.command(context.WithoutCancel(ctx), b), ended: make(chan struct{})}
 	started.cmd.Stdout, started.cmd.Stderr = &started.Output, &started.Output
 	if err := started.cmd.Start(); err != nil {
 		return err
@@ -102,17 +99,17 @@ func (s *Shell) start(ctx context.Context, b Block) error {
 		s.running = map[string]*background{}
 	}
 	s.running[b.Text] = started
-	go func() { started.ended <- started.cmd.Wait() }()
-	if s.Replace != nil {
-		b.Output = s.Replace.Replace(b.Output)
-	}
+	go func() {
+		_ = started.cmd.Wait()
+		close(started.ended)
+	}()
+	b.Output = s.Replace.Replace(b.Output)
 	for promised := regexp.MustCompile(b.promised()); !promised.MatchString(started.String()); {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%sdoes not say what it should:\n%s", b, started)
-		case err := <-started.ended:
-			started.ended <- err
-			return fmt.Errorf("%shas ended:\n%s\n%w", b, started, cmp.Or(err, errors.New("exit 0")))
+		case <-started.ended:
+			return fmt.Errorf("%shas ended, %s:\n%s", b, started.cmd.ProcessState, started)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -26,30 +25,25 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// timeout is how long Prometheus may take to start.
-const timeout = 30 * time.Second
-
-// Manifest decodes a YAML file in the folder k8s/monitoring.
-func Manifest(t testing.TB, name string, into any) {
+// manifest decodes a YAML file in the folder k8s/monitoring.
+func manifest(t testing.TB, name string, into any) {
 	t.Helper()
-	var content any
-	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/monitoring", name)), &content))
-	must.OK(t, json.Unmarshal(must.Get(json.Marshal(content))(t), into))
+	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, must.Root(t), "k8s/monitoring", name)), into))
 }
 
-var minutes = regexp.MustCompile(`(\[|"for":")(\d+)m`)
+var minutes = regexp.MustCompile(`(\[|for: )(\d+)m`)
 
 // Rules writes the alerting rules of k8s/monitoring to a file. Each number of minutes is divided by the parameter "speed".
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
-	var rule struct{ Spec json.RawMessage }
-	Manifest(t, "guestbook-prometheusrule.yaml", &rule)
-	text := minutes.ReplaceAllFunc(rule.Spec, func(match []byte) []byte {
-		part := minutes.FindSubmatch(match)
-		n, _ := strconv.Atoi(string(part[2]))
-		return fmt.Appendf(nil, "%s%dms", part[1], int(float64(n)*60_000/speed))
-	})
-	must.OK(t, os.WriteFile(file, text, 0o644))
+	var rule struct{ Spec any }
+	manifest(t, "guestbook-prometheusrule.yaml", &rule)
+	rules := string(must.Get(yaml.Marshal(rule.Spec))(t))
+	must.Write(t, file, minutes.ReplaceAllStringFunc(rules, func(match string) string {
+		part := minutes.FindStringSubmatch(match)
+		n, _ := strconv.ParseFloat(part[2], 64)
+		return fmt.Sprintf("%s%dms", part[1], int(n*60_000/speed))
+	}))
 }
 
 // Prometheus is a running Prometheus server.
@@ -64,7 +58,7 @@ func Start(t testing.TB, speed float64, master Target, apis ...Target) *Promethe
 	t.Helper()
 	dir := t.TempDir()
 	ports := must.Get(localpod.FreePorts())(t)
-	exporter, server := addr(ports.API), addr(ports.Nginx)
+	exporter, server := fmt.Sprint("127.0.0.1:", ports.API), fmt.Sprint("127.0.0.1:", ports.Nginx)
 	targets := http.NewServeMux()
 	targets.Handle("/redis", forward(master, "http://"+exporter+"/scrape?target=redis://%s"))
 	front := httptest.NewServer(targets)
@@ -86,15 +80,14 @@ scrape_configs:
 	run(t, "prometheus", "--config.file", filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path", filepath.Join(dir, "data"),
 		"--web.listen-address", server, "--log.level", "error")
 	p := &Prometheus{url: "http://" + server}
-	must.Hold(t, "Prometheus answers", timeout, func() bool {
+	// Prometheus itself stores the metric `up` for each target: 1 if the target answers, and otherwise 0.
+	must.Hold(t, "Prometheus scrapes", time.Minute, func() bool {
 		response, err := must.Client.Get(p.url + "/-/ready")
 		if err == nil {
 			response.Body.Close()
 		}
-		return err == nil && response.StatusCode == http.StatusOK
+		return err == nil && response.StatusCode == http.StatusOK && len(p.Query(t, "up")) > len(apis)
 	})
-	// Prometheus itself stores the metric `up` for each target: 1 if the target answers, and otherwise 0.
-	must.Hold(t, "Prometheus scrapes", timeout, func() bool { return len(p.Query(t, "up")) > len(apis) })
 	return p
 }
 
@@ -109,8 +102,6 @@ func forward(target Target, at string) http.Handler {
 	}}
 }
 
-func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
-
 // run starts a program, and kills the program at the end of the test.
 func run(t testing.TB, name string, args ...string) {
 	t.Helper()
@@ -121,10 +112,7 @@ func run(t testing.TB, name string, args ...string) {
 }
 
 // Series is one time series in the answer to a query.
-type Series struct {
-	Metric map[string]string
-	Value  [2]any // a Unix time, and the value as a string
-}
+type Series struct{ Metric map[string]string }
 
 // Query returns the current values of an expression in PromQL.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
@@ -163,7 +151,7 @@ type Panel struct {
 func Panels(t testing.TB, window string) []Panel {
 	t.Helper()
 	var config struct{ Data map[string]string }
-	Manifest(t, "guestbook-dashboard.yaml", &config)
+	manifest(t, "guestbook-dashboard.yaml", &config)
 	var dashboard struct{ Panels []Panel }
 	text := strings.ReplaceAll(config.Data["guestbook.json"], "$__rate_interval", window)
 	must.OK(t, json.Unmarshal([]byte(text), &dashboard))
