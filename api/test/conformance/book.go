@@ -22,14 +22,13 @@ type book struct {
 
 	found map[string]string // why the server does not support a profile; "" if it does
 	left  map[string]bool   // profiles that the options -skip and -profiles exclude
-	notes []string
+	Notes []string          // lines of the report about the guestbook's keys
 	saved []saved
 
 	mu    sync.Mutex
 	asked []request
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
-	blind bool            // true if the program does not know every text that a lagging slave may show
 	lag   time.Duration
 	words int
 }
@@ -49,7 +48,7 @@ func (b *book) ask() error {
 		}
 		if a.status == http.StatusForbidden && strings.HasPrefix(b.key, "conformance-") {
 			b.key = "messages"
-			b.notes = append(b.notes, "A book of its own is refused, so this is of the book messages.")
+			b.Notes = append(b.Notes, "A book of its own is refused, so this is of the book messages.")
 			return b.ask()
 		}
 		if len(a.data()) > 0 {
@@ -99,7 +98,7 @@ func (b *book) save(query string) error {
 				return err
 			}
 			err = expects("the same answer as before", func(a answer) bool { return a.body == first.body && !strings.Contains(text, "\uFFFD") })(b, s.request)
-			b.notes = append(b.notes, fmt.Sprintf("The book that %s reads held %d bytes, which are put back.", query, len(text)))
+			b.Notes = append(b.Notes, fmt.Sprintf("The book that %s reads held %d bytes, which are put back.", query, len(text)))
 		}
 		if err == nil {
 			b.saved = append(b.saved, s)
@@ -142,13 +141,7 @@ func (b *book) put(text string) error {
 	if b.holds != nil && *b.holds == text {
 		return nil
 	}
-	unknown := b.holds == nil
-	if err := stored(b, setting(text, "cmd=get&key=KEY")); err != nil {
-		return err
-	}
-	b.blind = unknown
-	defer func() { b.blind = false }()
-	return b.await(text)
+	return inTurn(stored, awaits(text))(b, setting(text, "cmd=get&key=KEY"))
 }
 
 func (b *book) await(text string) error {
@@ -169,10 +162,10 @@ func (b *book) unique() string {
 	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
-// old reports whether an answer shows an earlier text of the guestbook, as the answer of a lagging slave does.
+// old reports whether an answer may show an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {
-	return b.blind || slices.ContainsFunc(a.data(), func(text string) bool {
-		return b.past[text] && (b.holds == nil || text != *b.holds && text != inJSON(*b.holds))
+	return slices.ContainsFunc(a.data(), func(text string) bool {
+		return b.holds == nil || b.past[text] && text != *b.holds && text != inJSON(*b.holds)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -59,10 +58,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 			}
 			must.OK(t, standIn.Start())
 			must.Await(t, "the stand-in listens", 20*time.Second, func() error {
-				c, err := net.Dial("tcp", address)
-				if err == nil {
-					c.Close()
-				}
+				_, err := must.Client.Head("http://" + address)
 				return err
 			})
 			if code, said, _ := try(t, "-url", "http://"+address, "-known", "known/"+list+".txt"); code != 0 {
@@ -96,11 +92,9 @@ func TestCurl(t *testing.T) {
 				t.Errorf("%s: %v", r.name, err)
 			}
 			command := b.curl(b.asked[len(b.asked)-1])
-			if out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput(); err != nil || len(command) > 10_000 {
-				t.Errorf("%s: %v %s, by %d bytes", command, err, out, len(command))
-			}
-			if n := len(received); n < 2 || received[n-1] != received[n-2] {
-				t.Errorf("%s: received %.2000q", command, received[max(0, n-2):])
+			out, err := exec.CommandContext(t.Context(), "bash", "-c", command).CombinedOutput()
+			if n := len(received); err != nil || len(command) > 10_000 || n < 2 || received[n-1] != received[n-2] {
+				t.Errorf("%s: %v %s, received %.2000q", command, err, out, received[max(0, n-2):])
 			}
 		}
 	}
@@ -111,11 +105,9 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	for name, answer := range map[string]string{
 		"no answer":            "",
-		"closed":               "",
 		"no HTTP":              "220 smtp.example ESMTP\r\n",
 		"another length":       head + "Content-Length: 1000000\r\n\r\n{",
 		"an endless body":      head + "\r\n" + `{"data": "` + strings.Repeat("a", 1<<20),
-		"an endless header":    head + strings.Repeat("X: y\r\n", 1<<17),
 		"a redirect to itself": "HTTP/1.1 302 Found\r\nLocation: /guestbook.php?cmd=get\r\nContent-Length: 0\r\n\r\n",
 		"the same always":      head + "Content-Length: 12\r\n\r\n{\"data\": \"\"}",
 		"another type of data": head + "Content-Length: 14\r\n\r\n{\"data\": [{}]}",
@@ -129,11 +121,8 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 				}
 				t.Cleanup(func() { c.Close() })
 				_, err = io.WriteString(c, answer)
-				for err == nil && strings.HasPrefix(name, "an endless") {
+				for err == nil && name == "an endless body" {
 					_, err = io.WriteString(c, answer[len(answer)-1000:])
-				}
-				if name == "closed" {
-					c.Close()
 				}
 			}))
 			defer server.Close()

@@ -65,17 +65,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	report := report{b, b.tryAll(known), *all}
-	code := report.Code()
-	if err := report.write(stdout, *format); err != nil {
-		fmt.Fprintln(stderr, "conformance: the report is not whole:", err)
-		code = 1
-	}
 	b.ctx = context.WithoutCancel(ctx)
-	if err := b.restore(); err != nil {
+	if err := errors.Join(report.write(stdout, *format), b.restore()); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
-		code = 1
+		return 1
 	}
-	return code
+	return report.Code()
 }
 
 // A list holds names of test cases, such as "php/bytes of get".

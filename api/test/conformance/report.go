@@ -59,7 +59,7 @@ func (b *book) tryAll(known list) (results []result) {
 					r.Asked = append(r.Asked, b.curl(request))
 				}
 				r.Asked = slices.Compact(r.Asked)
-				r.Asked = slices.Clone(r.Asked[max(0, len(r.Asked)-3):])
+				r.Asked = r.Asked[max(0, len(r.Asked)-3):]
 			}
 			results = append(results, r)
 		}
@@ -100,7 +100,6 @@ func (r report) Missing(profile string) string {
 }
 
 func (r report) Profiles() []string { return profiles }
-func (r report) Notes() []string    { return r.notes }
 
 // formats maps each value of the option -format to the template of a report: "table" for people, "junit" for programs.
 var formats = map[string]string{

@@ -32,6 +32,8 @@ const (
 	updated = `{"message": "Updated"}`
 )
 
+var mebibyte = strings.Repeat("a", 1<<20)
+
 var php = []group{
 	{"php", "", "Clients compare these answers byte for byte, as Kubernetes' own end-to-end tests did.", []row{
 		{"Kubernetes' own check: empty, Updated, the entry", get("cmd=set&key=KEY&value=TestEntry"), kubernetes},
@@ -50,7 +52,6 @@ var php = []group{
 		{"no browser guesses another type", read, header("X-Content-Type-Options", "nosniff")},
 	}},
 	{"php", "", "The stock page encodes nothing, and PHP takes any query: a server that drops a pair empties the book.", []row{
-		{"set", get("cmd=set&key=KEY&value=,TestEntry"), updates(",TestEntry")},
 		{"set of an empty value", get("cmd=set&key=KEY&value="), updates("")},
 		{"set of a value without =", get("cmd=set&key=KEY&value"), updates("")},
 		{"set with a semicolon", get("cmd=set&key=KEY&value=hi;%20there"), updates("hi; there")},
@@ -58,14 +59,11 @@ var php = []group{
 		{"set with a bad escape", get("cmd=set&key=KEY&value=a%zz"), updates("a%zz")},
 		{"set with a percent sign at the end", get("cmd=set&key=KEY&value=100%"), updates("100%")},
 		{"set with an escaped ampersand", get("cmd=set&key=KEY&value=a%26b"), updates("a&b")},
-		{"set with an ampersand", get("cmd=set&key=KEY&value=a&b"), updates("a")},
 		{"set with an escaped number sign", get("cmd=set&key=KEY&value=%23one"), updates("#one")},
 		{"set with a plus", get("cmd=set&key=KEY&value=a+b%2Bc"), updates("a b+c")},
 		{"set with a quote", get(`cmd=set&key=KEY&value=say%20"hi"`), updates(`say "hi"`)},
-		{"set with a backslash", get(`cmd=set&key=KEY&value=a\b`), updates(`a\b`)},
 		{"set with a newline", get("cmd=set&key=KEY&value=a%0D%0Ab"), updates("a\r\nb")},
 		{"set with an equals sign", get("cmd=set&key=KEY&value=a=b"), updates("a=b")},
-		{"set with an emoji", get("cmd=set&key=KEY&value=%F0%9F%98%80"), updates("😀")},
 		{"set with an emoji that is not encoded", get("cmd=set&key=KEY&value=😀"), updates("😀")},
 		{"set with invalid UTF-8", get("cmd=set&key=KEY&value=a%FFb"), updates("a\xffb")},
 		{"set with invalid UTF-8 that is not encoded", get("cmd=set&key=KEY&value=a\xc3b"), updates("a\xc3b")},
@@ -82,9 +80,7 @@ var php = []group{
 	{"php", "", "guestbook.php compares cmd with set exactly: a client that sends anything else reads, and must not write.", []row{
 		{"cmd GET reads", get("cmd=GET&key=KEY"), reads(old)},
 		{"cmd SET reads", get("cmd=SET&key=KEY&value=x"), reads(old)},
-		{"cmd foo reads", get("cmd=foo&key=KEY&value=x"), reads(old)},
 		{"an empty cmd reads", get("cmd=&key=KEY&value=x"), reads(old)},
-		{"cmd without = reads", get("cmd&key=KEY&value=x"), reads(old)},
 		{"cmd[]=set reads", get("cmd[]=set&key=KEY&value=x"), reads(old)},
 		{"cmd with a space reads", get("cmd=set+&key=KEY&value=x"), reads(old)},
 	}},
@@ -111,13 +107,11 @@ var php = []group{
 		{"get at /guestbook.php/extra", read.at("/guestbook.php/extra/path"), reads(old)},
 		{"set at /guestbook", get("cmd=set&key=KEY&value=,x").at("/guestbook"), updates(",x")},
 		{"set at /guestbook/", get("cmd=set&key=KEY&value=,x").at("/guestbook/"), updates(",x")},
-		{"set at /guestbook.php", get("cmd=set&key=KEY&value=,x").at("/guestbook.php"), updates(",x")},
 		{"/guestbook/other is nothing", read.at("/guestbook/other"), status(404)},
 		{"/guestbookkeeping is nothing", read.at("/guestbookkeeping"), status(404)},
 	}},
 	{"php", "", "An address is kept in logs and has an end; a form body is neither.", []row{
 		{"set by POST", post("cmd=set&key=KEY&value=hi;+there%20100%"), updates("hi; there 100%")},
-		{"set by POST at /guestbook.php", post("cmd=set&key=KEY&value=x").at("/guestbook.php"), updates("x")},
 		{"get by POST", post("cmd=get&key=KEY"), reads(old)},
 		{"the query wins over the body", post("cmd=get&key=KEY&value=body").asks("cmd=set&value=query"), updates("query")},
 		{"a query with a body that is no form", post(`{"value": "y"}`).with("Content-Type", "application/json").asks("cmd=set&key=KEY&value=x"), updates("x")},
@@ -126,19 +120,19 @@ var php = []group{
 
 var limits = []group{
 	{"limits", "php", "The stock page sends the whole book in the address: at 8 KB Apache and nginx stop it, and no message is stored from then on.", []row{
-		{"a set of 8,200 bytes by GET", get("cmd=set&key=KEY&value=").filled(8_200), updates("FILL")},
-		{"a set of 200 KB by GET", get("cmd=set&key=KEY&value=").filled(200_000), updates("FILL")},
-		{"a form body of 1 MiB", post("cmd=set&key=KEY&value=").filled(1 << 20), updates("FILL")},
-		{"get of 1 MB", read, reads(strings.Repeat("a", 1_000_000))},
+		{"a set of 8,200 bytes by GET", get("cmd=set&key=KEY&value=" + mebibyte[:8_200]), updates(mebibyte[:8_200])},
+		{"a set of 200 KB by GET", get("cmd=set&key=KEY&value=" + mebibyte[:200_000]), updates(mebibyte[:200_000])},
+		{"a form body of 1 MiB", post("value=" + mebibyte[6:]).asks("cmd=set&key=KEY"), updates(mebibyte[6:])},
+		{"get of 1 MB", read, reads(mebibyte[:1_000_000])},
 	}},
 	{"limits", "php", "What has no end fills the server's memory. The one who sends it must learn why it is refused.", []row{
-		{"a form body of over 1 MiB", post("cmd=set&key=KEY&value=").filled(1<<20 + 1), refuses(413)},
-		{"an address of over 256 KB", get("cmd=set&key=KEY&value=").filled(270_000), refuses(414)},
+		{"a form body of over 1 MiB", post("value=" + mebibyte[5:]).asks("cmd=set&key=KEY"), refuses(413)},
+		{"an address of over 256 KB", get("cmd=set&key=KEY&value=" + mebibyte[:270_000]), refuses(414)},
 	}},
 	{"limits", "entries", "One entry must not be a book.", []row{
 		{"an entry of 4,096 bytes", form("text=" + strings.Repeat("b", 4096)), appends(strings.Repeat("b", 4096))},
 		{"an entry of 4,097 bytes", form("text=" + strings.Repeat("b", 4097)), refuses(413)},
-		{"an entry in a body of over 1 MiB", object(`{"text": "`).filled(1<<20 + 1), refuses(413)},
+		{"an entry in a body of over 1 MiB", object(`{"text": "` + mebibyte), refuses(413)},
 		{"an Idempotency-Key of 255 bytes", form("text=x").with("Idempotency-Key", strings.Repeat("a", 255)), appends("x")},
 		{"an Idempotency-Key of 256 bytes", form("text=x").with("Idempotency-Key", strings.Repeat("a", 256)), refuses(400)},
 	}},
@@ -151,7 +145,6 @@ var origin = []group{
 		{"set from another origin", set.with("Origin", "http://other.example"), refuses(403)},
 		{"set by POST from another origin", post("cmd=set&key=KEY&value=x").with("Origin", "null"), refuses(403)},
 		{"set by a navigation", set.with("Sec-Fetch-Site", "none").with("Sec-Fetch-Mode", "navigate"), refuses(403)},
-		{"set by a prefetch", set.with("Sec-Fetch-Site", "none").with("Sec-Purpose", "prefetch"), refuses(403)},
 		{"set by a browser that says no page", set.with("User-Agent", "Mozilla/5.0"), refuses(403)},
 		{"set by a prerender", set.with("Sec-Fetch-Site", "same-origin").with("Sec-Purpose", "prefetch;prerender"), refuses(403)},
 	}},
@@ -222,13 +215,7 @@ func status(want int) keeps {
 }
 
 func header(name, value string) keeps {
-	return func(b *book, r request) error {
-		a, err := b.send(r)
-		if got := a.header.Values(name); err == nil && !slices.Equal(got, []string{value}) {
-			return &difference{fmt.Sprintf("%d with %s %q", a.status, name, got), fmt.Sprintf("%s: %s", name, value)}
-		}
-		return err
-	}
+	return expects(fmt.Sprintf("one header %s: %s", name, value), func(a answer) bool { return slices.Equal(a.header[name], []string{value}) })
 }
 
 // shows returns a check that expects the guestbook's text in JSON.
@@ -272,14 +259,9 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates returns a check that the request sets the guestbook to this text. The text "FILL" stands for everything after the last "=" of the
-// request.
+// updates returns a check that the request sets the guestbook to this text.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
-		want := text
-		if sent := r.in(b).query + r.in(b).body; text == "FILL" {
-			want = sent[strings.LastIndex(sent, "=")+1:]
-		}
-		return inTurn(puts("before-"+b.unique()), stored, awaits(want))(b, r)
+		return inTurn(puts("before-"+b.unique()), stored, awaits(text))(b, r)
 	}
 }
