@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -53,23 +54,13 @@ func TestWithoutMasterOrSlave(t *testing.T) {
 		expect(t, pod.APIURL()+"/readyz", 200, "")
 	}
 	podtest.Start(t, pod.Master)
+	podtest.Kill(t, pod.Slave)
 	// After a restart of the master, the first write succeeds.
 	expect(t, pod.URL()+"/guestbook/?cmd=set&key=messages&value=,back", 200, updated)
-	if got := held(t, podtest.Dial(t, pod.Ports.Master)); got != ",back" {
-		t.Errorf("the master holds %q", got)
-	}
-
-	podtest.Kill(t, pod.Slave)
 	expect(t, pod.URL()+readPath, 200, `{"data": ",back"}`)
-	expect(t, pod.URL()+writePath, 200, updated)
-	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
-	if _, metrics := must.Fetch(t, pod.APIURL()+"/metrics"); !strings.Contains(metrics, "\nguestbook_redis_fallbacks_total 2\n") {
-		t.Error("the two reads from the master are not counted")
+	if _, metrics := must.Fetch(t, pod.APIURL()+"/metrics"); !strings.Contains(metrics, "\nguestbook_redis_fallbacks_total 1\n") {
+		t.Error("the read from the master is not counted")
 	}
-
-	must.OK(t, pod.Stop())
-	must.OK(t, pod.Start(t.Context()))
-	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 }
 
 func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
@@ -82,56 +73,45 @@ func TestAnUnsyncedSlaveIsNotRead(t *testing.T) {
 	}
 }
 
-func TestNginxServesThePage(t *testing.T) {
+func TestHeadersOfNginx(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})
-	response, page := must.Fetch(t, pod.URL()+"/")
-	if !strings.Contains(page, "<title>Guestbook</title>") {
-		t.Errorf("not the page: %s", page)
-	}
-	checkHeaders(t, response.Header, map[string]string{"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Server": "nginx"})
-	if csp := response.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'sha256-") || strings.Contains(csp, "unsafe") {
-		t.Errorf("Content-Security-Policy %q", csp)
-	}
-	again, _ := must.Do(t, http.MethodGet, pod.URL()+"/", nil, "If-None-Match", response.Header.Get("ETag"))
-	if again.StatusCode != http.StatusNotModified {
-		t.Errorf("an unchanged page answers %d", again.StatusCode)
-	}
-}
-
-func TestNginxNamesThePodAndTheVersion(t *testing.T) {
-	pod, _ := podtest.Pod(t, localpod.Options{})
-	host := must.Get(os.Hostname())(t)
-	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries", "/guestbook/entries?before=7", "/guestbook/events", "/guestbook/nothing"} {
+	answeredBy := must.Get(os.Hostname())(t) + " dev"
+	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries?before=7", "/guestbook/events", "/guestbook/nothing"} {
 		response := must.Get(http.Get(pod.URL() + path))(t)
 		response.Body.Close()
-		checkHeaders(t, response.Header, map[string]string{"X-Answered-By": host + " dev"})
+		checkHeaders(t, response.Header, map[string]string{"X-Answered-By": answeredBy})
 		// No header except X-Answered-By names the pod or the version, so that operators can hide both with one line of nginx.conf.
 		if got := response.Header.Values("X-Guestbook-Version"); len(got) > 0 {
 			t.Errorf("%s says %q as well", path, got)
 		}
 	}
+	page, _ := must.Fetch(t, pod.URL()+"/")
+	checkHeaders(t, page.Header, map[string]string{"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Server": "nginx"})
+	again, _ := must.Do(t, http.MethodGet, pod.URL()+"/", nil, "If-None-Match", page.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("an unchanged page answers %d", again.StatusCode)
+	}
 }
 
 func TestNginxTellsTheAPIWhoAsks(t *testing.T) {
 	pod := podtest.New(t, localpod.Options{})
-	asked := make(chan http.Header, 1)
-	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", pod.Ports.API), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		r.Header.Set("Host", r.Host)
-		r.Header.Set("Request-Uri", r.RequestURI)
-		asked <- r.Header
-	})}
-	go server.ListenAndServe()
-	defer server.Close()
+	api := must.Get(net.Listen("tcp", strings.TrimPrefix(pod.APIURL(), "http://")))(t)
+	defer api.Close()
 	podtest.Start(t, pod.Nginx)
-	request := must.Get(http.NewRequest(http.MethodGet, pod.URL()+"/guestbook/?value=a%zz;&%", nil))(t)
-	request.Host = "guestbook.example:8000"
-	request.Header.Set("X-Forwarded-For", "192.0.2.1")
-	request.Header.Set("X-Forwarded-Proto", "https")
-	must.Send(t, request)
-	checkHeaders(t, <-asked, map[string]string{
-		"Host": "guestbook.example:8000", "Request-Uri": "/guestbook/?value=a%zz;&%",
-		"X-Real-Ip": "127.0.0.1", "X-Forwarded-For": "192.0.2.1, 127.0.0.1", "X-Forwarded-Proto": "https",
-	})
+	client := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
+	defer client.Close()
+	const line = "GET /guestbook/?value=a%zz;&% HTTP/1.1\r\n"
+	must.Get(client.Write([]byte(line + "Host: gb.example:8000\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n")))(t)
+	forwarded := must.Get(api.Accept())(t)
+	defer forwarded.Close()
+	request := make([]byte, 4096)
+	got := string(request[:must.Get(forwarded.Read(request))(t)])
+	for _, want := range []string{"Host: gb.example:8000", "X-Real-IP: 127.0.0.1", "X-Forwarded-For: 192.0.2.1, 127.0.0.1", "X-Forwarded-Proto: https"} {
+		name, _, _ := strings.Cut(want, " ")
+		if !strings.HasPrefix(got, line) || strings.Count(got, name) != 1 || !strings.Contains(got, want+"\r\n") {
+			t.Errorf("the API receives %q, want %s once", got, want)
+		}
+	}
 }
 
 func TestAbuse(t *testing.T) {
