@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -19,17 +20,6 @@ var entries = []group{
 		{"an entry by a form", form("text=hi;+there%2C%20100%"), appends("hi; there, 100%")},
 		{"an entry in JSON", object(`{"text": "say \"hi\" 😀", "key": "KEY"}`), appends(`say "hi" 😀`)},
 		{"an entry that looks encoded", object(`{"text": "%2C %252C 100%25", "key": "KEY"}`), appends("%2C %252C 100%25")},
-		{"two entries have two ids", form("text=same"), func(b *book, r request) error {
-			first, err := b.append(r)
-			if err != nil {
-				return err
-			}
-			second, err := b.append(r)
-			if err == nil && *second.ID <= *first.ID {
-				err = &difference{second.String(), "an id above that of " + first.String()}
-			}
-			return err
-		}},
 	}},
 	{"entries", "php", "Old pages and new ones show the same book during a rollout.", []row{
 		{"old pages see an entry", form("text=new"), inTurn(puts(old), posts, awaits(old+",new"))},
@@ -150,23 +140,21 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats returns a check that sends a post, a post of a second entry, and a repeat of the first post. The repeat must return the first
-// entry, and the second entry must stay the newest.
+// repeats returns a check that sends a post, a post of a second entry with the same text, and a repeat of the first post. The repeat must
+// return the first entry, and the second entry must have a greater id and stay the newest.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := b.unique()
-		var posted []entry
-		for _, k := range []string{key, b.unique(), fmt.Sprintf(form, key)} {
-			e, err := b.append(r.with("Idempotency-Key", k))
-			if err != nil {
-				return err
-			}
-			posted = append(posted, e)
+		first, err1 := b.append(r.with("Idempotency-Key", key))
+		second, err2 := b.append(r.with("Idempotency-Key", b.unique()))
+		repeat, err3 := b.append(r.with("Idempotency-Key", fmt.Sprintf(form, key)))
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return err
 		}
-		if posted[2].String() != posted[0].String() {
-			return &difference{posted[2].String(), posted[0].String()}
+		if repeat.String() != first.String() || *second.ID <= *first.ID {
+			return &difference{fmt.Sprint(first, ", ", second, ", ", repeat), "an entry, a newer entry, and the first again"}
 		}
-		return b.newest(posted[1])
+		return b.newest(second)
 	}
 }
 
@@ -257,14 +245,14 @@ func crowd(b *book, r request) error {
 	if err != nil {
 		return err
 	}
-	var lost, twice int
+	lost := 0
 	for i := range visitors {
-		n := strings.Count(a.body, fmt.Sprint(word, "-", i, "."))
-		lost += max(0, 1-n)
-		twice += max(0, n-1)
+		if strings.Count(a.body, fmt.Sprint(word, "-", i, ".")) != 1 {
+			lost++
+		}
 	}
-	if lost > 0 || twice > 0 || refused.Load() > 0 {
-		return &difference{fmt.Sprintf("of %d messages %d lost, %d there twice; %d posts refused", visitors, lost, twice, refused.Load()), "each there once"}
+	if lost > 0 || refused.Load() > 0 {
+		return &difference{fmt.Sprintf("of %d messages %d are lost or there twice; %d posts are refused", visitors, lost, refused.Load()), "each there once"}
 	}
 	return nil
 }

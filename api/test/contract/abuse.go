@@ -109,7 +109,7 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
 // Abuse sends every probe to nginx and to the API. No probe may write to Redis. After each probe, the server must answer the next client.
-func Abuse(t *testing.T, nginx, api string, master Redis) {
+func Abuse(t *testing.T, nginx, api string, master redis.Conn) {
 	var probing errgroup.Group
 	probing.SetLimit(16)
 	all := slices.Clone(probes)

@@ -2,16 +2,22 @@ package contract
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
@@ -129,8 +135,114 @@ func TestWhatNginxAnswersAndLogs(t *testing.T) {
 	silent := must.Get(net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", pod.Ports.API)))(t)
 	check("a silent API", head("GET /guestbook/", ""), 503, "GET", "/guestbook/")
 	silent.Close()
-	unavailable(t, pod, readPath)
+	expect(t, pod.URL()+"/", 200, "")
 	expect(t, pod.URL()+"/nginx-health", 200, "ok\n")
 	podtest.Start(t, pod.API)
 	expect(t, pod.URL()+readPath, 200, "")
+}
+
+func TestHeadersOfNginx(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	answeredBy := must.Get(os.Hostname())(t) + " dev"
+	for _, path := range []string{"/guestbook/?cmd=get&key=k", "/guestbook/entries?before=7", "/guestbook/events", "/guestbook/nothing"} {
+		response := must.Get(http.Get(pod.URL() + path))(t)
+		response.Body.Close()
+		checkHeaders(t, response.Header, map[string]string{"X-Answered-By": answeredBy})
+		// No header except X-Answered-By names the pod or the version, so that operators can hide both with one line of nginx.conf.
+		if got := response.Header.Values("X-Guestbook-Version"); len(got) > 0 {
+			t.Errorf("%s says %q as well", path, got)
+		}
+	}
+	page, _ := must.Fetch(t, pod.URL()+"/")
+	checkHeaders(t, page.Header, map[string]string{"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Server": "nginx"})
+	again, _ := must.Do(t, http.MethodGet, pod.URL()+"/", nil, "If-None-Match", page.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("an unchanged page answers %d", again.StatusCode)
+	}
+}
+
+func TestNginxTellsTheAPIWhoAsks(t *testing.T) {
+	pod := podtest.New(t, localpod.Options{})
+	api := must.Get(net.Listen("tcp", strings.TrimPrefix(pod.APIURL(), "http://")))(t)
+	defer api.Close()
+	podtest.Start(t, pod.Nginx)
+	client := must.Get(net.Dial("tcp", strings.TrimPrefix(pod.URL(), "http://")))(t)
+	defer client.Close()
+	const line = "GET /guestbook/?value=a%zz;&% HTTP/1.1\r\n"
+	must.Get(client.Write([]byte(line + "Host: gb.example:8000\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n")))(t)
+	forwarded := must.Get(api.Accept())(t)
+	defer forwarded.Close()
+	request := make([]byte, 4096)
+	got := string(request[:must.Get(forwarded.Read(request))(t)])
+	for _, want := range []string{"Host: gb.example:8000", "X-Real-IP: 127.0.0.1", "X-Forwarded-For: 192.0.2.1, 127.0.0.1", "X-Forwarded-Proto: https"} {
+		name, _, _ := strings.Cut(want, " ")
+		if !strings.HasPrefix(got, line) || strings.Count(got, name) != 1 || !strings.Contains(got, want+"\r\n") {
+			t.Errorf("the API receives %q, want %s once", got, want)
+		}
+	}
+}
+
+// serveInside runs nginx's start.sh as in a container: in new namespaces, on a read-only root file system, and with a user ID that has no
+// user name.
+const serveInside = `
+echo 80 >/proc/sys/net/ipv4/ip_unprivileged_port_start
+mkdir -p /etc/nginx
+mount --bind "$FROM" /etc/nginx
+mount -t tmpfs tmp /tmp
+mount -o remount,bind,ro /
+unshare --map-user 12345 --map-group 12345 /etc/nginx/start.sh >/dev/null &
+answering() { for ip in 127.0.0.1 '[::1]'; do ! curl -sgfo /dev/null "http://$ip/" || echo "$ip"; done; }
+until [ "$(answering)" ]; do sleep 0.02; done
+answering # at the first answer, nginx already listens on all its addresses
+kill -QUIT $!
+wait`
+
+func TestNginxListensOnWhatThereIs(t *testing.T) {
+	for _, c := range []struct{ name, network, answer string }{
+		{"IPv4 and IPv6", "ip link set lo up", "127.0.0.1\n[::1]\n"},
+		{"no IPv4 address", "ip link set lo up; ip address delete 127.0.0.1/8 dev lo", "[::1]\n"},
+		{"IPv6 is switched off", "ip link set lo up; echo 1 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6 >/dev/null", "127.0.0.1\n"},
+		{"the kernel has no IPv6", "ip link set lo up", "127.0.0.1\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			args := []string{"--net", "--mount", "--pid", "--fork", "--kill-child"}
+			if os.Getuid() != 0 {
+				args = append(args, "--map-root-user")
+			}
+			command := exec.CommandContext(ctx, "unshare", append(args, "sh", "-euc", c.network+serveInside)...)
+			command.Env = append(os.Environ(), "FROM="+filepath.Join(must.Root(t), "nginx"), "PATH="+os.Getenv("PATH")+":/usr/sbin")
+			var said strings.Builder
+			command.Stderr = &said
+			if c.name == "the kernel has no IPv6" {
+				must.OK(t, refuseIPv6())
+			}
+			if answered, err := command.Output(); err != nil || string(answered) != c.answer {
+				t.Errorf("nginx answers at %q, want %q: %v\n%s", answered, c.answer, err, said.String())
+			}
+		})
+	}
+}
+
+// refuseIPv6 refuses IPv6 sockets for this goroutine and the processes that it starts, as a kernel without IPv6 does. For this, it uses
+// seccomp.
+func refuseIPv6() error {
+	runtime.LockOSThread()
+	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
+	const number, firstArgument = 0, 16
+	filter := []unix.SockFilter{
+		{Code: load, K: number},
+		{Code: jumpIfEqual, K: unix.SYS_SOCKET, Jf: 3},
+		{Code: load, K: firstArgument},
+		{Code: jumpIfEqual, K: unix.AF_INET6, Jf: 1},
+		{Code: answer, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EAFNOSUPPORT)},
+		{Code: answer, K: unix.SECCOMP_RET_ALLOW},
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
 }
