@@ -14,11 +14,10 @@ import (
 
 // A book is the guestbook under test.
 type book struct {
-	ctx    context.Context
-	base   *url.URL
-	key    string
-	path   string // the path that answers commands, such as /guestbook.php
-	client *http.Client
+	ctx  context.Context
+	base *url.URL
+	key  string
+	path string // the path that answers commands, such as /guestbook.php
 
 	found map[string]string // why the server does not support a profile; "" if it does
 	left  map[string]bool   // profiles that the options -skip and -profiles exclude

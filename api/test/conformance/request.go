@@ -88,12 +88,10 @@ const (
 	requestTimeout = 10 * time.Second
 )
 
-// newClient returns a client that opens a connection for each request, so that any pod may answer.
-func newClient() *http.Client {
-	return &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+// client opens a connection for each request, so that any pod may answer.
+var client = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
 // open sends a request and returns the response. The caller must close the response's body.
@@ -110,13 +108,11 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	}
 	request.URL.Path += r.path
 	request.URL.RawQuery = r.query
-	if request.Header = r.header.Clone(); r.header["User-Agent"] == nil {
-		request.Header = r.with("User-Agent", "guestbook-conformance").header
-	}
+	request.Header = r.with("User-Agent", cmp.Or(r.header.Get("User-Agent"), "guestbook-conformance")).header
 	if len(r.body) > 100_000 {
 		request.Header.Set("Expect", "100-continue") // with this header, a server can refuse the body before the client sends it
 	}
-	response, err := b.client.Do(request)
+	response, err := client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err
 	}

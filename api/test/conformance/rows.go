@@ -220,7 +220,7 @@ func header(name, value string) keeps {
 
 // shows returns a check that expects the guestbook's text in JSON.
 func shows(text string) keeps {
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = inJSON(text)
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
 		return a.status == http.StatusOK && a.json.Data != nil && *a.json.Data == text
 	})

@@ -36,10 +36,8 @@ const (
 
 var probes = []probe{
 	{"1 MiB of random bytes", random(1 << 20), "400|", "400|"},
-	{"the greeting of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400|405", "400|505"},
 	{"a Redis command", "*1\r\n$8\r\nFLUSHALL\r\n", "400|", "400|"},
 
-	{"HTTP/0.9", "GET /guestbook/\r\n", "|400", "400"},
 	{"HTTP/1.0 without a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\n\r\n", "200", "200"},
 	{"pipelining", get + "\r\n" + get + "\r\n" + get + shut, "200 200 200", "200 200 200"},
 	{"pipelining with a bad request amid", get + "\r\nGET\r\n\r\n" + smuggled, "200 400|200", "200 400"},
@@ -57,7 +55,6 @@ var probes = []probe{
 	{"a folded header", get + "X-A: a\r\n b\r\n" + shut, "400", "200|400"},
 	{"a header of 300 KB", get + "X-A: " + strings.Repeat("a", 300_000) + "\r\n" + shut, "431", "200"},
 	{"1 MiB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 1000)+"\r\n", 1043) + shut, "431", "431|"},
-	{"40,000 headers", get + strings.Repeat("A: a\r\n", 40_000) + shut, "200|400|431", "200|431"},
 
 	{"a request in a body that nobody wants", get + length(smuggled) + smuggled, "200", "200"},
 	{"the same, then a request", get + length(smuggled) + smuggled + get + shut, "200 200", "200 200"},
@@ -69,24 +66,18 @@ var probes = []probe{
 	{"two lengths", post + "Content-Length: 0\r\n" + length(smuggled) + smuggled, "400", "400"},
 	{"one length twice", post + "Content-Length: " + fmt.Sprint(len(smuggled)) + "\r\n" + length(smuggled) + smuggled, "400", "200"},
 	{"a list of lengths", post + "Content-Length: 0, 0\r\n\r\n" + smuggled, "400", "400"},
-	{"a length with a sign", post + "Content-Length: +0\r\n\r\n" + smuggled, "400", "400"},
 	{"an endless length", post + "Content-Length: 99999999999999999999\r\n\r\n" + smuggled, "400|413", "400"},
 	{"a length under another name", post + "Content_Length: 0\r\n" + length(smuggled) + smuggled, "200", "200"},
 	{"two transfer encodings", post + chunked + "Transfer-Encoding: identity\r\n\r\n" + smuggled, "400|501", "400|501"},
 	{"a list of transfer encodings", post + "Transfer-Encoding: gzip, chunked\r\n\r\n" + smuggled, "400|501", "400|501"},
 	{"an unknown transfer encoding", post + "Transfer-Encoding: xchunked\r\n" + length(smuggled) + smuggled, "400|501", "400|501"},
-	{"a tab before the transfer encoding", post + "Transfer-Encoding:\x0bchunked\r\n" + length(smuggled) + smuggled, "400|501", "400|501"},
 	{"a space after Transfer-Encoding", post + "Transfer-Encoding : chunked\r\n" + length(smuggled) + smuggled, "400", "400"},
 	{"chunks in HTTP/1.0", strings.Replace(post, "HTTP/1.1", "HTTP/1.0", 1) + chunked + "\r\n0\r\n\r\n" + smuggled, "400|200", "200|400"},
 	{"HTTP/2 without TLS", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", "200", "200"},
 	{"a WebSocket", get + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", "200", "200"},
 
 	{"chunks", post + chunked + "\r\n" + chunk("cmd=get") + "0\r\n" + "\r\n", "200", "200"},
-	{"a chunk of a negative length", post + chunked + "\r\n-1\r\n" + smuggled, "400", "400"},
-	{"a chunk of an endless length", post + chunked + "\r\nfffffffffffffffff\r\n" + smuggled, "400|413", "400"},
 	{"a chunk that is longer than it says", post + chunked + "\r\n1\r\naaaa\r\n0\r\n\r\n" + smuggled, "400", "400"},
-	{"chunks of random bytes", post + chunked + "\r\n" + random(10_000), "400", "400"},
-	{"a chunk with an endless extension", post + chunked + "\r\n1;" + strings.Repeat("a", 1<<20), "400|413|", "400"},
 }
 
 // hidden lists paths of the API that nginx must not forward, such as /metrics.
@@ -140,8 +131,8 @@ func Abuse(t *testing.T, nginx, api string, master redis.Conn) {
 	}
 }
 
-// exchangeRaw sends bytes on a new connection, and returns the responses and their statuses. exchangeRaw waits 5 s for the first byte, and
-// 0.5 s for each further byte.
+// exchangeRaw sends bytes on a new connection, and returns the statuses and the bytes of the responses. exchangeRaw waits 20 s for the
+// first byte, and 0.5 s for each further byte.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -152,7 +143,7 @@ func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	defer c.Close()
 	go func() { _, _ = io.WriteString(c, send) }()
 	buffer := make([]byte, 64<<10)
-	for timeout := 5 * time.Second; err == nil; timeout = 500 * time.Millisecond {
+	for timeout := 20 * time.Second; err == nil; timeout = 500 * time.Millisecond {
 		_ = c.SetReadDeadline(time.Now().Add(timeout))
 		var n int
 		n, err = c.Read(buffer)

@@ -54,26 +54,20 @@ func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
 // After Redis has got a certificate of a second authority, the API needs no restart, because it reads the CA file again.
 func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
-	ports := podtest.FreePorts(t)
-	issue := func(by *podtest.Authority) []string {
-		return by.Issue(t, name, time.Now().Add(time.Hour), ports.Master)
-	}
-	master := issue(old)
+	ports, expires := podtest.FreePorts(t), time.Now().Add(time.Hour)
+	master := old.Issue(t, name, expires, ports.Master)
 	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...)
 	// The CA file is a symbolic link, as in the volume of a Kubernetes Secret.
-	volume := t.TempDir()
-	file := filepath.Join(volume, "ca.crt")
-	point := func(to string) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	trust := func(authority string) {
 		t.Helper()
-		must.OK(t, errors.Join(os.Symlink(to, file+".new"), os.Rename(file+".new", file)))
+		must.OK(t, errors.Join(os.Symlink(authority, file+".new"), os.Rename(file+".new", file)))
 	}
-	point(old.File)
+	trust(old.File)
 	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: master, SlaveArgs: slave, APIEnv: overTLS(ports, file)})
-	write := pod.URL() + writePath
-	expect(t, write, 200, updated)
-	restart := func(by *podtest.Authority) {
+	restart := func() {
 		t.Helper()
-		for i, file := range issue(by) {
+		for i, file := range renewed.Issue(t, name, expires, ports.Master) {
 			if strings.HasPrefix(filepath.Base(file), "tls.") {
 				must.OK(t, os.Rename(file, master[i]))
 			}
@@ -82,20 +76,18 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 		podtest.Start(t, pod.Master, pod.Slave)
 	}
 
-	restart(renewed)
-	expect(t, write, 503, "")
-	point(renewed.File)
-	expect(t, write, 200, updated)
+	expect(t, pod.URL()+writePath, 200, updated)
+	restart()
+	expect(t, pod.URL()+writePath, 503, "")
+	trust(renewed.File)
+	expect(t, pod.URL()+writePath, 200, updated)
 	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 
 	// While the CA file is missing, the API opens no connection, and /readyz names the file.
-	point(filepath.Join(volume, "nowhere"))
-	restart(renewed)
-	expect(t, write, 503, "")
+	trust("nowhere")
+	restart()
+	expect(t, pod.URL()+writePath, 503, "")
 	if _, ready := must.Fetch(t, pod.APIURL()+"/readyz"); !strings.Contains(ready, "REDIS_TLS_CA_FILE=") {
 		t.Errorf("/readyz answers %s", ready)
 	}
-	point(old.File)
-	restart(old)
-	expect(t, write, 200, updated)
 }
