@@ -136,13 +136,6 @@ func setting(text, read string) request {
 	return get(command)
 }
 
-func (b *book) put(text string) error {
-	if b.holds != nil && *b.holds == text {
-		return nil
-	}
-	return inTurn(stored, awaits(text))(b, setting(text, "cmd=get&key=KEY"))
-}
-
 func (b *book) await(text string) error {
 	start := time.Now()
 	replaced := inJSON(text)

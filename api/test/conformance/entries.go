@@ -217,7 +217,7 @@ func follows(text string, do keeps, want ...string) keeps {
 // crowd is a check in which 500 visitors post an entry at once. If the server lacks the profile "entries", each visitor sets the whole
 // guestbook instead.
 func crowd(b *book, r request) error {
-	if err := b.put(""); err != nil {
+	if err := puts("")(b, r); err != nil {
 		return err
 	}
 	const visitors = 500

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"text/template"
 	"time"
 )
 
@@ -43,7 +44,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	u, err := url.Parse(strings.TrimSuffix(*base, "/"))
-	if err != nil || u.Host == "" || flags.NArg() > 0 || formats[*format] == "" {
+	form, badFormat := template.ParseFS(templates, *format+".tmpl")
+	if err != nil || u.Host == "" || flags.NArg() > 0 || badFormat != nil {
 		fmt.Fprintf(stderr, "conformance: cannot read %q: use -url http://HOST:PORT, and -format table or junit\n", args)
 		return 2
 	}
@@ -66,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	report := report{b, b.tryAll(known), *all}
 	b.ctx = context.WithoutCancel(ctx)
-	if err := errors.Join(report.write(stdout, *format), b.restore()); err != nil {
+	if err := errors.Join(form.Execute(stdout, report), b.restore()); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		return 1
 	}

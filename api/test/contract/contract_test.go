@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,5 +89,83 @@ func TestAbuse(t *testing.T) {
 	}
 	if got := held(t, master); got != old {
 		t.Errorf("the guestbook holds %.100q", got)
+	}
+}
+
+const name = "redis.example"
+
+// overTLS returns the API's environment variables for connections to Redis over TLS. The API trusts the certificate authorities in this
+// file.
+func overTLS(ports localpod.Ports, file string) []string {
+	return []string{
+		"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,
+		fmt.Sprintf("REDIS_MASTER_ADDR=127.0.0.1:%d", ports.Master), fmt.Sprintf("REDIS_SLAVE_ADDR=127.0.0.1:%d", ports.Slave),
+	}
+}
+
+// The API connects to Redis over TLS as the user of redis-user.conf, and passes all contract tests.
+func TestContractAsTheRestrictedUserOverTLS(t *testing.T) {
+	const password = `hunter2 "\$x'`
+	authority := podtest.NewAuthority(t)
+	ports := podtest.FreePorts(t)
+	secured := func(port int) []string {
+		return append(authority.Issue(t, name, time.Now().Add(time.Hour), port), podtest.User(t, password)...)
+	}
+	pod, master := podtest.Pod(t, localpod.Options{
+		MasterArgs: secured(ports.Master),
+		SlaveArgs:  secured(ports.Slave),
+		APIEnv:     append(overTLS(ports, authority.File), "REDIS_USERNAME=api", "REDIS_PASSWORD="+password),
+	})
+	podtest.Await(t, pod.Slave, pod.Synced)
+	must.Hold(t, "the API reaches both Redis", 20*time.Second, func() bool {
+		_, body := must.Fetch(t, pod.APIURL()+"/readyz")
+		return body == `{"ready":true,"draining":false,"master":"up","slave":"up"}`
+	})
+	Run(t, pod.URL(), master)
+	expect(t, pod.URL()+"/guestbook/?cmd=get&key=secret", 403, "")
+
+	if _, metrics := must.Fetch(t, pod.APIURL()+"/metrics"); strings.Contains(metrics+pod.API.Tail(), "hunter2") {
+		t.Error("the metrics or the log tell the password")
+	}
+}
+
+// After Redis has got a certificate of a second authority, the API needs no restart, because it reads the CA file again.
+func TestARenewedAuthorityIsTrusted(t *testing.T) {
+	old, renewed := podtest.NewAuthority(t), podtest.NewAuthority(t)
+	ports, expires := podtest.FreePorts(t), time.Now().Add(time.Hour)
+	master := old.Issue(t, name, expires, ports.Master)
+	slave := append([]string{"--tls-port", fmt.Sprint(ports.Slave)}, master[2:]...)
+	// The CA file is a symbolic link, as in the volume of a Kubernetes Secret.
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	trust := func(authority string) {
+		t.Helper()
+		must.OK(t, errors.Join(os.Symlink(authority, file+".new"), os.Rename(file+".new", file)))
+	}
+	trust(old.File)
+	pod, _ := podtest.Pod(t, localpod.Options{MasterArgs: master, SlaveArgs: slave, APIEnv: overTLS(ports, file)})
+	restart := func() {
+		t.Helper()
+		for i, file := range renewed.Issue(t, name, expires, ports.Master) {
+			if strings.HasPrefix(filepath.Base(file), "tls.") {
+				must.OK(t, os.Rename(file, master[i]))
+			}
+		}
+		podtest.Kill(t, pod.Master, pod.Slave)
+		podtest.Start(t, pod.Master, pod.Slave)
+	}
+
+	expect(t, pod.URL()+writePath, 200, updated)
+	restart()
+	expect(t, pod.URL()+writePath, 503, "")
+	trust(renewed.File)
+	expect(t, pod.URL()+writePath, 200, updated)
+	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
+
+	// While the CA file is missing, the API opens no connection, and /readyz names the file.
+	trust("nowhere")
+	restart()
+	expect(t, pod.URL()+writePath, 503, "")
+	if _, ready := must.Fetch(t, pod.APIURL()+"/readyz"); !strings.Contains(ready, "REDIS_TLS_CA_FILE=") {
+		t.Errorf("/readyz answers %s", ready)
 	}
 }
