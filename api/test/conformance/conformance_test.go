@@ -48,8 +48,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 	for list, edition := range map[string]string{"php-a": "master-slave", "php-b": "replica", "php-c": "leader-follower"} {
 		t.Run(list, func(t *testing.T) {
 			const book = `,say "hi",a\nb,é`
-			podtest.Do(t, master, "SET", "guestbook", book)
-			podtest.Do(t, master, "SET", "messages", book)
+			podtest.Do(t, master, "MSET", "guestbook", book, "messages", book)
 			address := fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)
 			standIn := exec.CommandContext(t.Context(), program, "-listen", address, "-ports", fmt.Sprintf("%d,%d", pod.Ports.Master, pod.Ports.Slave), edition)
 			standIn.Env = []string{"GET_HOSTS_FROM=env"}
@@ -64,10 +63,8 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 			if code, said, _ := try(t, "-url", "http://"+address, "-known", "known/"+list+".txt"); code != 0 {
 				t.Errorf("exits with %d: %s", code, said)
 			}
-			for _, key := range []string{"guestbook", "messages"} {
-				if got, err := redis.String(master.Do("GET", key)); got != book || err != nil {
-					t.Errorf("leaves %q in %s, %v", got, key, err)
-				}
+			if got, err := redis.Strings(master.Do("MGET", "guestbook", "messages")); err != nil || !slices.Equal(got, []string{book, book}) {
+				t.Errorf("leaves %q, %v", got, err)
 			}
 		})
 	}
@@ -115,10 +112,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				c, _, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					panic(err)
-				}
+				c, _, _ := w.(http.Hijacker).Hijack()
 				t.Cleanup(func() { c.Close() })
 				_, _ = io.WriteString(c, answer)
 			}))
@@ -141,15 +135,12 @@ func TestListsAndReports(t *testing.T) {
 			t.Errorf("%s is known: exits with %d: %s", row, code, said)
 		}
 	}
-	var suite struct {
-		Cases []struct{} `xml:"testcase"`
-	}
 	rows := 0
 	for _, g := range slices.Concat(php, entries, origin) {
 		rows += len(g.rows)
 	}
 	code, said, failed := try(t, "-url", pod.URL()+"/other", "-profiles", "php,entries,origin")
-	if err := xml.Unmarshal([]byte(said), &suite); err != nil || code != 1 || len(suite.Cases) != rows || failed[0] != "php/"+php[0].rows[0].name {
+	if err := xml.Unmarshal([]byte(said), new(struct{})); err != nil || code != 1 || strings.Count(said, "<testcase ") != rows || failed[0] != "php/"+php[0].rows[0].name {
 		t.Errorf("exits with %d, %v: %s", code, err, said)
 	}
 }

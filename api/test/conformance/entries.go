@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -223,36 +222,28 @@ func crowd(b *book, r request) error {
 	const visitors = 500
 	word := b.unique()
 	var signing sync.WaitGroup
-	var refused atomic.Int32
 	for i := range visitors {
 		signing.Go(func() {
 			text := fmt.Sprint(word, "-", i, ".")
-			var err error
 			if b.has("entries") {
-				_, err = b.append(r.sends(formType, "key=KEY&text="+text))
+				_ = posts(b, r.sends(formType, "key=KEY&text="+text))
 			} else {
 				a, _ := b.send(read)
-				err = stored(b, get("cmd=set&key=KEY&value="+strings.Join(a.data(), "")+","+text))
-			}
-			if err != nil {
-				refused.Add(1)
+				_ = stored(b, get("cmd=set&key=KEY&value="+strings.Join(a.data(), "")+","+text))
 			}
 		})
 	}
 	signing.Wait()
 	time.Sleep(max(100*time.Millisecond, 4*b.lag))
-	a, err := b.send(read)
-	if err != nil {
-		return err
-	}
+	a, _ := b.send(read)
 	lost := 0
 	for i := range visitors {
 		if strings.Count(a.body, fmt.Sprint(word, "-", i, ".")) != 1 {
 			lost++
 		}
 	}
-	if lost > 0 || refused.Load() > 0 {
-		return &difference{fmt.Sprintf("of %d messages %d are lost or there twice; %d posts are refused", visitors, lost, refused.Load()), "each there once"}
+	if lost > 0 {
+		return &difference{fmt.Sprintf("of %d messages %d are lost or there twice", visitors, lost), "each there once"}
 	}
 	return nil
 }

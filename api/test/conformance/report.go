@@ -77,7 +77,6 @@ type report struct {
 	Verbose bool
 }
 
-// Code returns the program's exit code.
 func (r report) Code() int {
 	if !r.has("php") && !r.has("entries") || r.Count("", "BROKEN")+r.Count("", "PASSES") > 0 || len(r.Results) == 0 {
 		return 1

@@ -54,7 +54,7 @@ func (r request) in(b *book) request {
 	if page := r.header["Referer"]; page != nil {
 		r = r.with("Referer", strings.ReplaceAll(page[0], "BASE", b.base.String()))
 	}
-	r.path = cmp.Or(r.path, b.path)
+	r.path = cmp.Or(r.path, b.path, "/guestbook.php")
 	return r
 }
 
@@ -83,10 +83,7 @@ type answer struct {
 	}
 }
 
-const (
-	maxBody        = 4 << 20
-	requestTimeout = 10 * time.Second
-)
+const maxBody, requestTimeout = 4 << 20, 10 * time.Second
 
 // client opens a connection for each request, so that any pod may answer.
 var client = &http.Client{

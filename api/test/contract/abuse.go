@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -35,7 +34,7 @@ const (
 )
 
 var probes = []probe{
-	{"1 MiB of random bytes", random(1 << 20), "400|", "400|"},
+	{"1 MiB of rubbish", strings.Repeat("\x00\xff \r\n:%\t", 1<<17), "400|", "400|"},
 	{"a Redis command", "*1\r\n$8\r\nFLUSHALL\r\n", "400|", "400|"},
 
 	{"HTTP/1.0 without a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\n\r\n", "200", "200"},
@@ -48,17 +47,13 @@ var probes = []probe{
 	{"CONNECT", "CONNECT 127.0.0.1:6379 HTTP/1.1\r\nHost: x\r\n" + shut, "400|405", "400|404|405"},
 
 	{"two hosts", get + "Host: y\r\n" + shut, "400", "400"},
-	{"a bad host", "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x/../y\r\n" + shut, "400", "400|200"},
-	{"a space before a header's colon", get + "X-A : x\r\n" + shut, "400", "400"},
 	{"NUL in a header", get + "X-A: a\x00b\r\n" + shut, "400", "400"},
 	{"a carriage return in a header", get + "X-A: a\rX-B: b\r\n" + shut, "400|200", "400"},
-	{"a folded header", get + "X-A: a\r\n b\r\n" + shut, "400", "200|400"},
 	{"a header of 300 KB", get + "X-A: " + strings.Repeat("a", 300_000) + "\r\n" + shut, "431", "200"},
 	{"1 MiB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 1000)+"\r\n", 1043) + shut, "431", "431|"},
 
 	{"a request in a body that nobody wants", get + length(smuggled) + smuggled, "200", "200"},
 	{"the same, then a request", get + length(smuggled) + smuggled + get + shut, "200 200", "200 200"},
-	{"a request in the body of a form", post + length(smuggled) + smuggled, "200", "200"},
 	{"a request in a body for a file", "POST /index.html HTTP/1.1\r\nHost: x\r\n" + length(smuggled) + smuggled, "405", unsent},
 	{"a request in a body for the probes", "GET /nginx-health HTTP/1.1\r\nHost: x\r\n" + length(smuggled) + smuggled, "200", unsent},
 	{"a length and chunks (CL.TE)", post + chunked + length("0\r\n\r\n"+smuggled) + "0\r\n\r\n" + smuggled, "400", "200"},
@@ -86,13 +81,6 @@ var hidden = []string{
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
 	"/guestbook%2f..%2fmetrics", "/guestbook/..;/metrics", "/guestbook\\..\\metrics", "/metrics#/guestbook/", "/guestbook%23/../metrics",
 	"/metrics%3f/../guestbook/", "http://x/metrics", "/guestbook/..%5cmetrics", "/guestbook/..%c0%afmetrics",
-}
-
-func random(n int) string {
-	source := rand.NewChaCha8([32]byte{1})
-	b := make([]byte, n)
-	_, _ = source.Read(b)
-	return string(b)
 }
 
 func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body)) }

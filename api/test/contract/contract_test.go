@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,9 +35,10 @@ func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	}, "\n"))
 	conform(t, pod.URL(), "-skip", "concurrent", "-known", known)
 	// The API recognises a repeated post, even if the first post and the repeat have different parameters "key".
-	keys := must.Get(redis.Strings(master.Do("KEYS", "*")))(t)
-	if others := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return strings.HasPrefix(key, "{guestbook}:") }); !slices.Equal(others, []string{"guestbook"}) {
-		t.Errorf("Redis holds the keys %q", keys)
+	for _, key := range must.Get(redis.Strings(master.Do("KEYS", "*")))(t) {
+		if key != "guestbook" && !strings.HasPrefix(key, "{guestbook}:") {
+			t.Errorf("Redis holds the key %q", key)
+		}
 	}
 }
 
