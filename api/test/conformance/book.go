@@ -28,7 +28,6 @@ type book struct {
 	holds *string         // the guestbook's text, or nil if the program does not know it
 	past  map[string]bool // the guestbook's previous texts, which a lagging slave may still show
 	lag   time.Duration
-	words int
 }
 
 // maxLag is the longest time that the program waits until a slave shows a write.
@@ -135,11 +134,6 @@ func (b *book) await(text string) error {
 		b.past[text], b.past[replaced], b.holds = true, true, &text
 	}
 	return err
-}
-
-func (b *book) unique() string {
-	b.words++
-	return fmt.Sprint(time.Now().UnixNano(), "-", b.words)
 }
 
 // old reports whether an answer may show an earlier text of the guestbook, as the answer of a lagging slave does.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
@@ -222,7 +223,6 @@ func header(name, value string) keeps {
 	return expects(fmt.Sprintf("one header %s: %s", name, value), func(a answer) bool { return slices.Equal(a.header[name], []string{value}) })
 }
 
-// shows returns a check that expects the guestbook's text in JSON.
 func shows(text string) keeps {
 	text = inJSON(text)
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
@@ -259,6 +259,6 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 
 func updates(text string) keeps {
 	return func(b *book, r request) error {
-		return inTurn(puts("before-"+b.unique()), stored, awaits(text))(b, r)
+		return inTurn(puts("before-"+rand.Text()), stored, awaits(text))(b, r)
 	}
 }

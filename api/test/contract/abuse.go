@@ -48,7 +48,6 @@ var probes = []probe{
 
 	{"two hosts", get + "Host: y\r\n" + shut, "400", "400"},
 	{"NUL in a header", get + "X-A: a\x00b\r\n" + shut, "400", "400"},
-	{"a carriage return in a header", get + "X-A: a\rX-B: b\r\n" + shut, "400|200", "400"},
 	{"a header of 300 KB", get + "X-A: " + strings.Repeat("a", 300_000) + "\r\n" + shut, "431", "200"},
 	{"1 MiB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 1000)+"\r\n", 1043) + shut, "431", "431|"},
 
@@ -65,7 +64,6 @@ var probes = []probe{
 	{"a length under another name", post + "Content_Length: 0\r\n" + length(smuggled) + smuggled, "200", "200"},
 	{"two transfer encodings", post + chunked + "Transfer-Encoding: identity\r\n\r\n" + smuggled, "400|501", "400|501"},
 	{"a list of transfer encodings", post + "Transfer-Encoding: gzip, chunked\r\n\r\n" + smuggled, "400|501", "400|501"},
-	{"an unknown transfer encoding", post + "Transfer-Encoding: xchunked\r\n" + length(smuggled) + smuggled, "400|501", "400|501"},
 	{"a space after Transfer-Encoding", post + "Transfer-Encoding : chunked\r\n" + length(smuggled) + smuggled, "400", "400"},
 	{"chunks in HTTP/1.0", strings.Replace(post, "HTTP/1.1", "HTTP/1.0", 1) + chunked + "\r\n0\r\n\r\n" + smuggled, "400|200", "200|400"},
 	{"HTTP/2 without TLS", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", "200", "200"},
@@ -77,10 +75,10 @@ var probes = []probe{
 
 // hidden lists paths of the API that nginx must not forward, such as /metrics.
 var hidden = []string{
-	"/healthz", "/readyz", "/nginx.conf", "/../nginx.conf", "/error", "/other", "/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
+	"/healthz", "/readyz", "/nginx.conf", "/other", "/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
 	"/guestbook%2f..%2fmetrics", "/guestbook/..;/metrics", "/guestbook\\..\\metrics", "/metrics#/guestbook/", "/guestbook%23/../metrics",
-	"/metrics%3f/../guestbook/", "http://x/metrics", "/guestbook/..%5cmetrics", "/guestbook/..%c0%afmetrics",
+	"/metrics%3f/../guestbook/", "http://x/metrics", "/guestbook/..%5cmetrics", "/guestbook/..%c0%afmetrics", "/../nginx.conf", "/error",
 }
 
 func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body)) }

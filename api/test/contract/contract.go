@@ -29,7 +29,7 @@ func Run(t *testing.T, base string, master redis.Conn) {
 		every.WriteByte(byte(c))
 	}
 	expect(t, base+"/guestbook/?cmd=set&key="+key+"&value="+url.QueryEscape(every.String()), 200, updated)
-	if got := held(t, master); got != every.String() {
+	if got := must.Get(redis.String(master.Do("GET", key)))(t); got != every.String() {
 		t.Errorf("of a set of every byte Redis holds %q", got)
 	}
 }
@@ -67,9 +67,4 @@ func checkError(t *testing.T, response *http.Response, body string) {
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Error == "" {
 		t.Errorf("%q is not a JSON error: %v", body, err)
 	}
-}
-
-func held(t *testing.T, master redis.Conn) string {
-	t.Helper()
-	return must.Get(redis.String(master.Do("GET", key)))(t)
 }

@@ -87,7 +87,7 @@ func TestAbuse(t *testing.T) {
 	if now := processes(); now != before {
 		t.Errorf("the processes of the API and of nginx are %s, they were %s", now, before)
 	}
-	if got := held(t, master); got != old {
+	if got := must.Get(redis.String(master.Do("GET", key)))(t); got != old {
 		t.Errorf("the guestbook holds %.100q", got)
 	}
 }

@@ -138,7 +138,6 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 
 // Even if many viewers never read their event streams, nginx and the API stay within their memory limits.
 func TestViewersThatReadNothing(t *testing.T) {
-	const viewers = 300
 	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
@@ -153,7 +152,7 @@ func TestViewersThatReadNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}})
 			podtest.Do(t, master, "SET", key, c.before)
-			hold(t, pod, viewers, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
+			hold(t, pod, 300, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
 			var nginx, api int64
 			for i := range 20 {
 				if i < c.live {
@@ -186,9 +185,8 @@ func TestContractOnARM64(t *testing.T) {
 		t.Setenv(name, value)
 	}
 	must.OK(t, localpod.Build(t.Context(), filepath.Join(dir, "api"), "-trimpath", "-ldflags", "-s -w"))
-	script := fmt.Sprintf("#!/bin/sh\nexec %s %s/api\n", emulator, dir)
 	emulated := filepath.Join(dir, "emulated")
-	must.OK(t, os.WriteFile(emulated, []byte(script), 0o755))
+	must.OK(t, os.WriteFile(emulated, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s/api\n", emulator, dir), 0o755))
 	pod, master := podtest.Pod(t, localpod.Options{APIBinary: emulated})
 	podtest.Await(t, pod.Slave, pod.Synced)
 	Run(t, pod.URL(), master)
