@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"text/template"
 	"time"
 )
 
@@ -43,7 +44,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	u, err := url.Parse(strings.TrimSuffix(*base, "/"))
-	if err != nil || u.Host == "" || flags.NArg() > 0 || formats[*format] == "" {
+	form, badFormat := template.ParseFS(templates, *format+".tmpl")
+	if err != nil || u.Host == "" || flags.NArg() > 0 || badFormat != nil {
 		fmt.Fprintf(stderr, "conformance: cannot read %q: use -url http://HOST:PORT, and -format table or junit\n", args)
 		return 2
 	}
@@ -53,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+strings.ToLower(rand.Text())), client: newClient(), found: map[string]string{}, left: map[string]bool{}, past: map[string]bool{"": true}}
+	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+strings.ToLower(rand.Text())), found: map[string]string{}, left: map[string]bool{}, past: map[string]bool{"": true}}
 	if err := b.ask(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		return 2
@@ -65,17 +67,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	report := report{b, b.tryAll(known), *all}
-	code := report.Code()
-	if err := report.write(stdout, *format); err != nil {
-		fmt.Fprintln(stderr, "conformance: the report is not whole:", err)
-		code = 1
-	}
 	b.ctx = context.WithoutCancel(ctx)
-	if err := b.restore(); err != nil {
+	if err := errors.Join(form.Execute(stdout, report), b.restore()); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
-		code = 1
+		return 1
 	}
-	return code
+	return report.Code()
 }
 
 // A list holds names of test cases, such as "php/bytes of get".

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"embed"
 	"errors"
-	"io"
 	"slices"
-	"text/template"
 	"time"
 )
+
+// templates holds a template for each value of the option -format: "table" for people, "junit" for programs.
+//
+//go:embed *.tmpl
+var templates embed.FS
 
 type result struct {
 	Profile, Name, Why string
@@ -59,7 +63,7 @@ func (b *book) tryAll(known list) (results []result) {
 					r.Asked = append(r.Asked, b.curl(request))
 				}
 				r.Asked = slices.Compact(r.Asked)
-				r.Asked = slices.Clone(r.Asked[max(0, len(r.Asked)-3):])
+				r.Asked = r.Asked[max(0, len(r.Asked)-3):]
 			}
 			results = append(results, r)
 		}
@@ -73,7 +77,6 @@ type report struct {
 	Verbose bool
 }
 
-// Code returns the program's exit code.
 func (r report) Code() int {
 	if !r.has("php") && !r.has("entries") || r.Count("", "BROKEN")+r.Count("", "PASSES") > 0 || len(r.Results) == 0 {
 		return 1
@@ -100,25 +103,3 @@ func (r report) Missing(profile string) string {
 }
 
 func (r report) Profiles() []string { return profiles }
-func (r report) Notes() []string    { return r.notes }
-
-// formats maps each value of the option -format to the template of a report: "table" for people, "junit" for programs.
-var formats = map[string]string{
-	"table": `PROFILE      KEPT  BROKEN  KNOWN  NOT TRIED, BECAUSE
-{{range .Profiles}}{{printf "%-11s %5d %7d %6d  " . ($.Count . "kept") ($.Count . "BROKEN") ($.Count . "known")}}{{$.Missing .}}
-{{end}}{{range .Notes}}{{.}}
-{{end}}{{range .Results}}{{if or $.Verbose (ne .Outcome "kept")}}{{printf "%-6s" .Outcome}}  {{.Profile}}/{{.Name}}
-{{if ne .Outcome "kept"}}{{range .Details}}        {{.}}
-{{end}}{{end}}{{end}}{{end}}`,
-	"junit": `<?xml version="1.0" encoding="UTF-8"?>
-<testsuite name="conformance" tests="{{len .Results}}">
-{{range .Results}}<testcase classname="{{.Profile}}" name="{{html .Name}}" time="{{printf "%.3f" .Seconds}}">{{if eq .Outcome "known"}}<skipped/>{{else if ne .Outcome "kept"}}<failure>
-{{range .Details}}{{html .}}
-{{end}}</failure>{{end}}</testcase>
-{{end}}</testsuite>
-`,
-}
-
-func (r report) write(w io.Writer, format string) error {
-	return template.Must(template.New("").Parse(formats[format])).Execute(w, r)
-}

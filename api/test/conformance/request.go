@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -19,7 +21,6 @@ import (
 type request struct {
 	method, path, query, body string // an empty path stands for the path that answers commands
 	header                    http.Header
-	fill                      int // if not 0, letters "a" extend the body or the query to this length
 }
 
 const formType = "application/x-www-form-urlencoded"
@@ -34,7 +35,6 @@ func object(body string) request  { return form("").sends("application/json", bo
 func (r request) at(path string) request    { r.path = path; return r }
 func (r request) by(method string) request  { r.method = method; return r }
 func (r request) asks(query string) request { r.query = query; return r }
-func (r request) filled(length int) request { r.fill = length; return r }
 func (r request) sends(contentType, body string) request {
 	r.body = body
 	return r.with("Content-Type", contentType)
@@ -47,21 +47,14 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns a copy of the request for this guestbook: with the guestbook's key and path, and in its full length.
+// in returns a copy of the request with the guestbook's key, path and URL.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
 	if page := r.header["Referer"]; page != nil {
 		r = r.with("Referer", strings.ReplaceAll(page[0], "BASE", b.base.String()))
 	}
-	if r.path == "" {
-		r.path = b.path
-	}
-	if r.body != "" {
-		r.body += strings.Repeat("a", max(0, r.fill-len(r.body)))
-	} else {
-		r.query += strings.Repeat("a", max(0, r.fill-len(r.query)))
-	}
+	r.path = cmp.Or(r.path, b.path, "/guestbook.php")
 	return r
 }
 
@@ -90,20 +83,14 @@ type answer struct {
 	}
 }
 
-const (
-	maxBody        = 4 << 20
-	requestTimeout = 10 * time.Second
-)
+const maxBody, requestTimeout = 4 << 20, 10 * time.Second
 
-// newClient returns a client that opens a connection for each request, so that any pod may answer.
-func newClient() *http.Client {
-	return &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+// client opens a connection for each request, so that any pod may answer.
+var client = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ExpectContinueTimeout: time.Second},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// open sends a request and returns the response. The caller must close the response's body.
 func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	r = r.in(b)
 	b.mu.Lock()
@@ -117,13 +104,11 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	}
 	request.URL.Path += r.path
 	request.URL.RawQuery = r.query
-	if request.Header = r.header.Clone(); r.header["User-Agent"] == nil {
-		request.Header = r.with("User-Agent", "guestbook-conformance").header
-	}
+	request.Header = r.with("User-Agent", cmp.Or(r.header.Get("User-Agent"), "guestbook-conformance")).header
 	if len(r.body) > 100_000 {
 		request.Header.Set("Expect", "100-continue") // with this header, a server can refuse the body before the client sends it
 	}
-	response, err := b.client.Do(request)
+	response, err := client.Do(request)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err
 	}
@@ -170,53 +155,42 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a shell command that sends the request by the program "curl". A long request comes from a pipe, because Linux allows at most
-// 128 KiB for an argument.
+// curl returns a command of the shell bash that sends the request by the program "curl". A long text comes from a pipe, because Linux allows
+// at most 128 KiB for an argument.
 func (b *book) curl(r request) string {
-	command := map[string]string{http.MethodGet: "curl -sgi", http.MethodHead: "curl -sgi --head"}[r.method]
-	if command == "" {
-		command = "curl -sgi -X " + r.method
-	}
+	command := strings.NewReplacer(" -X GET", "", "-X HEAD", "--head").Replace("curl -sgi -X " + r.method)
 	for name, values := range r.header {
 		for _, value := range values {
-			if value = name + ": " + value; strings.HasSuffix(value, ": ") {
-				value = name + ";" // curl's syntax for a header with an empty value
+			header := name + ": " + value
+			if value == "" {
+				header = name + ";" // curl's syntax for a header with an empty value
 			}
-			command += " -H " + quoted(value)
+			command += " -H " + quoted(header)
 		}
 	}
-	address := strings.TrimSuffix(b.base.String()+r.path+"?"+r.query, "?")
-	switch {
-	case len(r.query) > 100_000:
-		return "{ " + printed(r.query) + "; } | " + command + " -G --data-binary @- " + quoted(b.base.String()+r.path)
-	case len(r.body) > 100_000:
-		return "{ " + printed(r.body) + "; } | " + command + " --data-binary @- " + quoted(address)
-	case r.body != "":
-		command += " --data-binary " + quoted(r.body)
+	text, asQuery := r.body, ""
+	if len(r.query) > 100_000 {
+		text, asQuery, r.query = r.query, " -G", ""
 	}
-	return command + " " + quoted(address)
+	address := quoted(strings.TrimSuffix(b.base.String()+r.path+"?"+r.query, "?"))
+	if len(text) > 100_000 {
+		return "printf %s " + quoted(text) + " | " + command + asQuery + " --data-binary @- " + address
+	}
+	if text != "" {
+		command += " --data-binary " + quoted(text)
+	}
+	return command + " " + address
 }
 
-var (
-	unprintable = regexp.MustCompile(`[^ -~]+`)
-	filling     = regexp.MustCompile(`a{1000,}`)
-)
+var filling = regexp.MustCompile(`a{1000,}`)
 
-func quoted(s string) string {
-	s = "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	return unprintable.ReplaceAllStringFunc(s, func(s string) string {
-		octal := ""
-		for _, c := range []byte(s) {
-			octal += fmt.Sprintf(`\%03o`, c)
-		}
-		return `'"$(printf '` + octal + `')"'`
-	})
-}
-
-func printed(s string) string {
-	at := filling.FindStringIndex(s)
-	if at == nil {
-		return "printf %s " + quoted(s)
+// quoted returns a word of the shell bash that stands for the text. In the word, a command stands for each long row of letters "a".
+func quoted(text string) string {
+	word := strconv.Quote(text)
+	word = "'" + strings.ReplaceAll(word[1:len(word)-1], "'", `\'`) + "'"
+	if strings.Contains(word, `\`) {
+		word = "$" + word
 	}
-	return fmt.Sprintf("%s; printf %%0%dd 0 | tr 0 a; %s", printed(s[:at[0]]), at[1]-at[0], printed(s[at[1]:]))
+	word = filling.ReplaceAllStringFunc(word, func(row string) string { return fmt.Sprintf("'$(printf %%0%dd | tr 0 a)$'", len(row)) })
+	return strings.TrimSuffix(word, "$''")
 }

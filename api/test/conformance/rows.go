@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
@@ -32,6 +33,8 @@ const (
 	updated = `{"message": "Updated"}`
 )
 
+var mebibyte = strings.Repeat("a", 1<<20)
+
 var php = []group{
 	{"php", "", "Clients compare these answers byte for byte, as Kubernetes' own end-to-end tests did.", []row{
 		{"Kubernetes' own check: empty, Updated, the entry", get("cmd=set&key=KEY&value=TestEntry"), kubernetes},
@@ -50,23 +53,17 @@ var php = []group{
 		{"no browser guesses another type", read, header("X-Content-Type-Options", "nosniff")},
 	}},
 	{"php", "", "The stock page encodes nothing, and PHP takes any query: a server that drops a pair empties the book.", []row{
-		{"set", get("cmd=set&key=KEY&value=,TestEntry"), updates(",TestEntry")},
 		{"set of an empty value", get("cmd=set&key=KEY&value="), updates("")},
 		{"set of a value without =", get("cmd=set&key=KEY&value"), updates("")},
 		{"set with a semicolon", get("cmd=set&key=KEY&value=hi;%20there"), updates("hi; there")},
 		{"set with a lone percent sign", get("cmd=set&key=KEY&value=100%%20sure"), updates("100% sure")},
 		{"set with a bad escape", get("cmd=set&key=KEY&value=a%zz"), updates("a%zz")},
-		{"set with a percent sign at the end", get("cmd=set&key=KEY&value=100%"), updates("100%")},
 		{"set with an escaped ampersand", get("cmd=set&key=KEY&value=a%26b"), updates("a&b")},
-		{"set with an ampersand", get("cmd=set&key=KEY&value=a&b"), updates("a")},
 		{"set with an escaped number sign", get("cmd=set&key=KEY&value=%23one"), updates("#one")},
 		{"set with a plus", get("cmd=set&key=KEY&value=a+b%2Bc"), updates("a b+c")},
 		{"set with a quote", get(`cmd=set&key=KEY&value=say%20"hi"`), updates(`say "hi"`)},
-		{"set with a backslash", get(`cmd=set&key=KEY&value=a\b`), updates(`a\b`)},
 		{"set with a newline", get("cmd=set&key=KEY&value=a%0D%0Ab"), updates("a\r\nb")},
 		{"set with an equals sign", get("cmd=set&key=KEY&value=a=b"), updates("a=b")},
-		{"set with an emoji", get("cmd=set&key=KEY&value=%F0%9F%98%80"), updates("😀")},
-		{"set with an emoji that is not encoded", get("cmd=set&key=KEY&value=😀"), updates("😀")},
 		{"set with invalid UTF-8", get("cmd=set&key=KEY&value=a%FFb"), updates("a\xffb")},
 		{"set with invalid UTF-8 that is not encoded", get("cmd=set&key=KEY&value=a\xc3b"), updates("a\xc3b")},
 		{"set with NUL", get("cmd=set&key=KEY&value=a%00b"), updates("a\x00b")},
@@ -75,16 +72,13 @@ var php = []group{
 	{"php", "", "guestbook.php wrote these texts as they are, so a page that parses the answer as JSON showed no message at all.", []row{
 		{"get of a quote is JSON", read, reads(`say "hi"`)},
 		{"get of a backslash is JSON", read, reads(`a\b`)},
-		{"get of a newline is JSON", read, reads("a\nb")},
 		{"get of control characters is JSON", read, reads("\x00\x1f")},
 		{"get of invalid UTF-8 is JSON", read, reads("a\xffb")},
 	}},
 	{"php", "", "guestbook.php compares cmd with set exactly: a client that sends anything else reads, and must not write.", []row{
 		{"cmd GET reads", get("cmd=GET&key=KEY"), reads(old)},
 		{"cmd SET reads", get("cmd=SET&key=KEY&value=x"), reads(old)},
-		{"cmd foo reads", get("cmd=foo&key=KEY&value=x"), reads(old)},
 		{"an empty cmd reads", get("cmd=&key=KEY&value=x"), reads(old)},
-		{"cmd without = reads", get("cmd&key=KEY&value=x"), reads(old)},
 		{"cmd[]=set reads", get("cmd[]=set&key=KEY&value=x"), reads(old)},
 		{"cmd with a space reads", get("cmd=set+&key=KEY&value=x"), reads(old)},
 	}},
@@ -111,13 +105,10 @@ var php = []group{
 		{"get at /guestbook.php/extra", read.at("/guestbook.php/extra/path"), reads(old)},
 		{"set at /guestbook", get("cmd=set&key=KEY&value=,x").at("/guestbook"), updates(",x")},
 		{"set at /guestbook/", get("cmd=set&key=KEY&value=,x").at("/guestbook/"), updates(",x")},
-		{"set at /guestbook.php", get("cmd=set&key=KEY&value=,x").at("/guestbook.php"), updates(",x")},
 		{"/guestbook/other is nothing", read.at("/guestbook/other"), status(404)},
-		{"/guestbookkeeping is nothing", read.at("/guestbookkeeping"), status(404)},
 	}},
 	{"php", "", "An address is kept in logs and has an end; a form body is neither.", []row{
 		{"set by POST", post("cmd=set&key=KEY&value=hi;+there%20100%"), updates("hi; there 100%")},
-		{"set by POST at /guestbook.php", post("cmd=set&key=KEY&value=x").at("/guestbook.php"), updates("x")},
 		{"get by POST", post("cmd=get&key=KEY"), reads(old)},
 		{"the query wins over the body", post("cmd=get&key=KEY&value=body").asks("cmd=set&value=query"), updates("query")},
 		{"a query with a body that is no form", post(`{"value": "y"}`).with("Content-Type", "application/json").asks("cmd=set&key=KEY&value=x"), updates("x")},
@@ -126,19 +117,19 @@ var php = []group{
 
 var limits = []group{
 	{"limits", "php", "The stock page sends the whole book in the address: at 8 KB Apache and nginx stop it, and no message is stored from then on.", []row{
-		{"a set of 8,200 bytes by GET", get("cmd=set&key=KEY&value=").filled(8_200), updates("FILL")},
-		{"a set of 200 KB by GET", get("cmd=set&key=KEY&value=").filled(200_000), updates("FILL")},
-		{"a form body of 1 MiB", post("cmd=set&key=KEY&value=").filled(1 << 20), updates("FILL")},
-		{"get of 1 MB", read, reads(strings.Repeat("a", 1_000_000))},
+		{"a set of 8,200 bytes by GET", get("cmd=set&key=KEY&value=" + mebibyte[:8_200]), updates(mebibyte[:8_200])},
+		{"a set of 200 KB by GET", get("cmd=set&key=KEY&value=" + mebibyte[:200_000]), updates(mebibyte[:200_000])},
+		{"a form body of 1 MiB", post("value=" + mebibyte[6:]).asks("cmd=set&key=KEY"), updates(mebibyte[6:])},
+		{"get of 1 MB", read, reads(mebibyte[:1_000_000])},
 	}},
 	{"limits", "php", "What has no end fills the server's memory. The one who sends it must learn why it is refused.", []row{
-		{"a form body of over 1 MiB", post("cmd=set&key=KEY&value=").filled(1<<20 + 1), refuses(413)},
-		{"an address of over 256 KB", get("cmd=set&key=KEY&value=").filled(270_000), refuses(414)},
+		{"a form body of over 1 MiB", post("value=" + mebibyte[5:]).asks("cmd=set&key=KEY"), refuses(413)},
+		{"an address of over 256 KB", get("cmd=set&key=KEY&value=" + mebibyte[:270_000]), refuses(414)},
 	}},
 	{"limits", "entries", "One entry must not be a book.", []row{
 		{"an entry of 4,096 bytes", form("text=" + strings.Repeat("b", 4096)), appends(strings.Repeat("b", 4096))},
 		{"an entry of 4,097 bytes", form("text=" + strings.Repeat("b", 4097)), refuses(413)},
-		{"an entry in a body of over 1 MiB", object(`{"text": "`).filled(1<<20 + 1), refuses(413)},
+		{"an entry in a body of over 1 MiB", object(`{"text": "` + mebibyte), refuses(413)},
 		{"an Idempotency-Key of 255 bytes", form("text=x").with("Idempotency-Key", strings.Repeat("a", 255)), appends("x")},
 		{"an Idempotency-Key of 256 bytes", form("text=x").with("Idempotency-Key", strings.Repeat("a", 256)), refuses(400)},
 	}},
@@ -151,7 +142,6 @@ var origin = []group{
 		{"set from another origin", set.with("Origin", "http://other.example"), refuses(403)},
 		{"set by POST from another origin", post("cmd=set&key=KEY&value=x").with("Origin", "null"), refuses(403)},
 		{"set by a navigation", set.with("Sec-Fetch-Site", "none").with("Sec-Fetch-Mode", "navigate"), refuses(403)},
-		{"set by a prefetch", set.with("Sec-Fetch-Site", "none").with("Sec-Purpose", "prefetch"), refuses(403)},
 		{"set by a browser that says no page", set.with("User-Agent", "Mozilla/5.0"), refuses(403)},
 		{"set by a prerender", set.with("Sec-Fetch-Site", "same-origin").with("Sec-Purpose", "prefetch;prerender"), refuses(403)},
 	}},
@@ -190,7 +180,15 @@ func inTurn(checks ...keeps) keeps {
 
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
-func puts(text string) keeps { return func(b *book, _ request) error { return b.put(text) } }
+// puts returns a check that sets the guestbook's text, unless the server lacks the command "set".
+func puts(text string) keeps {
+	return func(b *book, _ request) error {
+		if !b.has("php") {
+			return nil
+		}
+		return inTurn(stored, awaits(text))(b, setting(text, "cmd=get&key=KEY"))
+	}
+}
 
 // holding returns a check that first sets the guestbook's text, and then runs the check k.
 func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
@@ -222,18 +220,11 @@ func status(want int) keeps {
 }
 
 func header(name, value string) keeps {
-	return func(b *book, r request) error {
-		a, err := b.send(r)
-		if got := a.header.Values(name); err == nil && !slices.Equal(got, []string{value}) {
-			return &difference{fmt.Sprintf("%d with %s %q", a.status, name, got), fmt.Sprintf("%s: %s", name, value)}
-		}
-		return err
-	}
+	return expects(fmt.Sprintf("one header %s: %s", name, value), func(a answer) bool { return slices.Equal(a.header[name], []string{value}) })
 }
 
-// shows returns a check that expects the guestbook's text in JSON.
 func shows(text string) keeps {
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	text = inJSON(text)
 	return expects("200 with the data "+abbreviated(text)+" in JSON", func(a answer) bool {
 		return a.status == http.StatusOK && a.json.Data != nil && *a.json.Data == text
 	})
@@ -244,15 +235,9 @@ func reads(text string) keeps { return holding(text, unchanged(shows(text))) }
 
 // refuses returns a check that expects this status, the body {"error": "…"}, and an unchanged guestbook.
 func refuses(status int) keeps {
-	refused := unchanged(expects(fmt.Sprintf(`%d {"error": "…"}`, status), func(a answer) bool {
+	return holding(old, unchanged(expects(fmt.Sprintf(`%d {"error": "…"}`, status), func(a answer) bool {
 		return a.status == status && a.json.Error != nil && *a.json.Error != ""
-	}))
-	return func(b *book, r request) error {
-		if b.has("php") {
-			return holding(old, refused)(b, r)
-		}
-		return refused(b, r)
-	}
+	})))
 }
 
 // unchanged returns a check that runs the check k. The guestbook's text must stay the same.
@@ -272,14 +257,8 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 	return a.status == http.StatusOK && a.json.Message != nil && *a.json.Message == "Updated"
 })
 
-// updates returns a check that the request sets the guestbook to this text. The text "FILL" stands for everything after the last "=" of the
-// request.
 func updates(text string) keeps {
 	return func(b *book, r request) error {
-		want := text
-		if sent := r.in(b).query + r.in(b).body; text == "FILL" {
-			want = sent[strings.LastIndex(sent, "=")+1:]
-		}
-		return inTurn(puts("before-"+b.unique()), stored, awaits(want))(b, r)
+		return inTurn(puts("before-"+rand.Text()), stored, awaits(text))(b, r)
 	}
 }

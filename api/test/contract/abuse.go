@@ -2,10 +2,8 @@ package contract
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -36,46 +34,25 @@ const (
 )
 
 var probes = []probe{
-	{"1 MiB of random bytes", random(1 << 20), "400|", "400|"},
-	{"1 MiB of one letter", strings.Repeat("a", 1<<20), "414|400|", "400|431|"},
-	{"a TLS greeting", "\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03" + random(150), "400", "400|"},
-	{"the greeting of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400|405", "400|505"},
+	{"1 MiB of rubbish", strings.Repeat("\x00\xff \r\n:%\t", 1<<17), "400|", "400|"},
 	{"a Redis command", "*1\r\n$8\r\nFLUSHALL\r\n", "400|", "400|"},
-	{"empty lines", "\r\n\r\n\r\n" + get + shut, "200", "400"},
 
-	{"HTTP/0.9", "GET /guestbook/\r\n", "|400", "400"},
 	{"HTTP/1.0 without a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\n\r\n", "200", "200"},
-	{"HTTP/1.0 with a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.0\r\nHost: x\r\n\r\n", "200", "200"},
-	{"HTTP/1.1 without a host", "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\n" + shut, "400", "400"},
-	{"HTTP/1.2", "GET /guestbook/?cmd=get&key=messages HTTP/1.2\r\nHost: x\r\n" + shut, "200|400|505", "200|400|505"},
-	{"HTTP/9.9", "GET /guestbook/?cmd=get&key=messages HTTP/9.9\r\nHost: x\r\n" + shut, "505|400", "505|400"},
 	{"pipelining", get + "\r\n" + get + "\r\n" + get + shut, "200 200 200", "200 200 200"},
 	{"pipelining with a bad request amid", get + "\r\nGET\r\n\r\n" + smuggled, "200 400|200", "200 400"},
 
 	{"a space in the address", "GET /guestbook/?cmd=set&key=smuggled&value=x y HTTP/1.1\r\nHost: x\r\n" + shut, "400", "400"},
-	{"NUL in the address", "GET /guestbook/\x00?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n" + shut, "400", "400"},
 	{"an encoded line end in the address", "GET /guestbook/?cmd=get&key=x%0d%0aX:%20y HTTP/1.1\r\nHost: x\r\n" + shut, "200", "200"},
 	{"a whole address", "GET http://other.example/guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n" + shut, "200", "200"},
 	{"CONNECT", "CONNECT 127.0.0.1:6379 HTTP/1.1\r\nHost: x\r\n" + shut, "400|405", "400|404|405"},
-	{"TRACE", "TRACE /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n" + shut, "405", "405"},
-	{"an address of 1 MiB", "GET /guestbook/?" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n" + shut, "414", "431|"},
 
 	{"two hosts", get + "Host: y\r\n" + shut, "400", "400"},
-	{"a bad host", "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x/../y\r\n" + shut, "400", "400|200"},
-	{"a header without a name", get + ": x\r\n" + shut, "400|200", "400"},
-	{"a space before a header's colon", get + "X-A : x\r\n" + shut, "400", "400"},
 	{"NUL in a header", get + "X-A: a\x00b\r\n" + shut, "400", "400"},
-	{"a carriage return in a header", get + "X-A: a\rX-B: b\r\n" + shut, "400|200", "400"},
-	{"a folded header", get + "X-A: a\r\n b\r\n" + shut, "400", "200|400"},
 	{"a header of 300 KB", get + "X-A: " + strings.Repeat("a", 300_000) + "\r\n" + shut, "431", "200"},
-	{"a header of 1 MiB", get + "X-A: " + strings.Repeat("a", 1<<20) + "\r\n" + shut, "431", "431|"},
 	{"1 MiB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 1000)+"\r\n", 1043) + shut, "431", "431|"},
-	{"600 KB of headers", get + strings.Repeat("X-A: "+strings.Repeat("a", 100_000)+"\r\n", 6) + shut, "431|", "431|"},
-	{"40,000 headers", get + strings.Repeat("A: a\r\n", 40_000) + shut, "200|400|431", "200|431"},
 
 	{"a request in a body that nobody wants", get + length(smuggled) + smuggled, "200", "200"},
 	{"the same, then a request", get + length(smuggled) + smuggled + get + shut, "200 200", "200 200"},
-	{"a request in the body of a form", post + length(smuggled) + smuggled, "200", "200"},
 	{"a request in a body for a file", "POST /index.html HTTP/1.1\r\nHost: x\r\n" + length(smuggled) + smuggled, "405", unsent},
 	{"a request in a body for the probes", "GET /nginx-health HTTP/1.1\r\nHost: x\r\n" + length(smuggled) + smuggled, "200", unsent},
 	{"a length and chunks (CL.TE)", post + chunked + length("0\r\n\r\n"+smuggled) + "0\r\n\r\n" + smuggled, "400", "200"},
@@ -83,31 +60,17 @@ var probes = []probe{
 	{"two lengths", post + "Content-Length: 0\r\n" + length(smuggled) + smuggled, "400", "400"},
 	{"one length twice", post + "Content-Length: " + fmt.Sprint(len(smuggled)) + "\r\n" + length(smuggled) + smuggled, "400", "200"},
 	{"a list of lengths", post + "Content-Length: 0, 0\r\n\r\n" + smuggled, "400", "400"},
-	{"a negative length", post + "Content-Length: -1\r\n\r\n" + smuggled, "400", "400"},
-	{"a length with a sign", post + "Content-Length: +0\r\n\r\n" + smuggled, "400", "400"},
-	{"a hexadecimal length", post + "Content-Length: 0x0\r\n\r\n" + smuggled, "400", "400"},
 	{"an endless length", post + "Content-Length: 99999999999999999999\r\n\r\n" + smuggled, "400|413", "400"},
-	{"a length that is too great", post + "Content-Length: 2000000\r\n\r\n" + smuggled, "413", unsent},
 	{"a length under another name", post + "Content_Length: 0\r\n" + length(smuggled) + smuggled, "200", "200"},
 	{"two transfer encodings", post + chunked + "Transfer-Encoding: identity\r\n\r\n" + smuggled, "400|501", "400|501"},
-	{"chunked twice", post + chunked + chunked + "\r\n0\r\n\r\n" + smuggled, "400|501", "400|501"},
 	{"a list of transfer encodings", post + "Transfer-Encoding: gzip, chunked\r\n\r\n" + smuggled, "400|501", "400|501"},
-	{"an unknown transfer encoding", post + "Transfer-Encoding: xchunked\r\n" + length(smuggled) + smuggled, "400|501", "400|501"},
-	{"a tab before the transfer encoding", post + "Transfer-Encoding:\x0bchunked\r\n" + length(smuggled) + smuggled, "400|501", "400|501"},
 	{"a space after Transfer-Encoding", post + "Transfer-Encoding : chunked\r\n" + length(smuggled) + smuggled, "400", "400"},
 	{"chunks in HTTP/1.0", strings.Replace(post, "HTTP/1.1", "HTTP/1.0", 1) + chunked + "\r\n0\r\n\r\n" + smuggled, "400|200", "200|400"},
 	{"HTTP/2 without TLS", get + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n", "200", "200"},
 	{"a WebSocket", get + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n", "200", "200"},
 
 	{"chunks", post + chunked + "\r\n" + chunk("cmd=get") + "0\r\n" + "\r\n", "200", "200"},
-	{"a chunk of no length", post + chunked + "\r\nzz\r\n" + smuggled, "400", "400"},
-	{"a chunk of a negative length", post + chunked + "\r\n-1\r\n" + smuggled, "400", "400"},
-	{"a chunk of an endless length", post + chunked + "\r\nfffffffffffffffff\r\n" + smuggled, "400|413", "400"},
-	{"a chunk that is too great", post + chunked + "\r\n200000\r\n" + strings.Repeat("a", 0x200000) + "\r\n0\r\n\r\n", "413|", "413"},
 	{"a chunk that is longer than it says", post + chunked + "\r\n1\r\naaaa\r\n0\r\n\r\n" + smuggled, "400", "400"},
-	{"chunks of random bytes", post + chunked + "\r\n" + random(10_000), "400", "400"},
-	{"a chunk with an endless extension", post + chunked + "\r\n1;" + strings.Repeat("a", 1<<20), "400|413|", "400"},
-	{"100,000 chunks of a byte", post + chunked + "\r\n" + strings.Repeat("1\r\na\r\n", 100_000) + "0\r\n\r\n", "200|400|413", "200|400"},
 }
 
 // hidden lists paths of the API that nginx must not forward, such as /metrics.
@@ -115,14 +78,7 @@ var hidden = []string{
 	"/healthz", "/readyz", "/nginx.conf", "/other", "/metrics", "//metrics", "/./metrics", "/guestbook/../metrics", "/guestbook/%2e%2e/metrics", "/guestbook/..%2fmetrics",
 	"/guestbook.php/../metrics", "/guestbook.php/..%2fmetrics", "/guestbook/%2e%2e%2fmetrics", "/metrics%2f..%2fguestbook/", "/metrics/../guestbook/",
 	"/guestbook%2f..%2fmetrics", "/guestbook/..;/metrics", "/guestbook\\..\\metrics", "/metrics#/guestbook/", "/guestbook%23/../metrics",
-	"/metrics%3f/../guestbook/", "http://x/metrics", "/guestbook/..%5cmetrics", "/guestbook/..%c0%afmetrics",
-}
-
-func random(n int) string {
-	source := rand.NewChaCha8([32]byte{1})
-	b := make([]byte, n)
-	_, _ = source.Read(b)
-	return string(b)
+	"/metrics%3f/../guestbook/", "http://x/metrics", "/guestbook/..%5cmetrics", "/guestbook/..%c0%afmetrics", "/../nginx.conf", "/error",
 }
 
 func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body)) }
@@ -130,10 +86,14 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
 // Abuse sends every probe to nginx and to the API. No probe may write to Redis. After each probe, the server must answer the next client.
-func Abuse(t *testing.T, nginx, api string, master Redis) {
+func Abuse(t *testing.T, nginx, api string, master redis.Conn) {
 	var probing errgroup.Group
 	probing.SetLimit(16)
-	for _, p := range probes {
+	all := slices.Clone(probes)
+	for _, path := range hidden {
+		all = append(all, probe{path, "GET " + path + " HTTP/1.1\r\nHost: x\r\n" + shut, "307|400|404", unsent})
+	}
+	for _, p := range all {
 		for _, to := range []struct{ name, addr, want, next string }{
 			{"nginx", nginx, p.nginx, "/guestbook/?cmd=get&key=messages"}, {"the API", api, p.api, "/healthz"},
 		} {
@@ -151,22 +111,14 @@ func Abuse(t *testing.T, nginx, api string, master Redis) {
 			})
 		}
 	}
-	for _, path := range hidden {
-		probing.Go(func() error {
-			if got, raw := exchangeRaw(t, nginx, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+shut); !slices.Contains([]string{"307", "400", "404"}, got) {
-				t.Errorf("%s answers %q: %.300q", path, got, raw)
-			}
-			return nil
-		})
-	}
 	_ = probing.Wait()
 	if n, err := redis.Int(master.Do("DEL", "smuggled")); err != nil || n != 0 {
 		t.Errorf("a smuggled request was carried out (%v): look for a probe with too many answers", err)
 	}
 }
 
-// exchangeRaw sends bytes on a new connection, and returns the responses and their statuses. exchangeRaw waits 5 s for the first byte, and
-// 0.5 s for each further byte.
+// exchangeRaw sends bytes on a new connection, and returns the statuses and the bytes of the responses. exchangeRaw waits 20 s for the
+// first byte, and 0.5 s for each further byte.
 func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -176,24 +128,19 @@ func exchangeRaw(t *testing.T, addr, send string) (statuses, raw string) {
 	}
 	defer c.Close()
 	go func() { _, _ = io.WriteString(c, send) }()
-	var all bytes.Buffer
 	buffer := make([]byte, 64<<10)
-	for timeout := 5 * time.Second; err == nil; timeout = 500 * time.Millisecond {
-		if err = c.SetReadDeadline(time.Now().Add(timeout)); err == nil {
-			var n int
-			n, err = c.Read(buffer)
-			all.Write(buffer[:n])
-		}
+	for timeout := 20 * time.Second; err == nil; timeout = 500 * time.Millisecond {
+		_ = c.SetReadDeadline(time.Now().Add(timeout))
+		var n int
+		n, err = c.Read(buffer)
+		raw += string(buffer[:n])
 	}
-	raw = all.String()
-	answers := bufio.NewReader(&all)
-	var list []string
-	for {
+	for answers := bufio.NewReader(strings.NewReader(raw)); ; {
 		response, err := http.ReadResponse(answers, nil)
 		if err != nil {
-			return strings.Join(list, " "), raw
+			return strings.TrimSpace(statuses), raw
 		}
-		list = append(list, fmt.Sprint(response.StatusCode))
+		statuses += fmt.Sprint(" ", response.StatusCode)
 		_, _ = io.Copy(io.Discard, response.Body)
 	}
 }

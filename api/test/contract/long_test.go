@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,12 +51,10 @@ func sendAll(conns []net.Conn, text string) {
 func kernel(t *testing.T, own, other int) (bytes int64) {
 	t.Helper()
 	for line := range strings.Lines(must.Read(t, "/proc/net/tcp")) {
-		var n, local, remote, state string
+		var n, ip, local, remote, state int
 		var sent, received int64
-		if _, err := fmt.Sscanf(strings.Replace(line, ":", " ", 1), "%s %s %s %s %x:%x", &n, &local, &remote, &state, &sent, &received); err != nil {
-			continue
-		}
-		if strings.HasSuffix(local, fmt.Sprintf(":%04X", own)) || strings.HasSuffix(remote, fmt.Sprintf(":%04X", other)) {
+		_, err := fmt.Sscanf(line, " %d: %x:%x %x:%x %x %x:%x", &n, &ip, &local, &ip, &remote, &state, &sent, &received)
+		if err == nil && (local == own || remote == other) {
 			bytes += sent + received
 		}
 	}
@@ -91,7 +90,6 @@ func servesWithinMemory(t *testing.T, pod *localpod.Pod) {
 // Many clients send the largest headers that nginx accepts, and never finish their requests.
 func TestHeadersThatDoNotEnd(t *testing.T) {
 	for _, c := range []struct{ name, text string }{
-		{"four headers of 256 KB", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 256<<10-10)+"\r\n", 4)},
 		{"a request line of 256 KB", "GET /guestbook/?" + strings.Repeat("a", 256<<10-20)},
 		{"a thousand headers", "GET /guestbook/ HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: "+strings.Repeat("a", 1000)+"\r\n", 1000)},
 	} {
@@ -109,14 +107,12 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	most := limits.Figure(t, "nginx http limit_conn")
 	for _, c := range []struct{ name, head, body string }{
 		{"of 1 MiB", post + "Content-Length: 1048576\r\n\r\n", strings.Repeat("a", 1<<20-10)},
-		{"of 20 KB", post + "Content-Length: 20000\r\n\r\n", strings.Repeat("a", 19_000)},
 		{"of unknown length", post + "Transfer-Encoding: chunked\r\n\r\n", chunk(strings.Repeat("a", 900_000))},
 		{"with a long address", "POST /guestbook/entries?" + strings.Repeat("a", 250_000) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pod, _ := podtest.Pod(t, localpod.Options{})
-			const more = 44
-			conns := hold(t, pod, int(most)+more, c.head)
+			conns := hold(t, pod, int(most)+44, c.head)
 			must.Await(t, "nginx keeps the most that it may", 5*time.Second, func() error {
 				conns = slices.DeleteFunc(conns, func(c net.Conn) bool {
 					_ = c.SetReadDeadline(time.Now().Add(5 * time.Millisecond))
@@ -133,8 +129,7 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 				t.Errorf("%d MB are on disk", took>>20)
 			}
 			servesWithinMemory(t, pod)
-			response, body := send(t, pod, post+length("text=small")+"text=small")
-			if response.StatusCode != 201 {
+			if response, body := send(t, pod, post+length("text=small")+"text=small"); response.StatusCode != 201 {
 				t.Errorf("a small post is answered %d %s", response.StatusCode, body)
 			}
 		})
@@ -143,7 +138,6 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 
 // Even if many viewers never read their event streams, nginx and the API stay within their memory limits.
 func TestViewersThatReadNothing(t *testing.T) {
-	const viewers = 300
 	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
@@ -158,7 +152,7 @@ func TestViewersThatReadNothing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}})
 			podtest.Do(t, master, "SET", key, c.before)
-			hold(t, pod, viewers, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
+			hold(t, pod, 300, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
 			var nginx, api int64
 			for i := range 20 {
 				if i < c.live {
@@ -178,4 +172,22 @@ func TestViewersThatReadNothing(t *testing.T) {
 			expect(t, pod.URL()+"/guestbook/entries?limit=1&before=0", 200, "")
 		})
 	}
+}
+
+// The API for linux/arm64 passes the contract tests. The emulator QEMU runs the API.
+func TestContractOnARM64(t *testing.T) {
+	emulator, err := exec.LookPath("qemu-aarch64-static")
+	if err != nil {
+		t.Fatal("this test needs qemu-user-static: run it with make test-long, which installs it")
+	}
+	dir := t.TempDir()
+	for name, value := range map[string]string{"GOOS": "linux", "GOARCH": "arm64", "CGO_ENABLED": "0"} {
+		t.Setenv(name, value)
+	}
+	must.OK(t, localpod.Build(t.Context(), filepath.Join(dir, "api"), "-trimpath", "-ldflags", "-s -w"))
+	emulated := filepath.Join(dir, "emulated")
+	must.OK(t, os.WriteFile(emulated, fmt.Appendf(nil, "#!/bin/sh\nexec %s %s/api\n", emulator, dir), 0o755))
+	pod, master := podtest.Pod(t, localpod.Options{APIBinary: emulated})
+	podtest.Await(t, pod.Slave, pod.Synced)
+	Run(t, pod.URL(), master)
 }
