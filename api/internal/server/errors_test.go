@@ -12,6 +12,7 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
+// Other tests provoke the other errors of the store by a real Redis.
 func TestErrorsOfTheStore(t *testing.T) {
 	s := &Server{Options: Options{Log: slog.New(slog.DiscardHandler)}}
 	for _, c := range []struct {
@@ -19,12 +20,7 @@ func TestErrorsOfTheStore(t *testing.T) {
 		status int
 		words  string
 	}{
-		{guestbook.ErrWrongType, http.StatusConflict, "use another key"},
-		{guestbook.ErrForbidden, http.StatusForbidden, "use another key"},
-		{guestbook.ErrNoEntry, http.StatusBadRequest, "no entry starts there"},
-		{guestbook.ErrReused, http.StatusUnprocessableEntity, "use a new one"},
 		{guestbook.ErrTooLong, http.StatusRequestEntityTooLarge, "read it by pages"},
-		{guestbook.ErrFull, http.StatusInsufficientStorage, "full"},
 		{guestbook.ErrUnknown, http.StatusServiceUnavailable, "the outcome is unknown: Redis did not answer"},
 		{guestbook.ErrUnconfirmed, http.StatusServiceUnavailable, "the outcome is unknown: the master has it"},
 		{&guestbook.RefusedError{Reason: "its disk is full", Err: errors.New("inner")}, http.StatusServiceUnavailable, "its disk is full (nothing was stored)"},
