@@ -72,14 +72,14 @@ func TestAFullDiskIsToldOnce(t *testing.T) {
 	}
 }
 
-// An export contains exactly the entries that the guestbook had at the export's start.
+// While visitors post, an export contains the guestbook up to some entry: no entry before is missing, cut short or there twice.
 func TestExportWhileOthersPost(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	podtest.Do(t, c, "SET", book, strings.Repeat(",before", 100_000))
 	var exported string
 	whilePosting(t, c, func() { exported = run(t, pod, "", "export") })
 	n := strings.Count(exported, "\n") - 1
-	if all := textsOf(t, c, book); n < 100_000 || n == len(all) || exported != lines(all[:n]...) {
+	if all := textsOf(t, c, book); n < 100_000 || exported != lines(all[:n]...) {
 		t.Errorf("%d entries of %d are exported, or others: …%.500s", n, len(all), exported[max(0, len(exported)-500):])
 	}
 }

@@ -105,11 +105,13 @@ func check(t *testing.T, s http.Handler, exchanges ...exchange) {
 func TestRequests(t *testing.T) {
 	s, master := newServer(t)
 	podtest.Do(t, master, "RPUSH", "list", "a")
+	podtest.Do(t, master, "SETRANGE", "long", 4<<20, "x")
 	put(t, master, ",é,b%2Cc,d")
 	const read, post, events = "GET /guestbook/entries", "POST /guestbook/entries", "GET /guestbook/events"
 	check(t, s, []exchange{
 		{request: "GET /guestbook/", status: 400, want: "cmd is missing"},
 		{request: "GET /guestbook/?cmd=get", status: 400, want: "key is missing"},
+		{request: "GET /guestbook/?cmd=get&key=long", status: 413, want: "more than 4194304 bytes: read it by pages"},
 		{request: "GET /guestbook/?cmd=set&key=a&value[]=x", status: 400, want: "value is a list"},
 		{request: "POST /guestbook/", body: strings.Repeat("a", 1<<20+1), status: 413, want: "longer than 1048576 bytes"},
 		{request: "HEAD /guestbook/?cmd=set&key=a&value=x", status: 405, want: "use GET, POST"},
@@ -163,7 +165,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	if keys := must.Get(redis.Strings(master.Do("KEYS", "*")))(t); len(keys) > 0 {
 		t.Errorf("Redis holds %q", keys)
 	}
-	check(t, limited, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503})
+	check(t, limited, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503, want: "Redis cannot be reached, nothing was stored"})
 	for _, key := range []string{"{messages}", "messages:idempotency:x", "a{messages}:idempotency:", "{messages:idempotency:}"} {
 		check(t, s, exchange{request: "GET /guestbook/?cmd=set&value=x&key=" + url.QueryEscape(key), status: 200})
 	}

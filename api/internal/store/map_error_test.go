@@ -37,6 +37,7 @@ func TestMapError(t *testing.T) {
 		{"CROSSSLOT Keys in request don't hash to the same slot", nil, "one node of a cluster"},
 		{"ERR SELECT is not allowed in cluster mode", nil, "one node of a cluster"},
 		{"LOADING Redis is loading the dataset in memory", nil, "loading"},
+		{"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.", nil, "busy"},
 		{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", nil, "lost its master"},
 		{"ERR Client sent AUTH, but no password is set", nil, "REDIS_PASSWORD"}, // Redis 5 sends this reply
 		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
