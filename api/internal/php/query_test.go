@@ -15,7 +15,6 @@ func TestParseQuery(t *testing.T) {
 		name, query string
 		want        Params
 	}{
-		{"nothing", "", Params{}},
 		{"a name without =", "cmd", Params{"cmd": text("")}},
 		{"an empty name", "=x&cmd=get", Params{"cmd": text("get")}},
 		{"empty pairs", "&&cmd=get&&", Params{"cmd": text("get")}},

@@ -71,6 +71,7 @@ func TestWhoMayWrite(t *testing.T) {
 
 		// A browser sends the following headers when a visitor opens an address, or when a page prefetches an address.
 		{"a link or form of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: navigate\nReferer: http://gb.example/", false},
+		{"a prefetch of the page's own", "Sec-Fetch-Site: same-origin\nSec-Fetch-Mode: no-cors\nSec-Purpose: prefetch", false},
 		{"an old Chromium's", "Purpose: prefetch", false},
 		{"an old Safari's preview", "X-Purpose: preview", false},
 		{"an old Firefox's", "X-moz: prefetch", false},
@@ -79,6 +80,7 @@ func TestWhoMayWrite(t *testing.T) {
 		// Browsers send the following headers when a page of another site writes.
 		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: http://gb.example/", false},
 		{"an image in an old Safari", safari + "Accept: image/webp,image/png,*/*;q=0.8\nAccept-Language: en-GB\nReferer: http://other.example/", false},
+		{"an image in an old Safari without a Referer", safari, false},
 		{"a Referer with this name as its user", safari + "Referer: http://gb.example@other.example/", false},
 		{"a Referer with this name in its path", safari + "Referer: http://other.example/http://gb.example/", false},
 		{"a Referer that is none", safari + "Referer: about:client", false},

@@ -70,7 +70,7 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 // A request that has little time left fails by its own deadline. If a request with little time left calls "share" first, later requests
 // keep their full time.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
-	for _, hurriedFirst := range []bool{true, false} {
+	for _, timeouts := range [][]time.Duration{{time.Second, time.Minute}, {time.Minute, time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := sharing()
 			start := time.Now()
@@ -83,22 +83,19 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 				}
 			}
 			var done sync.WaitGroup
-			call := func(timeout time.Duration, want string, wantErr error, wantTook time.Duration) {
+			for _, timeout := range timeouts {
+				want, wantErr, wantTook := "answer", error(nil), 30*time.Second
+				if timeout < wantTook {
+					want, wantErr, wantTook = "", context.DeadlineExceeded, timeout
+				}
 				ctx, cancel := context.WithTimeout(t.Context(), timeout)
+				defer cancel()
 				done.Go(func() {
-					defer cancel()
 					body, err := s.share(ctx, "messages", read)
 					if string(body) != want || !errors.Is(err, wantErr) || time.Since(start) != wantTook {
 						t.Errorf("with %s it gets %q, %v after %s", timeout, body, err, time.Since(start))
 					}
 				})
-			}
-			if !hurriedFirst {
-				call(time.Minute, "answer", nil, 30*time.Second)
-			}
-			call(time.Second, "", context.DeadlineExceeded, time.Second)
-			if hurriedFirst {
-				call(time.Minute, "answer", nil, 30*time.Second)
 			}
 			done.Wait()
 		})

@@ -56,8 +56,12 @@ func TestPasswordUserAndTLS(t *testing.T) {
 	slave := podtest.Dial(t, r.Ports.Slave, redis.DialPassword(secret))
 	opened := func() int { return connectionsOpened(t, master) + connectionsOpened(t, slave) }
 	for what, change := range map[string]func(*store.Options){
-		"password":      func(o *store.Options) { o.Password = secret },
-		"user over TLS": func(o *store.Options) { r.overTLS(o); o.Username, o.Password = "api", secretPart },
+		"password": func(o *store.Options) { o.Password = secret },
+		"user over TLS 1.2": func(o *store.Options) {
+			r.overTLS(o)
+			o.Username, o.Password = "api", secretPart
+			must.Get(o.TLS())(t).MaxVersion = tls.VersionTLS12
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := open(t, r.Pod, change)
