@@ -80,9 +80,10 @@ func whilePosting(t *testing.T, c redis.Conn, do func()) (posted string) {
 			}
 		}
 	})
+	end := func() { ended.Store(true); posting.Wait() }
+	defer end() // if "do" ends the test
 	do()
-	ended.Store(true)
-	posting.Wait()
+	end()
 	return all.String()
 }
 

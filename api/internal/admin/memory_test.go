@@ -52,6 +52,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	c := podtest.Dial(t, pod.Ports.Master)
 	mega := strings.Repeat("x", 1<<20)
+	longest := `{"text":"` + strings.Repeat(`\ufffd`, 1<<20) + `","bytes":"` + strings.Repeat("////", 1<<20/3) + "\"}\n"
 	for what, test := range map[string]struct {
 		stdin io.Reader
 		says  string
@@ -60,7 +61,7 @@ func TestImportNeedsLittleMemory(t *testing.T) {
 		"empty lines":             {repeat(30, strings.Repeat("\n", 1<<20), `{"entries":0}`), "0 entries appended"},
 		"the longest texts":       {repeat(8, `{"text":"x`+strings.Repeat(`\u0001`, 1<<20-1)+"\"}\n", `{"entries":8}`), "8 entries appended"},
 		"commas":                  {repeat(8, `{"text":"x`+strings.Repeat(",", 1<<20-1)+"\"}\n", `{"entries":8}`), "8 entries appended"},
-		"the longest lines":       {repeat(8, `{"text":"`+strings.Repeat(`\ufffd`, 1<<20)+`","bytes":"`+strings.Repeat("////", 1<<20/3)+"\"}\n", `{"entries":8}`), "8 entries appended"},
+		"the longest lines":       {repeat(8, longest, `{"entries":8}`), "8 entries appended"},
 		"lines just short enough": {repeat(100, `{"text":"`+strings.Repeat("x", 8<<20-12)+"\"}\n", ""), "line 1 has a text of 8388596 bytes"},
 	} {
 		podtest.Do(t, c, "FLUSHALL")

@@ -100,8 +100,8 @@ func check(t *testing.T, s http.Handler, exchanges ...exchange) {
 	}
 }
 
-// The conformance program tests requests through nginx. TestRequests expects the words of error messages, and sends requests that the
-// conformance program cannot send.
+// The conformance program tests most requests. TestRequests tests the words of error messages, and requests that the conformance program
+// does not send.
 func TestRequests(t *testing.T) {
 	s, master := newServer(t)
 	podtest.Do(t, master, "RPUSH", "list", "a")
