@@ -106,7 +106,7 @@ soak: servers ## runs a steady load, and prints the growth of memory and files; 
 conformance: ## tests any guestbook, and prints which rules it keeps and breaks: URL=http://127.0.0.1:8000; ARGS="-known FILE -skip concurrent"
 	@CGO_ENABLED=0 go build -trimpath -o .build/ ./api/test/conformance && .build/conformance -url $(or $(URL),http://127.0.0.1:$(PORT)) $(ARGS)
 fuzz: ## runs each fuzz test; FUZZTIME=60s sets the duration
-	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/server/JSONString internal/admin/ExportAndImport,\
+	$(foreach f,internal/php/ParseQuery internal/guestbook/Encoding internal/admin/ExportAndImport,\
 		go test -run=NONE -fuzz=Fuzz$(notdir $f) -fuzztime=$(or $(FUZZTIME),60s) -parallel=2 ./api/$(dir $f) &&) true
 
 ## Measurements:

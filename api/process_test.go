@@ -51,16 +51,13 @@ func (p *process) get(t *testing.T, path string) int {
 // await polls the path until the API answers with the status.
 func (p *process) await(t *testing.T, path string, status int) {
 	t.Helper()
-	must.Await(t, path, 20*time.Second, func() error {
+	must.Hold(t, fmt.Sprint(path, " answers ", status), 20*time.Second, func() bool {
 		response, err := must.Client.Get("http://" + p.addr + path)
 		if err != nil {
-			return err
+			return false
 		}
 		response.Body.Close()
-		if response.StatusCode != status {
-			err = fmt.Errorf("answers %d, want %d", response.StatusCode, status)
-		}
-		return err
+		return response.StatusCode == status
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/gomodule/redigo/redis"
 
-	"guestbook/api/internal/guestbook"
 	"guestbook/api/test/kit/localpod"
 	"guestbook/api/test/kit/must"
 	"guestbook/api/test/kit/podtest"
@@ -34,13 +33,8 @@ func numbered(n int) (texts []string) {
 
 func wantTexts(t *testing.T, c redis.Conn, key string, want []string) {
 	t.Helper()
-	var texts []string
-	entries, _ := guestbook.Split([]byte(text(t, c, key)), 0)
-	for _, entry := range entries {
-		texts = append(texts, entry.Text)
-	}
-	if !slices.Equal(texts, want) {
-		t.Errorf("%s has %d entries, want %d, or other texts: %.500q", key, len(texts), len(want), texts)
+	if got := textsOf(t, c, key); !slices.Equal(got, want) {
+		t.Errorf("%s has %d entries, want %d, or other texts: %.500q", key, len(got), len(want), got)
 	}
 }
 
@@ -72,40 +66,23 @@ func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
 func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	ab := lines("a", "b")
-	utf16 := func(text string, order int) string {
-		wide := []byte(nil)
-		for _, c := range []byte(text) {
-			wide = append(wide, [][]byte{{c, 0}, {0, c}}[order]...)
-		}
-		return string(wide)
-	}
+	wide := strings.Join(strings.Split(ab, ""), "\x00") // UTF-16 without the first or last byte
 	for lines, says := range map[string]string{
 		"":                                      "api: import: the export is empty or cut short, because its last line is missing (kubectl exec needs -i)",
 		"\n\n":                                  `if 0 entries are all, add {"entries":0}; then import`,
-		"{\"text\": \"a\"}\n":                   `if 1 entries are all, add {"entries":1}`,
 		ab[:len(ab)-5]:                          "line 3 is not",
-		ab[:len(ab)-len("\n")-2]:                "line 3 is not",
-		ab[:10]:                                 "line 1 is not",
 		ab + "{\"text\": \"c\"}\n":              `cut short`,
-		lines("a") + lines("b")[:13]:            `cut short`,
 		"{\"text\": \"a\"}\n{\"entries\": 2}\n": "line 2 ends an export of 2 entries, but 1 came",
-		"{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"entries\": 1}\n":      "line 3 ends an export of 1 entries, but 2 came",
-		"{\"text\": \"a\"}\nhello\n{\"text\": \"b\"}\n":                 `line 2 is not {"text": "…"}`,
-		"{\"text\": \"a\"}\n\x1b[2J\n":                                  `line 2 is not {"text": "…"}`,
-		"{\"text\": \"a\"}\n{\"text\": \"b":                             "line 2 is not",
-		"{\"text\": \"a\", \"entries\": 1}\n":                           "if 1 entries are all",
-		"{\"text\": \" \"}\n{\"entries\": 1}":                           "line 1 has no text, or a blank one",
-		"{}\n{\"entries\": 1}":                                          "line 1 has no text, or a blank one",
-		"[]\n":                                                          "line 1 is not",
-		"{\"text\": \"gr\xfcn\"}\n{\"entries\": 1}":                     "line 1 is not",
-		"{\"text\": \"\\ud800\"}\n{\"entries\": 1}":                     "line 1 is not",
-		"\xff\xfe" + utf16(ab, 0):                                       "line 1 is UTF-16, as PowerShell's > writes it: convert the file",
-		"\xfe\xff" + utf16(ab, 1):                                       "line 1 is UTF-16",
-		utf16(ab, 0):                                                    "line 1 is UTF-16",
-		"\xff\xfe":                                                      "line 1 is UTF-16",
-		"\x1f\x8b\x08\x00\x00":                                          "line 1 is not",
-		lines(strings.Repeat("x", 1<<20+1)):                             "line 1 has a text of 1048577 bytes, and the most are 1048576",
-		"{\"text\": \"a\"}\n{\"text\": \"" + strings.Repeat("x", 9<<20): "line 2 is longer than 8388608 bytes",
+		"{\"text\": \"a\"}\n\x1b[2J\n":          `line 2 is not {"text": "…"}`,
+		"{\"text\": \"a\", \"entries\": 1}\n":   "if 1 entries are all",
+		"{\"text\": \" \"}\n{\"entries\": 1}":   "line 1 has no text, or a blank one",
+		"[]\n":                                  "line 1 is not",
+		"{\"text\": \"gr\xfcn\"}\n{\"entries\": 1}": "line 1 is not",
+		"{\"text\": \"\\ud800\"}\n{\"entries\": 1}": "line 1 is not",
+		"\xff\xfe" + wide + "\x00":                  "line 1 is UTF-16, as PowerShell's > writes it: convert the file",
+		"\xfe\xff\x00" + wide:                       "line 1 is UTF-16",
+		wide + "\x00":                               "line 1 is UTF-16",
+		lines(strings.Repeat("x", 1<<20+1)):         "line 1 has a text of 1048577 bytes, and the most are 1048576",
 	} {
 		podtest.Do(t, c, "FLUSHALL")
 		out, errs, code := try(t, pod, strings.NewReader(lines), "import")
@@ -154,9 +131,8 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 
 	podtest.Do(t, c, "APPEND", book, ",between")
 	wantImport(t, pod, all, 1000, 29_000)
-	entries, _ := guestbook.Split([]byte(text(t, c, book)), 0)
-	for _, entry := range entries {
-		want[entry.Text]--
+	for _, text := range textsOf(t, c, book) {
+		want[text]--
 	}
 	for text, n := range want {
 		if n != 0 {

@@ -7,6 +7,7 @@ import (
 	"testing"
 )
 
+// The conformance program tests how the values of parameters are parsed.
 func TestParseQuery(t *testing.T) {
 	text := func(s string) Value { return Value{Text: s} }
 	array := Value{Array: true}
@@ -14,23 +15,10 @@ func TestParseQuery(t *testing.T) {
 		name, query string
 		want        Params
 	}{
-		{"nothing", "", Params{}},
-		{"one pair", "cmd=get", Params{"cmd": text("get")}},
 		{"a name without =", "cmd", Params{"cmd": text("")}},
-		{"an empty value", "value=", Params{"value": text("")}},
-		{"= in a value", "value=a=b", Params{"value": text("a=b")}},
 		{"an empty name", "=x&cmd=get", Params{"cmd": text("get")}},
 		{"empty pairs", "&&cmd=get&&", Params{"cmd": text("get")}},
-		{"; does not separate", "value=hi;%20there;key=x", Params{"value": text("hi; there;key=x")}},
-		{"+ is a space", "value=a+b%2Bc", Params{"value": text("a b+c")}},
-		{"%% stays", "value=100%%20sure", Params{"value": text("100% sure")}},
-		{"a bad escape stays", "value=a%zz%4", Params{"value": text("a%zz%4")}},
-		{"% at the end stays", "value=100%", Params{"value": text("100%")}},
 		{"hexadecimal of both cases", "value=%c3%A9%E2%82%ac", Params{"value": text("é€")}},
-		{"any byte", "value=%00%ff", Params{"value": text("\x00\xff")}},
-		{"bytes that are not escaped", "value=\"é\xff", Params{"value": text("\"é\xff")}},
-		{"the last wins", "key=a&key=b", Params{"key": text("b")}},
-		{"brackets are an array", "cmd[]=set&key[a]=b&value[a][b]=c", Params{"cmd": array, "key": array, "value": array}},
 		{"escaped brackets too", "cmd%5B%5D=set", Params{"cmd": array}},
 		{"text after an array wins", "key[]=a&key=b", Params{"key": text("b")}},
 		{"an array after text wins", "key=a&key[]=b", Params{"key": array}},
@@ -40,7 +28,6 @@ func TestParseQuery(t *testing.T) {
 		{"dots and spaces in names", "c.m%20d=x", Params{"c_m_d": text("x")}},
 		{"leading spaces in names", "%20+cmd=get", Params{"cmd": text("get")}},
 		{"names end at NUL", "cmd%00x=get", Params{"cmd": text("get")}},
-		{"names are exact", "Cmd=get", Params{"Cmd": text("get")}},
 		{"no more than max_input_vars", strings.Repeat("a=1&", 999) + "b=2&c=3", Params{"a": text("1"), "b": text("2")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

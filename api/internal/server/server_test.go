@@ -100,126 +100,78 @@ func check(t *testing.T, s http.Handler, exchanges ...exchange) {
 	}
 }
 
-func TestCommands(t *testing.T) {
-	s, _ := newServer(t)
+// The conformance program tests most requests. TestRequests tests the words of error messages, and requests that the conformance program
+// does not send.
+func TestRequests(t *testing.T) {
+	s, master := newServer(t)
+	podtest.Do(t, master, "RPUSH", "list", "a")
+	podtest.Do(t, master, "SETRANGE", "long", 4<<20, "x")
+	put(t, master, ",é,b%2Cc,d")
+	const read, post, events = "GET /guestbook/entries", "POST /guestbook/entries", "GET /guestbook/events"
 	check(t, s, []exchange{
-		{request: "GET /guestbook/?cmd=set&key=messages&value=x", status: 200, want: `{"message": "Updated"}`},
-		{request: "POST /guestbook", body: "cmd=set&key=messages&value=x", status: 200, want: `{"message": "Updated"}`},
 		{request: "GET /guestbook/", status: 400, want: "cmd is missing"},
 		{request: "GET /guestbook/?cmd=get", status: 400, want: "key is missing"},
+		{request: "GET /guestbook/?cmd=get&key=long", status: 413, want: "more than 4194304 bytes: read it by pages"},
 		{request: "GET /guestbook/?cmd=set&key=a&value[]=x", status: 400, want: "value is a list"},
 		{request: "POST /guestbook/", body: strings.Repeat("a", 1<<20+1), status: 413, want: "longer than 1048576 bytes"},
-		{request: "DELETE /guestbook/?cmd=set&key=a&value=x", status: 405, want: "use GET, HEAD, POST"},
 		{request: "HEAD /guestbook/?cmd=set&key=a&value=x", status: 405, want: "use GET, POST"},
 		{request: "DELETE /guestbook/entries", status: 405, want: "use GET, HEAD, POST"},
-		{request: "POST /guestbook/events", status: 405, want: "use GET"},
 		{request: "HEAD /guestbook/events", status: 405, want: "use GET"},
 		{request: "DELETE /guestbook/openapi.json", status: 405, want: "use GET"},
 		{request: "GET /other", status: 404, want: "the guestbook is at /guestbook/"},
+
+		{request: post, body: "text=x", headers: []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, status: 400, want: "Idempotency-Key"},
+		{request: post, body: "text=" + strings.Repeat("a", 4097), status: 413, want: "at most 4096"},
+		{request: post, body: `{"text": " \n\t "}`, status: 400, want: "text is missing or blank"},
+		{request: post, body: `{"text": "x", "key": ""}`, status: 400, want: "key is empty"},
+		{request: post, body: `{"text": "x"`, status: 400, want: "not the JSON object"},
+		{request: post, body: "text=x", headers: []string{"Sec-Fetch-Site", "cross-site"}, status: 403, want: "other sites"},
+		{request: post, body: "text=x&key=list", status: 409, want: "another type"},
+		{request: post, body: "text=x&key=list", headers: []string{"Idempotency-Key", "a"}, status: 409, want: "another type"},
+
+		{request: read + "?after=-1&limit=2", status: 200, want: `{"entries": [{"id": 0, "text": "é"}, {"id": 3, "text": "b,c"}], "after": 3}`},
+		{request: read + "?after=3&limit=2", status: 200, want: `{"entries": [{"id": 9, "text": "d"}], "after": null}`},
+		{request: read + "?after=9", status: 200, want: `{"entries": [], "after": null}`},
+		{request: read + "?after=-1&key=missing", status: 200, want: `{"entries": [], "after": null}`},
+		{request: read + "?after=1", status: 400, want: "no entry starts there"},
+		{request: read + "?after=-2", status: 400, want: "-1 or more"},
+		{request: read + "?before=x", status: 400, want: `before is \"x\": use a whole number, 0 or more`},
+		{request: read + "?limit=501", status: 400, want: "1 or more, at most 500"},
+		{request: read + "?key=list", status: 409, want: "another type"},
+		{request: events + "?key=list", status: 409, want: "another type"},
 	}...)
 }
 
-// TestPostEntry sends one request for each kind of answer to a POST.
-func TestPostEntry(t *testing.T) {
-	s, master := newServer(t)
-	const entries = "POST /guestbook/entries"
-	check(t, s, []exchange{
-		{request: entries, body: "text=hi;+there%2C%20100%", headers: []string{"Idempotency-Key", "1"}, status: 201, want: `{"id": 0, "text": "hi; there, 100%"}`},
-		{request: entries, body: `{"text": "say \"hi\" <&\u2028"}`, status: 201, want: "{\"id\": 18, \"text\": \"say \\\"hi\\\" <&\u2028\"}"},
-		{request: entries, body: "text=hi;+there%2C%20100%", headers: []string{"Idempotency-Key", `"1"`}, status: 201, want: `{"id": 0, "text": "hi; there, 100%"}`},
-		{request: entries, body: "text=x", headers: []string{"Idempotency-Key", "1"}, status: 422, want: "used with another text"},
-		{request: entries, body: "text=x", headers: []string{"Idempotency-Key", "a", "Idempotency-Key", "b"}, status: 400, want: "Idempotency-Key"},
-		{request: entries, body: "text=" + strings.Repeat("a", 4097), status: 413, want: "at most 4096"},
-		{request: entries, body: "{" + strings.Repeat(" ", 1<<20), status: 413, want: "longer than 1048576"},
-		{request: entries, body: `{"text": " \n\t "}`, status: 400, want: "text is missing or blank"},
-		{request: entries, body: `{"text": "x", "key": ""}`, status: 400, want: "key is empty"},
-		{request: entries, body: `{"text": "x"`, status: 400, want: "not the JSON object"},
-		{request: entries, body: "text=x", headers: []string{"Sec-Fetch-Site", "cross-site"}, status: 403, want: "other sites"},
-	}...)
-	const book = ",hi; there%2C 100%,say \"hi\" <&\u2028"
-	if got := must.Get(redis.String(master.Do("GET", "messages")))(t); got != book {
-		t.Errorf("the book is %.100q, want %.100q", got, book)
-	}
-}
-
-func TestReadEntries(t *testing.T) {
-	s, master := newServer(t)
-	podtest.Do(t, master, "RPUSH", "list", "a")
-	put(t, master, ",é,b%2Cc,d")
-	const entries = "GET /guestbook/entries"
-	check(t, s, []exchange{
-		{request: entries + "?limit=2", status: 200, want: `{"entries": [{"id": 3, "text": "b,c"}, {"id": 9, "text": "d"}], "before": 3}`},
-		{request: entries + "?before=3&limit=2", status: 200, want: `{"entries": [{"id": 0, "text": "é"}], "before": null}`},
-		{request: entries + "?key=missing", status: 200, want: `{"entries": [], "before": null}`},
-		{request: entries + "?after=-1&limit=2", status: 200, want: `{"entries": [{"id": 0, "text": "é"}, {"id": 3, "text": "b,c"}], "after": 3}`},
-		{request: entries + "?after=3&limit=2", status: 200, want: `{"entries": [{"id": 9, "text": "d"}], "after": null}`},
-		{request: entries + "?after=9", status: 200, want: `{"entries": [], "after": null}`},
-		{request: entries + "?after=-1&key=missing", status: 200, want: `{"entries": [], "after": null}`},
-		{request: entries + "?after=1", status: 400, want: "no entry starts there"},
-		{request: entries + "?after=-2", status: 400, want: "-1 or more"},
-		{request: entries + "?before=x", status: 400, want: `before is \"x\": use a whole number, 0 or more`},
-		{request: entries + "?limit=501", status: 400, want: "1 or more, at most 500"},
-		{request: entries + "?key=", status: 400, want: "key is empty"},
-		{request: entries + "?key=list", status: 409, want: "another type"},
-		{request: "GET /guestbook/events?after=-2", status: 400, want: "-1 or more"},
-		{request: "GET /guestbook/events?key=", status: 400, want: "key is empty"},
-		{request: "GET /guestbook/events?key=list", status: 409, want: "another type"},
-	}...)
-}
-
-// wantForbidden expects the status 403 for every request that names the key.
-func wantForbidden(t *testing.T, s http.Handler, key, words string) {
-	t.Helper()
-	key = url.QueryEscape(key)
-	for _, request := range []string{"/?cmd=get&key=", "/?cmd=set&value=x&key=", "/entries?key=", "/events?key="} {
-		check(t, s, exchange{request: "GET /guestbook" + request + key, status: 403, want: words})
-	}
-	check(t, s, exchange{request: "POST /guestbook/entries", body: "text=x&key=" + key, status: 403, want: words})
-}
-
+// Only the keys in ALLOWED_KEYS are allowed. Even without ALLOWED_KEYS, no request may name the key of an Idempotency-Key's record, because
+// a later post would fail if a request overwrote its record.
 func TestKeysThatAreNotAllowed(t *testing.T) {
-	s := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} }) // no program listens on port 1
-	wantForbidden(t, s, "secret", "ALLOWED_KEYS")
-	check(t, s, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503})
-}
-
-// Redis stores a record for each Idempotency-Key. A request that overwrites the record of an Idempotency-Key would make a later post fail.
-func TestTheRecordsOfPostsAreNoGuestbooks(t *testing.T) {
 	s, master := newServer(t)
-	for _, key := range []string{"{messages}:idempotency: 1", "{messages}:idempotency:", "{messages}:idempotency: import", "{a}b}:idempotency:x", "{}:idempotency:\x00"} {
-		wantForbidden(t, s, key, "use another")
+	limited := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} }) // no program listens on port 1
+	for _, c := range []struct {
+		server     *server.Server
+		key, words string
+	}{
+		{limited, "secret", "ALLOWED_KEYS"},
+		{s, "{messages}:idempotency:", "use another"},
+		{s, "{a}b}:idempotency:x", "use another"},
+		{s, "{}:idempotency:\x00", "use another"},
+	} {
+		key := url.QueryEscape(c.key)
+		for _, request := range []string{"/?cmd=get&key=", "/?cmd=set&value=x&key=", "/entries?key=", "/events?key="} {
+			check(t, c.server, exchange{request: "GET /guestbook" + request + key, status: 403, want: c.words})
+		}
+		check(t, c.server, exchange{request: "POST /guestbook/entries", body: "text=x&key=" + key, status: 403, want: c.words})
 	}
 	if keys := must.Get(redis.Strings(master.Do("KEYS", "*")))(t); len(keys) > 0 {
 		t.Errorf("Redis holds %q", keys)
 	}
+	check(t, limited, exchange{request: "GET /guestbook/?cmd=get&key=other", status: 503, want: "Redis cannot be reached, nothing was stored"})
 	for _, key := range []string{"{messages}", "messages:idempotency:x", "a{messages}:idempotency:", "{messages:idempotency:}"} {
 		check(t, s, exchange{request: "GET /guestbook/?cmd=set&value=x&key=" + url.QueryEscape(key), status: 200})
 	}
 }
 
-func TestMetrics(t *testing.T) {
-	s, _ := newServer(t)
-	get(s, "/guestbook/?cmd=get&key=a")
-	get(s, "/guestbook/?cmd=set&key=a&value=b")
-	get(s, "/guestbook/")
-	body := get(s, "/metrics").Body.String()
-	for _, want := range []string{
-		`guestbook_http_request_duration_seconds_count{command="get",status="200"} 1`,
-		`guestbook_http_request_duration_seconds_count{command="set",status="200"} 1`,
-		`guestbook_http_request_duration_seconds_count{command="invalid",status="400"} 1`,
-		`guestbook_redis_call_duration_seconds_count{role="master"} 1`,
-		`guestbook_redis_call_duration_seconds_count{role="slave"} 1`,
-		`guestbook_redis_errors_total{role="master"} 0`,
-		`guestbook_redis_pool_connections{role="slave"} 1`,
-		`guestbook_redis_fallbacks_total 0`,
-	} {
-		if !strings.Contains(body, want+"\n") {
-			t.Errorf("%s is missing in\n%s", want, body)
-		}
-	}
-}
-
-// If a client disconnects during a Redis command, the server's connection to Redis stays open.
+// If a client disconnects during a Redis command, the server's connection to Redis stays open. The metrics count the client's request.
 func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
 	s, master := newServer(t)
 	get(s, "/guestbook/?cmd=set&key=a&value=1") // makes the server open a connection to Redis
@@ -231,10 +183,17 @@ func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
 	if ctx.Err() == nil {
 		t.Fatal("the client did not go away in time")
 	}
+	get(s, "/guestbook/")
 	metrics := get(s, "/metrics").Body.String()
-	for _, want := range []string{`guestbook_redis_pool_connections{role="master"} 1`, `guestbook_redis_errors_total{role="master"} 0`} {
+	for _, want := range []string{
+		`guestbook_http_request_duration_seconds_count{command="set",status="200"} 2`,
+		`guestbook_http_request_duration_seconds_count{command="invalid",status="400"} 1`,
+		`guestbook_redis_call_duration_seconds_count{role="master"} 2`,
+		`guestbook_redis_pool_connections{role="master"} 1`,
+		`guestbook_redis_errors_total{role="master"} 0`,
+	} {
 		if !strings.Contains(metrics, want+"\n") {
-			t.Errorf("the connection is gone: %s is missing in\n%s", want, metrics)
+			t.Errorf("%s is missing in\n%s", want, metrics)
 		}
 	}
 	if value := podtest.Do(t, master, "GET", "a"); string(value.([]byte)) != "2" {

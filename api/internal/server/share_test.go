@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,7 +70,7 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 // A request that has little time left fails by its own deadline. If a request with little time left calls "share" first, later requests
 // keep their full time.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
-	for _, hurriedFirst := range []bool{true, false} {
+	for _, timeouts := range [][]time.Duration{{time.Second, time.Minute}, {time.Minute, time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			s := sharing()
 			start := time.Now()
@@ -85,47 +83,21 @@ func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 				}
 			}
 			var done sync.WaitGroup
-			call := func(timeout time.Duration, want string, wantErr error, wantTook time.Duration) {
-				ctx, cancel := context.WithTimeout(context.Background(), timeout)
+			for _, timeout := range timeouts {
+				want, wantErr, wantTook := "answer", error(nil), 30*time.Second
+				if timeout < wantTook {
+					want, wantErr, wantTook = "", context.DeadlineExceeded, timeout
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), timeout)
+				defer cancel()
 				done.Go(func() {
-					defer cancel()
 					body, err := s.share(ctx, "messages", read)
 					if string(body) != want || !errors.Is(err, wantErr) || time.Since(start) != wantTook {
 						t.Errorf("with %s it gets %q, %v after %s", timeout, body, err, time.Since(start))
 					}
 				})
 			}
-			hurried := func() { call(time.Second, "", context.DeadlineExceeded, time.Second) }
-			patient := func() { call(time.Minute, "answer", nil, 30*time.Second) }
-			if hurriedFirst {
-				hurried()
-				patient()
-			} else {
-				patient()
-				hurried()
-			}
 			done.Wait()
 		})
-	}
-}
-
-// If a shared read panics, each caller of "share" panics.
-func TestAReadThatPanicsFailsForItsCallersAlone(t *testing.T) {
-	s := sharing()
-	var done sync.WaitGroup
-	for range 10 {
-		done.Go(func() {
-			defer func() {
-				if p := recover(); !strings.Contains(fmt.Sprint(p), "broken") {
-					t.Errorf("recovered %v", p)
-				}
-			}()
-			body, err := s.share(fresh(t), "messages", func(context.Context) ([]byte, error) { panic("broken") })
-			t.Errorf("read %q, %v", body, err)
-		})
-	}
-	done.Wait()
-	if body, err := s.share(fresh(t), "messages", func(context.Context) ([]byte, error) { return []byte("x"), nil }); string(body) != "x" || err != nil {
-		t.Errorf("afterwards %q, %v", body, err)
 	}
 }
