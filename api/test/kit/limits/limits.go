@@ -33,7 +33,9 @@ type figures map[string]int64
 func read(t testing.TB) figures {
 	t.Helper()
 	f, root := figures{}, must.Root(t)
-	for pkg, folder := range map[string]string{"main": "api", "server": "api/internal/server", "store": "api/internal/store", "settings": "api/internal/settings"} {
+	for pkg, folder := range map[string]string{
+		"main": "api", "server": "api/internal/server", "store": "api/internal/store", "settings": "api/internal/settings",
+	} {
 		f.constants(t, pkg, filepath.Join(root, folder))
 	}
 	f.nginx(must.Read(t, root, "nginx/nginx.conf"))

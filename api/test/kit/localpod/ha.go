@@ -41,46 +41,38 @@ type HAOptions struct {
 	Edit func(text string) string
 }
 
-// The IP address of the first Redis ends with firstNode, the address of the first proxy with firstProxy, and the address of the single Redis
-// with singleNode.
-const (
-	firstNode   = 1
-	firstProxy  = 11
-	singleNode  = 9
-	proxyPort   = 6380 // the port for Redis clients in haproxy.cfg
-	proxyHealth = 8404
-)
-
 // NewHA returns an HA whose processes do not run yet.
 func NewHA(o HAOptions) (*HA, error) {
 	h := &HA{o: o}
 	if o.Nodes == nil {
-		h.o.Nodes = []string{h.host(firstNode), h.host(firstNode + 1), h.host(firstNode + 2)}
+		h.o.Nodes = []string{h.host(1), h.host(2), h.host(3)}
 	}
 	process := func(name string, ready func(context.Context) error, path string, args ...string) *Process {
 		return &Process{name: name, path: path, programs: o.Programs, args: args, stop: syscall.SIGTERM, ready: ready, out: o.Output(name)}
 	}
-	script := func(name string, ready func(context.Context) error, script string, env ...string) *Process {
-		p := process(name, ready, "sh", "-u", h.script(script))
-		p.env = append(env[:len(env):len(env)], "HOSTS="+strings.Join(h.o.Nodes, " "), "SINGLE="+h.host(singleNode), "DOMAIN=",
-			fmt.Sprint("PORT=", o.Port), fmt.Sprint("SENTINEL_PORT=", o.Port+1), "REDIS_PASSWORD="+o.Password, "REDISCLI_AUTH="+o.Password)
+	script := func(name string, ready func(context.Context) error, file string, env ...string) *Process {
+		p := process(name, ready, "sh", "-u", h.script(file))
+		p.env = slices.Concat(env, []string{
+			"HOSTS=" + strings.Join(h.o.Nodes, " "), "SINGLE=" + h.host(9), "DOMAIN=", fmt.Sprint("PORT=", o.Port),
+			fmt.Sprint("SENTINEL_PORT=", o.Port+1), "REDIS_PASSWORD=" + o.Password, "REDISCLI_AUTH=" + o.Password,
+		})
 		return p
 	}
 	single := filepath.Join(o.Dir, "single")
 	err := errors.Join(WriteScripts(filepath.Join(o.Dir, "scripts"), o.Edit), os.MkdirAll(single, 0o755))
 	for i := range h.Redis {
-		host := h.host(firstNode + i)
+		host := h.host(1 + i)
 		env := []string{"ME=" + h.o.Nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
 		h.Redis[i] = script(fmt.Sprint("redis-", i), h.pong(h.Addr(i)), "redis.sh", env...)
 		h.Sentinels[i] = script(fmt.Sprint("sentinel-", i), h.pong(h.sentinelAddr(i)), "sentinel.sh", env...)
 		err = errors.Join(err, os.MkdirAll(h.Disk(i), 0o755))
 	}
 	for i := range h.Proxies {
-		host := h.host(firstProxy + i)
-		h.Proxies[i] = script(fmt.Sprint("proxy-", i), answers(fmt.Sprintf("http://%s:%d/health", host, proxyHealth)), "start.sh", "LISTEN="+host, "HEALTH="+host)
+		host := h.host(11 + i)
+		h.Proxies[i] = script(fmt.Sprint("proxy-", i), answers("http://"+host+":8404/health"), "start.sh", "LISTEN="+host, "HEALTH="+host)
 	}
 	// In protected mode, Redis would refuse clients whose address is not 127.0.0.1.
-	h.single = process("single", h.pong(fmt.Sprintf("%s:%d", h.host(singleNode), o.Port)), "redis-server", "--bind", h.host(singleNode),
+	h.single = process("single", h.pong(fmt.Sprintf("%s:%d", h.host(9), o.Port)), "redis-server", "--bind", h.host(9),
 		"--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", o.Password)
 	return h, err
 }
@@ -104,20 +96,20 @@ func WriteScripts(folder string, edit func(string) string) error {
 }
 
 func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
-func (h *HA) host(n int) string         { return fmt.Sprintf("%s.%d", h.o.Net, n) }
+
+// host returns the IP address that ends with n: 1, 2 and 3 are the Redis servers, 9 is the single Redis, 11 and 12 are the proxies.
+func (h *HA) host(n int) string { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
 // Disk returns the path of the data folder of Redis number i.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
 
 // Addr returns the address at which Redis number i listens.
-func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port) }
+func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(1+i), h.o.Port) }
 
-func (h *HA) sentinelAddr(i int) string {
-	return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port+1)
-}
+func (h *HA) sentinelAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(1+i), h.o.Port+1) }
 
-// ProxyAddr returns the address at which proxy number i accepts Redis clients.
-func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
+// ProxyAddr returns the address at which proxy number i accepts Redis clients, on the port in haproxy.cfg.
+func (h *HA) ProxyAddr(i int) string { return h.host(11+i) + ":6380" }
 
 // Start starts every process, and waits until Healthy returns nil. At the first start, Redis number 0 copies the data of the single Redis.
 func (h *HA) Start(ctx context.Context) error {

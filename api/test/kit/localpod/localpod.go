@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,12 +136,7 @@ func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
 // Synced returns nil if the slave is in sync with the master.
 func (p *Pod) Synced(context.Context) error {
-	c, err := p.dial(p.Ports.Slave)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	info, err := redis.String(c.Do("INFO", "replication"))
+	info, err := redis.String(p.do(p.Ports.Slave, "INFO", "replication"))
 	if err == nil && !strings.Contains(info, "master_link_status:up") {
 		err = errors.New("the slave is not in sync")
 	}
@@ -151,22 +145,26 @@ func (p *Pod) Synced(context.Context) error {
 
 func (p *Pod) redisReady(port int) func(context.Context) error {
 	return func(context.Context) error {
-		c, err := p.dial(port)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		_, err = c.Do("PING")
+		_, err := p.do(port, "PING")
 		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
 			// This command makes Redis 5 and 6 as strict as Redis 2.8: they refuse a script that writes after a command with a random
 			// result.
-			_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
+			_, err = p.do(port, "DEBUG", "lua-always-replicate-commands", 0)
 		}
 		if err != nil {
 			return err
 		}
 		return p.recordCommands(port)
 	}
+}
+
+func (p *Pod) do(port int, command string, args ...any) (any, error) {
+	c, err := p.dial(port)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Do(command, args...)
 }
 
 func (p *Pod) dial(port int) (redis.Conn, error) {
@@ -219,37 +217,35 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
-// reserved holds a Unix socket for each port that reserve has returned true for.
-var reserved sync.Map
-
-// reserve returns false if a second test process has already reserved the port. Without reservations, both could choose the same port,
-// because servers begin to listen only later.
-func reserve(port int) bool {
-	if runtime.GOOS != "linux" {
-		return true // a reservation is a Unix socket without a file, which only Linux has
-	}
-	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
-	reserved.Store(listener, port)
-	return err == nil
-}
-
 // FreePorts returns unused ports of 127.0.0.1. An outgoing connection cannot take these ports, because they are below the kernel's range
 // for outgoing connections. Each port plus 10,000 is also below this range, because a node of a Redis cluster listens on both.
-func FreePorts() (Ports, error) {
-	var ports Ports
+func FreePorts() (ports Ports, err error) {
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
-		var listener net.Listener
-		var err error
 		for range 100 {
 			*port = 10_000 + rand.IntN(12_000)
-			if listener, err = net.Listen("tcp", local(*port)); err == nil && reserve(*port) {
+			if err = reserve(*port); err == nil {
 				break
 			}
 		}
 		if err != nil {
-			return Ports{}, err
+			return ports, err
 		}
-		defer listener.Close() // the listeners stay open until FreePorts has chosen all ports, so that the ports differ
 	}
 	return ports, nil
+}
+
+// reserved holds a Unix socket without a file for each reserved port.
+var reserved sync.Map
+
+// reserve returns an error if a program listens on the port, or if a test process has reserved the port. Without reservations, two test
+// processes could choose the same port, because servers begin to listen only later.
+func reserve(port int) error {
+	listener, err := net.Listen("tcp", local(port))
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	reservation, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
+	reserved.Store(reservation, port)
+	return err
 }

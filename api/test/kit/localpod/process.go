@@ -41,9 +41,7 @@ type Process struct {
 func (p *Process) Start(ctx context.Context) error {
 	// The shell looks for the program in the PATH of "environment", and becomes the program.
 	p.cmd = exec.Command("sh", append([]string{"-c", `exec "$0" "$@"`, p.path}, p.args...)...)
-	p.cmd.Dir = p.dir
-	p.cmd.Env = p.environment()
-	p.tail.most = 2000
+	p.cmd.Dir, p.cmd.Env, p.tail.most = p.dir, p.environment(), 2000
 	p.cmd.Stdout = io.MultiWriter(&p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
 	// In a process group of its own, the process does not receive Ctrl-C. Only the calling program receives Ctrl-C, and then stops the

@@ -2,6 +2,7 @@
 package podtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -74,25 +75,13 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := prepare(t, o)
-	t.Cleanup(func() {
-		if err := pod.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.OK(t, pod.Stop()) })
 	return pod
 }
 
 func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
-	if o.Ports == (localpod.Ports{}) {
-		o.Ports = FreePorts(t)
-	}
-	if o.Dir == "" {
-		o.Dir = t.TempDir()
-	}
-	if o.APIBinary == "" {
-		o.APIBinary = apiBinary
-	}
+	o.Ports, o.Dir, o.APIBinary = cmp.Or(o.Ports, FreePorts(t)), cmp.Or(o.Dir, t.TempDir()), cmp.Or(o.APIBinary, apiBinary)
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
