@@ -2,12 +2,12 @@
 package limits
 
 import (
-	"errors"
 	"fmt"
 	"go/ast"
+	"go/constant"
 	"go/parser"
 	"go/token"
-	"os"
+	"go/types"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -17,71 +17,54 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"guestbook/api/test/kit/localpod"
+	"guestbook/api/test/kit/must"
 )
 
-// Figures maps the name of a limit to its value: a count, a number of bytes, or a number of nanoseconds. Limits have these names:
+// figures maps the name of a limit to its value: a count, a number of bytes, or a number of nanoseconds. Limits have these names:
 //
 //	server.maxBodyBytes                   names a constant, or a field set to a constant, of package server, store, settings or main.
 //	main.WithTimeout                      names the timeout of a context in main.go.
 //	GOMEMLIMIT                            names an environment variable of the API's container.
 //	nginx events worker_connections       names a directive of nginx.conf, after the blocks around the directive.
 //	frontend api resources limits memory  names a number in the manifest of frontend, master, slave or scaler.
-type Figures map[string]int64
+type figures map[string]int64
 
-// Files maps the path of a file to its text.
-type Files map[string]string
-
-// Read returns all limits that the repository's files set. If the map "changed" has a text for a file, this text replaces the file.
-func Read(changed Files) (Figures, error) {
-	root, err := localpod.Root()
-	if err != nil {
-		return nil, err
+// read returns all limits that the repository's files set.
+func read(t testing.TB) figures {
+	t.Helper()
+	f, root := figures{}, must.Root(t)
+	for pkg, folder := range map[string]string{
+		"main": "api", "server": "api/internal/server", "store": "api/internal/store", "settings": "api/internal/settings",
+	} {
+		f.constants(t, pkg, filepath.Join(root, folder))
 	}
-	f := Figures{}
-	read := func(name string) string {
-		if text, ok := changed[name]; ok {
-			return text
-		}
-		text, readErr := os.ReadFile(filepath.Join(root, name))
-		err = errors.Join(err, readErr)
-		return string(text)
-	}
-	for _, pkg := range []string{"server", "store", "settings"} {
-		names, globErr := filepath.Glob(filepath.Join(root, "api/internal", pkg, "*.go"))
-		err = errors.Join(err, globErr)
-		for _, name := range names {
-			if !strings.HasSuffix(name, "_test.go") {
-				err = errors.Join(err, f.constants(pkg, read("api/internal/"+pkg+"/"+filepath.Base(name))))
-			}
-		}
-	}
-	err = errors.Join(err, f.constants("main", read("api/main.go")))
-	f.nginx(read("nginx/nginx.conf"))
+	f.nginx(must.Read(t, root, "nginx/nginx.conf"))
 	for name, file := range map[string]string{
 		"frontend": "frontend-deployment", "master": "redis-master-deployment", "slave": "redis-slave-deployment", "scaler": "frontend-hpa",
 	} {
-		err = errors.Join(err, f.manifest(name, read("k8s/"+file+".yaml")))
+		var manifest any
+		must.OK(t, yaml.Unmarshal([]byte(must.Read(t, root, "k8s", file+".yaml")), &manifest))
+		f.manifest(name, manifest)
 	}
 	for name, figure := range f {
 		if variable, ok := strings.CutPrefix(name, "frontend api env "); ok {
 			f[strings.TrimSuffix(variable, " value")] = figure
 		}
 	}
-	return f, err
+	return f
 }
 
 // Figure returns the limit with this name. If no limit has this name, the test ends.
 func Figure(t testing.TB, name string) int64 {
 	t.Helper()
-	figures, err := Read(nil)
-	if err != nil || figures[name] == 0 {
-		t.Fatalf("there is no figure %q: %v", name, err)
+	figure := read(t)[name]
+	if figure == 0 {
+		t.Fatalf("there is no figure %q", name)
 	}
-	return figures[name]
+	return figure
 }
 
-// units maps the units in configuration files and Go code to their factors.
+// units maps the units in configuration files to their factors.
 var units = map[string]int64{
 	"": 1, "k": 1 << 10, "m": 1 << 20, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "MiB": 1 << 20, "mb": 1 << 20,
 	"ms": int64(time.Millisecond), "s": int64(time.Second),
@@ -90,7 +73,7 @@ var units = map[string]int64{
 var quantity = regexp.MustCompile(`^([0-9]+)([a-zA-Z]*)$`)
 
 // put adds a limit with this name if the text is a number, such as 5, 64k or 10s.
-func (f Figures) put(name, text string) {
+func (f figures) put(name, text string) {
 	parts := quantity.FindStringSubmatch(text)
 	if parts == nil {
 		return
@@ -101,67 +84,46 @@ func (f Figures) put(name, text string) {
 	}
 }
 
-// constants adds the numbers in a Go file: constants, constant values of fields, and timeouts of contexts.
-func (f Figures) constants(pkg, text string) error {
-	file, err := parser.ParseFile(token.NewFileSet(), pkg, text, 0)
-	if err != nil {
-		return err
+// constants adds the numbers in a package's Go files: constants, constant values of fields, and timeouts of contexts.
+func (f figures) constants(t testing.TB, pkg, folder string) {
+	t.Helper()
+	var files []*ast.File
+	positions, info := token.NewFileSet(), &types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
+	for _, file := range must.Get(filepath.Glob(filepath.Join(folder, "*.go")))(t) {
+		if !strings.HasSuffix(file, "_test.go") {
+			text := strings.NewReplacer("time.Second", "1_000_000_000", "time.Millisecond", "1_000_000").Replace(must.Read(t, file))
+			files = append(files, must.Get(parser.ParseFile(positions, file, text, 0))(t))
+		}
 	}
-	ast.Inspect(file, func(node ast.Node) bool {
-		switch node := node.(type) {
-		case *ast.ValueSpec:
-			for i, name := range node.Names {
-				if i < len(node.Values) {
-					f.putExpression(pkg, name.Name, node.Values[i])
+	// Check ignores its errors, because without imports it can compute the constants, but not all types.
+	config := types.Config{Error: func(error) {}}
+	_, _ = config.Check(pkg, positions, files, info)
+	put := func(name string, value ast.Expr) {
+		if n, ok := constant.Int64Val(constant.ToInt(info.Types[value].Value)); ok {
+			f[pkg+"."+name] = n
+		}
+	}
+	for _, file := range files {
+		for node := range ast.Preorder(file) {
+			switch node := node.(type) {
+			case *ast.ValueSpec:
+				for i, value := range node.Values {
+					put(node.Names[i].Name, value)
+				}
+			case *ast.KeyValueExpr:
+				put(types.ExprString(node.Key), node.Value)
+			case *ast.CallExpr:
+				if types.ExprString(node.Fun) == "context.WithTimeout" {
+					put("WithTimeout", node.Args[1])
 				}
 			}
-		case *ast.KeyValueExpr:
-			if name, ok := node.Key.(*ast.Ident); ok {
-				f.putExpression(pkg, name.Name, node.Value)
-			}
-		case *ast.CallExpr:
-			if call, ok := node.Fun.(*ast.SelectorExpr); ok && call.Sel.Name == "WithTimeout" {
-				f.putExpression(pkg, call.Sel.Name, node.Args[len(node.Args)-1])
-			}
-		}
-		return true
-	})
-	return nil
-}
-
-func (f Figures) putExpression(pkg, name string, e ast.Expr) {
-	if n, ok := f.value(pkg, e); ok {
-		f[pkg+"."+name] = n
-	}
-}
-
-func (f Figures) value(pkg string, e ast.Expr) (int64, bool) {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		n, err := strconv.ParseInt(e.Value, 0, 64)
-		return n, err == nil
-	case *ast.Ident:
-		n, ok := f[pkg+"."+e.Name]
-		return n, ok
-	case *ast.SelectorExpr:
-		n, ok := map[string]time.Duration{"Second": time.Second, "Millisecond": time.Millisecond}[e.Sel.Name]
-		return int64(n), ok
-	case *ast.BinaryExpr:
-		x, okX := f.value(pkg, e.X)
-		y, okY := f.value(pkg, e.Y)
-		switch e.Op {
-		case token.MUL:
-			return x * y, okX && okY
-		case token.SHL:
-			return x << y, okX && okY
 		}
 	}
-	return 0, false
 }
 
 var words = regexp.MustCompile(`"[^"]*"|'[^']*'|[{};]|#.*|[^\s{};"'#]+`)
 
-func (f Figures) nginx(text string) {
+func (f figures) nginx(text string) {
 	blocks := []string{"nginx"}
 	var directive []string
 	for _, word := range words.FindAllString(text, -1) {
@@ -182,20 +144,11 @@ func (f Figures) nginx(text string) {
 
 // manifest adds every number in a Kubernetes manifest. For example, the name "scaler maxReplicas" stands for the field spec.maxReplicas of
 // the manifest "scaler".
-func (f Figures) manifest(name, text string) error {
-	var document any
-	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
-		return err
-	}
-	f.flatten(name, document)
-	return nil
-}
-
-func (f Figures) flatten(name string, node any) {
+func (f figures) manifest(name string, node any) {
 	switch node := node.(type) {
 	case map[string]any:
 		for key, child := range node {
-			f.flatten(name+" "+key, child)
+			f.manifest(name+" "+key, child)
 		}
 	case []any:
 		for i, child := range node {
@@ -207,7 +160,7 @@ func (f Figures) flatten(name string, node any) {
 				pod, _, _ := strings.Cut(name, " ")
 				f.put(pod+" "+setting, fmt.Sprint(node[i+1]))
 			}
-			f.flatten(name+" "+item, child)
+			f.manifest(name+" "+item, child)
 		}
 	default:
 		f.put(strings.NewReplacer("spec template spec ", "", "spec ", "", "containers ", "", "initContainers ", "").Replace(name), fmt.Sprint(node))

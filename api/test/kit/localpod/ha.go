@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,7 +26,6 @@ type HA struct {
 
 	single *Process // a single Redis, whose data the three Redis copy at their first start
 	o      HAOptions
-	env    []string
 }
 
 // HAOptions holds the settings of an HA.
@@ -41,50 +41,40 @@ type HAOptions struct {
 	Edit func(text string) string
 }
 
-// The first Redis has an IP address that ends with firstNode. The addresses of the first proxy and of the single Redis end with firstProxy
-// and singleNode.
-const (
-	firstNode   = 1
-	firstProxy  = 11
-	singleNode  = 9
-	proxyPort   = 6380 // the port for Redis clients in haproxy.cfg
-	proxyHealth = 8404
-)
-
 // NewHA returns an HA whose processes do not run yet.
 func NewHA(o HAOptions) (*HA, error) {
 	h := &HA{o: o}
-	scripts := filepath.Join(o.Dir, "scripts")
-	if err := WriteScripts(scripts, o.Edit); err != nil {
-		return nil, err
-	}
 	if o.Nodes == nil {
-		h.o.Nodes = []string{h.host(firstNode), h.host(firstNode + 1), h.host(firstNode + 2)}
+		h.o.Nodes = []string{h.host(1), h.host(2), h.host(3)}
 	}
-	h.env = []string{
-		"PATH=" + o.Programs + ":" + os.Getenv("PATH") + ":/usr/sbin", "HOSTS=" + strings.Join(h.o.Nodes, " "), "SINGLE=" + h.host(singleNode),
-		"PORT=" + strconv.Itoa(o.Port), "SENTINEL_PORT=" + strconv.Itoa(o.Port+1), "DOMAIN=",
-		"REDIS_PASSWORD=" + o.Password, "REDISCLI_AUTH=" + o.Password,
+	process := func(name string, ready func(context.Context) error, path string, args ...string) *Process {
+		return &Process{name: name, path: path, programs: o.Programs, args: args, stop: syscall.SIGTERM, ready: ready, out: o.Output(name)}
 	}
-	for i := range h.Redis {
-		if err := os.MkdirAll(h.Disk(i), 0o755); err != nil {
-			return nil, err
-		}
-		h.Redis[i] = h.process(fmt.Sprint("redis-", i), "redis.sh", h.nodeEnv(i), h.pong(firstNode+i, o.Port))
-		h.Sentinels[i] = h.process(fmt.Sprint("sentinel-", i), "sentinel.sh", h.nodeEnv(i), h.pong(firstNode+i, o.Port+1))
-	}
-	for i := range h.Proxies {
-		host := h.host(firstProxy + i)
-		h.Proxies[i] = h.process(fmt.Sprint("proxy-", i), "start.sh", []string{"LISTEN=" + host, "HEALTH=" + host}, answers(fmt.Sprintf("http://%s:%d/health", host, proxyHealth)))
+	script := func(name string, ready func(context.Context) error, file string, env ...string) *Process {
+		p := process(name, ready, "sh", "-u", h.script(file))
+		p.env = slices.Concat(env, []string{
+			"HOSTS=" + strings.Join(h.o.Nodes, " "), "SINGLE=" + h.host(9), "DOMAIN=", fmt.Sprint("PORT=", o.Port),
+			fmt.Sprint("SENTINEL_PORT=", o.Port+1), "REDIS_PASSWORD=" + o.Password, "REDISCLI_AUTH=" + o.Password,
+		})
+		return p
 	}
 	single := filepath.Join(o.Dir, "single")
-	h.single = &Process{
-		name: "single", out: o.Output("single"), stop: syscall.SIGTERM, path: "redis-server", programs: o.Programs,
-		ready: h.pong(singleNode, o.Port),
-		// In protected mode, Redis would refuse clients whose address is not 127.0.0.1.
-		args: []string{"--bind", h.host(singleNode), "--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", h.o.Password},
+	err := errors.Join(WriteScripts(filepath.Join(o.Dir, "scripts"), o.Edit), os.MkdirAll(single, 0o755))
+	for i := range h.Redis {
+		host := h.host(1 + i)
+		env := []string{"ME=" + h.o.Nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
+		h.Redis[i] = script(fmt.Sprint("redis-", i), h.pong(h.Addr(i)), "redis.sh", env...)
+		h.Sentinels[i] = script(fmt.Sprint("sentinel-", i), h.pong(h.sentinelAddr(i)), "sentinel.sh", env...)
+		err = errors.Join(err, os.MkdirAll(h.Disk(i), 0o755))
 	}
-	return h, os.MkdirAll(single, 0o755)
+	for i := range h.Proxies {
+		host := h.host(11 + i)
+		h.Proxies[i] = script(fmt.Sprint("proxy-", i), answers("http://"+host+":8404/health"), "start.sh", "LISTEN="+host, "HEALTH="+host)
+	}
+	// In protected mode, Redis would refuse clients whose address is not 127.0.0.1.
+	h.single = process("single", h.pong(fmt.Sprintf("%s:%d", h.host(9), o.Port)), "redis-server", "--bind", h.host(9),
+		"--port", strconv.Itoa(o.Port), "--protected-mode", "no", "--dir", single, "--save", "", "--repl-diskless-sync-delay", "0", "--requirepass", o.Password)
+	return h, err
 }
 
 // WriteScripts copies the files of k8s/ha/scripts/ to a folder. If "edit" is not nil, it changes the text of each file.
@@ -105,48 +95,38 @@ func WriteScripts(folder string, edit func(string) string) error {
 	return err
 }
 
-func (h *HA) process(name, script string, env []string, ready func(context.Context) error) *Process {
-	return &Process{
-		name: name, out: h.o.Output(name), stop: syscall.SIGTERM, ready: ready, group: true,
-		path: "sh", args: []string{"-u", h.script(script)}, env: append(env, h.env...),
-	}
-}
-
 func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
-func (h *HA) host(n int) string         { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
-func (h *HA) nodeEnv(i int) []string {
-	host := h.host(firstNode + i)
-	return []string{"ME=" + h.o.Nodes[i], "LOCAL=" + host, "BIND=" + host, "DATA=" + h.Disk(i)}
-}
+// host returns the IP address that ends with n: 1, 2 and 3 are the Redis servers, 9 is the single Redis, 11 and 12 are the proxies.
+func (h *HA) host(n int) string { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
 // Disk returns the path of the data folder of Redis number i.
 func (h *HA) Disk(i int) string { return filepath.Join(h.o.Dir, fmt.Sprint("disk-", i)) }
 
 // Addr returns the address at which Redis number i listens.
-func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstNode+i), h.o.Port) }
+func (h *HA) Addr(i int) string { return fmt.Sprintf("%s:%d", h.host(1+i), h.o.Port) }
 
-// ProxyAddr returns the address at which proxy number i accepts Redis clients.
-func (h *HA) ProxyAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(firstProxy+i), proxyPort) }
+func (h *HA) sentinelAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(1+i), h.o.Port+1) }
+
+// ProxyAddr returns the address at which proxy number i accepts Redis clients, on the port in haproxy.cfg.
+func (h *HA) ProxyAddr(i int) string { return h.host(11+i) + ":6380" }
 
 // Start starts every process, and waits until Healthy returns nil. At the first start, Redis number 0 copies the data of the single Redis.
 func (h *HA) Start(ctx context.Context) error {
-	_, err := os.Stat(filepath.Join(h.Disk(0), "copied"))
-	fresh := err != nil
-	if fresh {
-		if err := h.single.Start(ctx); err != nil {
-			return err
-		}
+	steps := []func(context.Context) error{h.StartAll}
+	if _, err := os.Stat(filepath.Join(h.Disk(0), "copied")); err != nil {
+		steps = []func(context.Context) error{h.single.Start, h.StartAll, h.takeOver}
 	}
-	if err := h.StartAll(ctx); err != nil {
-		return err
-	}
-	if fresh {
-		if err := h.Redis[0].Await(ctx, func(ctx context.Context) error { return h.Run(ctx, 0, "take-over.sh") }); err != nil {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	return errors.Join(h.single.Stop(), h.Redis[0].Await(ctx, h.Healthy))
+}
+
+func (h *HA) takeOver(ctx context.Context) error {
+	return h.Redis[0].Await(ctx, func(ctx context.Context) error { return h.Run(ctx, 0, "take-over.sh") })
 }
 
 // StartAll starts the proxies, the sentinels and the three Redis at the same time.
@@ -159,17 +139,14 @@ func (h *HA) StartAll(ctx context.Context) error {
 }
 
 // Stop stops all processes: first the proxies, then the sentinels, then the Redis servers.
-func (h *HA) Stop() error {
-	var err error
+func (h *HA) Stop() (err error) {
 	for _, p := range append(h.all(), h.single) {
 		err = errors.Join(err, p.Stop())
 	}
 	return err
 }
 
-func (h *HA) all() []*Process {
-	return append(append(h.Proxies[:len(h.Proxies):len(h.Proxies)], h.Sentinels[:]...), h.Redis[:]...)
-}
+func (h *HA) all() []*Process { return slices.Concat(h.Proxies[:], h.Sentinels[:], h.Redis[:]) }
 
 // SetPassword changes the password with which HA itself connects to Redis. The running processes keep their old password.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
@@ -186,12 +163,21 @@ func (h *HA) Run(ctx context.Context, i int, script string, lines ...string) err
 
 // Master returns the number of the master, or -1 if there is none. A Redis is the master if the Redis itself and two sentinels report so.
 func (h *HA) Master() int {
-	for i := range h.Redis {
-		if info, err := h.info(i); err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2 {
-			return i
+	return slices.IndexFunc([]int{0, 1, 2}, func(i int) bool {
+		info, err := redis.String(h.do(h.Addr(i), "INFO", "replication"))
+		return err == nil && strings.Contains(info, "role:master") && h.named(i) >= 2
+	})
+}
+
+// named returns how many sentinels name Redis number i as the master.
+func (h *HA) named(i int) (n int) {
+	for j := range h.Sentinels {
+		reply, err := redis.Strings(h.do(h.sentinelAddr(j), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
+		if err == nil && reply[0] == h.o.Nodes[i] {
+			n++
 		}
 	}
-	return -1
+	return n
 }
 
 // Healthy returns nil if the master has two slaves in sync and all three sentinels know the master.
@@ -200,54 +186,33 @@ func (h *HA) Healthy(context.Context) error {
 	if master < 0 {
 		return errors.New("there is no master")
 	}
-	info, err := h.info(master)
-	switch {
-	case err != nil:
-		return err
-	case !strings.Contains(info, "min_slaves_good_slaves:2"):
-		return errors.New("the master has not two slaves")
-	case h.named(master) < 3:
-		return errors.New("some sentinel does not know the master")
+	info, err := redis.String(h.do(h.Addr(master), "INFO", "replication"))
+	if err != nil || !strings.Contains(info, "min_slaves_good_slaves:2") {
+		return errors.Join(err, errors.New("the master has not two slaves"))
 	}
-	for i := range h.Redis {
-		state, err := redis.StringMap(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "MASTER", "guestbook"))
-		if err != nil {
-			return err
+	for i := range h.Sentinels {
+		state, err := redis.StringMap(h.do(h.sentinelAddr(i), "SENTINEL", "MASTER", "guestbook"))
+		if err != nil || state["flags"] != "master" || state["ip"] != h.o.Nodes[master] {
+			return errors.Join(err, fmt.Errorf("a sentinel sees the master %s as %s", state["ip"], state["flags"]))
 		}
-		if state["flags"] != "master" {
-			return fmt.Errorf("a sentinel sees it as %s", state["flags"])
-		}
-		if reply, err := redis.String(h.do(h.host(firstNode+i), h.o.Port+1, "SENTINEL", "CKQUORUM", "guestbook")); err != nil || !strings.HasPrefix(reply, "OK 3") {
+		reply, err := redis.String(h.do(h.sentinelAddr(i), "SENTINEL", "CKQUORUM", "guestbook"))
+		if err != nil || !strings.HasPrefix(reply, "OK 3") {
 			return errors.Join(err, errors.New(reply))
 		}
 	}
 	return nil
 }
 
-func (h *HA) named(i int) (n int) {
-	for j := range h.Redis {
-		reply, err := redis.Strings(h.do(h.host(firstNode+j), h.o.Port+1, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "guestbook"))
-		if err == nil && reply[0] == h.o.Nodes[i] {
-			n++
-		}
-	}
-	return n
-}
-
-func (h *HA) info(i int) (string, error) {
-	return redis.String(h.do(h.host(firstNode+i), h.o.Port, "INFO", "replication"))
-}
-
 // pong returns a function that sends PING to the server, and returns an error if no answer arrives.
-func (h *HA) pong(host, port int) func(context.Context) error {
+func (h *HA) pong(addr string) func(context.Context) error {
 	return func(context.Context) error {
-		_, err := h.do(h.host(host), port, "PING")
+		_, err := h.do(addr, "PING")
 		return err
 	}
 }
 
-func (h *HA) do(host string, port int, command string, args ...any) (any, error) {
-	c, err := h.Dial(fmt.Sprintf("%s:%d", host, port), 500*time.Millisecond)
+func (h *HA) do(addr, command string, args ...any) (any, error) {
+	c, err := h.Dial(addr, 500*time.Millisecond)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,47 +53,36 @@ func New(o Options) (*Pod, error) {
 		return nil, err
 	}
 	for _, dir := range []string{"master", "slave", "nginx"} {
-		if err := os.MkdirAll(filepath.Join(o.Dir, dir), 0o755); err != nil {
-			return nil, err
-		}
+		err = errors.Join(err, os.MkdirAll(filepath.Join(o.Dir, dir), 0o755))
 	}
-	if err := adaptNginx(root, o); err != nil {
+	if err := errors.Join(err, adaptNginx(root, o)); err != nil {
 		return nil, err
 	}
-	redisArgs := func(role string, port int) []string {
-		return []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", filepath.Join(o.Dir, role), "--save", ""}
+	p := &Pod{Ports: o.Ports, password: o.Password}
+	process := func(name string, ready func(context.Context) error, path string, args ...string) *Process {
+		return &Process{name: name, path: path, programs: o.Programs, args: args, stop: syscall.SIGTERM, ready: ready, out: o.Output(name)}
 	}
+	redisArgs := func(role string, port int, more ...string) []string {
+		return append([]string{"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", filepath.Join(o.Dir, role), "--save", ""}, more...)
+	}
+	masterArgs := redisArgs("master", o.Ports.Master, "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0")
+	p.Master = process("master", p.redisReady(o.Ports.Master), "redis-server", append(masterArgs, o.MasterArgs...)...)
+	p.Slave = process("slave", p.redisReady(o.Ports.Slave), filepath.Join(root, "redis-slave", "run.sh"), redisArgs("slave", o.Ports.Slave, o.SlaveArgs...)...)
+	p.Slave.env = []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", fmt.Sprint("REDIS_MASTER_SERVICE_PORT=", o.Ports.Master)}
+	p.API = process("api", answers(p.APIURL()+"/readyz"), o.APIBinary)
+	p.API.env = []string{"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + local(o.Ports.Master), "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave)}
+	if o.Password != "" {
+		p.Master.args = append(p.Master.args, "--requirepass", o.Password, "--masterauth", o.Password)
+		p.Slave.Setenv("REDIS_PASSWORD=" + o.Password)
+		p.API.Setenv("REDIS_PASSWORD=" + o.Password)
+	}
+	p.API.Setenv(o.APIEnv...)
 	nginxGlobals := "daemon off;"
 	if os.Getuid() == 0 {
 		nginxGlobals += " user root;" // workers of the user "nobody" could not read a page below /root
 	}
-	p := &Pod{Ports: o.Ports, password: o.Password}
-	p.Master = &Process{
-		name: "master", out: o.Output("master"), stop: syscall.SIGTERM, ready: p.redisReady(o.Ports.Master),
-		path: "redis-server", programs: o.Programs,
-		args: append(append(redisArgs("master", o.Ports.Master), "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"), o.MasterArgs...),
-	}
-	p.Slave = &Process{
-		name: "slave", out: o.Output("slave"), stop: syscall.SIGTERM, ready: p.redisReady(o.Ports.Slave),
-		path: filepath.Join(root, "redis-slave", "run.sh"), args: append(redisArgs("slave", o.Ports.Slave), o.SlaveArgs...),
-		env: []string{"PATH=" + o.Programs + ":" + os.Getenv("PATH"), "GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=127.0.0.1", "REDIS_MASTER_SERVICE_PORT=" + strconv.Itoa(o.Ports.Master)},
-	}
-	if o.Password != "" {
-		p.Master.args = append(p.Master.args, "--requirepass", o.Password, "--masterauth", o.Password)
-		p.Slave.env = append(p.Slave.env, "REDIS_PASSWORD="+o.Password)
-		o.APIEnv = append([]string{"REDIS_PASSWORD=" + o.Password}, o.APIEnv...)
-	}
-	p.API = &Process{
-		name: "api", out: o.Output("api"), stop: syscall.SIGTERM, ready: answers(p.APIURL() + "/readyz"), path: o.APIBinary,
-		env: append([]string{
-			"LISTEN_ADDR=" + local(o.Ports.API), "REDIS_MASTER_ADDR=" + local(o.Ports.Master), "REDIS_SLAVE_ADDR=" + local(o.Ports.Slave),
-		}, o.APIEnv...),
-	}
-	p.Nginx = &Process{
-		name: "nginx", out: o.Output("nginx"), stop: syscall.SIGQUIT, ready: answers(p.URL() + "/nginx-health"),
-		path: "nginx", dir: o.Dir,
-		args: []string{"-e", "/dev/stderr", "-p", ".", "-c", "nginx.conf", "-g", nginxGlobals},
-	}
+	p.Nginx = process("nginx", answers(p.URL()+"/nginx-health"), "nginx", "-e", "/dev/stderr", "-p", ".", "-c", "nginx.conf", "-g", nginxGlobals)
+	p.Nginx.dir, p.Nginx.stop = o.Dir, syscall.SIGQUIT
 	return p, nil
 }
 
@@ -117,10 +105,7 @@ func adaptNginx(root string, o Options) error {
 	}
 	for _, name := range []string{"html", "csp.conf"} {
 		link := filepath.Join(o.Dir, name)
-		if err := os.Remove(link); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		if err := os.Symlink(filepath.Join(root, "nginx", name), link); err != nil {
+		if err := errors.Join(os.RemoveAll(link), os.Symlink(filepath.Join(root, "nginx", name), link)); err != nil {
 			return err
 		}
 	}
@@ -151,12 +136,7 @@ func (p *Pod) APIURL() string { return "http://" + local(p.Ports.API) }
 
 // Synced returns nil if the slave is in sync with the master.
 func (p *Pod) Synced(context.Context) error {
-	c, err := p.dial(p.Ports.Slave)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	info, err := redis.String(c.Do("INFO", "replication"))
+	info, err := redis.String(p.do(p.Ports.Slave, "INFO", "replication"))
 	if err == nil && !strings.Contains(info, "master_link_status:up") {
 		err = errors.New("the slave is not in sync")
 	}
@@ -165,21 +145,26 @@ func (p *Pod) Synced(context.Context) error {
 
 func (p *Pod) redisReady(port int) func(context.Context) error {
 	return func(context.Context) error {
-		c, err := p.dial(port)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		if _, err = c.Do("PING"); err == nil {
-			err = p.recordCommands(port)
-		}
+		_, err := p.do(port, "PING")
 		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
 			// This command makes Redis 5 and 6 as strict as Redis 2.8: they refuse a script that writes after a command with a random
 			// result.
-			_, err = c.Do("DEBUG", "lua-always-replicate-commands", 0)
+			_, err = p.do(port, "DEBUG", "lua-always-replicate-commands", 0)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return p.recordCommands(port)
 	}
+}
+
+func (p *Pod) do(port int, command string, args ...any) (any, error) {
+	c, err := p.dial(port)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Do(command, args...)
 }
 
 func (p *Pod) dial(port int) (redis.Conn, error) {
@@ -188,12 +173,9 @@ func (p *Pod) dial(port int) (redis.Conn, error) {
 
 // answers returns a function that sends a GET, and returns an error if the status is not 200.
 func answers(url string) func(context.Context) error {
-	return func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		response, err := http.DefaultClient.Do(request)
+	client := &http.Client{Timeout: 5 * time.Second}
+	return func(context.Context) error {
+		response, err := client.Get(url)
 		if err != nil {
 			return err
 		}
@@ -210,15 +192,13 @@ func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(
 // Root returns the repository's folder. The working directory must be inside the repository.
 func Root() (string, error) {
 	dir, err := os.Getwd()
-	for err == nil {
+	for ; err == nil; dir = filepath.Dir(dir) {
 		if _, err := os.Stat(filepath.Join(dir, "redis-slave", "run.sh")); err == nil {
 			return dir, nil
 		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("run this inside the repository")
 		}
-		err = errors.New("run this inside the repository")
 	}
 	return "", err
 }
@@ -237,44 +217,35 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
-var (
-	reservedMu sync.Mutex
-	reserved   []net.Listener
-)
-
-// reserve returns false if a second test process has already reserved the port. Without reservations, both could choose the same port,
-// because servers begin to listen only later.
-func reserve(port int) bool {
-	if runtime.GOOS != "linux" {
-		return true // a reservation is a Unix socket without a file, which only Linux has
-	}
-	listener, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
-	if err != nil {
-		return false
-	}
-	reservedMu.Lock()
-	defer reservedMu.Unlock()
-	reserved = append(reserved, listener)
-	return true
-}
-
 // FreePorts returns unused ports of 127.0.0.1. An outgoing connection cannot take these ports, because they are below the kernel's range
 // for outgoing connections. Each port plus 10,000 is also below this range, because a node of a Redis cluster listens on both.
-func FreePorts() (Ports, error) {
-	var ports Ports
+func FreePorts() (ports Ports, err error) {
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
-		var listener net.Listener
-		var err error
 		for range 100 {
 			*port = 10_000 + rand.IntN(12_000)
-			if listener, err = net.Listen("tcp", local(*port)); err == nil && reserve(*port) {
+			if err = reserve(*port); err == nil {
 				break
 			}
 		}
 		if err != nil {
-			return Ports{}, err
+			return ports, err
 		}
-		defer listener.Close() // the listeners stay open until FreePorts has chosen all ports, so that the ports differ
 	}
 	return ports, nil
+}
+
+// reserved holds a Unix socket without a file for each reserved port.
+var reserved sync.Map
+
+// reserve returns an error if a program listens on the port, or if a test process has reserved the port. Without reservations, two test
+// processes could choose the same port, because servers begin to listen only later.
+func reserve(port int) error {
+	listener, err := net.Listen("tcp", local(port))
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	reservation, err := net.Listen("unix", fmt.Sprintf("@guestbook-port-%d", port))
+	reserved.Store(reservation, port)
+	return err
 }

@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/gomodule/redigo/redis"
 )
 
-// own holds the addresses from which the tests themselves connect to Redis.
+// own holds the addresses of the tests' connections to Redis, at both ends.
 var own sync.Map
 
 // DialOwn connects a test to Redis. recordCommands does not record the commands on this connection.
@@ -23,13 +21,13 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			own.Store(c.LocalAddr().String(), true)
+			own.Store(addr, true) // a slave receives its master's commands from this address
 		}
 		return c, err
 	}))...)
 }
 
-// monitored matches a line of MONITOR's output, such as 1700000000.5 [0 127.0.0.1:5000] "GET" "messages".
-var monitored = regexp.MustCompile(`^[0-9.]+ \[\d+ (\S+)\] (".*")$`)
+var option = regexp.MustCompile(`(?i)^[A-Z]{2,19}$`)
 
 // recordCommands records which commands the API sends to a Redis, in a file in the folder $REDIS_COMMANDS. The file holds each command's
 // name, number of arguments and options.
@@ -45,31 +43,29 @@ func (p *Pod) recordCommands(port int) error {
 	if _, err := c.Do("MONITOR"); err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(dir, filepath.Base(os.Args[0])+"-*")
+	file, err := os.CreateTemp(dir, "")
 	if err != nil {
 		return err
 	}
 	go func() {
 		defer c.Close()
 		defer file.Close()
-		option, seen := regexp.MustCompile(`^[A-Z]{2,}$`), map[string]bool{}
+		seen := map[string]bool{}
 		for {
 			line, err := redis.String(redis.ReceiveWithTimeout(c, 0))
 			if err != nil {
 				return
 			}
-			match := monitored.FindStringSubmatch(line)
-			if match == nil {
+			// The line is like 1700000000.5 [0 127.0.0.1:5000] "GET" "messages".
+			client, command, _ := strings.Cut(line, `] "`)
+			if _, test := own.Load(client[strings.LastIndex(client, " ")+1:]); test {
 				continue
 			}
-			if _, test := own.Load(match[1]); test || match[1] == local(p.Ports.Master) || match[1] == local(p.Ports.Slave) {
-				continue
-			}
-			words := strings.Split(match[2], `" "`)
-			form := strings.ToLower(strings.Trim(words[0], `"`)) + " " + strconv.Itoa(len(words)-1)
+			words := strings.Split(strings.TrimSuffix(command, `"`), `" "`)
+			form := fmt.Sprint(strings.ToLower(words[0]), " ", len(words)-1)
 			for _, word := range words[1:] {
-				if word = strings.ToUpper(strings.Trim(word, `"`)); option.MatchString(word) && len(word) < 20 {
-					form += " " + word
+				if option.MatchString(word) {
+					form += " " + strings.ToUpper(word)
 				}
 			}
 			if !seen[form] {

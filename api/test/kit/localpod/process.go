@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	startTimeout = 20 * time.Second
+	startTimeout = time.Minute
 	stopTimeout  = 15 * time.Second
 	pollInterval = 10 * time.Millisecond
 )
@@ -24,31 +24,25 @@ const (
 // Process is one program of a pod. A test can start and stop the program repeatedly.
 type Process struct {
 	name, path string
-	programs   string // the folder of the program; "" means PATH
+	programs   string // the first folder to look for the program; "" means PATH
 	dir        string
 	args, env  []string
 	changing   sync.Mutex
-	group      bool      // if true, Kill kills the child processes as well, and Start waits three times as long
-	stop       os.Signal // the signal that asks the program to stop
+	stop       syscall.Signal // the signal that asks the program to stop
 	ready      func(context.Context) error
 	out        io.Writer
 
 	cmd   *exec.Cmd
-	tail  *Output
+	tail  Output
 	ended chan struct{}
 }
 
 // Start starts the process, and waits until the function "ready" returns nil.
 func (p *Process) Start(ctx context.Context) error {
-	path, err := find(p.programs, p.path)
-	if err != nil {
-		return err
-	}
-	p.tail = &Output{most: 2000}
-	p.cmd = exec.Command(path, p.args...)
-	p.cmd.Dir = p.dir
-	p.cmd.Env = p.environment()
-	p.cmd.Stdout = io.MultiWriter(p.tail, p.out)
+	// The shell looks for the program in the PATH of "environment", and becomes the program.
+	p.cmd = exec.Command("sh", append([]string{"-c", `exec "$0" "$@"`, p.path}, p.args...)...)
+	p.cmd.Dir, p.cmd.Env, p.tail.most = p.dir, p.environment(), 2000
+	p.cmd.Stdout = io.MultiWriter(&p.tail, p.out)
 	p.cmd.Stderr = p.cmd.Stdout
 	// In a process group of its own, the process does not receive Ctrl-C. Only the calling program receives Ctrl-C, and then stops the
 	// processes in order.
@@ -63,14 +57,10 @@ func (p *Process) Start(ctx context.Context) error {
 		close(ended)
 	}(p.cmd, p.ended)
 
-	timeout := startTimeout
-	if p.group {
-		timeout *= 3
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := p.Await(ctx, p.ready); err != nil {
-		return fmt.Errorf("%s did not start: %w\n%s", p.name, err, p.tail)
+		return fmt.Errorf("%s did not start: %w\n%s", p.name, err, p.Tail())
 	}
 	return nil
 }
@@ -82,10 +72,12 @@ func (p *Process) Setenv(variables ...string) {
 	p.env = append(p.env, variables...)
 }
 
+// environment returns the environment variables of the next start. Debian installs servers in /usr/sbin, which PATH may lack.
 func (p *Process) environment() []string {
 	p.changing.Lock()
 	defer p.changing.Unlock()
-	return append(os.Environ(), p.env...)
+	path := strings.TrimPrefix(p.programs+":"+os.Getenv("PATH")+":/usr/sbin", ":")
+	return slices.Concat(os.Environ(), []string{"PATH=" + path}, p.env)
 }
 
 // Command returns a command that runs the process's program with these arguments.
@@ -119,12 +111,7 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 func (p *Process) Name() string { return p.name }
 
 // Tail returns the end of the process's output, at most 2,000 bytes.
-func (p *Process) Tail() string {
-	if p.tail == nil {
-		return ""
-	}
-	return p.tail.String()
-}
+func (p *Process) Tail() string { return p.tail.String() }
 
 // Pid returns the process ID of the latest start.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
@@ -134,42 +121,26 @@ func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
 // Stop sends the stop signal and waits until the process has ended. If the process has not ended after stopTimeout, Stop kills the process
 // and returns an error.
-func (p *Process) Stop() error { return p.end(p.stop) }
-
-// Kill sends SIGKILL and waits until the process has ended.
-func (p *Process) Kill() error { return p.end(syscall.SIGKILL) }
-
-func (p *Process) end(signal os.Signal) error {
-	if p.cmd == nil || p.ended == nil {
+func (p *Process) Stop() error {
+	if p.ended == nil {
 		return nil // the process was never started
 	}
-	if signal == syscall.SIGKILL && p.group {
-		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL)
-	}
-	_ = p.Signal(signal)
+	_ = p.Signal(p.stop)
 	select {
 	case <-p.ended:
 		return nil
 	case <-time.After(stopTimeout):
-		_ = p.Signal(syscall.SIGKILL)
-		<-p.ended
-		return fmt.Errorf("%s did not end within %s of %s and was killed", p.name, stopTimeout, signal)
+		return errors.Join(fmt.Errorf("%s did not end within %s of %s and was killed", p.name, stopTimeout, p.stop), p.Kill())
 	}
 }
 
-// find returns the path of a program in a folder. If "folder" is empty, the program may be in a folder of PATH or in /usr/sbin, where
-// Debian installs servers.
-func find(folder, program string) (string, error) {
-	if folder != "" {
-		return exec.LookPath(filepath.Join(folder, program))
+// Kill sends SIGKILL to the process and its child processes, and waits until the process has ended.
+func (p *Process) Kill() error {
+	if err := syscall.Kill(-p.Pid(), syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
 	}
-	path, err := exec.LookPath(program)
-	if err != nil && !strings.Contains(program, "/") {
-		if sbin, sbinErr := exec.LookPath("/usr/sbin/" + program); sbinErr == nil {
-			return sbin, nil
-		}
-	}
-	return path, err
+	<-p.ended
+	return nil
 }
 
 // Output collects what programs print. The zero value of Output is ready for use, even by several programs at once.

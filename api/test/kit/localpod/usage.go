@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 )
 
 // Usage is the CPU time and the memory of a process and its child processes.
@@ -16,25 +18,16 @@ type Usage struct {
 
 // Usage returns the CPU time and the memory that Linux shows in /proc. If there is no /proc or the process has ended, all values are zero.
 func (p *Process) Usage() (u Usage) {
-	const cpu, memory = 11, 21 // positions of utime and rss in /proc/PID/stat, counted from the field after the program's name
 	for _, pid := range append(p.Children(), p.Pid()) {
-		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		_, afterName, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(afterName)
-		if len(fields) <= memory {
+		process, err := procfs.NewProc(pid)
+		if err != nil {
 			continue
 		}
-		for _, ticks := range fields[cpu : cpu+2] {
-			n, _ := strconv.ParseFloat(ticks, 64)
-			u.CPU += n / 100 // the kernel counts CPU time in hundredths of a second
-		}
-		pages, _ := strconv.ParseInt(fields[memory], 10, 64)
-		u.Memory += pages * int64(os.Getpagesize())
-		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		_, peak, _ := strings.Cut(string(status), "VmHWM:")
-		var kb int64
-		_, _ = fmt.Sscan(peak, &kb)
-		u.Peak += kb << 10
+		stat, _ := process.Stat()
+		status, _ := process.NewStatus()
+		u.CPU += stat.CPUTime()
+		u.Memory += int64(stat.ResidentMemory())
+		u.Peak += int64(status.VmHWM)
 	}
 	return u
 }

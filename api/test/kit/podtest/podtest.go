@@ -2,9 +2,9 @@
 package podtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -19,13 +19,10 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// apiBinary is the path of the API program that the function Main has built.
-var apiBinary string
-
-// shared is the pod that the function Shared has started, and sharedDir is the pod's folder.
 var (
-	shared    *localpod.Pod
-	sharedDir string
+	apiBinary string        // the path of the API program that the function Main has built
+	shared    *localpod.Pod // the pod that the function Shared has started
+	sharedDir string        // the folder of the shared pod
 )
 
 // Main builds the API with these options of "go build", runs the tests of a package, and returns their exit code. If the environment
@@ -38,12 +35,8 @@ func Main(m *testing.M, flags ...string) int {
 		err = errors.Join(err, os.Setenv("GOCOVERDIR", coverage)) // programs that were built with -cover read this variable
 		flags = append(flags, "-covermode=atomic", "-coverpkg=./api,./api/internal/...")
 	}
-	if err == nil {
-		err = localpod.Build(context.Background(), apiBinary, flags...)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	if err := errors.Join(err, localpod.Build(context.Background(), apiBinary, flags...)); err != nil {
+		panic(err)
 	}
 	return Run(m)
 }
@@ -53,8 +46,7 @@ func Run(m *testing.M) int {
 	code := m.Run()
 	if shared != nil {
 		if err := errors.Join(shared.Stop(), os.RemoveAll(sharedDir)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+			panic(err)
 		}
 	}
 	return code
@@ -83,25 +75,13 @@ func Pod(t testing.TB, o localpod.Options) (*localpod.Pod, redis.Conn) {
 func New(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
 	pod := prepare(t, o)
-	t.Cleanup(func() {
-		if err := pod.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { must.OK(t, pod.Stop()) })
 	return pod
 }
 
 func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 	t.Helper()
-	if o.Ports == (localpod.Ports{}) {
-		o.Ports = FreePorts(t)
-	}
-	if o.Dir == "" {
-		o.Dir = t.TempDir()
-	}
-	if o.APIBinary == "" {
-		o.APIBinary = apiBinary
-	}
+	o.Ports, o.Dir, o.APIBinary = cmp.Or(o.Ports, FreePorts(t)), cmp.Or(o.Dir, t.TempDir()), cmp.Or(o.APIBinary, apiBinary)
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}

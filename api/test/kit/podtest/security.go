@@ -1,17 +1,19 @@
 package podtest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
-	"os"
+	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,14 +31,10 @@ type Authority struct {
 // NewAuthority returns an authority with a new key and a new certificate.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	a := &Authority{File: filepath.Join(t.TempDir(), "ca.crt"), key: newKey(t), cert: &x509.Certificate{
-		Subject:      pkix.Name{CommonName: "guestbook test authority"},
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}}
-	der := must.Get(x509.CreateCertificate(rand.Reader, a.cert, a.cert, a.key.Public(), a.key))(t)
-	a.cert = must.Get(x509.ParseCertificate(der))(t)
-	writePEM(t, a.File, "CERTIFICATE", der)
+	a := &Authority{File: filepath.Join(t.TempDir(), "ca.crt"), key: newKey(t)}
+	a.cert = a.certify(t, a.File, a.key, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "guestbook test authority"}, IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add(time.Hour),
+	})
 	return a
 }
 
@@ -45,17 +43,21 @@ func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int
 	t.Helper()
 	dir, key := t.TempDir(), newKey(t)
 	certFile, keyFile := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	der := must.Get(x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
-		SerialNumber: big.NewInt(2), NotBefore: expires.Add(-24 * time.Hour), NotAfter: expires,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, a.cert, key.Public(), a.key))(t)
-	writePEM(t, certFile, "CERTIFICATE", der)
+	a.certify(t, certFile, key, &x509.Certificate{DNSNames: []string{name}, NotAfter: expires})
 	writePEM(t, keyFile, "EC PRIVATE KEY", must.Get(x509.MarshalECPrivateKey(key))(t))
 	return []string{
 		"--tls-port", strconv.Itoa(port), "--tls-cert-file", certFile, "--tls-key-file", keyFile,
 		"--tls-ca-cert-file", a.File, "--tls-auth-clients", "no",
 	}
+}
+
+// certify writes a certificate for a key to a file. The authority's first certificate is its own.
+func (a *Authority) certify(t testing.TB, file string, key *ecdsa.PrivateKey, cert *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	cert.NotBefore = cert.NotAfter.Add(-24 * time.Hour)
+	der := must.Get(x509.CreateCertificate(rand.Reader, cert, cmp.Or(a.cert, cert), key.Public(), a.key))(t)
+	writePEM(t, file, "CERTIFICATE", der)
+	return must.Get(x509.ParseCertificate(der))(t)
 }
 
 // Trust returns the TLS configuration of a client that trusts this authority and expects this server name.
@@ -77,5 +79,19 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 
 func writePEM(t testing.TB, file, kind string, der []byte) {
 	t.Helper()
-	must.OK(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+	must.Write(t, file, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
+}
+
+// UserFile returns the text of api/redis-user.conf, which describes the API's Redis user.
+func UserFile(t testing.TB) string {
+	t.Helper()
+	return must.Read(t, must.Root(t), "api", "redis-user.conf")
+}
+
+// User returns arguments of redis-server that create the API's Redis user with this password.
+func User(t testing.TB, password string) []string {
+	t.Helper()
+	file, hash := filepath.Join(t.TempDir(), "redis-user.conf"), fmt.Sprintf("%x", sha256.Sum256([]byte(password)))
+	must.Write(t, file, strings.ReplaceAll(UserFile(t), strings.Repeat("0", len(hash)), hash))
+	return []string{"--include", file}
 }
