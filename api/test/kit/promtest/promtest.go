@@ -112,7 +112,10 @@ func run(t testing.TB, name string, args ...string) {
 }
 
 // Series is one time series in the answer to a query.
-type Series struct{ Metric map[string]string }
+type Series struct {
+	Metric map[string]string
+	Value  [2]any // a Unix time, and the value as a string
+}
 
 // Query returns the current values of an expression in PromQL.
 func (p *Prometheus) Query(t testing.TB, expr string) []Series {
