@@ -122,11 +122,12 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 		Step: func(before, input, _ any) (bool, any) {
 			s := before.(state)
 			if r, ok := input.(Read); ok {
-				if r.Event {
+				switch {
+				case r.Event:
 					return s.streams(r.After, r.Entries[0]), s
-				} else if r.Whole == nil {
+				case r.Whole == nil:
 					return s.end() > r.Seen && s.shows(r.Entries), s
-				} else if int64(len(*r.Whole)) != s.end() {
+				case int64(len(*r.Whole)) != s.end():
 					return false, s
 				}
 				want, known := whole[r.Whole]
