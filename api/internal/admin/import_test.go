@@ -66,7 +66,7 @@ func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
 func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	ab := lines("a", "b")
-	wide := strings.Join(strings.Split(ab, ""), "\x00") // UTF-16 after one more NUL byte: little-endian with the NUL at the end, big-endian with the NUL at the start
+	wide := strings.Join(strings.Split(ab, ""), "\x00") // a NUL byte at the end or at the start makes this UTF-16
 	for lines, says := range map[string]string{
 		"":                                      "api: import: the export is empty or cut short, because its last line is missing (kubectl exec needs -i)",
 		"\n\n":                                  `if 0 entries are all, add {"entries":0}; then import`,
