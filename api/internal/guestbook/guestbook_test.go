@@ -10,7 +10,7 @@ import (
 func TestEncoding(t *testing.T) {
 	for _, c := range []struct {
 		text, stored string
-		encoded      bool // true if Encode must return "stored"; the PHP guestbook writes the other texts
+		encoded      bool // true if Encode must return "stored"
 	}{
 		{"a, b", "a%2C b", true},
 		{"100%, sure", "100%%2C sure", true},

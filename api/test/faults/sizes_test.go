@@ -42,7 +42,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, alone: true, inject: untilFull},
 }
 
-// checkReason reports a problem if an answer does not tell whether a write took effect, for any reason but a timeout of Redis.
+// checkReason reports a problem if an answer leaves the outcome of a write unknown, for any reason but a timeout of Redis.
 func (l *load) checkReason(answer visitors.Answer, err error) {
 	if answer.Outcome(err) == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
 		l.problem("a write is answered %d %.200s, %v", answer.Status, answer.Body, err)

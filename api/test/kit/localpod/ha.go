@@ -97,7 +97,7 @@ func WriteScripts(folder string, edit func(string) string) error {
 
 func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
 
-// host returns the IP address that ends with n: 1, 2 and 3 are the Redis servers, 9 is the single Redis, 11 and 12 are the proxies.
+// host returns the IP address that ends with n. The three Redis have 1, 2 and 3, h.single has 9, and the proxies have 11 and 12.
 func (h *HA) host(n int) string { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
 // Disk returns the path of the data folder of Redis number i.
