@@ -73,8 +73,8 @@ func TestDrainCommand(t *testing.T) {
 	p.await(t, "/readyz", http.StatusServiceUnavailable)
 }
 
-// The API exits with 0 even if a client has sent only half of a request's body. A second signal ends the API at once, unless it is
-// drainSignal, because a preStop hook can send drainSignal after SIGTERM.
+// The API exits with 0 even if a client has sent only half of a request's body. After SIGTERM, a second signal ends the API at once. Only
+// drainSignal does not, because a preStop hook may send drainSignal after SIGTERM.
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	for second, code := range map[os.Signal]int{drainSignal: 0, os.Interrupt: -1} { // ExitCode returns -1 if a signal has ended the process
 		p := start(t)

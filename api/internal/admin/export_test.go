@@ -72,7 +72,7 @@ func TestAFullDiskIsToldOnce(t *testing.T) {
 	}
 }
 
-// While visitors post, an export contains the guestbook up to some entry: no entry before is missing, cut short or there twice.
+// An export that runs while visitors post contains the first n entries of the guestbook, unchanged and in order.
 func TestExportWhileOthersPost(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	podtest.Do(t, c, "SET", book, strings.Repeat(",before", 100_000))

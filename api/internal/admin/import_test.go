@@ -66,7 +66,7 @@ func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
 func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	ab := lines("a", "b")
-	wide := strings.Join(strings.Split(ab, ""), "\x00") // UTF-16 without the first or last byte
+	wide := strings.Join(strings.Split(ab, ""), "\x00") // a NUL byte at the end or at the start makes this UTF-16
 	for lines, says := range map[string]string{
 		"":                                      "api: import: the export is empty or cut short, because its last line is missing (kubectl exec needs -i)",
 		"\n\n":                                  `if 0 entries are all, add {"entries":0}; then import`,
@@ -109,7 +109,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 	podtest.Do(t, c, "SET", book, ",old")
 	wrong := func(n int) string { return all[:line(n)] + "wrong\n" + all[line(n):] }
-	for _, broken := range []string{ // the first of these imports appends 3,000 entries, so that the command "hide", below, finds the entry 4
+	for _, broken := range []string{ // the first import must append entries, because "hide 4", below, hides the first entry after ",old"
 		all[:line(3_000)+7], wrong(0), wrong(999), wrong(1_000), all[:line(10_500)], wrong(20_400), all[:line(29_999)],
 	} {
 		out, errs, code := try(t, pod, strings.NewReader(broken), "import")

@@ -29,8 +29,8 @@ func needsLittleMemory(t *testing.T, what string, command *exec.Cmd) error {
 			}
 			return err
 		case <-time.After(5 * time.Millisecond):
-			// The test reads the command's memory repeatedly while the command runs. The maximum that Linux reports at the command's end
-			// also contains the test's memory, because the command began as a fork of the test.
+			// The test polls VmHWM while the command runs, because the field ru_maxrss of getrusage would also count the memory of the
+			// test, which forks the command.
 			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", command.Process.Pid))
 			_, most, _ := strings.Cut(string(status), "VmHWM:")
 			_, _ = fmt.Sscan(most, &kilobytes) // fails once the command has ended, because Linux then empties the command's file in /proc

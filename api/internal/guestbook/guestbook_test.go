@@ -10,7 +10,7 @@ import (
 func TestEncoding(t *testing.T) {
 	for _, c := range []struct {
 		text, stored string
-		encoded      bool // false for a text of the PHP guestbook
+		encoded      bool // true if Encode must return "stored"
 	}{
 		{"a, b", "a%2C b", true},
 		{"100%, sure", "100%%2C sure", true},
@@ -22,7 +22,7 @@ func TestEncoding(t *testing.T) {
 		{"%2,", "%2%2C", true},
 		{"100%25", "100%25", false},
 		{"%25 off", "%25 off", false},
-		{"%25,", "%25%2C", false}, // Decode leaves "%25" unchanged, because neither "2C" nor "25" follows
+		{"%25,", "%25%2C", false}, // Decode changes "%25" only before "2C" and "25"
 	} {
 		if got := Encode(c.text); c.encoded && got != ","+c.stored {
 			t.Errorf("%q is stored as %q, want %q", c.text, got, c.stored)

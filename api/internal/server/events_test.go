@@ -81,8 +81,7 @@ func serve(t *testing.T, s *server.Server) (base string) {
 	return h.URL
 }
 
-// The conformance program tests where an event stream begins. TestEvents tests how an event stream continues after other programs have
-// changed the guestbook.
+// An event stream continues after other programs have changed the guestbook.
 func TestEvents(t *testing.T) {
 	s, master := newServer(t)
 	base := serve(t, s)
@@ -93,14 +92,14 @@ func TestEvents(t *testing.T) {
 	podtest.Do(t, master, "APPEND", "messages", ",e")
 	live.entry(10, "e")
 
-	// A viewer that is connected while an entry is hidden gets no reset event. A viewer that connects after an entry was hidden does not get this entry.
+	// After an operator has hidden an entry, a connected viewer gets no reset event, and a new viewer does not get the hidden entry.
 	podtest.Do(t, master, "SETRANGE", "messages", 3, "   ")
 	podtest.Do(t, master, "APPEND", "messages", ",f")
 	live.entry(12, "f")
 	follow(t, base, "?after=0").entry(6, `c\nd`)
 
-	// For each message, the PHP guestbook's page writes the whole guestbook, with the new message at its end. After the page has written
-	// the whole guestbook, a viewer gets an event only for the new message.
+	// The PHP guestbook's page posts a message by a write of the whole guestbook with the message at its end. Viewers get an event only for
+	// the new message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
@@ -143,7 +142,6 @@ func TestAtMost100GuestbooksHaveViewers(t *testing.T) {
 	follow(t, base, "?key=7")
 }
 
-// After a rewrite, the server already polls the new guestbook, while a slave still has the old guestbook.
 func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := newServerAt(t, pod.Ports.Master, pod.Ports.Slave)
@@ -154,7 +152,7 @@ func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	for _, redis := range []redis.Conn{master, slave} {
 		podtest.Do(t, redis, "SET", "messages", ",fresh")
 	}
-	first := follow(t, base, "?after=-1") // starts a new topic, so that the server polls the new guestbook
+	first := follow(t, base, "?after=-1") // the server polls the guestbook as soon as there is a viewer
 	first.entry(0, "fresh")
 	podtest.Do(t, slave, "SET", "messages", strings.Repeat(",an old entry", 100))
 	joined := []*stream{follow(t, base, ""), follow(t, base, fmt.Sprint("?after=", 99*len(",an old entry")))}

@@ -142,8 +142,8 @@ func TestRequests(t *testing.T) {
 	}...)
 }
 
-// Only the keys in ALLOWED_KEYS are allowed. Even without ALLOWED_KEYS, no request may name the key of an Idempotency-Key's record, because
-// a later post would fail if a request overwrote its record.
+// Requests may name only the keys in ALLOWED_KEYS. Even without ALLOWED_KEYS, no request may name a key at which the API stores an
+// Idempotency-Key.
 func TestKeysThatAreNotAllowed(t *testing.T) {
 	s, master := newServer(t)
 	limited := newServerAt(t, 1, 1, func(o *server.Options) { o.AllowedKeys = []string{"messages", "other"} }) // no program listens on port 1
@@ -171,7 +171,7 @@ func TestKeysThatAreNotAllowed(t *testing.T) {
 	}
 }
 
-// If a client disconnects during a Redis command, the server's connection to Redis stays open. The metrics count the client's request.
+// If a client disconnects during a Redis command, the server's connection to Redis stays open.
 func TestAClientThatGoesAwayCostsNoConnection(t *testing.T) {
 	s, master := newServer(t)
 	get(s, "/guestbook/?cmd=set&key=a&value=1") // makes the server open a connection to Redis

@@ -67,8 +67,8 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A request that has little time left fails by its own deadline. If a request with little time left calls "share" first, later requests
-// keep their full time.
+// A request with little time left fails at the deadline of its own context. If a request with little time left calls "share" first, later
+// requests keep their full time.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, timeouts := range [][]time.Duration{{time.Second, time.Minute}, {time.Minute, time.Second}} {
 		synctest.Test(t, func(t *testing.T) {

@@ -105,7 +105,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 		err          error
 	}{
 		{-1, -1, all[:1], nil},
-		{-1, posted, all, nil}, // a client that has seen its own entry gets the entry from the master
+		{-1, posted, all, nil}, // the slave lacks the seen entry, so the master answers
 		{posted, -1, all[:1], nil},
 		{1, -1, nil, guestbook.ErrNoEntry},
 	} {
@@ -150,8 +150,8 @@ func TestAfter(t *testing.T) {
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		{",a,   ,c", position(2, 6, ",a,bad"), -1, []guestbook.Entry{entry(6, "c")}, position(6, 8, ",a,   ,c"), nil}, // an entry was hidden
-		// In the next test cases the guestbook was rewritten, so "After" returns the end of the new guestbook.
+		{",a,   ,c", position(2, 6, ",a,bad"), -1, []guestbook.Entry{entry(6, "c")}, position(6, 8, ",a,   ,c"), nil}, // the entry "bad" was hidden
+		// If the guestbook was rewritten, "After" returns the end of the new guestbook.
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},

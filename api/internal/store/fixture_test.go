@@ -41,7 +41,7 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the API's own timeouts, for tests of a silent server. Tests without shortTimeouts have longer timeouts, because a busy
+// shortTimeouts sets the API's default timeouts, for tests in which Redis does not answer. Other tests have longer timeouts, because a busy
 // machine delays the replies of Redis.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond

@@ -35,8 +35,8 @@ func ready(t *testing.T, port int) bool {
 	return err == nil
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The fake master increases the result "sent" when a
-// slave disconnects after a dump.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" counts the dumps that slaves have
+// refused.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -78,7 +78,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	podtest.Start(t, pod.Slave)
 	slave := podtest.Dial(t, pod.Ports.Slave)
 	withoutMaster := func(o *store.Options) { o.MasterAddr = address(1) }
-	// check expects the result "want" from the readiness probe and from the store. A slave that may be read must hold the guestbook.
+	// check expects the result "want" from the readiness probe and from the store. If "want" is true, the slave must hold the entry "a".
 	check := func(situation string, want bool) {
 		t.Helper()
 		info, _ := redis.String(slave.Do("INFO", "replication"))
@@ -104,7 +104,8 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("never linked", false)
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
 	podtest.Start(t, pod.Master)
-	// If a master with Redis 8 or Valkey has no slaves, its replication offset is 1 after a single write.
+	// With Redis 8 and Valkey, the replication offset is 1 after a write to a master without slaves. A slave without data has the same
+	// offset.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
 	followMaster()
 	check("in sync", true)

@@ -18,7 +18,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// If Redis refuses every request, the answer to the request, /readyz and one line of the log name the reason.
+// If Redis refuses commands, the API names the reason in each answer, in /readyz and in one line of its log.
 func TestWhateverMakesEveryRequestFailIsNamed(t *testing.T) {
 	password := func(o *store.Options) { o.Password = "hunter2" }
 	for _, c := range []struct {

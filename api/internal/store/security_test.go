@@ -67,7 +67,7 @@ func TestPasswordUserAndTLS(t *testing.T) {
 			s := open(t, r.Pod, change)
 			put(t, s, ","+what)
 			before := opened()
-			for range 50 { // each call must use a connection that is already open
+			for range 50 {
 				set(t, s, ","+what)
 				must.Get(s.Get(within(t, 5*time.Second), book, 1<<20))(t)
 			}

@@ -53,8 +53,8 @@ func TestDeadlines(t *testing.T) {
 	put(t, s, "z")
 }
 
-// After a failover, a managed Redis or a Service moves the master's address to another server. Until the address leads to the new master,
-// the old master refuses writes. If the slave's address leads to the new master, the store writes to that address.
+// After a failover, the master's address may still lead to the old master, which is now a slave and refuses writes. If the slave's address
+// leads to the new master, the store writes to that address.
 func TestWritesFollowTheMaster(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

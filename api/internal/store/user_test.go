@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// calls contains a function for each method of the store. The function calls the method for the guestbook at the key.
+// calls returns functions that each call one method of the store with this key.
 func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 	return map[string]func() error{
 		"get":             func() error { _, err := s.Get(ctx, key, 1<<20); return err },

@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// One API may open 64 connections to a Redis. In this test, a Redis accepts ten more: those of a slave, of Prometheus and of the test.
+// pool is how many connections one API may open to a Redis. maxClients adds ten for a slave, Prometheus and the test.
 const pool, maxClients = 64, 64 + 10
 
 var abuse = []fault{
@@ -44,7 +44,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds n visitors, who send `set` and `get` until ctx ends. Each of these visitors has a guestbook of its own.
+// crowd adds n visitors until ctx ends. Each visitor sends `set` and `get` for a guestbook of its own.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -77,7 +77,7 @@ func (r *rig) checkConnections() {
 	}
 }
 
-// slowClients starts 2,000 slow clients. Two of three send one byte a second of a header or of a body. The third never reads the answer.
+// slowClients starts 2,000 clients that send a header or a body at one byte a second, or never read the answer.
 func slowClients(r *rig) {
 	const long = 300_000
 	r.redis(r.masterPort, "SET", "long", ","+strings.Repeat("x", long))
@@ -122,8 +122,8 @@ func slowClients(r *rig) {
 	r.addNote("99 %% of ordinary requests within %d ms; nginx %d → %d MB, API %d → %d MB", p99.Milliseconds(), nginx>>20, nginxNow>>20, api>>20, apiNow>>20)
 }
 
-// beSlow sends the beginning of an HTTP request. If "drip" is true, beSlow then sends one byte a second, until the server closes the
-// connection. If "drip" is false, beSlow never reads the answer.
+// beSlow sends "head", the beginning of an HTTP request. If the parameter "drip" is true, beSlow continues the request by one byte a
+// second. If "drip" is false, beSlow never reads the answer of the server.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -26,13 +26,13 @@ func newWatch(t *testing.T) *watch {
 	return w
 }
 
-// follow makes Prometheus scrape the processes of this test, and waits for the first scrape, because alerts may fire before it.
+// follow makes Prometheus scrape the processes of the rig, and waits until alerts about missing processes no longer fire.
 func (w *watch) follow(r *rig) {
 	for i, port := range []int{r.masterPort, r.pods[0].Ports.API, r.pods[1].Ports.API} {
 		w.ports[i].Store(int64(port))
 	}
 	query := `absent(guestbook_build_info) or ALERTS{alertname="GuestbookNoFrontend",alertstate="firing"}`
-	if r.setup.password == "" { // the exporter cannot scrape a Redis with a password
+	if r.setup.password == "" { // the Redis exporter of package promtest has no password
 		query += ` or absent(redis_up == 1) or ALERTS{alertname="GuestbookNoRedisFigures",alertstate="firing"}`
 	}
 	must.Hold(r, "Prometheus scrapes the rig", waitLimit, func() bool { return len(w.prometheus.Query(r, query)) == 0 })

@@ -15,10 +15,10 @@ import (
 )
 
 // buildWithClock builds an API with a changed package "time" of Go. When the file in the variable CLOCK_BACK appears, the API's wall clock
-// goes back by an hour. The clock of Linux stays right, because all programs on the machine use it.
+// goes back by an hour. A change of Linux's own clock would disturb all other programs.
 func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
-	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed folder, so that Go's build cache works
+	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed path, because it is part of the key of Go's build cache
 	must.OK(t, os.MkdirAll(dir, 0o755))
 	// "go build" refuses to replace files of a toolchain in the module cache, unless their path goes through a symbolic link.
 	goroot := filepath.Join(dir, "goroot")
@@ -33,7 +33,7 @@ func buildWithClock(t *testing.T) (binary string) {
 		t.Fatalf("%s reads the clock in another way", original)
 	}
 	changed := strings.Replace(source, now, now+"\tsec -= setBack\n", 1) + `
-var setBack int64 // a race does no harm here
+var setBack int64
 
 func init() {
 	go func() {

@@ -59,7 +59,7 @@ var haFaults = []fault{
 		}},
 	{name: "three Redis, two proxies: one proxy killed, back after 5 s", bound: "no read fails; what is in flight gets 503, and a repeat is safe",
 		setup: setup{ha: true}, writes: unavailable, away: 2 * time.Second, inject: func(r *rig) {
-			// By its setting maxconn, HAProxy accepts as many connections as ten frontend pods may open, but reserves memory for few more.
+			// HAProxy must accept the connections of all frontend pods, but may reserve memory for at most 5,000 files.
 			host, _, _ := net.SplitHostPort(r.ha.ProxyAddr(0))
 			figure, most := metrics(r, "http://"+host+":8404"), limits.Figure(r, "scaler maxReplicas")*limits.Figure(r, "settings.PoolSize")
 			if n, fds := figure("haproxy_process_max_connections"), figure("haproxy_process_max_fds"); int64(n) < most || fds > 5000 {
@@ -143,7 +143,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			podtest.Kill(r, r.ha.Sentinels[r.ha.lose()])
-			for range 3 { // in all, the slaves must be without a master for more than 15 s
+			for range 3 { // the pauses of the sentinels leave the slaves without a master for more than 15 s
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}
@@ -167,7 +167,7 @@ var haFaults = []fault{
 }
 
 // handOver returns a test case that restarts the master of k8s/ha/ three times. Before each restart, the sentinels promote a slave. The
-// parameter "programs" is a folder with a redis-server, or "".
+// redis-server is in the folder "programs", or in PATH if "programs" is empty.
 func handOver(version, programs string, away time.Duration) fault {
 	return fault{
 		name: "three Redis: planned hand-over, three times" + version, bound: "nothing fails",

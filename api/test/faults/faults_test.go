@@ -41,13 +41,13 @@ type fault struct {
 	inject func(*rig)
 	// alone is true if the function "inject" sends all requests, and no simulated visitors use the guestbook.
 	alone bool
-	// Until the fault is over, reads and writes may fail with these statuses.
+	// reads and writes are the HTTP statuses with which requests may fail during the fault.
 	reads, writes []int
-	// keeps is how many more goroutines and open files the API may have after the fault, in addition to the constant "slack".
+	// keeps increases the limit "slack" if the API may keep more goroutines and open files after the fault.
 	keeps int
-	// away limits each period in which no write succeeds. If "away" is zero, there is no limit.
+	// away limits each period in which no write succeeds; zero means no limit.
 	away time.Duration
-	// measured is the index of a pod. The test compares the memory, goroutines and files of this pod's API before and after the fault.
+	// measured is the index of the pod whose API must not leak goroutines and files by the fault.
 	measured int
 	// rollback is true if an unacknowledged entry may disappear after readers have seen it.
 	rollback bool
@@ -56,11 +56,11 @@ type fault struct {
 type row struct {
 	fault
 	requests      int
-	failed        map[int]int // how many requests failed with this HTTP status; 0 means no answer; nil if the test did not come to its end
+	failed        map[int]int // number of failed requests by HTTP status (0 if there was no answer); nil if the test ended early
 	slowest       time.Duration
 	recovery      time.Duration
 	before, after usage
-	memory        []int64 // see peaks
+	memory        []int64 // the result of the method "peaks"
 	hiccup        time.Duration
 	problems      []string
 	wrong         bool // true if an answer or a stored text was wrong; false if there were only delays

@@ -26,14 +26,14 @@ const (
 // pace is the time between two requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and one writer never
-// repeats a post. An operator hides entries. A page of the PHP guestbook overwrites a second guestbook. All visitors of other kinds only
+// load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and a fifth never
+// repeats a post. An operator hides entries. The page of the PHP guestbook overwrites the guestbook legacyBook. The other visitors only
 // read.
 type load struct {
 	base                     string
 	client                   *http.Client
 	posting                  context.Context // after its end, writers start no write
-	reading                  context.Context // after its end, writers give up, and readers end
+	reading                  context.Context // its end stops repeats of failed writes, and all readers
 	stopPosting, stopReading context.CancelFunc
 	writing, others          sync.WaitGroup
 
@@ -47,7 +47,7 @@ type load struct {
 	problems map[string]bool
 }
 
-// newLoad returns a load for the guestbook at the URL base, with at most this many idle connections.
+// newLoad returns a load without visitors. The HTTP client keeps at most "connections" idle connections.
 func newLoad(base string, connections int) *load {
 	l := &load{base: base, client: visitors.NewClient(connections), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -55,7 +55,7 @@ func newLoad(base string, connections int) *load {
 	return l
 }
 
-// startLoad starts the visitors, and sets the field "load". The page of the PHP guestbook reads the guestbook with the key getKey.
+// startLoad starts the visitors, and sets the field "load". The parameter getKey is the key that the page of the PHP guestbook reads.
 func (r *rig) startLoad(getKey string, rollback bool) {
 	l := newLoad("http://"+r.frontend.addr(), 50)
 	r.Cleanup(l.cancel)
@@ -181,8 +181,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page reads the newest page again and again. If withSeen is true, seen=ID names the newest entry that the visitor knows, so that no older
-// page may come.
+// page reads the newest page again and again. If withSeen is true, the parameter seen=ID of each request names the newest entry that the
+// visitor knows.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)
@@ -247,8 +247,7 @@ func (l *load) allHave(last int64) bool {
 	return slices.Min(l.watched[:]) >= last
 }
 
-// checkHistory reports a problem if no order of the requests explains all answers, all events and the guestbooks with these keys. A file in
-// .build/ then shows the requests.
+// checkHistory reports the problems that history.Check finds in the requests for each key. Check writes its HTML files into .build/.
 func (r *rig) checkHistory(name string, keys ...string) {
 	r.Helper()
 	for _, key := range keys {

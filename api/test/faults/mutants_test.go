@@ -47,7 +47,7 @@ var mutants = []mutant{
 		"both slaves cut off from the master for 3 s"},
 }
 
-// TestMutants builds the API with one deliberate mistake at a time. The checks of the fault tests must find each mistake.
+// TestMutants expects that each mutant of the API fails the test case of the mutant's fault.
 func TestMutants(t *testing.T) {
 	alarms = newWatch(t)
 	all := slices.Concat(quiet, redisFaults, networkFaults, podFaults, haFaults)

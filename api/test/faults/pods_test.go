@@ -18,8 +18,7 @@ var podFaults = []fault{
 		// Once the first pod has drained, the second pod answers every request.
 		setup: setup{pods: 2, slaves: 2}, measured: 1, keeps: keptByNginx, inject: func(r *rig) {
 			pod := r.pods[0]
-			// SIGUSR1 makes the API drain, as `api drain` does. Half a second later, the Service sends no more requests to this pod. Then
-			// nginx and the API stop.
+			// SIGUSR1 makes the API drain, as `api drain` does.
 			must.OK(r, pod.API.Signal(syscall.SIGUSR1))
 			time.Sleep(500 * time.Millisecond)
 			r.frontend.to(addr(r.pods[1].Ports.Nginx))

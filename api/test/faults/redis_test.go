@@ -93,7 +93,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the new master, and the old master a slave. New writes wait until the first slave has all earlier writes.
+// swapRoles makes the first slave the master, and the master a slave. The old master accepts no writes during the swap.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave

@@ -22,7 +22,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// setup holds the options of newRig. The zero value means one pod, one slave, and toxiproxy between the API and Redis.
+// setup holds the options of newRig. An empty setup means one pod, one slave, and toxiproxy between the API and Redis.
 type setup struct {
 	pods, slaves int  // number of pods and number of slaves, at most 2 each; 0 means 1
 	direct       bool // the API connects to Redis without toxiproxy
@@ -32,7 +32,7 @@ type setup struct {
 	masterDisk   string // size of a tmpfs for the master's data, such as 1m; "" means no tmpfs
 	clock        bool   // the test can set the API's clock back
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
-	cut          bool   // the test can cut the connections between the Redis of k8s/ha/
+	cut          bool   // the test can cut one Redis of k8s/ha/ off from the other two
 	password     string
 	cannotHide   bool // no `api hide` runs, because it would connect to the old master
 }
@@ -88,7 +88,7 @@ func newRig(t *testing.T, s setup) *rig {
 	for i := range r.pods {
 		o.Dir, o.Ports, o.APIEnv = t.TempDir(), ports[i], slices.Clone(env)
 		if s.cut {
-			o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+r.ha.ProxyAddr(i)) // the first pod reaches a master that is cut off
+			o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+r.ha.ProxyAddr(i)) // each pod has its own proxy, and only the first proxy reaches a Redis that is cut off
 		}
 		r.dirs[i] = o.Dir
 		if i == 0 && s.masterDisk != "" {
@@ -198,8 +198,7 @@ func (r *rig) book(port int, key string) string {
 	return value
 }
 
-// measureHiccups sleeps for short times, and records the longest delay after such a sleep. A busy machine may delay the tested processes as
-// much.
+// measureHiccups records the longest delay after a short sleep. A busy machine delays the tested processes by similar times.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -216,7 +215,7 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 // memoryLimits names the memory limits of the API, nginx and the master.
 var memoryLimits = []string{"frontend api resources limits memory", "frontend nginx resources limits memory", "master master resources limits memory"}
 
-// peaks returns the peak memory of the API, nginx and the master, in MB. With two pods, this is the larger of two values.
+// peaks returns the peak memory of the API, nginx and the master, in MB. With two pods, peaks returns the larger value of each program.
 func (r *rig) peaks() []int64 {
 	peaks := make([]int64, len(memoryLimits))
 	for _, pod := range r.pods {

@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// service stands for a Service of Kubernetes. New connections go to the backends in turn. Open connections stay at their backends.
+// service stands for a Service of Kubernetes. New connections go to the backends in turn. The method "to" affects only new connections.
 type service struct {
 	listener net.Listener
 
@@ -64,7 +64,7 @@ func listen(t testing.TB, addr string, serve func(net.Conn)) net.Listener {
 }
 
 // join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two or ctx ends. While
-// one of the borders is locked, join copies nothing.
+// a lock in "borders" is held, join copies nothing.
 func join(ctx context.Context, from net.Conn, addr string, borders ...*sync.RWMutex) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -85,7 +85,7 @@ func join(ctx context.Context, from net.Conn, addr string, borders ...*sync.RWMu
 	_, _ = io.Copy(guarded{from, borders}, to)
 }
 
-// guarded writes to a connection while no border is locked.
+// guarded delays each write to a connection until no lock in "borders" is held.
 type guarded struct {
 	conn    net.Conn
 	borders []*sync.RWMutex

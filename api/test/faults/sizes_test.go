@@ -42,7 +42,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, alone: true, inject: untilFull},
 }
 
-// checkReason reports a problem if it is unknown whether a write took effect, unless Redis did not answer in time.
+// checkReason reports a problem if an answer leaves the outcome of a write unknown, for any reason but a timeout of Redis.
 func (l *load) checkReason(answer visitors.Answer, err error) {
 	if answer.Outcome(err) == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
 		l.problem("a write is answered %d %.200s, %v", answer.Status, answer.Body, err)
@@ -66,7 +66,7 @@ func setAtOnce(r *rig, n int) {
 	}
 	asking.Wait()
 	for size := any(nil); size != r.redis(r.masterPort, "DBSIZE"); time.Sleep(time.Second) {
-		size = r.redis(r.masterPort, "DBSIZE") // grows while sets without an answer are on their way
+		size = r.redis(r.masterPort, "DBSIZE") // DBSIZE may still grow, because Redis may execute a set after the API's timeout
 	}
 	r.checkHistory("sets", keys...)
 }
@@ -113,17 +113,17 @@ func makeLongBook(r *rig, megabytes int) {
 	}
 }
 
-// longGet is the kind of a request for a guestbook that the API may refuse because of its length.
+// longGet names the requests for the guestbook `long`, which the API may refuse as too long.
 const longGet = "get of the long book"
 
-// longBook sends `get` for the key `long` from four silent clients, which never read the answer, and from four visitors. Each visitor must
-// receive a guestbook of this size, or an error with these words.
+// longBook sends `get` for the key `long` from eight clients. Four clients never read the answer. The other four clients must receive a
+// guestbook with "size" bytes, or an error that contains "words".
 func longBook(r *rig, size int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Two of the four silent clients connect to nginx, which buffers the answer on disk. The other two connect to the API directly.
+		// Half of the clients that never read the answer connect to the API directly, because nginx would buffer the answer on disk.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

@@ -19,17 +19,17 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Skip("SOAK says for how long, such as 10m")
 	}
-	pace *= 10 // fewer writes, because a check of a hundred thousand would take too long
+	pace *= 10 // visitors send requests less often, because history.Check would be too slow for a hundred thousand writes
 	alarms = newWatch(t)
 	r := newRig(t, setup{slaves: 2})
 	alarms.follow(r)
-	// The page of the PHP guestbook reads the key legacyBook, whose guestbook does not grow. With a growing guestbook, the API's memory
-	// would grow even without a leak.
+	// The page of the PHP guestbook reads legacyBook, whose length does not grow. With a growing guestbook, the API's memory would grow
+	// even without a leak.
 	r.startLoad(legacyBook, false)
 	time.Sleep(length)
-	// most is the largest growth per minute. In less than five minutes, random changes can look like growth.
+	// most is the largest allowed growth of the metric per minute. In less than five minutes, random changes can look like growth.
 	for metric, most := range map[string]float64{"process_resident_memory_bytes": 5 << 20, "process_open_fds": 5, "go_goroutines": 5} {
-		// Caches and connection pools fill in the first fifth of the time.
+		// The query omits the first fifth of the test, in which caches and connection pools fill.
 		query := fmt.Sprintf(`max(60 * deriv(%s{job="0/frontend"}[%dms]))`, metric, (length * 4 / 5).Milliseconds())
 		series := alarms.prometheus.Query(t, query)
 		if len(series) != 1 {

@@ -1,8 +1,8 @@
 // Package commands reads shell commands and their expected output from the Markdown documents. The type Shell runs
 // the commands as a reader of the documents would.
 //
-// The tests run each code block that begins with ```sh in a shell of its own. If a code block that begins with ```text comes next, its text
-// is the expected output. The words after ```sh choose how the tests treat the code block:
+// The tests run each code block that begins with ```sh in a shell of its own. A code block that begins with ```text holds the expected
+// output of the code block before it. The words after ```sh choose how the tests treat the code block:
 //
 //	cluster:     `make e2e` runs the code on a cluster. Without the words "cluster", "e2e", "release" and "by-hand", `make test` runs the code.
 //	e2e:         A separate test of `make e2e` runs the code, once the cluster is in the state that the code needs.
@@ -71,14 +71,14 @@ func Read(root, file string) (blocks []Block, err error) {
 }
 
 // aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages such as 5%, and
-// ages such as 3m. asideOrFigure matches these parts and every number.
+// ages such as 3m. asideOrFigure also matches every number.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promised returns a regular expression for the output that the document shows. Any white space may separate words. The parts that match
-// "aside" may be any text. A line "…" stands for any number of lines.
+// promised returns a regular expression for the output that the document shows. Any white space may separate words. Any text may replace a
+// text that the variable "aside" matches. A line "…" stands for any number of lines.
 func (b Block) promised() string {
 	except := aside
 	if b.Is("figures") {

@@ -23,7 +23,6 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// An output that differs from the document's output does not match.
 func TestPromises(t *testing.T) {
 	for _, c := range []struct{ promised, said string }{
 		{"hello", "hello\nmore\n"},

@@ -21,8 +21,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a shell function that bash calls in place of every program. It appends the program's arguments and input to the file $CALLS,
-// and prints a word. The call with the number $FAILS fails and prints nothing.
+// standIn is a shell function that bash calls in place of every program. standIn appends the program's arguments and input to the file
+// $CALLS, and prints "word". Call number $FAILS of standIn fails and prints nothing.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -35,22 +35,22 @@ const standIn = `command_not_found_handle() {
 `
 
 var (
-	// file matches "/tmp/NAME", and "<NAME" in a command that reads a file. Before a block runs, a temporary folder replaces /tmp.
+	// file matches the name of a file in a command, as in "/tmp/NAME" or "<NAME". A temporary folder replaces /tmp while a block runs.
 	file = regexp.MustCompile(`(?:/tmp/|<)(\w[\w.-]*)`)
-	// built matches the folder in a command such as .build/minikube. Before a block runs, this folder is removed, because bash calls standIn
-	// only for names without a folder.
+	// built matches the folder before a program's name, as in .build/minikube. play removes the folder, because bash calls standIn only for
+	// names without a folder.
 	built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 )
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" is the file's name.
+// number of the command that must fail; 0 means that no command fails. The result "damaged" names a file that the block has emptied.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
 		return nil, "", err
 	}
 	defer os.RemoveAll(dir)
-	err = os.Mkdir(filepath.Join(dir, "dist"), 0o700) // a block enters this folder of a release
+	err = os.Mkdir(filepath.Join(dir, "dist"), 0o700) // the block in CHANGELOG.md runs "cd dist"
 	files := file.FindAllStringSubmatch(b.Text, -1)
 	for _, match := range files {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, match[1]), []byte("from before"), 0o600))
@@ -96,7 +96,7 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. For example, "kubectl … -f -" without input changes nothing.
+// overwrites reports whether a command may delete or overwrite something. "kubectl … -f -" without input changes nothing.
 func (c Call) overwrites() bool {
 	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
 		return false
@@ -104,8 +104,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail runs a block once for each of its commands, and makes this command fail. Fail returns the number of runs, and a message for each run
-// in which a later command may delete or overwrite something.
+// Fail runs a block repeatedly, so that each command of the block fails in one run. Fail returns the number of runs, and a message for each
+// run in which a command may delete or overwrite something after the failure.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -131,8 +131,8 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 // selector matches a label selector in a kubectl command.
 var selector = regexp.MustCompile(`(?: -l |--pod-selector=)(\S+)`)
 
-// Vague returns a reason why a kubectl command may change objects of other applications, or "" if there is no reason. For example, the
-// option --all selects every object of a kind.
+// Vague returns a reason why a kubectl command may change objects of other applications, or "" if there is no reason. A reason is the
+// option --all, which selects every object of a kind.
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""

@@ -78,7 +78,7 @@ func (s *Shell) Close() {
 }
 
 func (s *Shell) command(ctx context.Context, b Block) *exec.Cmd {
-	// curl needs the option -sS here. Otherwise, it would print a progress bar, because its output is not a terminal.
+	// Without -sS, curl would print a progress bar, because its output is not a terminal.
 	cmd := exec.CommandContext(ctx, "sh", "-c", "set -e\ncurl() { command curl -sS \"$@\"; }\n"+s.Preamble+"\n"+s.Replace.Replace(b.Text))
 	cmd.Dir, cmd.Env, cmd.WaitDelay = s.Dir, append(Environ(), s.Env...), time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -1,5 +1,4 @@
-// Package history checks the answers that concurrent visitors received. There must be an order in which the same requests, sent one after
-// the other, would have received the same answers.
+// Package history checks whether a sequential order of concurrent requests explains the answers to all requests.
 package history
 
 import (
@@ -41,7 +40,7 @@ type Read struct {
 	Book    string
 	Seen    int64 // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry
-	Whole   *string // the text of the whole guestbook; nil for a page
+	Whole   *string // the text of the whole guestbook; nil for a request of a page and for an event
 	Event   bool    // true for an event, whose entry is the only one in Entries
 	After   int64   // the id of the entry in the stream's previous event; -1 for the first event
 }
@@ -65,7 +64,7 @@ type Log struct {
 	sent       map[string]int64                 // when this text was first sent
 }
 
-// began is the zero of all times. The hour leaves room for requests from before the start of the program.
+// began is earlier than every request. Log stores the times of requests relative to "began".
 var began = time.Now().Add(-time.Hour)
 
 // Add records a request, which is a Write or a Read, with the times of its start and its end.
@@ -92,25 +91,25 @@ func (l *Log) Add(request any, start, end time.Time) {
 	l.operations[book] = append(l.operations[book], porcupine.Operation{ClientId: len(l.operations[book]) % 16, Input: request, Call: call, Return: done})
 }
 
-// Check returns nil if some order of the requests explains every answer and the guestbook's final value. If no order does, Check
-// writes an HTML file that shows the orders that Check has tried.
+// Check returns nil if some order of the requests explains every answer and the guestbook's final value. An error of Check names an HTML
+// file with the orders that Check has tried.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
-	answers := map[string]int{} // the index of the only read with this answer that is checked
+	answers := map[string]int{} // maps an answer to the index of a read in "operations"
 	onlyPosts := true
 	for i, o := range l.operations[book] {
 		switch request := o.Input.(type) {
 		case Write:
 			onlyPosts = onlyPosts && (!request.Set || i == 0) // the first request may set the initial text
-			// Check ignores refused writes, because they must not change the guestbook. If one does, no order explains the later answers.
+			// Check omits refused writes, so that no order explains an answer that contains a refused write.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue
 			}
 		case Read:
-			// A lagging slave may answer with an old text. So Check assumes that a read started as early as the newest text in its answer
-			// was sent. An empty answer comes from a slave that was never in sync.
+			// A lagging slave may answer with an old text. Check moves the start of a read back to the time when the newest text in its
+			// answer was sent. Check leaves reads with an empty answer unchanged, because a slave must not answer before its first sync.
 			newest := request.newest()
 			if newest.Text != "" {
 				o.Call = min(o.Call, l.sent[newest.Text])
@@ -134,8 +133,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 		porcupine.VisualizePath(model, info, file))
 }
 
-// leavesTrace reports whether the effect of an unknown write is visible in the guestbook's final value. The report may be wrong if some
-// visitors post and others set the whole guestbook.
+// leavesTrace reports whether the guestbook's final value shows the effect of a write with the outcome Unknown. The result may be wrong if
+// visitors both post and set the whole guestbook, because a set may remove a posted entry.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {
@@ -144,6 +143,6 @@ func (l *Log) leavesTrace(w Write, value string) bool {
 	case w.Hide:
 		return w.ID+1 < int64(len(value)) && value[w.ID+1] == ' '
 	}
-	// If a post with this Idempotency-Key was stored, the guestbook has the entry, even if an operator has hidden its text.
+	// leavesTrace also accepts a post whose Idempotency-Key was stored, because an operator may have hidden the text of the entry.
 	return w.Key != "" && l.stored[w.Key] || strings.HasSuffix(value, raw) || strings.Contains(value, raw+",")
 }

@@ -44,7 +44,7 @@ func (s state) append(raw, text, key string) state {
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a `set` with this text. Its entries have no Idempotency-Key.
+// value returns the state after a `set` with this text, without Idempotency-Keys.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -61,7 +61,7 @@ func blanked(raw string) string { return "," + strings.Repeat(" ", len(raw)-1) }
 
 func (s state) hides(id int64) bool { return slices.Contains(s.hidden, id) }
 
-// hide returns the state after an entry was hidden. If no entry has this id, "ok" is false.
+// hide returns the state after the entry with the id was hidden. The result "ok" is false if no entry has the id.
 func (s state) hide(id int64) (_ state, ok bool) {
 	for e := s.last; e != nil && e.id >= id; e = e.before {
 		if e.id == id && !s.hides(id) {
@@ -90,8 +90,8 @@ func (s state) shows(page []guestbook.Entry) bool {
 	}
 }
 
-// streams reports whether an event stream may send an entry directly after the entry with the id "after", because all entries between the
-// two are hidden.
+// streams reports whether an event stream may send the parameter "entry" directly after the entry with the id "after". An event stream may
+// skip only hidden entries.
 func (s state) streams(after int64, entry guestbook.Entry) bool {
 	e := s.last
 	for e != nil && e.id > entry.ID {
@@ -112,8 +112,8 @@ func (s state) streams(after int64, entry guestbook.Entry) bool {
 //   - A post adds nothing if an entry already has the post's Idempotency-Key. A repeated post returns the id of the first post's entry.
 //   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
-//   - A refused write has no effect. An unknown write takes effect at any time after it was sent, perhaps after the end of the test.
-//   - A page shows the newest entries that are not blank. The page for a request with seen=ID must show a state that has the entry ID.
+//   - A write with the outcome Unknown may take effect at any time after it was sent, even after all reads.
+//   - A page shows the newest entries that are not blank. A request with seen=ID gets a page only after the entry ID was added.
 //   - An event stream sends each entry that is not hidden once and in order.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{}
@@ -153,8 +153,8 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If no visitor sets the whole guestbook, the final value must contain the new entry at this place. This comparison quickly
-			// rejects wrong orders.
+			// If no visitor sets the whole guestbook, entries keep their places. Comparing each new entry with the final value rejects
+			// wrong orders early.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

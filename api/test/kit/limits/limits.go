@@ -84,7 +84,7 @@ func (f figures) put(name, text string) {
 	}
 }
 
-// constants adds the numbers in a package's Go files: constants, constant values of fields, and timeouts of contexts.
+// constants adds limits from a package's Go files to the map f: constants, constant values of fields, and timeouts of contexts.
 func (f figures) constants(t testing.TB, pkg, folder string) {
 	t.Helper()
 	var files []*ast.File
@@ -95,7 +95,7 @@ func (f figures) constants(t testing.TB, pkg, folder string) {
 			files = append(files, must.Get(parser.ParseFile(positions, file, text, 0))(t))
 		}
 	}
-	// Check ignores its errors, because without imports it can compute the constants, but not all types.
+	// config.Check reports an error for each import, but still computes the constants.
 	config := types.Config{Error: func(error) {}}
 	_, _ = config.Check(pkg, positions, files, info)
 	put := func(name string, value ast.Expr) {
@@ -142,8 +142,8 @@ func (f figures) nginx(text string) {
 	}
 }
 
-// manifest adds every number in a Kubernetes manifest. For example, the name "scaler maxReplicas" stands for the field spec.maxReplicas of
-// the manifest "scaler".
+// manifest adds every number in a Kubernetes manifest to the map f. For example, the name "scaler maxReplicas" stands for the field
+// spec.maxReplicas of the manifest "scaler".
 func (f figures) manifest(name string, node any) {
 	switch node := node.(type) {
 	case map[string]any:

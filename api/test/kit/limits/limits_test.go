@@ -10,7 +10,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The following amounts of memory in bytes were measured, and then rounded up. docs/guarantees.md describes the measurements.
+// The following amounts of memory in bytes were measured as docs/results/memory.md describes, and rounded up.
 const (
 	apiAlone, apiViewer = 25 << 20, 8 << 10
 	// nginxConnection is the memory of an idle connection of nginx.
@@ -25,8 +25,7 @@ const (
 	// readCopies is how many bytes the API may hold for each byte of a long guestbook: the byte itself, and up to six bytes in each of two
 	// JSON texts.
 	readCopies = 1 + 2*6
-	// visitors is the number of clients without an event stream. For each of them, nginx has one connection to the client and one to the
-	// API.
+	// visitors is the number of clients without an event stream. nginx has two connections per client: to the client and to the API.
 	visitors = 2000
 )
 
@@ -55,8 +54,7 @@ func TestTheFiguresGoTogether(t *testing.T) {
 	expect(n("server.maxTextBytes") <= n("nginx http large_client_header_buffers"), "an entry is longer than a request line")
 	expect(n("server.maxSharedBytes") < n("server.maxGetBytes"), "a long read is none")
 
-	// A program must wait longer than the program that it calls. For example, nginx must wait longer for the API than the API waits for
-	// Redis.
+	// Timeouts must decrease from the client to Redis. For example, nginx must wait longer for the API than the API waits for Redis.
 	expect(n("settings.DialTimeout")+n("settings.ReadTimeout") <= request*3/4, "a slave that is silent leaves no time to ask the master")
 	expect(n("settings.WriteTimeout") < request, "one write to Redis takes longer than a request")
 	expect(n("server.probeTimeout") < second, "a probe, which waits a second unless said, gives up before the API does")

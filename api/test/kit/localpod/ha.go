@@ -28,7 +28,7 @@ type HA struct {
 	o      HAOptions
 }
 
-// HAOptions holds the settings of an HA.
+// HAOptions holds the options of NewHA.
 type HAOptions struct {
 	Dir      string
 	Net      string // the first three numbers of the loopback addresses, such as 127.6.37
@@ -36,7 +36,7 @@ type HAOptions struct {
 	Programs string // the folder of the redis-server to run; "" means the redis-server of PATH
 	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
-	Nodes    []string // the addresses of a relay in front of each Redis; nil means no relays
+	Nodes    []string // for each Redis, the address of the relay in front of it; nil means no relays
 	// Edit, if not nil, changes the text of each file in k8s/ha/scripts/.
 	Edit func(text string) string
 }
@@ -77,7 +77,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	return h, err
 }
 
-// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If "edit" is not nil, it changes the text of each file.
+// WriteScripts copies the files of k8s/ha/scripts/ to a folder. The function "edit", if not nil, changes the text of each copy.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
@@ -97,7 +97,7 @@ func WriteScripts(folder string, edit func(string) string) error {
 
 func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
 
-// host returns the IP address that ends with n: 1, 2 and 3 are the Redis servers, 9 is the single Redis, 11 and 12 are the proxies.
+// host returns the IP address that ends with n. The three Redis have 1, 2 and 3, h.single has 9, and the proxies have 11 and 12.
 func (h *HA) host(n int) string { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
 // Disk returns the path of the data folder of Redis number i.
@@ -111,7 +111,7 @@ func (h *HA) sentinelAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(1+i
 // ProxyAddr returns the address at which proxy number i accepts Redis clients, on the port in haproxy.cfg.
 func (h *HA) ProxyAddr(i int) string { return h.host(11+i) + ":6380" }
 
-// Start starts every process, and waits until Healthy returns nil. At the first start, Redis number 0 copies the data of the single Redis.
+// Start starts every process, and waits until Healthy returns nil. At the first start, Redis number 0 copies the data of h.single.
 func (h *HA) Start(ctx context.Context) error {
 	steps := []func(context.Context) error{h.StartAll}
 	if _, err := os.Stat(filepath.Join(h.Disk(0), "copied")); err != nil {
@@ -148,7 +148,7 @@ func (h *HA) Stop() (err error) {
 
 func (h *HA) all() []*Process { return slices.Concat(h.Proxies[:], h.Sentinels[:], h.Redis[:]) }
 
-// SetPassword changes the password with which HA itself connects to Redis. The running processes keep their old password.
+// SetPassword changes the password that the methods of HA send to Redis. The processes keep their passwords.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
 // Run runs a script of k8s/ha/scripts/ with the environment variables of Redis number i.

@@ -147,8 +147,7 @@ func (p *Pod) redisReady(port int) func(context.Context) error {
 	return func(context.Context) error {
 		_, err := p.do(port, "PING")
 		if err == nil && os.Getenv("REDIS_RULES") == "2.8" {
-			// This command makes Redis 5 and 6 as strict as Redis 2.8: they refuse a script that writes after a command with a random
-			// result.
+			// Without lua-always-replicate-commands, Redis 5 and 6 refuse a script that writes after a command with a random result.
 			_, err = p.do(port, "DEBUG", "lua-always-replicate-commands", 0)
 		}
 		if err != nil {
@@ -217,8 +216,8 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
-// FreePorts returns unused ports of 127.0.0.1. An outgoing connection cannot take these ports, because they are below the kernel's range
-// for outgoing connections. Each port plus 10,000 is also below this range, because a node of a Redis cluster listens on both.
+// FreePorts returns unused ports of 127.0.0.1. By default, Linux takes the ports of outgoing connections from 32,768 up. A node of a Redis
+// cluster also listens on its port plus 10,000, so FreePorts returns only ports below 22,000.
 func FreePorts() (ports Ports, err error) {
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
 		for range 100 {
@@ -234,7 +233,7 @@ func FreePorts() (ports Ports, err error) {
 	return ports, nil
 }
 
-// reserved holds a Unix socket without a file for each reserved port.
+// reserved holds a listener on an abstract Unix socket for each port that this process has reserved.
 var reserved sync.Map
 
 // reserve returns an error if a program listens on the port, or if a test process has reserved the port. Without reservations, two test

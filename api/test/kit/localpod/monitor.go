@@ -12,16 +12,16 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// own holds the addresses of the tests' connections to Redis, at both ends.
+// own holds the address of the client and of the server for each connection from a test to Redis.
 var own sync.Map
 
-// DialOwn connects a test to Redis. recordCommands does not record the commands on this connection.
+// DialOwn connects a test to Redis. recordCommands ignores the commands that a test sends over connections of DialOwn.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			own.Store(c.LocalAddr().String(), true)
-			own.Store(addr, true) // a slave receives its master's commands from this address
+			own.Store(addr, true) // MONITOR on a slave shows the master's address as the client of replicated commands
 		}
 		return c, err
 	}))...)
@@ -29,8 +29,8 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 
 var option = regexp.MustCompile(`(?i)^[A-Z]{2,19}$`)
 
-// recordCommands records which commands the API sends to a Redis, in a file in the folder $REDIS_COMMANDS. The file holds each command's
-// name, number of arguments and options.
+// recordCommands records which commands the API sends to a Redis, in a file in the folder $REDIS_COMMANDS. The file holds names of
+// commands, numbers of arguments, and keywords such as NX.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {
@@ -56,7 +56,7 @@ func (p *Pod) recordCommands(port int) error {
 			if err != nil {
 				return
 			}
-			// The line is like 1700000000.5 [0 127.0.0.1:5000] "GET" "messages".
+			// MONITOR sends lines such as 1700000000.5 [0 127.0.0.1:5000] "GET" "messages".
 			client, command, _ := strings.Cut(line, `] "`)
 			if _, test := own.Load(client[strings.LastIndex(client, " ")+1:]); test {
 				continue

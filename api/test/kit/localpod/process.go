@@ -39,7 +39,7 @@ type Process struct {
 
 // Start starts the process, and waits until the function "ready" returns nil.
 func (p *Process) Start(ctx context.Context) error {
-	// The shell looks for the program in the PATH of "environment", and becomes the program.
+	// exec.Command would search the PATH of this program, so a shell searches the PATH of p.environment.
 	p.cmd = exec.Command("sh", append([]string{"-c", `exec "$0" "$@"`, p.path}, p.args...)...)
 	p.cmd.Dir, p.cmd.Env, p.tail.most = p.dir, p.environment(), 2000
 	p.cmd.Stdout = io.MultiWriter(&p.tail, p.out)
@@ -87,7 +87,7 @@ func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return command
 }
 
-// Await calls a function repeatedly, until the function returns nil. Await returns an error if the process or the context ends first.
+// Await calls a function repeatedly, until the function returns nil. If the process or ctx ends, Await returns an error.
 func (p *Process) Await(ctx context.Context, condition func(context.Context) error) error {
 	for {
 		err := condition(ctx)

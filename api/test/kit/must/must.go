@@ -23,7 +23,7 @@ func OK(t testing.TB, err error) {
 	}
 }
 
-// Get returns the first result of a call, as in must.Get(os.Hostname())(t). If the second result is an error, the test ends.
+// Get returns the value of a call, as in must.Get(os.Hostname())(t), and ends the test if the call has returned an error.
 func Get[T any](value T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -32,7 +32,7 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await calls a function repeatedly, until the function returns nil. If this takes longer than the limit, Await ends the test.
+// Await calls a function repeatedly, until the function returns nil. Await ends the test if the function still fails after the limit.
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -46,7 +46,7 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold calls a function repeatedly, until the function returns true. If this takes longer than the limit, Hold ends the test.
+// Hold calls a function repeatedly, until the function returns true. Hold ends the test if the function is still false after the limit.
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {

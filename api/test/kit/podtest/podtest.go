@@ -103,8 +103,8 @@ func Redis(t testing.TB, o localpod.Options) *localpod.Pod {
 	return withRedis(t, New(t, o))
 }
 
-// Shared returns a running master and slave without data, and a connection to the master. The tests of a package use this master and slave
-// one after the other. A test that stops a Redis or changes its settings must call the function "Redis" instead.
+// Shared returns a running master and slave without data, and a connection to the master. All tests of a package share one master and one
+// slave. A test that stops a Redis or changes its settings must call the function "Redis" instead of Shared.
 func Shared(t testing.TB) (*localpod.Pod, redis.Conn) {
 	t.Helper()
 	if shared == nil {
@@ -149,7 +149,7 @@ func Stop(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Await calls a function repeatedly, until the function returns nil. Await ends the test if 20 s pass or the process ends first.
+// Await calls a function repeatedly, until the function returns nil. Await ends the test after 20 s, or if the process ends.
 func Await(t testing.TB, p *localpod.Process, condition func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

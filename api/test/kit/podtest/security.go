@@ -22,7 +22,7 @@ import (
 
 // Authority is a certificate authority for the servers of a test.
 type Authority struct {
-	File string // the path of the authority's own certificate, in PEM format
+	File string // the path of the root certificate, in PEM format
 
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey

@@ -142,14 +142,14 @@ func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answ
 }
 
 // Do sends a request, and then calls the function "Done". The parameter "request" describes the request as a history.Read or a
-// history.Write. Do adds the answer to this description.
+// history.Write. Done gets a copy of "request" with the answer.
 func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// If the request could not be written, the server had already closed the idle connection. RFC 9112 (9.3.1) allows a client to
-		// repeat the GET, but net/http repeats only requests of less than 4 KB.
+		// A write fails if the server has closed the idle connection. Do repeats the GET, because net/http repeats only requests that fit
+		// into its write buffer of 4 KB.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
