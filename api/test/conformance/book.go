@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -135,6 +136,9 @@ func (b *book) await(text string) error {
 	}
 	return err
 }
+
+// unique returns a new word in lower case, because the word KEY in a request stands for the guestbook's key.
+func unique() string { return strings.ToLower(rand.Text()) }
 
 // old reports whether an answer may show an earlier text of the guestbook, as the answer of a lagging slave does.
 func (b *book) old(a answer) bool {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ var entries = []group{
 		{"a repeat is answered as the first", form("text=once"), repeats("%s")},
 		{"a repeat with the key in quotes", form("text=once"), repeats(`"%s"`)},
 		{"the same key with another text", form("text=first"), func(b *book, r request) error {
-			r = r.with("Idempotency-Key", rand.Text())
+			r = r.with("Idempotency-Key", unique())
 			return inTurn(posts, of(r.sends(formType, "text=second&key=KEY"), refuses(422)))(b, r)
 		}},
 		{"an empty Idempotency-Key", form("text=x").with("Idempotency-Key", ""), refuses(400)},
@@ -87,7 +86,7 @@ var concurrent = []group{
 	}},
 	{"concurrent", "entries", "A visitor on a bad line sends again before the first is answered.", []row{
 		{"one post 50 times at once", form("text=once"), func(b *book, r request) error {
-			r = r.with("Idempotency-Key", rand.Text())
+			r = r.with("Idempotency-Key", unique())
 			ids := make([]string, 50)
 			var sending sync.WaitGroup
 			for i := range ids {
@@ -143,9 +142,9 @@ func (b *book) newest(e entry) error {
 // return the first entry, and the second entry must have a greater id and stay the newest.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
-		key := rand.Text()
+		key := unique()
 		first, err1 := b.append(r.with("Idempotency-Key", key))
-		second, err2 := b.append(r.with("Idempotency-Key", rand.Text()))
+		second, err2 := b.append(r.with("Idempotency-Key", unique()))
 		repeat, err3 := b.append(r.with("Idempotency-Key", fmt.Sprintf(form, key)))
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return err
@@ -220,7 +219,7 @@ func crowd(b *book, r request) error {
 		return err
 	}
 	const visitors = 500
-	word := rand.Text()
+	word := unique()
 	var signing sync.WaitGroup
 	for i := range visitors {
 		signing.Go(func() {

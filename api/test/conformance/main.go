@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -55,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(ctx, *timeout)
 	defer cancel()
-	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+strings.ToLower(rand.Text())), found: map[string]string{}, left: map[string]bool{}, past: map[string]bool{"": true}}
+	b := &book{ctx: ctx, base: u, key: cmp.Or(*key, "conformance-"+unique()), found: map[string]string{}, left: map[string]bool{}, past: map[string]bool{"": true}}
 	if err := b.ask(); err != nil {
 		fmt.Fprintln(stderr, "conformance:", err)
 		return 2

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"slices"
@@ -259,6 +258,6 @@ var stored = expects("200 with the message Updated in JSON", func(a answer) bool
 
 func updates(text string) keeps {
 	return func(b *book, r request) error {
-		return inTurn(puts("before-"+rand.Text()), stored, awaits(text))(b, r)
+		return inTurn(puts("before-"+unique()), stored, awaits(text))(b, r)
 	}
 }
