@@ -116,13 +116,13 @@ func (f *proxy) refuse(status int) {
 	f.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 }
 
-// serveScript makes the proxy replace the script in the page's document by this script.
+// serveScript makes the proxy replace the script in the page's document by the given script.
 func (f *proxy) serveScript(t *testing.T, script string) {
 	t.Helper()
 	f.serve(document, nil)
 	_, text := must.Fetch(t, f.URL)
 	before, _, _ := strings.Cut(text, `<script type="module">`)
-	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // this response has no Content-Security-Policy and no ETag
+	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // without Content-Security-Policy and ETag
 }
 
 func html(status int, text string) http.Handler {

@@ -21,7 +21,7 @@ type book struct {
 	found map[string]string // why the server does not support a profile; "" if it does
 	left  map[string]bool   // profiles that the options -skip and -profiles exclude
 	Notes []string          // lines of the report about the guestbook's keys
-	saved []request         // these restore the guestbooks
+	saved []request         // requests that restore the guestbooks
 
 	mu    sync.Mutex
 	asked []request

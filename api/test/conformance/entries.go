@@ -202,7 +202,7 @@ func follows(text string, do keeps, want ...string) keeps {
 				got = append(got, name+" "+e.Text)
 			}
 			clear(event)
-			if len(got) == len(want) && quiet == nil { // then no event may arrive for 300 ms after the expected ones
+			if len(got) == len(want) && quiet == nil { // for 300 ms after the expected events, no event may arrive
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}

@@ -12,9 +12,8 @@ import (
 
 const threeRedis = "app=redis,role=ha"
 
-// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to the Redis of k8s/ha/,
-// and then back. While the Redis servers of k8s/ha/ hold the book, their master loses its disk. No acknowledged entry is lost, and no
-// visitor's read fails.
+// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to k8s/ha/ and back. While
+// the Redis servers of k8s/ha/ hold the book, their master loses its disk. No acknowledged entry is lost, and no visitor's read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
