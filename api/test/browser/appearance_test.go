@@ -82,7 +82,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// This proxy answers like the PHP guestbook, so that the page shows an entry that waits to be sent.
+	// The page posts no entry to a pod of the PHP guestbook, and shows that the entry waits.
 	past := newProxy(t, b)
 	past.serve(api, past.oldPod())
 	old := load(t, past.URL, visitor{hurried: true})

@@ -99,8 +99,7 @@ func (b *book) check(texts ...string) {
 	}
 }
 
-// hang suspends the API's process, so that the API keeps its connections open but does not answer. The returned function continues the
-// process.
+// hang suspends the API's process, so that the API keeps its connections open but does not answer.
 func (b *book) hang() (resume func()) {
 	b.t.Helper()
 	must.OK(b.t, b.API.Signal(syscall.SIGSTOP))

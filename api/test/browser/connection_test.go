@@ -24,7 +24,7 @@ func TestAConnectionThatComesBackIsNotAnnounced(t *testing.T) {
 	if texts := said(); !slices.Equal(texts, []string{"Live"}) {
 		t.Errorf("the page said %q", texts)
 	}
-	// If the connection stays lost, the page shows this even to a visitor who has scrolled down.
+	// The page shows a lost connection even to a visitor who has scrolled down.
 	b.kill()
 	front.serve(events, nil)
 	p.await("it to be told", `/Reconnecting|Not connected/.test(document.querySelector("#connection.trouble")?.textContent)`)

@@ -89,7 +89,7 @@ func (f *firefox) navigate(url string) {
 
 func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	b := newBook(t)
-	// The page is served over plain HTTP and so has no Web Locks, because Firefox keeps no page with a Web Lock in its back/forward cache.
+	// Firefox keeps no page with a Web Lock in its back/forward cache. Over plain HTTP, the page has no Web Lock.
 	front := newProxyAt(t, b, "http", "guestbook.example")
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.navigate(front.URL)
@@ -97,7 +97,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	front.refuse(http.StatusServiceUnavailable)
 	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
-	// When the visitor leaves, the page closes its event stream. Otherwise, Firefox would not keep the page in its back/forward cache.
+	// Firefox keeps the page in its back/forward cache only because the page has closed its event stream.
 	f.eval(`(document.body.dataset.visit = "first", ` + asleep + `)`)
 	var first struct{ Value string }
 	f.do("WebDriver:GetWindowHandle", nil, &first)
@@ -122,7 +122,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 }
 
 // If the page's address contains a user name and a password, the page's scripts omit both in their requests. Browsers refuse scripts'
-// requests to a URL with a password. In this test, Firefox also refuses cookies and storage.
+// requests to a URL with a password. With cookieBehavior 2, Firefox refuses cookies and storage.
 func TestAnAddressWithCredentials(t *testing.T) {
 	b := newBook(t)
 	f := newFirefox(t, `user_pref("network.cookie.cookieBehavior", 2);`)

@@ -83,7 +83,7 @@ func TestTheFocusIsNeverLost(t *testing.T) {
 	one.awaitNewest("newest")
 	one.await("it to be in sight", `document.activeElement.getBoundingClientRect().top > 0`)
 
-	// If a second tab discards the focused entry, the focus moves to the next entry.
+	// If the visitor discards the focused entry in a second tab, the focus in the first tab moves to the next entry.
 	front.refuse(http.StatusForbidden)
 	one.sign("unwanted")
 	one.awaitNewest("unwanted failed")

@@ -36,7 +36,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.reload()
 	led(fresh, "entry 5")
 	fresh.awaitContiguous(texts, false)
-	// While the list shows old entries, the page only counts new entries. From the linked entry, the visitor can scroll up to newer entries.
+	// While the list shows old entries, a button counts the new entries. From a linked entry, the visitor can scroll up to newer entries.
 	b.write("new")
 	fresh.awaitFresh("1 new entry")
 	must.Hold(t, "newer entries", waitLimit, func() bool {
@@ -108,7 +108,7 @@ func TestBelowAPrefix(t *testing.T) {
 		return match[1]
 	}
 	nginx := strings.ReplaceAll(found(`(?s)(location /gb/ \{.*?\n\}\n)`), "http://frontend/", "http://POD/")
-	// The Ingress controller ingress-nginx turns the Ingress of the document into these nginx locations.
+	// The variable "ingress" has the nginx locations that ingress-nginx generates from the Ingress in docs/proxies-and-browsers.md.
 	ingress := fmt.Sprintf(`location = /gb { return 301 %s; } location ~* "^%s" { rewrite "(?i)%[2]s" %[3]s break; proxy_set_header Host $http_host; proxy_pass http://POD; }`,
 		found(`permanent-redirect: (\S+)`), found(`path: (/gb/\S+)`), found(`rewrite-target: (\S+)`))
 	for name, locations := range map[string]string{"nginx": nginx, "an Ingress": ingress} {

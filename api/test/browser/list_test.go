@@ -43,8 +43,8 @@ func (p *page) awaitFresh(text string) {
 	p.awaitText("#fresh:not([hidden])", text)
 }
 
-// awaitContiguous waits until the list shows at most 1000 consecutive texts, without a gap. If "newest" is true, awaitContiguous also
-// requires that the list shows the last text.
+// awaitContiguous waits until the page's list consists of at most 1000 consecutive elements of "texts". If "newest" is true, the page's
+// list must end with the last element of "texts".
 func (p *page) awaitContiguous(texts []string, newest bool) {
 	p.t.Helper()
 	must.Await(p.t, "the list to have nothing missing", waitLimit, func() error {

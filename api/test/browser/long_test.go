@@ -14,8 +14,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The page notices that an event stream delivers nothing, because a proxy buffers the events or because the connection has frozen. The test
-// opens three pages at once, because a page needs a while to notice that its stream is silent.
+// The page notices a silent event stream, such as a stream that a proxy buffers. The test opens three pages at once, because each page
+// notices its silent stream only after a while.
 func TestStreamsThatStaySilent(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)
@@ -56,8 +56,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer forwards TCP connections, as a NAT router does. When a test raises the field "generation", all open connections freeze: the
-// freezer forwards neither bytes nor the end of a connection.
+// A freezer forwards TCP connections. When a test raises the field "generation", the freezer drops all further bytes for the clients of
+// open connections.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32

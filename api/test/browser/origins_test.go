@@ -14,8 +14,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// testdata/lures.html lists tricks by which another site makes a browser overwrite the guestbook: on each line a page of the other site, or
-// an address. SET stands for a URL that overwrites the guestbook. REDIRECT stands for a URL that leads to SET by two redirects.
+// Each line of testdata/lures.html has a page or an address by which another site may make a browser overwrite the guestbook. In
+// lures.html, SET stands for a URL that overwrites the guestbook, and REDIRECT stands for a URL that leads to SET by two redirects.
 func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	b := newBook(t)
 	const before = ",first"
@@ -74,7 +74,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	}
 }
 
-// awaitRefusal waits up to a second for a request to the guestbook. If the guestbook accepts the request, the test fails.
+// awaitRefusal waits up to a second until the guestbook has refused a request. If the guestbook accepts a request, the test fails.
 func awaitRefusal(t *testing.T, front *proxy) error {
 	t.Helper()
 	for until := time.Now().Add(time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {

@@ -57,8 +57,7 @@ func TestAnAnswerThatIsLostDoesNotDoubleTheEntry(t *testing.T) {
 	p.awaitSettled()
 	b.check(texts...)
 	p.awaitEntries(b.texts()...)
-	// If a POST gets no answer, the page repeats it with the same Idempotency-Key. As soon as the event stream delivers the entry, the page
-	// repeats the POST.
+	// If a POST gets no answer, the page repeats the POST with the same Idempotency-Key.
 	if keys := p.idempotencyKeys(); len(keys) != len(texts) || received.Load() <= 12 {
 		t.Errorf("%d requests under the keys %q", received.Load(), keys)
 	}

@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A visitor describes the browser of a simulated visitor.
+// A visitor describes the browser in which a test opens the page.
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
@@ -145,7 +145,7 @@ func theme(colors string) chromedp.Action {
 
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record, p.firefox} }
 
-// expect makes the test ignore faults of the page that contain this text.
+// expect makes the test tolerate each console error or other fault of the page whose message contains the text.
 func (p *page) expect(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,7 +34,7 @@ type proxy struct {
 	answers []string                // the API's answers, each as method, status and path
 }
 
-// Each pattern matches the method and the path of certain requests, which a test can answer by the method "serve".
+// Each constant is a pattern of HTTP methods and paths, as an argument for proxy.serve.
 const (
 	posts    = "^POST "
 	document = "^GET /$"
@@ -45,7 +45,7 @@ const (
 // newProxy starts a proxy that listens at http://127.0.0.1.
 func newProxy(t *testing.T, b *book) *proxy { return newProxyAt(t, b, "http", "127.0.0.1") }
 
-// newProxyAt starts a proxy with this scheme and host name in its URL. The host name must resolve to this machine.
+// newProxyAt starts a proxy with the given scheme and host name in its URL. Browsers must resolve the proxy's host name to this machine.
 func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 	t.Helper()
 	nginx := must.Get(url.Parse(b.URL()))(t)
@@ -69,7 +69,7 @@ func newProxyAt(t *testing.T, b *book, scheme, name string) *proxy {
 			}
 			return nil
 		},
-		// The handler does not log the error, because a browser may close its connection at any time.
+		// The default ErrorHandler would log an error whenever a browser closes its connection.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	f.URL = serve(t, scheme, name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +104,7 @@ func (f *proxy) handler(r *http.Request) http.Handler {
 	return f.pod
 }
 
-// serve makes a handler answer requests that match this pattern. If the handler is nil, the proxy forwards such requests to the pod again.
+// serve makes a handler answer the requests that match the pattern "what". If the handler is nil, the pod answers the matching requests.
 func (f *proxy) serve(what string, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -116,13 +116,13 @@ func (f *proxy) refuse(status int) {
 	f.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 }
 
-// serveScript makes the proxy replace the script in the page's document by this script.
+// serveScript makes the proxy replace the script in the page's document by the given script.
 func (f *proxy) serveScript(t *testing.T, script string) {
 	t.Helper()
 	f.serve(document, nil)
 	_, text := must.Fetch(t, f.URL)
 	before, _, _ := strings.Cut(text, `<script type="module">`)
-	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // this response has no Content-Security-Policy and no ETag
+	f.serve(document, html(http.StatusOK, before+"<script type=module>"+script+"</script>")) // without Content-Security-Policy and ETag
 }
 
 func html(status int, text string) http.Handler {
@@ -142,8 +142,8 @@ func (f *proxy) take() []string {
 	return answers
 }
 
-// nginxInFront starts a second nginx in front of the pod's nginx, and returns the second nginx's URL. The second nginx has these locations,
-// and otherwise the default configuration. In the parameter "locations", POD stands for the pod's address.
+// nginxInFront starts a second nginx in front of the pod's nginx, with the given locations and nginx's default settings, and returns the
+// second nginx's URL. In the parameter "locations", POD stands for the pod's address.
 func nginxInFront(t *testing.T, b *book, locations string) string {
 	t.Helper()
 	program, _ := exec.LookPath("nginx")

@@ -10,7 +10,6 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The page works even if the browser lacks a function, or if a call of the function fails.
 func TestThePageWorksWithoutWhatTheBrowserRefuses(t *testing.T) {
 	b := newBook(t)
 	const refuse = `const refuse = () => { throw new DOMException("refused", "SecurityError"); };`
@@ -87,7 +86,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			front := newProxy(t, newBook(t))
-			p := visit(t, front.URL+"/?a=b#e0", visitor{}) // not hurried, because a request that times out might still add the entry
+			p := visit(t, front.URL+"/?a=b#e0", visitor{}) // not "hurried", so that the POST does not time out before the answer arrives
 			front.serve(api, login)
 			second := load(t, front.URL, visitor{})
 			p.sign("kept")
@@ -97,7 +96,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 			if link := get[string](p, `document.querySelector("#signin a").href`); link != front.URL+"/?a=b" {
 				t.Errorf("the link leads to %s", link)
 			}
-			// After the visitor has signed in again in a third tab and returned, both pages continue without a reload.
+			// After the visitor has signed in again in another tab, the pages "p" and "second" continue without a reload.
 			front.serve(api, nil)
 			for _, p := range []*page{p, second} {
 				p.expect(outage)
@@ -114,7 +113,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 // If a firewall mistakes a text for an attack and refuses the POST with HTML, the guestbook's page keeps the text.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	const text = "SELECT tea FROM menu"
-	_, front, p := openBehindProxy(t, visitor{}) // not hurried, because a request that times out might still add the entry
+	_, front, p := openBehindProxy(t, visitor{}) // not "hurried", so that the POST does not time out before the answer arrives
 	p.expect(outage)
 	told := p.changes("#signin", "String(node.hidden)")
 	front.serve(posts, loginPage(http.StatusForbidden))

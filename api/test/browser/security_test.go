@@ -54,7 +54,6 @@ func TestAnyTextIsShownAsText(t *testing.T) {
 	}
 }
 
-// awaitFault waits until the page has a fault that contains this text.
 func (p *page) awaitFault(text string) {
 	p.t.Helper()
 	must.Hold(p.t, "the fault "+text, waitLimit, func() bool {

@@ -167,8 +167,8 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
-// changes makes the page record the value of an expression after each change of an element. In the expression, "node" stands for the
-// element. The returned function returns the recorded values, without repetitions.
+// changes makes the page record the value of a JavaScript expression after each change of an element. In the JavaScript expression, the
+// element's name is "node". The function "values" returns the recorded values of the expression, without consecutive duplicates.
 func (p *page) changes(selector, expression string) (values func() []string) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf("recordChanges(%q, (node) => %s)", selector, expression))

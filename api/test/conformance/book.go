@@ -22,7 +22,7 @@ type book struct {
 	found map[string]string // why the server does not support a profile; "" if it does
 	left  map[string]bool   // profiles that the options -skip and -profiles exclude
 	Notes []string          // lines of the report about the guestbook's keys
-	saved []request         // these restore the guestbooks
+	saved []request         // requests that restore the guestbooks
 
 	mu    sync.Mutex
 	asked []request
@@ -78,8 +78,8 @@ func (b *book) ask() error {
 	return nil
 }
 
-// save finds a "set" request that restores a guestbook. If the answer contains a \, the guestbook's text is uncertain, because
-// guestbook.php does not escape \ in JSON. So "save" sets each possible text, until the server answers as before.
+// save adds to b.saved a "set" request that restores the guestbook's present text. A \ in the guestbook's JSON has two possible meanings,
+// because guestbook.php does not escape \. save tries the text of each meaning, until the guestbook returns the same JSON as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -114,8 +114,8 @@ func (b *book) restore() error {
 
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of a guestbook. For a short text, this is a GET, because guestbook.php ignores the body of
-// a POST.
+// setting returns the request that sets the text of a guestbook. setting returns a POST only if the text is too long for a URL, because
+// guestbook.php ignores the body of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {

@@ -124,7 +124,7 @@ func TestServersThatAreNoGuestbook(t *testing.T) {
 	}
 }
 
-// The conformance program fails if a test case in the file of the option -known passes or does not exist. The report of the conformance
+// The conformance program fails if a test case in the list of known failures passes or does not exist. The report of the conformance
 // program lists every test case.
 func TestListsAndReports(t *testing.T) {
 	pod, _ := podtest.Pod(t, localpod.Options{})

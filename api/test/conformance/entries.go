@@ -138,8 +138,8 @@ func (b *book) newest(e entry) error {
 	})(b, page(fmt.Sprint("&limit=2&seen=", *e.ID)))
 }
 
-// repeats returns a check that sends a post, a post of a second entry with the same text, and a repeat of the first post. The repeat must
-// return the first entry, and the second entry must have a greater id and stay the newest.
+// repeats returns a check that posts two entries with the same text, and then repeats the first POST. The repeated POST must return the
+// first entry, and must add no entry.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := unique()
@@ -201,7 +201,7 @@ func follows(text string, do keeps, want ...string) keeps {
 				got = append(got, name+" "+e.Text)
 			}
 			clear(event)
-			if len(got) == len(want) && quiet == nil { // then no event may arrive for 300 ms after the expected ones
+			if len(got) == len(want) && quiet == nil { // for 300 ms after the expected events, no event may arrive
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}
@@ -212,8 +212,8 @@ func follows(text string, do keeps, want ...string) keeps {
 	})
 }
 
-// crowd is a check in which 500 visitors post an entry at once. If the server lacks the profile "entries", each visitor sets the whole
-// guestbook instead.
+// crowd is a check in which 500 visitors write at once. Each visitor posts one entry or, on a server without /guestbook/entries, sets the
+// whole guestbook.
 func crowd(b *book, r request) error {
 	if err := puts("")(b, r); err != nil {
 		return err

@@ -77,8 +77,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // A list holds names of test cases, such as "php/bytes of get".
 type list []string
 
-// read adds the names of test cases in a file to the list. Each line of the file has one name. A line @FILE adds the names in the file
-// FILE. A line !NAME removes a name from the list.
+// read adds the test cases in a file to the list. Each line of the file names one test case. The line @FILE adds the test cases in the file
+// FILE. The line !NAME removes the test case NAME from the list.
 func (l *list) read(file string) error {
 	text, err := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {

@@ -24,8 +24,8 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A mutation breaks one behaviour of a guestbook. The first string in the field "rows" names the test case that must fail. The other
-// strings in "rows" are patterns for further test cases that may fail.
+// A mutation breaks one behaviour of a guestbook. In the field "rows", the first string names the test case that must fail, and each
+// further string is a pattern for test cases that may fail.
 type mutation struct {
 	name     string
 	rows     []string
@@ -33,8 +33,8 @@ type mutation struct {
 	response func(*http.Response) error
 }
 
-// A change replaces each match of the pattern "from" in a response: in the status line, the headers and the body. It applies only if the
-// request's URL matches the pattern "url". In an event stream, it applies to each event separately.
+// A change replaces each match of the pattern "from" in a response: in the status line, the headers and the body. A change applies only to
+// requests whose URL matches the pattern "url". In an event stream, a change applies to each event separately.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{
@@ -117,7 +117,7 @@ func (c change) in(r *http.Response) error {
 	return nil
 }
 
-// changedEvents is an event stream that changes each event. One Read returns one event, because nginx forwards each event at once.
+// changedEvents changes each event of an event stream, and assumes that each Read of the event stream returns one event.
 type changedEvents struct {
 	io.ReadCloser
 	from *regexp.Regexp
@@ -129,8 +129,7 @@ func (e changedEvents) Read(p []byte) (int, error) {
 	return copy(p, e.from.ReplaceAll(p[:n], []byte(e.to))), err
 }
 
-// lagging returns a function that replaces the answer to the first "get" after each write by the answer before the write, as a lagging slave
-// does.
+// lagging returns a function that simulates a lagging slave: after each write, the first "get" still returns the previous text.
 func lagging() func(*http.Response) error {
 	var before []byte
 	written := false

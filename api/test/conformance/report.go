@@ -20,8 +20,6 @@ type result struct {
 	Seconds            float64
 }
 
-// Outcome returns "kept" if a test case passes, and otherwise "BROKEN". If the file of the option -known names the test case, Outcome
-// returns "PASSES" or "known".
 func (r result) Outcome() string {
 	switch {
 	case r.Known && r.Err != nil:

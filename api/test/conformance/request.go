@@ -47,7 +47,6 @@ func (r request) with(name string, values ...string) request {
 	return r
 }
 
-// in returns a copy of the request with the guestbook's key, path and URL.
 func (r request) in(b *book) request {
 	r.query = strings.ReplaceAll(r.query, "KEY", url.QueryEscape(b.key))
 	r.body = strings.ReplaceAll(r.body, "KEY", b.key)
@@ -70,7 +69,7 @@ func (e entry) String() string {
 	return fmt.Sprintf("entry %d %q", *e.ID, e.Text)
 }
 
-// An answer is a response with up to maxBody bytes of its body. The answer to a request for an event stream has no body.
+// An answer is a response with up to maxBody bytes of its body. For an event stream, the field "body" stays empty.
 type answer struct {
 	status int
 	header http.Header
@@ -136,8 +135,8 @@ func (b *book) send(r request) (a answer, err error) {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, abbreviated(a.body)) }
 
-// data returns the possible texts of the guestbook after a "get" request: the JSON string of the answer, once decoded and once undecoded.
-// The text may be the undecoded string, because guestbook.php escapes nothing.
+// data returns up to two possible texts of the guestbook: the answer's JSON string decoded, and the same JSON string without decoding.
+// guestbook.php puts the guestbook's text into the JSON without escapes.
 func (a answer) data() (texts []string) {
 	if a.status == http.StatusOK && a.json.Data != nil {
 		texts = append(texts, *a.json.Data)
@@ -155,8 +154,8 @@ func abbreviated(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// curl returns a command of the shell bash that sends the request by the program "curl". A long text comes from a pipe, because Linux allows
-// at most 128 KiB for an argument.
+// curl returns a bash command that sends the request with curl. In the bash command, curl reads a long query or body from a pipe, because
+// Linux limits each argument of a program to 128 KiB.
 func (b *book) curl(r request) string {
 	command := strings.NewReplacer(" -X GET", "", "-X HEAD", "--head").Replace("curl -sgi -X " + r.method)
 	for name, values := range r.header {
@@ -184,7 +183,7 @@ func (b *book) curl(r request) string {
 
 var filling = regexp.MustCompile(`a{1000,}`)
 
-// quoted returns a word of the shell bash that stands for the text. In the word, a command stands for each long row of letters "a".
+// quoted quotes a text as an argument in a bash command. A command substitution with printf replaces each run of 1000 or more letters "a".
 func quoted(text string) string {
 	word := strconv.Quote(text)
 	word = "'" + strings.ReplaceAll(word[1:len(word)-1], "'", `\'`) + "'"

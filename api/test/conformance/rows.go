@@ -18,8 +18,8 @@ type row struct {
 // keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. They run only if the server supports the profiles in the fields
-// "profile" and "needs". The profile "keys" means that the server has more than one guestbook.
+// A group is a list of test cases that matter for the same reason. The test cases of a group run only if the server supports the profiles
+// in the fields "profile" and "needs". The profile "keys" means that the server has more than one guestbook.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -229,7 +229,6 @@ func shows(text string) keeps {
 	})
 }
 
-// reads returns a check that sets the guestbook's text. The request must return this text and change nothing.
 func reads(text string) keeps { return holding(text, unchanged(shows(text))) }
 
 // refuses returns a check that expects this status, the body {"error": "…"}, and an unchanged guestbook.
@@ -239,7 +238,7 @@ func refuses(status int) keeps {
 	})))
 }
 
-// unchanged returns a check that runs the check k. The guestbook's text must stay the same.
+// unchanged returns a check that fails if the check k fails or changes the guestbook's text.
 func unchanged(k keeps) keeps {
 	return func(b *book, r request) error {
 		held := b.holds

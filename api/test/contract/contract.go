@@ -20,8 +20,8 @@ const (
 	updated = `{"message": "Updated"}`
 )
 
-// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Then Run sets every byte, and compares
-// the guestbook with the Redis master. Run overwrites the Redis key "messages".
+// Run runs the conformance program on the guestbook at the URL base, such as http://127.0.0.1:8000. Run also sets a text of all 256 byte
+// values, and expects the same text in the Redis master. Run overwrites the Redis key "messages".
 func Run(t *testing.T, base string, master redis.Conn) {
 	conform(t, base, "-key", key, "-profiles", "php,entries,live,concurrent,limits,origin")
 	var every strings.Builder

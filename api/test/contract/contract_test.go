@@ -34,7 +34,7 @@ func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 		"php/get without key", "php/get with an empty key", "entries/entries of an empty key",
 	}, "\n"))
 	conform(t, pod.URL(), "-skip", "concurrent", "-known", known)
-	// The API recognises a repeated post, even if the first post and the repeat have different parameters "key".
+	// The API stores the records of Idempotency-Keys under Redis keys such as {guestbook}:idempotency:x.
 	for _, key := range must.Get(redis.Strings(master.Do("KEYS", "*")))(t) {
 		if key != "guestbook" && !strings.HasPrefix(key, "{guestbook}:") {
 			t.Errorf("Redis holds the key %q", key)
@@ -94,8 +94,7 @@ func TestAbuse(t *testing.T) {
 
 const name = "redis.example"
 
-// overTLS returns the API's environment variables for connections to Redis over TLS. The API trusts the certificate authorities in this
-// file.
+// overTLS returns the API's environment variables for connections to Redis over TLS.
 func overTLS(ports localpod.Ports, file string) []string {
 	return []string{
 		"REDIS_TLS=true", "REDIS_TLS_CA_FILE=" + file, "REDIS_TLS_SERVER_NAME=" + name,

@@ -196,8 +196,7 @@ func TestNginxListensOnWhatThereIs(t *testing.T) {
 	}
 }
 
-// refuseIPv6 refuses IPv6 sockets for this goroutine and the processes that it starts, as a kernel without IPv6 does. For this, it uses
-// seccomp.
+// refuseIPv6 makes seccomp refuse IPv6 sockets to this goroutine and the processes that it starts, as a kernel without IPv6 does.
 func refuseIPv6() error {
 	runtime.LockOSThread()
 	const load, jumpIfEqual, answer = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

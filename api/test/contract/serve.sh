@@ -8,7 +8,7 @@ mount -o remount,bind,ro /
 unshare --map-user 12345 --map-group 12345 /etc/nginx/start.sh >/dev/null &
 answering() { for ip in 127.0.0.1 '[::1]'; do ! curl -sgfo /dev/null "http://$ip/" || echo "$ip"; done; }
 until [ "$(answering)" ]; do sleep 0.02; done
-# At the first answer, nginx already listens on all its addresses.
+# When nginx answers at one of its addresses, it already listens at all of them.
 answering
 kill -QUIT $!
 wait

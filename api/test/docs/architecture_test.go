@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether a folder contains the file "name", a Go file the declaration "name", or a file of another kind the text "name".
+// has reports whether "name" is a file in the folder "path", a declaration in the Go file "path", or a text in another file.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

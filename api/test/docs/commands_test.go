@@ -74,7 +74,7 @@ func texts(t *testing.T) map[string]string {
 	return read
 }
 
-// copyOfRepository copies the repository to a temporary folder, because somebody may be running "make run" in the repository.
+// copyOfRepository copies the repository to a temporary folder, so that a test's "make run" does not use the data of a running guestbook.
 func copyOfRepository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -45,7 +45,7 @@ type passage struct {
 	text string
 }
 
-// No comment and no document contains one of the unclear phrases.
+// No comment and no document contains a phrase that matches a pattern in the list "phrases".
 func TestProse(t *testing.T) {
 	read := 0
 	for _, file := range sources(t) {
@@ -85,7 +85,7 @@ var (
 	// hash matches a comment that begins with #, and the fields "summary" and "description" in YAML.
 	hash  = regexp.MustCompile(`(?:(?:^|[\s@])##? |^\s*"?(?:summary|description)"?: "?)(.*?)"?,?$`)
 	slash = regexp.MustCompile(`(?:^|\s)(?://|/\*|\*) (.*?)(?: \*/.*)?$`)
-	// markdown matches every line of a document that is not blank.
+	// markdown matches every nonblank line of a document.
 	markdown = regexp.MustCompile(`^(.+)$`)
 	// newPassage matches a line that begins a new passage, such as an item of a list.
 	newPassage = regexp.MustCompile(`^(?:[|#]|[-*] |\d+\. |\w[\w, …-]*: )`)
@@ -101,7 +101,6 @@ var comments = map[string]*regexp.Regexp{
 	".md":   markdown,
 }
 
-// passages returns the passages of a file.
 func passages(file, content string) (found []passage) {
 	pattern := comments[filepath.Ext(file)]
 	if pattern == nil || file == "LICENSE" {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// README.md fits on two screens, and one can read all documents in an evening. A word contains a letter or a digit. White space separates
-// words. docs/results/ and CHANGELOG.md do not count, because nobody reads these files from beginning to end.
+// README.md fits on two screens, and one can read all documents in an evening. The limit of words does not apply to docs/results/ and
+// CHANGELOG.md, because nobody reads these files from beginning to end.
 func TestDocumentsAreShort(t *testing.T) {
 	const mostLines, mostWords = 110, 9000
 	if lines := strings.Count(texts(t)["README.md"], "\n"); lines > mostLines {

@@ -29,7 +29,7 @@ const (
 	everything = "deployments,replicasets,pods,services,persistentvolumeclaims,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
 )
 
-// A namespace is the Kubernetes namespace of one test. If one of its methods fails, the test ends.
+// A namespace is the Kubernetes namespace of one test.
 type namespace struct {
 	*testing.T
 	name string
@@ -62,7 +62,7 @@ func newGuestbook(t *testing.T) namespace {
 	return n
 }
 
-// output runs a program with this standard input, and returns the program's standard output. The error has the text of both outputs.
+// output runs a program with this standard input, and returns the program's standard output.
 func output(stdin, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // when the cleanups run, the test's own context has ended
 	defer cancel()
@@ -92,7 +92,7 @@ func (n namespace) kubectl(args ...string) string {
 	return must.Get(n.try("", args...))(n)
 }
 
-// background starts kubectl in the namespace, and returns kubectl's output. kubectl runs until the test ends.
+// background runs kubectl in the namespace until the test ends, and returns a buffer that collects kubectl's output.
 func (n namespace) background(args ...string) *localpod.Output {
 	n.Helper()
 	cmd, stdout := exec.CommandContext(n.Context(), program(), append([]string{"-n", n.name}, args...)...), &localpod.Output{}
@@ -146,7 +146,7 @@ const inNamespace = `kubectl() { command "$KUBECTL" -n "$NAMESPACE" "$@"; }` + "
 
 func (n namespace) env() []string { return []string{"KUBECTL=" + program(), "NAMESPACE=" + n.name} }
 
-// shellOut runs a shell command and returns its output. In the command, kubectl uses this namespace.
+// shellOut runs a shell command, in which kubectl uses the test's namespace, and returns the command's output.
 func (n namespace) shellOut(command string) string {
 	n.Helper()
 	cmd := exec.Command("sh", "-exc", inNamespace+command)

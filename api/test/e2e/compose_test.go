@@ -62,7 +62,7 @@ func TestCompose(t *testing.T) {
 		container := func() string { return compose("ps", "-q", service) }
 		for what, lose := range map[string]func(){
 			"restarted": func() { compose("restart", service) },
-			// The Linux kernel sends SIGKILL to a container that exceeds its memory limit. Docker then restarts the container.
+			// The Linux kernel sends SIGKILL to a container that exceeds its memory limit, and Docker restarts the killed container.
 			"killed by the kernel": func() {
 				pid := must.Get(strconv.Atoi(run("docker", "inspect", "--format={{.State.Pid}}", container())))(t)
 				must.OK(t, syscall.Kill(pid, syscall.SIGKILL))

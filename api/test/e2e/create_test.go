@@ -15,8 +15,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The guestbook passes the tests of api/test/contract after each documented way to create it. "kubectl delete" then deletes
-// every object.
+// After each documented way to create the guestbook, it passes the tests of api/test/contract, and "kubectl delete" deletes every object.
 func TestCreate(t *testing.T) {
 	for mode, create := range map[string]string{
 		"dns":        "kubectl create -f k8s/",

@@ -18,7 +18,7 @@ import (
 )
 
 // The documents' commands that need a cluster succeed, and print the output that the documents show. The commands of README.md and of
-// docs/tutorial.md start in an empty namespace. The commands of the other documents start with a running guestbook.
+// docs/tutorial.md run in an empty namespace. The commands of all other documents run in a namespace with a guestbook.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
@@ -54,8 +54,7 @@ func (n namespace) shell() *commands.Shell {
 	return shell
 }
 
-// moveLink is a link in docs/tutorial.md to docs/high-availability.md. When the test reaches this link, it runs the commands of
-// docs/high-availability.md.
+// moveLink is the link in docs/tutorial.md at which the test runs the commands of docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 
 // follow runs those commands of a document that need a cluster.

@@ -25,7 +25,7 @@ func ends(watched string) map[string]time.Duration {
 			break // kubectl has not yet written the whole line
 		}
 		at, _ := time.Parse(time.RFC3339, fields[1])
-		if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // after the containers' end, the grace period is 0
+		if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // the grace period is 0 after the pod's containers have ended
 			deleted[fields[0]] = at.Add(-grace)
 		}
 		if ended, err := time.Parse(time.RFC3339, fields[3]); err == nil {
@@ -62,8 +62,7 @@ func TestFiftyPodsLeave(t *testing.T) {
 	half := took[len(took)/2]
 	t.Logf("%d pods left, half of them within %s, the last %s after it was told; %d streams began, a viewer was without for %s at most",
 		len(took), half, took[len(took)-1], r.Streams, r.LongestGap)
-	// The test allows 20 s between a pod's deletion and its end. A pod alone needs at most 11 s, but here the machine starts and stops
-	// several pods at the same time.
+	// Alone, a pod ends within 11 s of its deletion. The test allows 20 s, because the machine starts and stops several pods at once.
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}

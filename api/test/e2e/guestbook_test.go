@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// No visitor's request fails during these disruptions.
+// No visitor's request fails during a disruption such as a rolling restart or the loss of all slaves.
 func TestDisruptions(t *testing.T) {
 	for name, disrupt := range map[string]func(namespace, load){
 		"a rolling restart": func(n namespace, _ load) { n.kubectl("rollout", "restart", "deployment/frontend") },

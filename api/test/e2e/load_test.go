@@ -17,7 +17,7 @@ type load struct{ namespace }
 type report struct {
 	Reads, Writes, Signed     int
 	FailedReads, FailedWrites map[string]int
-	Slowest, Away             float64 // in seconds; Away is the longest time between two successful writes since the last request for /begin
+	Slowest, Away             float64 // in seconds: the slowest request, the longest time without a successful write
 	Lost                      []string
 	Streams                   int
 	LongestGap                time.Duration
@@ -73,7 +73,7 @@ func (l load) during(what string, call func()) (away float64) {
 }
 
 // stop ends the load, and fails the test if a read failed or a message is lost. A write may fail only for a reason that begins with the
-// text "allowed".
+// parameter "allowed", such as "503 ".
 func (l load) stop(allowed string) report {
 	l.Helper()
 	r := l.ask("stop")

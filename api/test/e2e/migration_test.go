@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// An edition is one of three published PHP guestbooks. They differ in the names of the Redis Services and in the key of the book.
+// An edition is one of three published PHP guestbooks, which differ in the names of the Redis Services and in the book's Redis key.
 type edition struct{ name, master, slave, key, manifest, component string }
 
 var editions = []edition{
@@ -26,8 +26,8 @@ var editions = []edition{
 	{"leader-follower", "leader", "follower", "", "all-in-one/frontend-leader-follower.yaml", "leader-follower"},
 }
 
-// While visitors write, the commands of docs/migrate.md replace the PHP frontend by the new frontend, and then restore the PHP frontend. No
-// visitor's request fails, and no message is lost.
+// While visitors write, the commands of docs/migrate.md replace the PHP frontend by the new frontend, and then restore the PHP frontend.
+// During both changes of the frontend, no visitor's request fails, and no message is lost.
 func TestDropInForThePHPFrontend(t *testing.T) {
 	for _, e := range editions {
 		for mode, replace := range map[string]string{
@@ -42,13 +42,13 @@ func TestDropInForThePHPFrontend(t *testing.T) {
 	}
 }
 
-// migrate runs the shell command "replace", which replaces the PHP frontend, and then restores the PHP frontend. The namespace has the Pod
-// Security level "privileged", because the pods of the PHP guestbook do not meet the level "restricted".
+// migrate replaces the PHP frontend by the shell command "replace", and later restores the PHP frontend. The namespace has the Pod Security
+// level "privileged", because the pods of the PHP guestbook do not meet the level "restricted".
 func (e edition) migrate(t *testing.T, mode, replace string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // writers pause, because PHP pages send the whole book in the URL
+	load := n.startLoad("-key="+e.key, "-pause=60ms", "-sign") // the pause limits the size of the book, which the PHP page sends in the URL
 	others := func() string {
 		return n.kubectl("get", "services,deployments", "-o",
 			`jsonpath={range .items[?(@.metadata.name!="frontend")]}{.metadata.name} {.metadata.generation} {.spec}{"\n"}{end}`) +
@@ -145,8 +145,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all acknowledged messages. The parameter "containers" names the first
-// containers that the frontend pods must have.
+// everyPodHasTheBook waits until every frontend pod returns all acknowledged messages. The parameter "containers" names the first container
+// of each kind of frontend pod: "nginx" of new pods, "php-redis" of old pods.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder
@@ -158,7 +158,7 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 		query += "&key=" + key
 	}
 	l.await(fmt.Sprintf("every pod has the book, with %v", containers), time.Minute, func() bool {
-		// kubectl prints one line for each ready pod: its first container, its name, and the time of its deletion.
+		// For each ready pod, kubectl prints the first container, the pod's name and, if the pod is terminating, the time of deletion.
 		pods := l.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}`+
 			`{.spec.containers[0].name} {.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
 		var found []string

@@ -37,7 +37,8 @@ func (n namespace) happened(words string) {
 }
 
 // If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. If a LimitRange sets a default CPU limit,
-// Kubernetes refuses pods that request more CPU. The component "quota" adds CPU limits, so that the pods start in both cases.
+// Kubernetes refuses pods that request more CPU. With the CPU limits of the component "quota", the pods start in spite of a ResourceQuota
+// or LimitRange.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -119,8 +120,8 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master gets no disk. One command in the documents shows this reason, and a second sets the
-// StorageClass.
+// Without a default StorageClass, the master gets no disk. The documents have a command that shows the missing StorageClass, and a command
+// that sets a default StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)

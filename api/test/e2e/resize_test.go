@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The CPU and memory of running pods grow and shrink while visitors read and write. No container restarts, and no visitor's request fails.
+// While the CPU and memory of running pods grow and shrink, no container restarts, and no visitor's request fails.
 func TestResize(t *testing.T) {
 	n := newGuestbook(t)
 	n.kubectl("delete", "horizontalpodautoscaler", "frontend") // otherwise, the autoscaler could change the number of pods

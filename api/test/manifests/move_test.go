@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// newSource starts the Redis from which a test copies a book. This Redis does not save its data to a disk.
+// newSource starts the Redis from which a test copies a book.
 func newSource(t *testing.T, args ...string) *server {
 	t.Helper()
 	return newServer(t, podtest.FreePorts(t).Master, nil, append([]string{"sh", "-c", `exec redis-server "$@"`, "sh", "--save", ""}, args...)...).start(t)
@@ -77,7 +77,7 @@ func TestTheBookMoves(t *testing.T) {
 			t.Errorf("%q is not refused: %v", write, err)
 		}
 	}
-	// After its restart, the source is empty. The copy must nevertheless keep the book.
+	// The Redis of redis-move must keep its copy of the book, even if the Redis from which it copies restarts without data.
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")

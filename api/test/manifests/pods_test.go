@@ -47,8 +47,8 @@ func TestPodsMayDoOnlyWhatTheyNeed(t *testing.T) {
 				if spec["automountServiceAccountToken"] != false || sub(spec, "nodeSelector")["kubernetes.io/os"] != "linux" {
 					t.Errorf("%s: %s gets a token for the API of Kubernetes, or runs on Windows nodes", file, name)
 				}
-				// By default, Kubernetes gives a container environment variables for every Service. With thousands of Services, the
-				// container would not start.
+				// By default, Kubernetes gives a container environment variables for every Service. A container with the variables of
+				// thousands of Services does not start, because Linux limits the size of a program's environment.
 				if spec["enableServiceLinks"] != false && !strings.Contains(fmt.Sprint(spec), "name:GET_HOSTS_FROM") {
 					t.Errorf("%s: %s gets the variables of all Services: enableServiceLinks: false", file, name)
 				}
@@ -68,7 +68,7 @@ func TestABackupEndsBeforeTheNextBegins(t *testing.T) {
 	job := sub(inFile(t, "k8s/backup/guestbook-backup-cronjob.yaml")["CronJob/guestbook-backup"], "spec")
 	start, _ := job["startingDeadlineSeconds"].(int)
 	end, _ := sub(sub(job, "jobTemplate"), "spec")["activeDeadlineSeconds"].(int)
-	// If a node is lost, a Job on this node never ends. With concurrencyPolicy Replace, the next backup nevertheless starts.
+	// With concurrencyPolicy Replace, the next backup starts even if the last Job never ends because its node is lost.
 	if job["schedule"] != "0 3 * * *" || start <= 0 || end <= 0 || start+end >= 24*60*60 || job["concurrencyPolicy"] != "Replace" {
 		t.Errorf("at %v it may start within %d s and take %d s, and then %v; want one a night, which ends before the next, and Replace",
 			job["schedule"], start, end, job["concurrencyPolicy"])

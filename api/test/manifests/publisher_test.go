@@ -39,12 +39,12 @@ func execute(t *testing.T, dir string, env []string, args ...string) string {
 	return string(out)
 }
 
-// A publisher makes releases in a test. It has a Git repository, an SSH key, and a registry with base images.
+// A publisher has what a test needs to make releases: a Git repository, an SSH key, and a registry with base images.
 type publisher struct {
 	dir, root, registry string
 }
 
-// newPublisher returns a publisher. The registry has each base image for these platforms.
+// newPublisher returns a publisher whose registry has each base image for the given platforms, such as "linux/amd64".
 func newPublisher(t *testing.T, platforms ...string) publisher {
 	t.Helper()
 	root := must.Root(t)
@@ -112,7 +112,7 @@ func (p *publisher) release(t *testing.T, dir string, args ...string) (string, e
 	return string(out), err
 }
 
-// documented returns the block of commands in CHANGELOG.md that contains these words. There must be only one such block.
+// documented returns the only block of commands in CHANGELOG.md that contains the words.
 func (p *publisher) documented(t *testing.T, words string) []commands.Block {
 	t.Helper()
 	blocks := must.Get(commands.Read(p.root, "CHANGELOG.md"))(t)

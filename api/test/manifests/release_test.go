@@ -177,7 +177,7 @@ func TestRelease(t *testing.T) {
 }
 
 // If a base image does not exist for a platform, "make release" omits the image for this platform and prints the image's name. With
-// COMPLETE=1, "make release" fails instead.
+// COMPLETE=1, "make release" fails if a base image does not exist for a platform.
 func TestReleaseWithoutAPlatform(t *testing.T) {
 	p := newPublisher(t, "linux/amd64")
 	dir := p.checkout(t, "a", "022")

@@ -37,14 +37,14 @@ func everyDocument(t *testing.T, check func(file, text string, document object))
 	}
 }
 
-// No manifest contains a script of more than ten lines, because linters check only files. The generated manifest redis-ha-scripts is an
-// exception.
+// No manifest except the generated redis-ha-scripts.yaml contains a script of more than ten lines, because linters do not check scripts in
+// manifests.
 func TestNoManifestHoldsAProgram(t *testing.T) {
 	everyDocument(t, func(file, _ string, document object) {
 		texts := map[string]string{}
 		flatten(texts, "", document)
 		maps.DeleteFunc(texts, func(_, text string) bool {
-			isYAML := yaml.Unmarshal([]byte(text), &object{}) == nil // such as a patch, or a dashboard in JSON
+			isYAML := yaml.Unmarshal([]byte(text), &object{}) == nil // true for a patch and for a dashboard in JSON, false for a script
 			return strings.Count(strings.TrimSpace(text), "\n") < 10 || isYAML
 		})
 		if (len(texts) > 0) != (filepath.Base(file) == "redis-ha-scripts.yaml") {
@@ -70,7 +70,7 @@ func TestACheckoutOnWindowsIsTheSame(t *testing.T) {
 	}
 }
 
-// Each object with a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled. Otherwise, Flux would
+// Each object with a text such as "${NAME}" has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled, so that Flux does not
 // replace the text.
 func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 	const annotation = "kustomize.toolkit.fluxcd.io/substitute"
@@ -80,7 +80,7 @@ func TestFluxLeavesTheManifestsAsTheyAre(t *testing.T) {
 			forbidden++
 			return
 		} else if filepath.Base(file) == "compose.yaml" {
-			return // Flux does not apply compose.yaml
+			return // Flux applies manifests of Kubernetes, but not compose.yaml
 		}
 		if after, err := envsubst.Eval(text, func(string) (string, bool) { return "", true }); err != nil || after != text {
 			t.Errorf("%s: Flux changes %v %v (%v): add the annotation %s: disabled", file, o["kind"], sub(o, "metadata")["name"], err, annotation)

@@ -1,5 +1,5 @@
-// Command phpstandin replaces the PHP frontend in tests. Unless it refuses a request, its answers have the same bytes as those of Apache 2.4
-// with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
+// Command phpstandin replaces the PHP frontend in tests. The answers of phpstandin, except refusals, have the same bytes as those of Apache
+// 2.4 with PHP 8.2 and Predis. After SIGTERM, phpstandin serves for five more seconds.
 package main
 
 import (
@@ -29,7 +29,7 @@ type edition struct {
 
 var editions = map[string]edition{
 	"master-slave": {"redis-master", "redis-slave", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
-	// Kubernetes does not set REDIS_SLAVE_SERVICE_HOST for the version "replica", but its guestbook.php nevertheless reads this variable.
+	// In the edition "replica", guestbook.php reads the variable REDIS_SLAVE_SERVICE_HOST, although the slaves' Service is redis-replica.
 	"replica":         {"redis-master", "redis-replica", "REDIS_MASTER_SERVICE_HOST", "REDIS_SLAVE_SERVICE_HOST", "", 23, 36},
 	"leader-follower": {"redis-leader", "redis-follower", "REDIS_LEADER_SERVICE_HOST", "REDIS_FOLLOWER_SERVICE_HOST", "guestbook", 20, 33},
 }
