@@ -150,7 +150,7 @@ func TestNetworkPolicies(t *testing.T) {
 		"spec": {"podSelector": {"matchLabels": {"run": "load"}}, "policyTypes": ["Ingress"]}}`)
 	const foreign = "{run: dial}"
 	load := n.ip("run=load") + ":8000"
-	if n.reaches(load, foreign) && n.reaches(load, foreign) {
+	if open := n.reaches(load, foreign); open && n.reaches(load, foreign) {
 		t.Skip("this cluster's network does not enforce NetworkPolicies")
 	}
 	pod := n.ip(frontend)
