@@ -78,14 +78,17 @@ func TestTheMasterSaysForWhatItWaits(t *testing.T) {
 
 func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	servers := startScripts(t)
-	for _, name := range []string{"master", "redis.sh", "sentinel.sh"} {
+	servers["master's lock"] = newMaster(t)
+	must.Write(t, servers["master's lock"].Dir+"/lock", "")
+	must.OK(t, os.Chmod(servers["master's lock"].Dir+"/lock", 0o400))
+	for name, mode := range map[string]os.FileMode{"master": 0o555, "master's lock": 0o777, "redis.sh": 0o555, "sentinel.sh": 0o555} {
 		t.Run(name, func(t *testing.T) {
 			s, user := servers[name], os.Getuid()
 			if user == 0 {
 				user = 65534
 				s.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(user), Gid: uint32(user)}
 			}
-			must.OK(t, os.Chmod(s.Dir, 0o555))
+			must.OK(t, os.Chmod(s.Dir, mode))
 			s.refuses(t, s.Dir, "user "+strconv.Itoa(user), "chown", "fsGroup")
 		})
 	}
