@@ -31,9 +31,11 @@ func (result *row) checkBounds(r *rig) {
 			result.problems = append(result.problems, text)
 		}
 	}
+	const unnoticed = 300 * time.Millisecond
 	grace := 4 * result.hiccup
 	result.recovery = -1
-	late, away, written := 0, time.Duration(0), r.started // written is the time of the latest successful write
+	late, written := 0, r.started // written is the time of the latest successful write
+	var away, inAll time.Duration
 	for _, q := range r.load.requests {
 		write, withSeen := q.What == "post" || q.What == "set", q.What == "page as new as one seen"
 		ok := q.Err == nil && (q.Status == http.StatusOK || q.Status == http.StatusCreated)
@@ -47,7 +49,11 @@ func (result *row) checkBounds(r *rig) {
 		result.requests++
 		result.slowest = max(result.slowest, q.Took)
 		if ok && write {
-			away, written = max(away, end.Sub(written)), end
+			gap := end.Sub(written)
+			away, written = max(away, gap), end
+			if gap > unnoticed {
+				inAll += gap
+			}
 		}
 		if ok && write && result.recovery < 0 && end.After(r.ended) {
 			result.recovery = end.Sub(r.ended)
@@ -85,9 +91,9 @@ func (result *row) checkBounds(r *rig) {
 		problem("writes succeeded again after %s; at most %s are allowed", result.recovery, recovered+grace)
 	}
 	if result.away > 0 {
-		r.addNote("writes were away for %.1f s at most", away.Seconds())
-		if away > result.away {
-			problem("writes were away for %s; at most %s are allowed", away, result.away)
+		r.addNote("writes were away for %.1f s at most, %.1f s in all", away.Seconds(), inAll.Seconds())
+		if away > result.away || result.awayInAll && inAll > result.away {
+			problem("writes were away for %s, %s in all; at most %s are allowed", away, inAll, result.away)
 		}
 	}
 	for i, limit := range memoryLimits {

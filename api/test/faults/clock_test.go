@@ -26,6 +26,7 @@ func buildWithClock(t *testing.T) (binary string) {
 	must.OK(t, os.Symlink(strings.TrimSpace(must.Run(t, exec.Command("go", "env", "GOROOT"))), goroot))
 	t.Setenv("GOROOT", goroot)
 	t.Setenv("GOTOOLCHAIN", "local")
+	t.Setenv("PATH", filepath.Join(goroot, "bin")+":"+os.Getenv("PATH"))
 	original := filepath.Join(goroot, "src", "time", "time.go")
 	source := must.Read(t, original)
 	const now = "sec, nsec, mono := runtimeNow()\n"

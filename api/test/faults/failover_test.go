@@ -72,7 +72,12 @@ var haFaults = []fault{
 			podtest.Start(r, r.ha.Proxies[0])
 			r.ha.proxies.to(r.ha.ProxyAddr(0), r.ha.ProxyAddr(1))
 		}},
-	handOver("", "", writesBack),
+	{name: "three Redis: restarted one after the other, as an upgrade does", bound: "nothing fails; writes are away for 5 s in all",
+		setup: setup{ha: true, password: quoted}, away: writesBack, awayInAll: true, inject: func(r *rig) {
+			for i := 2; i >= 0; i-- {
+				r.ha.restart(i)
+			}
+		}},
 	{name: "three Redis: one of them started anew with another password, for 5 s", bound: "nothing fails; it says that the others do not take the password",
 		setup: setup{ha: true, password: quoted}, away: time.Second, inject: func(r *rig) {
 			slave := (r.ha.Master() + 1) % 3
@@ -168,10 +173,10 @@ var haFaults = []fault{
 
 // handOver returns a test case that restarts the master of k8s/ha/ three times. Before each restart, the sentinels promote a slave. The
 // redis-server is in the folder "programs", or in PATH if "programs" is empty.
-func handOver(version, programs string, away time.Duration) fault {
+func handOver(name, programs string) fault {
 	return fault{
-		name: "three Redis: planned hand-over, three times" + version, bound: "nothing fails",
-		setup: setup{ha: true, password: quoted, programs: programs}, away: away,
+		name: "three Redis: planned hand-over, three times (" + name + ")", bound: "nothing fails",
+		setup: setup{ha: true, password: quoted, programs: programs}, away: 2 * time.Second,
 		inject: func(r *rig) {
 			for range 3 {
 				m := r.ha.Master()

@@ -45,8 +45,9 @@ type fault struct {
 	reads, writes []int
 	// keeps increases the limit "slack" if the API may keep more goroutines and open files after the fault.
 	keeps int
-	// away limits each period in which no write succeeds; zero means no limit.
-	away time.Duration
+	// away limits each period in which no write succeeds. If awayInAll is true, "away" limits the sum of these periods instead.
+	away      time.Duration
+	awayInAll bool
 	// measured is the index of the pod whose API must not leak goroutines and files by the fault.
 	measured int
 	// rollback is true if an unacknowledged entry may disappear after readers have seen it.

@@ -119,7 +119,7 @@ func otherVersions(t *testing.T) (faults []fault) {
 		var program, version string // the output begins with: Redis server v=6.0.16
 		must.Get(fmt.Sscanf(must.Run(t, exec.Command(filepath.Join(folder, "redis-server"), "--version")), "%s server v=%s", &program, &version))(t)
 		if program == "Valkey" && strings.HasPrefix(version, "9") {
-			faults = append(faults, handOver(fmt.Sprintf(" (Valkey %s)", version), folder, 2*time.Second))
+			faults = append(faults, handOver("Valkey "+version, folder))
 		}
 		faults = append(faults, fault{name: fmt.Sprintf("master and slave swap roles, the addresses stay (%s %s)", program, version),
 			bound: "reads go on; writes resume without a restart", setup: setup{programs: folder, cannotHide: true}, writes: []int{503, 507}, inject: (*rig).swapRoles})

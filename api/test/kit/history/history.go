@@ -35,14 +35,13 @@ type Write struct {
 	ID        int64 // the id of the hidden entry; for a post, the id in the response
 }
 
-// Read is one request for the newest page of a guestbook, or for the whole guestbook, or one event of an event stream.
+// Read is one request for the newest page of a guestbook, or for the whole guestbook, or all events that a viewer received.
 type Read struct {
 	Book    string
 	Seen    int64 // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry
-	Whole   *string // the text of the whole guestbook; nil for a request of a page and for an event
-	Event   bool    // true for an event, whose entry is the only one in Entries
-	After   int64   // the id of the entry in the stream's previous event; -1 for the first event
+	Whole   *string // the text of the whole guestbook; nil for a page
+	All     bool    // true if the guestbook has no entries before Entries
 }
 
 // newest returns the newest entry in the answer. For an empty answer, the entry has the id -1 and no text.
@@ -115,7 +114,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				o.Call = min(o.Call, l.sent[newest.Text])
 			}
 			// Of several reads with the same answer, Check needs only the read that ended first.
-			answer := fmt.Sprint(request.Entries, max(request.Seen, newest.ID), *cmp.Or(request.Whole, new(string)), request.Event, request.After)
+			answer := fmt.Sprint(request.Entries, max(request.Seen, newest.ID), *cmp.Or(request.Whole, new(string)), request.All)
 			if known, ok := answers[answer]; ok {
 				operations[known].Return = min(operations[known].Return, o.Return)
 				continue

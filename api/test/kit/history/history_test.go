@@ -18,9 +18,7 @@ func TestCheck(t *testing.T) {
 	page := func(seen int64, entries ...guestbook.Entry) Read {
 		return Read{Book: "b", Seen: seen, Entries: entries}
 	}
-	event := func(after int64, entry guestbook.Entry) Read {
-		return Read{Book: "b", Seen: -1, Entries: []guestbook.Entry{entry}, Event: true, After: after}
-	}
+	events := func(entries ...guestbook.Entry) Read { return Read{Book: "b", Seen: -1, Entries: entries, All: true} }
 	a, b, c := guestbook.Entry{ID: 0, Text: "a"}, guestbook.Entry{ID: 2, Text: "b"}, guestbook.Entry{ID: 4, Text: "c"}
 	postA, postB, postC := stored("a", "k", 0), stored("b", "", 2), stored("c", "", 4)
 	refused, unknown := Write{Book: "b", Text: "a", Key: "k", Outcome: Refused}, Write{Book: "b", Text: "lost"}
@@ -31,8 +29,8 @@ func TestCheck(t *testing.T) {
 		final    string
 		requests requests // are sent one after the other
 	}{
-		"everything that is allowed": {true, ",a, ,c", requests{postA, postA, unknown, postB, event(-1, a), event(0, b), hide(2), page(-1, a, b), whole(",a,b"),
-			whole(",a, "), postC, page(-1, a), page(4, a, c), event(0, c), event(2, c)}},
+		"everything that is allowed": {true, ",a, ,c", requests{postA, postA, unknown, postB, hide(2), page(-1, a, b), whole(",a,b"),
+			whole(",a, "), postC, page(-1, a), page(4, a, c), events(a, c)}},
 		"unknown, and there later":  {true, ",b,a", requests{Write{Book: "b", Text: "a"}, stored("b", "", 0)}},
 		"a set":                     {true, ",x,b", requests{postA, set, postB}},
 		"a repeat of a hidden post": {true, ", ", requests{postA, hide(0), postA}},
@@ -56,12 +54,12 @@ func TestCheck(t *testing.T) {
 		"a book hidden too early":      {false, ", ,b", requests{postA, postB, whole(", ,b"), hide(0)}},
 		"another book":                 {false, ",a,b", requests{postA, postB, whole(",b,a")}},
 
-		"a stream that missed an entry":  {false, ",a,b,c", requests{postA, postB, postC, event(0, c)}},
-		"a stream without the first":     {false, ",a,b", requests{postA, postB, event(-1, b)}},
-		"a stream that goes back":        {false, ",a,b", requests{postA, postB, event(2, a)}},
-		"a stream that repeats an entry": {false, ",a,b", requests{postA, postB, event(2, b)}},
-		"a stream with another entry":    {false, ",a", requests{postA, event(-1, guestbook.Entry{ID: 0, Text: "x"})}},
-		"an event before it was sent":    {false, ",a,b", requests{postA, event(0, b), postB}},
+		"a viewer without an entry":    {false, ",a,b,c", requests{postA, postB, postC, events(a, c)}},
+		"a viewer without the first":   {false, ",a,b", requests{postA, postB, events(b)}},
+		"a viewer who goes back":       {false, ",a,b", requests{postA, postB, events(b, a)}},
+		"a viewer with an entry twice": {false, ",a,b", requests{postA, postB, events(a, b, b)}},
+		"a viewer of another entry":    {false, ",a", requests{postA, events(guestbook.Entry{ID: 0, Text: "x"})}},
+		"an event before it was sent":  {false, ",a,b", requests{postA, events(a, b), postB}},
 	} {
 		var l Log
 		for i, request := range test.requests {

@@ -73,37 +73,21 @@ func (s state) hide(id int64) (_ state, ok bool) {
 	return s, false
 }
 
-// shows reports whether a page shows the newest entries of this state, without blank and hidden entries.
-func (s state) shows(page []guestbook.Entry) bool {
+// shows reports whether a page shows the newest or all entries of this state, without blank and hidden entries.
+func (s state) shows(page []guestbook.Entry, all bool) bool {
 	e := s.last
 	for i := len(page); ; i-- {
 		for e != nil && (s.hides(e.id) || guestbook.IsBlank(e.text)) {
 			e = e.before
 		}
 		if i == 0 {
-			return len(page) > 0 || e == nil
+			return len(page) > 0 && !all || e == nil
 		}
 		if e == nil || e.id != page[i-1].ID || e.text != page[i-1].Text {
 			return false
 		}
 		e = e.before
 	}
-}
-
-// streams reports whether an event stream may send the parameter "entry" directly after the entry with the id "after". An event stream may
-// skip only hidden entries.
-func (s state) streams(after int64, entry guestbook.Entry) bool {
-	e := s.last
-	for e != nil && e.id > entry.ID {
-		e = e.before
-	}
-	if e == nil || e.id != entry.ID || e.text != entry.Text || s.hides(e.id) {
-		return false
-	}
-	for e = e.before; e != nil && e.id > after && s.hides(e.id); {
-		e = e.before
-	}
-	return e == nil && after == -1 || e != nil && e.id == after
 }
 
 // model returns a model of the guestbook for porcupine. In this model, the requests have these effects:
@@ -114,7 +98,6 @@ func (s state) streams(after int64, entry guestbook.Entry) bool {
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A write with the outcome Unknown may take effect at any time after it was sent, even after all reads.
 //   - A page shows the newest entries that are not blank. A request with seen=ID gets a page only after the entry ID was added.
-//   - An event stream sends each entry that is not hidden once and in order.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{}
 	return porcupine.Model{
@@ -123,10 +106,8 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			s := before.(state)
 			if r, ok := input.(Read); ok {
 				switch {
-				case r.Event:
-					return s.streams(r.After, r.Entries[0]), s
 				case r.Whole == nil:
-					return s.end() > r.Seen && s.shows(r.Entries), s
+					return s.end() > r.Seen && s.shows(r.Entries, r.All), s
 				case int64(len(*r.Whole)) != s.end():
 					return false, s
 				}
