@@ -99,7 +99,7 @@ func serve(signals <-chan os.Signal, stderr io.Writer) (err error) {
 	})
 	httpServer := &http.Server{
 		Handler: api,
-		// The following timeouts are longer than the timeouts of nginx. They protect the API from a client that connects without nginx.
+		// The following timeouts protect the API from a client that connects without nginx. nginx itself has shorter timeouts.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
 		IdleTimeout:    90 * time.Second, // longer than nginx keeps an idle connection open

@@ -12,7 +12,7 @@ mkdir -p "$1/all-in-one" "$1/k8s/ha"
   echo 'metadata:'
   echo '  name: redis-ha-scripts'
   echo '  annotations:'
-  echo '    # Flux would replace the variables of the scripts by its own.'
+  echo '    # The annotation keeps Flux from replacing the shell variables of the scripts.'
   echo '    kustomize.toolkit.fluxcd.io/substitute: disabled'
   echo 'data:'
   for file in k8s/ha/scripts/*; do
@@ -41,8 +41,7 @@ one_file k8s/frontend-deployment.yaml k8s/frontend-service.yaml >"$1/frontend.ya
   echo '# Made by "make all-in-one" from k8s/ and k8s/components/canary, where the reasons are.'
   api/tools/kustomized.sh k8s "components: [../../k8s/components/canary]"
 } >"$1/frontend-canary.yaml"
-# The PHP guestbook has three editions, in which Redis's Services have different names. The manifests in k8s/ use the names of one edition.
-# The components "replica" and "leader-follower" in k8s/components/ use the names of the other two editions.
+# Two editions of the PHP guestbook use other Service names for Redis, which the components "replica" and "leader-follower" set.
 for edition in replica leader-follower; do
   {
     echo "# Made by \"make all-in-one\" from k8s/frontend-deployment.yaml and k8s/components/$edition, where the reasons are."

@@ -17,8 +17,7 @@ sudo=
 $sudo apt-get update -qq
 # shellcheck disable=SC2086 # each package is one argument
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-# Debian starts a server right after its installation. install-programs.sh stops the server again, so that its port is free for the
-# guestbook.
+# install-programs.sh stops the servers that Debian starts after their installation, so that the guestbook can use their ports.
 for server in nginx redis-server prometheus prometheus-redis-exporter haproxy; do
   case "$missing" in
     *$server*) $sudo systemctl disable --now $server >/dev/null 2>&1 || $sudo service $server stop >/dev/null 2>&1 || true ;;

@@ -1,9 +1,9 @@
 #!/bin/sh
 # kustomized.sh prints the output of "kustomize build" for a file or a folder of manifests.
 #
-#   kustomized.sh RESOURCE [LINE…]   builds the file or folder RESOURCE; each LINE is added to the kustomization.yaml
+#   kustomized.sh RESOURCE [LINE…]   builds the file or folder RESOURCE with the LINEs in kustomization.yaml
 #
-# The LINEs are in the folder .build/overlay, so a path in a LINE begins with ../../
+# kustomized.sh writes each LINE to .build/overlay/kustomization.yaml, so a path in a LINE begins with ../../
 set -eu
 cd "$(dirname "$0")/../.."
 rm -rf .build/overlay

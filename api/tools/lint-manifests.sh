@@ -60,8 +60,7 @@ set -- "$@" --ignore-test container-image-pull-policy
 # The manifests spread pods over the nodes with topologySpreadConstraints instead of anti-affinity, so that all pods can run on a single
 # node.
 set -- "$@" --ignore-test deployment-has-host-podantiaffinity --ignore-test statefulset-has-host-podantiaffinity
-# The Deployment "frontend" sets "replicas", although an autoscaler scales this Deployment. Without "replicas", "kubectl replace" would
-# scale the Deployment down to one pod.
+# The autoscaled Deployment "frontend" sets "replicas", because "kubectl replace" without "replicas" scales a Deployment down to one pod.
 set -- "$@" --ignore-test deployment-targeted-by-hpa-does-not-have-replicas-configured
 # The NetworkPolicies do not restrict egress, because a restriction would have to name the address of the cluster's DNS.
 set -- "$@" --ignore-test pod-networkpolicy

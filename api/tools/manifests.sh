@@ -1,7 +1,9 @@
 #!/bin/sh
-# manifests.sh copies all-in-one/ and the optional folders of k8s/ to FOLDER, with images of the registry REGISTRY.
+# manifests.sh copies all-in-one/ and the optional folders of k8s/ to FOLDER.
 #
-#   manifests.sh FOLDER REGISTRY TAG IMAGE…   without REGISTRY, only the tags change; an IMAGE with a tag keeps its tag
+#   manifests.sh FOLDER REGISTRY TAG IMAGE…   sets the registry and the tag of each IMAGE
+#
+# If REGISTRY is empty, an image keeps its registry. An IMAGE with a tag keeps its tag.
 set -eu
 cd "$(dirname "$0")/../.."
 out=$1 registry=$2 tag=$3

@@ -72,7 +72,7 @@ copy() {
   else
     "$crane" copy --platform "linux/$2" "$bases/${1#*/}" "$target"
   fi >"$tmp/copy.log" 2>&1 || return 1
-  # If an image has only one platform, crane copies the image even for another platform, so the script checks the architecture.
+  # crane ignores --platform if an image has only one platform, so the script checks the architecture.
   echo "its architecture is another" >"$tmp/copy.log"
   "$crane" config "$target" | grep -q "\"architecture\":\"$2\"" && echo "$1 $2 $("$crane" digest "$target")" >>"$tmp/materials"
 }
@@ -130,7 +130,7 @@ cp all-in-one/guestbook-all-in-one.yaml "$dist/guestbook.yaml"
 for file in k8s/ha/*.yaml; do echo ---; cat "$file"; done >"$dist/ha.yaml"
 # The release's compose.yaml uses published images, so sed removes the build sections.
 sed '/^    build:/,/^    image:/ { /^    image:/!d }' compose.yaml >"$dist/compose.yaml"
-sed -i "1i # Of version $version, commit $commit." "$dist"/*.yaml
+sed -i "1i # This file is part of version $version, commit $commit." "$dist"/*.yaml
 bundle=$tmp/bundle
 mkdir "$bundle"
 sed 's/@[^|]*|$/|/' "$tmp/images.sed" >"$tmp/tags.sed"

@@ -47,8 +47,8 @@ row() {
   label=${version%%[ /]*} # $version is like "Redis server v=7.0.15 sha=…" or "nginx version: nginx/1.30.6"
   version=$(echo "$version" | sed -nE 's/.*(v=|nginx\/)([0-9.]+).*/\2/p')
   [ -n "$version" ] || { echo "$path does not print its version" >>"$failures"; red=1; version='?'; }
-  # The tests start the program through a wrapper script, which records the start. PATH contains only the wrapper's folder, because the
-  # program's own folder may contain other programs, such as another Go.
+  # The tests start redis-server or nginx through a wrapper script, which records the start. Only the wrapper's folder is added to PATH,
+  # because the folder of redis-server may also contain another Go.
   rm -rf "${tmp:?}/bin"; mkdir "$tmp/bin"
   printf '#!/bin/sh\necho %s >>%s\nexec %s "$@"\n' "$program" "$tmp/used" "$path" >"$tmp/bin/$program"
   chmod +x "$tmp/bin/$program"

@@ -39,8 +39,7 @@ type importing struct {
 }
 
 // load reads entries from stdin and appends them in chunks. If an operator repeats an import, the same lines result in the same chunks with
-// the same idempotency keys, so that no chunk is appended twice. If a line is not valid, "load" stops, and appends no entry of the chunk
-// with the invalid line.
+// the same idempotency keys, so that no chunk is appended twice. An invalid line ends the import.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -70,7 +69,7 @@ func (i *importing) read() error {
 		case l.Entries != nil && *l.Entries != entries:
 			return fmt.Errorf("line %d ends an export of %d entries, but %d came: some lines are missing or too many", number, *l.Entries, entries)
 		case l.Entries != nil:
-			entries, ended = 0, true // the next lines of the input can be another export
+			entries, ended = 0, true // this line ends one export, and another export may follow
 		}
 		if len(chunk) == maxChunkEntries || size >= chunkBytes {
 			if err := i.append(chunk); err != nil {
@@ -90,9 +89,8 @@ func (i *importing) read() error {
 	return i.append(chunk)
 }
 
-// append adds a chunk to the guestbook, unless an earlier import has already added the chunk. A chunk's idempotency key is a hash of all
-// entries that precede the chunk in the import. If an earlier import of a shorter export has added only the first entries of the chunk, the
-// method "append" adds the rest of the chunk.
+// append adds a chunk of entries to the guestbook, unless an earlier import has already added this chunk. If an earlier import has added
+// only the chunk's first entries, the method "append" adds the other entries.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -129,8 +127,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook is shorter than the texts of the import, because the guestbook has then lost entries of an
-// earlier import.
+// check returns an error if the guestbook has lost entries of an earlier import. A guestbook that contains all imported entries is at least
+// as long as their texts.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

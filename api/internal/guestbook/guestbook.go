@@ -1,8 +1,8 @@
 // Package guestbook defines guestbooks and entries.
 //
-// A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. The first
-// entry of a guestbook starts at offset 0, even if the guestbook lacks a leading comma. The page does not show blank entries. The PHP
-// guestbook's page stores a blank entry if a visitor posts no text. An operator makes an entry blank with the command "hide".
+// A guestbook is one string, to which clients append entries. An entry in a guestbook is a comma followed by the entry's text. Only the
+// first entry of a guestbook may lack its comma. The page does not show blank entries. The PHP guestbook's page stores a blank entry if a
+// visitor posts no text. An operator makes an entry blank with the command "hide".
 package guestbook
 
 import (
@@ -63,11 +63,11 @@ var (
 func Encode(text string) string { return "," + encoder.Replace(text) }
 
 // Decode returns the text of an entry. The parameter "raw" is the entry without the leading comma. Decode replaces %2C by a comma, %252C by
-// %2C, and %2525 by %25. The PHP guestbook stores texts without encoding them, so Decode changes a text of the PHP guestbook that contains
-// %2C, %252C or %2525.
+// %2C, and %2525 by %25. Decode wrongly changes a literal %2C in a text of the PHP guestbook, because the PHP guestbook does not encode
+// texts.
 func Decode(raw string) string {
 	if !strings.Contains(raw, "%2") {
-		return raw // most texts do not contain %2, and the decoder is slow
+		return raw // without %2, the text contains nothing that Decode replaces
 	}
 	return decoder.Replace(raw)
 }
@@ -92,8 +92,8 @@ func isVisible(c rune) bool {
 // Position is the place after an entry in a guestbook, or the guestbook's beginning.
 type Position struct {
 	ID, End int64 // byte offsets of the start and the end of the entry before this position; -1 and 0 at the beginning of the guestbook.
-	// Preceding holds the guestbook's bytes just before the offset End, or "" if they are unknown. If these bytes have changed later, a
-	// client has rewritten the guestbook.
+	// Preceding holds the guestbook's bytes just before the offset End, or "" if these bytes are unknown. Position.After compares Preceding
+	// with the guestbook, to detect that a client has rewritten the guestbook.
 	Preceding string
 }
 
@@ -104,8 +104,8 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for callers that know an entry's id but not where the entry ends. In the returned position, the field End
-// is the start of the entry instead. AfterEntry(-1) returns Start.
+// AfterEntry returns a position for a caller that knows an entry's id but not where the entry ends. AfterEntry sets the position's field
+// End to the offset at which the entry starts. AfterEntry(-1) returns Start.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.

@@ -22,7 +22,7 @@ type answer struct {
 	release func() // called after the body was written; may be nil
 }
 
-// handler answers one request. The context is for calls to the store, and comes from storeContext.
+// handler answers one request. The argument ctx is the context of all calls to the store.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
 // respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and measures the time.
@@ -113,8 +113,7 @@ func appendJSONString(dst []byte, s string) []byte {
 }
 
 // newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. Without the count of 0, the alerts would miss the first refused POST of a pod, because Prometheus sees
-// no increase in a new series.
+// the alerts in k8s/monitoring use. Prometheus sees no increase in a series that begins with a count of 1.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

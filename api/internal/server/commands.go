@@ -35,7 +35,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 		return answer{}, &requestError{http.StatusBadRequest,
 			"cmd is missing: use ?cmd=get&key=messages or ?cmd=set&key=messages&value=text, or the same as a form body"}
 	case cmd.Text == "set" && r.Method == http.MethodHead:
-		return answer{}, methodNotAllowed(w, "GET, POST") // a HEAD request must not write
+		return answer{}, methodNotAllowed(w, "GET, POST") // a GET may write, as in the PHP guestbook, but a HEAD may not
 	case cmd.Text == "set":
 		return answer{command: "set", body: updated}, s.set(ctx, r, params)
 	}

@@ -23,8 +23,7 @@ const fromEnd = int64(-2)
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
 // with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
 // "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The method "events"
-// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream. A single
-// goroutine writes each event stream.
+// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream.
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
@@ -74,7 +73,7 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 		return err
 	}
 	for {
-		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // makes ReadFull, below, return in time for the heartbeat; "poll" sets an earlier deadline when there are new entries
+		_ = conn.SetReadDeadline(sent.Add(heartbeat)) // ends the wait in ReadFull when a heartbeat is due
 		to, n, err := t.send(conn, position)
 		if err != nil {
 			return err
@@ -86,7 +85,8 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 			position = to
 			continue
 		}
-		// A browser sends nothing on an event stream, so ReadFull blocks until the read deadline.
+		// A browser sends nothing on an event stream, so ReadFull blocks until the read deadline. When there are new entries, the method
+		// "poll" sets the read deadline to the current time.
 		if _, err := io.ReadFull(conn, make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}

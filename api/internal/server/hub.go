@@ -25,15 +25,14 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls that a viewer waits if the guestbook ends before the viewer's position. The poll may have read from a
-	// slave that lacks the newest entries. If the guestbook is still too short after maxAhead polls, the guestbook was rewritten, and the
-	// viewer gets a reset event.
+	// maxAhead is the number of polls after which a guestbook that ends before a viewer's position counts as rewritten. A slave that lacks
+	// the newest entries has a shorter guestbook than the master, but only for a short time.
 	maxAhead = 5
-	// sendTimeout is the longest time that a viewer may take to receive an event. The API closes the event stream of a slower viewer. A
-	// browser whose event stream was closed reconnects, and sends the id of the last entry that the browser has received.
+	// sendTimeout is the time in which a viewer must receive an event, or else the API closes the event stream. A browser whose event
+	// stream was closed reconnects, and sends the id of the last entry that the browser has received.
 	sendTimeout = 10 * time.Second
-	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux makes the send buffer twice as
-	// large, because the send buffer also holds Linux's own data.
+	// maxSendBufferBytes is the size of the send buffer that the API requests for a viewer's socket. Linux allocates twice
+	// maxSendBufferBytes, because the send buffer also holds Linux's own data.
 	maxSendBufferBytes = 4 << 10
 	// maxBytesPerSecond is the greatest total length of the events of all guestbooks in one second. maxBytesPerSecond also bounds the
 	// memory for unsent events, because an event waits at most sendTimeout.
@@ -41,7 +40,7 @@ const (
 	// maxSlowViewers is the greatest number of viewers that may take longer than slowAfter to receive an event, because each slow viewer
 	// fills buffers of nginx.
 	maxSlowViewers, slowAfter = 500, 100 * time.Millisecond
-	// maxBehindBytes is the greatest total length of the entries that the API reads at the same time for viewers that have missed entries.
+	// maxBehindBytes limits the memory for entries that viewers have missed.
 	maxBehindBytes = 1 << 20
 )
 
@@ -66,7 +65,7 @@ type topic struct {
 	last    atomic.Pointer[step] // the newest change of the guestbook that the method "poll" has found
 }
 
-// step is a change of a guestbook between two polls: the events in "text" lead from the position "from" to the position "to".
+// step is a change of a guestbook. A viewer at the position "from" gets the events in "text", and is then at the position "to".
 type step struct {
 	from, to guestbook.Position
 	text     []byte
@@ -83,8 +82,8 @@ func newHub(o Options) *hub {
 }
 
 // subscribe takes over the connection of the http.ResponseWriter w, and adds this connection to the viewers of the guestbook's topic. For
-// the first viewer of a guestbook, "subscribe" starts a topic, whose first poll reads the entries after the position "end". A caller of
-// "subscribe" must call "unsubscribe" later, unless "subscribe" returns an error.
+// the first viewer of a guestbook, "subscribe" starts a goroutine that polls the guestbook. A caller of "subscribe" must call "unsubscribe"
+// later, unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -135,16 +134,16 @@ func (h *hub) drain() {
 	}
 }
 
-// run polls the guestbook until the topic's last viewer has left.
+// run polls a guestbook until its last viewer has left. The more new bytes a poll has found, the longer "run" waits, because
+// maxBytesPerSecond limits the bytes of all guestbooks.
 func (t *topic) run() {
 	for sent := 0; !t.stopped.Load(); sent = t.poll() {
 		time.Sleep(pollInterval + time.Duration(sent)*time.Second/maxBytesPerSecond)
 	}
 }
 
-// poll reads the guestbook, and wakes the viewers if the guestbook has changed. The method "poll" returns the length of the new events,
-// multiplied by the number of topics, because all topics share maxBytesPerSecond. After a larger result of "poll", the method "run" waits
-// longer. If Redis does not answer, "poll" wakes no viewer, and the next poll reads the missed entries.
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. If Redis does not answer, "poll" wakes no viewer, and the
+// next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
 	text, to, err := t.read(before, 0)
@@ -160,7 +159,7 @@ func (t *topic) poll() (sent int) {
 	for viewer := range t.viewers {
 		_ = viewer.SetReadDeadline(time.Now()) // fails only if the connection is closed, and then Read fails as well
 	}
-	return len(text) * len(t.hub.topics)
+	return len(text) * len(t.hub.topics) // the guestbooks with viewers share maxBytesPerSecond equally
 }
 
 // read returns one event for each entry that Store.After returns.
@@ -182,7 +181,7 @@ func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Posit
 		time.Sleep(pollInterval)
 		last = t.last.Load()
 	}
-	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // the error stays ErrNoEntry if no case below applies: the guestbook ends before the viewer's position
+	text, to, err := []byte(nil), at, guestbook.ErrNoEntry // err stays ErrNoEntry if the guestbook ends before the viewer's position
 	switch {
 	case at == last.to:
 		return at, 0, nil

@@ -10,9 +10,9 @@ import (
 )
 
 // checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection is not enough,
-// because it accepts every GET, and the PHP guestbook's page writes with GET. http.CrossOriginProtection also accepts a request without the
-// headers Sec-Fetch-Site and "Origin", as Safari 16 sends for an image on a page of another site. http.CrossOriginProtection compares the
-// header "Origin" only with the header "Host". A proxy in front of the API may have changed "Host".
+// because it accepts every GET, and the PHP guestbook's page writes with GET. Safari 16 sends neither Sec-Fetch-Site nor "Origin" when a
+// page loads an image, and http.CrossOriginProtection accepts such a request. http.CrossOriginProtection compares the header "Origin" only
+// with the header "Host". A proxy in front of the API may have changed "Host".
 func checkOrigin(r *http.Request) error {
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))

@@ -49,7 +49,7 @@ type Settings struct {
 // RequestTimeout bounds the total time of all calls to Redis that one HTTP request makes.
 const RequestTimeout = 2 * time.Second
 
-// Redis returns the settings as options of the package "store".
+// Redis converts s, the API's settings, to a store.Options.
 func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.Options {
 	return store.Options{
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: int(s.Database),

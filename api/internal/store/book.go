@@ -21,8 +21,8 @@ const (
 	// expires, depending on the maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or
 	// is stored a second time once Redis has free memory.
 	idempotencySeconds = 24 * 60 * 60
-	// firstWindow is the expected length of an entry in bytes, with which the method "Page" chooses how many bytes to read. While the bytes
-	// contain too few entries for a page, "Page" reads four times as many.
+	// firstWindow is the number of bytes that the method "Page" first reads for each entry of a page. If a read finds too few entries,
+	// "Page" reads four times as many bytes.
 	firstWindow = 128
 	// maxWindow is the number of bytes after which the method "Page" reads no further, unless a single entry is longer.
 	maxWindow = 1 << 20
@@ -85,8 +85,7 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	return id, known, nil
 }
 
-// recordName returns the Redis key under which the script append.lua stores the record of an idempotency key. The hash includes the
-// guestbook's key, so that two guestbooks never share a record.
+// recordName returns the Redis key under which the script append.lua stores the record of an idempotency key.
 func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
@@ -108,9 +107,9 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 }
 
 // Page returns at most "limit" entries, oldest first. Page returns the entries that precede the entry with the id "before", or the
-// guestbook's last entries if "before" is negative. A call with before = older returns the next older page; "older" is -1 if there are no
-// older entries. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page returns ErrNoEntry
-// if "before" is not the id of an entry.
+// guestbook's last entries if "before" is negative. The result "older" is the argument "before" for the next older page, or -1 if there are
+// no older entries. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page returns
+// ErrNoEntry if "before" is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
@@ -169,7 +168,8 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. After
 // returns at least one entry if an entry follows the position, but not always all entries. If no entry follows the position, "After"
 // returns the argument "position" unchanged. If the guestbook no longer has the position, because a client has rewritten the guestbook,
-// "After" returns ErrNoEntry and the end of the guestbook. A guestbook shorter than "upto" bytes counts as rewritten.
+// "After" returns ErrNoEntry and the end of the guestbook. "After" also returns ErrNoEntry if the guestbook is shorter than the argument
+// "upto", the guestbook's length in an earlier read.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -196,7 +196,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // only for a position from AfterEntry, which is at the start of an entry that the caller has
+			if len(entries) > 0 && entries[0].ID == position.ID { // the position comes from AfterEntry, so the first entry is the entry that the caller already has
 				entries = entries[1:]
 			}
 			return nil

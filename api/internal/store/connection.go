@@ -25,7 +25,7 @@ var (
 	errNotSent = errors.New("not sent")
 )
 
-// Err returns nil if the connection can be used again. If Err returns an error, the pool closes the connection.
+// Err returns nil if the pool may use the connection again, or an error if the pool must close the connection.
 func (c *connection) Err() error {
 	if c.dialedAt < c.pool.discardedAt.Load() {
 		return errDiscarded
@@ -33,8 +33,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If the handshake fails with errMaster, "dial" dials again, at most eight times,
-// because a Kubernetes Service may connect each time to another Redis.
+// dial returns a connection after a successful handshake. If the handshake finds the master instead of a slave, "dial" makes up to eight
+// attempts. Each attempt may reach another pod of the slaves' Service.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -79,21 +79,20 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 func (p *pool) handshake(c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {
-			// If the server has become a slave, the proxy in front of Redis is about to close the connection, and a write might get no
-			// answer.
+			// The handshake fails if the server has become a slave, because the proxy in front of Redis soon closes such a connection.
 			if info, _ := redis.String(c.Do("INFO", "replication")); strings.Contains(info, roleSlave) {
 				return errNoMaster
 			}
 		}
 		_, err := c.Do("PING")
 		if isReply(err, codeMisconf) {
-			return nil // a master that refuses PING and writes with MISCONF answers reads
+			return nil // MISCONF means that Redis cannot write to its disk, but still answers reads
 		}
 		return err
 	}
 	info, err := redis.String(c.Do("INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // an entry that only the master has may still be lost, so reads ask slaves
+		return errMaster // reads prefer a slave, because an entry that only the master has can still be lost
 	}
 	return synced(info, err)
 }

@@ -33,16 +33,17 @@ const (
 // pool holds the connections to the server at one address.
 type pool struct {
 	*redis.Pool
-	role, addr            string
-	options               Options
-	failures              *eventLog
-	discardedAt, failedAt atomic.Int64 // results of the function "uptime"; the pool uses only connections that were dialed after discardedAt
+	role, addr  string
+	options     Options
+	failures    *eventLog
+	discardedAt atomic.Int64 // result of the function "uptime" in the last call of discardConnections
+	failedAt    atomic.Int64 // result of the function "uptime" after the last failed command
 
 	durations prometheus.Histogram
 	errors    prometheus.Counter
 }
 
-// uptime returns the nanoseconds since the process started. A change of the machine's clock does not change the uptime.
+// uptime returns the nanoseconds since this process started, by the monotonic clock.
 func uptime() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()
@@ -162,8 +163,8 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for a guestbook's key. The method "answers" sends STRLEN and not PING, because PING
-// succeeds even if the server refuses the key, as a node of a Redis Cluster does.
+// answers returns nil if the server answers requests for a guestbook's key. The method "answers" sends STRLEN instead of PING, because a
+// node of a Redis Cluster answers PING but may refuse the key.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
@@ -172,7 +173,7 @@ func (p *pool) answers(ctx context.Context, key string) error {
 	return err
 }
 
-// hasRole reports whether the server now has the role: roleMaster or roleSlave.
+// hasRole reports whether the server now has the given role. The argument "role" is roleMaster or roleSlave.
 func (p *pool) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(p.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)

@@ -24,13 +24,13 @@ const (
 	codeUnknown  = "ERR unknown command" // the command is disabled or renamed, or the server is no Redis
 )
 
-// advice maps the beginnings of error replies, of old and new versions of Redis, to a description of the problem and what to do. If several
-// elements of "advice" match a reply, mapError uses the first of these elements.
+// advice maps the beginnings of error replies of Redis to a description of the problem and what to do. If several elements of "advice"
+// match a reply, mapError uses the first of these elements.
 var advice = []struct{ codes, reason string }{
 	{"NOAUTH", "Redis wants a password: set REDIS_PASSWORD"},
 	{"WRONGPASS|ERR invalid password", "Redis does not take the password: check REDIS_PASSWORD and REDIS_USERNAME"},
 	{"ERR AUTH|ERR Client sent AUTH", "Redis has no password: set none in REDIS_PASSWORD"},
-	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"}, // only Redis before 6.0 sends this code
+	{"ERR wrong number of arguments for 'auth'", "this Redis knows no users: set none in REDIS_USERNAME"}, // Redis before 6.0 sends this error
 	{codeNoPerm, "Redis forbids its user what the guestbook needs: allow it what api/redis-user.conf does"},
 	{"DENIED", "Redis is in protected mode, and answers its own machine only: give it a password, or turn that off"},
 	{"MOVED|ASK|CLUSTERDOWN|CROSSSLOT|TRYAGAIN|ERR SELECT is not allowed", "this Redis is one node of a cluster, which the guestbook cannot follow: use a Redis of its own"},
@@ -49,8 +49,7 @@ var advice = []struct{ codes, reason string }{
 var writesOnly = regexp.MustCompile("^(" + codeReadOnly + "|" + codeMisconf + "|" + codeNoSlaves + ")")
 
 // inScript matches the text that Redis 6.0 puts before the code of an error inside a script, as in: ERR Error running script (call to
-// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica. After an error of redis.pcall, the text
-// is only "@user_script: 4: -".
+// f_0ae…): @user_script:4: @user_script: 4: -READONLY You can't write against a read only replica.
 var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?\d+: -?`)
 
 // noPermInScript matches the error with which an ACL forbids a command or a key inside a script: first the error of Redis 7.2 and later,
@@ -109,8 +108,8 @@ const (
 
 // unsynced matches the reply to INFO replication of a slave that lacks the master's data and whose link to the master is down. A slave that
 // never had a link to its master reports master_link_down_since_seconds:-1, or in Redis 6.0 the seconds since 1970, a number of ten digits.
-// A slave whose full copy of the master was interrupted reports the replication offset 1 and no backlog. The expression includes the
-// backlog, because a slave of Redis 8 or Valkey that is in sync may also have the offset 1.
+// A slave whose full copy of the master was interrupted reports the replication offset 1 and no backlog. A slave of Redis 8 or Valkey that
+// is in sync may also report the offset 1, but reports an active backlog.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
@@ -139,8 +138,8 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether the server has answered, so that no other server must be asked. An error about the data in Redis, such as
-// ErrNoEntry, is an answer.
+// isAnswer reports whether err is nil or an error about the data in Redis, such as ErrNoEntry. After any other error, the store asks
+// another server.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

@@ -23,7 +23,7 @@ type Options struct {
 	MasterAddr, SlaveAddr string // host:port
 	Username, Password    string // for master and slave; empty: none
 	Database              int
-	PoolSize              int                         // greatest number of connections to each of the two addresses
+	PoolSize              int                         // greatest number of connections to each of MasterAddr and SlaveAddr
 	WaitSlaves            int                         // number of slaves that must confirm a write; 0: none
 	DialTimeout           time.Duration               // longest time for dialing Redis and the handshake
 	ReadTimeout           time.Duration               // longest time until a reply of Redis
@@ -65,8 +65,9 @@ func (s *Store) Close() error {
 
 // write sends a command to the master. The reply READONLY means that the server at the master's address has become a slave. After the reply
 // READONLY, "write" opens a new connection to the master's address and sends the command again. After a second READONLY, "write" tries the
-// slave's address, because master and slave may have swapped roles. If WaitSlaves is set, as with high availability, "write" repeats a
-// command that was certainly not executed until the context's deadline, because another server may be about to become the master.
+// slave's address, because master and slave may have swapped roles. If WaitSlaves is set, as with high availability, "write" retries until
+// the context's deadline, because another server may soon become the master. The method "write" repeats only commands that were certainly
+// not executed.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.writer.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -108,7 +109,7 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	if s.slave.failedRecently() {
 		servers = [2]*pool{s.master, s.slave}
 	}
-	// A quarter of the time is left for the second server, because a silent first server lets requests wait until the deadline.
+	// The first server must answer within three quarters of the time, so that readOnce can still ask the second server.
 	deadline, _ := ctx.Deadline()
 	askCtx, cancel := context.WithTimeout(ctx, time.Until(deadline)*3/4)
 	defer cancel()

@@ -15,8 +15,8 @@ type load struct {
 
 const message = ",A message of thirty bytes....."
 
-// posting is a script for wrk. The function "measure" sets the script's variables: "posts" and "keyed" are fields of the load, and "run" is
-// different each time, so that every Idempotency-Key is new.
+// posting is a Lua script for wrk, whose variables the function "measure" sets. The variable "run" differs in each run of wrk, so that
+// every Idempotency-Key is new.
 const posting = `
 local n, headers = 0, {["Content-Type"] = "application/x-www-form-urlencoded"}
 function request()

@@ -28,7 +28,7 @@ const (
 type section struct {
 	title  string
 	stacks []*stack
-	writes bool // true if the table has only loads that write
+	writes bool // true if the table compares only requests that write
 }
 
 func run() error {

@@ -1,4 +1,4 @@
-// Command load sends requests to a guestbook at a steady rate, as the PHP guestbook's page does, and counts the answers.
+// Command load sends the requests of the PHP guestbook's page at a steady rate, and counts the answers.
 //
 //	load [-url U] [-readers N] [-viewers N] [-pause D] [-key K] [-keys] [-sign]   run until /stop, serving on port 8000:
 //	    GET /report   returns the counts as JSON
@@ -235,8 +235,8 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign sends the next message with POST /guestbook/entries, as the new page does. During a rollout, a pod of the PHP guestbook answers 404,
-// which does not count as a failure.
+// sign sends the next message with POST /guestbook/entries. During a rollout, a pod of the PHP guestbook answers 404, which does not count
+// as a failure.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats the request until an answer arrives or the context ends

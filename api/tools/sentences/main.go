@@ -56,8 +56,8 @@ func main() {
 	fmt.Println(strings.Join(drawn[:min(*n, len(drawn))], "\n"))
 }
 
-// prose returns the comments of a file, or the text of a document without its code blocks. For a comment beside code, the text includes the
-// whole line. Blank lines in the text separate comments, and the items of a list.
+// prose returns the comments of a file, separated by blank lines, or the text of a document without its code blocks. For a comment beside
+// code, the text includes the whole line.
 func prose(path, text string) string {
 	pattern := cmp.Or(comment[filepath.Ext(path)], other)
 	var b strings.Builder
