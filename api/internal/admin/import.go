@@ -19,8 +19,8 @@ const (
 	maxChunkEntries, chunkBytes = 1000, 256 << 10
 	// maxTextBytes is the greatest allowed length of a text in an import. The PHP guestbook's page sends texts of up to 1 MiB.
 	maxTextBytes = 1 << 20
-	// maxLineBytes is the greatest allowed length of a line in an import. A line can be more than seven times as long as its text: a byte
-	// of invalid UTF-8 becomes \ufffd, and the line also repeats the text in base64.
+	// maxLineBytes is the greatest allowed length of a line in an import. A line can be more than seven times as long as its text, because
+	// a byte of invalid UTF-8 becomes \ufffd, and the line also repeats the text in base64.
 	maxLineBytes = 8 << 20
 )
 

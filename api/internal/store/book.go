@@ -196,7 +196,8 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			if len(entries) > 0 && entries[0].ID == position.ID { // the position comes from AfterEntry, so the first entry is the entry that the caller already has
+			// A position that AfterEntry returned is the start of an entry that the caller already has.
+			if len(entries) > 0 && entries[0].ID == position.ID {
 				entries = entries[1:]
 			}
 			return nil

@@ -190,7 +190,8 @@ type eventLog struct {
 	loggedAt time.Time // time of the last log message about a failure
 }
 
-// update records the result of a command: an error, or nil. The method "update" logs the beginning of a failure at most every five seconds.
+// update records the error of a command, or nil after a success. The method "update" logs the beginning of a failure at most every five
+// seconds.
 func (l *eventLog) update(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
