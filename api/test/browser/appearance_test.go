@@ -82,7 +82,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	check(desk, "new-below")
 	desk.eval(`scrollTo(0, 0)`)
 
-	// The page posts no entry to a pod of the PHP guestbook, and shows that the entry waits.
+	// While only a pod of the PHP guestbook answers, the page shows that the visitor's entry waits.
 	past := newProxy(t, b)
 	past.serve(api, past.oldPod())
 	old := load(t, past.URL, visitor{hurried: true})

@@ -25,7 +25,7 @@ type firefox struct {
 	id   int
 }
 
-// newFirefox starts Firefox with these lines in the file user.js, and stops Firefox when the test ends.
+// newFirefox starts Firefox with the given preferences, and stops Firefox when the test ends.
 func newFirefox(t *testing.T, preferences string) *firefox {
 	t.Helper()
 	profile := must.Get(os.MkdirTemp("", "guestbook-firefox-"))(t)

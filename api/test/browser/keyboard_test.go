@@ -83,7 +83,7 @@ func TestTheFocusIsNeverLost(t *testing.T) {
 	one.awaitNewest("newest")
 	one.await("it to be in sight", `document.activeElement.getBoundingClientRect().top > 0`)
 
-	// If the visitor discards the focused entry in a second tab, the focus in the first tab moves to the next entry.
+	// If a second tab removes the first tab's focused entry, the first tab focuses the next entry.
 	front.refuse(http.StatusForbidden)
 	one.sign("unwanted")
 	one.awaitNewest("unwanted failed")

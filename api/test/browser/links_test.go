@@ -49,7 +49,7 @@ func TestAnEntryHasALink(t *testing.T) {
 	fresh.awaitContiguous(append(texts, "new"), true)
 	fresh.await("the button to be gone", `document.querySelector("#fresh").hidden`)
 
-	fresh.expect(outage) // for an unknown id, the server returns 400, and the browser logs an error
+	fresh.expect(outage) // the server answers an unknown id with 400, which the browser logs as a failure
 	for _, gone := range []string{"#e3", "#e99999999"} {
 		fresh.eval("location.hash = " + inJS(gone))
 		fresh.awaitText("#notice", "The entry that this link leads to is not in the book any more.")

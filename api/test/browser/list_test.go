@@ -23,7 +23,7 @@ const (
 	awake  = `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`
 )
 
-// checkPlace fails the test if the entry that mark() of testdata/probes.js has marked is elsewhere in the window now.
+// checkPlace fails the test if the marked entry has moved in the window since the call of mark() in testdata/probes.js.
 func (p *page) checkPlace() {
 	p.t.Helper()
 	if by := get[float64](p, "moved()"); math.Abs(by) > 2 {
@@ -134,8 +134,8 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 		grow(400)
 	}
 	grow(990 - len(p.texts()))
-	// If the list has too many entries, the page removes some of them, and loads them again on demand. The test presses the button "Older
-	// entries" without scrolling to it, as a screen reader does.
+	// If the list has too many entries, the page removes some of them, and loads them again on demand. Like a screen reader, the test
+	// presses the button "Older entries" without scrolling.
 	oldest := p.texts()[0]
 	p.clickOnceThere("#older")
 	must.Hold(t, "older entries", waitLimit, func() bool { return slices.Index(p.texts(), oldest) > 0 })

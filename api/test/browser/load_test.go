@@ -77,7 +77,7 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 	}
 }
 
-// To notice hidden entries, the page repeats its requests, but only for the entries in sight.
+// To notice that a moderator has hidden an entry, the page requests the entries in the window again.
 func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	b, p := open(t, visitor{hurried: true}, numbered(strings.Repeat("long and longer ", 120), 400)...)
 	p.scrollInto(120)
@@ -93,7 +93,7 @@ func TestNoticingHiddenEntriesTakesSomeKilobytes(t *testing.T) {
 	if again.bytes > 8_000 {
 		t.Errorf("%.0f bytes", again.bytes)
 	}
-	// A page that stays open notices hidden entries by itself.
+	// An open page requests the entries in its window regularly.
 	hidden, n := get[string](p, "entryInTheMiddle().id"), len(p.texts())
 	must.Run(t, podtest.Command(t, b.Pod, "hide", strings.TrimPrefix(hidden, "e")))
 	p.await("it to be gone, alone", fmt.Sprintf(`document.getElementById(%q) === null && document.querySelectorAll("#entries > li").length === %d`, hidden, n-1))

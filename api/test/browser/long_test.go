@@ -14,8 +14,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// The page notices a silent event stream, such as a stream that a proxy buffers. The test opens three pages at once, because each page
-// notices its silent stream only after a while.
+// The page notices a silent event stream, such as a stream that a proxy buffers. The test opens three pages at once, so that their timeouts
+// run at the same time.
 func TestStreamsThatStaySilent(t *testing.T) {
 	b := newBook(t)
 	front := newProxy(t, b)
@@ -56,8 +56,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer forwards TCP connections. When a test raises the field "generation", the freezer drops all further bytes for the clients of
-// open connections.
+// A freezer is a net.Listener whose connections can fall silent. When a test raises the freezer's field "generation", the open connections
+// discard all further data for their clients.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32

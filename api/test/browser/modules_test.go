@@ -27,7 +27,7 @@ func TestModules(t *testing.T) {
 		var names []string
 		must.Hold(t, "tests in "+file, waitLimit, func() bool {
 			if names = get[[]string](p, module+`.then((tests) => Object.keys(tests.default), () => [])`); len(names) == 0 {
-				p.reload() // the import fails if this machine got or lost a network interface meanwhile
+				p.reload() // Chromium aborts the import of a module if a network interface appears or disappears
 			}
 			return len(names) > 0
 		})

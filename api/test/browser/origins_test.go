@@ -74,7 +74,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	}
 }
 
-// awaitRefusal waits up to a second until the guestbook has refused a request. If the guestbook accepts a request, the test fails.
+// awaitRefusal waits up to a second for an answer of the guestbook, and fails the test unless the answer is a refusal.
 func awaitRefusal(t *testing.T, front *proxy) error {
 	t.Helper()
 	for until := time.Now().Add(time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {

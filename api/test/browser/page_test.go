@@ -21,7 +21,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// A visitor describes the browser in which a test opens the page.
+// visitor contains the settings of a test's browser.
 type visitor struct {
 	width, height int64 // size of the browser's window in pixels; zero means 1000 × 700
 	phone         bool
@@ -61,7 +61,7 @@ const (
 	networkChanged = "net::ERR_NETWORK_CHANGED"
 )
 
-// visit opens a page in a new browser context, and waits until the page is live. If the page has a fault, the test fails.
+// visit opens a page in a new browser context, and waits until the page shows "Live".
 func visit(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := load(t, url, v)
@@ -69,7 +69,7 @@ func visit(t *testing.T, url string, v visitor) *page {
 	return p
 }
 
-// load opens a page in a new browser context, but does not wait until the page is live.
+// load opens a page in a new browser context, but does not wait until the page shows "Live".
 func load(t *testing.T, url string, v visitor) *page {
 	t.Helper()
 	p := newPage(t, v)

@@ -92,7 +92,7 @@ func serve(t *testing.T, scheme, name string, handler http.Handler) string {
 	return strings.Replace(server.URL, "127.0.0.1", name, 1)
 }
 
-// handler returns the handler of the first matching rule. If no rule matches, the proxy forwards the request to the pod.
+// handler returns the handler in f.rules that matches the request, or else f.pod.
 func (f *proxy) handler(r *http.Request) http.Handler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -104,7 +104,7 @@ func (f *proxy) handler(r *http.Request) http.Handler {
 	return f.pod
 }
 
-// serve makes a handler answer the requests that match the pattern "what". If the handler is nil, the pod answers the matching requests.
+// serve makes a handler answer the requests that match the pattern "what".
 func (f *proxy) serve(what string, handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -86,7 +86,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			front := newProxy(t, newBook(t))
-			p := visit(t, front.URL+"/?a=b#e0", visitor{}) // not "hurried", so that the POST does not time out before the answer arrives
+			p := visit(t, front.URL+"/?a=b#e0", visitor{}) // with the page's normal timers, so that the POST does not time out early
 			front.serve(api, login)
 			second := load(t, front.URL, visitor{})
 			p.sign("kept")
@@ -113,7 +113,7 @@ func TestAVisitorWhoIsNotSignedInAnyMoreIsToldSo(t *testing.T) {
 // If a firewall mistakes a text for an attack and refuses the POST with HTML, the guestbook's page keeps the text.
 func TestATextThatAFirewallRefusesIsKept(t *testing.T) {
 	const text = "SELECT tea FROM menu"
-	_, front, p := openBehindProxy(t, visitor{}) // not "hurried", so that the POST does not time out before the answer arrives
+	_, front, p := openBehindProxy(t, visitor{}) // with the page's normal timers, so that the POST does not time out early
 	p.expect(outage)
 	told := p.changes("#signin", "String(node.hidden)")
 	front.serve(posts, loginPage(http.StatusForbidden))

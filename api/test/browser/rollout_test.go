@@ -16,7 +16,7 @@ func (f *proxy) oldPod() http.Handler {
 	return mux
 }
 
-// During a rollout, the page of the PHP guestbook may get its script from a new pod. The new pod's script reloads the PHP page once.
+// During a rollout, the PHP guestbook's page may load controllers.js from a new pod. The new controllers.js reloads the PHP page once.
 func TestAPHPPageWithOurScriptLoadsItselfAgainOnce(t *testing.T) {
 	front := newProxy(t, newBook(t))
 	const page = `<html ng-app="redis"><title>PHP</title><link rel="icon" href="data:,"><script src="controllers.js"></script></html>`

@@ -65,8 +65,7 @@ func (p *page) awaitState(state string) {
 	}
 }
 
-// An entry is an entry of the guestbook as the page shows it. If the entry is not in the guestbook, its text ends with its state, such as
-// "failed".
+// An entry is an entry of the guestbook as the page shows it. The field Text of an unsent entry ends with "failed" or "pending".
 type entry struct{ Text, Note string }
 
 // texts returns the texts of the entries that the page shows, oldest first.
@@ -167,8 +166,8 @@ func (p *page) posts() []request { return p.sent("POST", "/guestbook/entries") }
 
 func (p *page) streams() []request { return p.sent("GET", "/guestbook/events") }
 
-// changes makes the page record the value of a JavaScript expression after each change of an element. In the JavaScript expression, the
-// element's name is "node". The function "values" returns the recorded values of the expression, without consecutive duplicates.
+// changes makes the page record the value of a JavaScript expression after each change of an element. The JavaScript expression can use the
+// element as the variable "node". The function "values" returns the recorded values of the expression, without consecutive duplicates.
 func (p *page) changes(selector, expression string) (values func() []string) {
 	p.t.Helper()
 	p.eval(fmt.Sprintf("recordChanges(%q, (node) => %s)", selector, expression))

@@ -20,8 +20,8 @@ type book struct {
 	path string // the path that answers commands, such as /guestbook.php
 
 	found map[string]string // why the server does not support a profile; "" if it does
-	left  map[string]bool   // profiles that the options -skip and -profiles exclude
-	Notes []string          // lines of the report about the guestbook's keys
+	left  map[string]bool   // profiles that the option -skip names, or that the option -profiles omits
+	Notes []string          // remarks in the report, such as the size of a restored guestbook
 	saved []request         // requests that restore the guestbooks
 
 	mu    sync.Mutex
@@ -78,8 +78,8 @@ func (b *book) ask() error {
 	return nil
 }
 
-// save adds to b.saved a "set" request that restores the guestbook's present text. A \ in the guestbook's JSON has two possible meanings,
-// because guestbook.php does not escape \. save tries the text of each meaning, until the guestbook returns the same JSON as before.
+// save adds to b.saved a "set" request that restores the guestbook's present text. A \ in the JSON may be an escape or part of the text,
+// because guestbook.php does not escape \. save writes the guestbook's possible texts one by one, until a GET returns the original JSON.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {
@@ -114,8 +114,8 @@ func (b *book) restore() error {
 
 func (b *book) has(profile string) bool { return b.found[profile] == "" }
 
-// setting returns the request that sets the text of a guestbook. setting returns a POST only if the text is too long for a URL, because
-// guestbook.php ignores the body of a POST.
+// setting returns the request that sets the text of a guestbook. setting returns a GET if the text fits into a URL, because guestbook.php
+// ignores the body of a POST.
 func setting(text, read string) request {
 	command := strings.Replace(read, "get", "set", 1) + "&value=" + strings.ReplaceAll(url.QueryEscape(text), "+", "%20")
 	if len(command) > 6000 {
@@ -137,7 +137,7 @@ func (b *book) await(text string) error {
 	return err
 }
 
-// unique returns a new word in lower case, because the word KEY in a request stands for the guestbook's key.
+// unique returns a random word without capitals, so that the word never contains the placeholder KEY.
 func unique() string { return strings.ToLower(rand.Text()) }
 
 // old reports whether an answer may show an earlier text of the guestbook, as the answer of a lagging slave does.

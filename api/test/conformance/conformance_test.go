@@ -38,8 +38,8 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 	return code, stdout.String() + stderr.String(), failed
 }
 
-// Each program that replaces guestbook.php fails exactly the test cases in its file in the folder known/. At its end, the conformance
-// program restores the guestbooks in Redis.
+// The published versions of guestbook.php fail exactly the test cases that the files known/*.txt list. At its end, the conformance program
+// restores the guestbooks in Redis.
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)

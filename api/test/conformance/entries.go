@@ -139,7 +139,7 @@ func (b *book) newest(e entry) error {
 }
 
 // repeats returns a check that posts two entries with the same text, and then repeats the first POST. The repeated POST must return the
-// first entry, and must add no entry.
+// first POST's entry, and must store nothing.
 func repeats(form string) keeps {
 	return func(b *book, r request) error {
 		key := unique()
@@ -156,7 +156,7 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages returns a check that sets the guestbook's text, and expects a page with these texts and this value of the JSON field "before".
+// pages returns a check that sets the guestbook's text, and then compares a page's entries and its JSON field "before" with the parameters.
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string
@@ -167,7 +167,7 @@ func pages(book, texts, before string) keeps {
 	}))
 }
 
-// follows returns a check that sets the guestbook's text, opens an event stream, calls the function "do", and expects exactly these events.
+// follows returns a check that sets the guestbook's text, opens an event stream, calls "do", and expects exactly the events "want".
 func follows(text string, do keeps, want ...string) keeps {
 	return holding(text, func(b *book, r request) error {
 		time.Sleep(300*time.Millisecond + 2*b.lag) // without a pause, the event stream might begin with a reset event
@@ -201,7 +201,7 @@ func follows(text string, do keeps, want ...string) keeps {
 				got = append(got, name+" "+e.Text)
 			}
 			clear(event)
-			if len(got) == len(want) && quiet == nil { // for 300 ms after the expected events, no event may arrive
+			if len(got) == len(want) && quiet == nil { // after the last expected event, wait 300 ms for surplus events
 				quiet = time.AfterFunc(300*time.Millisecond, cancel)
 			}
 		}

@@ -74,11 +74,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return report.Code()
 }
 
-// A list holds names of test cases, such as "php/bytes of get".
+// A list contains the test cases that may fail, such as "php/bytes of get".
 type list []string
 
-// read adds the test cases in a file to the list. Each line of the file names one test case. The line @FILE adds the test cases in the file
-// FILE. The line !NAME removes the test case NAME from the list.
+// read adds the test cases in a file to the list, one from each line. In a file of test cases, "@FILE" includes the file FILE, and "!NAME"
+// removes the test case NAME.
 func (l *list) read(file string) error {
 	text, err := os.ReadFile(file)
 	for line := range strings.Lines(string(text)) {

@@ -33,8 +33,8 @@ type mutation struct {
 	response func(*http.Response) error
 }
 
-// A change replaces each match of the pattern "from" in a response: in the status line, the headers and the body. A change applies only to
-// requests whose URL matches the pattern "url". In an event stream, a change applies to each event separately.
+// A change rewrites the responses to requests whose URL matches the pattern "url". In the status line, the headers and the body, "to"
+// replaces each match of the pattern "from". In an event stream, a match cannot extend over two events.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{

@@ -18,8 +18,8 @@ type row struct {
 // keeps is a check: it sends a request, and returns nil if the guestbook behaves as clients expect.
 type keeps func(*book, request) error
 
-// A group is a list of test cases that matter for the same reason. The test cases of a group run only if the server supports the profiles
-// in the fields "profile" and "needs". The profile "keys" means that the server has more than one guestbook.
+// A group is a list of test cases that matter for the same reason. A group of test cases runs only if the server supports the profiles in
+// the group's fields "profile" and "needs". The profile "keys" means that the server has more than one guestbook.
 type group struct {
 	profile, needs, why string
 	rows                []row
@@ -179,7 +179,7 @@ func inTurn(checks ...keeps) keeps {
 
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
-// puts returns a check that sets the guestbook's text, unless the server lacks the command "set".
+// puts returns a function that sets the guestbook's text. On a server without the command "set", the function does nothing.
 func puts(text string) keeps {
 	return func(b *book, _ request) error {
 		if !b.has("php") {
@@ -194,8 +194,8 @@ func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
 
 func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
-// expects returns a check that sends a request and expects the right answer. If a lagging slave may have sent a wrong answer, the check
-// repeats the request.
+// expects returns a check that sends a request, and passes if the function "right" accepts the answer. If a lagging slave may have sent a
+// wrong answer, the check repeats the request.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {

@@ -25,7 +25,7 @@ type probe struct {
 const unsent = "not sent there"
 
 const (
-	// smuggled is a request that neither nginx nor the API may execute, because a probe hides it in another request.
+	// smuggled is a request that the probes hide in other requests. Neither nginx nor the API may execute smuggled.
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"

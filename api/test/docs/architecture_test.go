@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether "name" is a file in the folder "path", a declaration in the Go file "path", or a text in another file.
+// has reports whether the file or folder "path" contains "name". In a Go file, only declarations count.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

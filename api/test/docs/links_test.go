@@ -59,7 +59,7 @@ func anchors(text string) (names []string) {
 	return names
 }
 
-// Every document that a file of the repository names exists.
+// If a file mentions a document, such as docs/http.md, the document must exist.
 func TestNamedDocumentsAreThere(t *testing.T) {
 	named := regexp.MustCompile(`\bdocs/[a-z/-]+\.md\b`)
 	for _, file := range sources(t) {

@@ -42,7 +42,7 @@ func TestCompose(t *testing.T) {
 		book, err := visitor.Get(t.Context(), "messages")
 		return err == nil && strings.Contains(book, text)
 	}
-	// signs waits until the guestbook stores an entry and answers a read.
+	// signs posts an entry until a POST succeeds, and then waits until the Redis slave has the entry.
 	signs := func(t *testing.T, text string, limit time.Duration) {
 		t.Helper()
 		namespace{T: t}.await("the guestbook answers", limit, func() bool {

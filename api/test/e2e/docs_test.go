@@ -18,7 +18,7 @@ import (
 )
 
 // The documents' commands that need a cluster succeed, and print the output that the documents show. The commands of README.md and of
-// docs/tutorial.md run in an empty namespace. The commands of all other documents run in a namespace with a guestbook.
+// docs/tutorial.md run in an empty namespace.
 func TestDocuments(t *testing.T) {
 	files := must.Get(commands.Documents(root))(t)
 	first := []string{"README.md", "docs/tutorial.md"}
@@ -39,7 +39,8 @@ func TestDocuments(t *testing.T) {
 	})
 }
 
-// shell returns a shell for the commands of a document. kubectl uses the test's namespace, and free ports replace the document's ports.
+// shell returns a Shell that runs the commands of documents with sh. kubectl uses the test's namespace, and free ports replace the
+// document's ports.
 func (n namespace) shell() *commands.Shell {
 	n.Helper()
 	port := strconv.Itoa(podtest.FreePorts(n).Nginx)
@@ -54,7 +55,7 @@ func (n namespace) shell() *commands.Shell {
 	return shell
 }
 
-// moveLink is the link in docs/tutorial.md at which the test runs the commands of docs/high-availability.md.
+// At the link moveLink in docs/tutorial.md, the function follow runs the first command of docs/high-availability.md.
 const moveLink = "(high-availability.md#moving-there)"
 
 // follow runs those commands of a document that need a cluster.

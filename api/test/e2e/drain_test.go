@@ -25,7 +25,7 @@ func ends(watched string) map[string]time.Duration {
 			break // kubectl has not yet written the whole line
 		}
 		at, _ := time.Parse(time.RFC3339, fields[1])
-		if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // the grace period is 0 after the pod's containers have ended
+		if grace, _ := time.ParseDuration(fields[2] + "s"); grace > 0 { // the kubelet sets the grace period of a stopped pod to 0
 			deleted[fields[0]] = at.Add(-grace)
 		}
 		if ended, err := time.Parse(time.RFC3339, fields[3]); err == nil {
@@ -62,7 +62,7 @@ func TestFiftyPodsLeave(t *testing.T) {
 	half := took[len(took)/2]
 	t.Logf("%d pods left, half of them within %s, the last %s after it was told; %d streams began, a viewer was without for %s at most",
 		len(took), half, took[len(took)-1], r.Streams, r.LongestGap)
-	// Alone, a pod ends within 11 s of its deletion. The test allows 20 s, because the machine starts and stops several pods at once.
+	// The test allows 20 s for a pod's shutdown, because the machine stops and starts five pods at the same time.
 	if half >= 20*time.Second {
 		t.Errorf("half of the pods took %s or longer to leave", half)
 	}

@@ -55,7 +55,7 @@ func TestDisruptions(t *testing.T) {
 
 func TestLosingTheMaster(t *testing.T) {
 	n := newGuestbook(t)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because each message has a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because visitors write to many keys
 	n.ready()
 	load := n.startLoad("-keys")
 	before := n.restarts()

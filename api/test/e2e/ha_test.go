@@ -12,13 +12,13 @@ import (
 
 const threeRedis = "app=redis,role=ha"
 
-// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to k8s/ha/ and back. While
-// the Redis servers of k8s/ha/ hold the book, their master loses its disk. No acknowledged entry is lost, and no visitor's read fails.
+// While visitors read and write, the commands of docs/high-availability.md move the book from the Redis of k8s/ to k8s/ha/ and back. The
+// test also deletes the disk of the Redis master in k8s/ha/. No acknowledged entry is lost, and no visitor's read fails.
 func TestHighAvailability(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	n.kubectl("create", "secret", "generic", "redis", "--from-literal=password=Pass \"w\\ord")
 	n.kubectl("create", "-f", manifests)
-	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because each message has a key of its own
+	n.kubectl("set", "env", "deployment/frontend", "-c", "api", "ALLOWED_KEYS-") // allows all keys, because visitors write to many keys
 	n.ready()
 	load := n.startLoad("-keys")
 
@@ -61,8 +61,8 @@ func TestHighAvailability(t *testing.T) {
 	load.stop("503 ")
 }
 
-// moves returns three commands of docs/high-availability.md. The commands "there" and "back" move the book to the Redis of k8s/ha/ and
-// back. The command "watch" in docs/high-availability.md shows the state of the Redis servers.
+// moves returns the first three commands of docs/high-availability.md. The commands "there" and "back" move the book to the Redis of
+// k8s/ha/ and back. The command "watch" in docs/high-availability.md shows the state of the Redis servers.
 func (n namespace) moves() (there, back, watch string) {
 	n.Helper()
 	blocks, err := commands.Read(root, "docs/high-availability.md")

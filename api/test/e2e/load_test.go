@@ -61,7 +61,7 @@ func (l load) more() {
 	})
 }
 
-// during calls a function, and returns the longest time in seconds that passed between two writes.
+// during calls a function, and returns the longest time in seconds without a successful write.
 func (l load) during(what string, call func()) (away float64) {
 	l.Helper()
 	l.ask("begin")

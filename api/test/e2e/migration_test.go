@@ -145,8 +145,8 @@ func (l load) sideBySide(key, updated string) {
 	l.kubectl("rollout", "resume", "deployment/frontend")
 }
 
-// everyPodHasTheBook waits until every frontend pod returns all acknowledged messages. The parameter "containers" names the first container
-// of each kind of frontend pod: "nginx" of new pods, "php-redis" of old pods.
+// everyPodHasTheBook waits until every frontend pod returns all acknowledged messages. In the parameter "containers", "nginx" stands for
+// new frontend pods, and "php-redis" for pods of the PHP guestbook.
 func (l load) everyPodHasTheBook(key string, containers ...string) {
 	l.Helper()
 	var book strings.Builder
@@ -158,7 +158,6 @@ func (l load) everyPodHasTheBook(key string, containers ...string) {
 		query += "&key=" + key
 	}
 	l.await(fmt.Sprintf("every pod has the book, with %v", containers), time.Minute, func() bool {
-		// For each ready pod, kubectl prints the first container, the pod's name and, if the pod is terminating, the time of deletion.
 		pods := l.kubectl("get", "pods", "-l", frontend, "-o", `jsonpath={range .items[?(@.status.containerStatuses[0].ready==true)]}`+
 			`{.spec.containers[0].name} {.metadata.name} {.metadata.deletionTimestamp}{"\n"}{end}`)
 		var found []string

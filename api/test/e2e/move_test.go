@@ -21,7 +21,8 @@ func TestTheBookMovesToTheRedisHere(t *testing.T) {
 	}
 }
 
-// optional lists the commands in docs/migrate.md that only some versions of the PHP guestbook need. A command is named by its first line.
+// optional lists the commands in docs/migrate.md that only some versions of the PHP guestbook need. Each key of "optional" is the first
+// line of a command.
 var optional = map[string]string{
 	"kubectl expose service redis-leader --name=redis-master":                              "leader-follower",
 	"kubectl replace -f k8s/redis-slave-deployment.yaml &&":                                "master-slave",
@@ -76,7 +77,7 @@ func (e edition) move(t *testing.T) {
 		n.healthy()
 		redis = n.names("pods", threeRedis)
 	}
-	// The test searches Redis itself for lost messages, because the PHP frontend cannot return 10 MiB.
+	// The test reads the messages from Redis, because the PHP frontend cannot return a book of 10 MiB.
 	r := load.ask("stop")
 	t.Logf("%d reads, %d writes; failed: reads %v, writes %v", r.Reads, r.Writes, r.FailedReads, r.FailedWrites)
 	if len(r.FailedReads)+len(r.FailedWrites) > 0 {

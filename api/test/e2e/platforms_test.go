@@ -36,9 +36,8 @@ func (n namespace) happened(words string) {
 	})
 }
 
-// If a namespace's ResourceQuota sets limits.cpu, Kubernetes refuses pods without a CPU limit. If a LimitRange sets a default CPU limit,
-// Kubernetes refuses pods that request more CPU. With the CPU limits of the component "quota", the pods start in spite of a ResourceQuota
-// or LimitRange.
+// A namespace's ResourceQuota or LimitRange can refuse pods without CPU limits. The component "quota" sets CPU limits, so that all pods
+// start.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t, "restricted")
@@ -120,8 +119,7 @@ func TestTheAutoscalersFigureStays(t *testing.T) {
 	}
 }
 
-// Without a default StorageClass, the master gets no disk. The documents have a command that shows the missing StorageClass, and a command
-// that sets a default StorageClass.
+// Without a default StorageClass, the Redis master gets no disk. A command in the documents sets a default StorageClass.
 func TestNoDefaultStorageClass(t *testing.T) {
 	n := newNamespace(t, "restricted")
 	class := n.kubectl("get", "storageclass", "-o", `jsonpath={.items[?(@.metadata.annotations.storageclass\.kubernetes\.io/is-default-class=="true")].metadata.name}`)

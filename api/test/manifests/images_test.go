@@ -9,7 +9,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Each image name contains a version and a registry, because the container runtime CRI-O may refuse an image name without a registry.
+// Each image name has a version and a registry. The container runtime CRI-O may refuse an image name without a registry.
 func TestImages(t *testing.T) {
 	named := regexp.MustCompile(`(?m)^(?:[^#\n]*\bimage: |FROM (?:--platform=\S+ )?)([^\s,}]+)`)
 	versioned := regexp.MustCompile(`^[^/]*\.[^/]*/\S*(@sha256:\w+|:[^:/@]+)$`) // such as docker.io/library/nginx:1.30-alpine

@@ -27,8 +27,8 @@ func TestEveryImageCanBeRenamed(t *testing.T) {
 	}
 }
 
-// Each component changes only the values in testdata/components.yaml. With the component "existing", "replica" or "leader-follower",
-// kustomize renders only the frontend, because the PHP guestbook already has Redis.
+// Each Kustomize component makes exactly the changes that testdata/components.yaml lists. With the component "existing", "replica" or
+// "leader-follower", kustomize renders only the frontend, because the PHP guestbook already has Redis.
 func TestComponents(t *testing.T) {
 	var changes map[string]map[string]string
 	must.OK(t, yaml.Unmarshal([]byte(must.Read(t, "testdata/components.yaml")), &changes))
@@ -55,8 +55,8 @@ func TestComponents(t *testing.T) {
 	}
 }
 
-// Every manifest for "kubectl replace" contains only objects that a PHP guestbook has. Every manifest that creates a new guestbook contains
-// NetworkPolicies, as SECURITY.md says.
+// The frontend manifests that docs/migrate.md passes to "kubectl replace" contain only objects that the PHP guestbook has. Every manifest
+// that creates a new guestbook contains NetworkPolicies, as SECURITY.md says.
 func TestObjectsOfAFile(t *testing.T) {
 	for file, want := range map[string][]string{
 		"k8s/frontend-deployment.yaml":             {"Deployment/frontend"},

@@ -34,8 +34,8 @@ func newMove(t *testing.T, master int, env ...string) *server {
 	return newServer(t, podtest.FreePorts(t).Slave, env, command...).start(t)
 }
 
-// move runs the script move.sh with the argument "check", "freeze" or "thaw". In the script, the output of redis-cli goes through the shell
-// command "filter".
+// move runs the script move.sh with the argument "check", "freeze" or "thaw". The shell commands in the parameter "filter" change the
+// output of redis-cli before move.sh reads it.
 func (s *server) move(t *testing.T, what string, filter ...string) (string, error) {
 	t.Helper()
 	program := must.Get(exec.LookPath("redis-cli"))(t)

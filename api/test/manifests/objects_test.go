@@ -163,8 +163,8 @@ func withPods(t *testing.T) []string {
 	return files(t, "k8s/*.y*ml", "k8s/ha/*.y*ml", "k8s/backup/*.y*ml", "k8s/move/*.y*ml", "k8s/monitoring/*.y*ml", "all-in-one/*.y*ml")
 }
 
-// flatten adds each scalar in a YAML node to a map, by the scalar's path, such as "spec containers nginx image". In a scalar's path, a
-// list's item appears as its field "name" or, without this field, as its index.
+// flatten adds each scalar in a YAML node to a map, by the scalar's path, such as "spec containers nginx image". For a list item, the path
+// contains the value of the item's field "name" or else the item's index.
 func flatten(into map[string]string, path string, node any) {
 	switch node := node.(type) {
 	case map[string]object:

@@ -18,7 +18,7 @@ import (
 
 // With GET_HOSTS_FROM=env, the slave starts even if DNS knows no name for the master's IP address.
 func TestASlaveTakesAnAddressThatHasNoName(t *testing.T) {
-	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} { // no host has such an address
+	for _, master := range []string{"192.0.2.7", "fd00:10:96::7"} {
 		env := []string{"GET_HOSTS_FROM=env", "REDIS_MASTER_SERVICE_HOST=" + master}
 		slave := newServer(t, podtest.FreePorts(t).Slave, env, script(t, "run.sh")).start(t)
 		if info := slave.ask(t, "", "INFO", "replication"); !strings.Contains(info, "master_host:"+master+"\r\n") {

@@ -4,7 +4,7 @@ function all(selector) {
   return [...document.querySelectorAll(selector)];
 }
 
-// shownEntries() returns the entries in the list, newest first. If an entry is not in the guestbook, its state follows its text.
+// shownEntries() returns the entries in the list, newest first.
 function shownEntries() {
   return all("#entries > li").map((li) => ({
     Text: [li.querySelector(".words").textContent, ...["failed", "pending"].filter((state) => li.classList.contains(state))].join(" "),
@@ -55,8 +55,7 @@ function scrollToEntry(n) {
   return entries.length > n;
 }
 
-// isQuiet() reports whether no more entries are loading. Older entries load when the end of the list is near the window, so isQuiet()
-// compares the list with the list two frames later.
+// isQuiet() reports whether no entries are loading and the list keeps its length for two frames.
 async function isQuiet() {
   const count = () => all("#entries > li, .busy").length;
   const before = count();
@@ -64,7 +63,7 @@ async function isQuiet() {
   return !document.querySelector(".busy") && count() === before;
 }
 
-// sidesOfLines() returns the side of the first entry on which each of its lines begins.
+// sidesOfLines() returns "left", "right" or "between" for the beginning of each line of the first entry.
 function sidesOfLines() {
   const words = document.querySelector(".words"), { left, right } = words.getBoundingClientRect();
   const text = words.firstChild;
@@ -91,7 +90,7 @@ function centreOf(selector) {
   return { x: left + width / 2, y: top + height / 2 };
 }
 
-// visibleTexts() returns the name and the class of each visible element that contains only text.
+// visibleTexts() returns the tag name and the class of each visible element that contains only text.
 function visibleTexts() {
   return all("body *")
     .filter((e) => e.checkVisibility() && !e.closest(".unseen") && !e.firstElementChild && e.textContent.trim() !== "")
@@ -108,7 +107,7 @@ function coveredByFoot(y) {
   }).map((node) => node.textContent);
 }
 
-// axeFaults() returns the accessibility faults that axe-core finds. The script of axe-core must have run before.
+// axeFaults() returns the accessibility faults that axe-core finds.
 async function axeFaults() {
   const { passes, violations } = await axe.run(document);
   const faults = violations.map(({ id, help, nodes }) => (
