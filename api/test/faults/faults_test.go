@@ -45,9 +45,9 @@ type fault struct {
 	reads, writes []int
 	// keeps is how many goroutines or files the API may keep after the fault, in addition to the constant "slack".
 	keeps int
-	// away is the longest allowed time without a successful write. If awayInAll is true, "away" also limits the total of all such times.
+	// away is the longest allowed time without a successful write.
 	away      time.Duration
-	awayInAll bool
+	awayInAll bool // true if "away" limits the total time without a successful write
 	// measured is the index of the pod whose goroutines and files the test counts before and after the fault.
 	measured int
 	// rollback is true if an unacknowledged entry may disappear after readers have seen it.

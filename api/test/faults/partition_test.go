@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// borders holds a lock for each Redis of k8s/ha/. A locked lock delays data between the Redis and other processes.
+// borders holds a lock for each Redis of k8s/ha/. Holding a lock delays data between the Redis and other processes.
 type borders [3]sync.RWMutex
 
 // relay starts a TCP relay in front of each Redis and each sentinel, and returns the addresses of the relays.

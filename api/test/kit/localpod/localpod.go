@@ -202,7 +202,7 @@ func Root() (string, error) {
 	return "", err
 }
 
-// Build compiles the API to a file, with these options of go build.
+// Build compiles the API to a file. The parameter "flags" holds options of "go build".
 func Build(ctx context.Context, file string, flags ...string) error {
 	root, err := Root()
 	if err != nil {

@@ -80,7 +80,7 @@ func (p *Process) environment() []string {
 	return slices.Concat(os.Environ(), []string{"PATH=" + path}, p.env)
 }
 
-// Command returns a command that runs the process's program with these arguments.
+// Command returns a command that runs the process's program with the arguments "args".
 func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, p.path, args...)
 	command.Env = p.environment()
