@@ -47,8 +47,7 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	defer viewer.Body.Close()
 	must.OK(t, p.Process.Signal(syscall.SIGHUP))
 	must.OK(t, p.Process.Signal(drainSignal))
-	// The event stream ends when drainSignal has arrived. SIGHUP arrives before drainSignal, because Linux delivers lower signal numbers
-	// first.
+	// The end of the event stream shows that the API has received both signals.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
 	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
@@ -60,7 +59,7 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	p.wantExit(t, 0)
 }
 
-// In a container, the API is process 1. The command "api drain" runs as a second process.
+// The test runs the API as process 1 of a PID namespace, because the command "api drain" sends drainSignal to process 1.
 func TestDrainCommand(t *testing.T) {
 	var user, enter []string
 	if os.Geteuid() != 0 {
@@ -73,8 +72,8 @@ func TestDrainCommand(t *testing.T) {
 	p.await(t, "/readyz", http.StatusServiceUnavailable)
 }
 
-// The API exits with 0 even if a client has sent only half of a request's body. After SIGTERM, a second signal ends the API at once. Only
-// drainSignal does not, because a preStop hook may send drainSignal after SIGTERM.
+// The API exits with 0 even if a client has sent only half of a request's body. After SIGTERM, a second signal
+// other than drainSignal ends the API at once.
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	for second, code := range map[os.Signal]int{drainSignal: 0, os.Interrupt: -1} { // ExitCode returns -1 if a signal has ended the process
 		p := start(t)
@@ -99,7 +98,7 @@ func TestRunEndsWithAClearLine(t *testing.T) {
 		{[]string{"-version"}, "", 0, version},
 		{[]string{"export"}, "x", 1, `api: REDIS_DB="x"`},
 		{[]string{"80"}, "", 2, "see api -help"},
-		{[]string{"drain"}, "", 1, "SIGUSR1"}, // outside a container, process 1 is another program, so "api drain" must send no signal
+		{[]string{"drain"}, "", 1, "SIGUSR1"}, // "api drain" fails, because process 1 is not the API
 		{nil, "x", 1, `api: REDIS_DB="x": expected a whole number`},
 		{nil, "", 1, "address already in use"},
 	} {

@@ -66,7 +66,7 @@ func TestImportTakesWhatIsAnExportAllTheSame(t *testing.T) {
 func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 	pod, c := podtest.Shared(t)
 	ab := lines("a", "b")
-	wide := strings.Join(strings.Split(ab, ""), "\x00") // a NUL byte at the end or at the start makes this UTF-16
+	wide := strings.Join(strings.Split(ab, ""), "\x00")
 	for lines, says := range map[string]string{
 		"":                                      "api: import: the export is empty or cut short, because its last line is missing (kubectl exec needs -i)",
 		"\n\n":                                  `if 0 entries are all, add {"entries":0}; then import`,
@@ -109,7 +109,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 	}
 	podtest.Do(t, c, "SET", book, ",old")
 	wrong := func(n int) string { return all[:line(n)] + "wrong\n" + all[line(n):] }
-	for _, broken := range []string{ // the first import must append entries, because "hide 4", below, hides the first entry after ",old"
+	for _, broken := range []string{
 		all[:line(3_000)+7], wrong(0), wrong(999), wrong(1_000), all[:line(10_500)], wrong(20_400), all[:line(29_999)],
 	} {
 		out, errs, code := try(t, pod, strings.NewReader(broken), "import")
@@ -117,7 +117,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 			t.Errorf("…%q: exit code %d, %s, %s", broken[max(0, len(broken)-100):], code, out, errs)
 		}
 		podtest.Do(t, c, "APPEND", book, ",between")
-		run(t, pod, "", "hide", "4")
+		run(t, pod, "", "hide", "4") // the first imported entry has the id 4, because ",old" before it has 4 bytes
 	}
 	killed := podtest.Command(t, pod, "import", "-key", "killed")
 	stdin := must.Get(killed.StdinPipe())(t)

@@ -10,7 +10,7 @@ import (
 func TestEncoding(t *testing.T) {
 	for _, c := range []struct {
 		text, stored string
-		encoded      bool // true if Encode must return "stored"
+		encoded      bool // false if Encode encodes the text as another string
 	}{
 		{"a, b", "a%2C b", true},
 		{"100%, sure", "100%%2C sure", true},
@@ -22,7 +22,7 @@ func TestEncoding(t *testing.T) {
 		{"%2,", "%2%2C", true},
 		{"100%25", "100%25", false},
 		{"%25 off", "%25 off", false},
-		{"%25,", "%25%2C", false}, // Decode changes "%25" only before "2C" and "25"
+		{"%25,", "%25%2C", false},
 	} {
 		if got := Encode(c.text); c.encoded && got != ","+c.stored {
 			t.Errorf("%q is stored as %q, want %q", c.text, got, c.stored)

@@ -98,8 +98,7 @@ func TestEvents(t *testing.T) {
 	live.entry(12, "f")
 	follow(t, base, "?after=0").entry(6, `c\nd`)
 
-	// The PHP guestbook's page posts a message by a write of the whole guestbook with the message at its end. Viewers get an event only for
-	// the new message.
+	// If the PHP guestbook's page rewrites the whole guestbook to add a message, viewers get an event only for the added message.
 	podtest.Do(t, master, "SET", "messages", ",a,   ,c\nd,e,f,g")
 	live.entry(14, "g")
 
@@ -152,7 +151,7 @@ func TestViewersThatJoinThroughASlaveThatLagsBehindARewrite(t *testing.T) {
 	for _, redis := range []redis.Conn{master, slave} {
 		podtest.Do(t, redis, "SET", "messages", ",fresh")
 	}
-	first := follow(t, base, "?after=-1") // the server polls the guestbook as soon as there is a viewer
+	first := follow(t, base, "?after=-1")
 	first.entry(0, "fresh")
 	podtest.Do(t, slave, "SET", "messages", strings.Repeat(",an old entry", 100))
 	joined := []*stream{follow(t, base, ""), follow(t, base, fmt.Sprint("?after=", 99*len(",an old entry")))}

@@ -44,8 +44,7 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 	}
 }
 
-// The test cases are headers that older browsers and programs send with a write. The conformance program sends the headers of current
-// browsers, and the tests in api/test/browser use such browsers.
+// The test cases are headers that older browsers and other programs send with a write request.
 func TestWhoMayWrite(t *testing.T) {
 	const (
 		safari  = "User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.3 Safari/605.1.15\n"
@@ -63,7 +62,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"PowerShell", windows, true},
 		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: http://other.example/", false},
 
-		// Browsers send the following headers when the page of this guestbook or of the PHP guestbook writes.
+		// Browsers send the following headers when the page of this guestbook or of the PHP guestbook sends a write request.
 		{"XMLHttpRequest over http", safari + "Referer: http://gb.example:80/guestbook.php?x#y", true},
 		{"behind a proxy with another Host", safari + "Referer: http://gb.proxy/\nX-Forwarded-Host: gb.proxy", true},
 		{"behind two proxies", safari + "Origin: http://gb.proxy\nX-Forwarded-Host: GB.proxy:80, inner.example", true},
@@ -77,7 +76,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an old Firefox's", "X-moz: prefetch", false},
 		{"what no page asked for", safari + "Sec-Fetch-Site: none\nSec-Fetch-Mode: no-cors\nSec-Fetch-Dest: image", false},
 
-		// Browsers send the following headers when a page of another site writes.
+		// Browsers send the following headers when a page of another site sends a write request to the guestbook.
 		{"of a sibling that names this page", "Sec-Fetch-Site: same-site\nReferer: http://gb.example/", false},
 		{"an image in an old Safari", safari + "Accept: image/webp,image/png,*/*;q=0.8\nAccept-Language: en-GB\nReferer: http://other.example/", false},
 		{"an image in an old Safari without a Referer", safari, false},

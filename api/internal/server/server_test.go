@@ -100,8 +100,7 @@ func check(t *testing.T, s http.Handler, exchanges ...exchange) {
 	}
 }
 
-// The conformance program tests most requests. TestRequests tests the words of error messages, and requests that the conformance program
-// does not send.
+// TestRequests sends requests that the conformance program does not send, and compares the texts of error messages.
 func TestRequests(t *testing.T) {
 	s, master := newServer(t)
 	podtest.Do(t, master, "RPUSH", "list", "a")

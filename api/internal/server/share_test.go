@@ -67,8 +67,6 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// A request with little time left fails at the deadline of its own context. If a request with little time left calls "share" first, later
-// requests keep their full time.
 func TestACallerWithLittleTimeLeftReadsAlone(t *testing.T) {
 	for _, timeouts := range [][]time.Duration{{time.Second, time.Minute}, {time.Minute, time.Second}} {
 		synctest.Test(t, func(t *testing.T) {

@@ -105,7 +105,7 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 		err          error
 	}{
 		{-1, -1, all[:1], nil},
-		{-1, posted, all, nil}, // the slave lacks the seen entry, so the master answers
+		{-1, posted, all, nil}, // only the master has the posted entry
 		{posted, -1, all[:1], nil},
 		{1, -1, nil, guestbook.ErrNoEntry},
 	} {
@@ -150,8 +150,7 @@ func TestAfter(t *testing.T) {
 		{"", guestbook.AfterEntry(0), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(1), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
 		{",a,b", guestbook.AfterEntry(9), -1, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry},
-		{",a,   ,c", position(2, 6, ",a,bad"), -1, []guestbook.Entry{entry(6, "c")}, position(6, 8, ",a,   ,c"), nil}, // the entry "bad" was hidden
-		// If the guestbook was rewritten, "After" returns the end of the new guestbook.
+		{",a,   ,c", position(2, 6, ",a,bad"), -1, []guestbook.Entry{entry(6, "c")}, position(6, 8, ",a,   ,c"), nil}, // the entry "bad" was hidden after a client had read it
 		{"", position(0, 2, ",a"), -1, nil, guestbook.Start, guestbook.ErrNoEntry},
 		{",x,b", position(0, 2, ",a"), -1, nil, position(2, 4, ",x,b"), guestbook.ErrNoEntry},
 		{",ab", position(0, 2, ",a"), -1, nil, position(0, 3, ",ab"), guestbook.ErrNoEntry},

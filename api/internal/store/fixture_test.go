@@ -41,8 +41,7 @@ type fixture struct {
 	log     *localpod.Output
 }
 
-// shortTimeouts sets the API's default timeouts, for tests in which Redis does not answer. Other tests have longer timeouts, because a busy
-// machine delays the replies of Redis.
+// shortTimeouts shortens the timeouts for tests in which Redis does not answer.
 func shortTimeouts(o *store.Options) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = 500*time.Millisecond, time.Second, 500*time.Millisecond
 }

@@ -16,8 +16,8 @@ func TestMapError(t *testing.T) {
 	const in6 = "ERR Error running script (call to f_295d5e6d75422526eb7f2cfbca68084cede33e4c): @user_script:4: "
 	for _, c := range []struct {
 		reply string
-		is    error  // expected error of the package "guestbook"; nil: a RefusedError is expected
-		words string // a part of the expected RefusedError's reason
+		is    error  // the wanted error, or nil if a RefusedError is wanted
+		words string // a part of the reason in the wanted RefusedError
 	}{
 		{in6 + "@user_script: 4: -READONLY You can't write against a read only replica.", nil, "leads to a slave"}, // Redis 6.0 sends this reply
 		{in6 + "WRONGTYPE Operation against a key holding the wrong kind of value", guestbook.ErrWrongType, ""},
@@ -43,7 +43,7 @@ func TestMapError(t *testing.T) {
 		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
 		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // Redis 6.0 sends this reply
 		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
-		{in6 + "Write commands not allowed after non deterministic commands", nil, "does not know: Write commands not allowed after non deterministic commands"}, // Redis 2.8 sends this reply
+		{in6 + "Write commands not allowed after non deterministic commands", nil, "does not know: Write commands not allowed after non deterministic commands"},
 		{"ERR strange 'hunter2'", nil, "does not know: ERR strange"},
 		{"ERR strange\nhunter2", nil, "does not know: ERR strange"},
 		{"ERR " + strings.Repeat("word ", 1000) + "hunter2", nil, "does not know: ERR word word"},

@@ -35,8 +35,8 @@ func ready(t *testing.T, port int) bool {
 	return err == nil
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. The result "sent" counts the dumps that slaves have
-// refused.
+// badMaster starts a fake master that sends each slave a dump that no slave can load. When a slave disconnects after a dump,
+// badMaster increases the counter "sent".
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -104,8 +104,7 @@ func TestOnlyASlaveThatWasInSyncIsReadyAndRead(t *testing.T) {
 	check("never linked", false)
 	podtest.Do(t, slave, "REPLICAOF", "127.0.0.1", 1)
 	podtest.Start(t, pod.Master)
-	// With Redis 8 and Valkey, the replication offset is 1 after a write to a master without slaves. A slave without data has the same
-	// offset.
+	// With Redis 8 and Valkey, a slave that syncs after one write has the replication offset 1, like a slave without data.
 	podtest.Do(t, podtest.Dial(t, pod.Ports.Master), "SET", book, ",a")
 	followMaster()
 	check("in sync", true)

@@ -34,7 +34,7 @@ func TestRecordsGiveWayBeforeMessages(t *testing.T) {
 		post(i)
 	}
 	content := must.Get(redis.String(master.Do("GET", book)))(t)
-	// The figure used_memory includes buffers that maxmemory does not limit, so the test lowers maxmemory until Redis evicts a record.
+	// The test lowers maxmemory step by step, until Redis evicts a record.
 	for less := 0; podtest.Do(t, master, "DBSIZE").(int64) == posts+1; less += 50_000 {
 		info := must.Get(redis.String(master.Do("INFO", "memory")))(t)
 		used := must.Get(strconv.Atoi(regexp.MustCompile(`used_memory:(\d+)`).FindStringSubmatch(info)[1]))(t)

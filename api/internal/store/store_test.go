@@ -53,8 +53,7 @@ func TestDeadlines(t *testing.T) {
 	put(t, s, "z")
 }
 
-// After a failover, the master's address may still lead to the old master, which is now a slave and refuses writes. If the slave's address
-// leads to the new master, the store writes to that address.
+// After the master and the slave have swapped roles, the store writes to the Redis at the slave's address.
 func TestWritesFollowTheMaster(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)

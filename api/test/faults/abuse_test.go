@@ -16,7 +16,7 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// pool is how many connections one API may open to a Redis. maxClients adds ten for a slave, Prometheus and the test.
+// pool is how many connections one API may open to a Redis. maxClients includes connections of a slave, Prometheus and the test.
 const pool, maxClients = 64, 64 + 10
 
 var abuse = []fault{
@@ -44,7 +44,7 @@ var abuse = []fault{
 		}},
 }
 
-// crowd adds n visitors until ctx ends. Each visitor sends `set` and `get` for a guestbook of its own.
+// crowd starts n simulated visitors that use the guestbook until ctx ends. Each visitor sends `set` and `get` for a guestbook of its own.
 func (r *rig) crowd(ctx context.Context, n int, pace time.Duration) {
 	client := visitors.NewClient(n)
 	r.Cleanup(client.CloseIdleConnections)
@@ -122,8 +122,8 @@ func slowClients(r *rig) {
 	r.addNote("99 %% of ordinary requests within %d ms; nginx %d → %d MB, API %d → %d MB", p99.Milliseconds(), nginx>>20, nginxNow>>20, api>>20, apiNow>>20)
 }
 
-// beSlow sends "head", the beginning of an HTTP request. If the parameter "drip" is true, beSlow continues the request by one byte a
-// second. If "drip" is false, beSlow never reads the answer of the server.
+// beSlow connects to a server as a slow client, and sends "head", the beginning of an HTTP request. If the parameter "drip" is true, beSlow
+// continues the request by one byte a second. If "drip" is false, beSlow never reads the answer of the server.
 func beSlow(ctx context.Context, addr, head string, drip bool) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -20,7 +20,7 @@ func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed path, because it is part of the key of Go's build cache
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// "go build" refuses to replace files of a toolchain in the module cache, unless their path goes through a symbolic link.
+	// The option -overlay of "go build" cannot replace files in the module cache, so the path of GOROOT goes through a symbolic link.
 	goroot := filepath.Join(dir, "goroot")
 	_ = os.Remove(goroot)
 	must.OK(t, os.Symlink(strings.TrimSpace(must.Run(t, exec.Command("go", "env", "GOROOT"))), goroot))

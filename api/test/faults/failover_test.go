@@ -59,7 +59,7 @@ var haFaults = []fault{
 		}},
 	{name: "three Redis, two proxies: one proxy killed, back after 5 s", bound: "no read fails; what is in flight gets 503, and a repeat is safe",
 		setup: setup{ha: true}, writes: unavailable, away: 2 * time.Second, inject: func(r *rig) {
-			// HAProxy must accept the connections of all frontend pods, but may reserve memory for at most 5,000 files.
+			// HAProxy must accept the connections of all frontend pods. A larger max_fds would make HAProxy reserve more memory.
 			host, _, _ := net.SplitHostPort(r.ha.ProxyAddr(0))
 			figure, most := metrics(r, "http://"+host+":8404"), limits.Figure(r, "scaler maxReplicas")*limits.Figure(r, "settings.PoolSize")
 			if n, fds := figure("haproxy_process_max_connections"), figure("haproxy_process_max_fds"); int64(n) < most || fds > 5000 {
@@ -129,7 +129,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, away: writesBack, inject: func(r *rig) {
 			m := r.ha.Master()
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGSTOP))
-			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // the sentinels promote a slave within 6 s
+			time.Sleep(max(scaled(15*time.Second), 6*time.Second)) // at least 6 s, because the sentinels need up to 6 s to promote a slave
 			must.OK(r, r.ha.Redis[m].Signal(syscall.SIGCONT))
 			r.ha.demoted(m)
 		}},
@@ -148,7 +148,7 @@ var haFaults = []fault{
 		setup: setup{ha: true}, writes: unavailable, inject: func(r *rig) {
 			r.ha.pauseSentinels(3 * time.Second)
 			podtest.Kill(r, r.ha.Sentinels[r.ha.lose()])
-			for range 3 { // the pauses of the sentinels leave the slaves without a master for more than 15 s
+			for range 3 {
 				time.Sleep(4 * time.Second)
 				r.ha.pauseSentinels(3 * time.Second)
 			}

@@ -2,7 +2,7 @@
 
 // Package faults injects one fault at a time while simulated visitors use the guestbook.
 //
-// The environment variable FAULT_SCALE shortens the faults: with 0.3, each fault lasts 30 % of its time. By default, FAULT_SCALE is 1.
+// The environment variable FAULT_SCALE (default 1) multiplies the duration of each fault.
 package faults
 
 import (
@@ -43,12 +43,12 @@ type fault struct {
 	alone bool
 	// reads and writes are the HTTP statuses with which requests may fail during the fault.
 	reads, writes []int
-	// keeps increases the limit "slack" if the API may keep more goroutines and open files after the fault.
+	// keeps is how many goroutines or files the API may keep after the fault, in addition to the constant "slack".
 	keeps int
-	// away limits each period in which no write succeeds. If awayInAll is true, "away" limits the sum of these periods instead.
+	// away is the longest allowed time without a successful write.
 	away      time.Duration
-	awayInAll bool
-	// measured is the index of the pod whose API must not leak goroutines and files by the fault.
+	awayInAll bool // true if "away" limits the total time without a successful write
+	// measured is the index of the pod whose goroutines and files the test counts before and after the fault.
 	measured int
 	// rollback is true if an unacknowledged entry may disappear after readers have seen it.
 	rollback bool
@@ -61,7 +61,7 @@ type row struct {
 	slowest       time.Duration
 	recovery      time.Duration
 	before, after usage
-	memory        []int64 // the result of the method "peaks"
+	memory        []int64 // peak memory of the API, nginx and the master, in MB
 	hiccup        time.Duration
 	problems      []string
 	wrong         bool // true if an answer or a stored text was wrong; false if there were only delays

@@ -37,7 +37,7 @@ func newHA(r *rig, s setup) *ha {
 	if s.cut {
 		o.Nodes = h.borders.relay(r, o.Net, o.Port)
 		o.Edit = func(text string) string {
-			// Each process connects from its own IP address, so that the relays recognize the process.
+			// Each process connects from its own IP address, because the TCP relays identify the sender by its address.
 			text = strings.Replace(text, "\nport $PORT\n", "\nport $PORT\nbind-source-addr $BIND\n", 1)
 			text = strings.Replace(text, "\nport $SENTINEL_PORT\n", "\nport $SENTINEL_PORT\nbind-source-addr $BIND\n", 1)
 			return strings.Replace(text, "default-server ", "default-server source ${LISTEN} ", 1)

@@ -28,14 +28,12 @@ const (
 // pace is the time between two requests of one visitor.
 var pace = 20 * time.Millisecond
 
-// load simulates visitors that use the guestbook at the same time. Four writers repeat each post until it succeeds, and a fifth never
-// repeats a post. An operator hides entries. The page of the PHP guestbook overwrites the guestbook legacyBook. The other visitors only
-// read.
+// load simulates visitors that post and read entries, an operator that hides entries, and a page of the PHP guestbook.
 type load struct {
 	base                     string
 	client                   *http.Client
 	posting                  context.Context // after its end, writers start no write
-	reading                  context.Context // its end stops repeats of failed writes, and all readers
+	reading                  context.Context // after its end, no visitor starts a request
 	stopPosting, stopReading context.CancelFunc
 	writing, others          sync.WaitGroup
 
@@ -49,7 +47,7 @@ type load struct {
 	problems map[string]bool
 }
 
-// newLoad returns a load without visitors. The HTTP client keeps at most "connections" idle connections.
+// newLoad returns a load to which the caller adds visitors. The HTTP client keeps at most "connections" idle connections.
 func newLoad(base string, connections int) *load {
 	l := &load{base: base, client: visitors.NewClient(connections), last: -1, problems: map[string]bool{}}
 	l.posting, l.stopPosting = context.WithCancel(context.Background())
@@ -57,7 +55,7 @@ func newLoad(base string, connections int) *load {
 	return l
 }
 
-// startLoad starts the visitors, and sets the field "load". The parameter getKey is the key that the page of the PHP guestbook reads.
+// startLoad starts the simulated visitors of the rig. The parameter getKey is the key that the page of the PHP guestbook reads.
 func (r *rig) startLoad(getKey string, rollback bool) {
 	l := newLoad("http://"+r.frontend.addr(), 50)
 	r.Cleanup(l.cancel)
@@ -159,7 +157,7 @@ func (l *load) setAgainAndAgain() {
 	}
 }
 
-// hide posts entries, and hides each of them by the operator's command `api hide`.
+// hide simulates an operator who posts entries and then hides them with the command `api hide`.
 func (l *load) hide(api *localpod.Process) {
 	for i := 0; pause(l.posting, pace); i++ {
 		id, ok := l.post(fmt.Sprint(toHide, i))
@@ -230,7 +228,7 @@ func (l *load) finish() {
 	}
 	l.cancel()
 	for _, had := range l.watched {
-		had = slices.DeleteFunc(had, func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) }) // some viewers got these in time
+		had = slices.DeleteFunc(had, func(e guestbook.Entry) bool { return strings.HasPrefix(e.Text, toHide) }) // not all viewers receive an entry that an operator hides
 		l.history.Add(history.Read{Book: book, Seen: -1, Entries: had, All: true}, time.Now(), time.Now())
 	}
 }
@@ -250,7 +248,7 @@ func (l *load) allHave(last int64) bool {
 	return !slices.ContainsFunc(l.watched[:], func(had []guestbook.Entry) bool { return len(had) == 0 || had[len(had)-1].ID < last })
 }
 
-// checkHistory reports the problems that history.Check finds in the requests for each key. Check writes its HTML files into .build/.
+// checkHistory reports the problems that history.Check finds in the requests for each key.
 func (r *rig) checkHistory(name string, keys ...string) {
 	r.Helper()
 	for _, key := range keys {

@@ -13,7 +13,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// mutant is a deliberate mistake in the API, with the name of the fault that must reveal the mistake.
+// mutant is a deliberate bug in the API's code. The field "fault" names the test case that must detect the bug.
 type mutant struct{ name, file, right, wrong, fault string }
 
 const store = "api/internal/store/"
@@ -47,7 +47,7 @@ var mutants = []mutant{
 		"both slaves cut off from the master for 3 s"},
 }
 
-// TestMutants expects that each mutant of the API fails the test case of the mutant's fault.
+// TestMutants checks that the test cases detect each deliberate bug in the slice "mutants".
 func TestMutants(t *testing.T) {
 	alarms = newWatch(t)
 	all := slices.Concat(quiet, redisFaults, networkFaults, podFaults, haFaults)

@@ -93,7 +93,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles makes the first slave the master, and the master a slave. The old master accepts no writes during the swap.
+// swapRoles blocks writes to the master, makes the first slave the new master, and makes the old master its slave.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
@@ -116,7 +116,7 @@ func (r *rig) swapRoles() {
 func otherVersions(t *testing.T) (faults []fault) {
 	t.Helper()
 	for _, folder := range strings.Fields(os.Getenv("PROGRAMS")) {
-		var program, version string // the output begins with: Redis server v=6.0.16
+		var program, version string // redis-server --version prints, for example, "Redis server v=6.0.16"
 		must.Get(fmt.Sscanf(must.Run(t, exec.Command(filepath.Join(folder, "redis-server"), "--version")), "%s server v=%s", &program, &version))(t)
 		if program == "Valkey" && strings.HasPrefix(version, "9") {
 			faults = append(faults, handOver("Valkey "+version, folder))

@@ -34,7 +34,7 @@ type setup struct {
 	ha           bool   // the test runs the three Redis, the sentinels and the proxies of k8s/ha/
 	cut          bool   // the test can cut one Redis of k8s/ha/ off from the other two
 	password     string
-	cannotHide   bool // no `api hide` runs, because it would connect to the old master
+	cannotHide   bool // true if the command `api hide` would connect to a slave
 }
 
 // rig is the system in which a test causes a fault:
@@ -49,7 +49,7 @@ type rig struct {
 	frontend                *service
 	master, slaves          *service
 	masterProxy, slaveProxy *toxiproxy.Proxy
-	masterPort              int // the port of the Service redis-master if there are three Redis
+	masterPort              int // the port of the current master, or of the simulated Service in front of three Redis
 	dirs                    [2]string
 	ha                      *ha
 	clock                   string // path of a file; once the file exists, the API's clock is an hour behind
@@ -198,7 +198,7 @@ func (r *rig) book(port int, key string) string {
 	return value
 }
 
-// measureHiccups records the longest delay after a short sleep. A busy machine delays the tested processes by similar times.
+// measureHiccups records the maximum by which short sleeps overrun. The maximum shows how busy the machine is.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -212,10 +212,10 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// memoryLimits names the memory limits of the API, nginx and the master.
+// memoryLimits holds arguments of limits.Figure, for the memory limits of the API, nginx and the master.
 var memoryLimits = []string{"frontend api resources limits memory", "frontend nginx resources limits memory", "master master resources limits memory"}
 
-// peaks returns the peak memory of the API, nginx and the master, in MB. With two pods, peaks returns the larger value of each program.
+// peaks returns the peak memory of the API, nginx and the master, in MB. For the API and nginx, it is the maximum of both pods.
 func (r *rig) peaks() []int64 {
 	peaks := make([]int64, len(memoryLimits))
 	for _, pod := range r.pods {

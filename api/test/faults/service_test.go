@@ -63,8 +63,8 @@ func listen(t testing.TB, addr string, serve func(net.Conn)) net.Listener {
 	return listener
 }
 
-// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two or ctx ends. While
-// a lock in "borders" is held, join copies nothing.
+// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two or ctx ends. A
+// locked mutex in the argument "borders" pauses the copying.
 func join(ctx context.Context, from net.Conn, addr string, borders ...*sync.RWMutex) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -85,7 +85,7 @@ func join(ctx context.Context, from net.Conn, addr string, borders ...*sync.RWMu
 	_, _ = io.Copy(guarded{from, borders}, to)
 }
 
-// guarded delays each write to a connection until no lock in "borders" is held.
+// guarded is a connection whose writes wait while one of its mutexes is locked.
 type guarded struct {
 	conn    net.Conn
 	borders []*sync.RWMutex

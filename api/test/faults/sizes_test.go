@@ -17,7 +17,6 @@ import (
 	"guestbook/api/test/kit/visitors"
 )
 
-// sizes are test cases with large requests, large guestbooks, many viewers, or a clock that is set back.
 var sizes = []fault{
 	{name: "300 sets of 1 MiB at once, straight to the API", bound: "every one is answered in time, stored or not, as it says",
 		setup:  setup{direct: true, masterArgs: []string{"--maxmemory", "100mb", "--client-output-buffer-limit", "slave", "64mb", "64mb", "0"}},
@@ -113,17 +112,17 @@ func makeLongBook(r *rig, megabytes int) {
 	}
 }
 
-// longGet names the requests for the guestbook `long`, which the API may refuse as too long.
+// longGet is the value of visitors.Request.What for reads of the guestbook `long`.
 const longGet = "get of the long book"
 
-// longBook sends `get` for the key `long` from eight clients. Four clients never read the answer. The other four clients must receive a
-// guestbook with "size" bytes, or an error that contains "words".
+// longBook sends `get` for the key `long` from eight clients. Four clients never read the answer. Four clients read the answer, and must
+// receive "size" bytes or an error that contains "words".
 func longBook(r *rig, size int, words string) {
 	ctx, cancel := context.WithTimeout(context.Background(), scaled(5*time.Second))
 	defer cancel()
 	var readers sync.WaitGroup
 	for i := range 4 {
-		// Half of the clients that never read the answer connect to the API directly, because nginx would buffer the answer on disk.
+		// Clients that never read the answer connect to nginx and to the API in turn, so that the test covers both programs.
 		to := addr([]int{r.pods[0].Ports.Nginx, r.pods[0].Ports.API}[i%2])
 		readers.Go(func() {
 			for ctx.Err() == nil {

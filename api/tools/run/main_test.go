@@ -15,7 +15,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// running is a run of the command "run".
+// running is a process of the program api/tools/run.
 type running struct {
 	*exec.Cmd
 	output localpod.Output

@@ -71,20 +71,20 @@ func Read(root, file string) (blocks []Block, err error) {
 }
 
 // aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages such as 5%, and
-// ages such as 3m. asideOrFigure also matches every number.
+// ages such as 3m. asideOrFigure also matches all numbers, for outputs in which every number may differ from the document.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promised returns a regular expression for the output that the document shows. Any white space may separate words. Any text may replace a
-// text that the variable "aside" matches. A line "…" stands for any number of lines.
+// promised returns a regular expression for the output that the document shows. Any white space may separate words. The expression ignores
+// differences in the parts that the variable "aside" matches, such as ages. A line "…" stands for any number of lines.
 func (b Block) promised() string {
 	except := aside
 	if b.Is("figures") {
 		except = asideOrFigure
 	}
-	const anything, percentage = "\x00", "\x01" // QuoteMeta changes neither
+	const anything, percentage = "\x00", "\x01" // placeholders that regexp.QuoteMeta does not change
 	patterns := strings.NewReplacer(anything, `[^\n]*?`, percentage, `\d+%`)
 	promise := `\A\s*`
 	for line := range strings.Lines(strings.TrimSpace(b.Output)) {

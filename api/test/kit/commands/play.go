@@ -22,7 +22,7 @@ type Call struct {
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
 // standIn is a shell function that bash calls in place of every program. standIn appends the program's arguments and input to the file
-// $CALLS, and prints "word". Call number $FAILS of standIn fails and prints nothing.
+// $CALLS, and prints a fixed word. If the number of the call is $FAILS, standIn prints nothing and fails.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -37,13 +37,12 @@ const standIn = `command_not_found_handle() {
 var (
 	// file matches the name of a file in a command, as in "/tmp/NAME" or "<NAME". A temporary folder replaces /tmp while a block runs.
 	file = regexp.MustCompile(`(?:/tmp/|<)(\w[\w.-]*)`)
-	// built matches the folder before a program's name, as in .build/minikube. play removes the folder, because bash calls standIn only for
-	// names without a folder.
+	// built matches the folder in a command such as .build/minikube, because bash calls standIn only for commands without a folder.
 	built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 )
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. The result "damaged" names a file that the block has emptied.
+// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, play returns its name as "damaged".
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -104,8 +103,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail runs a block repeatedly, so that each command of the block fails in one run. Fail returns the number of runs, and a message for each
-// run in which a command may delete or overwrite something after the failure.
+// Fail runs a block repeatedly, and in each run another command of the block fails. The result "faults" has a message for each run that may
+// lose data after the failed command.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -131,13 +130,12 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 // selector matches a label selector in a kubectl command.
 var selector = regexp.MustCompile(`(?: -l |--pod-selector=)(\S+)`)
 
-// Vague returns a reason why a kubectl command may change objects of other applications, or "" if there is no reason. A reason is the
-// option --all, which selects every object of a kind.
+// Vague returns an error message if a kubectl command may change objects of other applications, and otherwise "".
 func (c Call) Vague() string {
 	if !c.overwrites() || c.Args[0] != "kubectl" || len(c.Args) < 2 || c.Args[1] == "exec" {
 		return ""
 	}
-	precise := []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"} // only the guestbook has these labels
+	precise := []string{"app=guestbook,tier=frontend", "app=redis,role=master,tier=backend", "lesson=drain"} // label selectors that match only objects of the guestbook
 	selectors := selector.FindAllStringSubmatch(c.String(), -1)
 	for _, match := range selectors {
 		if !slices.Contains(precise, match[1]) {

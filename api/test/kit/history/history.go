@@ -32,10 +32,10 @@ type Write struct {
 	Text      string // the text of the entry; for a set request, the text of the whole guestbook
 	Key       string
 	Outcome   Outcome
-	ID        int64 // the id of the hidden entry; for a post, the id in the response
+	ID        int64 // the id of the posted or hidden entry
 }
 
-// Read is one request for the newest page of a guestbook, or for the whole guestbook, or all events that a viewer received.
+// Read is one read request with its answer, or one event stream with its entries.
 type Read struct {
 	Book    string
 	Seen    int64 // the id in the request's parameter "seen", or -1
@@ -44,7 +44,7 @@ type Read struct {
 	All     bool    // true if the guestbook has no entries before Entries
 }
 
-// newest returns the newest entry in the answer. For an empty answer, the entry has the id -1 and no text.
+// newest returns the newest entry in the answer. If the answer is empty, newest returns an entry with the id -1 and no text.
 func (r Read) newest() guestbook.Entry {
 	if r.Whole != nil {
 		return guestbook.Entry{ID: -1, Text: guestbook.Decode((*r.Whole)[strings.LastIndexByte(*r.Whole, ',')+1:])}
@@ -91,7 +91,7 @@ func (l *Log) Add(request any, start, end time.Time) {
 }
 
 // Check returns nil if some order of the requests explains every answer and the guestbook's final value. An error of Check names an HTML
-// file with the orders that Check has tried.
+// file with a diagram of the requests.
 func (l *Log) Check(book, value string, limit time.Duration, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,13 +102,12 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 		switch request := o.Input.(type) {
 		case Write:
 			onlyPosts = onlyPosts && (!request.Set || i == 0) // the first request may set the initial text
-			// Check omits refused writes, so that no order explains an answer that contains a refused write.
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
-				continue
+				continue // a write without effect must not explain an answer
 			}
 		case Read:
-			// A lagging slave may answer with an old text. Check moves the start of a read back to the time when the newest text in its
-			// answer was sent. Check leaves reads with an empty answer unchanged, because a slave must not answer before its first sync.
+			// A slave may return old data, so a read counts as started when a visitor first sent the newest text in the answer. Check
+			// rejects old empty answers, because a slave must not answer before its first sync.
 			newest := request.newest()
 			if newest.Text != "" {
 				o.Call = min(o.Call, l.sent[newest.Text])
@@ -142,6 +141,6 @@ func (l *Log) leavesTrace(w Write, value string) bool {
 	case w.Hide:
 		return w.ID+1 < int64(len(value)) && value[w.ID+1] == ' '
 	}
-	// leavesTrace also accepts a post whose Idempotency-Key was stored, because an operator may have hidden the text of the entry.
+	// A post with a stored Idempotency-Key has taken effect, even if an operator has hidden its text.
 	return w.Key != "" && l.stored[w.Key] || strings.HasSuffix(value, raw) || strings.Contains(value, raw+",")
 }

@@ -44,7 +44,7 @@ func (s state) append(raw, text, key string) state {
 	return state{&entry{s.last, id, id + int64(len(raw)), raw, text, key}, s.hidden, s.hash + hash(id, raw)}
 }
 
-// value returns the state after a `set` with this text, without Idempotency-Keys.
+// value returns the state after a `set` with this text.
 func value(text string) (s state) {
 	for text != "" {
 		n := strings.IndexByte(text[1:], ',') + 1
@@ -73,7 +73,8 @@ func (s state) hide(id int64) (_ state, ok bool) {
 	return s, false
 }
 
-// shows reports whether a page shows the newest or all entries of this state, without blank and hidden entries.
+// shows reports whether a page holds the newest entries of this state that are neither blank nor hidden. If the parameter "all" is true,
+// the page must hold all entries that are neither blank nor hidden.
 func (s state) shows(page []guestbook.Entry, all bool) bool {
 	e := s.last
 	for i := len(page); ; i-- {
@@ -90,14 +91,14 @@ func (s state) shows(page []guestbook.Entry, all bool) bool {
 	}
 }
 
-// model returns a model of the guestbook for porcupine. In this model, the requests have these effects:
+// model returns a model of the guestbook for porcupine, a linearizability checker. In the model, requests have the following effects:
 //
 //   - A post adds its text to the end of the guestbook. The entry's id is the guestbook's length before the post.
 //   - A post adds nothing if an entry already has the post's Idempotency-Key. A repeated post returns the id of the first post's entry.
 //   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A write with the outcome Unknown may take effect at any time after it was sent, even after all reads.
-//   - A page shows the newest entries that are not blank. A request with seen=ID gets a page only after the entry ID was added.
+//   - A page shows the newest entries that are not blank. A request with seen=7 gets a page only after the entry with the id 7 was added.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{}
 	return porcupine.Model{
@@ -134,8 +135,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// If no visitor sets the whole guestbook, entries keep their places. Comparing each new entry with the final value rejects
-			// wrong orders early.
+			// To save time, the model rejects an entry at once if the final guestbook has another entry at its place.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

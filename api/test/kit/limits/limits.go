@@ -54,7 +54,7 @@ func read(t testing.TB) figures {
 	return f
 }
 
-// Figure returns the limit with this name. If no limit has this name, the test ends.
+// Figure returns the limit with this name, and fails the test if the limit does not exist.
 func Figure(t testing.TB, name string) int64 {
 	t.Helper()
 	figure := read(t)[name]
@@ -84,7 +84,7 @@ func (f figures) put(name, text string) {
 	}
 }
 
-// constants adds limits from a package's Go files to the map f: constants, constant values of fields, and timeouts of contexts.
+// constants adds the limits in a package's Go files to the map f.
 func (f figures) constants(t testing.TB, pkg, folder string) {
 	t.Helper()
 	var files []*ast.File
@@ -95,7 +95,7 @@ func (f figures) constants(t testing.TB, pkg, folder string) {
 			files = append(files, must.Get(parser.ParseFile(positions, file, text, 0))(t))
 		}
 	}
-	// config.Check reports an error for each import, but still computes the constants.
+	// The type checker computes constants even without imported packages, so its errors are ignored.
 	config := types.Config{Error: func(error) {}}
 	_, _ = config.Check(pkg, positions, files, info)
 	put := func(name string, value ast.Expr) {

@@ -18,12 +18,12 @@ const (
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20
 	socket                                   = 4 << 10 // the kernel's memory for a socket, which counts towards the container's memory limit.
-	// nginxSlow and apiSlow are the memory of the socket buffers that a slow viewer fills: two connections of nginx, and one of the API.
+	// nginxSlow and apiSlow are the bytes that one slow viewer fills in the socket buffers of nginx and of the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
 	// messageCopies is how many copies of a request's text the API may hold: received, parsed, and in the command to Redis.
 	messageCopies = 3
-	// readCopies is how many bytes the API may hold for each byte of a long guestbook: the byte itself, and up to six bytes in each of two
-	// JSON texts.
+	// readCopies is the memory for reading a guestbook, in multiples of the guestbook's length. The API holds the guestbook, and two JSON
+	// texts with up to six bytes for each byte of the guestbook.
 	readCopies = 1 + 2*6
 	// visitors is the number of clients without an event stream. nginx has two connections per client: to the client and to the API.
 	visitors = 2000

@@ -36,9 +36,8 @@ type HAOptions struct {
 	Programs string // the folder of the redis-server to run; "" means the redis-server of PATH
 	Password string // the password of every Redis and sentinel; "" means no password
 	Output   func(process string) io.Writer
-	Nodes    []string // for each Redis, the address of the relay in front of it; nil means no relays
-	// Edit, if not nil, changes the text of each file in k8s/ha/scripts/.
-	Edit func(text string) string
+	Nodes    []string                 // the addresses of the relays in front of the Redis servers; nil means no relays
+	Edit     func(text string) string // if not nil, changes the text of each file in k8s/ha/scripts/
 }
 
 // NewHA returns an HA whose processes do not run yet.
@@ -77,7 +76,7 @@ func NewHA(o HAOptions) (*HA, error) {
 	return h, err
 }
 
-// WriteScripts copies the files of k8s/ha/scripts/ to a folder. The function "edit", if not nil, changes the text of each copy.
+// WriteScripts copies the files of k8s/ha/scripts/ to a folder. If the function "edit" is not nil, it changes the text of each file.
 func WriteScripts(folder string, edit func(string) string) error {
 	root, err := Root()
 	if err != nil {
@@ -97,7 +96,7 @@ func WriteScripts(folder string, edit func(string) string) error {
 
 func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
 
-// host returns the IP address that ends with n. The three Redis have 1, 2 and 3, h.single has 9, and the proxies have 11 and 12.
+// host returns the loopback address whose last number is n. The last number is 1 to 3 for Redis, 9 for h.single, and 11 or 12 for proxies.
 func (h *HA) host(n int) string { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
 // Disk returns the path of the data folder of Redis number i.
@@ -148,7 +147,7 @@ func (h *HA) Stop() (err error) {
 
 func (h *HA) all() []*Process { return slices.Concat(h.Proxies[:], h.Sentinels[:], h.Redis[:]) }
 
-// SetPassword changes the password that the methods of HA send to Redis. The processes keep their passwords.
+// SetPassword changes the password that the methods of HA send, but not the password that Redis expects.
 func (h *HA) SetPassword(password string) { h.o.Password = password }
 
 // Run runs a script of k8s/ha/scripts/ with the environment variables of Redis number i.

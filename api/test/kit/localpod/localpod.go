@@ -22,7 +22,7 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
-// Ports holds the ports on which the four processes listen.
+// Ports holds the ports of a Pod's processes.
 type Ports struct{ Nginx, API, Master, Slave int }
 
 // Pod holds the four processes of a guestbook: nginx, the API, the Redis slave and the Redis master.
@@ -202,7 +202,7 @@ func Root() (string, error) {
 	return "", err
 }
 
-// Build compiles the API to a file, with these options of go build.
+// Build compiles the API to a file. The parameter "flags" holds options of "go build".
 func Build(ctx context.Context, file string, flags ...string) error {
 	root, err := Root()
 	if err != nil {
@@ -216,8 +216,8 @@ func Build(ctx context.Context, file string, flags ...string) error {
 	return nil
 }
 
-// FreePorts returns unused ports of 127.0.0.1. By default, Linux takes the ports of outgoing connections from 32,768 up. A node of a Redis
-// cluster also listens on its port plus 10,000, so FreePorts returns only ports below 22,000.
+// FreePorts returns unused ports of 127.0.0.1. Linux uses ports from 32,768 up for outgoing connections. A returned port plus 10,000
+// is below 32,768, because a Redis cluster node also listens on its port plus 10,000.
 func FreePorts() (ports Ports, err error) {
 	for _, port := range []*int{&ports.Nginx, &ports.API, &ports.Master, &ports.Slave} {
 		for range 100 {

@@ -15,13 +15,13 @@ import (
 // own holds the address of the client and of the server for each connection from a test to Redis.
 var own sync.Map
 
-// DialOwn connects a test to Redis. recordCommands ignores the commands that a test sends over connections of DialOwn.
+// DialOwn connects to Redis, and marks the connection as the test's own, so that recordCommands ignores its commands.
 func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 	return redis.Dial("tcp", local(port), append(options, redis.DialContextFunc(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			own.Store(c.LocalAddr().String(), true)
-			own.Store(addr, true) // MONITOR on a slave shows the master's address as the client of replicated commands
+			own.Store(addr, true) // recordCommands must ignore replicated commands, which come from the master's address
 		}
 		return c, err
 	}))...)
@@ -29,8 +29,8 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 
 var option = regexp.MustCompile(`(?i)^[A-Z]{2,19}$`)
 
-// recordCommands records which commands the API sends to a Redis, in a file in the folder $REDIS_COMMANDS. The file holds names of
-// commands, numbers of arguments, and keywords such as NX.
+// recordCommands records which commands the API sends to a Redis, in a file in the folder $REDIS_COMMANDS. For example, the line "set 3 NX"
+// stands for a SET with three arguments and the keyword NX.
 func (p *Pod) recordCommands(port int) error {
 	dir := os.Getenv("REDIS_COMMANDS")
 	if dir == "" {

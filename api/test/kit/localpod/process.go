@@ -39,7 +39,7 @@ type Process struct {
 
 // Start starts the process, and waits until the function "ready" returns nil.
 func (p *Process) Start(ctx context.Context) error {
-	// exec.Command would search the PATH of this program, so a shell searches the PATH of p.environment.
+	// A shell starts the program, because exec.Command would not search the PATH in p.environment.
 	p.cmd = exec.Command("sh", append([]string{"-c", `exec "$0" "$@"`, p.path}, p.args...)...)
 	p.cmd.Dir, p.cmd.Env, p.tail.most = p.dir, p.environment(), 2000
 	p.cmd.Stdout = io.MultiWriter(&p.tail, p.out)
@@ -80,7 +80,7 @@ func (p *Process) environment() []string {
 	return slices.Concat(os.Environ(), []string{"PATH=" + path}, p.env)
 }
 
-// Command returns a command that runs the process's program with these arguments.
+// Command returns a command that runs the process's program with the arguments "args".
 func (p *Process) Command(ctx context.Context, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, p.path, args...)
 	command.Env = p.environment()

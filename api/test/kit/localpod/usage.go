@@ -16,7 +16,7 @@ type Usage struct {
 	Peak   int64   // the largest number of bytes in memory so far
 }
 
-// Usage reads the usage of p and its child processes from /proc. If there is no /proc or the process has ended, all values are zero.
+// Usage reads the usage of p and its child processes from /proc. If /proc does not list the process, Usage returns zeros.
 func (p *Process) Usage() (u Usage) {
 	for _, pid := range append(p.Children(), p.Pid()) {
 		process, err := procfs.NewProc(pid)

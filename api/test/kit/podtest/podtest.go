@@ -25,8 +25,8 @@ var (
 	sharedDir string        // the folder of the shared pod
 )
 
-// Main builds the API with these options of "go build", runs the tests of a package, and returns their exit code. If the environment
-// variable API_COVERAGE names a folder, each API process writes its code coverage to this folder.
+// Main builds the API, runs the tests of a package, and returns their exit code. The parameter "flags" holds options of "go build". If the
+// environment variable API_COVERAGE names a folder, each API process writes its code coverage to this folder.
 func Main(m *testing.M, flags ...string) int {
 	dir, err := os.MkdirTemp("", "guestbook-test-")
 	defer os.RemoveAll(dir)
@@ -149,7 +149,7 @@ func Stop(t testing.TB, processes ...*localpod.Process) {
 	}
 }
 
-// Await calls a function repeatedly, until the function returns nil. Await ends the test after 20 s, or if the process ends.
+// Await calls the function "condition" until it returns nil. Await fails the test after 20 s, or when the process ends.
 func Await(t testing.TB, p *localpod.Process, condition func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

@@ -51,7 +51,7 @@ func (a *Authority) Issue(t testing.TB, name string, expires time.Time, port int
 	}
 }
 
-// certify writes a certificate for a key to a file. The authority's first certificate is its own.
+// certify writes a certificate for a key to a file. An authority's first certificate is self-signed.
 func (a *Authority) certify(t testing.TB, file string, key *ecdsa.PrivateKey, cert *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	cert.NotBefore = cert.NotAfter.Add(-24 * time.Hour)

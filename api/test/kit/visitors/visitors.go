@@ -31,13 +31,12 @@ type Visitor struct {
 
 // Request describes a finished request.
 type Request struct {
-	What   string // the kind of request, such as "post" or "get"
-	Start  time.Time
-	Took   time.Duration
-	Status int
-	Err    error // not nil if no complete answer arrived
-	// History is a history.Write or a history.Read. For a failed read, History is nil.
-	History any
+	What    string // the kind of request, such as "post" or "get"
+	Start   time.Time
+	Took    time.Duration
+	Status  int
+	Err     error // not nil if no complete answer arrived
+	History any   // a history.Write or a history.Read; nil for a failed read
 }
 
 // Answer is the answer to a request: its status, its body, and the fields of the body's JSON.
@@ -141,15 +140,14 @@ func (v *Visitor) get(ctx context.Context, what, path string, request any) (Answ
 	return answer, err
 }
 
-// Do sends a request, and then calls the function "Done". The parameter "request" describes the request as a history.Read or a
-// history.Write. Done gets a copy of "request" with the answer.
+// Do sends a request, and then calls the callback v.Done with the request and its answer. The parameter "request" is a history.Read or a
+// history.Write.
 func (v *Visitor) Do(ctx context.Context, what, method, path, form string, request any) (Answer, error) {
 	start := time.Now()
 	write, _ := request.(history.Write)
 	answer, err := v.exchange(ctx, method, path, form, write.Key)
 	if failed := (*net.OpError)(nil); method == http.MethodGet && errors.As(err, &failed) && failed.Op == "write" {
-		// A write fails if the server has closed the idle connection. Do repeats the GET, because net/http repeats only requests that fit
-		// into its write buffer of 4 KB.
+		// If the server has closed an idle connection, net/http does not repeat a long GET, so Do repeats the GET.
 		answer, err = v.exchange(ctx, method, path, form, write.Key)
 	}
 	if v.Done != nil {
