@@ -90,8 +90,8 @@ export class Book {
     return news;
   }
 
-  // #continues() reports whether the server's entries overlap or adjoin the Book's entries. In an overlap, both must have the same texts
-  // under the same ids. The Book may have later entries than the server's response, because a Redis slave may lag behind.
+  // #continues() reports whether the server's entries overlap or adjoin the Book's entries. Entries with the same id must have the same
+  // text. The Book may have later entries than the server's response, because a Redis slave may lag behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

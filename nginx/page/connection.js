@@ -40,8 +40,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter() ends the present state and calls the method of the next state. The method's parameter isPresent() returns false once the
-  // Connection has entered another state.
+  // #enter() ends the present state and calls the method of the next state. Each state's method has a parameter isPresent(), a function
+  // that returns false once the Connection has entered another state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -69,7 +69,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // polls if takeRoom() gets no answer about a Web Lock
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // polls if the request for a Web Lock gets no answer
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);

@@ -72,14 +72,14 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims() reports whether an entry may be the stored copy of an item that the server has not confirmed.
+  // claims() reports whether an entry may be an item that the server has stored but not confirmed.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry may be the stored copy of an item, look() repeats the item's POST to find out. If the item is already stored, the server
-  // answers the repeated POST with the stored entry.
+  // If a new entry may be an item that the server has stored, look() repeats the item's POST. The server answers the repeated POST of a
+  // stored item with the stored entry.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
