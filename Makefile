@@ -9,7 +9,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
-# The variable "registry" is REGISTRY in lower case, because container registries refuse upper case.
+# The variable "registry" has the value of REGISTRY in lower case, because container registries refuse upper case.
 registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
 # The function "image" adds the registry and the tag to an image's name, as in gb-frontend-api:v1 or
 # registry.example.com/me/gb-frontend-api:v1.

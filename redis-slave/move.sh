@@ -53,7 +53,7 @@ copied() {
   tries=600
   until
     info=$(here info)
-    # The master's pings increase its offset, so this slave's offset may exceed the offset that the script has read.
+    # slave_repl_offset may exceed $offset, because the master's pings increase the replication offset.
     [ "$(of "$info" master_link_status)" = up ] && [ "$(of "$info" slave_repl_offset)" -ge "$offset" ] &&
       [ "$(of "$info" aof_rewrite_in_progress)$(of "$info" aof_rewrite_scheduled)" = 00 ] &&
       [ "$(of "$info" aof_last_bgrewrite_status)$(of "$info" aof_last_write_status)" = okok ]

@@ -3,7 +3,7 @@
 export class Book {
   entries = []; // oldest first
   before; // entries with a smaller id are not loaded; null if all older entries are loaded, undefined before the first read
-  isBehind = false; // whether the guestbook has newer entries than the Book
+  isBehind = false; // whether the Book lacks the newest entries of the guestbook
   last = -1; // id of the newest entry that a read or the event stream returned; the response to a POST does not count
 
   // After each change, Book calls changed(news) with an array of new entries, which may be empty.
@@ -32,8 +32,8 @@ export class Book {
     this.changed([]);
   }
 
-  // take() adds the newest entries of the guestbook to the Book. If the Book would get a gap, or if the parameter "instead" is true, the
-  // newest entries replace all entries of the Book.
+  // take() adds the newest entries of the guestbook to the Book. If the newest entries do not continue the Book's entries, take() first
+  // empties the Book. With the parameter "instead", take() always empties the Book first.
   take({ entries, before }, instead = false) {
     if (instead || (this.isRead && !this.isBehind && !this.#continues(entries, before))) {
       Object.assign(this, { entries: [], before: undefined, isBehind: false, last: -1 });
@@ -79,8 +79,8 @@ export class Book {
     this.changed([]);
   }
 
-  // #merge() inserts entries into the Book, and returns the entries that are new. While the Book lacks newer entries of the guestbook,
-  // #merge() inserts nothing, so that the Book gets no gap.
+  // #merge() inserts entries into the Book, and returns the entries that are new. While isBehind is true, #merge() inserts nothing, so that
+  // no entry is missing between two entries of the Book.
   #merge(entries) {
     if (this.isBehind) return entries.filter(({ id }) => id > this.last);
     const isHeld = ({ id }) => id >= (this.before ?? 0);
@@ -90,8 +90,8 @@ export class Book {
     return news;
   }
 
-  // #continues() reports whether the server's entries overlap or adjoin the Book's entries, and have the same texts under the same ids. The
-  // Book may have later entries than the server's response, because a Redis slave may lag behind.
+  // #continues() reports whether the server's entries overlap or adjoin the Book's entries. Entries with the same id must have the same
+  // text. The Book may have later entries than the server's response, because a Redis slave may lag behind.
   #continues(entries, before) {
     if (before !== null && before > this.last) return false;
     const read = new Map(entries.map(({ id, text }) => [id, text]));

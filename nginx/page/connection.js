@@ -4,7 +4,7 @@
 //   #follow()   receives new entries from the event stream.
 //   #poll()     waits and then reads again while no event stream is available.
 //   #retry()    waits after a failure, and then reads again.
-//   #rest()     waits longer than #poll() while the page is hidden, and then reads again.
+//   #rest()     waits for HIDDEN_POLL_INTERVAL_MS while the page is hidden, and then reads again.
 
 import { takeRoom } from "./room.js";
 import { Failure, retryDelay } from "./server.js";
@@ -40,8 +40,8 @@ export class Connection {
     this.#close = () => {};
   }
 
-  // #enter() ends the present state and calls the method of the next state. Each state's method gets a function isPresent(), which reports
-  // whether the Connection is still in the method's state.
+  // #enter() ends the present state and calls the method of the next state. Each state's method has a parameter isPresent(), a function
+  // that returns false once the Connection has entered another state.
   #enter(state, failure) {
     this.stop();
     const turn = this.#turn;
@@ -59,7 +59,7 @@ export class Connection {
       this.#isRewritten = false;
       this.#enter(this.isHidden ? this.#rest : page.old ? this.#poll : this.#follow);
     } catch (failure) {
-      // The server returns 400 if the guestbook ends before the Book's newest entry, so #read() runs once more, as after a rewrite.
+      // The server returns 400 if a rewrite has made the guestbook shorter, so #read() runs again and replaces the Book's entries.
       const isShorter = failure.status === 400 && !this.#isRewritten;
       this.#isRewritten ||= isShorter;
       if (isPresent()) this.#enter(isShorter ? this.#read : this.#retry, failure);
@@ -69,7 +69,7 @@ export class Connection {
 
   async #follow(isPresent) {
     if (this.#isSilent) this.tell("polling");
-    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // polls if the browser does not answer takeRoom()
+    this.#timer = setTimeout(() => this.#enter(this.#poll), SILENT_STREAM_MS); // polls if the request for a Web Lock gets no answer
     const leaveRoom = await takeRoom();
     if (!isPresent()) return leaveRoom?.();
     clearTimeout(this.#timer);
@@ -77,7 +77,7 @@ export class Connection {
     try {
       stream = leaveRoom && this.server.follow(this.reader.book.last);
     } catch {
-      leaveRoom(); // releases the lock, because no event stream has started
+      leaveRoom(); // releases the Web Lock of takeRoom(), because no event stream has started
     }
     if (!stream) return this.#enter(this.#poll);
     this.#close = () => {

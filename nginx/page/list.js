@@ -25,8 +25,8 @@ export class List {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
     older.addEventListener("click", () => {
-      // At the top of a long list, #render() keeps only the newest entries. A screen reader can press the button "Older entries" from the
-      // top, so the page first scrolls to the button.
+      // While the visitor is at the top of a long list, #render() keeps only the newest entries. A screen reader can press the button
+      // "Older entries" without scrolling, so this function scrolls to the button.
       older.scrollIntoView({ block: "nearest", behavior: "instant" });
       this.loadOlder();
     });
@@ -46,8 +46,7 @@ export class List {
     });
   }
 
-  // add() waits for DRAW_INTERVAL_MS and then renders all new entries together. Without new entries, as after a removal, add() renders at
-  // once.
+  // add() waits for DRAW_INTERVAL_MS and then renders all new entries together. If there are no new entries, add() renders without waiting.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;
@@ -132,7 +131,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // The browser sends no scroll event if the visitor and Place scroll equally far in opposite directions, so this line calls #look().
+    // If place.keep() undoes the visitor's scrolling, no scroll event calls #look().
     requestAnimationFrame(() => this.#look());
   }
 

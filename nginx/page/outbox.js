@@ -27,8 +27,8 @@ export class Outbox {
   }
 
   sign(text) {
-    // The item's field "after" is the id of the newest entry that the page knows, because only a later entry can come from the item's POST.
-    // Before the page has read the guestbook, the item's field "after" is null, and no entry counts as the item.
+    // The item's field "after" is the newest entry's id when the visitor signs, because the item's POST can only add a later entry. If the
+    // page has not read the guestbook yet, the field "after" is null and #isCopy() returns false for every entry.
     const after = this.book.isRead ? this.book.newest : null;
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
@@ -72,14 +72,14 @@ export class Outbox {
     for (const item of this.items.values()) item.wake?.();
   }
 
-  // claims() reports whether an entry may come from an item's POST whose outcome is unknown.
+  // claims() reports whether an entry may be an item that the server has stored but not confirmed.
   claims(entry) {
     return [...this.items.values()].some((item) => (
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry may come from an item's POST, look() retries the POST. If an item's first POST was successful, the server answers the
-  // retry with the stored entry.
+  // If a new entry may be an item that the server has stored, look() repeats the item's POST. The server answers the repeated POST of a
+  // stored item with the stored entry.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
@@ -103,8 +103,7 @@ export class Outbox {
       item.isSlow = true;
       this.changed();
     }, SLOW_MS);
-    // #send() counts failed POSTs separately for each failure message. A POST that fails because the visitor has to sign in does not use up
-    // the few tries of a text that a firewall refuses.
+    // #send() counts failed POSTs separately for each failure message, because each failure has its own limit of tries.
     const tries = {};
     for (let failures = 0; !isFailed(item); failures++) {
       const wasSure = item.state === "held";

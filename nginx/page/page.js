@@ -76,7 +76,7 @@ async function openLink() {
   }
 }
 
-// check() removes entries that the operator has hidden. A failed check is ignored, because the next check follows soon.
+// check() removes entries that the operator has hidden. check() ignores a failed read, because check() runs again after CHECK_INTERVAL_MS.
 function check() {
   if (!document.hidden && book.isRead) reader.check(list.inSight()).catch(() => {});
 }

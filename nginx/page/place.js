@@ -1,9 +1,9 @@
 // Place keeps the entries that the visitor is reading at the same position in the window, while the list gets or loses entries.
 
-const SEEN_ENTRIES = 30; // how many entries Place measures; if the first leaves the list, Place uses the next
+const SEEN_ENTRIES = 30; // keep() measures this many visible entries, because some may leave the list
 
 export class Place {
-  // keep() measures the entries' positions again only after the visitor has scrolled, so that rounding errors do not add up.
+  // keep() reuses the measured positions until the visitor scrolls, because each new measurement adds a rounding error.
   #kept = null; // the entries in sight, their tops, and the window's scroll position: { seen, tops, scrollY }
 
   constructor(ul) {

@@ -49,10 +49,11 @@ export class Server {
   answered = () => {}; // called with the X-Answered-By header of each response
   signedOut = () => {}; // called after each read; the argument is true if the visitor has to sign in
 
-  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id. The result of read()
-  // has the parameter "before" for the next older page, and the parameter "after" for the next newer page. In the result of read(),
-  // "before" or "after" is null if there are no further entries. With the parameter "seen", the server does not answer from a Redis slave
-  // that lacks the entry with this id. If the guestbook ends before the id "seen", read() fails with status 400.
+  // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id.
+  // read({ before: page.before }) resolves to the next older page, and read({ after: page.after }) to the next newer page. The field
+  // "before" of a page is null if there are no older entries, and "after" is null if there are no newer entries. With the parameter "seen",
+  // the server does not answer from a Redis slave that lacks the entry with this id. If the guestbook ends before the id "seen", read()
+  // fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),
@@ -80,8 +81,8 @@ export class Server {
     if (reply.status < 300 && typeof reply.answer?.id === "number") return reply.answer;
     const old = isOldPods(reply);
     if (!old && !reply.away && !reply.foreign) throw failureOf(reply);
-    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall and a
-    // pod of the PHP guestbook may refuse a POST with the same status, so the page distinguishes them by a read.
+    // The page posts no entry to a pod of the PHP guestbook, because such a post may overwrite entries of other visitors. A firewall may
+    // refuse a POST with the same status as a pod of the PHP guestbook, so the page checks by a read which pod answers.
     const page = await this.read({ limit: 1 }).catch((failure) => {
       throw Object.assign(failure, { certain: true, tries: old ? Infinity : failure.tries });
     });
@@ -96,7 +97,8 @@ export class Server {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask() sends a request and resolves to properties of the response. If the response has no JSON, the property "answer" is null.
+  // #ask() sends a request and resolves to { status, answer, away, foreign, wait }. If the response has no JSON, the property "answer" is
+  // null.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });

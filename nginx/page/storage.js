@@ -6,7 +6,7 @@ export function addressOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
-// The constant HERE is the URL path of the page's folder. Names of stored values contain HERE, because one host may have several
+// The constant HERE is the URL path of the page's folder. Each stored value's name contains this path, because one host may have several
 // guestbooks.
 export const HERE = addressOf(".").pathname;
 

@@ -16,7 +16,7 @@ export function beginning(text, letters) {
   const head = text.slice(0, 12 * letters);
   // Firefox before 125 has no Intl.Segmenter.
   const all = Intl.Segmenter ? Array.from(new Intl.Segmenter().segment(head), ({ segment }) => segment) : [...head];
-  // If "head" is shorter than the text, "head" may end inside a letter, so its last letter does not count.
+  // slice() may cut a letter in two, so beginning() drops the last letter of a shortened text.
   const whole = head === text ? all.length : all.length - 1;
   return head === text && whole <= letters ? text : `${all.slice(0, Math.min(letters, whole)).join("")}…`;
 }

@@ -30,8 +30,8 @@ most() {
     [ $count -lt "$1" ] || echo "$host"
   done
 }
-# The function "named" takes a number N, asks all sentinels for the master, and prints each host that at least N sentinels name.
-# If at least N sentinels have no master, the function "named" prints "none".
+# "named N" asks all sentinels for the master, and prints each host that at least N sentinels name. "named N" prints "none" if
+# at least N sentinels monitor no master.
 named() { ask; most "$1"; }
 # The function "version" prints the version of the Redis on a host, such as "Redis 7.0.15" or "Valkey 9.1.2". A Valkey server
 # reports a valkey_version and a redis_version, of which "sort | tail -n 1" keeps the valkey_version.

@@ -13,9 +13,9 @@ redis "$SINGLE" replicaof "$master" "$PORT"
 until redis "$SINGLE" info replication | grep -qx master_link_status:up; do sleep 0.5; done
 redis "$master" failover to "$SINGLE" "$PORT" timeout 5000 | grep -x OK || { say "$master does not hand over"; exit 1; }
 until [ "$(redis "$SINGLE" role | head -n 1)" = master ]; do sleep 0.1; done
-# The script makes all sentinels forget the master. If no sentinel has a master, the three Redis servers start as slaves of
-# redis-master, as before the first move. The loop repeats "sentinel remove", because a sentinel that has forgotten the master may
-# learn it again from another sentinel.
+# The script makes all sentinels forget the master. While no sentinel monitors a master, the three Redis servers start as slaves
+# of redis-master. The loop repeats "sentinel remove", because a sentinel that has forgotten the master may learn it again from
+# another sentinel.
 until [ "$(named 3)" = none ]; do
   for host in $HOSTS; do sentinel "$host" sentinel remove guestbook; done
   sleep 2

@@ -5,9 +5,9 @@
 # container started.
 REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 [ "$(redis "$LOCAL" role | head -n 1)" = master ] && [ "$(named 2)" = "$ME" ] || exit 0
-# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only for
-# writes of its own connection, so "await_copies" first sends a PUBLISH. The slaves receive the PUBLISH after all earlier writes
-# of this master.
+# "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only
+# for writes of its own connection. "await_copies" first sends a PUBLISH, which the slaves receive after all earlier writes of
+# the master.
 await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"
@@ -15,8 +15,8 @@ await_copies() {
 # A slave that is loading the messages acknowledges nothing for about a second, so a timeout of five seconds suffices.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. CLIENT PAUSE would delay writes instead of refusing them. A sentinel closes all client connections of a master that
-# it makes a slave, so the API would not learn the outcome of a delayed write.
+# accepts it. The script does not use CLIENT PAUSE, because the failover would close the connections of delayed writes without a
+# reply.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do
@@ -35,12 +35,11 @@ for _ in $(seq 50); do
   # REPLICAOF itself.
   for other in $HOSTS; do [ "$other" = "$next" ] || redis "$other" replicaof "$next" "$PORT"; done
   case $(redis "$LOCAL" info) in
-    # The script waits until Redis has written its new copy of the messages to the disk, because Redis ignores SIGTERM during an
-    # append-only file rewrite.
+    # After a full copy from the next master, Redis ignores SIGTERM until it has rewritten its append-only file.
     *aof_rewrite_in_progress:0*master_link_status:up*)
       # The next master accepts writes only while a slave is in sync. The script waits until two slaves of the next master are in
-      # sync, because one of them is this Redis, which stops soon. The script also waits until two sentinels name the next master,
-      # so that this Redis starts again as a slave of the next master.
+      # sync, because one of them is this Redis, which stops soon. The script waits until two sentinels name the next master,
+      # because this Redis asks the sentinels for its master at the next start.
       redis "$next" info replication | grep -q '^min_slaves_good_slaves:[2-9]' && [ "$(named 2)" = "$next" ] && exit ;;
   esac
 done

@@ -35,8 +35,7 @@ priority=100
   # Redis the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
-    # After 30 s, the sentinels may also promote a Redis with an older copy of the messages, because old messages are better than
-    # none.
+    # 30 s after its start, this Redis may become the master with an old copy of the messages, which is better than none.
     turn=$((turn + 1))
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)

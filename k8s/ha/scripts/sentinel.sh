@@ -24,11 +24,10 @@ $(echo "$learnt" | grep -v ' monitor ')
 CONF
 mv sentinel.new sentinel.conf
 field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
-# If this sentinel has no master, the loop below asks the other sentinels for the master. While this sentinel has a master, the
-# loop adapts down-after-milliseconds to the master's state.
+# If this sentinel has no master, the loop below asks the other sentinels for the master.
 (
-  # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that a failover can choose a
-  # new slave.
+  # info-period: the sentinel sends INFO to each Redis every second instead of every ten seconds, so that it soon knows the
+  # state of a new slave.
   # tilt-period: if the sentinel's process was paused, the sentinel starts failovers again after 5 s instead of 30 s.
   until sentinel "$LOCAL" sentinel debug info-period 1000 tilt-period 5000 | grep -qx OK; do sleep 0.2 && kill -0 $$ || exit; done
   turn=0 wrong=0
@@ -41,10 +40,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       [ -z "$master" ] || { watch "$master"; after=1500; }
       continue
     fi
-    # In a failover, a sentinel ignores slaves that lost the master much earlier than the sentinel did. The greatest allowed
-    # difference is 10 × down-after-milliseconds. While the master is down, the loop raises down-after-milliseconds, because a
-    # sentinel that restarts meanwhile could otherwise ignore all slaves. When the master replies again, the loop lowers
-    # down-after-milliseconds.
+    # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
+    # did. A sentinel that restarts while the master is down notices the loss late, so the loop raises down-after-milliseconds.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down
