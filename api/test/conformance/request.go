@@ -114,7 +114,20 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 	return response, err
 }
 
+// send returns the answer to a request. If a busy server answers 503 with Retry-After, "send" repeats a request that a client may repeat.
 func (b *book) send(r request) (a answer, err error) {
+	repeatable := r.method != http.MethodPost || strings.Contains(r.query+"&"+r.body, "cmd=set&")
+	for range 3 {
+		a, err = b.sendOnce(r)
+		if !repeatable || a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	return a, err
+}
+
+func (b *book) sendOnce(r request) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(b.ctx, requestTimeout)
 	defer cancel()
 	response, err := b.open(ctx, r)
