@@ -78,8 +78,7 @@ export class Outbox {
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry may be an item that the server has stored, look() repeats the item's POST. The server answers the repeated POST of a
-  // stored item with the stored entry.
+  // If a new entry has the text of an item, look() repeats the item's POST, whose answer tells whether the entry is the item.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;

@@ -17,8 +17,8 @@ export class Failure extends Error {
   wait = 0; // the shortest time before the next try, in milliseconds
   tries = USUAL_TRIES;
   // A Failure's field "passing" is true if a retry may succeed. A Failure's field "certain" is true if the server has certainly not carried
-  // out the request. A Failure's field "old" is true if a pod of the PHP guestbook answered. A Failure's field "away" is true if the
-  // visitor has to sign in.
+  // out the request. A Failure's field "old" is true if a pod of the PHP guestbook answered. A Failure's field "away" is true if a sign-in
+  // proxy asks the visitor to sign in.
   constructor(message, details = {}) {
     super(message);
     Object.assign(this, details);

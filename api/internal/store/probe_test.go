@@ -35,8 +35,7 @@ func ready(t *testing.T, port int) bool {
 	return err == nil
 }
 
-// badMaster starts a fake master that sends each slave a dump that no slave can load. When a slave disconnects after a dump,
-// badMaster increases the counter "sent".
+// badMaster starts a fake master that sends each slave a dump that no slave can load. The counter "sent" counts the dumps.
 func badMaster(t *testing.T, dump string) (port int, sent *atomic.Int64) {
 	t.Helper()
 	listener := must.Get(net.Listen("tcp", "127.0.0.1:0"))(t)

@@ -61,7 +61,7 @@ func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {
 		}
 	}
 
-	// A visitor can name a key that Redis forbids to the API's user. The store must not count a forbidden key as a failure of Redis.
+	// A visitor can name a key that the ACL of Redis forbids to the API. The store must not count a forbidden key as a failure of Redis.
 	for _, key := range []string{"secret", "messages2"} {
 		for what, call := range calls(ctx, s, key) {
 			if err := call(); !errors.Is(err, guestbook.ErrForbidden) {

@@ -61,7 +61,7 @@ type row struct {
 	slowest       time.Duration
 	recovery      time.Duration
 	before, after usage
-	memory        []int64 // peak memory of the API, nginx and the master, in MB
+	memory        []int64 // peak memory of the API, nginx and the Redis master, in MB
 	hiccup        time.Duration
 	problems      []string
 	wrong         bool // true if an answer or a stored text was wrong; false if there were only delays

@@ -101,7 +101,7 @@ add_header Content-Security-Policy "default-src 'none'; script-src%s; style-src%
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames replaces the names of CSS custom properties by short names. The page's scripts use no CSS custom properties.
+// shortenNames replaces the names of CSS custom properties by short names, because only the style sheet uses them.
 func shortenNames(css string) string {
 	short := map[string]string{}
 	return property.ReplaceAllStringFunc(css, func(name string) string {

@@ -40,8 +40,9 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       [ -z "$master" ] || { watch "$master"; after=1500; }
       continue
     fi
-    # In a failover, a sentinel ignores slaves that lost the master more than 10 × down-after-milliseconds before the sentinel
-    # did. A sentinel that restarts while the master is down notices the loss late, so the loop raises down-after-milliseconds.
+    # A sentinel promotes no slave that lost the master more than 10 × down-after-milliseconds before the sentinel noticed the
+    # loss. A sentinel that restarts while the master is down notices the loss late. With a larger down-after-milliseconds,
+    # the late sentinel can still promote a slave.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down

@@ -106,8 +106,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				continue // a write without effect must not explain an answer
 			}
 		case Read:
-			// A slave may return old data, so a read counts as started when a visitor first sent the newest text in the answer. Check
-			// rejects old empty answers, because a slave must not answer before its first sync.
+			// A slave may return old data, so the model lets a read start as early as the newest text in its answer was sent. Check rejects
+			// old empty answers, because a slave must not answer before its first sync.
 			newest := request.newest()
 			if newest.Text != "" {
 				o.Call = min(o.Call, l.sent[newest.Text])

@@ -18,7 +18,7 @@ const (
 	redisAlone                               = 16 << 20
 	slaveBuffer                              = 64 << 20
 	socket                                   = 4 << 10 // the kernel's memory for a socket, which counts towards the container's memory limit.
-	// nginxSlow and apiSlow are the bytes that one slow viewer fills in the socket buffers of nginx and of the API.
+	// nginxSlow and apiSlow are the bytes of unsent data for one slow viewer in the socket buffers of nginx and of the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
 	// messageCopies is how many copies of a request's text the API may hold: received, parsed, and in the command to Redis.
 	messageCopies = 3

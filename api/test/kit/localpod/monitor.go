@@ -21,7 +21,7 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			own.Store(c.LocalAddr().String(), true)
-			own.Store(addr, true) // recordCommands must ignore replicated commands, which come from the master's address
+			own.Store(addr, true) // a slave reports its master's address for replicated commands, which are not commands of the API
 		}
 		return c, err
 	}))...)
