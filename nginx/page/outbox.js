@@ -78,7 +78,7 @@ export class Outbox {
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry has the text of an item, look() repeats the item's POST, whose answer tells whether the entry is the item.
+  // If a new entry has the text of an item, look() repeats the item's POST, because the answer names the entry that the server stored.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;
