@@ -28,7 +28,7 @@ func (n namespace) startLoad(args ...string) load {
 	n.Helper()
 	n.create(loadPod(n, "load", args...))
 	l := load{namespace: n}
-	must.Await(n, "load is running", time.Minute, func() error {
+	must.Await(n, "load is running", 3*time.Minute, func() error {
 		_, err := l.get("report")
 		return err
 	})
