@@ -127,6 +127,7 @@ func serve(signals <-chan os.Signal, stderr io.Writer) (err error) {
 		log.Warn("a request did not arrive whole in time: its connection is closed")
 		err = httpServer.Close()
 	}
+	log.Info("stopped")
 	return err
 }
 

@@ -79,7 +79,8 @@ func (p *process) wantExit(t *testing.T, want int) {
 	timeout := time.AfterFunc(20*time.Second, func() { _ = p.Process.Kill() })
 	defer timeout.Stop()
 	_ = p.Wait() // the error only repeats the exit code
-	if code := p.ProcessState.ExitCode(); code != want {
+	code, stopped := p.ProcessState.ExitCode(), strings.Contains(p.log.String(), `"msg":"stopped"`)
+	if code != want || stopped != (want == 0) {
 		t.Errorf("exit code %d, want %d: %s", code, want, &p.log)
 	}
 }

@@ -117,14 +117,13 @@ func (b *book) open(ctx context.Context, r request) (*http.Response, error) {
 // send returns the answer to a request. If a busy server answers 503 with Retry-After, "send" repeats a request that a client may repeat.
 func (b *book) send(r request) (a answer, err error) {
 	repeatable := r.method != http.MethodPost || strings.Contains(r.query+"&"+r.body, "cmd=set&")
-	for range 3 {
+	for tries := 3; ; tries-- {
 		a, err = b.sendOnce(r)
-		if !repeatable || a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
-			break
+		if tries == 1 || !repeatable || a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+			return a, err
 		}
 		time.Sleep(time.Second)
 	}
-	return a, err
 }
 
 func (b *book) sendOnce(r request) (a answer, err error) {

@@ -167,7 +167,7 @@ func (n namespace) reaches(address, labels string) bool {
 	name := n.create(strings.NewReplacer("name: dial", "generateName: dial-", "{run: dial}", labels).Replace(loadPod(n, "dial", "-dial", address)))
 	n.Cleanup(func() { n.try("", "delete", "pod", name, "--wait=false") })
 	var phase string
-	n.await(name+" has ended", time.Minute, func() bool {
+	n.await(name+" has ended", 3*time.Minute, func() bool {
 		phase = n.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
 		return phase == "Succeeded" || phase == "Failed"
 	})
