@@ -94,7 +94,11 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.navigate(front.URL)
 	f.awaitState("live")
-	front.refuse(http.StatusServiceUnavailable)
+	// Firefox keeps no page that is waiting for a response. With Retry-After, the page pauses for 30 seconds between two tries.
+	front.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "30")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
 	f.signAtOnce("taken back elsewhere")
 	f.await("it to be tried", `document.querySelector(".pending .note").textContent.includes("Trying again")`)
 	// Firefox keeps the page in its back/forward cache only because the page has closed its event stream.
