@@ -3,8 +3,8 @@
 #
 #   versions.sh [FOLDER…]   tests the redis-server and nginx of each folder; without a folder, tests the programs in PATH
 #
-# versions.sh fails if a test fails, if no test runs, or if the tests do not start the program. The output of failed tests goes to standard
-# error.
+# versions.sh fails if a test fails, if no test runs, or if the tests do not start the folder's redis-server or nginx. The output of failed
+# tests goes to standard error.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 tmp=$(mktemp -d)

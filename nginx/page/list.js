@@ -46,7 +46,7 @@ export class List {
     });
   }
 
-  // add() waits for DRAW_INTERVAL_MS and then renders all new entries together. If there are no new entries, add() renders without waiting.
+  // add() waits for DRAW_INTERVAL_MS, and then renders all new entries together. Without new entries, add() renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop) this.#unseen += entries.length;

@@ -159,7 +159,7 @@ func (t *topic) poll() (sent int) {
 	for viewer := range t.viewers {
 		_ = viewer.SetReadDeadline(time.Now()) // fails only if the connection is closed, and then Read fails as well
 	}
-	return len(text) * len(t.hub.topics) // the guestbooks with viewers share maxBytesPerSecond equally
+	return len(text) * len(t.hub.topics) // each of the n guestbooks with viewers may send 1/n of maxBytesPerSecond
 }
 
 // read returns one event for each entry that Store.After returns.

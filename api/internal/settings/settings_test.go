@@ -47,7 +47,8 @@ func TestValues(t *testing.T) {
 		{"an address overrides both", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_ADDR": "redis-leader:6379", "REDIS_SLAVE_ADDR": "redis-follower:6379"}, redis, "redis-leader:6379 redis-follower:6379"},
 		{"dns takes other names", map[string]string{"REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, redis, "redis-leader:6379 redis-follower:6379"},
 		{"env takes the Services' variables, and ignores the names", map[string]string{"GET_HOSTS_FROM": "env", "REDIS_MASTER_HOST": "redis-leader", "REDIS_SLAVE_HOST": "redis-follower"}, redis, "10.0.0.11:6379 [fd00::12]:6379"},
-		// Each value of a ConfigMap that was made with "echo" ends with a newline, or on Windows with a carriage return and a newline.
+		// If "kubectl create configmap --from-file" reads a file that "echo" wrote, the value ends with a newline, or on Windows with a
+		// carriage return and a newline.
 		{"a newline is not part of an address", map[string]string{"REDIS_MASTER_ADDR": "redis:6379\r\n", "REDIS_DB": "\n"}, redis, "redis:6379 redis-slave:6379"},
 		{"a newline is not part of a name", map[string]string{"REDIS_USERNAME": "api\n", "REDIS_PASSWORD": "hunter2"}, func(s *Settings) string { return s.Username }, "api"},
 		{"with TLS", map[string]string{"REDIS_TLS": "true", "REDIS_TLS_SERVER_NAME": "redis.example"}, func(s *Settings) string { return must.Get(s.TLS())(t).ServerName }, "redis.example"},

@@ -120,7 +120,7 @@ var errUnsynced = errors.New("the slave has not finished its first sync")
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
-		return nil // a managed Redis may forbid INFO, but its provider keeps the slaves in sync
+		return nil // a managed Redis may forbid INFO; its provider is trusted to keep the slaves in sync
 	case err == nil && strings.Contains(info, roleSlave) && !strings.Contains(info, linkUp) && unsynced.MatchString(info):
 		return errUnsynced
 	}

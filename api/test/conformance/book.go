@@ -36,7 +36,7 @@ const maxLag = 3 * time.Second
 
 var profiles = []string{"php", "entries", "live", "concurrent", "limits", "origin"}
 
-// ask determines which profiles the server supports, and saves the guestbooks that the program may change.
+// ask determines which profiles (groups of checks) the server supports, and copies the guestbooks that the checks may change.
 func (b *book) ask() error {
 	php := "no address answers ?cmd=get with data:"
 	for _, path := range []string{"/guestbook.php", "/guestbook/", "/guestbook"} {

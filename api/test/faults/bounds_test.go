@@ -92,8 +92,8 @@ func (result *row) checkBounds(r *rig) {
 	}
 	if result.away > 0 {
 		r.addNote("writes were away for %.1f s at most, %.1f s in all", away.Seconds(), inAll.Seconds())
-		if away > result.away || result.awayInAll && inAll > result.away {
-			problem("writes were away for %s, %s in all; at most %s are allowed", away, inAll, result.away)
+		if most := result.away + grace; away > most || result.awayInAll && inAll > most {
+			problem("writes were away for %s, %s in all; at most %s are allowed", away, inAll, most)
 		}
 	}
 	for i, limit := range memoryLimits {

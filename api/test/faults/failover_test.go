@@ -134,8 +134,8 @@ var haFaults = []fault{
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// The cut-off master accepts writes until it notices that it has no slaves. The first pod still reaches the cut-off master, so an
-		// unacknowledged entry may disappear after readers have seen it.
+		// The cut-off master accepts writes until it notices that it has no slaves. Readers of the first pod may see such an unacknowledged
+		// entry, which disappears after the failover.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()

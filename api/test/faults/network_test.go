@@ -26,7 +26,7 @@ var networkFaults = []fault{
 	toMaster("master 500 ms away for 3 s", 3*time.Second, `"type": "latency", "stream": "downstream", "attributes": {"latency": 500}`),
 	toMaster("1 KB/s to and from the master for 3 s", 3*time.Second, `"type": "bandwidth", "stream": "downstream", "attributes": {"rate": 1}`,
 		`"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 1}`),
-	// The limit of ten bytes cuts the second reply on each connection after three bytes, because the first reply, "+PONG\r\n", has seven.
+	// The limit of ten bytes ends each connection after the seven bytes of the first reply, "+PONG\r\n", and three bytes of the second.
 	toMaster("connections to the master end in mid-reply for 3 s", 3*time.Second, `"type": "limit_data", "stream": "downstream", "attributes": {"bytes": 10}`),
 	toMaster("connections to the master are reset for 3 s", 3*time.Second, `"type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 20}`),
 	toMaster("replies of the master vanish for 5 s", 5*time.Second, vanish),

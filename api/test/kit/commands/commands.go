@@ -70,8 +70,8 @@ func Read(root, file string) (blocks []Block, err error) {
 	return blocks, err
 }
 
-// aside matches the parts of the output that may differ from the document: "…", the random end of a pod's name, percentages such as 5%, and
-// ages such as 3m. asideOrFigure also matches all numbers, for outputs in which every number may differ from the document.
+// aside matches the parts of a document that may differ from a command's real output: "…", the random end of a pod's name, percentages such
+// as 5%, and ages such as 3m. asideOrFigure also matches all numbers, for outputs in which every number may differ from the document.
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)

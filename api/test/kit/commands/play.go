@@ -103,8 +103,8 @@ func (c Call) overwrites() bool {
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
 
-// Fail runs a block repeatedly, and in each run another command of the block fails. The result "faults" has a message for each run that may
-// lose data after the failed command.
+// Fail runs a document's code block once for each of its commands, and makes this command fail. The result "faults" has a message for each
+// run in which a later command may delete or overwrite something.
 func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) {
 	all, _, err := play(ctx, b, 0)
 	if err != nil {
@@ -154,7 +154,7 @@ func (c Call) Vague() string {
 	return ""
 }
 
-// Calls returns the commands that a block runs.
+// Calls returns the commands that a document's code block runs.
 func Calls(ctx context.Context, b Block) ([]Call, error) {
 	calls, _, err := play(ctx, b, 0)
 	return calls, err

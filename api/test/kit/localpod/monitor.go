@@ -21,7 +21,7 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			own.Store(c.LocalAddr().String(), true)
-			own.Store(addr, true) // a slave reports its master's address for replicated commands, which are not commands of the API
+			own.Store(addr, true) // MONITOR on a slave shows the master's address for each replicated command
 		}
 		return c, err
 	}))...)
