@@ -35,7 +35,6 @@ func TestMonitoring(t *testing.T) {
 		t.Cleanup(func() { cluster.try("", "delete", "namespace", "monitoring", "--wait=false") })
 	}
 	n.kubectl("create", "-f", filepath.Join(manifests, "monitoring"), "-f", filepath.Join(manifests, "ha"))
-	n.startLoad()
 
 	// kubectl prints the labels as {"app":"guestbook","tier":"frontend"}.
 	labels := n.kubectl("get", "podmonitor", "frontend", "-o", "jsonpath={.spec.selector.matchLabels}")
