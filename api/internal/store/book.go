@@ -7,8 +7,8 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
-	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
@@ -73,13 +73,15 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 		length, err := redis.Int64(s.write(ctx, "APPEND", key, raw))
 		return length - int64(len(raw)), false, err
 	}
-	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, digest(raw), idempotencySeconds))
-	var record, fingerprint string
+	fingerprint := digest(raw)
+	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, fingerprint, idempotencySeconds))
+	var record string
 	_, scanErr := redis.Scan(reply, &record, &known)
 	if err := cmp.Or(err, scanErr); err != nil {
 		return 0, false, err
 	}
-	if _, err := fmt.Sscan(record, &id, &fingerprint); err != nil || fingerprint != digest(raw) {
+	number, ok := strings.CutSuffix(record, " "+fingerprint)
+	if id, err = strconv.ParseInt(number, 10, 64); err != nil || !ok {
 		return 0, false, guestbook.ErrReused
 	}
 	return id, known, nil
