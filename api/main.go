@@ -38,10 +38,6 @@ func main() {
 	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
 }
 
-// drainSignal makes the API report "not ready" to Kubernetes. After drainSignal, the API still answers requests. The command "api drain"
-// sends drainSignal.
-const drainSignal = syscall.SIGUSR1
-
 // run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
 // requests under way were answered, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines, but
 // an error that ends the process as one line of text.
@@ -66,16 +62,6 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 		return 1
 	}
 	return 0
-}
-
-// drain sends drainSignal to process 1. In the API's container, process 1 is the API.
-func drain() error {
-	self, selfErr := os.Stat("/proc/self/exe")
-	first, firstErr := os.Stat("/proc/1/exe")
-	if selfErr != nil || firstErr != nil || !os.SameFile(self, first) {
-		return errors.New("process 1 is not the API: run this in the API's container, or elsewhere send the API's process a SIGUSR1")
-	}
-	return syscall.Kill(1, drainSignal)
 }
 
 // serve answers HTTP requests until it receives a signal other than drainSignal. Before "serve" returns, it finishes the requests under

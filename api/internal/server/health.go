@@ -30,13 +30,11 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if master == nil || guestbook.RefusesWrites(master) {
 		s.reached.Store(true)
 	}
-	draining := s.hub.drained.Load()
-	ready := s.reached.Load() && !draining
-	status := http.StatusOK
-	if !ready {
+	status, draining := http.StatusOK, s.hub.drained.Load()
+	if draining || !s.reached.Load() {
 		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, ready, draining, describe(master), describe(slave)))
+	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, status == http.StatusOK, draining, describe(master), describe(slave)))
 }
 
 func describe(err error) []byte {

@@ -21,22 +21,16 @@ const maxBodyBytes = 1 << 20
 // same name in the body.
 func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	params := php.ParseQuery(r.URL.RawQuery)
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-	case http.MethodPost:
-		if mediaType(r) == formType {
-			body, err := readBody(w, r)
-			if err != nil {
-				return nil, err
-			}
-			fields := php.ParseQuery(string(body))
-			maps.Copy(fields, params)
-			return fields, nil
-		}
-	default:
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 		return nil, methodNotAllowed(w, "GET, HEAD, POST")
+	case r.Method != http.MethodPost || mediaType(r) != formType:
+		return params, nil
 	}
-	return params, nil
+	body, err := readBody(w, r)
+	fields := php.ParseQuery(string(body))
+	maps.Copy(fields, params)
+	return fields, err
 }
 
 const formType = "application/x-www-form-urlencoded"

@@ -1,5 +1,5 @@
 -- append.lua appends entries to a guestbook, once for each idempotency key. KEYS[1] is the guestbook, KEYS[2] the idempotency key's record.
--- ARGV[1] is the encoded entries, ARGV[2] the entries' fingerprint, ARGV[3] the seconds after which the record expires.
+-- ARGV[1] is the encoded entries, ARGV[2] the entries' fingerprint.
 -- The script returns the record, "ID FINGERPRINT", and a number: 1 if the record existed before and nothing was appended, or else 0.
 -- SET comes after APPEND, so that an APPEND that fails leaves no record.
 local record = redis.call('GET', KEYS[2])
@@ -11,5 +11,7 @@ if record then
 end
 local length = redis.call('APPEND', KEYS[1], ARGV[1])
 record = (length - #ARGV[1]) .. ' ' .. ARGV[2]
-redis.call('SET', KEYS[2], record, 'EX', ARGV[3])
+-- The record expires after a day. A full Redis may evict the record before, depending on the maxmemory-policy.
+-- Then a repeat of the post fails, or is stored a second time once Redis has free memory.
+redis.call('SET', KEYS[2], record, 'EX', 24 * 60 * 60)
 return {record, 0}

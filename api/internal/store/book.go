@@ -17,10 +17,6 @@ import (
 )
 
 const (
-	// idempotencySeconds is the time after which an idempotency key expires. A full Redis may evict an idempotency key before the key
-	// expires, depending on the maxmemory-policy. If the idempotency key of a post was evicted, a repeat of the post fails with ErrFull, or
-	// is stored a second time once Redis has free memory.
-	idempotencySeconds = 24 * 60 * 60
 	// firstWindow is the number of bytes that the method "Page" first reads for each entry of a page. If a read finds too few entries,
 	// "Page" reads four times as many bytes.
 	firstWindow = 128
@@ -74,14 +70,13 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 		return length - int64(len(raw)), false, err
 	}
 	fingerprint := digest(raw)
-	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, fingerprint, idempotencySeconds))
+	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, fingerprint))
 	var record string
 	_, scanErr := redis.Scan(reply, &record, &known)
 	if err := cmp.Or(err, scanErr); err != nil {
 		return 0, false, err
 	}
-	number, ok := strings.CutSuffix(record, " "+fingerprint)
-	if id, err = strconv.ParseInt(number, 10, 64); err != nil || !ok {
+	if id, err = strconv.ParseInt(strings.TrimSuffix(record, " "+fingerprint), 10, 64); err != nil { // a record with another fingerprint is not a number
 		return 0, false, guestbook.ErrReused
 	}
 	return id, known, nil

@@ -1,7 +1,7 @@
 // Package store keeps each guestbook in Redis as one string. The package "store" writes to the master and reads from a slave. The package
 // "store" sends only commands that Redis 2.8 knows, unless a setting needs a newer Redis.
 //
-// Calls between the files of the package "store" run in one direction: book.go, store.go, writer.go, pool.go, connection.go, replies.go.
+// Calls between the files of the package "store" run in one direction: book.go, store.go, batch.go, pool.go, connection.go, replies.go.
 package store
 
 import (

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// drainSignal makes the API report "not ready" to Kubernetes. After drainSignal, the API still answers requests. The command "api drain"
+// sends drainSignal.
+const drainSignal = syscall.SIGUSR1
+
+// drain sends drainSignal to process 1. In the API's container, process 1 is the API.
+func drain() error {
+	self, selfErr := os.Stat("/proc/self/exe")
+	first, firstErr := os.Stat("/proc/1/exe")
+	if selfErr != nil || firstErr != nil || !os.SameFile(self, first) {
+		return errors.New("process 1 is not the API: run this in the API's container, or elsewhere send the API's process a SIGUSR1")
+	}
+	return syscall.Kill(1, drainSignal)
+}
