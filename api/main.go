@@ -29,23 +29,16 @@ import (
 // version is the release's name. The linker sets version with -ldflags "-X main.version=v1".
 var version = "dev"
 
-func main() {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, drainSignal)
-	if !signal.Ignored(syscall.SIGHUP) { // a program that "nohup" has started ignores SIGHUP
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	os.Exit(run(os.Args[1:], signals, os.Stdout, os.Stderr))
-}
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
 // requests under way were answered, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines, but
 // an error that ends the process as one line of text.
-func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int {
+func run(args []string, stdout, stderr io.Writer) int {
 	var err error
 	switch strings.Join(args, " ") {
 	case "":
-		err = serve(signals, stderr)
+		err = serve(stderr)
 	case "-version", "--version":
 		fmt.Fprintln(stdout, version)
 	case "drain":
@@ -66,7 +59,7 @@ func run(args []string, signals <-chan os.Signal, stdout, stderr io.Writer) int 
 
 // serve answers HTTP requests until it receives a signal other than drainSignal. Before "serve" returns, it finishes the requests under
 // way.
-func serve(signals <-chan os.Signal, stderr io.Writer) (err error) {
+func serve(stderr io.Writer) (err error) {
 	config, err := settings.Load()
 	if err != nil {
 		return err
@@ -91,6 +84,11 @@ func serve(signals <-chan os.Signal, stderr io.Writer) (err error) {
 		IdleTimeout:    90 * time.Second, // longer than nginx keeps an idle connection open
 		MaxHeaderBytes: 512 << 10,        // enough for a request line of 256 KB and the headers
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, drainSignal)
+	if !signal.Ignored(syscall.SIGHUP) { // a program that "nohup" has started ignores SIGHUP
+		signal.Notify(signals, syscall.SIGHUP)
 	}
 	log.Info("listening", "addr", listener.Addr().String(), "version", version, "master", config.MasterAddr, "slave", config.SlaveAddr)
 

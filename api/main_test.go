@@ -104,7 +104,7 @@ func TestRunEndsWithAClearLine(t *testing.T) {
 	} {
 		t.Setenv("REDIS_DB", c.db)
 		var out strings.Builder
-		if code := run(c.args, nil, &out, &out); code != c.code || !strings.Contains(out.String(), c.output) {
+		if code := run(c.args, &out, &out); code != c.code || !strings.Contains(out.String(), c.output) {
 			t.Errorf("%q: exit code %d, want %d and %q in\n%s", c.args, code, c.code, c.output, &out)
 		}
 	}

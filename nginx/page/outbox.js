@@ -13,8 +13,15 @@ import { newKey, store, stored } from "./storage.js";
 const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
 const KEY_LIFETIME_MS = 20 * 3600_000; // shorter than the 24 hours for which the server remembers the key of a POST
 
+const LOOK_FIRST = "It is not certain that this entry arrived. Look for it in the book before you retry.";
+
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
+}
+
+// isExpired() reports whether the server may have forgotten the item's key. Another POST could then store the item twice.
+function isExpired({ at }) {
+  return Date.now() - at > KEY_LIFETIME_MS;
 }
 
 export class Outbox {
@@ -33,7 +40,13 @@ export class Outbox {
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
 
+  // If the item is expired, retry() first asks the visitor to look for the item in the book. Then retry() sends the text under a new key.
   retry(item) {
+    if (item.state === "lost" && isExpired(item)) {
+      if (item.reason !== LOOK_FIRST) return this.#put(item, "lost", LOOK_FIRST);
+      this.takeBack(item);
+      return this.sign(item.text);
+    }
     item.state = item.state === "refused" ? "held" : "unsure";
     this.#send(item);
   }
@@ -60,9 +73,8 @@ export class Outbox {
     });
     for (const item of items.filter((item) => item?.text).sort((a, b) => a.at - b.at)) {
       if (!["held", "refused", "lost"].includes(item.state)) item.state = "unsure";
-      if (item.state === "unsure" && Date.now() - item.at > KEY_LIFETIME_MS) {
-        this.#put(item, "lost", "It is not certain that this entry arrived. Look for it in the book before you retry.");
-      } else if (isFailed(item)) this.#put(item, item.state, item.reason);
+      if (item.state === "lost" && isExpired(item)) item.reason = LOOK_FIRST;
+      if (isFailed(item)) this.#put(item, item.state, item.reason);
       else this.#send(item);
     }
   }
@@ -87,8 +99,9 @@ export class Outbox {
     }
   }
 
-  #isCopy({ text, after }, entry) {
-    return after !== null && entry.id > after && entry.text === text && !this.own.has(entry);
+  #isCopy(item, entry) {
+    const { text, after } = item;
+    return !isExpired(item) && after !== null && entry.id > after && entry.text === text && !this.own.has(entry);
   }
 
   #isGone({ key, isStored }) {
@@ -105,6 +118,10 @@ export class Outbox {
     // #send() counts failed POSTs separately for each failure message, because each failure has its own limit of tries.
     const tries = {};
     for (let failures = 0; !isFailed(item); failures++) {
+      if (item.state === "unsure" && isExpired(item)) {
+        this.#put(item, "lost", LOOK_FIRST);
+        break;
+      }
       const wasSure = item.state === "held";
       const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
       this.#put(item, "sending", item.reason); // stored before the POST, because the visitor may close the page

@@ -77,6 +77,39 @@ export default {
     const posts = Array(40).fill([405, "<h1>Method Not Allowed</h1>", html]);
     equal("a proxy that lets no posts through is not asked for ever", (await run("w", posts)).endsWith("refused"), true);
   },
+  async "an item whose key the server may have forgotten is not sent by itself"() {
+    const { outbox, run, item } = outboxOf("old ");
+    const copy = { id: 10, text: "a" };
+    const toldToLook = () => [item().state, /Look for it in the book/.test(item().reason)];
+    equal("lost", [await run("a", [0, 403]), outbox.claims(copy)], ["sending unsure sending lost", true]);
+    item().at -= 21 * 3600_000;
+    equal("the visitor sees a copy in the book", outbox.claims(copy), false);
+    outbox.look([copy]);
+    equal("an entry with the same text sends nothing", item().state, "lost");
+    const { key } = item();
+    outbox.retry(item());
+    equal("the visitor looks first", toldToLook(), ["lost", true]);
+    answerWith((_, { headers }) => [201, { id: headers["Idempotency-Key"] === key ? 10 : 20, text: "a" }]);
+    outbox.retry(item());
+    await until(() => outbox.items.size === 0);
+    equal("sent under another key", outbox.own.has({ id: 20, text: "a" }), true);
+
+    answerWith((_, { method }) => {
+      if (method !== "POST") return [200, pageOf(null)];
+      item().at -= 21 * 3600_000;
+      throw new TypeError("lost");
+    });
+    outbox.sign("b");
+    await until(() => outbox.items.size === 1 && item().state === "lost");
+    equal("a page that stays open", toldToLook(), ["lost", true]);
+    for (const state of ["lost", "sending"]) {
+      outbox.takeBack(item());
+      localStorage.setItem("old k", JSON.stringify({ key: "k", text: "c", at: 1, after: null, state, reason: "Retrying is safe" }));
+      outbox.restore();
+      equal(`a page that is opened later, ${state}`, toldToLook(), ["lost", true]);
+    }
+    outbox.takeBack(item());
+  },
   async "what another page has taken back is not sent"() {
     const { outbox, run, item } = outboxOf("away ");
     await run("a", [403]);

@@ -123,7 +123,7 @@ func (c *command) each(do func(guestbook.Entry) error) error {
 	for at := guestbook.Start; err == nil && at.End < end.End; {
 		var entries []guestbook.Entry
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		entries, at, err = c.store.After(ctx, c.key, at, end.End)
+		entries, at, err = c.store.After(ctx, c.key, at, end.End, guestbook.AnyLength)
 		cancel()
 		if errors.Is(err, guestbook.ErrNoEntry) {
 			return errors.New("the guestbook was written anew meanwhile: start again")

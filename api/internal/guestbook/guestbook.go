@@ -15,13 +15,16 @@ import (
 // DefaultKey is the Redis key of the guestbook that the page shows. If a request names no key, the server uses DefaultKey.
 const DefaultKey = "messages"
 
+// AnyLength is longer than every string in Redis.
+const AnyLength = 1 << 40
+
 // The server maps each of the following errors to an HTTP status and a message.
 var (
 	ErrWrongType = errors.New("the key holds another type of data than text")
 	ErrFull      = errors.New("the guestbook is full and takes nothing more")
 	ErrNoEntry   = errors.New("no entry starts there")
 	ErrReused    = errors.New("this Idempotency-Key was used with another text")
-	ErrTooLong   = errors.New("the guestbook is too long to be read at once")
+	ErrTooLong   = errors.New("the guestbook, or one entry of it, is too long to be read at once")
 	ErrForbidden = errors.New("this key is kept from the guestbook by Redis")
 	// ErrUnknown means that a write was sent to Redis, but no reply has arrived, so that the write may or may not be stored.
 	ErrUnknown = errors.New("the outcome is unknown")
@@ -30,9 +33,10 @@ var (
 	ErrUnconfirmed = errors.New("the outcome is unknown")
 )
 
-// RefusedError means that Redis replied with an error, so that nothing was stored.
+// RefusedError means that Redis replied with an error.
 type RefusedError struct {
 	Reason     string // describes the problem and what to do
+	Outcome    string // tells that nothing was stored, or "" if an unknown error may have another meaning
 	WritesOnly bool   // true if Redis refuses writes, but still answers reads
 	Err        error  // the error with which Redis replied
 }

@@ -3,23 +3,14 @@ package server
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 
-	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
 )
 
-const (
-	// maxSharedBytes is the greatest length of a guestbook for which concurrent requests share one read. maxGetBytes is the greatest length
-	// of a guestbook that the command "get" returns.
-	maxSharedBytes, maxGetBytes = 256 << 10, 4 << 20
-	// maxLongReads is the greatest number of guestbooks longer than maxSharedBytes that the API reads and sends at the same time.
-	maxLongReads = 2
-	// maxPendingBytes is the greatest total length of the queries and bodies of all requests under way. A request of up to
-	// smallRequestBytes does not count toward maxPendingBytes.
-	maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
-)
+// maxPendingBytes is the greatest total length of the queries and bodies of all requests under way. A request of up to smallRequestBytes
+// does not count toward maxPendingBytes.
+const maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 
 var updated = []byte(`{"message": "Updated"}`)
 
@@ -58,19 +49,9 @@ func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	read := func(ctx context.Context, limit int) ([]byte, error) {
-		data, err := s.Store.Get(ctx, key, limit)
+	return s.read(ctx, "get "+key, func(ctx context.Context, most int64) ([]byte, error) {
+		data, err := s.Store.Get(ctx, key, most)
 		body := append(make([]byte, 0, len(data)+len(data)/8+16), `{"data": `...)
 		return append(appendJSONString(body, data), '}'), err
-	}
-	body, err := s.share(ctx, "get "+key, func(ctx context.Context) ([]byte, error) { return read(ctx, maxSharedBytes) })
-	if !errors.Is(err, guestbook.ErrTooLong) {
-		return answer{body: body}, err
-	}
-	// A read of a guestbook longer than maxSharedBytes counts toward maxLongReads until the client has received the whole answer.
-	if err := acquire(ctx, s.longReads, 1); err != nil {
-		return answer{}, err
-	}
-	body, err = read(ctx, maxGetBytes)
-	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
+	})
 }

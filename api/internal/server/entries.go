@@ -24,8 +24,9 @@ const (
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
-		body, err := s.readEntries(ctx, r)
-		return answer{command: "entries", body: body}, err
+		a, err := s.readEntries(ctx, r)
+		a.command = "entries"
+		return a, err
 	case http.MethodPost:
 		body, err := s.postEntry(ctx, w, r)
 		return answer{command: "post", status: http.StatusCreated, body: body}, err
@@ -67,7 +68,7 @@ func readIdempotencyKey(header http.Header) (string, error) {
 }
 
 // readEntries returns the page of entries that the query asks for, as JSON.
-func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, error) {
+func (s *Server) readEntries(ctx context.Context, r *http.Request) (answer, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, keyErr := s.bookKey(query)
 	before, seen, after, limit := int64(-1), int64(-1), fromEnd, int64(defaultPageEntries)
@@ -75,39 +76,40 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) ([]byte, erro
 		keyErr, number(query, "before", &before, 0, maxID), number(query, "seen", &seen, 0, maxID),
 		number(query, "after", &after, -1, maxID), number(query, "limit", &limit, 1, maxPageEntries),
 	); err != nil {
-		return nil, err
+		return answer{}, err
 	}
-	if after != fromEnd {
-		return s.readEntriesAfter(ctx, key, after, int(limit))
+	name := ""
+	if before < 0 && seen < 0 && after == fromEnd { // every visitor asks for the newest page, so concurrent requests share one read
+		name = fmt.Sprint("entries ", limit, " ", key)
 	}
-	read := func(ctx context.Context) ([]byte, error) {
-		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit))
+	return s.read(ctx, name, func(ctx context.Context, most int64) ([]byte, error) {
+		if after != fromEnd {
+			return s.readEntriesAfter(ctx, key, after, int(limit), most)
+		}
+		entries, older, err := s.Store.Page(ctx, key, before, seen, int(limit), most)
 		return pageJSON(entries, "before", older), err
-	}
-	if before < 0 && seen < 0 { // every visitor asks for the newest page, so concurrent requests share one read
-		return s.share(ctx, fmt.Sprint("entries ", limit, " ", key), read)
-	}
-	return read(ctx)
+	})
 }
 
-// readEntriesAfter returns a page of entries as JSON: at most "limit" entries that follow the entry with the id "after". If "after" is -1,
-// readEntriesAfter returns the first entries of the guestbook.
-func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int) ([]byte, error) {
+// readEntriesAfter returns a page of entries as JSON: at most "limit" entries that follow the entry with the id "after", of about "most"
+// bytes together. If "after" is -1, readEntriesAfter returns the first entries of the guestbook.
+func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int, most int64) ([]byte, error) {
 	var entries []guestbook.Entry
-	position, next := guestbook.AfterEntry(after), int64(-1)
-	for more := true; more && len(entries) <= limit; {
-		news, last, err := s.Store.After(ctx, key, position, 0)
-		if err != nil {
-			return nil, err
-		}
+	for position := guestbook.AfterEntry(after); ; {
+		news, last, err := s.Store.After(ctx, key, position, 0, most)
 		entries = append(entries, news...)
-		more, position = last != position, last
+		switch {
+		case err != nil:
+			return nil, err
+		case len(entries) > limit:
+			return pageJSON(entries[:limit], "after", entries[limit-1].ID), nil
+		case last == position:
+			return pageJSON(entries, "after", -1), nil
+		case last.End-after > most/2: // the next call of Store.After might exceed "most"
+			return pageJSON(entries, "after", last.ID), nil
+		}
+		position = last
 	}
-	if len(entries) > limit {
-		entries = entries[:limit]
-		next = entries[limit-1].ID
-	}
-	return pageJSON(entries, "after", next), nil
 }
 
 // pageJSON returns a page of entries as JSON. For example, pageJSON(entries, "before", 7) returns {"entries": […], "before": 7}, and a

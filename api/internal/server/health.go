@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -34,12 +35,6 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if draining || !s.reached.Load() {
 		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, status == http.StatusOK, draining, describe(master), describe(slave)))
-}
-
-func describe(err error) []byte {
-	if err != nil {
-		return appendJSONString(nil, err.Error())
-	}
-	return []byte(`"up"`)
+	up := errors.New("up") // describes a Redis without an error
+	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, status == http.StatusOK, draining, appendJSONString(nil, cmp.Or(master, up).Error()), appendJSONString(nil, cmp.Or(slave, up).Error())))
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -48,8 +49,12 @@ func isHere(page string, r *http.Request) bool {
 // isBrowser reports whether the value of the header User-Agent comes from a browser. A page of another site can change the User-Agent only
 // after a CORS preflight request, which the API does not allow. PowerShell is not a browser, although its User-Agent begins with Mozilla/.
 func isBrowser(agent string) bool {
-	return (strings.HasPrefix(agent, "Mozilla/") || strings.HasPrefix(agent, "Opera/")) && !strings.Contains(agent, "PowerShell/")
+	return browsers.MatchString(agent) && !strings.Contains(agent, "PowerShell/")
 }
+
+// browsers matches the beginning of a browser's User-Agent. Safari loads videos as AppleCoreMedia, and icons as Safari or MobileSafari. The
+// browser of old Android versions loads videos as stagefright.
+var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari|com\.apple\.WebKit\S*|stagefright)/`)
 
 // origin returns the scheme, host and port of a URL. A URL without a port gets the default port of its scheme
 // (https://www.rfc-editor.org/rfc/rfc6454#section-6.2).

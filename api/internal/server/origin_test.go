@@ -60,6 +60,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"no header at all", "", true},
 		{"Node's fetch", "User-Agent: node\nAccept-Language: *\nSec-Fetch-Mode: cors", true},
 		{"PowerShell", windows, true},
+		{"a program on a Mac", "User-Agent: Guestbook/1 CFNetwork/1410.0.3 Darwin/22.6.0", true},
 		{"curl that says where it comes from", "User-Agent: curl/8.5.0\nReferer: http://other.example/", false},
 
 		// Browsers send the following headers when the page of this guestbook or of the PHP guestbook sends a write request.
@@ -85,6 +86,10 @@ func TestWhoMayWrite(t *testing.T) {
 		{"a Referer that is none", safari + "Referer: about:client", false},
 		{"an Origin of another and a Referer of this", safari + "Origin: null\nReferer: http://gb.example/", false},
 		{"an old Opera", presto, false},
+		{"a video in Safari", "User-Agent: AppleCoreMedia/1.0.0.20G81 (iPhone; U; CPU OS 16_6_1 like Mac OS X; en_us)", false},
+		{"an icon in Safari", "User-Agent: MobileSafari/604.1 CFNetwork/1410.0.3 Darwin/22.6.0", false},
+		{"an icon in Safari on a Mac", "User-Agent: Safari/18615.3.12 CFNetwork/1410.0.3 Darwin/22.6.0", false},
+		{"a video in an old Android", "User-Agent: stagefright/1.2 (Linux;Android 4.4.2)", false},
 	} {
 		header := http.Header{}
 		for line := range strings.Lines(c.headers) {

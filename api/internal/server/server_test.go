@@ -137,6 +137,8 @@ func TestRequests(t *testing.T) {
 		{request: read + "?before=x", status: 400, want: `before is \"x\": use a whole number, 0 or more`},
 		{request: read + "?limit=501", status: 400, want: "1 or more, at most 500"},
 		{request: read + "?key=list", status: 409, want: "another type"},
+		{request: read + "?key=long", status: 413, want: "one entry of it, is too long"},
+		{request: read + "?key=long&after=-1", status: 413, want: "one entry of it, is too long"},
 		{request: events + "?key=list", status: 409, want: "another type"},
 	}...)
 }

@@ -2,16 +2,46 @@ package server
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"time"
+
+	"guestbook/api/internal/guestbook"
 )
 
-// share calls the function "read", once for all concurrent requests with the same name. Callers must not change the returned slice,
+const (
+	// maxSharedBytes is the greatest number of a guestbook's bytes in a shared read, and maxPageBytes in any other read. A guestbook or an
+	// entry that is longer is read by itself. maxGetBytes is the greatest number of bytes in such a long read.
+	maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
+	// maxLongReads is the greatest number of long reads that the API sends at the same time.
+	maxLongReads = 2
+)
+
+// read returns the answer that the function "ask" makes of at most "most" bytes of a guestbook. Requests with the same name share one call
+// of "ask", unless the name is "".
+func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Context, most int64) ([]byte, error)) (answer, error) {
+	most := int64(maxSharedBytes)
+	if name == "" {
+		most = maxPageBytes
+	}
+	body, err := s.share(ctx, name, func(ctx context.Context) ([]byte, error) { return ask(ctx, most) })
+	if !errors.Is(err, guestbook.ErrTooLong) {
+		return answer{body: body}, err
+	}
+	// A long read counts toward maxLongReads until the client has received the whole answer.
+	if err := acquire(ctx, s.longReads, 1); err != nil {
+		return answer{}, err
+	}
+	body, err = ask(ctx, maxGetBytes)
+	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
+}
+
+// share calls the function "read", once for all concurrent requests with the same name, unless the name is "". Callers must not change the returned slice,
 // because other callers get the same slice. A request never joins a read that has already started, so that no request gets data older than
 // the request. A shared read has the deadline of the request that starts the read. A request that has less than nine tenths of
 // RequestTimeout left does not share its read, because the other requests would get a short deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
-	if deadline, _ := ctx.Deadline(); time.Until(deadline) < s.RequestTimeout*9/10 {
+	if deadline, _ := ctx.Deadline(); name == "" || time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {

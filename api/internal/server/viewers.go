@@ -166,7 +166,7 @@ func (t *topic) poll() (sent int) {
 func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to guestbook.Position, err error) {
 	ctx, cancel := t.hub.storeContext()
 	defer cancel()
-	entries, to, err := t.hub.Store.After(ctx, t.key, position, upto)
+	entries, to, err := t.hub.Store.After(ctx, t.key, position, upto, guestbook.AnyLength)
 	for _, e := range entries {
 		text = appendEvent(text, e)
 	}

@@ -41,10 +41,7 @@ func newWriter(master *pool, o Options) *writer {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &writer{
 		master: master, waitSlaves: o.WaitSlaves, queue: make(chan *write), stop: stop,
-		unconfirmed: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
-			Name: "guestbook_redis_unconfirmed_total",
-			Help: "Writes that too few slaves confirmed in time.",
-		}),
+		unconfirmed: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{Name: "guestbook_redis_unconfirmed_total", Help: "Writes that too few slaves confirmed in time."}),
 	}
 	w.running.Go(func() { w.run(ctx) })
 	return w

@@ -16,13 +16,9 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-const (
-	// firstWindow is the number of bytes that the method "Page" first reads for each entry of a page. If a read finds too few entries,
-	// "Page" reads four times as many bytes.
-	firstWindow = 128
-	// maxWindow is the number of bytes after which the method "Page" reads no further, unless a single entry is longer.
-	maxWindow = 1 << 20
-)
+// firstWindow is the number of bytes that the method "Page" first reads for each entry of a page. If a read finds too few entries, "Page"
+// reads four times as many bytes.
+const firstWindow = 128
 
 //go:embed append.lua hide.lua window.lua
 var scripts embed.FS
@@ -37,11 +33,11 @@ func script(file string) string {
 	return commentLines.ReplaceAllString(string(text), "")
 }
 
-// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "limit".
-func (s *Store) Get(ctx context.Context, key string, limit int) (value string, err error) {
+// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "most".
+func (s *Store) Get(ctx context.Context, key string, most int64) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, limit)) // one byte more than "limit", because GETRANGE includes the byte at the last offset
-		if len(value) > limit {
+		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, most)) // one byte more than "most", because GETRANGE includes the byte at the last offset
+		if int64(len(value)) > most {
 			value, err = "", guestbook.ErrTooLong
 		}
 		return err
@@ -72,7 +68,7 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	fingerprint := digest(raw)
 	reply, err := redis.Values(s.write(ctx, "EVAL", appendScript, 2, key, recordName(key, idempotencyKey), raw, fingerprint))
 	var record string
-	_, scanErr := redis.Scan(reply, &record, &known)
+	_, scanErr := redis.Scan(reply, &known, &record)
 	if err := cmp.Or(err, scanErr); err != nil {
 		return 0, false, err
 	}
@@ -105,11 +101,12 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 
 // Page returns at most "limit" entries, oldest first. Page returns the entries that precede the entry with the id "before", or the
 // guestbook's last entries if "before" is negative. The result "older" is the argument "before" for the next older page, or -1 if there are
-// no older entries. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page returns
+// no older entries. Page reads at most "most" bytes of the guestbook, and then returns fewer entries, or ErrTooLong if not even one entry
+// has so few bytes. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page returns
 // ErrNoEntry if "before" is not the id of an entry.
-func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int) (entries []guestbook.Entry, older int64, err error) {
+func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int, most int64) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		for size := max(firstWindow*int64(limit), 4096); ; size *= 4 {
+		for size := min(most, max(firstWindow*int64(limit), 4096)); size <= most; size *= 4 {
 			data, start, err := window(ctx, server, key, before, size)
 			if err != nil {
 				return err
@@ -127,10 +124,11 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 			case start == 0:
 				older = -1
 				return nil
-			case len(entries) == limit || size >= maxWindow && len(data) > 0:
+			case len(entries) == limit || size*4 > most && len(data) > 0:
 				return nil
 			}
 		}
+		return guestbook.ErrTooLong
 	})
 	return entries, older, err
 }
@@ -163,14 +161,15 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. A single
-// call may return only the first of these entries. If no entry follows the position, "After" returns the argument "position" unchanged. If
+// call may return only the first of these entries. After reads at most "most" bytes of the guestbook at once, and returns ErrTooLong if not
+// even one entry has so few bytes. If no entry follows the position, "After" returns the argument "position" unchanged. If
 // the guestbook no longer has the position, because a client has rewritten the guestbook, "After" returns ErrNoEntry and the end of the
 // guestbook. "After" also returns ErrNoEntry if the guestbook is shorter than the argument "upto", the guestbook's length in an earlier
 // read.
-func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
+func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto, most int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		for size := int64(64 << 10); ; size *= 4 {
+		for size := min(most, 32<<10); size <= most; size *= 4 {
 			data, err := redis.Bytes(server.do(ctx, "GETRANGE", key, from, from+size-1))
 			if err != nil {
 				return err
@@ -199,6 +198,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 			}
 			return nil
 		}
+		return guestbook.ErrTooLong
 	})
 	return entries, last, err
 }

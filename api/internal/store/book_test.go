@@ -50,7 +50,7 @@ func entry(id int64, text string) guestbook.Entry { return guestbook.Entry{ID: i
 func pages(t *testing.T, s fixture, limit int) (all []guestbook.Entry) {
 	t.Helper()
 	for before := int64(-1); ; {
-		entries, older, err := s.Page(within(t, 10*time.Second), book, before, -1, limit)
+		entries, older, err := s.Page(within(t, 10*time.Second), book, before, -1, limit, 1<<20)
 		must.OK(t, err)
 		if len(entries) > limit || before >= 0 && older >= before {
 			t.Fatalf("%d entries before %d, limit %d, older %d", len(entries), before, limit, older)
@@ -90,6 +90,22 @@ func TestPagesHoldEveryEntryOnce(t *testing.T) {
 	}
 }
 
+func TestReadsAreBounded(t *testing.T) {
+	s, _ := openShared(t)
+	text := strings.Repeat("x", 600)
+	put(t, s, strings.Repeat(","+text, 3))
+	for most, want := range map[int64]error{1000: nil, 500: guestbook.ErrTooLong} {
+		page, older, err := s.Page(within(t, 5*time.Second), book, -1, -1, 10, most)
+		if err != want || err == nil && (older != 1202 || !slices.Equal(page, []guestbook.Entry{entry(1202, text)})) {
+			t.Errorf("a page of %d bytes has %.40v, older %d, %v", most, page, older, err)
+		}
+		next, _, err := s.After(within(t, 5*time.Second), book, guestbook.Start, -1, most)
+		if err != want || err == nil && !slices.Equal(next, []guestbook.Entry{entry(0, text)}) {
+			t.Errorf("the first %d bytes have %.40v, %v", most, next, err)
+		}
+	}
+}
+
 func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	s := open(t, pod)
@@ -109,11 +125,11 @@ func TestReadingWhatASlaveDoesNotHaveYet(t *testing.T) {
 		{posted, -1, all[:1], nil},
 		{1, -1, nil, guestbook.ErrNoEntry},
 	} {
-		if got, _, err := s.Page(ctx, book, c.before, c.seen, 10); !errors.Is(err, c.err) || !slices.Equal(got, c.want) {
+		if got, _, err := s.Page(ctx, book, c.before, c.seen, 10, 1<<20); !errors.Is(err, c.err) || !slices.Equal(got, c.want) {
 			t.Errorf("before %d, seen %d: %v, %v; want %v, %v", c.before, c.seen, got, err, c.want, c.err)
 		}
 	}
-	if got, last, err := s.After(ctx, book, guestbook.AfterEntry(posted), -1); err != nil || len(got) > 0 || last.ID != posted {
+	if got, last, err := s.After(ctx, book, guestbook.AfterEntry(posted), -1, 1<<20); err != nil || len(got) > 0 || last.ID != posted {
 		t.Errorf("after the post: %v, %v, %v", got, last, err)
 	}
 	if n := metric(t, s, "guestbook_redis_fallbacks_total"); n != 0 {
@@ -159,7 +175,7 @@ func TestAfter(t *testing.T) {
 		{",a,b", position(0, 2, ",a"), 5, nil, position(2, 4, ",a,b"), guestbook.ErrNoEntry}, // the guestbook has 4 bytes, and the argument "upto" is 5
 	} {
 		put(t, s, c.content)
-		got, last, err := s.After(within(t, 5*time.Second), book, c.position, c.upto)
+		got, last, err := s.After(within(t, 5*time.Second), book, c.position, c.upto, 1<<20)
 		if !errors.Is(err, c.err) || !slices.Equal(got, c.want) || last != c.last {
 			t.Errorf("%.20q after %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.position, got, last, err, c.want, c.last, c.err)
 		}

@@ -59,7 +59,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 		redis.DialReadTimeout(timeout), redis.DialWriteTimeout(o.WriteTimeout),
 	)
 	if err == nil {
-		if err = p.handshake(dialed); err == nil {
+		if err = p.handshake(ctx, dialed); err == nil {
 			return &connection{ConnWithTimeout: dialed.(redis.ConnWithTimeout), pool: p, dialedAt: dialedAt}, nil
 		}
 		dialed.Close()
@@ -76,21 +76,21 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 // handshake returns nil if the Redis at the other end of the connection can be used. A slave that was never in sync with its master
 // cannot be used, because such a slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be
 // used, because the slave still has its copy of the data.
-func (p *pool) handshake(c redis.Conn) error {
+func (p *pool) handshake(ctx context.Context, c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {
 			// The handshake fails if the server has become a slave, because the proxy in front of Redis soon closes such a connection.
-			if info, _ := redis.String(c.Do("INFO", "replication")); strings.Contains(info, roleSlave) {
+			if info, _ := redis.String(redis.DoWithTimeout(c, p.replyTimeout(ctx), "INFO", "replication")); strings.Contains(info, roleSlave) {
 				return errNoMaster
 			}
 		}
-		_, err := c.Do("PING")
+		_, err := redis.DoWithTimeout(c, p.replyTimeout(ctx), "PING")
 		if isReply(err, codeMisconf) {
 			return nil // MISCONF means that Redis cannot write to its disk, but still answers reads
 		}
 		return err
 	}
-	info, err := redis.String(c.Do("INFO", "replication"))
+	info, err := redis.String(redis.DoWithTimeout(c, p.replyTimeout(ctx), "INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
 		return errMaster // reads prefer a slave, because an entry that only the master has can still be lost
 	}

@@ -43,10 +43,10 @@ func TestMapError(t *testing.T) {
 		{"ERR wrong number of arguments for 'auth' command", nil, "REDIS_USERNAME"},
 		{"ERR unknown command `AUTH`, with args beginning with: `hunter2`, ", nil, "does not know a command"}, // Redis 6.0 sends this reply
 		{"ERR unknown command 'AUTH', with args beginning with: 'hunter2' ", nil, "does not know a command"},
-		{in6 + "Write commands not allowed after non deterministic commands", nil, "does not know: Write commands not allowed after non deterministic commands"},
-		{"ERR strange 'hunter2'", nil, "does not know: ERR strange"},
-		{"ERR strange\nhunter2", nil, "does not know: ERR strange"},
-		{"ERR " + strings.Repeat("word ", 1000) + "hunter2", nil, "does not know: ERR word word"},
+		{in6 + "Write commands not allowed after non deterministic commands", nil, "the outcome is unknown: Write commands not allowed after non deterministic commands"},
+		{"ERR strange 'hunter2'", nil, "the outcome is unknown: ERR strange"},
+		{"ERR strange\nhunter2", nil, "the outcome is unknown: ERR strange"},
+		{"ERR " + strings.Repeat("word ", 1000) + "hunter2", nil, "the outcome is unknown: ERR word word"},
 	} {
 		err := mapError(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
 		refused := (*guestbook.RefusedError)(nil)
@@ -55,6 +55,8 @@ func TestMapError(t *testing.T) {
 			t.Errorf("%q means %v, want %v", c.reply, err, c.is)
 		case c.is == nil && (!errors.As(err, &refused) || !strings.Contains(refused.Reason, c.words)):
 			t.Errorf("%q means %v, want %q", c.reply, err, c.words)
+		case refused != nil && (refused.Outcome == "") != strings.HasPrefix(c.words, "the outcome is unknown"):
+			t.Errorf("%q: the outcome is %q", c.reply, refused.Outcome)
 		case strings.Contains(err.Error(), "hunter2"):
 			t.Errorf("it tells the password: %v", err)
 		}

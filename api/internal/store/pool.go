@@ -86,7 +86,7 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	reply, err := redis.DoWithTimeout(c, timeout, command, args...)
 	if err = p.handleError(err, timeout); err == nil && p.role == slave && isEmpty(reply) {
 		// A slave whose reply is empty may have dropped all data since the handshake.
-		err = synced(redis.String(redis.DoWithTimeout(c, timeout, "INFO", "replication")))
+		err = synced(redis.String(redis.DoWithTimeout(c, p.replyTimeout(ctx), "INFO", "replication")))
 	}
 	return reply, p.observe(command, start, err)
 }

@@ -85,12 +85,12 @@ func mapError(err error) error {
 			// may contain.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
-			refused.Reason, refused.Err = a.reason, redis.Error(text)
+			refused.Reason, refused.Outcome, refused.Err = a.reason, " (nothing was stored)", redis.Error(text)
 			return refused
 		}
 	}
 	text = strings.ToValidUTF8(firstWords.FindString(text), "")
-	refused.Reason, refused.Err = "Redis answers with an error that the guestbook does not know: "+text, redis.Error(text)
+	refused.Reason, refused.Err = "Redis answers with an error that the guestbook does not know, so the outcome is unknown: "+text, redis.Error(text)
 	return refused
 }
 

@@ -48,10 +48,7 @@ func New(o Options) *Store {
 		master:        newPool(master, o.MasterAddr, o),
 		slave:         newPool(slave, o.SlaveAddr, o),
 		refusedWrites: &eventLog{log: masterLog, began: "redis takes no messages", ended: "redis takes messages again"},
-		fallbacks: promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{
-			Name: "guestbook_redis_fallbacks_total",
-			Help: "Reads answered by the master because no slave could.",
-		}),
+		fallbacks:     promauto.With(o.Metrics).NewCounter(prometheus.CounterOpts{Name: "guestbook_redis_fallbacks_total", Help: "Reads answered by the master because no slave could."}),
 	}
 	s.writer = newWriter(s.master, o)
 	return s

@@ -25,11 +25,23 @@ func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 		"append":          func() error { _, _, err := s.Append(ctx, key, "", "x"); return err },
 		"append with key": func() error { _, _, err := s.Append(ctx, key, "k", "x"); return err },
 		"hide":            func() error { _, err := s.Hide(ctx, key, 0); return err },
-		"page":            func() error { _, _, err := s.Page(ctx, key, -1, -1, 10); return err },
-		"page before":     func() error { _, _, err := s.Page(ctx, key, 2, -1, 10); return err },
-		"after":           func() error { _, _, err := s.After(ctx, key, guestbook.Start, -1); return err },
+		"page":            func() error { _, _, err := s.Page(ctx, key, -1, -1, 10, guestbook.AnyLength); return err },
+		"page before":     func() error { _, _, err := s.Page(ctx, key, 2, -1, 10, guestbook.AnyLength); return err },
+		"after":           func() error { _, _, err := s.After(ctx, key, guestbook.Start, -1, guestbook.AnyLength); return err },
 		"end":             func() error { _, err := s.End(ctx, key); return err },
 	}
+}
+
+// If the ACL of Redis forbids SET, the store cannot remember an idempotency key, but says truly that the entry is stored.
+func TestAPostWithoutItsRecord(t *testing.T) {
+	pod := podtest.Redis(t, localpod.Options{})
+	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Do(t, master, "ACL", "SETUSER", "api", "on", ">"+secret, "~*", "+@all", "-set")
+	s := open(t, pod, func(o *store.Options) { o.Username, o.Password = "api", secret })
+	if id, known, err := s.Append(within(t, 5*time.Second), book, "k", "a"); id != 0 || known || err != nil {
+		t.Errorf("the post has the id %d, known %t, %v", id, known, err)
+	}
+	wantBook(t, master, ",a")
 }
 
 func TestTheUserMayDoWhatTheStoreDoesAndNothingElse(t *testing.T) {

@@ -136,23 +136,26 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Even if many viewers never read their event streams, nginx and the API stay within their memory limits.
-func TestViewersThatReadNothing(t *testing.T) {
+// Even if many clients never read their event streams or pages, nginx and the API stay within their memory limits.
+func TestClientsThatReadNothing(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {
-		name, before string
-		live         int
+		name, before, path string
+		live               int
 	}{
-		{"a long entry that is there", long, 0},
-		{"many long entries that are there", strings.Repeat(long[:4000], 500), 0},
-		{"long entries that come", ",x", 5},
+		{"events: a long entry that is there", long, "events?after=-1", 0},
+		{"events: many long entries that are there", strings.Repeat(long[:4000], 500), "events?after=-1", 0},
+		{"events: long entries that come", ",x", "events?after=-1", 5},
+		{"the newest page of one long entry", long, "entries?seen=0", 0},
+		{"the first page of many long entries", strings.Repeat(long[:4000], 500), "entries?after=-1&limit=500", 0},
+		{"the last page of many long entries", strings.Repeat(long[:4000], 500), "entries?seen=0&limit=500", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}})
 			podtest.Do(t, master, "SET", key, c.before)
-			hold(t, pod, 300, "GET /guestbook/events?after=-1 HTTP/1.1\r\nHost: x\r\n\r\n")
+			hold(t, pod, 300, "GET /guestbook/"+c.path+" HTTP/1.1\r\nHost: x\r\n\r\n")
 			var nginx, api int64
 			for i := range 20 {
 				if i < c.live {

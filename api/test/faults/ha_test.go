@@ -145,7 +145,8 @@ func (h *ha) pauseSentinels(d time.Duration) {
 
 func (h *ha) empty(i int) {
 	h.r.Helper()
-	must.OK(h.r, os.RemoveAll(h.Disk(i)))
+	// A child process of the killed Redis may still write a file.
+	must.Await(h.r, "the disk is empty", waitLimit, func() error { return os.RemoveAll(h.Disk(i)) })
 	must.OK(h.r, os.Mkdir(h.Disk(i), 0o755))
 }
 
