@@ -109,3 +109,20 @@ func TestRunEndsWithAClearLine(t *testing.T) {
 		}
 	}
 }
+
+// A signal ends a command of the operator, even if the command waits for its input or output.
+func TestASignalEndsACommand(t *testing.T) {
+	pod, master := podtest.Shared(t)
+	podtest.Do(t, master, "SET", "messages", strings.Repeat(","+strings.Repeat("x", 999), 1000)) // more than fits into a pipe
+	export := podtest.Command(t, pod, "export")
+	out := must.Get(export.StdoutPipe())(t)
+	must.OK(t, export.Start())
+	must.Get(out.Read(make([]byte, 1)))(t) // from now on, the command waits until somebody reads its output
+	must.OK(t, export.Process.Signal(syscall.SIGTERM))
+	timeout := time.AfterFunc(10*time.Second, func() { _ = export.Process.Kill() })
+	defer timeout.Stop()
+	_ = export.Wait() // the error only repeats the signal
+	if signal := export.ProcessState.Sys().(syscall.WaitStatus).Signal(); signal != syscall.SIGTERM {
+		t.Errorf("the command ended by %v", signal)
+	}
+}

@@ -143,6 +143,25 @@ func TestRequests(t *testing.T) {
 	}...)
 }
 
+// A page has few entries if they are long, and the pages together have all entries.
+func TestPagesOfLongEntries(t *testing.T) {
+	s, master := newServer(t)
+	put(t, master, strings.Repeat(","+strings.Repeat("x", 2999), 100))
+	for parameter, next := range map[string]int64{"after": -1, "before": 297_000} { // 297,000 is the id of the last entry
+		entries, pages := 0, 0
+		for more := true; more; pages++ {
+			answer := get(s, fmt.Sprintf("/guestbook/entries?limit=500&%s=%d", parameter, next))
+			var page map[string]json.RawMessage
+			must.OK(t, json.Unmarshal(answer.Body.Bytes(), &page))
+			entries += strings.Count(string(page["entries"]), `"id"`)
+			more = json.Unmarshal(page[parameter], &next) == nil && string(page[parameter]) != "null"
+		}
+		if want := map[string]int{"after": 100, "before": 99}; entries != want[parameter] || pages < 100*3000/(32<<10) {
+			t.Errorf("%d pages by %q have %d entries", pages, parameter, entries)
+		}
+	}
+}
+
 // Requests may name only the keys in ALLOWED_KEYS. Even without ALLOWED_KEYS, no request may name a key at which the API stores an
 // Idempotency-Key.
 func TestKeysThatAreNotAllowed(t *testing.T) {
