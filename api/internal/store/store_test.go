@@ -74,7 +74,12 @@ func TestWritesFollowTheMaster(t *testing.T) {
 	podtest.Do(t, successor, "REPLICAOF", "NO", "ONE")
 	podtest.Do(t, old, "REPLICAOF", "127.0.0.1", pod.Ports.Slave)
 	set(t, s, "after")
+	podtest.Do(t, successor, "CONFIG", "RESETSTAT")
 	must.OK(t, keyed())
+	// The store asks once whether the successor is the master. The store does not take the reply to a write for the reply of an empty slave.
+	if stats := must.Get(redis.String(successor.Do("INFO", "commandstats")))(t); !strings.Contains(stats, "cmdstat_info:calls=1,") {
+		t.Errorf("for one post, the successor has answered %s", stats)
+	}
 	wantBook(t, successor, "after,keyed")
 	wantGet(t, s, "after,keyed")
 	if master, _ := s.Ping(within(t, 2*time.Second), book); master != nil {
