@@ -94,7 +94,7 @@ release-attach: ## makes a release on GitHub with the files of dist/
 test-long: servers chromium ## tests many visitors or entries, proxies that hold streams back, and the contract on an emulated ARM64 processor; SKIP=ARM64 leaves ARM64 out
 	@command -v qemu-aarch64-static >/dev/null || api/tools/install-programs.sh qemu-user-static
 	go test -tags=long -p=1 -count=1 -timeout=20m -v -run='^Test(StreamsThat|ASlowVisitor|AMillion)' ./api/test/browser ./api/internal/admin
-	go test -tags=long -p=1 -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ViewersThat|ContractOnARM64)' ./api/test/conformance ./api/test/contract
+	go test -tags=long -p=1 -count=1 -timeout=20m -v $(if $(SKIP),-skip '$(SKIP)') -run='Test(Mutations|HeadersThatDo|BodiesThatDo|ClientsThat|ContractOnARM64)' ./api/test/conformance ./api/test/contract
 test-versions: servers ## runs the contract suite and the store's tests with the redis-server or nginx of each folder: PROGRAMS="/a /b"
 	@api/tools/versions.sh $(PROGRAMS)
 faults: servers prometheus prometheus-redis-exporter haproxy ## injects one fault after the other under load, and prints a table; FAULT_SCALE=0.3 shortens the faults

@@ -12,8 +12,6 @@ import (
 // does not count toward maxPendingBytes.
 const maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 
-var updated = []byte(`{"message": "Updated"}`)
-
 // phpCommand answers a request in the same way as guestbook.php of the PHP guestbook. The query ?cmd=set&key=…&value=… stores the value
 // under the Redis key. If "cmd" is not "set", as in ?cmd=get&key=…, phpCommand reads the value of the Redis key.
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
@@ -28,7 +26,7 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	case cmd.Text == "set" && r.Method == http.MethodHead:
 		return answer{}, methodNotAllowed(w, "GET, POST") // a GET may write, as in the PHP guestbook, but a HEAD may not
 	case cmd.Text == "set":
-		return answer{command: "set", body: updated}, s.set(ctx, r, params)
+		return answer{command: "set", body: []byte(`{"message": "Updated"}`)}, s.set(ctx, r, params)
 	}
 	a, err := s.get(ctx, params)
 	a.command = "get"

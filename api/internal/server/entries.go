@@ -105,7 +105,7 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 			return pageJSON(entries[:limit], "after", entries[limit-1].ID), nil
 		case last == position:
 			return pageJSON(entries, "after", -1), nil
-		case last.End-after > most/2: // the next call of Store.After might exceed "most"
+		case len(entries) > 0 && last.End-after > most/2: // the next call of Store.After might exceed "most"
 			return pageJSON(entries, "after", last.ID), nil
 		}
 		position = last

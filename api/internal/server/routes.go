@@ -34,7 +34,7 @@ type Server struct {
 	Options
 	reads        singleflight.Group
 	pendingBytes *semaphore.Weighted // limits the total length of the concurrent requests longer than smallRequestBytes
-	longReads    *semaphore.Weighted // limits the concurrent reads of guestbooks longer than maxSharedBytes
+	longReads    *semaphore.Weighted // limits the concurrent reads of long guestbooks and entries
 	hub          *hub
 	durations    *prometheus.HistogramVec
 	reached      atomic.Bool // true once the Redis master has answered

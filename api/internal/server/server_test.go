@@ -146,6 +146,12 @@ func TestRequests(t *testing.T) {
 // A page has few entries if they are long, and the pages together have all entries.
 func TestPagesOfLongEntries(t *testing.T) {
 	s, master := newServer(t)
+	put(t, master, ",a,"+strings.Repeat("x", 20_000)+strings.Repeat(", ", 20_000)+",b,"+strings.Repeat("y", 20_000))
+	for after, want := range map[int]string{0: `"id": 2,`, 2: `"text": "b"`, 60_003: `"y`, 60_005: `{"entries": [], "after": null}`} {
+		if answer := get(s, fmt.Sprint("/guestbook/entries?after=", after)).Body.String(); !strings.Contains(answer, want) {
+			t.Errorf("after %d: %.200s, want %s", after, answer, want)
+		}
+	}
 	put(t, master, strings.Repeat(","+strings.Repeat("x", 2999), 100))
 	for parameter, next := range map[string]int64{"after": -1, "before": 297_000} { // 297,000 is the id of the last entry
 		entries, pages := 0, 0

@@ -9,13 +9,12 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-const (
-	// maxSharedBytes is the greatest number of a guestbook's bytes in a shared read, and maxPageBytes in any other read. A guestbook or an
-	// entry that is longer is read by itself. maxGetBytes is the greatest number of bytes in such a long read.
-	maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
-	// maxLongReads is the greatest number of long reads that the API sends at the same time.
-	maxLongReads = 2
-)
+// maxSharedBytes is the greatest number of a guestbook's bytes in a shared read, and maxPageBytes in any other read. A guestbook or an entry
+// that is longer is read by itself. maxGetBytes is the greatest number of bytes in such a long read.
+const maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
+
+// maxLongReads is the greatest number of long reads that the API sends at the same time.
+const maxLongReads = 2
 
 // read returns the answer that the function "ask" makes of at most "most" bytes of a guestbook. Requests with the same name share one call
 // of "ask", unless the name is "".

@@ -7,7 +7,10 @@ local record = redis.call('GET', KEYS[2])
 if record then
   -- If the API sends WAIT next, Redis waits for slaves that confirm the last write of this connection.
   -- So the script appends an empty string as the last write. A slave that confirms the last write also has the first post.
-  redis.pcall('APPEND', KEYS[1], '')
+  -- A full Redis would refuse APPEND as the script's first write, but never refuses PERSIST, which changes nothing here.
+  local refused = redis.pcall('PERSIST', KEYS[1])
+  if type(refused) == 'table' then return redis.error_reply(refused.err .. ' (known)') end
+  redis.call('APPEND', KEYS[1], '')
   return {1, record}
 end
 local length = redis.call('APPEND', KEYS[1], ARGV[1])

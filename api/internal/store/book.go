@@ -20,6 +20,9 @@ import (
 // reads four times as many bytes.
 const firstWindow = 128
 
+// maxEndBytes is the number of bytes in which the function "end" looks for the start of the last entry.
+const maxEndBytes = 128 << 10
+
 //go:embed append.lua hide.lua window.lua
 var scripts embed.FS
 
@@ -106,7 +109,7 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 // ErrNoEntry if "before" is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int, most int64) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		for size := min(most, max(firstWindow*int64(limit), 4096)); size <= most; size *= 4 {
+		for size := min(most, max(firstWindow*int64(limit), 4096)); ; size = min(most, size*4) {
 			data, start, err := window(ctx, server, key, before, size)
 			if err != nil {
 				return err
@@ -124,11 +127,14 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 			case start == 0:
 				older = -1
 				return nil
-			case len(entries) == limit || size*4 > most && len(data) > 0:
+			case len(entries) == limit || size == most && len(entries) > 0:
 				return nil
+			case size == most && len(data) == 0:
+				return guestbook.ErrTooLong
+			case size == most: // all entries in "data" are blank
+				before = start
 			}
 		}
-		return guestbook.ErrTooLong
 	})
 	return entries, older, err
 }
@@ -169,7 +175,7 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto, most int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		for size := min(most, 32<<10); size <= most; size *= 4 {
+		for size := min(most, 32<<10); ; size = min(most, size*4) {
 			data, err := redis.Bytes(server.do(ctx, "GETRANGE", key, from, from+size-1))
 			if err != nil {
 				return err
@@ -181,13 +187,14 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return cmp.Or(err, guestbook.ErrNoEntry)
 			}
 			if !toEnd { // the last entry in "data" may be incomplete
-				cut := bytes.LastIndexByte(news, ',')
-				if cut <= 0 {
-					continue
-				}
-				news = news[:cut]
+				news = news[:max(bytes.LastIndexByte(news, ','), 0)]
 			}
-			if entries, last = guestbook.Split(news, position.End); len(news) == 0 {
+			switch entries, last = guestbook.Split(news, position.End); {
+			case len(news) == 0 && !toEnd && size < most:
+				continue
+			case len(news) == 0 && !toEnd:
+				return guestbook.ErrTooLong
+			case len(news) == 0:
 				last = position
 				return nil
 			}
@@ -198,7 +205,6 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 			}
 			return nil
 		}
-		return guestbook.ErrTooLong
 	})
 	return entries, last, err
 }
@@ -212,10 +218,12 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, e
 	return last, err
 }
 
+// end returns the position after the guestbook's last entry. If this entry is longer than maxEndBytes, the position's id is not the entry's
+// id, but an offset in the entry.
 func end(ctx context.Context, server *pool, key string) (last guestbook.Position, err error) {
 	for size := int64(firstWindow); ; size *= 4 {
 		data, start, err := bytesBefore(ctx, server, key, -1, size)
-		if comma := bytes.LastIndexByte(data, ','); err != nil || start == 0 || comma >= 0 {
+		if comma := bytes.LastIndexByte(data, ','); err != nil || start == 0 || comma >= 0 || size >= maxEndBytes {
 			_, last = guestbook.Split(data[max(comma, 0):], start+int64(max(comma, 0)))
 			last.Preceding = guestbook.LastBytes(data)
 			return last, err

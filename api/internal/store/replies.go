@@ -68,7 +68,7 @@ func mapError(err error) error {
 		return err
 	}
 	text := inScript.ReplaceAllString(string(reply), "")
-	text = noPermInScript.ReplaceAllString(text, codeNoPerm+" $0")
+	text, known := strings.CutSuffix(noPermInScript.ReplaceAllString(text, codeNoPerm+" $0"), " (known)") // append.lua adds " (known)" if the post is stored already
 	begins := func(code string) bool { return strings.HasPrefix(text, code) }
 	switch {
 	case begins("WRONGTYPE"):
@@ -85,7 +85,7 @@ func mapError(err error) error {
 			// may contain.
 			text, _, _ = strings.Cut(text, ", with args")
 			text, _, _ = strings.Cut(text, "\n")
-			refused.Reason, refused.Outcome, refused.Err = a.reason, " (nothing was stored)", redis.Error(text)
+			refused.Reason, refused.Outcome, refused.Err = a.reason, map[bool]string{false: " (nothing was stored)"}[known], redis.Error(text)
 			return refused
 		}
 	}

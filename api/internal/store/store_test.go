@@ -121,6 +121,22 @@ func TestWaitSlaves(t *testing.T) {
 	if n := metric(t, s, "guestbook_redis_unconfirmed_total") - before; n != 5 {
 		t.Errorf("%v unconfirmed writes are counted, want 5", n)
 	}
+	// If the master refuses writes, because its slaves no longer confirm any, the repeat of a post is not confirmed, but not denied either.
+	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Do(t, master, "CONFIG", "SET", "min-slaves-max-lag", 1)
+	podtest.Do(t, master, "CONFIG", "SET", "min-slaves-to-write", 1)
+	must.Hold(t, "the master refuses writes", 10*time.Second, func() bool { _, err := master.Do("SET", "x", ""); return err != nil })
+	if err := post("b")(within(t, 2*time.Second)); err == nil {
+		t.Error("a repeat is confirmed that no slave has")
+	}
+	plain := open(t, pod)
+	for key, outcome := range map[string]string{"b": "", "new": " (nothing was stored)"} {
+		refused := new(guestbook.RefusedError)
+		if _, _, err := plain.Append(within(t, 2*time.Second), book, key, "text"); !errors.As(err, &refused) || refused.Outcome != outcome {
+			t.Errorf("a post under the key %q: %v, want%s", key, err, outcome)
+		}
+	}
+	podtest.Do(t, master, "CONFIG", "SET", "min-slaves-to-write", 0)
 	signal(t, syscall.SIGCONT, pod.Slave)
 	podtest.Await(t, pod.Slave, post("b"))
 }

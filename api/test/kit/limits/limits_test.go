@@ -82,7 +82,7 @@ func TestTheFiguresGoTogether(t *testing.T) {
 	// waiting is the memory for texts that the API has yet to send to viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
-	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*(n("server.maxLongReads")*n("server.maxGetBytes")+n("settings.PoolSize")*n("server.maxPageBytes")) + waiting
+	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*(n("server.maxLongReads")*n("server.maxGetBytes")+n("settings.PoolSize")*n("server.maxPageBytes")*3/2) + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
 	// A small request has less than 10,000 bytes of headers, and a body of less than 10,000 bytes.
