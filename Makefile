@@ -13,7 +13,7 @@ STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s
 registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
 # The function "image" adds the registry and the tag to an image's name, as in gb-frontend-api:v1 or
 # registry.example.com/me/gb-frontend-api:v1.
-image    = $(if $(REGISTRY),$(REGISTRY)/)$(1):$(TAG)
+image    = $(if $(REGISTRY),$(registry)/)$(1):$(TAG)
 START = mkdir -p .build .data .data-ha && go build -ldflags '$(LDFLAGS)' -o .build/ ./api ./api/tools/run && exec .build/run -api .build/api \
 	$(if $(VERBOSE),-verbose) -port $(PORT) -api-port $(API_PORT) -master-port $(MASTER_PORT) -slave-port $(SLAVE_PORT)
 AXE       := .build/node_modules/axe-core/axe.min.js
@@ -60,9 +60,9 @@ images: ## builds the three container images
 push: images ## builds the images and pushes them to a registry: REGISTRY=registry.example.com/me TAG=v2
 	$(if $(REGISTRY),,$(error REGISTRY is not set: make push REGISTRY=registry.example.com/me TAG=v2))
 	$(foreach i,$(IMAGES),docker push $(call image,$i) &&) true
-	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(REGISTRY)/$(notdir $i) - && docker push $(REGISTRY)/$(notdir $i) &&) true
+	$(foreach i,$(STOCK),echo FROM $i | docker build -t $(registry)/$(notdir $i) - && docker push $(registry)/$(notdir $i) &&) true
 manifests: $(KUSTOMIZE) ## writes the manifests with the images of a registry to .build/manifests/: REGISTRY=registry.example.com/me TAG=v2
-	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(REGISTRY)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
+	@api/tools/manifests.sh $(or $(MANIFESTS),.build/manifests) "$(registry)" "$(TAG)" $(addprefix docker.io/library/,$(IMAGES)) $(STOCK)
 e2e-short: ## runs the tests of "make e2e" that take a minute or two each
 	@$(MAKE) --no-print-directory e2e RUN='TestCreate|TestDisruptions|TestLosing|TestSlave|TestWrong|TestNetwork|TestDropIn|TestMonitoring|TestTheBookMoves|TestAirGap|TestResize'
 cluster: ## creates a kind cluster for "make e2e"

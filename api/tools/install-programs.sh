@@ -19,7 +19,7 @@ $sudo apt-get update -qq
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 # install-programs.sh stops the servers that Debian starts after their installation, so that the guestbook can use their ports.
 for server in nginx redis-server prometheus prometheus-redis-exporter haproxy; do
-  case "$missing" in
-    *$server*) $sudo systemctl disable --now $server >/dev/null 2>&1 || $sudo service $server stop >/dev/null 2>&1 || true ;;
+  case "$missing " in
+    *" $server "*) $sudo systemctl disable --now $server >/dev/null 2>&1 || $sudo service $server stop >/dev/null 2>&1 || true ;;
   esac
 done

@@ -5,14 +5,27 @@
 master=$(named 2)
 case " $HOSTS " in *" ${master:-?} "*) ;; *) say "no two sentinels name one of the three as the master: try again when they do"; exit 1 ;; esac
 copies "$(version "$SINGLE")" "$master" || exit 1
-# The script sets down-after-milliseconds to an hour, so that the sentinels start no failover while the messages move.
-for host in $HOSTS; do sentinel "$host" sentinel set guestbook down-after-milliseconds 3600000; done
+# "patience MS" sets the time without a reply after which the sentinels start a failover.
+patience() { for host in $HOSTS; do sentinel "$host" sentinel set guestbook down-after-milliseconds "$1"; done; }
+# The sentinels start no failover while the messages move, but again if this script fails.
+trap 'patience 1500' EXIT
+patience 3600000
 [ -z "$password" ] || printf '%s\n' "config set masterauth $password" | redis-cli -h "$SINGLE" -p "$PORT"
 redis "$SINGLE" config set replica-announce-ip "$SINGLE"
 redis "$SINGLE" replicaof "$master" "$PORT"
-until redis "$SINGLE" info replication | grep -qx master_link_status:up; do sleep 0.5; done
+tries=600
+until redis "$SINGLE" info replication | grep -qx master_link_status:up; do
+  tries=$((tries - 1))
+  [ $tries -gt 0 ] || { say "$SINGLE has not copied the book in five minutes: see its log"; exit 1; }
+  sleep 0.5
+done
 redis "$master" failover to "$SINGLE" "$PORT" timeout 5000 | grep -x OK || { say "$master does not hand over"; exit 1; }
-until [ "$(redis "$SINGLE" role | head -n 1)" = master ]; do sleep 0.1; done
+until [ "$(redis "$SINGLE" role | head -n 1)" = master ]; do
+  redis "$master" info replication | grep -qx master_failover_state:no-failover && [ "$(redis "$master" role | head -n 1)" = master ] &&
+    { say "$SINGLE did not get all writes in time, and $master stays the master: try again when fewer visitors write"; exit 1; }
+  sleep 0.1
+done
+trap - EXIT
 # The script makes all sentinels forget the master. While no sentinel monitors a master, the three Redis servers start as slaves
 # of redis-master. The loop repeats "sentinel remove", because a sentinel that has forgotten the master may learn it again from
 # another sentinel.

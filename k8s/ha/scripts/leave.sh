@@ -5,6 +5,9 @@
 # container started.
 REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 [ "$(redis "$LOCAL" role | head -n 1)" = master ] && [ "$(named 2)" = "$ME" ] || exit 0
+# A Redis that was cut off may still call itself the master, but is not the next master.
+former=$ME
+for other in $HOSTS; do [ "$(redis "$other" role | head -n 1)" != master ] || former="$former $other"; done
 # "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only
 # for writes of its own connection. "await_copies" first sends a PUBLISH, which the slaves receive after all earlier writes of
 # the master.
@@ -27,7 +30,8 @@ next=
 for _ in $(seq 50); do
   sleep 0.1
   for other in $HOSTS; do
-    [ -n "$next" ] || [ "$other" = "$ME" ] || [ "$(redis "$other" role | head -n 1)" != master ] || next=$other
+    case " $former " in *" $other "*) continue ;; esac
+    [ -n "$next" ] || [ "$(redis "$other" role | head -n 1)" != master ] || next=$other
   done
   [ -n "$next" ] || continue
   # The next master refuses writes until another Redis replicates from it, and the API retries a refused write for only two

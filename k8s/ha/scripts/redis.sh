@@ -1,6 +1,4 @@
 . "${0%/*}/common.sh"
-# The shell is process 1, which ignores SIGTERM unless it has a handler for that signal.
-trap exit TERM
 enter
 # The script asks the sentinels for the master, so that Redis pods that start together find the previous master. The file "copied"
 # records that this disk holds a copy of the messages. Without the file "copied", this Redis does not start as the master, because

@@ -1,5 +1,4 @@
 . "${0%/*}/common.sh"
-trap exit TERM
 enter
 # In the file sentinel.conf, the sentinel stores the Redis servers and the other sentinels that it knows. This script keeps the
 # lines about servers and sentinels, and replaces all other lines of sentinel.conf.

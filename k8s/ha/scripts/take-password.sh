@@ -7,7 +7,8 @@ if [ -z "$password" ] || [ -z "$new" ]; then say "set a first password by the Se
 # The function "tell" sends the commands from standard input to a server, and fails unless the server replies to each command with
 # OK.
 tell() {
-  ! timeout 5 redis-cli -h "$1" -p "$2" 2>&1 | grep -vx OK || { say "$1:$2 answers with this error: restart it, and run this again"; exit 1; }
+  replies=$(timeout 5 redis-cli -h "$1" -p "$2" 2>&1)
+  [ "$(echo "$replies" | sort -u)" = OK ] || { say "$1:$2 replies ${replies:-nothing}: restart it, and run this again"; exit 1; }
 }
 for host in $HOSTS; do
   for port in "$PORT" "$SENTINEL_PORT"; do printf '%s\n' "acl setuser default >$new" | tell "$host" "$port"; done
