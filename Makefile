@@ -36,7 +36,7 @@ run-ha: servers haproxy page ## runs the guestbook with three Redis servers, of 
 	@$(START) -dir .data-ha -ha
 page: ## writes nginx/html/ and nginx/csp.conf from nginx/page/
 	@go run ./api/tools/page nginx
-quick: servers ## runs go vet, and in 20 s the tests that need no browser and no injected fault
+quick: servers ## runs go vet and the fastest tests, in 20 s
 	go vet ./api/...
 	@# The skipped test waits ten seconds for a heartbeat.
 	go test -skip=TestASilentStreamHasAHeartbeat ./api/internal/guestbook ./api/internal/php ./api/internal/settings ./api/internal/server ./api/test/kit/...
