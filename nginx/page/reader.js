@@ -11,16 +11,18 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news() reads the newest entries, and all entries between the Book's last entry and the newest entries. If the parameter isRewritten is
-  // true, the newest entries replace those of the Book.
+  // news() reads the newest entries, and the entries between the Book's last entry and the newest entries, unless there are more than
+  // MOST_MISSED_ENTRIES. If the parameter isRewritten is true, the newest entries replace those of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
-    let page = await server.read({ seen: isRewritten ? -1 : book.newest });
+    const newest = await server.read({ seen: isRewritten ? -1 : book.newest });
+    let page = newest;
     const hasGap = () => book.isRead && !isRewritten && page.before !== null && page.before > book.last;
     while (hasGap() && page.entries.length < MOST_MISSED_ENTRIES) {
       const more = await server.read({ before: page.before, limit: MOST_PAGE_ENTRIES });
       page = { ...more, entries: [...more.entries, ...page.entries] };
     }
+    if (hasGap()) page = newest;
     if (isPresent()) book.take(page, isRewritten);
     return page;
   }
