@@ -44,8 +44,17 @@ export class Reader {
     if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
   }
 
+  // newest() replaces the Book's entries by the newest page. If the event stream delivers an entry during the read, and the page lacks this
+  // entry, the Book stays behind, so that List reads again.
   async newest() {
-    this.book.take(await this.server.read(), true);
+    const { book } = this;
+    const { newest } = book;
+    const page = await this.server.read({ seen: newest });
+    const { last } = book;
+    book.take(page, true);
+    if (last <= newest) return;
+    book.last = Math.max(book.last, last);
+    book.append({ entries: [], after: null });
   }
 
   // find() reads the entries around an entry into the Book, and resolves to false if the entry does not exist.

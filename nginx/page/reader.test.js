@@ -1,9 +1,34 @@
 import { Book } from "./book.js";
 import { Reader } from "./reader.js";
 import { Server } from "./server.js";
-import { answerWith, equal, pageOf } from "./testing.js";
+import { answerWith, equal, idsOf, pageOf } from "./testing.js";
+
+// readerOf() returns a Reader whose Book is at old entries, far behind the entry with the id 920.
+function readerOf() {
+  const book = new Book();
+  book.take(pageOf(900, 900, 920));
+  book.leap({ ...pageOf(20, 20, 30), after: 30 });
+  return { book, reader: new Reader(book, new Server()) };
+}
 
 export default {
+  async "an entry arrives while the newest page is read"() {
+    const { book, reader } = readerOf();
+    const seen = [];
+    answerWith(({ searchParams }) => {
+      seen.push(searchParams.get("seen"));
+      if (seen.length === 1) book.add({ id: 930, text: "entry 930" });
+      return [200, seen.length === 1 ? pageOf(910, 910, 920) : pageOf(920, 920, 930)];
+    });
+    await reader.newest();
+    equal("one is missing", [idsOf(book), book.isBehind, book.last], [[910, 920], true, 930]);
+    await reader.newest();
+    equal("none is missing", [idsOf(book), book.isBehind, seen], [[920, 930], false, ["920", "930"]]);
+    answerWith(() => [200, pageOf(910, 910, 920)]);
+    book.leap({ ...pageOf(20, 20, 30), after: 30 });
+    await reader.newest();
+    equal("the newest is hidden", [idsOf(book), book.isBehind], [[910, 920], false]);
+  },
   async "more entries were missed than a page reads"() {
     const book = new Book();
     book.take(pageOf(null, 0));
