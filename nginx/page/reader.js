@@ -34,14 +34,21 @@ export class Reader {
   }
 
   async newer() {
-    const { book } = this;
+    const { book, server } = this;
     const { entries } = book;
-    const page = await this.server.read({ after: entries[entries.length - 1].id, limit: 2 * PAGE_ENTRIES });
+    const { id } = entries[entries.length - 1];
+    const page = await server.read({ after: id, limit: 2 * PAGE_ENTRIES });
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
+    if (!book.isBehind || page.entries.length > 0) return;
+    const { last, entries: held } = book;
+    const [newest] = (await server.read({ seen: last, limit: 1 })).entries;
+    if (book.last !== last || book.entries !== held) return;
     // If a lagging Redis slave returns no newer entries, newer() fails, so that List does not call newer() again at once.
-    if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
+    if (newest?.id > id) throw new Failure("The newest entries are not there yet.");
+    // If the operator has hidden the newest entries, the Book already ends with the newest entry that is left.
+    Object.assign(book, { last: id, isBehind: false });
   }
 
   // newest() replaces the Book's entries by the newest page. If the event stream delivers an entry during the read, and the page lacks this

@@ -12,6 +12,18 @@ function readerOf() {
 }
 
 export default {
+  async "the newest entry of a book is hidden"() {
+    const { book, reader } = readerOf();
+    answerWith(({ searchParams }) => [200, searchParams.has("after") ? pageOf(null) : pageOf(20, 30)]);
+    await reader.newer();
+    equal("the book has its end", [idsOf(book), book.isBehind, book.last], [[20, 30], false, 30]);
+  },
+  async "a replica lacks the newest entries"() {
+    const { book, reader } = readerOf();
+    answerWith(({ searchParams }) => [200, searchParams.has("after") ? pageOf(null) : pageOf(910, 920)]);
+    const message = await reader.newer().catch((failure) => failure.message);
+    equal("still behind", [message, book.isBehind, book.last], ["The newest entries are not there yet.", true, 920]);
+  },
   async "an entry arrives while the newest page is read"() {
     const { book, reader } = readerOf();
     const seen = [];
