@@ -63,7 +63,8 @@ export function showItem(item, shown = { li: entryElement(item.text), text: item
   if (shown.look === look) return shown;
   shown.look = look;
   const focused = li.contains(document.activeElement);
-  li.className = failed ? "failed" : "pending";
+  li.classList.toggle("failed", failed); // keeps the class "open" of fold()
+  li.classList.toggle("pending", !failed);
   li.querySelector(".fate")?.remove();
   const fate = element("div", "fate");
   fate.append(element("p", "note", note));

@@ -57,4 +57,19 @@ export default {
     await until(() => ul.childElementCount === 3);
     equal("by itself", [book.isBehind, fresh.hidden], [false, true]);
   },
+  async "an entry that is shown whole stays so when its state changes"() {
+    const { ul, outbox } = listOf("open ");
+    answerWith(() => [403, {}]);
+    outbox.sign("tall");
+    await until(() => ul.querySelector(".failed"));
+    ul.firstElementChild.classList.add("open");
+    let reply;
+    answerWith(() => new Promise((resolve) => { reply = resolve; }));
+    outbox.retry([...outbox.items.values()][0]);
+    equal("while it is sent", ul.firstElementChild.className, "open pending");
+    await until(() => reply);
+    reply([403, {}]);
+    await until(() => ul.querySelector(".failed"));
+    equal("when it has failed", ul.firstElementChild.className, "open failed");
+  },
 };
