@@ -14,6 +14,9 @@ import { HERE } from "./storage.js";
 
 const CHECK_INTERVAL_MS = 30_000; // the time between two calls of check()
 
+// A prerendered page does nothing before the visitor opens it, because the API refuses each POST of a prerendered page.
+if (document.prerendering) await new Promise((resolve) => { document.addEventListener("prerenderingchange", resolve, { once: true }); });
+
 const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {
   outbox.look(news);

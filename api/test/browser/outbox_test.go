@@ -35,7 +35,10 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 	if keys := p.idempotencyKeys(); len(keys) != 2 || len(keys[0]) < 20 {
 		t.Errorf("posted under the keys %q", keys)
 	}
+	p.before(`Object.defineProperty(document, "prerendering", { value: true })`)
 	p.reload()
+	p.await("a prerendered page to do nothing", `document.querySelector("#post").disabled`)
+	p.eval(`document.dispatchEvent(new Event("prerenderingchange"))`)
 	p.awaitEntries(b.texts()...)
 }
 
