@@ -45,6 +45,7 @@ const connection = new Connection(reader, server, (state, failure) => {
   showConnection(state);
   if (state === "live" || state === "polling") {
     outbox.wake();
+    outbox.look(book.entries); // the first read reports no news
     list.retry();
     openLink();
   } else if (failure && !book.isRead) {

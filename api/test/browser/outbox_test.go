@@ -95,7 +95,9 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	p.awaitNewest("came through failed")
 	p.sign("another")
 	p.awaitNewest("another failed")
+	p.navigate("about:blank")
 	b.write("another")
+	p.navigate(front.URL)
 	p.awaitEntries("came through", "another", "came through failed")
 
 	front.serve(posts, nil)
