@@ -76,6 +76,7 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 		p.focused("#text")
 	}
 	p.awaitDraft("taken back")
+	p.awaitText("#notice", "It may be in the book already.")
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
