@@ -1,7 +1,7 @@
 // This module renders entries of the guestbook and unsent entries.
 
 import { element, focusOn } from "./dom.js";
-import { isFailed } from "./outbox.js";
+import { LOOK_FIRST, isFailed } from "./outbox.js";
 import { announce } from "./status.js";
 
 const COPIED_MS = 2000; // how long the link shows "Copied"
@@ -58,12 +58,14 @@ export function showItem(item, shown = { li: entryElement(item.text), text: item
   const { li } = shown;
   const failed = isFailed(item);
   const note = (item.isSlow || item.state !== "held") && item.reason || "Sending";
-  const buttons = failed ? { retry: "Retry", edit: "Edit", discard: "Discard" } : item.isSlow ? { edit: "Edit", discard: "Cancel" } : {};
+  const buttons = failed ? { ...(item.reason !== LOOK_FIRST && { retry: "Retry" }), edit: "Edit", discard: "Discard" }
+    : item.isSlow ? { edit: "Edit", discard: "Cancel" } : {};
   const look = JSON.stringify([note, buttons]);
   if (shown.look === look) return shown;
   shown.look = look;
   const focused = li.contains(document.activeElement);
-  li.className = failed ? "failed" : "pending";
+  li.classList.toggle("failed", failed); // keeps the class "open" of fold()
+  li.classList.toggle("pending", !failed);
   li.querySelector(".fate")?.remove();
   const fate = element("div", "fate");
   fate.append(element("p", "note", note));

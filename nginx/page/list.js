@@ -4,18 +4,20 @@ import { focusOn, setText } from "./dom.js";
 import { fold, setTabStop, showEntry, showItem, unfold, walk } from "./entry.js";
 import { Place } from "./place.js";
 import { MOST_HELD_ENTRIES } from "./reader.js";
-import { Failure } from "./server.js";
+import { Failure, retryDelay } from "./server.js";
 
 const DRAW_INTERVAL_MS = 200; // the list renders new entries at most this often
 const NEW_MS = 5000; // how long an entry is marked as new
+const RETRY_FAILURES = 4; // the list retries a failed read with the delay that follows this many failures, which is 6 to 10 s
 const AHEAD_PX = 400; // older entries load when the end of the list is this close to the window
 
 export class List {
   #shown = new Map(); // maps the id of an entry, or the key of an unsent item, to { li, text }
   #news = new Set(); // ids of entries to mark as new in the next rendering
-  #unseen = 0; // number of entries that arrived while the top of the list was out of sight
+  #unseen = 0; // number of entries that arrived while the top of the list was out of sight, or the Book was behind
   #tabStop = null; // the li whose link the Tab key reaches
   #timer = 0;
+  #retryTimer = 0;
   #isReading = false;
   #failure = ""; // the error message of the last read; empty if the last read succeeded
 
@@ -49,7 +51,7 @@ export class List {
   // add() waits for DRAW_INTERVAL_MS, and then renders all new entries together. Without new entries, add() renders at once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
-    if (!this.place.isAtTop) this.#unseen += entries.length;
+    if (!this.place.isAtTop || this.book.isBehind) this.#unseen += entries.length;
     if (entries.length === 0) this.show();
     else this.#timer ||= setTimeout(() => this.show(), DRAW_INTERVAL_MS);
   }
@@ -115,7 +117,8 @@ export class List {
     return this.book.entries.filter(({ id }) => ids.includes(`e${id}`));
   }
 
-  // #read() calls the function read(), unless an earlier read is still running. If read() fails, the list shows the error message.
+  // #read() calls the function read(), unless an earlier read is still running. If read() fails, the list shows the error message. While
+  // the Book is behind, the list also retries by itself.
   async #read(read) {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -125,6 +128,8 @@ export class List {
       this.#failure = "";
     } catch (failure) {
       this.#failure = failure.message;
+      clearTimeout(this.#retryTimer);
+      if (this.book.isBehind) this.#retryTimer = setTimeout(() => this.retry(), retryDelay(RETRY_FAILURES, failure));
       if (!(failure instanceof Failure)) throw failure;
     } finally {
       this.#isReading = false;

@@ -13,15 +13,17 @@ import { newKey, store, stored } from "./storage.js";
 const SLOW_MS = 3000; // after this time, the visitor can cancel an item that is being sent
 const KEY_LIFETIME_MS = 20 * 3600_000; // shorter than the 24 hours for which the server remembers the key of a POST
 
-const LOOK_FIRST = "It is not certain that this entry arrived. Look for it in the book before you retry.";
+export const LOOK_FIRST = "It is not certain that this entry arrived. Look for it in the book before you sign it again.";
+const NOT_SENT = "Your entry could not be sent.";
 
 export function isFailed({ state }) {
   return state === "refused" || state === "lost";
 }
 
-// isExpired() reports whether the server may have forgotten the item's key. Another POST could then store the item twice.
-function isExpired({ at }) {
-  return Date.now() - at > KEY_LIFETIME_MS;
+// isExpired() reports whether the server may have forgotten the item's key. Another POST could then store the item twice. The field
+// "sentAt" is the time of the item's first POST whose outcome is not certain.
+function isExpired({ at, sentAt = at }) {
+  return Date.now() - sentAt > KEY_LIFETIME_MS;
 }
 
 export class Outbox {
@@ -40,13 +42,8 @@ export class Outbox {
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
 
-  // If the item is expired, retry() first asks the visitor to look for the item in the book. Then retry() sends the text under a new key.
+  // retry() sends no expired item, because #send() then only asks the visitor to look for the item in the book.
   retry(item) {
-    if (item.state === "lost" && isExpired(item)) {
-      if (item.reason !== LOOK_FIRST) return this.#put(item, "lost", LOOK_FIRST);
-      this.takeBack(item);
-      return this.sign(item.text);
-    }
     item.state = item.state === "refused" ? "held" : "unsure";
     this.#send(item);
   }
@@ -120,9 +117,11 @@ export class Outbox {
     for (let failures = 0; !isFailed(item); failures++) {
       if (item.state === "unsure" && isExpired(item)) {
         this.#put(item, "lost", LOOK_FIRST);
+        this.tell(NOT_SENT);
         break;
       }
       const wasSure = item.state === "held";
+      if (wasSure) item.sentAt = Date.now();
       const copy = this.book.entries.find((entry) => this.#isCopy(item, entry));
       this.#put(item, "sending", item.reason); // stored before the POST, because the visitor may close the page
       if (!this.items.has(item.key)) break;
@@ -150,7 +149,7 @@ export class Outbox {
     else if (again) this.#put(item, "unsure", "No answer yet. Trying again.");
     else if (isSure) this.#put(item, "refused", `Not in the book yet. ${message}`);
     else this.#put(item, "lost", `${message} It is not certain that this entry arrived. Retrying is safe: it will not appear twice.`);
-    if (!again) this.tell("Your entry could not be sent.");
+    if (!again) this.tell(NOT_SENT);
   }
 
   #settle(item, entry) {
@@ -166,8 +165,8 @@ export class Outbox {
     if (this.#isGone(item)) return this.takeBack(item);
     Object.assign(item, { state, reason });
     this.items.set(item.key, item);
-    const { key, text, at, after } = item;
-    item.isStored = store(this.prefix + key, JSON.stringify({ key, text, at, after, state, reason }));
+    const { key, text, at, sentAt, after } = item;
+    item.isStored = store(this.prefix + key, JSON.stringify({ key, text, at, sentAt, after, state, reason }));
     this.changed();
   }
 

@@ -1,4 +1,5 @@
 import { Book } from "./book.js";
+import { showItem } from "./entry.js";
 import { Outbox } from "./outbox.js";
 import { Own } from "./own.js";
 import { Server } from "./server.js";
@@ -7,9 +8,10 @@ import { answerWith, equal, idsOf, pageOf, until } from "./testing.js";
 const kept = (prefix) => Object.keys(localStorage).filter((name) => name.startsWith(prefix)).length;
 const html = { "Content-Type": "text/html" };
 
-// outboxOf() returns an Outbox, its Book, and the functions run() and item(). item() returns the first unsent item.
+// outboxOf() returns an Outbox, its Book, its messages, and the functions run() and item(). item() returns the first unsent item.
 function outboxOf(prefix) {
   const states = [];
+  const told = [];
   const book = new Book();
   book.take(pageOf(null));
   const outbox = new Outbox(book, new Server(), new Own(`own ${prefix}`), prefix, {
@@ -17,10 +19,11 @@ function outboxOf(prefix) {
       const state = [...outbox.items.values()].map((item) => item.state).join();
       if (state !== states[states.length - 1]) states.push(state);
     },
+    tell: (message) => told.push(message),
   });
   // run() puts a text into the Outbox, and returns the item's states until the item is sent or has failed. The mock server answers each
   // POST with the next element of the array "posts", and with 201 after the last element.
-  const run = async (text, posts, read = [200, pageOf(null)]) => {
+  const run = async (text, posts, read = [200, pageOf(null)], start = () => outbox.sign(text)) => {
     states.length = 0;
     answerWith((_, { method }) => {
       if (method !== "POST") return read;
@@ -29,11 +32,11 @@ function outboxOf(prefix) {
       if (typeof answer === "object") return answer;
       return [answer, answer === 201 ? { id: book.newest + 10, text } : {}];
     });
-    outbox.sign(text);
+    start();
     await until(() => states.length > 1 && /^(|refused|lost)$/.test(states[states.length - 1]));
     return states.join(" ");
   };
-  return { book, outbox, run, item: () => [...outbox.items.values()][0] };
+  return { book, outbox, told, run, item: () => [...outbox.items.values()][0] };
 }
 
 export default {
@@ -78,30 +81,35 @@ export default {
     equal("a proxy that lets no posts through is not asked for ever", (await run("w", posts)).endsWith("refused"), true);
   },
   async "an item whose key the server may have forgotten is not sent by itself"() {
-    const { outbox, run, item } = outboxOf("old ");
+    const { outbox, told, run, item } = outboxOf("old ");
     const copy = { id: 10, text: "a" };
     const toldToLook = () => [item().state, /Look for it in the book/.test(item().reason)];
     equal("lost", [await run("a", [0, 403]), outbox.claims(copy)], ["sending unsure sending lost", true]);
-    item().at -= 21 * 3600_000;
+    item().sentAt -= 21 * 3600_000;
     equal("the visitor sees a copy in the book", outbox.claims(copy), false);
     outbox.look([copy]);
     equal("an entry with the same text sends nothing", item().state, "lost");
-    const { key } = item();
-    outbox.retry(item());
-    equal("the visitor looks first", toldToLook(), ["lost", true]);
-    answerWith((_, { headers }) => [201, { id: headers["Idempotency-Key"] === key ? 10 : 20, text: "a" }]);
-    outbox.retry(item());
-    await until(() => outbox.items.size === 0);
-    equal("sent under another key", outbox.own.has({ id: 20, text: "a" }), true);
+    answerWith(() => [201, { id: 20, text: "a" }]);
+    for (let click = 1; click <= 2; click++) {
+      outbox.retry(item());
+      equal("the visitor looks first", [toldToLook(), told.pop()], [["lost", true], "Your entry could not be sent."]);
+      equal("no button sends it", showItem(item(), undefined, {}).li.querySelector(".retry"), null);
+    }
+    outbox.takeBack(item());
+
+    localStorage.setItem("old k", JSON.stringify({ key: "k", text: "d", at: 1, after: null, state: "held", reason: "" }));
+    await run("d", [0, 403], undefined, () => outbox.restore());
+    equal("a key that the server has never seen is not forgotten", [item().text, toldToLook()], ["d", ["lost", false]]);
+    outbox.takeBack(item());
 
     answerWith((_, { method }) => {
       if (method !== "POST") return [200, pageOf(null)];
-      item().at -= 21 * 3600_000;
+      item().sentAt -= 21 * 3600_000;
       throw new TypeError("lost");
     });
     outbox.sign("b");
     await until(() => outbox.items.size === 1 && item().state === "lost");
-    equal("a page that stays open", toldToLook(), ["lost", true]);
+    equal("a page that stays open", [toldToLook(), told.pop()], [["lost", true], "Your entry could not be sent."]);
     for (const state of ["lost", "sending"]) {
       outbox.takeBack(item());
       localStorage.setItem("old k", JSON.stringify({ key: "k", text: "c", at: 1, after: null, state, reason: "Retrying is safe" }));

@@ -14,6 +14,9 @@ import { HERE } from "./storage.js";
 
 const CHECK_INTERVAL_MS = 30_000; // the time between two calls of check()
 
+// A prerendered page does nothing before the visitor opens it, because the API refuses each POST of a prerendered page.
+if (document.prerendering) await new Promise((resolve) => { document.addEventListener("prerenderingchange", resolve, { once: true }); });
+
 const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {
   outbox.look(news);
@@ -25,16 +28,27 @@ const book = new Book((news) => {
 const reader = new Reader(book, server);
 const own = new Own(`guestbook own ${HERE}`);
 const outbox = new Outbox(book, server, own, `guestbook unsent ${HERE} `, { changed: () => list.show(), tell: announce });
-const form = new Form((text) => outbox.sign(text));
+const notice = byId("notice");
+const form = new Form((text) => {
+  setText(notice, "");
+  outbox.sign(text);
+});
 const elements = { ul: byId("entries"), older: byId("older"), state: byId("state"), fresh: byId("fresh") };
+
+// takeBack() tells the visitor if an item that is being sent may be in the guestbook. The note of a lost item already says so.
+function takeBack(item) {
+  if (item.state === "sending" || item.state === "unsure") setText(notice, "It may be in the book already.");
+  outbox.takeBack(item);
+}
+
 const list = new List(elements, reader, outbox, own, {
   retry: (item) => outbox.retry(item),
   edit: (item) => {
     form.edit(item.text);
-    outbox.takeBack(item);
+    takeBack(item);
   },
   discard: (item) => {
-    outbox.takeBack(item);
+    takeBack(item);
     byId("text").focus();
   },
 });
@@ -42,6 +56,7 @@ const connection = new Connection(reader, server, (state, failure) => {
   showConnection(state);
   if (state === "live" || state === "polling") {
     outbox.wake();
+    outbox.look(book.entries); // the first read reports no news
     list.retry();
     openLink();
   } else if (failure && !book.isRead) {
@@ -57,7 +72,6 @@ function showUnread(count) {
   document.title = count === 0 ? "Guestbook" : `(${count}) Guestbook`;
 }
 
-const notice = byId("notice");
 let opened = ""; // the last URL fragment that openLink() has handled
 
 // openLink() scrolls to the entry that the URL's fragment names, once per fragment.

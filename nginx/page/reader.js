@@ -11,16 +11,18 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news() reads the newest entries, and all entries between the Book's last entry and the newest entries. If the parameter isRewritten is
-  // true, the newest entries replace those of the Book.
+  // news() reads the newest entries, and the entries between the Book's last entry and the newest entries, unless there are more than
+  // MOST_MISSED_ENTRIES. If the parameter isRewritten is true, the newest entries replace those of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
-    let page = await server.read({ seen: isRewritten ? -1 : book.newest });
+    const newest = await server.read({ seen: isRewritten ? -1 : book.newest });
+    let page = newest;
     const hasGap = () => book.isRead && !isRewritten && page.before !== null && page.before > book.last;
     while (hasGap() && page.entries.length < MOST_MISSED_ENTRIES) {
       const more = await server.read({ before: page.before, limit: MOST_PAGE_ENTRIES });
       page = { ...more, entries: [...more.entries, ...page.entries] };
     }
+    if (hasGap()) page = newest;
     if (isPresent()) book.take(page, isRewritten);
     return page;
   }
@@ -32,18 +34,34 @@ export class Reader {
   }
 
   async newer() {
-    const { book } = this;
+    const { book, server } = this;
     const { entries } = book;
-    const page = await this.server.read({ after: entries[entries.length - 1].id, limit: 2 * PAGE_ENTRIES });
+    const { id } = entries[entries.length - 1];
+    const page = await server.read({ after: id, limit: 2 * PAGE_ENTRIES });
     if (book.entries !== entries) return;
     book.append(page);
     book.keepNewest(MOST_HELD_ENTRIES);
+    if (!book.isBehind || page.entries.length > 0) return;
+    const { last, entries: held } = book;
+    const [newest] = (await server.read({ seen: last, limit: 1 })).entries;
+    if (book.last !== last || book.entries !== held) return;
     // If a lagging Redis slave returns no newer entries, newer() fails, so that List does not call newer() again at once.
-    if (book.isBehind && page.entries.length === 0) throw new Failure("The newest entries are not there yet.");
+    if (newest?.id > id) throw new Failure("The newest entries are not there yet.");
+    // If the operator has hidden the newest entries, the Book already ends with the newest entry that is left.
+    Object.assign(book, { last: id, isBehind: false });
   }
 
+  // newest() replaces the Book's entries by the newest page. If the event stream delivers an entry during the read, and the page lacks this
+  // entry, the Book stays behind, so that List reads again.
   async newest() {
-    this.book.take(await this.server.read(), true);
+    const { book } = this;
+    const { newest } = book;
+    const page = await this.server.read({ seen: newest });
+    const { last } = book;
+    book.take(page, true);
+    if (last <= newest) return;
+    book.last = Math.max(book.last, last);
+    book.append({ entries: [], after: null });
   }
 
   // find() reads the entries around an entry into the Book, and resolves to false if the entry does not exist.

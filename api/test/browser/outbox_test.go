@@ -35,7 +35,10 @@ func TestADraftAndAnUnsentEntrySurviveAReload(t *testing.T) {
 	if keys := p.idempotencyKeys(); len(keys) != 2 || len(keys[0]) < 20 {
 		t.Errorf("posted under the keys %q", keys)
 	}
+	p.before(`Object.defineProperty(document, "prerendering", { value: true })`)
 	p.reload()
+	p.await("a prerendered page to do nothing", `document.querySelector("#post").disabled`)
+	p.eval(`document.dispatchEvent(new Event("prerenderingchange"))`)
 	p.awaitEntries(b.texts()...)
 }
 
@@ -73,6 +76,7 @@ func TestAnEntryThatTakesLongCanBeTakenBack(t *testing.T) {
 		p.focused("#text")
 	}
 	p.awaitDraft("taken back")
+	p.awaitText("#notice", "It may be in the book already.")
 	p.eval(`document.querySelector("#text").value = ""`)
 	p.reload()
 	p.awaitSettled()
@@ -92,7 +96,9 @@ func TestWhatTheStreamShowsSettlesAnEntryWithoutAnAnswer(t *testing.T) {
 	p.awaitNewest("came through failed")
 	p.sign("another")
 	p.awaitNewest("another failed")
+	p.navigate("about:blank")
 	b.write("another")
+	p.navigate(front.URL)
 	p.awaitEntries("came through", "another", "came through failed")
 
 	front.serve(posts, nil)
