@@ -117,8 +117,8 @@ export class Connection {
       this.#isSilent = false;
       this.#enter(this.#retry);
     });
-    // The page checks every few seconds for how long the event stream has been silent. A single long timer would end too late, because
-    // timers stop while the computer sleeps.
+    // The page checks twice a second for how long the event stream has been silent. A single long timer would end too late, because timers
+    // stop while the computer sleeps.
     const look = () => {
       this.#timer = setTimeout(look, CLOCK_INTERVAL_MS);
       if (Date.now() - heardAt < SILENT_STREAM_MS) return;

@@ -168,10 +168,9 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. A single
 // call may return only the first of these entries. After reads at most "most" bytes of the guestbook at once, and returns ErrTooLong if not
-// even one entry has so few bytes. If no entry follows the position, "After" returns the argument "position" unchanged. If
-// the guestbook no longer has the position, because a client has rewritten the guestbook, "After" returns ErrNoEntry and the end of the
-// guestbook. "After" also returns ErrNoEntry if the guestbook is shorter than the argument "upto", the guestbook's length in an earlier
-// read.
+// even one entry has so few bytes. If no entry follows the position, "After" returns the argument "position" unchanged. If the guestbook no
+// longer has the position, because a client has rewritten the guestbook, "After" returns ErrNoEntry and the end of the guestbook. "After"
+// also returns ErrNoEntry if the guestbook is shorter than the argument "upto", the guestbook's length in an earlier read.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto, most int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
