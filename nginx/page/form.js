@@ -33,12 +33,14 @@ export class Form {
     window.addEventListener("pagehide", () => {
       if (field.value) store(DRAFT, field.value);
     });
-    window.addEventListener("pageshow", () => {
+    const takeDraft = () => {
       if (stored()[DRAFT] === field.value) store(DRAFT, "");
-    });
+    };
+    window.addEventListener("pageshow", takeDraft);
     if (/Mac|iPhone|iPad/.test(navigator.platform)) byId("hint").querySelector("kbd").textContent = "⌘";
     byId("post").disabled = false;
     field.value ||= stored("sessionStorage")[DRAFT] ?? stored()[DRAFT] ?? "";
+    if (document.readyState === "complete") takeDraft(); // "pageshow" has come before, while the browser prerendered the page
     this.#name.value ||= stored()[NAME] ?? "";
     this.#showDraft();
   }

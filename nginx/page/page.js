@@ -14,8 +14,11 @@ import { HERE } from "./storage.js";
 
 const CHECK_INTERVAL_MS = 30_000; // the time between two calls of check()
 
-// A prerendered page does nothing before the visitor opens it, because the API refuses each POST of a prerendered page.
-if (document.prerendering) await new Promise((resolve) => { document.addEventListener("prerenderingchange", resolve, { once: true }); });
+// A prerendered page sends no entry before the visitor opens it, because the API refuses each POST of a prerendered page.
+if (document.prerendering) {
+  await new Promise((resolve) => { document.addEventListener("prerenderingchange", resolve, { once: true }); });
+  window.early = null; // the answer to the request of early.js may be old
+}
 
 const server = Object.assign(new Server(), { answered: showAnswerer, signedOut: showSignIn });
 const book = new Book((news) => {

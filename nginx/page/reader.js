@@ -43,10 +43,10 @@ export class Reader {
     book.keepNewest(MOST_HELD_ENTRIES);
     if (!book.isBehind || page.entries.length > 0) return;
     const { last, entries: held } = book;
-    const [newest] = (await server.read({ seen: last, limit: 1 })).entries;
+    const { entries: [newest], old } = await server.read({ seen: last, limit: 1 });
     if (book.last !== last || book.entries !== held) return;
     // If a lagging Redis slave returns no newer entries, newer() fails, so that List does not call newer() again at once.
-    if (newest?.id > id) throw new Failure("The newest entries are not there yet.");
+    if (old || newest?.id > id) throw new Failure("The newest entries are not there yet.");
     // If the operator has hidden the newest entries, the Book already ends with the newest entry that is left.
     Object.assign(book, { last: id, isBehind: false });
   }

@@ -79,8 +79,8 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) (answer, erro
 		return answer{}, err
 	}
 	name := ""
-	if before < 0 && seen < 0 && after == fromEnd { // every visitor asks for the newest page, so concurrent requests share one read
-		name = fmt.Sprint("entries ", limit, " ", key)
+	if before < 0 && seen < 0 && after == fromEnd && limit == defaultPageEntries { // every visitor asks for this page, so concurrent requests share one read
+		name = "entries " + key
 	}
 	return s.read(ctx, name, func(ctx context.Context, most int64) ([]byte, error) {
 		if after != fromEnd {
@@ -99,14 +99,14 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 		news, last, err := s.Store.After(ctx, key, position, 0, most)
 		entries = append(entries, news...)
 		switch {
-		case err != nil:
+		case err != nil && len(entries) == 0:
 			return nil, err
 		case len(entries) > limit:
 			return pageJSON(entries[:limit], "after", entries[limit-1].ID), nil
-		case last == position:
+		case err == nil && last == position:
 			return pageJSON(entries, "after", -1), nil
-		case len(entries) > 0 && last.End-after > most/2: // the next call of Store.After might exceed "most"
-			return pageJSON(entries, "after", last.ID), nil
+		case len(entries) > 0 && (err != nil || last.End-after > most/2): // the next call of Store.After might exceed "most"
+			return pageJSON(entries, "after", entries[len(entries)-1].ID), nil
 		}
 		position = last
 	}

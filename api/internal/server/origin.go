@@ -52,9 +52,9 @@ func isBrowser(agent string) bool {
 	return browsers.MatchString(agent) && !strings.Contains(agent, "PowerShell/")
 }
 
-// browsers matches the beginning of a browser's User-Agent. Safari loads videos as AppleCoreMedia, and icons as Safari or MobileSafari. The
-// browser of old Android versions loads videos as stagefright.
-var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari|com\.apple\.WebKit\S*|stagefright)/`)
+// browsers matches the beginning of a browser's User-Agent. Safari loads videos as AppleCoreMedia, and icons under its own name or as
+// NetworkingExtension. The browser of old Android versions loads videos as stagefright.
+var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*|stagefright)/`)
 
 // origin returns the scheme, host and port of a URL. A URL without a port gets the default port of its scheme
 // (https://www.rfc-editor.org/rfc/rfc6454#section-6.2).

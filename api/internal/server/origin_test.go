@@ -89,6 +89,8 @@ func TestWhoMayWrite(t *testing.T) {
 		{"a video in Safari", "User-Agent: AppleCoreMedia/1.0.0.20G81 (iPhone; U; CPU OS 16_6_1 like Mac OS X; en_us)", false},
 		{"an icon in Safari", "User-Agent: MobileSafari/604.1 CFNetwork/1410.0.3 Darwin/22.6.0", false},
 		{"an icon in Safari on a Mac", "User-Agent: Safari/18615.3.12 CFNetwork/1410.0.3 Darwin/22.6.0", false},
+		{"an icon in Safari of iOS 26", "User-Agent: NetworkingExtension/8623.2.7.10.4 Network/5569.82.5 iOS/26.3", false},
+		{"an icon in Safari within an app", "User-Agent: SafariViewService/1.0 CFNetwork/974.2 Darwin/18.0.0", false},
 		{"a video in an old Android", "User-Agent: stagefright/1.2 (Linux;Android 4.4.2)", false},
 	} {
 		header := http.Header{}

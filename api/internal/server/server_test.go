@@ -152,6 +152,10 @@ func TestPagesOfLongEntries(t *testing.T) {
 			t.Errorf("after %d: %.200s, want %s", after, answer, want)
 		}
 	}
+	put(t, master, ",a,"+strings.Repeat("x", 5<<20))
+	if answer := get(s, "/guestbook/entries?after=-1").Body.String(); answer != `{"entries": [{"id": 0, "text": "a"}], "after": 0}` {
+		t.Errorf("before an entry that is too long: %.200s", answer)
+	}
 	put(t, master, strings.Repeat(","+strings.Repeat("x", 2999), 100))
 	for parameter, next := range map[string]int64{"after": -1, "before": 297_000} { // 297,000 is the id of the last entry
 		entries, pages := 0, 0

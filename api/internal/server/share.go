@@ -10,7 +10,8 @@ import (
 )
 
 // maxSharedBytes is the greatest number of a guestbook's bytes in a shared read, and maxPageBytes in any other read. A guestbook or an entry
-// that is longer is read by itself. maxGetBytes is the greatest number of bytes in such a long read.
+// that is longer is read by itself. maxGetBytes is the greatest number of bytes in such a long read. A page of entries that follow an id may
+// have half as many bytes again as maxPageBytes or maxGetBytes.
 const maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
 
 // maxLongReads is the greatest number of long reads that the API sends at the same time.

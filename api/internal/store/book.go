@@ -109,7 +109,7 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 // ErrNoEntry if "before" is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int, most int64) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		for size := min(most, max(firstWindow*int64(limit), 4096)); ; size = min(most, size*4) {
+		for before, size := before, min(most, max(firstWindow*int64(limit), 4096)); ; size = min(most, size*4) {
 			data, start, err := window(ctx, server, key, before, size)
 			if err != nil {
 				return err

@@ -24,7 +24,7 @@ ask() {
 }
 # The function "most" takes a number, and prints each name that occurs at least that often in the variable "asked".
 most() {
-  for host in $HOSTS none; do
+  for host in $HOSTS "$SINGLE" none; do
     count=0
     for name in $asked; do [ "$name" != "$host" ] || count=$((count + 1)); done
     [ $count -lt "$1" ] || echo "$host"

@@ -25,6 +25,8 @@ const (
 	// readCopies is the memory for reading a guestbook, in multiples of the guestbook's length. The API holds the guestbook, and two JSON
 	// texts with up to six bytes for each byte of the guestbook.
 	readCopies = 1 + 2*6
+	// sharedReads is the number of shared reads at a time: of the whole guestbook and of its newest page, each while the next one starts.
+	sharedReads = 2 * 2
 	// visitors is the number of clients without an event stream. nginx has two connections per client: to the client and to the API.
 	visitors = 2000
 )
@@ -82,7 +84,8 @@ func TestTheFiguresGoTogether(t *testing.T) {
 	// waiting is the memory for texts that the API has yet to send to viewers.
 	waiting := readCopies*n("server.maxBehindBytes") + n("server.sendTimeout")/second*n("server.maxBytesPerSecond") + 6*n("server.maxBodyBytes")
 	slow := n("server.maxSlowViewers")
-	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*(n("server.maxLongReads")*n("server.maxGetBytes")+n("settings.PoolSize")*n("server.maxPageBytes")*3/2) + waiting
+	shared := sharedReads * n("server.maxSharedBytes")
+	live := apiAlone + viewers*apiViewer + messageCopies*n("server.maxPendingBytes") + readCopies*(shared+n("server.maxLongReads")*n("server.maxGetBytes")+n("settings.PoolSize")*n("server.maxPageBytes")*3/2) + waiting
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
 	// A small request has less than 10,000 bytes of headers, and a body of less than 10,000 bytes.
