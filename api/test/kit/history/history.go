@@ -97,13 +97,26 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 	defer l.mu.Unlock()
 	operations := []porcupine.Operation{{Input: Read{Book: book, Seen: -1, Whole: &value}, Call: math.MaxInt64 - 2, Return: math.MaxInt64 - 1}}
 	answers := map[string]int{} // maps an answer to the index of a read in "operations"
+	tries := map[string]int{}   // maps an Idempotency-Key and a text to the index of a post with the outcome Unknown in "operations"
 	onlyPosts := true
 	for i, o := range l.operations[book] {
+		w, _ := o.Input.(Write)
+		onlyPosts = onlyPosts && (!w.Set || i == 0) // the first request may set the initial text
+	}
+	for _, o := range l.operations[book] {
 		switch request := o.Input.(type) {
 		case Write:
-			onlyPosts = onlyPosts && (!request.Set || i == 0) // the first request may set the initial text
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue // a write without effect must not explain an answer
+			}
+			// Of several posts with the same Idempotency-Key, the same text and the outcome Unknown, at most one takes effect, at any time after the first
+			// was sent. So Check needs only one of them, unless a set makes the guestbook forget its keys.
+			if onlyPosts && request.Outcome == Unknown && request.Key != "" {
+				if known, ok := tries[request.Key+request.Text]; ok {
+					operations[known].Call = min(operations[known].Call, o.Call)
+					continue
+				}
+				tries[request.Key+request.Text] = len(operations)
 			}
 		case Read:
 			// A slave may return old data, so the model lets a read start as early as the newest text in its answer was sent. Check rejects
