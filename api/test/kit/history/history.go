@@ -109,8 +109,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 			if request.Outcome == Refused || request.Outcome == Unknown && !l.leavesTrace(request, value) {
 				continue // a write without effect must not explain an answer
 			}
-			// Of several posts with the same Idempotency-Key, the same text and the outcome Unknown, at most one takes effect, at any time after the first
-			// was sent. So Check needs only one of them, unless a set makes the guestbook forget its keys.
+			// Of several posts with the same Idempotency-Key, the same text and the outcome Unknown, at most one takes effect, at any time
+			// after the first was sent. So Check needs only one of them, unless a set makes the guestbook forget its keys.
 			if onlyPosts && request.Outcome == Unknown && request.Key != "" {
 				if known, ok := tries[request.Key+request.Text]; ok {
 					operations[known].Call = min(operations[known].Call, o.Call)
