@@ -43,12 +43,14 @@ func try(t *testing.T, args ...string) (code int, said string, failed []string) 
 func TestEditionsOfGuestbookPHP(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
+	podtest.Await(t, pod.Slave, pod.Synced)
 	program := filepath.Join(t.TempDir(), "phpstandin")
 	must.Run(t, exec.CommandContext(t.Context(), "go", "build", "-o", program, "../e2e/phpstandin"))
 	for list, edition := range map[string]string{"php-a": "master-slave", "php-b": "replica", "php-c": "leader-follower"} {
 		t.Run(list, func(t *testing.T) {
 			const book = `,say "hi",a\nb,é`
 			podtest.Do(t, master, "MSET", "guestbook", book, "messages", book)
+			podtest.Do(t, master, "WAIT", 1, 5000) // the stand-in reads from the slave
 			address := fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)
 			standIn := exec.CommandContext(t.Context(), program, "-listen", address, "-ports", fmt.Sprintf("%d,%d", pod.Ports.Master, pod.Ports.Slave), edition)
 			standIn.Env = []string{"GET_HOSTS_FROM=env"}
