@@ -117,7 +117,7 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 }
 
 // resetEvent returns the event that a viewer gets if the guestbook was rewritten. A page that gets a reset event discards all entries that
-// it shows. The argument lastID is the id of the guestbook's last entry.
+// it shows. The argument lastID is the field ID of the guestbook's end.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

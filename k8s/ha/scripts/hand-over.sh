@@ -7,7 +7,8 @@ case " $HOSTS " in *" ${master:-?} "*) ;; *) say "no two sentinels name one of t
 copies "$(version "$SINGLE")" "$master" || exit 1
 # "patience MS" sets the time without a reply after which the sentinels start a failover.
 patience() { for host in $HOSTS; do sentinel "$host" sentinel set guestbook down-after-milliseconds "$1"; done; }
-# The sentinels start no failover while the messages move, but again if this script fails.
+# While the messages move, the sentinels must start no failover. If this script fails, the trap makes the sentinels watch the master
+# again.
 trap 'patience 1500' EXIT
 patience 3600000
 [ -z "$password" ] || printf '%s\n' "config set masterauth $password" | redis-cli -h "$SINGLE" -p "$PORT"
