@@ -51,8 +51,8 @@ export class Reader {
     Object.assign(book, { last: id, isBehind: false });
   }
 
-  // newest() replaces the Book's entries by the newest page. If the event stream delivers an entry during the read, and the page lacks this
-  // entry, the Book stays behind, so that List reads again.
+  // newest() replaces the Book's entries by the newest page of entries. If the event stream delivers an entry during the read, and the
+  // response lacks this entry, isBehind stays true, so that List reads again.
   async newest() {
     const { book } = this;
     const { newest } = book;

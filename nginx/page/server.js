@@ -97,8 +97,8 @@ export class Server {
     return new EventSource(addressOf(`guestbook/events?after=${after}`));
   }
 
-  // #ask() sends a request and resolves to { status, answer, away, foreign, wait }. If the response has no JSON, the property "answer" is
-  // null.
+  // #ask() sends a request. The property "answer" of the result is the JSON of the response, or null if the response has no JSON. The
+  // property "away" is true if a sign-in proxy answered, and "foreign" is true if a firewall or another proxy may have answered.
   async #ask(path, init = {}, cancel = new AbortController()) {
     const timer = setTimeout(() => cancel.abort(), REQUEST_TIMEOUT_MS);
     const cancelled = new Promise((_, reject) => { cancel.signal.addEventListener("abort", reject); });

@@ -15,10 +15,6 @@ import (
 // probeTimeout is the longest time that /readyz waits for Redis. Kubernetes waits 1 s for the answer to a probe by default.
 const probeTimeout = 500 * time.Millisecond
 
-// Drain makes /readyz answer 503, so that Kubernetes sends new requests to another pod. Drain also closes all event streams. After Drain,
-// the server refuses new event streams, but no other requests.
-func (s *Server) Drain() { s.hub.drain() }
-
 // readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once stays
 // ready when Redis fails. If a failure of the master made all pods unready, visitors could not even read the entries that a slave still
 // returns.

@@ -52,8 +52,8 @@ func isBrowser(agent string) bool {
 	return browsers.MatchString(agent) && !strings.Contains(agent, "PowerShell/")
 }
 
-// browsers matches the beginning of a browser's User-Agent. Safari loads videos as AppleCoreMedia, and icons under its own name or as
-// NetworkingExtension. The browser of old Android versions loads videos as stagefright.
+// browsers matches the beginning of a browser's User-Agent. Safari requests videos with the User-Agent AppleCoreMedia, and icons
+// with MobileSafari or NetworkingExtension. Old Android browsers request videos with the User-Agent stagefright.
 var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*|stagefright)/`)
 
 // origin returns the scheme, host and port of a URL. A URL without a port gets the default port of its scheme

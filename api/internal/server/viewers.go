@@ -122,6 +122,10 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	}
 }
 
+// Drain makes /readyz answer 503, so that Kubernetes sends new requests to another pod. Drain also closes all event streams. After Drain,
+// the server refuses new event streams, but no other requests.
+func (s *Server) Drain() { s.hub.drain() }
+
 // drain closes all event streams, and makes the method "subscribe" refuse new viewers.
 func (h *hub) drain() {
 	h.drained.Store(true)

@@ -92,8 +92,9 @@ func digest(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. Hide returns 0 if the entry was hidden
-// already, and ErrNoEntry if no entry starts at id. Other clients can append entries while Hide runs.
+// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. If the entry was hidden
+// already, Hide overwrites no byte and returns 0. If no entry has this id, Hide returns ErrNoEntry. Other clients can append entries while
+// Hide runs.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
 	if hidden < 0 {

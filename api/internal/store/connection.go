@@ -92,7 +92,7 @@ func (p *pool) handshake(ctx context.Context, c redis.Conn) error {
 	}
 	info, err := redis.String(redis.DoWithTimeout(c, p.replyTimeout(ctx), "INFO", "replication"))
 	if p.options.WaitSlaves > 0 && strings.Contains(info, roleMaster) {
-		return errMaster // reads prefer a slave, because an entry that only the master has can still be lost
+		return errMaster // the API prefers to read from slaves, because an entry that only the master has can still be lost
 	}
 	return synced(info, err)
 }

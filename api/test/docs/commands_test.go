@@ -13,7 +13,7 @@ import (
 )
 
 // The documents' commands that need no cluster succeed, and print the output that the documents show. The command "make run" in README.md
-// runs first, and starts the guestbook for all later commands.
+// runs first, and starts the guestbook for all later commands. The test api/test/e2e/tutorial_test.go runs the commands that need a cluster.
 func TestCommands(t *testing.T) {
 	ports := podtest.FreePorts(t)
 	number := map[string]string{"8000": strconv.Itoa(ports.Nginx), "8080": strconv.Itoa(ports.API), "6379": strconv.Itoa(ports.Master), "6380": strconv.Itoa(ports.Slave)}

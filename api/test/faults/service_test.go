@@ -63,8 +63,8 @@ func listen(t testing.TB, addr string, serve func(net.Conn)) net.Listener {
 	return listener
 }
 
-// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two or ctx ends. A
-// locked mutex in the argument "borders" pauses the copying.
+// join copies bytes in both directions between the connection "from" and a new connection to addr, until one of the two or ctx ends. While
+// a mutex in the argument "borders" is locked, join copies nothing, as if the network were cut.
 func join(ctx context.Context, from net.Conn, addr string, borders ...*sync.RWMutex) {
 	to, err := net.Dial("tcp", addr)
 	if err != nil {

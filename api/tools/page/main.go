@@ -92,7 +92,7 @@ func page() (document, policy string, err error) {
 		}
 		document = strings.Replace(document, match[0], `<link rel="icon" href="data:image/svg+xml,`+inAddress.Replace(strings.TrimSpace(string(svg)))+`"`, 1)
 	}
-	policy = fmt.Sprintf(`# Made by "make page" from %s: edit the files there.
+	policy = fmt.Sprintf(`# Made by "make page": the hashes from the files in %s, the other words from api/tools/page/main.go.
 # The browser runs only the page's own scripts and styles, and shows the page in no frame of any site.
 add_header Content-Security-Policy "default-src 'none'; script-src%s; style-src%s; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
 `, sources, hashes["script"], hashes["style"])

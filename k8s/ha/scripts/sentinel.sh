@@ -1,3 +1,4 @@
+# This script runs in each pod, and starts the sentinel of the pod. Two of the three sentinels elect the master.
 . "${0%/*}/common.sh"
 enter
 # In the file sentinel.conf, the sentinel stores the Redis servers and the other sentinels that it knows. This script keeps the
