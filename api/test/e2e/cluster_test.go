@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ type namespace struct {
 	name string
 }
 
+// succeeded matches nginx's log lines about successful requests.
+var succeeded = regexp.MustCompile(`(?m)^.*"status":2.*\n?`)
+
 // newNamespace creates a namespace that enforces the given Pod Security level, and deletes the namespace when the test ends.
 func newNamespace(t *testing.T, level string) namespace {
 	t.Helper()
@@ -43,9 +47,9 @@ func newNamespace(t *testing.T, level string) namespace {
 		"generateName": "guestbook-e2e-", "labels": {"pod-security.kubernetes.io/enforce": %q}}}`, level))
 	t.Cleanup(func() {
 		if t.Failed() {
-			for _, what := range []string{"get " + everything + " -o wide", "get events --sort-by=.lastTimestamp", "logs --tail=20 --prefix --all-containers -l " + frontend} {
+			for _, what := range []string{"get " + everything + " -o wide", "get events --sort-by=.lastTimestamp", "logs --tail=5000 --prefix --all-containers -l " + frontend} {
 				out, _ := n.try("", strings.Fields(what)...)
-				t.Log(out)
+				t.Log(succeeded.ReplaceAllString(out, ""))
 			}
 		}
 		n.try("", "delete", "namespace", n.name, "--wait=false")

@@ -19,7 +19,8 @@ func TestResize(t *testing.T) {
 		for _, pod := range n.names("pods", frontend) {
 			n.kubectl("patch", "pod", pod, "--subresource", "resize", "--patch", patch)
 			want := size.cpu + " " + size.memory
-			n.await("both containers of "+pod+" have "+want, time.Minute, func() bool {
+			// If the node has no room for a resize, the kubelet retries the resize after at most three minutes.
+			n.await("both containers of "+pod+" have "+want, 4*time.Minute, func() bool {
 				return want+" "+want == n.kubectl("get", "pod", pod, "-o",
 					"jsonpath={range .status['initContainerStatuses','containerStatuses'][*].resources}{.requests.cpu} {.limits.memory} {end}")
 			})

@@ -47,6 +47,16 @@ copies() {
   say "$1 cannot copy the book of $2, which is $writer: run an image of that version in place of $1"
   return 1
 }
+# The function "promote" takes the hosts of the master and of a slave, and makes the slave the master. The master delays new
+# writes until the slave has all earlier writes.
+promote() {
+  redis "$1" failover to "$2" "$PORT" timeout 5000 | grep -x OK || { say "$1 does not hand over"; return 1; }
+  until [ "$(redis "$2" role | head -n 1)" = master ]; do
+    redis "$1" info replication | grep -qx master_failover_state:no-failover && [ "$(redis "$1" role | head -n 1)" = master ] &&
+      { say "$2 did not get all writes in time, and $1 stays the master: try again when fewer visitors write"; return 1; }
+    sleep 0.1
+  done
+}
 [ "$(printf %s "${REDISCLI_AUTH:-}" | tr -d '\r\n')" = "${REDISCLI_AUTH:-}" ] || {
   say "the password has a newline: make its Secret with kubectl create secret generic redis --from-literal=password=…"
   exit 1
