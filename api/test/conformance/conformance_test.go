@@ -50,7 +50,7 @@ func TestEditionsOfGuestbookPHP(t *testing.T) {
 		t.Run(list, func(t *testing.T) {
 			const book = `,say "hi",a\nb,é`
 			podtest.Do(t, master, "MSET", "guestbook", book, "messages", book)
-			podtest.Do(t, master, "WAIT", 1, 5000) // the stand-in reads from the slave
+			podtest.Do(t, master, "WAIT", 1, 5000) // waits until the slave, from which phpstandin reads, has the guestbooks
 			address := fmt.Sprintf("127.0.0.1:%d", podtest.FreePorts(t).API)
 			standIn := exec.CommandContext(t.Context(), program, "-listen", address, "-ports", fmt.Sprintf("%d,%d", pod.Ports.Master, pod.Ports.Slave), edition)
 			standIn.Env = []string{"GET_HOSTS_FROM=env"}

@@ -34,7 +34,7 @@ type mutation struct {
 }
 
 // A change rewrites the responses to requests whose URL matches the pattern "url". In the status line, the headers and the body, "to"
-// replaces each match of the pattern "from". In an event stream, a match cannot extend over two events.
+// replaces each match of the pattern "from". In an event stream, each match lies within one event.
 type change struct{ url, from, to string }
 
 var mutations = []mutation{

@@ -195,7 +195,7 @@ func (b *book) curl(r request) string {
 
 var filling = regexp.MustCompile(`a{1000,}`)
 
-// quoted quotes a text as an argument in a bash command. A command substitution with printf replaces each run of 1000 or more letters "a".
+// quoted quotes a text as an argument in a bash command. To shorten the command, $(printf …) replaces 1000 or more letters "a".
 func quoted(text string) string {
 	word := strconv.Quote(text)
 	word = "'" + strings.ReplaceAll(word[1:len(word)-1], "'", `\'`) + "'"

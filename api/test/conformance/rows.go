@@ -179,7 +179,7 @@ func inTurn(checks ...keeps) keeps {
 
 func of(other request, k keeps) keeps { return func(b *book, _ request) error { return k(b, other) } }
 
-// puts returns a function that sets the guestbook's text. On a server without the command "set", the function does nothing.
+// puts returns a function that sets the guestbook's text if the server supports the profile "php".
 func puts(text string) keeps {
 	return func(b *book, _ request) error {
 		if !b.has("php") {
@@ -194,8 +194,8 @@ func holding(text string, k keeps) keeps { return inTurn(puts(text), k) }
 
 func awaits(text string) keeps { return func(b *book, _ request) error { return b.await(text) } }
 
-// expects returns a check that sends a request, and passes if the function "right" accepts the answer. If a lagging slave may have sent a
-// wrong answer, the check repeats the request.
+// expects returns a check that sends a request, and passes if the function "right" accepts the answer. If a wrong answer may come from a
+// lagging slave, the check repeats the request.
 func expects(want string, right func(answer) bool) keeps {
 	return func(b *book, r request) error {
 		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {

@@ -25,7 +25,7 @@ type probe struct {
 const unsent = "not sent there"
 
 const (
-	// smuggled is a request that the probes hide in other requests. Neither nginx nor the API may execute smuggled.
+	// smuggled is a request that the probes hide in other requests. nginx and the API must not execute this request.
 	smuggled = "GET /guestbook/?cmd=set&key=smuggled&value=x HTTP/1.1\r\nHost: x\r\n\r\n"
 	get      = "GET /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\n"
 	post     = "POST /guestbook/?cmd=get&key=messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -85,7 +85,7 @@ func length(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 
 func chunk(data string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(data), data) }
 
-// Abuse sends unusual requests to nginx and the API, which must not write to Redis and must answer the next client.
+// Abuse sends unusual requests to nginx and the API. No such request may write to Redis, and both servers must answer the next client.
 func Abuse(t *testing.T, nginx, api string, master redis.Conn) {
 	var probing errgroup.Group
 	probing.SetLimit(16)

@@ -24,8 +24,7 @@ func TestContract(t *testing.T) {
 	Run(t, pod.URL(), master)
 }
 
-// With GUESTBOOK_KEY=guestbook, the API ignores the parameter "key" of a request, and always uses the Redis key "guestbook". A request
-// without the parameter "key" succeeds.
+// With GUESTBOOK_KEY=guestbook, the API uses the Redis key "guestbook" for every request, even if the request names another key or no key.
 func TestOneBookWhateverKeyIsNamed(t *testing.T) {
 	pod, master := podtest.Pod(t, localpod.Options{APIEnv: []string{"GUESTBOOK_KEY=guestbook"}})
 	known := filepath.Join(t.TempDir(), "known")
@@ -160,7 +159,7 @@ func TestARenewedAuthorityIsTrusted(t *testing.T) {
 	expect(t, pod.URL()+writePath, 200, updated)
 	expect(t, pod.URL()+readPath, 200, `{"data": ",x"}`)
 
-	// While the CA file is missing, the API opens no connection, and /readyz names the file.
+	// While the CA file is missing, the API opens no connection to Redis, and /readyz names the file.
 	trust("nowhere")
 	restart()
 	expect(t, pod.URL()+writePath, 503, "")

@@ -177,7 +177,7 @@ func TestClientsThatReadNothing(t *testing.T) {
 	}
 }
 
-// The API for linux/arm64 passes the contract tests. The emulator QEMU runs the API.
+// The API for linux/arm64 passes the contract tests in the emulator QEMU.
 func TestContractOnARM64(t *testing.T) {
 	emulator, err := exec.LookPath("qemu-aarch64-static")
 	if err != nil {

@@ -47,7 +47,7 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	}
 }
 
-// has reports whether the file or folder "path" contains "name". In a Go file, only declarations count.
+// has reports whether the file or folder "path" contains "name". A Go file must declare the name.
 func has(t *testing.T, path, name string) bool {
 	t.Helper()
 	path = filepath.Join(must.Root(t), path)

@@ -73,7 +73,7 @@ func TestLosingTheMaster(t *testing.T) {
 	}
 }
 
-// restarts returns the names of the frontend pods, each with the numbers of its containers' restarts.
+// restarts returns the names of the frontend pods, each with its containers' restart counts.
 func (n namespace) restarts() string {
 	n.Helper()
 	return n.kubectl("get", "pods", "-l", frontend, "-o",

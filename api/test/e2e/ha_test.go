@@ -32,7 +32,7 @@ func TestHighAvailability(t *testing.T) {
 			switch how {
 			case "with its claim":
 				n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")
-				n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // a normal end would first promote a slave
+				n.try("", "exec", pod, "-c", "redis", "--", "redis-cli", "shutdown", "nosave", "now", "force") // a normal shutdown would first promote a slave
 				n.kubectl("delete", "pod", pod, "--grace-period=1")
 			case "with its claim, by force":
 				n.kubectl("delete", "persistentvolumeclaim", "data-"+pod, "--wait=false")

@@ -94,8 +94,8 @@ func TestRedisNamesAFolderThatItMayNotWrite(t *testing.T) {
 	}
 }
 
-// The scripts of k8s/ha/ refuse to copy data from a Redis of a newer version, because an older Redis cannot read them. Valkey can read data
-// only from Redis 7.2 and earlier.
+// The scripts of k8s/ha/ refuse to copy data from a Redis of a newer version, because an older Redis cannot read the data. Valkey can read
+// data only from Redis 7.2 and earlier.
 func TestABookThatCannotBeCopiedIsRefused(t *testing.T) {
 	writer := newServer(t, podtest.FreePorts(t).Master, nil, "sh", "-c", "exec redis-server --save ''").start(t)
 	info := writer.ask(t, "", "INFO", "server")

@@ -8,7 +8,7 @@ import (
 )
 
 // The GitHub workflows run only make targets, and run every make target of .ci/run. Each action in a GitHub workflow is pinned to the hash
-// of a commit, because its author can move a tag.
+// of a commit, because an action's author can move a tag.
 func TestWorkflows(t *testing.T) {
 	step := regexp.MustCompile(`(?m)^[^#\n]*\b(uses|run): +(.*)$`)
 	allowed := map[string]*regexp.Regexp{

@@ -112,7 +112,7 @@ func (e edition) guestbook(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// do sends one command to Redis and returns the reply. Each command has a new connection, as in PHP.
+// do sends one command to Redis on a new connection, as PHP does, and returns the reply.
 func do(host, command string, args ...any) (string, error) {
 	c, err := redis.Dial("tcp", host, redis.DialConnectTimeout(2*time.Second))
 	if err != nil {

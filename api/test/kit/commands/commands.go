@@ -71,13 +71,13 @@ func Read(root, file string) (blocks []Block, err error) {
 }
 
 // aside matches the parts of a document that may differ from a command's real output: "…", the random end of a pod's name, percentages such
-// as 5%, and ages such as 3m. asideOrFigure also matches all numbers, for outputs in which every number may differ from the document.
+// as 5%, and ages such as 3m. asideOrFigure matches these parts and all numbers, for code blocks with the word "figures".
 var (
 	aside         = regexp.MustCompile(`…|-[a-z]*[0-9][0-9a-z]{5,9}-[0-9a-z]{5}\b|\d+%|\b(?:\d+[smhd])+\b`)
 	asideOrFigure = regexp.MustCompile(aside.String() + `|\d+`)
 )
 
-// promised returns a regular expression for the output that the document shows. Any white space may separate words. The expression ignores
+// promised returns a regular expression for the output that the document shows. The expression allows any spaces between words, and ignores
 // differences in the parts that the variable "aside" matches, such as ages. A line "…" stands for any number of lines.
 func (b Block) promised() string {
 	except := aside

@@ -21,8 +21,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a shell function that bash calls in place of every program. standIn appends the program's arguments and input to the file
-// $CALLS, and prints a fixed word. If the number of the call is $FAILS, standIn prints nothing and fails.
+// standIn is a shell function that bash calls in place of every program. standIn appends the command and its input to the file $CALLS, and
+// prints a fixed word. In call number $FAILS, standIn prints nothing and fails.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -37,12 +37,12 @@ const standIn = `command_not_found_handle() {
 var (
 	// file matches the name of a file in a command, as in "/tmp/NAME" or "<NAME". A temporary folder replaces /tmp while a block runs.
 	file = regexp.MustCompile(`(?:/tmp/|<)(\w[\w.-]*)`)
-	// built matches the folder in a command such as .build/minikube, because bash calls standIn only for commands without a folder.
+	// built matches the folder that play removes from a command such as .build/minikube, so that bash calls standIn.
 	built = regexp.MustCompile(`(?m)(^| )\.(?:build)?/`)
 )
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, play returns its name as "damaged".
+// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" names the file.
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // A Shell runs the commands of one document.
 type Shell struct {
-	Dir      string            // the working directory, which is the repository
+	Dir      string            // the working directory of the commands
 	Env      []string          // additional environment variables of the commands
 	Preamble string            // shell code that runs before each block
 	Replace  *strings.Replacer // replaces values in commands and outputs of a document, such as ports; nil replaces nothing

@@ -41,7 +41,7 @@ type Read struct {
 	Seen    int64 // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry
 	Whole   *string // the text of the whole guestbook; nil for a page
-	All     bool    // true if the guestbook has no entries before Entries
+	All     bool    // true if Entries must hold all entries that are neither blank nor hidden
 }
 
 // newest returns the newest entry in the answer. If the answer is empty, newest returns an entry with the id -1 and no text.
@@ -57,13 +57,13 @@ func (r Read) newest() guestbook.Entry {
 // Log is a record of the visitors' requests. The zero value of Log is ready for use, and many goroutines may add requests concurrently.
 type Log struct {
 	mu         sync.Mutex
-	operations map[string][]porcupine.Operation // by guestbook
-	keys       map[string]int                   // how many posts had this Idempotency-Key
+	operations map[string][]porcupine.Operation // the requests to each guestbook
+	keys       map[string]int                   // the number of posts with each Idempotency-Key
 	stored     map[string]bool                  // the Idempotency-Keys of the posts that were stored
-	sent       map[string]int64                 // when this text was first sent
+	sent       map[string]int64                 // the time when each text was first sent
 }
 
-// began is earlier than every request. Log stores the times of requests relative to "began".
+// began is an hour before the program's start. Log stores the times of requests relative to "began".
 var began = time.Now().Add(-time.Hour)
 
 // Add records a request, which is a Write or a Read, with the times of its start and its end.
@@ -110,7 +110,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				continue // a write without effect must not explain an answer
 			}
 			// Of several posts with the same Idempotency-Key, the same text and the outcome Unknown, at most one takes effect, at any time
-			// after the first was sent. So Check needs only one of them, unless a set makes the guestbook forget its keys.
+			// after the first was sent. So Check needs only one such post, unless a set makes the guestbook forget its Idempotency-Keys.
 			if onlyPosts && request.Outcome == Unknown && request.Key != "" {
 				if known, ok := tries[request.Key+request.Text]; ok {
 					operations[known].Call = min(operations[known].Call, o.Call)
@@ -119,8 +119,8 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 				tries[request.Key+request.Text] = len(operations)
 			}
 		case Read:
-			// A slave may return old data, so the model lets a read start as early as the newest text in its answer was sent. Check rejects
-			// old empty answers, because a slave must not answer before its first sync.
+			// A slave may return old data, so Check sets a read's start back to the time when the newest text in its answer was sent. Check
+			// does not do so for an empty answer, because a slave must not answer before its first sync.
 			newest := request.newest()
 			if newest.Text != "" {
 				o.Call = min(o.Call, l.sent[newest.Text])
@@ -144,7 +144,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 		porcupine.VisualizePath(model, info, file))
 }
 
-// leavesTrace reports whether the guestbook's final value shows the effect of a write with the outcome Unknown. The result may be wrong if
+// leavesTrace reports whether the guestbook's final value shows the effect of a write with the outcome Unknown. leavesTrace may be wrong if
 // visitors both post and set the whole guestbook, because a set may remove a posted entry.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)

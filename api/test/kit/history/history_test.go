@@ -27,7 +27,7 @@ func TestCheck(t *testing.T) {
 	for name, test := range map[string]struct {
 		ok       bool
 		final    string
-		requests requests // are sent one after the other
+		requests requests // each request starts after the previous one has ended
 	}{
 		"everything that is allowed": {true, ",a, ,c", requests{postA, postA, unknown, postB, hide(2), page(-1, a, b), whole(",a,b"),
 			whole(",a, "), postC, page(-1, a), page(4, a, c), events(a, c)}},

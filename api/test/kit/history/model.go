@@ -98,7 +98,7 @@ func (s state) shows(page []guestbook.Entry, all bool) bool {
 //   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A write with the outcome Unknown may take effect at any time after it was sent, even after all reads.
-//   - A page shows the newest entries that are not blank. A request with seen=7 gets a page only after the entry with the id 7 was added.
+//   - A page shows the newest entries that are not blank. A request with seen=7 returns a page only after the entry with id 7 was added.
 func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 	whole := map[*string]uint64{}
 	return porcupine.Model{
@@ -135,7 +135,7 @@ func (l *Log) model(atEnd string, onlyPosts bool) porcupine.Model {
 			}
 			raw := guestbook.Encode(w.Text)
 			next := s.append(raw, w.Text, w.Key)
-			// To save time, the model rejects an entry at once if the final guestbook has another entry at its place.
+			// To save time, the model rejects a post at once if the final guestbook has another entry at the position of the post's entry.
 			there := !onlyPosts
 			if !there && next.end() <= int64(len(atEnd)) {
 				held := atEnd[s.end():next.end()]

@@ -25,7 +25,7 @@ const (
 	// readCopies is the memory for reading a guestbook, in multiples of the guestbook's length. The API holds the guestbook, and two JSON
 	// texts with up to six bytes for each byte of the guestbook.
 	readCopies = 1 + 2*6
-	// sharedReads is the number of shared reads at a time: of the whole guestbook and of its newest page, each while the next one starts.
+	// sharedReads is the assumed number of concurrent shared reads: two of the whole guestbook, and two of its newest page.
 	sharedReads = 2 * 2
 	// visitors is the number of clients without an event stream. nginx has two connections per client: to the client and to the API.
 	visitors = 2000

@@ -96,7 +96,7 @@ func WriteScripts(folder string, edit func(string) string) error {
 
 func (h *HA) script(name string) string { return filepath.Join(h.o.Dir, "scripts", name) }
 
-// host returns the loopback address whose last number is n. The last number is 1 to 3 for Redis, 9 for h.single, and 11 or 12 for proxies.
+// host returns the loopback address whose last number is n: 1 to 3 for Redis and sentinels, 9 for h.single, and 11 or 12 for proxies.
 func (h *HA) host(n int) string { return fmt.Sprintf("%s.%d", h.o.Net, n) }
 
 // Disk returns the path of the data folder of Redis number i.
@@ -110,7 +110,7 @@ func (h *HA) sentinelAddr(i int) string { return fmt.Sprintf("%s:%d", h.host(1+i
 // ProxyAddr returns the address at which proxy number i accepts Redis clients, on the port in haproxy.cfg.
 func (h *HA) ProxyAddr(i int) string { return h.host(11+i) + ":6380" }
 
-// Start starts every process, and waits until Healthy returns nil. At the first start, Redis number 0 copies the data of h.single.
+// Start starts every process, and waits until Healthy returns nil. At the first start, the three Redis copy the data of h.single.
 func (h *HA) Start(ctx context.Context) error {
 	steps := []func(context.Context) error{h.StartAll}
 	if _, err := os.Stat(filepath.Join(h.Disk(0), "copied")); err != nil {

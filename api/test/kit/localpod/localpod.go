@@ -86,8 +86,8 @@ func New(o Options) (*Pod, error) {
 	return p, nil
 }
 
-// adaptNginx writes a copy of nginx.conf with this pod's ports and temporary folder, and links the page beside the copy. Paths are
-// relative, because nginx would take a "$" in a full path for the beginning of a variable.
+// adaptNginx writes a copy of nginx.conf with this pod's ports and temporary folder, beside links to nginx/html and csp.conf. The copy has
+// relative paths, because nginx would take a "$" in a full path for the beginning of a variable.
 func adaptNginx(root string, o Options) error {
 	conf, err := os.ReadFile(filepath.Join(root, "nginx", "nginx.conf"))
 	if err != nil {

@@ -21,7 +21,7 @@ func DialOwn(port int, options ...redis.DialOption) (redis.Conn, error) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		if err == nil {
 			own.Store(c.LocalAddr().String(), true)
-			own.Store(addr, true) // MONITOR on a slave shows the master's address for each replicated command
+			own.Store(addr, true) // MONITOR on a slave names the master as the client of each replicated command
 		}
 		return c, err
 	}))...)

@@ -32,7 +32,7 @@ func Get[T any](value T, err error) func(testing.TB) T {
 	}
 }
 
-// Await calls a function repeatedly, until the function returns nil. Await ends the test if the function still fails after the limit.
+// Await calls a function until the function returns nil, and ends the test if the function still fails after the time "limit".
 func Await(t testing.TB, what string, limit time.Duration, condition func() error) {
 	t.Helper()
 	for until := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
@@ -46,7 +46,7 @@ func Await(t testing.TB, what string, limit time.Duration, condition func() erro
 	}
 }
 
-// Hold calls a function repeatedly, until the function returns true. Hold ends the test if the function is still false after the limit.
+// Hold calls a function until the function returns true, and ends the test if the function is still false after the time "limit".
 func Hold(t testing.TB, what string, limit time.Duration, condition func() bool) {
 	t.Helper()
 	Await(t, what, limit, func() error {
@@ -69,7 +69,7 @@ func Read(t testing.TB, path ...string) string {
 	return string(Get(os.ReadFile(filepath.Join(path...)))(t))
 }
 
-// Write writes a text to a file that only this user may read.
+// Write writes a text to a file that only the file's owner may read.
 func Write(t testing.TB, file, text string) {
 	t.Helper()
 	OK(t, os.WriteFile(file, []byte(text), 0o600))

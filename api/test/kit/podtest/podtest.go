@@ -85,8 +85,8 @@ func prepare(t testing.TB, o localpod.Options) *localpod.Pod {
 	if o.Output == nil {
 		o.Output = func(string) io.Writer { return io.Discard }
 	}
-	// The tests share the disk with compilers, so writing to the disk may take longer than the API waits for Redis. Even if a test kills
-	// Redis, no data is lost, because the kernel still writes the data to the disk.
+	// The tests share the disk with compilers, so with appendfsync a write might take longer than the API waits for Redis. Even if a test
+	// kills Redis, no data is lost, because the kernel still writes the data to the disk.
 	o.MasterArgs = append([]string{"--appendfsync", "no"}, o.MasterArgs...)
 	return must.Get(localpod.New(o))(t)
 }

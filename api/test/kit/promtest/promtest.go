@@ -33,7 +33,7 @@ func manifest(t testing.TB, name string, into any) {
 
 var minutes = regexp.MustCompile(`(\[|for: )(\d+)m`)
 
-// Rules writes the alerting rules of k8s/monitoring to a file, with all minutes divided by the parameter "speed".
+// Rules writes the alerting rules of k8s/monitoring to a file, with each number of minutes divided by the parameter "speed".
 func Rules(t testing.TB, file string, speed float64) {
 	t.Helper()
 	var rule struct{ Spec any }
