@@ -31,7 +31,7 @@ if [ "${GET_HOSTS_FROM:-dns}" = env ]; then
   host=$REDIS_MASTER_SERVICE_HOST port=${REDIS_MASTER_SERVICE_PORT:-6379}
 fi
 
-# The function "book" exits the script if this slave cannot copy the master's messages.
+# The function "book" exits the script unless the master has messages that this slave can copy.
 book() {
   theirs=$(there info)
   version=$(of "$theirs" redis_version)

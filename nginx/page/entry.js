@@ -40,7 +40,7 @@ function copyLink(link) {
   setTimeout(() => delete link.dataset.said, COPIED_MS);
 }
 
-// copy() copies the text of a hidden text field, because pages over plain http have no navigator.clipboard.
+// copy() puts a text into the clipboard by a hidden text field, because pages over plain http have no navigator.clipboard.
 function copy(text) {
   const field = element("textarea", "unseen", text);
   const focused = document.activeElement;

@@ -40,7 +40,7 @@ export class Form {
     if (/Mac|iPhone|iPad/.test(navigator.platform)) byId("hint").querySelector("kbd").textContent = "⌘";
     byId("post").disabled = false;
     field.value ||= stored("sessionStorage")[DRAFT] ?? stored()[DRAFT] ?? "";
-    if (document.readyState === "complete") takeDraft(); // "pageshow" has come before, while the browser prerendered the page
+    if (document.readyState === "complete") takeDraft(); // the browser fired "pageshow" earlier, while it prerendered the page
     this.#name.value ||= stored()[NAME] ?? "";
     this.#showDraft();
   }

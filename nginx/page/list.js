@@ -8,7 +8,7 @@ import { Failure, retryDelay } from "./server.js";
 
 const DRAW_INTERVAL_MS = 200; // the list renders new entries at most this often
 const NEW_MS = 5000; // how long an entry is marked as new
-const RETRY_FAILURES = 4; // the list retries a failed read with the delay that follows this many failures, which is 6 to 10 s
+const RETRY_FAILURES = 4; // the list retries a failed read after retryDelay(RETRY_FAILURES), which is 6 to 10 s
 const AHEAD_PX = 400; // older entries load when the end of the list is this close to the window
 
 export class List {
@@ -21,8 +21,8 @@ export class List {
   #isReading = false;
   #failure = ""; // the error message of the last read; empty if the last read succeeded
 
-  // The parameters "ul", "older", "state" and "fresh" are DOM elements. The object "act" has one function for each button of an unsent
-  // entry: "retry", "edit" and "discard".
+  // The element "ul" is the list, "state" the message below it, "older" the button "Older entries", and "fresh" the button that counts new
+  // entries. The object "act" has one function for each button of an unsent entry: "retry", "edit" and "discard".
   constructor({ ul, older, state, fresh }, reader, outbox, own, act) {
     Object.assign(this, { ul, older, state, fresh, reader, book: reader.book, outbox, own, act });
     this.place = new Place(ul);
@@ -48,7 +48,8 @@ export class List {
     });
   }
 
-  // add() waits for DRAW_INTERVAL_MS, and then renders all new entries together. Without new entries, add() renders at once.
+  // add() waits for DRAW_INTERVAL_MS, and then renders all new entries together. Without new entries, as after a removal, add() renders at
+  // once.
   add(entries) {
     for (const { id } of entries) this.#news.add(id);
     if (!this.place.isAtTop || this.book.isBehind) this.#unseen += entries.length;
@@ -117,8 +118,8 @@ export class List {
     return this.book.entries.filter(({ id }) => ids.includes(`e${id}`));
   }
 
-  // #read() calls the function read(), unless an earlier read is still running. If read() fails, the list shows the error message. While
-  // the Book is behind, the list also retries by itself.
+  // #read() calls the function read(), unless an earlier read is still running. If read() fails, the list shows the error message. If
+  // the Book lacks the newest entries, the list later retries the failed read by itself.
   async #read(read) {
     if (this.#isReading) return;
     this.#isReading = true;
@@ -136,7 +137,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // If place.keep() undoes the visitor's scrolling, no scroll event calls #look().
+    // #read() calls #look(), because no scroll event calls #look() if place.keep() undoes the visitor's scrolling.
     requestAnimationFrame(() => this.#look());
   }
 

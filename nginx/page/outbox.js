@@ -20,7 +20,7 @@ export function isFailed({ state }) {
   return state === "refused" || state === "lost";
 }
 
-// isExpired() reports whether the server may have forgotten the item's key. Another POST could then store the item twice. The field
+// isExpired() reports whether the server may have forgotten the item's key. A server without the key could store the item twice. The field
 // "sentAt" is the time of the item's first POST whose outcome is not certain.
 function isExpired({ at, sentAt = at }) {
   return Date.now() - sentAt > KEY_LIFETIME_MS;
@@ -42,7 +42,7 @@ export class Outbox {
     this.#send({ key: newKey(), text, at: Date.now(), after, state: "held", reason: "" });
   }
 
-  // retry() sends no expired item, because #send() then only asks the visitor to look for the item in the book.
+  // If a lost item is expired, #send() does not post the item, but asks the visitor to look for the item in the book.
   retry(item) {
     item.state = item.state === "refused" ? "held" : "unsure";
     this.#send(item);
@@ -87,7 +87,7 @@ export class Outbox {
       item.state !== "held" && item.state !== "refused" && this.#isCopy(item, entry)));
   }
 
-  // If a new entry has the text of an item, look() repeats the item's POST, because the answer names the entry that the server stored.
+  // If a new entry has the text of an item, look() posts the item again, because the response shows which entry is the item's.
   look(entries) {
     for (const item of this.items.values()) {
       if (!entries.some((entry) => this.#isCopy(item, entry))) continue;

@@ -121,7 +121,7 @@ export default {
   async "what another page has taken back is not sent"() {
     const { outbox, run, item } = outboxOf("away ");
     await run("a", [403]);
-    localStorage.removeItem(`away ${item().key}`); // as another tab would, which has sent the item
+    localStorage.removeItem(`away ${item().key}`); // as another tab does after it has sent the item
     outbox.retry(item());
     await until(() => outbox.items.size === 0);
     equal("not kept again", kept("away "), 0);

@@ -31,7 +31,7 @@ export class Own {
   }
 }
 
-// The mark of an entry includes the beginning of its text, because after a rewrite of the guestbook, another entry may have the same id.
+// markOf() adds the beginning of an entry's text to its id, because after a rewrite of the guestbook, another entry may have the same id.
 function markOf({ id, text }) {
   return `${id} ${text.length} ${text.slice(0, 40)}`;
 }

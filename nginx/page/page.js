@@ -38,7 +38,8 @@ const form = new Form((text) => {
 });
 const elements = { ul: byId("entries"), older: byId("older"), state: byId("state"), fresh: byId("fresh") };
 
-// takeBack() tells the visitor if an item that is being sent may be in the guestbook. The note of a lost item already says so.
+// takeBack() removes an item, and warns the visitor if the item may be in the guestbook. The note of a lost item already contains this
+// warning.
 function takeBack(item) {
   if (item.state === "sending" || item.state === "unsure") setText(notice, "It may be in the book already.");
   outbox.takeBack(item);
@@ -59,7 +60,7 @@ const connection = new Connection(reader, server, (state, failure) => {
   showConnection(state);
   if (state === "live" || state === "polling") {
     outbox.wake();
-    outbox.look(book.entries); // the first read reports no news
+    outbox.look(book.entries); // Book does not report the entries of the first read as new
     list.retry();
     openLink();
   } else if (failure && !book.isRead) {

@@ -1,6 +1,6 @@
 // Place keeps the entries that the visitor is reading at the same position in the window, while the list gets or loses entries.
 
-const SEEN_ENTRIES = 30; // keep() notes the positions of this many visible entries, because some entries may leave the list
+const SEEN_ENTRIES = 30; // keep() measures up to this many visible entries, because some of them may leave the list
 
 export class Place {
   // keep() reuses the measured positions until the visitor scrolls, because each new measurement adds a rounding error.

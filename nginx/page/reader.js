@@ -47,7 +47,7 @@ export class Reader {
     if (book.last !== last || book.entries !== held) return;
     // If a lagging Redis slave returns no newer entries, newer() fails, so that List does not call newer() again at once.
     if (old || newest?.id > id) throw new Failure("The newest entries are not there yet.");
-    // If the operator has hidden the newest entries, the Book already ends with the newest entry that is left.
+    // The Book is no longer behind, because the operator has hidden all entries after the Book's last entry.
     Object.assign(book, { last: id, isBehind: false });
   }
 
@@ -88,7 +88,7 @@ export class Reader {
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    // The response of a PHP guestbook's pod may lack entries that are not hidden, because its Redis slave may lag behind.
+    // check() ignores the response of a PHP guestbook's pod, because its Redis slave may lack entries that are not hidden.
     if (page.old) return;
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));

@@ -3,7 +3,7 @@ import { Reader } from "./reader.js";
 import { Server } from "./server.js";
 import { answerWith, equal, idsOf, pageOf } from "./testing.js";
 
-// readerOf() returns a Reader whose Book is at old entries, far behind the entry with the id 920.
+// readerOf() returns a Reader whose Book has only the entries 20 and 30, but knows that there is an entry 920.
 function readerOf() {
   const book = new Book();
   book.take(pageOf(900, 900, 920));

@@ -50,10 +50,10 @@ export class Server {
   signedOut = () => {}; // called after each read; the argument is true if the visitor has to sign in
 
   // read() resolves to a page of entries, oldest first: the newest entries, or the entries before or after a given id.
-  // read({ before: page.before }) resolves to the next older page, and read({ after: page.after }) to the next newer page. The field
-  // "before" of a page is null if there are no older entries, and "after" is null if there are no newer entries. With the parameter "seen",
-  // the server does not answer from a Redis slave that lacks the entry with this id. If the guestbook ends before the id "seen", read()
-  // fails with status 400.
+  // read({ before: page.before }) resolves to the next older page, and read({ after: page.after }) to the next newer page. A read with the
+  // parameter "after" sets page.after, and every other read sets page.before. The value null means that no entries are left. With the
+  // parameter "seen", the server does not answer from a Redis slave that lacks the entry with this id. If the guestbook is too short to
+  // have the id "seen", read() fails with status 400.
   async read({ before, after, seen, limit = PAGE_ENTRIES } = {}) {
     const query = new URLSearchParams({
       limit, ...(before >= 0 && { before }), ...(after >= -1 && { after }), ...(seen >= 0 && { seen }),

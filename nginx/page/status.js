@@ -1,4 +1,5 @@
-// This module shows the connection's state, the pod that answered and a request to sign in, and announces news to screen readers.
+// This module shows the connection's state, the pod that answered and a request to sign in, and announces messages and new entries to
+// screen readers.
 
 import { byId, element, setText } from "./dom.js";
 import { beginning } from "./text.js";

@@ -6,8 +6,8 @@ export function addressOf(path) {
   return new URL(path, location.origin + location.pathname);
 }
 
-// The constant HERE is the URL path of the page's folder. Each stored value's name contains this path, because one host may have several
-// guestbooks.
+// The constant HERE is the URL path of the page's folder. Names of stored values contain HERE, unless all guestbooks of a host share the
+// value.
 export const HERE = addressOf(".").pathname;
 
 // store() saves a value under a name, or removes the name if the value is "". store() reports whether the browser allowed the change.

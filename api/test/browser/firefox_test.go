@@ -94,7 +94,7 @@ func TestFirefoxSendsNothingThatWasTakenBackWhileThePageWasAway(t *testing.T) {
 	f := newFirefox(t, `user_pref("network.dns.localDomains", "guestbook.example");`)
 	f.navigate(front.URL)
 	f.awaitState("live")
-	// Firefox keeps no page that is waiting for a response. With Retry-After, the page pauses for 30 seconds between two tries.
+	// Firefox's back/forward cache keeps no page that waits for a response, so Retry-After makes the page pause between two tries.
 	front.serve(posts, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "30")
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -78,8 +78,8 @@ func TestModulesAreSmallAndKnowOnlyThoseBelowThem(t *testing.T) {
 			below[name] = append(below[name], found[1])
 		}
 	}
-	// In each round, the loop removes the modules that import no remaining module. If modules remain at the end, their imports form a
-	// cycle.
+	// In each round, the loop removes the modules that import no remaining module. If modules remain after the loop, their imports
+	// form a cycle.
 	for before := 0; before != len(below); {
 		before = len(below)
 		for name, imported := range below {

@@ -14,8 +14,8 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// Each line of testdata/lures.html has a page or an address by which another site may make a browser overwrite the guestbook. In
-// lures.html, SET stands for a URL that overwrites the guestbook, and REDIRECT stands for a URL that leads to SET by two redirects.
+// Each line of testdata/lures.html is a page or an address by which another site tries to write to the guestbook. In lures.html, SET
+// stands for a URL that overwrites the guestbook, and REDIRECT stands for a URL that leads to SET by two redirects.
 func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	b := newBook(t)
 	const before = ",first"

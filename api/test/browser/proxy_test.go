@@ -23,7 +23,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// A proxy forwards requests to a pod's nginx, as an Ingress does in a cluster. The proxy records the responses.
+// A proxy forwards requests to a pod's nginx, as an Ingress does in a cluster.
 type proxy struct {
 	URL      string
 	pod      http.Handler

@@ -88,7 +88,7 @@ func (p *page) awaitEntries(texts ...string) {
 	})
 }
 
-// awaitNewest waits until the newest entry on the page has this text, and returns the entry's note.
+// awaitNewest waits until the newest entry on the page has this text, and returns the entry's note, such as "Yours".
 func (p *page) awaitNewest(text string) (note string) {
 	p.t.Helper()
 	must.Await(p.t, "the entry "+text, waitLimit, func() error {

@@ -6,8 +6,8 @@ say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
 # The function "sentinel" sends a command to the sentinel on a host and prints the reply, or nothing after two seconds.
 sentinel() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$SENTINEL_PORT" "$@" 2>/dev/null | tr -d '\r'; }
-# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply. The word is
-# the master's host, "none" if the sentinel knows no master, or "refuses" if the sentinel refuses the password.
+# The function "ask" asks all sentinels for the master, and sets the variable "asked" to one word for each reply: the master's
+# host, "none" if the sentinel knows no master, or "refuses" if the sentinel refuses the password.
 ask() {
   asked=$(
     for host in $HOSTS; do

@@ -9,8 +9,7 @@ REDISCLI_AUTH=$(redis "$LOCAL" config get masterauth | sed -n 2p)
 former=$ME
 for other in $HOSTS; do [ "$(redis "$other" role | head -n 1)" != master ] || former="$former $other"; done
 # "await_copies MS" waits up to MS milliseconds until the slaves have all of this master's writes. The command WAIT waits only
-# for writes of its own connection. "await_copies" first sends a PUBLISH, which the slaves receive after all earlier writes of
-# the master.
+# for its own connection's writes, so "await_copies" first sends a PUBLISH, which the slaves receive after all earlier writes.
 await_copies() {
   slaves=$(redis "$LOCAL" info replication | sed -n 's/^connected_slaves://p')
   printf '%s\n' "publish leave $ME" "wait ${slaves:-2} $1" | redis-cli -h "$LOCAL" -p "$PORT"

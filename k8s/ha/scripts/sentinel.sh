@@ -41,8 +41,8 @@ field() { echo "$state" | sed -n "/^$1\$/ {n;p;}"; }
       continue
     fi
     # A sentinel promotes no slave that lost the master more than 10 × down-after-milliseconds before the sentinel noticed the
-    # loss. A sentinel that restarts while the master is down notices the loss late. With a larger down-after-milliseconds,
-    # the late sentinel can still promote a slave.
+    # loss. If this sentinel restarts while the master is down, and so notices the loss late, the loop raises
+    # down-after-milliseconds, so that the sentinel can still promote a slave.
     new=$after
     if [ "${down:-0}" -gt $((2 * after)) ]; then
       new=$down

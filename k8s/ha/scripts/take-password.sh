@@ -5,7 +5,7 @@
 new=$(head -n 1 | tr -d '\r' | quote)
 if [ -z "$password" ] || [ -z "$new" ]; then say "set a first password by the Secret redis, and write the new one to standard input"; exit 1; fi
 # The function "tell" sends the commands from standard input to a server, and fails unless the server replies to each command with
-# OK. The caller must exit the script, because the shell runs the end of a pipeline in a process of its own.
+# OK. The caller must exit the script, because "exit" in the last function of a pipeline ends only a subshell.
 tell() {
   replies=$(timeout 5 redis-cli -h "$1" -p "$2" 2>&1) && [ "$(echo "$replies" | sort -u)" = OK ] && return
   say "$1:$2 replies ${replies:-nothing}: restart it, and run this again"
