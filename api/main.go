@@ -78,7 +78,7 @@ func serve(stderr io.Writer) (err error) {
 	})
 	httpServer := &http.Server{
 		Handler: api,
-		// The following timeouts protect the API from a client that connects without nginx. nginx itself has shorter timeouts.
+		// The following timeouts protect the API from a client that does not connect through nginx, which has shorter timeouts.
 		ReadTimeout:    15 * time.Second,
 		WriteTimeout:   15 * time.Second,
 		IdleTimeout:    90 * time.Second, // longer than nginx keeps an idle connection open

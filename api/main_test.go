@@ -47,7 +47,7 @@ func TestAfterSIGHUPAndADrainItServesUntilItIsStopped(t *testing.T) {
 	defer viewer.Body.Close()
 	must.OK(t, p.Process.Signal(syscall.SIGHUP))
 	must.OK(t, p.Process.Signal(drainSignal))
-	// The end of the event stream shows that the API has received both signals.
+	// The event stream ends once the API has received drainSignal.
 	must.Get(io.Copy(io.Discard, viewer.Body))(t)
 	must.OK(t, p.Process.Signal(drainSignal)) // a second drainSignal changes nothing
 	for path, want := range map[string]int{"/readyz": 503, "/guestbook/events": 503, "/healthz": 200, "/guestbook/?cmd=get&key=messages": 200} {
@@ -121,7 +121,7 @@ func TestASignalEndsACommand(t *testing.T) {
 	must.OK(t, export.Process.Signal(syscall.SIGTERM))
 	timeout := time.AfterFunc(10*time.Second, func() { _ = export.Process.Kill() })
 	defer timeout.Stop()
-	_ = export.Wait() // the error only repeats the signal
+	_ = export.Wait() // returns an error, because the signal ends the command
 	if signal := export.ProcessState.Sys().(syscall.WaitStatus).Signal(); signal != syscall.SIGTERM {
 		t.Errorf("the command ended by %v", signal)
 	}

@@ -139,7 +139,7 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse decodes one line of an export. An empty line is no error, and results in an empty text.
+// parse decodes one line of an export. For an empty line, parse returns an empty text and no error.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

@@ -15,7 +15,7 @@ import (
 // DefaultKey is the Redis key of the guestbook that the page shows. If a request names no key, the server uses DefaultKey.
 const DefaultKey = "messages"
 
-// AnyLength is longer than every string in Redis.
+// AnyLength is greater than the length of every string in Redis.
 const AnyLength = 1 << 40
 
 // The server maps each of the following errors to an HTTP status and a message.
@@ -108,8 +108,8 @@ const PrecedingLength = 64
 // Start is the position before the first entry.
 var Start = Position{ID: -1}
 
-// AfterEntry returns a position for a caller that knows an entry's id but not where the entry ends. AfterEntry sets the position's field
-// End to the offset at which the entry starts. AfterEntry(-1) returns Start.
+// AfterEntry returns a position for a caller that knows an entry's id but not where the entry ends. The position's field End is the offset
+// at which the entry starts, because its end is unknown. AfterEntry(-1) returns Start.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.

@@ -10,7 +10,7 @@ import (
 func TestEncoding(t *testing.T) {
 	for _, c := range []struct {
 		text, stored string
-		encoded      bool // false if Encode encodes the text as another string
+		encoded      bool // true if Encode writes the text as "stored"
 	}{
 		{"a, b", "a%2C b", true},
 		{"100%, sure", "100%%2C sure", true},

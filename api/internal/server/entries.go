@@ -91,8 +91,8 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) (answer, erro
 	})
 }
 
-// readEntriesAfter returns a page of entries as JSON: at most "limit" entries that follow the entry with the id "after", of about "most"
-// bytes together. If "after" is -1, readEntriesAfter returns the first entries of the guestbook.
+// readEntriesAfter returns, as JSON, at most "limit" entries that follow the entry with the id "after". Together, these entries have at
+// most 1.5 times "most" bytes. If "after" is -1, readEntriesAfter returns the first entries of the guestbook.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int, most int64) ([]byte, error) {
 	var entries []guestbook.Entry
 	for position := guestbook.AfterEntry(after); ; {

@@ -50,7 +50,7 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("X-Accel-Buffering", "no") // makes nginx send each event to the client at once
-	header.Set("Connection", "close")     // the end of the connection is the end of the event stream
+	header.Set("Connection", "close")     // the response ends when the connection closes
 	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(head)                  // a write to a bytes.Buffer does not fail
 	head.WriteString("\r\nretry: 1000\n\n") // if the event stream breaks off, the browser reconnects after a second
@@ -117,7 +117,7 @@ func appendEvent(dst []byte, e guestbook.Entry) []byte {
 }
 
 // resetEvent returns the event that a viewer gets if the guestbook was rewritten. A page that gets a reset event discards all entries that
-// it shows. The argument lastID is the field ID of the guestbook's end.
+// it shows. The argument lastID is the field ID of the position at the guestbook's end.
 func resetEvent(lastID int64) []byte {
 	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

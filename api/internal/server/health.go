@@ -31,6 +31,6 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if draining || !s.reached.Load() {
 		status = http.StatusServiceUnavailable
 	}
-	up := errors.New("up") // describes a Redis without an error
+	up := errors.New("up") // readyz reports "up" for a Redis without an error
 	writeJSON(w, status, fmt.Appendf(nil, `{"ready":%t,"draining":%t,"master":%s,"slave":%s}`, status == http.StatusOK, draining, appendJSONString(nil, cmp.Or(master, up).Error()), appendJSONString(nil, cmp.Or(slave, up).Error())))
 }

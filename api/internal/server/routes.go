@@ -61,8 +61,8 @@ func New(o Options) *Server {
 		w.Header()["X-Guestbook-Version"] = version // during a rollout, pods of two versions answer
 		if len(r.TransferEncoding) > 0 {
 			// The API closes the connection after each chunked request, so that an attacker cannot smuggle in a second request. If a
-			// chunked request also has a Content-Length, a proxy in front of the API may find another end of the request than net/http (RFC
-			// 9112, section 6.1).
+			// chunked request also has a Content-Length, a proxy in front of the API may disagree with net/http about the request's length
+			// (RFC 9112, section 6.1).
 			w.Header().Set("Connection", "close")
 		}
 		mux.ServeHTTP(w, r)

@@ -9,16 +9,16 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// maxSharedBytes is the greatest number of a guestbook's bytes in a shared read, and maxPageBytes in any other read. A guestbook or an entry
-// that is longer is read by itself. maxGetBytes is the greatest number of bytes in such a long read. A page of entries that follow an id may
-// have half as many bytes again as maxPageBytes or maxGetBytes.
+// maxSharedBytes limits the bytes of a guestbook in a shared read, and maxPageBytes in any other read. A guestbook or an entry that is
+// longer needs a long read, which is not shared and has the limit maxGetBytes. A page of entries that follow an id may have 1.5 times as
+// many bytes as maxPageBytes or maxGetBytes.
 const maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
 
-// maxLongReads is the greatest number of long reads that the API sends at the same time.
+// maxLongReads is the greatest number of concurrent long reads.
 const maxLongReads = 2
 
-// read returns the answer that the function "ask" makes of at most "most" bytes of a guestbook. Requests with the same name share one call
-// of "ask", unless the name is "".
+// read returns the result of the function "ask", which reads at most "most" bytes of a guestbook at once. Concurrent calls with the same
+// name share one call of "ask", unless the name is "".
 func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Context, most int64) ([]byte, error)) (answer, error) {
 	most := int64(maxSharedBytes)
 	if name == "" {
@@ -36,16 +36,17 @@ func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Con
 	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
 }
 
-// share calls the function "read", once for all concurrent requests with the same name, unless the name is "". Callers must not change the
-// returned slice, because other callers get the same slice. A request never joins a read that has already started, so that no request gets
-// data older than the request. A shared read has the deadline of the request that starts the read. A request that has less than nine tenths
-// of RequestTimeout left does not share its read, because the other requests would get a short deadline.
+// share returns the result of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
+// Callers must not change the returned slice, because other callers get the same slice. A request never joins a read that has already
+// started, so that no request gets data older than the request. A shared read has the deadline of the request that starts the read. A
+// request that has less than nine tenths of RequestTimeout left does not share its read, because the other requests would get a short
+// deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); name == "" || time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched()    // gives other goroutines time to call "share" and join this read
+		runtime.Gosched()    // other goroutines can now call "share" and join this read
 		s.reads.Forget(name) // goroutines that call "share" from now on start another read
 		return read(ctx)
 	})

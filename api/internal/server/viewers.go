@@ -25,8 +25,8 @@ const (
 	// maxViewers is the greatest number of open event streams of one pod, and maxTopics is the greatest number of guestbooks that have open
 	// event streams.
 	maxViewers, maxTopics = 10_000, 100
-	// maxAhead is the number of polls after which a guestbook that ends before a viewer's position counts as rewritten. A slave that lacks
-	// the newest entries has a shorter guestbook than the master, but only for a short time.
+	// maxAhead is the number of polls for which "send" waits if the guestbook ends before a viewer's position. A slave may lack the newest
+	// entries for a short time, but a guestbook that stays shorter was rewritten.
 	maxAhead = 5
 	// sendTimeout is the time in which a viewer must receive an event, or else the API closes the event stream. A browser whose event
 	// stream was closed reconnects, and sends the id of the last entry that the browser has received.

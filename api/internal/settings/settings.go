@@ -55,7 +55,7 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 		MasterAddr: s.MasterAddr, SlaveAddr: s.SlaveAddr, Username: s.Username, Password: s.Password, Database: int(s.Database),
 		WaitSlaves: int(s.WaitSlaves), TLS: s.TLS, Log: log, Metrics: metrics,
 		PoolSize:     64,                     // 64 connections to the master, and 64 to the slaves
-		DialTimeout:  500 * time.Millisecond, // short, so that a reader of a silent slave has time left to ask the master
+		DialTimeout:  500 * time.Millisecond, // short, so that the store has time left to ask the master if the slave is silent
 		WriteTimeout: 500 * time.Millisecond,
 		ReadTimeout:  time.Second,
 	}

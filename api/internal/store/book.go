@@ -39,7 +39,7 @@ func script(file string) string {
 // Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "most".
 func (s *Store) Get(ctx context.Context, key string, most int64) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
-		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, most)) // one byte more than "most", because GETRANGE includes the byte at the last offset
+		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, most)) // reads most+1 bytes, to detect a longer value
 		if int64(len(value)) > most {
 			value, err = "", guestbook.ErrTooLong
 		}
@@ -75,7 +75,7 @@ func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ..
 	if err := cmp.Or(err, scanErr); err != nil {
 		return 0, false, err
 	}
-	if id, err = strconv.ParseInt(strings.TrimSuffix(record, " "+fingerprint), 10, 64); err != nil { // a record with another fingerprint is not a number
+	if id, err = strconv.ParseInt(strings.TrimSuffix(record, " "+fingerprint), 10, 64); err != nil { // ParseInt fails if the record has another fingerprint
 		return 0, false, guestbook.ErrReused
 	}
 	return id, known, nil
@@ -105,9 +105,9 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 
 // Page returns at most "limit" entries, oldest first. Page returns the entries that precede the entry with the id "before", or the
 // guestbook's last entries if "before" is negative. The result "older" is the argument "before" for the next older page, or -1 if there are
-// no older entries. Page reads at most "most" bytes of the guestbook, and then returns fewer entries, or ErrTooLong if not even one entry
-// has so few bytes. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page returns
-// ErrNoEntry if "before" is not the id of an entry.
+// no older entries. Page reads at most "most" bytes of the guestbook at once. If fewer than "limit" entries fit, Page returns only these,
+// or ErrTooLong if none fits. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page
+// returns ErrNoEntry if "before" is not the id of an entry.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int, most int64) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for before, size := before, min(most, max(firstWindow*int64(limit), 4096)); ; size = min(most, size*4) {
@@ -132,7 +132,7 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 				return nil
 			case size == most && len(data) == 0:
 				return guestbook.ErrTooLong
-			case size == most: // all entries in "data" are blank
+			case size == most: // all entries in "data" are blank, so read older entries
 				before = start
 			}
 		}
@@ -168,8 +168,8 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. A single
-// call may return only the first of these entries. After reads at most "most" bytes of the guestbook at once, and returns ErrTooLong if not
-// even one entry has so few bytes. If no entry follows the position, "After" returns the argument "position" unchanged. If the guestbook no
+// call may return only the oldest few of these entries. After reads at most "most" bytes of the guestbook at once, and returns ErrTooLong
+// if not even one entry fits. If no entry follows the position, "After" returns the argument "position" unchanged. If the guestbook no
 // longer has the position, because a client has rewritten the guestbook, "After" returns ErrNoEntry and the end of the guestbook. "After"
 // also returns ErrNoEntry if the guestbook is shorter than the argument "upto", the guestbook's length in an earlier read.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto, most int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
@@ -199,7 +199,7 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 				return nil
 			}
 			last.Preceding = guestbook.LastBytes(data[:int(position.End-from)+len(news)])
-			// A position that AfterEntry returned is the start of an entry that the caller already has.
+			// If AfterEntry returned the position, the first entry may be the entry that the caller already has.
 			if len(entries) > 0 && entries[0].ID == position.ID {
 				entries = entries[1:]
 			}
@@ -218,8 +218,8 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, e
 	return last, err
 }
 
-// end returns the position after the guestbook's last entry. If this entry is longer than maxEndBytes, the position's id is not the entry's
-// id, but an offset in the entry.
+// end returns the position after the guestbook's last entry. If the last entry is longer than maxEndBytes, the position's id is not the
+// entry's id, but an offset in the entry.
 func end(ctx context.Context, server *pool, key string) (last guestbook.Position, err error) {
 	for size := int64(firstWindow); ; size *= 4 {
 		data, start, err := bytesBefore(ctx, server, key, -1, size)

@@ -73,13 +73,14 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, config != nil)
 }
 
-// handshake returns nil if the Redis at the other end of the connection can be used. A slave that was never in sync with its master
-// cannot be used, because such a slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be
-// used, because the slave still has its copy of the data.
+// handshake returns nil if the store may use the server. A slave that was never in sync with its master cannot be used, because such a
+// slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be used, because the slave still has
+// its copy of the data.
 func (p *pool) handshake(ctx context.Context, c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {
-			// The handshake fails if the server has become a slave, because the proxy in front of Redis soon closes such a connection.
+			// The handshake fails if the server has become a slave, because HAProxy (k8s/ha) soon closes all connections to a former
+			// master.
 			if info, _ := redis.String(redis.DoWithTimeout(c, p.replyTimeout(ctx), "INFO", "replication")); strings.Contains(info, roleSlave) {
 				return errNoMaster
 			}

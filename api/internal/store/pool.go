@@ -18,8 +18,8 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// master and slave are the roles of the two configured addresses. After a failover, the master's address may lead to a slave, and the
-// slave's address to the master.
+// master and slave are the roles of the pools for MasterAddr and SlaveAddr. After a failover, the master's address may lead to a slave, and
+// the slave's address to the master.
 const master, slave = "master", "slave"
 
 const (
@@ -126,8 +126,8 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
 // handleError converts the error of a Redis command with mapError. After an error that may come from a failover, handleError discards the
-// open connections, because the address may now lead to another server. If the server was silent for less than ReadTimeout, handleError
-// keeps the connections, because the server may only be slow.
+// open connections, because the address may now lead to another server. After a timeout shorter than ReadTimeout, handleError keeps the
+// connections, because the server may only be slow.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)

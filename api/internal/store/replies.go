@@ -108,15 +108,15 @@ const (
 
 // unsynced matches the reply to INFO replication of a slave that lacks the master's data and whose link to the master is down. A slave that
 // never had a link to its master reports master_link_down_since_seconds:-1, or in Redis 6.0 the seconds since 1970, a number of ten digits.
-// A slave whose full copy of the master was interrupted reports the replication offset 1 and no backlog. A slave of Redis 8 or Valkey that
-// is in sync may also report the offset 1, but reports an active backlog.
+// A slave whose full copy of the master was interrupted reports the replication offset 1 and no backlog. A slave of Redis 8 or Valkey may
+// report the offset 1 although it is in sync, but then reports an active backlog.
 var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,})\r\n|slave_repl_offset:1\r\n.*repl_backlog_active:0\r\n`)
 
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
-// synced returns nil if the store can read from a server. The arguments of synced are the server's reply to INFO replication, and the error
-// of this command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if every
-// guestbook were empty.
+// synced returns nil if the store may read from the server. The arguments of synced are the server's reply to INFO replication, and the
+// error of this command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if
+// every guestbook were empty.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
@@ -127,7 +127,7 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether the reply is what a Redis without any data would send.
+// isEmpty reports whether a Redis without any data would send the reply.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -138,7 +138,7 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether err is nil or an error about the data in Redis, such as ErrNoEntry. After any other error, the store asks
+// isAnswer reports whether err is nil or an error about the data in Redis, such as ErrNoEntry. If isAnswer returns false, the store asks
 // another server.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||

@@ -17,7 +17,7 @@ import (
 	"guestbook/api/test/kit/podtest"
 )
 
-// calls returns functions that each call one method of the store with this key.
+// calls returns functions that each call one method of the store with the given key.
 func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 	return map[string]func() error{
 		"get":             func() error { _, err := s.Get(ctx, key, 1<<20); return err },
@@ -32,7 +32,7 @@ func calls(ctx context.Context, s fixture, key string) map[string]func() error {
 	}
 }
 
-// If the ACL of Redis forbids SET, the store cannot remember an idempotency key, but says truly that the entry is stored.
+// If the ACL of Redis forbids SET, the store appends the entry without a record of its idempotency key, and returns no error.
 func TestAPostWithoutItsRecord(t *testing.T) {
 	pod := podtest.Redis(t, localpod.Options{})
 	master := podtest.Dial(t, pod.Ports.Master)
