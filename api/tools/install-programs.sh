@@ -15,7 +15,7 @@ echo "installing$missing with apt-get"
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
 $sudo apt-get update -qq
-# shellcheck disable=SC2086 # each package is one argument
+# shellcheck disable=SC2086 # $missing has one argument for each package
 $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 # install-programs.sh stops the servers that Debian starts after their installation, so that the guestbook can use their ports.
 for server in nginx redis-server prometheus prometheus-redis-exporter haproxy; do

@@ -39,7 +39,7 @@ for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
     done
     mv .build/schemas/new "$schemas"
   fi
-  # lint-manifests.sh fails if this version of Kubernetes lacks the schemas of an API group, because kubectl-validate would then use the
+  # lint-manifests.sh fails if Kubernetes $version lacks the schemas of an API group, because kubectl-validate would then use the
   # schemas of another version without a warning.
   find k8s all-in-one .build/components -name '*.yaml' -exec sed -n 's/^apiVersion: //p' {} + | sort -u |
     grep -v -e '^gateway\.' -e '^monitoring\.' | while read -r group; do

@@ -63,8 +63,8 @@ local=127.0.0.1:$(sed -n 's/.*serving on port //p' "$tmp/registry.log")
 # quiet COMMAND… runs the command, and prints the command's output only if the command fails.
 quiet() { "$@" >"$tmp/quiet.log" 2>&1 || { cat "$tmp/quiet.log" >&2; exit 1; }; }
 
-# copy IMAGE ARCHITECTURE copies a public image for one platform to $local/ARCHITECTURE/IMAGE. The function "copy" fails if the image does
-# not exist for the platform.
+# copy IMAGE ARCHITECTURE copies a public image for one platform to the temporary registry, as $local/ARCHITECTURE/IMAGE. The function
+# "copy" fails if the image does not exist for the platform.
 copy() {
   target=$local/$2/$1
   if [ "$bases" = docker ]; then

@@ -14,8 +14,8 @@ red=0
 failures=$tmp/failures
 : >"$failures"
 
-# "tests PACKAGE" runs the tests of the package, and sets the variable "result" to the text for the printed table. The output of failed tests goes to
-# the file $failures.
+# "tests PACKAGE" runs the tests of the package, sets the variable "result" to the text for the printed table, and appends the
+# output of failed tests to the file $failures.
 tests() {
   : >"$tmp/used"
   PATH="$tmp/bin:$PATH" go test -count=1 -v "$1" >"$tmp/out" 2>&1

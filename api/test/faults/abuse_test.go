@@ -93,7 +93,7 @@ func slowClients(r *rig) {
 	var clients sync.WaitGroup
 	for i := range 2000 {
 		clients.Go(func() {
-			// The clients connect over four seconds, because the test is not about many new connections at once.
+			// The clients connect one by one within four seconds, because the test is not about many new connections at once.
 			pause(ctx, time.Duration(i)*2*time.Millisecond)
 			for ctx.Err() == nil {
 				beSlow(ctx, addr(r.pods[0].Ports.Nginx), heads[i%3], i%3 < 2)

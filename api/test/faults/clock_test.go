@@ -20,7 +20,7 @@ func buildWithClock(t *testing.T) (binary string) {
 	t.Helper()
 	dir := filepath.Join(must.Root(t), ".build", "clock") // a fixed path, because it is part of the key of Go's build cache
 	must.OK(t, os.MkdirAll(dir, 0o755))
-	// The option -overlay of "go build" cannot replace files in the module cache, so the path of GOROOT goes through a symbolic link.
+	// GOROOT may be in the module cache, where "go build -overlay" cannot replace files, so the test uses a symbolic link to GOROOT.
 	goroot := filepath.Join(dir, "goroot")
 	_ = os.Remove(goroot)
 	must.OK(t, os.Symlink(strings.TrimSpace(must.Run(t, exec.Command("go", "env", "GOROOT"))), goroot))
@@ -63,7 +63,7 @@ func clockSetBack(r *rig) {
 		response, _ := must.Fetch(r, r.pods[0].APIURL()+"/metrics") // nginx would set its own Date header
 		return time.Since(must.Get(http.ParseTime(response.Header.Get("Date")))(r)) > 59*time.Minute
 	})
-	// After a failure of a slave, the API does not read from this slave for one second (the constant failureMemory).
+	// For one second after a failure of a slave (the constant failureMemory), the API reads from the master first.
 	time.Sleep(recovered + 500*time.Millisecond)
 	figures := func() (reads, fallbacks, dials int) {
 		for _, pod := range r.pods {

@@ -59,7 +59,7 @@ var haFaults = []fault{
 		}},
 	{name: "three Redis, two proxies: one proxy killed, back after 5 s", bound: "no read fails; what is in flight gets 503, and a repeat is safe",
 		setup: setup{ha: true}, writes: unavailable, away: 2 * time.Second, inject: func(r *rig) {
-			// HAProxy must accept the connections of all frontend pods. A larger max_fds would make HAProxy reserve more memory.
+			// HAProxy must accept the connections of all frontend pods, but only 5,000 files, because HAProxy reserves memory for each.
 			host, _, _ := net.SplitHostPort(r.ha.ProxyAddr(0))
 			figure, most := metrics(r, "http://"+host+":8404"), limits.Figure(r, "scaler maxReplicas")*limits.Figure(r, "settings.PoolSize")
 			if n, fds := figure("haproxy_process_max_connections"), figure("haproxy_process_max_fds"); int64(n) < most || fds > 5000 {
@@ -134,8 +134,8 @@ var haFaults = []fault{
 			r.ha.demoted(m)
 		}},
 	{name: "three Redis: the master cut off from the others, but not from one proxy and one pod, for 15 s", bound: "no read fails; writes are back within 5 s; it comes back as a slave",
-		// The cut-off master accepts writes until it notices that it has no slaves. Readers of the first pod may see such an unacknowledged
-		// entry, which disappears after the failover.
+		// The cut-off master accepts writes until it notices that it has no slaves. Readers of the first pod may see an entry that only
+		// the cut-off master has, and that disappears after the failover.
 		setup: setup{ha: true, cut: true, pods: 2}, writes: unavailable, away: writesBack, rollback: true,
 		inject: func(r *rig) {
 			m := r.ha.Master()

@@ -24,7 +24,7 @@ import (
 type ha struct {
 	*localpod.HA
 	r       *rig
-	proxies *service // replaces the Service redis-master
+	proxies *service // simulates the Service redis-master
 	borders borders
 }
 

@@ -32,8 +32,8 @@ var pace = 20 * time.Millisecond
 type load struct {
 	base                     string
 	client                   *http.Client
-	posting                  context.Context // after its end, writers start no write
-	reading                  context.Context // after its end, no visitor starts a request
+	posting                  context.Context // once "posting" is cancelled, writers start no write
+	reading                  context.Context // once "reading" is cancelled, no visitor starts a request
 	stopPosting, stopReading context.CancelFunc
 	writing, others          sync.WaitGroup
 
@@ -182,8 +182,8 @@ func (l *load) get(key string) {
 	}
 }
 
-// page reads the newest page again and again. If withSeen is true, the parameter seen=ID of each request names the newest entry that the
-// visitor knows.
+// page reads the newest page of entries again and again. If withSeen is true, the parameter seen=ID of each request names the newest entry
+// that the visitor knows.
 func (l *load) page(withSeen bool) {
 	v := l.visitor()
 	seen, told := int64(-1), int64(-1)

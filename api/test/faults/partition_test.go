@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// borders holds a lock for each Redis of k8s/ha/. Holding a lock delays data between the Redis and other processes.
+// borders holds a lock for each Redis of k8s/ha/. A held lock delays data between the Redis, or its sentinel, and other processes.
 type borders [3]sync.RWMutex
 
 // relay starts a TCP relay in front of each Redis and each sentinel, and returns the addresses of the relays.
@@ -28,7 +28,8 @@ func (b *borders) relay(r *rig, network string, redisPort int) (addresses []stri
 	return addresses
 }
 
-// between returns the locks that can delay a connection from the address "source" to a Redis. No lock delays the first proxy or the test.
+// between returns the locks that can delay a connection from the address "source" to a Redis or its sentinel. No lock
+// delays a connection from the first proxy or from the test.
 func (b *borders) between(network, source string, node int) (crossed []*sync.RWMutex) {
 	if !strings.HasPrefix(source, network+".") || source == network+".11" {
 		return nil

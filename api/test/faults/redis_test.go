@@ -93,7 +93,7 @@ func (r *rig) slaveBack(i int) {
 	podtest.Await(r, r.pods[i].Slave, r.pods[i].Synced)
 }
 
-// swapRoles blocks writes to the master, makes the first slave the new master, and makes the old master its slave.
+// swapRoles blocks writes to the master, makes the first slave the new master, and makes the old master a slave of the new master.
 func (r *rig) swapRoles() {
 	r.Helper()
 	oldPort, newPort := r.pods[0].Ports.Master, r.pods[0].Ports.Slave
@@ -105,7 +105,7 @@ func (r *rig) swapRoles() {
 		podtest.Do(r, before, "CONFIG", "SET", "maxmemory", 1)
 		defer podtest.Do(r, before, "CONFIG", "SET", "maxmemory", 0)
 	}
-	const offset = "master_repl_offset" // a field of INFO: how far a Redis is in the replication stream
+	const offset = "master_repl_offset" // a field of INFO: how many bytes of the replication stream a Redis has
 	must.Hold(r, "the slave has all", waitLimit, func() bool { return r.info(oldPort, "replication", offset) == r.info(newPort, "replication", offset) })
 	podtest.Do(r, next, "REPLICAOF", "NO", "ONE")
 	podtest.Do(r, before, "REPLICAOF", "127.0.0.1", newPort)

@@ -41,7 +41,7 @@ type setup struct {
 //
 //	visitors ──► frontend ──► nginx ──► API ──► toxiproxy ──► master, slaves ──► Redis
 //
-// The fields "frontend", "master" and "slaves" stand for Kubernetes Services.
+// The fields "frontend", "master" and "slaves" simulate Kubernetes Services.
 type rig struct {
 	*testing.T
 	setup                   setup
@@ -198,7 +198,7 @@ func (r *rig) book(port int, key string) string {
 	return value
 }
 
-// measureHiccups records the maximum by which short sleeps overrun. The maximum shows how busy the machine is.
+// measureHiccups sleeps again and again for 5 ms, and records the longest delay of a sleep's end. A busy machine causes long delays.
 func measureHiccups(t *testing.T) *atomic.Int64 {
 	const nap = 5 * time.Millisecond
 	var worst atomic.Int64
@@ -212,10 +212,10 @@ func measureHiccups(t *testing.T) *atomic.Int64 {
 	return &worst
 }
 
-// memoryLimits holds arguments of limits.Figure, for the memory limits of the API, nginx and the master.
+// memoryLimits holds the names by which limits.Figure finds the memory limits of the API, nginx and the master.
 var memoryLimits = []string{"frontend api resources limits memory", "frontend nginx resources limits memory", "master master resources limits memory"}
 
-// peaks returns the peak memory of the API, nginx and the master, in MB. For the API and nginx, it is the maximum of both pods.
+// peaks returns the peak memory of the API, nginx and the master, in MB. If both pods run, the larger value counts.
 func (r *rig) peaks() []int64 {
 	peaks := make([]int64, len(memoryLimits))
 	for _, pod := range r.pods {

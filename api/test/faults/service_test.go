@@ -12,7 +12,7 @@ import (
 	"guestbook/api/test/kit/must"
 )
 
-// service stands for a Service of Kubernetes. New connections go to the backends in turn. The method "to" affects only new connections.
+// service simulates a Service of Kubernetes. New connections go to the backends in turn. The method "to" sets the backends.
 type service struct {
 	listener net.Listener
 

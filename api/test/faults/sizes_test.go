@@ -41,7 +41,7 @@ var sizes = []fault{
 		setup: setup{direct: true, masterArgs: []string{"--maxmemory", "20mb"}}, writes: []int{507, 503}, alone: true, inject: untilFull},
 }
 
-// checkReason reports a problem if an answer leaves the outcome of a write unknown, for any reason but a timeout of Redis.
+// checkReason reports a problem if the outcome of a write is unknown, unless the API answers that Redis did not answer in time.
 func (l *load) checkReason(answer visitors.Answer, err error) {
 	if answer.Outcome(err) == history.Unknown && !strings.Contains(answer.Body, "did not answer in time") {
 		l.problem("a write is answered %d %.200s, %v", answer.Status, answer.Body, err)
@@ -81,7 +81,7 @@ func untilFull(r *rig) {
 	var posting sync.WaitGroup
 	for w := range writers {
 		posting.Go(func() {
-			// A single 507 proves nothing, because a large buffer in Redis may cause a 507 for a moment.
+			// Only thirty 507 in a row show that Redis is full, because a large buffer may fill Redis for a moment.
 			for i, refused := 0, 0; refused < 30 && i < 10_000; i++ {
 				answer, err := r.load.visitor().SendPost(context.Background(), fmt.Sprintf("%0400d", i), fmt.Sprintf("00000000-0000-4000-%04d-%012d", w, i))
 				r.load.checkReason(answer, err)

@@ -27,7 +27,8 @@ func TestSoak(t *testing.T) {
 	// even without a leak.
 	r.startLoad(legacyBook, false)
 	time.Sleep(length)
-	// most is the largest allowed growth of the metric per minute. In less than five minutes, random changes can look like growth.
+	// most is the largest allowed growth of the metric per minute. In a test of less than five minutes, random changes of
+	// a metric can look like growth.
 	for metric, most := range map[string]float64{"process_resident_memory_bytes": 5 << 20, "process_open_fds": 5, "go_goroutines": 5} {
 		// The query omits the first fifth of the test, in which caches and connection pools fill.
 		query := fmt.Sprintf(`max(60 * deriv(%s{job="0/frontend"}[%dms]))`, metric, (length * 4 / 5).Milliseconds())

@@ -235,8 +235,8 @@ func (w *writer) write() error {
 	return nil
 }
 
-// sign sends the next message with POST /guestbook/entries. During a rollout, a pod of the PHP guestbook answers 404, which does not count
-// as a failure.
+// sign sends the next message with POST /guestbook/entries. The answer 404 does not count as a failure, because the pods of the PHP
+// guestbook, which still run during a rollout, do not know this URL.
 func (w *writer) sign() {
 	message := fmt.Sprintf("m%d", w.acknowledged)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // Post repeats the request until an answer arrives or the context ends

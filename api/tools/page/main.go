@@ -101,7 +101,7 @@ add_header Content-Security-Policy "default-src 'none'; script-src%s; style-src%
 
 var property = regexp.MustCompile(`--[a-z][a-z-]*`)
 
-// shortenNames replaces the names of CSS custom properties by short names, because only the style sheet uses them.
+// shortenNames replaces the names of CSS custom properties by short names. Only the style sheet uses these names.
 func shortenNames(css string) string {
 	short := map[string]string{}
 	return property.ReplaceAllStringFunc(css, func(name string) string {
@@ -121,8 +121,8 @@ func bundle(name string) (string, error) {
 		// docs/proxies-and-browsers.md promises that the page runs in the following versions of Chrome, Firefox and Safari, and in all
 		// later versions.
 		Engines: []api.Engine{{Name: api.EngineChrome, Version: "90"}, {Name: api.EngineFirefox, Version: "90"}, {Name: api.EngineSafari, Version: "15"}},
-		// The option Supported keeps optional chaining unchanged, because the page does not trigger Chrome 90's rare bug in optional
-		// chaining.
+		// Without the option Supported, esbuild would replace each optional chaining (a?.b) by longer code, because of a rare bug in
+		// Chrome 90 that the page does not trigger.
 		Supported: map[string]bool{"optional-chain": true},
 		Format:    api.FormatESModule,
 	}

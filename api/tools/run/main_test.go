@@ -55,8 +55,8 @@ func (r *running) stop(t *testing.T) {
 	}
 }
 
-// The command runs in a folder of any name. Two runs in one folder would write the same Redis files, even with different ports, so the
-// second run is refused until the first run has stopped.
+// The program "run" works in a folder with any name. Two runs in one folder would write the same Redis files, even with different ports,
+// so the second run is refused until the first run has stopped.
 func TestRunInFoldersOfAnyName(t *testing.T) {
 	programs := t.TempDir()
 	must.Run(t, exec.Command("go", "build", "-o", programs+"/", ".", "../.."))
