@@ -104,7 +104,7 @@ func TestHeadersThatDoNotEnd(t *testing.T) {
 // nginx still serves visitors if many clients never finish their requests.
 func TestBodiesThatDoNotEnd(t *testing.T) {
 	const post = "POST /guestbook/entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-	most := limits.Figure(t, "nginx http limit_conn")
+	most := limits.Figure(t, "nginx http limit_conn bodies")
 	for _, c := range []struct{ name, head, body string }{
 		{"of 1 MiB", post + "Content-Length: 1048576\r\n\r\n", strings.Repeat("a", 1<<20-10)},
 		{"of unknown length", post + "Transfer-Encoding: chunked\r\n\r\n", chunk(strings.Repeat("a", 900_000))},
@@ -136,43 +136,56 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Even if many clients never read their event streams or pages, nginx and the API stay within their memory limits.
+// Even if many clients never read their event streams or pages, nginx and the API stay within the pod's limits of memory and disk.
 func TestClientsThatReadNothing(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
 	long := ",x" + strings.Repeat("\x01", 1<<20)
 	for _, c := range []struct {
 		name, before, path string
-		live               int
+		clients, live      int
 	}{
-		{"events: a long entry that is there", long, "events?after=-1", 0},
-		{"events: many long entries that are there", strings.Repeat(long[:4000], 500), "events?after=-1", 0},
-		{"events: long entries that come", ",x", "events?after=-1", 5},
-		{"the newest page of one long entry", long, "entries?seen=0", 0},
-		{"the first page of many long entries", strings.Repeat(long[:4000], 500), "entries?after=-1&limit=500", 0},
-		{"the last page of many long entries", strings.Repeat(long[:4000], 500), "entries?seen=0&limit=500", 0},
+		{"events: a long entry that is there", long, "events?after=-1", 300, 0},
+		{"events: many long entries that are there", strings.Repeat(long[:4000], 500), "events?after=-1", 300, 0},
+		{"events: long entries that come", ",x", "events?after=-1", 300, 5},
+		{"the newest page of one long entry", long, "entries?seen=0", 3000, 0},
+		{"the first page of many long entries", strings.Repeat(long[:4000], 500), "entries?after=-1&limit=500", 3000, 0},
+		{"the last page of many long entries", strings.Repeat(long[:4000], 500), "entries?seen=0&limit=500", 3000, 0},
+		{"the page's own request", strings.Repeat(long[:4000], 500), "entries?limit=50", 3000, 0},
+		{"a get of 240 KB", strings.Repeat(long[:4000], 60), "?cmd=get&key=messages", 3000, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}})
 			podtest.Do(t, master, "SET", key, c.before)
-			hold(t, pod, 300, "GET /guestbook/"+c.path+" HTTP/1.1\r\nHost: x\r\n\r\n")
-			var nginx, api int64
+			podtest.Do(t, master, "WAIT", 1, 10_000) // the API reads from the slave
+			conns := hold(t, pod, c.clients, "GET /guestbook/"+c.path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			var nginx, api, disk int64
 			for i := range 20 {
 				if i < c.live {
 					podtest.Do(t, master, "APPEND", key, long)
 				}
 				nginx = max(nginx, pod.Nginx.Usage().Memory+kernel(t, pod.Ports.Nginx, pod.Ports.API))
 				api = max(api, pod.API.Usage().Memory+kernel(t, pod.Ports.API, pod.Ports.Master))
+				disk = max(disk, files(t, pod))
 				time.Sleep(200 * time.Millisecond)
 			}
-			t.Logf("nginx %d MB, API %d MB", nginx>>20, api>>20)
+			t.Logf("nginx %d MB and %d MB on disk, API %d MB", nginx>>20, disk>>20, api>>20)
 			if limit := limits.Figure(t, "frontend nginx resources limits memory") / 2; nginx > limit {
 				t.Errorf("nginx takes %d MB, want at most %d", nginx>>20, limit>>20)
+			}
+			if limit := limits.Figure(t, "frontend volumes tmp emptyDir sizeLimit"); disk > limit {
+				t.Errorf("nginx takes %d MB on disk, Kubernetes evicts the pod at %d", disk>>20, limit>>20)
 			}
 			if limit := limits.Figure(t, "frontend api resources limits memory"); api > limit {
 				t.Errorf("the API takes %d MB, its container may have %d", api>>20, limit>>20)
 			}
-			expect(t, pod.URL()+"/guestbook/entries?limit=1&before=0", 200, "")
+			for _, c := range conns {
+				c.Close()
+			}
+			must.Hold(t, "the next visitor is served", 5*time.Second, func() bool {
+				response, _ := must.Fetch(t, pod.URL()+"/guestbook/entries?limit=1&before=0")
+				return response.StatusCode == 200
+			})
 		})
 	}
 }

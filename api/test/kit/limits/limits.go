@@ -134,7 +134,11 @@ func (f figures) nginx(text string) {
 		case word == "}":
 			blocks = blocks[:len(blocks)-1]
 		case word == ";":
-			f.put(strings.Join(append(blocks, directive[0]), " "), directive[len(directive)-1])
+			name := directive[:1]
+			if directive[0] == "limit_conn" {
+				name = directive[:2] // one directive for each zone
+			}
+			f.put(strings.Join(append(blocks, name...), " "), directive[len(directive)-1])
 			directive = nil
 		default:
 			directive = append(directive, word)
