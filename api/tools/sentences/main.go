@@ -66,7 +66,7 @@ func prose(path, text string) string {
 		switch {
 		case match == nil:
 			b.WriteString("\n\n")
-		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // the comment is beside code, so a reader gets the whole line
+		case strings.TrimSpace(match[1]) != "" && filepath.Ext(path) != ".md": // print the whole line, because a comment beside code is unclear without the code
 			b.WriteString("\n\n" + line)
 		default:
 			b.WriteString(match[2] + "\n")

@@ -42,7 +42,8 @@ var (
 )
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. If the block has emptied a file, "damaged" names the file.
+// number of the command that must fail; 0 means that no command fails. The result "damaged" is the path of a file that the block has
+// emptied, or "".
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
