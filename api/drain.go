@@ -10,7 +10,8 @@ import (
 // requests except event streams. The command "api drain" sends drainSignal.
 const drainSignal = syscall.SIGUSR1
 
-// drain sends drainSignal to process 1. In the API's container, process 1 is the API.
+// drain sends drainSignal to process 1. In the API's container, process 1 is the API. The function "drain" returns an error if process 1 is
+// not the API, or if the kernel does not permit the signal.
 func drain() error {
 	self, selfErr := os.Stat("/proc/self/exe")
 	first, firstErr := os.Stat("/proc/1/exe")

@@ -31,9 +31,9 @@ var version = "dev"
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 if all
-// requests under way were answered, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines, but
-// an error that ends the process as one line of text.
+// run executes the operator's command in args. If args is empty, "run" serves HTTP until a signal ends the API. The exit code is 0 for
+// success and after a stop by a signal, 1 for an error, 2 for wrong arguments. The function "run" writes the log to stderr as JSON lines,
+// but an error that ends the process as one line of text.
 func run(args []string, stdout, stderr io.Writer) int {
 	var err error
 	switch strings.Join(args, " ") {
@@ -58,7 +58,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // serve answers HTTP requests until it receives a signal other than drainSignal. Before "serve" returns, it finishes the requests under
-// way.
+// way, and closes their connections if they last longer than 10 s. The function "serve" returns an error if a setting is invalid, if the
+// API cannot listen on the address, or if accepting connections fails.
 func serve(stderr io.Writer) (err error) {
 	config, err := settings.Load()
 	if err != nil {
@@ -115,6 +116,7 @@ func serve(stderr io.Writer) (err error) {
 	return err
 }
 
+// newMetrics returns a registry with the metrics of the Go runtime and of the process, and with the gauge guestbook_build_info.
 func newMetrics() *prometheus.Registry {
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

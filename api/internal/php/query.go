@@ -29,6 +29,7 @@ type Value struct {
 //   - If several parameters have the same name, only the last of them is used.
 //   - In a name, leading spaces are removed, later spaces and dots become "_", and a NUL ends the name.
 //   - "name[…]" is an array, but a "[" without a "]" becomes "_".
+//   - Parameters without a name, and parameters after the first maxVars, are ignored.
 //
 // ParseQuery returns no error, because PHP accepts every query.
 func ParseQuery(s string) Params {
@@ -52,7 +53,9 @@ func ParseQuery(s string) Params {
 	return params
 }
 
-// variableName returns the name of the PHP variable that a parameter sets, and reports whether the variable is an array.
+// variableName returns the name of the PHP variable that a parameter sets, and reports whether the variable is an array. The argument
+// "name" is the parameter's name without percent-encoding. The returned name ends before the brackets of an array, and is "" if PHP ignores
+// the parameter.
 func variableName(name string) (_ string, array bool) {
 	name = strings.TrimLeft(name, " ")
 	name, _, _ = strings.Cut(name, "\x00")
@@ -66,6 +69,7 @@ func variableName(name string) (_ string, array bool) {
 // mangle writes "_" in place of each character that the name of a PHP variable cannot contain.
 var mangle = strings.NewReplacer(" ", "_", ".", "_", "[", "_")
 
+// unescape decodes each "+" to a space, and each "%" with two hexadecimal digits to a byte. Any other "%" stays unchanged.
 func unescape(s string) string {
 	if !strings.ContainsAny(s, "+%") {
 		return s

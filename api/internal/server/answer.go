@@ -24,7 +24,8 @@ type answer struct {
 // handler answers one request. The argument ctx is the context of all calls to the store.
 type handler func(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error)
 
-// respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and measures the time.
+// respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and adds the time to the metric of
+// durations. The status of an error is the result of statusOf. If the answer has no body and no error, the http.HandlerFunc writes nothing.
 func (s *Server) respond(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -44,14 +45,16 @@ func (s *Server) respond(handle handler) http.HandlerFunc {
 	}
 }
 
-// storeContext returns the context of all calls to the store for one request. The context does not end when the client disconnects,
-// because redigo would then close the Redis connection that runs the client's command.
+// storeContext returns a context for calls to the store. The context ends after RequestTimeout, or when the caller calls the returned
+// function. The context does not end when the client disconnects, because redigo would then close the Redis connection that runs the
+// client's command.
 func (o Options) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), o.RequestTimeout)
 }
 
-// reserve limits the memory for long requests, and calls the function "handle". If a request is longer than smallRequestBytes, "reserve"
-// first waits until the API has room for the request within maxPendingBytes.
+// reserve limits the memory for long requests, and returns the results of the function "handle". If a request is longer than
+// smallRequestBytes, "reserve" first waits until the API has room for the request within maxPendingBytes, and returns an error with the
+// status 503 if the context ends first.
 func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
 	size := int64(len(r.URL.RawQuery)) + r.ContentLength
 	if r.ContentLength < 0 || size > maxBodyBytes {
@@ -66,8 +69,8 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// acquire blocks until n units of the semaphore are free, and takes them. acquire returns an error if the context ends before the units are
-// free.
+// acquire blocks until n units of the semaphore are free, and takes them. If the context ends before the units are free, acquire returns an
+// error with the status 503, and takes no units.
 func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 	if from.Acquire(ctx, n) != nil {
 		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
@@ -78,6 +81,7 @@ func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
 // contentType must not be changed, because all answers share this slice.
 var contentType = []string{"application/json"}
 
+// writeJSON sends an answer with the HTTP status and with the body, which must be JSON.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	header := w.Header()
 	// The API sends no header "Date", because nginx adds this header to every answer.
@@ -94,8 +98,9 @@ func appendJSONString(dst []byte, s string) []byte {
 	return dst
 }
 
-// newDurations returns the histogram of the durations of requests. The histogram starts with a count of 0 for each command and status that
-// the alerts in k8s/monitoring use. Prometheus sees no increase in a series that begins with a count of 1.
+// newDurations returns the histogram of the durations of requests. newDurations panics if "metrics" already contains this histogram. The
+// histogram starts with a count of 0 for each command and status that the alerts in k8s/monitoring use, because Prometheus sees no increase
+// in a series that begins with a count of 1.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

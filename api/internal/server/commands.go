@@ -13,7 +13,9 @@ import (
 const maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 
 // phpCommand answers a request in the same way as guestbook.php of the PHP guestbook. The query ?cmd=set&key=…&value=… stores the value
-// under the Redis key. If "cmd" is not "set", as in ?cmd=get&key=…, phpCommand reads the value of the Redis key.
+// under the Redis key. If "cmd" is not "set", as in ?cmd=get&key=…, phpCommand reads the value of the Redis key. phpCommand returns an
+// error with the status 400 if "cmd" is missing, with the status 405 if a HEAD asks for "set", and each error of readParameters, "set" and
+// "get".
 func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	params, err := readParameters(w, r)
 	cmd, ok := params["cmd"]
@@ -33,6 +35,8 @@ func (s *Server) phpCommand(ctx context.Context, w http.ResponseWriter, r *http.
 	return a, err
 }
 
+// set stores the parameter "value" under the Redis key in the parameter "key". The method "set" returns the first error of checkOrigin,
+// requiredKey, requiredText and Store.Set.
 func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) error {
 	key, keyErr := s.requiredKey(params)
 	value, valueErr := requiredText(params, "value")
@@ -42,6 +46,8 @@ func (s *Server) set(ctx context.Context, r *http.Request, params php.Params) er
 	return s.Store.Set(ctx, key, value)
 }
 
+// get returns the value of the Redis key in the parameter "key" as JSON, such as {"data": "…"}. The value is "" if the Redis key does not
+// exist. The method "get" returns each error of requiredKey and "read", and ErrTooLong if the value has more than maxGetBytes.
 func (s *Server) get(ctx context.Context, params php.Params) (answer, error) {
 	key, err := s.requiredKey(params)
 	if err != nil {

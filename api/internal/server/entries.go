@@ -21,6 +21,8 @@ const (
 	maxID = 1 << 53 // JavaScript represents every integer up to this value exactly
 )
 
+// entries answers GET and HEAD with the page of readEntries, and POST with the entry of postEntry and the status 201. For any other method,
+// "entries" returns an error with the status 405.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -34,6 +36,9 @@ func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Req
 	return answer{}, methodNotAllowed(w, "GET, HEAD, POST")
 }
 
+// postEntry appends the entry in the request's body to the guestbook, and returns the entry with its id as JSON. postEntry returns an error
+// with the status 400 if the text is missing or blank, or with the status 413 if the text is longer than maxTextBytes. postEntry also
+// returns each error of checkOrigin, readIdempotencyKey, readFields, bookKey and Store.Append.
 func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	idempotencyKey, headerErr := readIdempotencyKey(r.Header)
 	fields, bodyErr := readFields(w, r)
@@ -52,8 +57,10 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text}), err
 }
 
-// readIdempotencyKey returns the value of the header Idempotency-Key, or "" if the request lacks this header. The Internet-Draft
-// draft-ietf-httpapi-idempotency-key-header requires quotes around the value, but most clients send the value without quotes.
+// readIdempotencyKey returns the value of the header Idempotency-Key without double quotes around it, or "" if the request lacks this
+// header. The Internet-Draft draft-ietf-httpapi-idempotency-key-header requires these quotes, but most clients send the value without
+// quotes. readIdempotencyKey returns an error with the status 400 if the request has several such headers, or if the value is not 1 to
+// maxIdempotencyKeyBytes printable ASCII characters without spaces, double quotes and backslashes.
 func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {
@@ -67,7 +74,9 @@ func readIdempotencyKey(header http.Header) (string, error) {
 	return key, nil
 }
 
-// readEntries returns the page of entries that the query asks for, as JSON.
+// readEntries returns the page of entries that the query asks for, as JSON. If the query contains "after", readEntries ignores "before" and
+// "seen". readEntries returns an error with the status 400 if one of the parameters "before", "seen", "after" and "limit" is not a whole
+// number in its range, and each error of bookKey, "read", Store.Page and readEntriesAfter.
 func (s *Server) readEntries(ctx context.Context, r *http.Request) (answer, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, keyErr := s.bookKey(query)
@@ -92,7 +101,8 @@ func (s *Server) readEntries(ctx context.Context, r *http.Request) (answer, erro
 }
 
 // readEntriesAfter returns, as JSON, at most "limit" entries that follow the entry with the id "after". Together, these entries have at
-// most 1.5 times "most" bytes. If "after" is -1, readEntriesAfter returns the first entries of the guestbook.
+// most 1.5 times "most" bytes. If "after" is -1, readEntriesAfter returns the first entries of the guestbook. readEntriesAfter returns an
+// error of Store.After only if it has read no entry before the error.
 func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, limit int, most int64) ([]byte, error) {
 	var entries []guestbook.Entry
 	for position := guestbook.AfterEntry(after); ; {
@@ -129,6 +139,7 @@ func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
 	return append(strconv.AppendInt(page, next, 10), '}')
 }
 
+// appendEntry appends an entry to dst as JSON, such as {"id": 7, "text": "…"}.
 func appendEntry(dst []byte, e guestbook.Entry) []byte {
 	dst = append(dst, `{"id": `...)
 	dst = strconv.AppendInt(dst, e.ID, 10)

@@ -32,6 +32,8 @@ var storeErrors = []struct {
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }
 
+// statusOf returns the HTTP status and the message that a client gets for an error of a handler. A requestError contains both. The status
+// is 503 for a RefusedError and for each error that storeErrors does not contain.
 func statusOf(err error) (status int, message string) {
 	if request, ok := errors.AsType[*requestError](err); ok {
 		return request.status, request.message
@@ -47,7 +49,8 @@ func statusOf(err error) (status int, message string) {
 	return http.StatusServiceUnavailable, "Redis cannot be reached, nothing was stored: try again in a moment"
 }
 
-// writeError sends the error as JSON, and returns the HTTP status.
+// writeError sends the message of statusOf as JSON, such as {"error": "…"}, and returns the HTTP status. An answer with the status 503 asks
+// the client to retry after a second.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
 	s.Log.Debug("request failed", "status", status, "error", err)

@@ -21,9 +21,11 @@ import (
 const fromEnd = int64(-2)
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
-// with an event for each entry. The event stream starts after the entry whose id is in the header Last-Event-ID or in the parameter
-// "after". If the request has neither Last-Event-ID nor "after", the event stream starts at the end of the guestbook. The method "events"
-// takes over the TCP connection from net/http, because net/http would need buffers and two goroutines for each event stream.
+// with an event for each entry after the id in the header Last-Event-ID or in the parameter "after", or after the end of the guestbook if
+// the request has neither. The method "events" takes over the TCP connection from net/http, because net/http would need buffers and two
+// goroutines for each event stream. A goroutine sends the stream after "events" has returned. The method "events" returns an error with the
+// status 405 if the method is not GET, with the status 400 if the id is not a whole number from -1 to maxID, and each error of bookKey,
+// Store.End and "subscribe".
 func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	a := answer{command: "events"}
 	if r.Method != http.MethodGet {
@@ -65,8 +67,9 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return a, nil
 }
 
-// stream writes the head of the response, and then an event for each entry that follows the position. The function "stream" returns when
-// the API or the browser closes the connection.
+// stream writes the head of the response, then an event for each entry that follows the position, and a heartbeat when the time "heartbeat"
+// has passed without an event. The function "stream" returns when the API or the browser closes the connection, when the browser sends
+// anything, or after an error of the methods "write" and "send".
 func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) error {
 	sent := time.Now()
 	if err := t.hub.write(conn, head); err != nil {
@@ -99,7 +102,9 @@ func stream(conn net.Conn, t *topic, head []byte, position guestbook.Position) e
 	}
 }
 
-// write sends the text over a viewer's connection, and returns an error if the viewer does not receive the text within sendTimeout.
+// write sends the text over a viewer's connection. If the viewer has not received the text after slowAfter, "write" waits for another
+// sendTimeout, or not at all if maxSlowViewers viewers are already slow. After the wait, "write" returns os.ErrDeadlineExceeded. The method
+// "write" also returns an error if the connection is closed.
 func (h *hub) write(viewer net.Conn, text []byte) error {
 	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // fails only if the connection is closed, and then Write fails as well
 	n, err := viewer.Write(text)
@@ -112,6 +117,7 @@ func (h *hub) write(viewer net.Conn, text []byte) error {
 	return err
 }
 
+// appendEvent appends to dst the server-sent event "entry" with the id of the entry and its JSON.
 func appendEvent(dst []byte, e guestbook.Entry) []byte {
 	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
 }

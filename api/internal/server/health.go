@@ -15,7 +15,8 @@ import (
 // probeTimeout is the longest time that /readyz waits for Redis. Kubernetes waits 1 s for the answer to a probe by default.
 const probeTimeout = 500 * time.Millisecond
 
-// readyz reports whether this pod should get requests, and the state of the Redis master and slave. A pod that has reached Redis once stays
+// readyz answers 200 if this pod should get requests, and 503 after Drain, or if the Redis master has not answered readyz yet. The body
+// contains the state of the Redis master and slave, for which readyz waits at most probeTimeout. A pod that has reached Redis once stays
 // ready when Redis fails. If a failure of the master made all pods unready, visitors could not even read the entries that a slave still
 // returns.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {

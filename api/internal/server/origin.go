@@ -10,11 +10,14 @@ import (
 	"strings"
 )
 
-// checkOrigin returns an error for a write that a page of another site may have caused. Go's http.CrossOriginProtection is not enough,
-// because it accepts every GET, and the PHP guestbook's page writes with GET. Safari 16 sends neither Sec-Fetch-Site nor "Origin" when a
-// page loads an image, and http.CrossOriginProtection accepts such a request. http.CrossOriginProtection compares the header "Origin" only
-// with the header "Host". A proxy in front of the API may have changed "Host".
+// checkOrigin returns an error with the status 403 for a navigation, for a prefetch, and for a request that a page of another site may have
+// caused. checkOrigin accepts Sec-Fetch-Site: same-origin. A request without Sec-Fetch-Site needs an "Origin", or else a "Referer", of the
+// guestbook's own origin. A request with none of these three headers must not come from a browser.
 func checkOrigin(r *http.Request) error {
+	// Go's http.CrossOriginProtection is not enough, because it accepts every GET, and the PHP guestbook's page writes with GET. Safari 16
+	// sends neither Sec-Fetch-Site nor "Origin" when a page loads an image, and http.CrossOriginProtection accepts such a request.
+	// http.CrossOriginProtection compares the header "Origin" only with the header "Host". A proxy in front of the API may have changed
+	// "Host".
 	header := r.Header
 	site, page := header.Get("Sec-Fetch-Site"), cmp.Or(header.Get("Origin"), header.Get("Referer"))
 	prefetch := cmp.Or(header.Get("Sec-Purpose"), header.Get("Purpose"), header.Get("X-Purpose"), header.Get("X-Moz"))
@@ -32,7 +35,8 @@ func checkOrigin(r *http.Request) error {
 	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %.200s, the guestbook is at %s", cmp.Or(page, site), r.Host)}
 }
 
-// isHere reports whether a page's URL has the same origin as the request's URL.
+// isHere reports whether a page's URL has the same origin as the request's URL. The host of the request's URL is the header "Host" or the
+// first host in X-Forwarded-Host. Its scheme is https if X-Forwarded-Proto or the page's URL begins with https, or else http.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
 	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. If the page's URL
@@ -46,8 +50,9 @@ func isHere(page string, r *http.Request) bool {
 	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
 }
 
-// isBrowser reports whether the value of the header User-Agent comes from a browser. A page of another site can change the User-Agent only
-// after a CORS preflight request, which the API does not allow. PowerShell is not a browser, although its User-Agent begins with Mozilla/.
+// isBrowser reports whether the value of the header User-Agent matches "browsers", for example because it begins with Mozilla/, and does
+// not contain PowerShell/. PowerShell is not a browser, although its User-Agent begins with Mozilla/. A page of another site can change the
+// User-Agent only after a CORS preflight request, which the API does not allow.
 func isBrowser(agent string) bool {
 	return browsers.MatchString(agent) && !strings.Contains(agent, "PowerShell/")
 }
@@ -56,8 +61,8 @@ func isBrowser(agent string) bool {
 // with MobileSafari or NetworkingExtension. Old Android browsers request videos with the User-Agent stagefright.
 var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*|stagefright)/`)
 
-// origin returns the scheme, host and port of a URL. A URL without a port gets the default port of its scheme
-// (https://www.rfc-editor.org/rfc/rfc6454#section-6.2).
+// origin returns the scheme, host and port of a URL in lower case, separated by spaces. A URL without a port gets the default port of its
+// scheme (https://www.rfc-editor.org/rfc/rfc6454#section-6.2). If s is not a URL with a host, "origin" returns s unchanged.
 func origin(s string) string {
 	u, err := url.Parse(strings.ToLower(s))
 	if err != nil || u.Host == "" {

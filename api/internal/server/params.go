@@ -17,8 +17,8 @@ import (
 
 const maxBodyBytes = 1 << 20
 
-// readParameters returns the parameters of the query and of a POST's form body. A parameter in the query overrides a parameter of the
-// same name in the body.
+// readParameters returns the parameters of the query and of a POST's form body. A parameter in the query overrides a parameter of the same
+// name in the body. readParameters returns an error with the status 405 if the method is not GET, HEAD or POST, and each error of readBody.
 func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -35,17 +35,21 @@ func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) 
 
 const formType = "application/x-www-form-urlencoded"
 
+// mediaType returns the media type in the header Content-Type, in lower case and without parameters, or "" if the request lacks this
+// header.
 func mediaType(r *http.Request) string {
 	value, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";") // the API ignores the charset after a semicolon, and reads every body as UTF-8
 	return strings.ToLower(strings.TrimSpace(value))
 }
 
+// methodNotAllowed sets the header "Allow", and returns an error with the status 405. The argument "allowed" is a list such as "GET, POST".
 func methodNotAllowed(w http.ResponseWriter, allowed string) error {
 	w.Header().Set("Allow", allowed)
 	return &requestError{http.StatusMethodNotAllowed, "this method is not answered here: use " + allowed}
 }
 
-// readBody returns the request's body, or an error with the status 413 if the body is longer than maxBodyBytes.
+// readBody returns the request's body. readBody returns an error with the status 413 if the body is longer than maxBodyBytes, or with the
+// status 400 if the body did not arrive whole.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -57,8 +61,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// requiredKey returns the Redis key of the guestbook that the request names. If GUESTBOOK_KEY is set, its value overrides the request's
-// key.
+// requiredKey returns the Redis key of the guestbook that the request names. If GUESTBOOK_KEY is set, requiredKey returns its value and no
+// error. Otherwise, requiredKey returns an error with the status 400 if the parameter "key" is missing, an array or empty. The status is
+// 403 if ALLOWED_KEYS is set and lacks the key, or if the key can be a record of an idempotency key, because it begins with "{" and
+// contains "}:idempotency:".
 func (s *Server) requiredKey(params php.Params) (string, error) {
 	if s.Key != "" {
 		return s.Key, nil
@@ -77,7 +83,8 @@ func (s *Server) requiredKey(params php.Params) (string, error) {
 	return key, nil
 }
 
-// bookKey returns the Redis key of the guestbook that the request names, or DefaultKey if the request names no key.
+// bookKey returns the Redis key of the guestbook that the request names, or DefaultKey if the request names no key. bookKey applies the
+// rules of requiredKey to DefaultKey as well, and returns the errors of requiredKey.
 func (s *Server) bookKey(params php.Params) (string, error) {
 	if _, ok := params["key"]; !ok {
 		params = php.Params{"key": {Text: guestbook.DefaultKey}}
@@ -85,6 +92,8 @@ func (s *Server) bookKey(params php.Params) (string, error) {
 	return s.requiredKey(params)
 }
 
+// requiredText returns the value of the parameter with the given name, which may be "". requiredText returns an error with the status 400
+// if the parameter is missing or an array.
 func requiredText(params php.Params, name string) (string, error) {
 	value, ok := params[name]
 	switch {
@@ -96,7 +105,9 @@ func requiredText(params php.Params, name string) (string, error) {
 	return value.Text, nil
 }
 
-// readFields returns the fields of the form or of the JSON object in the request's body.
+// readFields returns the fields of the form or of the JSON object in the request's body. readFields returns an error with the status 415 if
+// the Content-Type is neither a form nor JSON, with the status 400 if the JSON is not an object with only strings, and each error of
+// readBody.
 func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	body, err := readBody(w, r)
 	if err != nil {
@@ -119,7 +130,9 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	return nil, &requestError{http.StatusUnsupportedMediaType, "the body is neither a form nor JSON: send it with Content-Type " + formType + " or application/json"}
 }
 
-// number stores the value of the query parameter with the given name in *n, unless the query lacks this parameter.
+// number stores the value of the query parameter with the given name in *n, or leaves *n unchanged if the query lacks this parameter. The
+// function "number" returns an error with the status 400 if the value is not a whole number, is smaller than "least", or is greater than
+// "most".
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query[name]
 	if !ok {

@@ -40,7 +40,8 @@ type Server struct {
 	reached      atomic.Bool // true once the Redis master has answered
 }
 
-// New returns a Server, and registers the Server's metrics in o.Metrics.
+// New returns a Server, and registers the Server's metrics in o.Metrics. New panics if o.Metrics already has the metrics of a Server. New
+// starts no goroutine, and a Server need not be closed. Drain ends the Server's event streams, and the caller closes o.Store.
 func New(o Options) *Server {
 	s := &Server{
 		Options:      o,
@@ -70,7 +71,7 @@ func New(o Options) *Server {
 	return s
 }
 
-// routes maps each URL pattern to its handler.
+// routes maps each URL pattern to its handler. If a pattern has a method, New answers requests with other methods with the status 405.
 func (s *Server) routes() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		// Each version of the PHP guestbook's page sends its commands to one of these four URLs.
@@ -100,6 +101,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 //go:embed openapi.json
 var openAPI []byte
 
+// constant returns an http.HandlerFunc that answers each request with the status 200 and the same JSON body.
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
 }

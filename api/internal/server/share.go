@@ -18,7 +18,9 @@ const maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
 const maxLongReads = 2
 
 // read returns the result of the function "ask", which reads at most "most" bytes of a guestbook at once. Concurrent calls with the same
-// name share one call of "ask", unless the name is "".
+// name share one call of "ask", unless the name is "". If "ask" returns ErrTooLong, "read" waits until fewer than maxLongReads long reads
+// run, and calls "ask" again with maxGetBytes. The method "read" returns the last error of "ask", or an error with the status 503 if the
+// context ends during the wait.
 func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Context, most int64) ([]byte, error)) (answer, error) {
 	most := int64(maxSharedBytes)
 	if name == "" {
@@ -36,7 +38,7 @@ func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Con
 	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
 }
 
-// share returns the result of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
+// share returns the results of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
 // Callers must not change the returned slice, because other callers get the same slice. A request never joins a read that has already
 // started, so that no request gets data older than the request. A shared read has the deadline of the request that starts the read. A
 // request that has less than nine tenths of RequestTimeout left does not share its read, because the other requests would get a short

@@ -71,6 +71,8 @@ type step struct {
 	text     []byte
 }
 
+// newHub returns a hub without topics, and registers the number of viewers in o.Metrics. newHub panics if o.Metrics already has this
+// metric.
 func newHub(o Options) *hub {
 	h := &hub{Options: o, topics: map[string]*topic{}, behind: semaphore.NewWeighted(maxBehindBytes), slow: semaphore.NewWeighted(maxSlowViewers)}
 	promauto.With(o.Metrics).NewGaugeFunc(prometheus.GaugeOpts{Name: "guestbook_event_viewers", Help: "Open event streams."}, func() float64 {
@@ -82,8 +84,10 @@ func newHub(o Options) *hub {
 }
 
 // subscribe takes over the connection of the http.ResponseWriter w, and adds this connection to the viewers of the guestbook's topic. For
-// the first viewer of a guestbook, "subscribe" starts a goroutine that polls the guestbook. A caller of "subscribe" must call "unsubscribe"
-// later, unless "subscribe" returns an error.
+// the first viewer of a guestbook, "subscribe" starts a goroutine that polls the guestbook from the position "end". The method "subscribe"
+// returns an error with the status 503 after "drain", if maxViewers is reached, or if maxTopics is reached and the guestbook has no topic
+// yet. If the connection cannot be taken over, "subscribe" returns another error. A caller of "subscribe" must call "unsubscribe" later,
+// unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -138,15 +142,16 @@ func (h *hub) drain() {
 	}
 }
 
-// run polls a guestbook until its last viewer has left. The more new bytes a poll has found, the longer "run" waits, because
-// maxBytesPerSecond limits the bytes of all guestbooks.
+// run polls a guestbook until its last viewer has left. Before each poll, "run" waits for pollInterval, and longer if the previous poll has
+// found new bytes, because maxBytesPerSecond limits the bytes of all guestbooks.
 func (t *topic) run() {
 	for sent := 0; !t.stopped.Load(); sent = t.poll() {
 		time.Sleep(pollInterval + time.Duration(sent)*time.Second/maxBytesPerSecond)
 	}
 }
 
-// poll reads the guestbook, and wakes the viewers if the guestbook has changed. If Redis does not answer, "poll" wakes no viewer, and the
+// poll reads the guestbook, and wakes the viewers if the guestbook has changed. The result "sent" is the length of the new events,
+// multiplied by the number of topics, or 0 if nothing has changed. If Redis does not answer, "poll" wakes no viewer and returns 0, and the
 // next poll reads the missed entries.
 func (t *topic) poll() (sent int) {
 	before := t.last.Load().to
@@ -166,7 +171,8 @@ func (t *topic) poll() (sent int) {
 	return len(text) * len(t.hub.topics) // each of the n guestbooks with viewers may send 1/n of maxBytesPerSecond
 }
 
-// read returns one event for each entry that Store.After returns.
+// read returns one event for each entry that Store.After returns, and the other results of Store.After. The parameters "position" and
+// "upto" are those of Store.After. The method "read" returns after RequestTimeout at the latest.
 func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to guestbook.Position, err error) {
 	ctx, cancel := t.hub.storeContext()
 	defer cancel()
@@ -178,7 +184,10 @@ func (t *topic) read(position guestbook.Position, upto int64) (text []byte, to g
 }
 
 // send writes the events that follow a viewer's position to the viewer's connection, and returns the new position and the number of bytes
-// sent.
+// sent. If the guestbook no longer has the position, or still ends before the position after maxAhead polls, "send" writes the event of
+// resetEvent. If the viewer has missed more than the last change, "send" waits up to sendTimeout for room within maxBehindBytes, and
+// returns context.DeadlineExceeded after this time. The method "send" also returns each error of the methods "read" and "write", except
+// ErrNoEntry.
 func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Position, n int, err error) {
 	last := t.last.Load()
 	for ahead := 0; at.End > last.to.End && ahead < maxAhead; ahead++ {

@@ -61,8 +61,9 @@ func (s *Settings) Redis(log *slog.Logger, metrics prometheus.Registerer) store.
 	}
 }
 
-// Load reads the settings from environment variables. An error of Load is one line with the variable's name, its valid values and its
-// actual value. An error of Load never contains a password.
+// Load reads the settings from environment variables, and removes empty variables from the environment. Load returns an error if a value is
+// invalid, if two settings contradict each other, or if the file REDIS_TLS_CA_FILE cannot be read. An error of Load is one line with the
+// variable's name, its valid values and, unless the variable is REDIS_PASSWORD, its actual value.
 func Load() (*Settings, error) {
 	var s Settings
 	unsetEmpty()
@@ -89,13 +90,15 @@ var expected = map[string]string{
 	"slog.Level": "debug, info, warn or error",
 }
 
+// invalid returns an error with the name and the value of an environment variable. The argument "values" describes the valid values.
 func invalid(name, values string) error {
 	return fmt.Errorf("%s=%q: expected %s", name, os.Getenv(name), values)
 }
 
-// address returns the host:port of a Redis: addr if addr is set, or else port 6379 at the Service's host or DNS name. An error of the
-// method "address" names the environment variable with the invalid value. If a Service does not exist yet, Kubernetes leaves a reference
-// such as $(REDIS_LEADER_SERVICE_HOST) unchanged, and "address" returns an error.
+// address returns the host:port of the Redis whose role is "MASTER" or "SLAVE". The result is addr if addr is set, or else port 6379, at
+// serviceHost if GET_HOSTS_FROM is "env", and at the DNS name "name" otherwise. If the host is empty or contains white space, "/", "@" or
+// "$", or if the port is not a number from 1 to 65535, "address" returns an error that names the environment variable. The "$" occurs in a
+// reference such as $(REDIS_LEADER_SERVICE_HOST), which Kubernetes leaves unchanged if the Service does not exist yet.
 func (s *Settings) address(role, addr, name, serviceHost string) (string, error) {
 	variable, want := "ADDR", "host:port, such as redis-master:6379"
 	switch {
@@ -113,7 +116,8 @@ func (s *Settings) address(role, addr, name, serviceHost string) (string, error)
 	return addr, nil
 }
 
-// check returns an error for a setting that can be parsed but makes no sense.
+// check returns an error that names the variable if REDIS_PASSWORD contains a line break, if GUESTBOOK_KEY is set and ALLOWED_KEYS names
+// other keys, if LISTEN_ADDR is not host:port, or if REDIS_USERNAME is set without REDIS_PASSWORD.
 func (s *Settings) check() error {
 	_, listenPort, listenErr := net.SplitHostPort(s.ListenAddr)
 	switch {
@@ -130,13 +134,15 @@ func (s *Settings) check() error {
 	return nil
 }
 
+// isPort reports whether s is a decimal number from 0 to 65535.
 func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil
 }
 
-// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not set. TLS reads the file REDIS_TLS_CA_FILE anew in
-// each call, because the file changes when Redis's certificate is renewed.
+// TLS returns the configuration of a TLS connection to Redis, or nil if REDIS_TLS is not true. TLS returns an error if the file
+// REDIS_TLS_CA_FILE cannot be read or contains no certificate in PEM form. TLS reads this file anew in each call, because the file changes
+// when Redis's certificate is renewed.
 func (s *Settings) TLS() (*tls.Config, error) {
 	if !s.UseTLS {
 		return nil, nil
@@ -156,7 +162,7 @@ func (s *Settings) TLS() (*tls.Config, error) {
 	return config, nil
 }
 
-// Usage writes a table of all settings to w.
+// Usage writes a table of all settings to w, and returns an error if a write to w fails.
 func Usage(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	err := envconfig.Usagef("", &Settings{}, table,
