@@ -61,7 +61,8 @@ var commands = map[string]struct {
 // errUsage is part of every error about wrong arguments, for which the function "Run" returns the exit code 2.
 var errUsage = errors.New("see api -help")
 
-// Run executes the operator's command args[0], and returns the exit code: 0 for success, 1 after an error, 2 for wrong arguments.
+// Run executes the operator's command args[0] with the arguments args[1:], and returns the exit code: 0 for success, 1 after an error, 2
+// for wrong arguments. Run prints the error to stderr. Run also sets the memory limit of the Go runtime.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	debug.SetMemoryLimit(24 << 20) // with 24 MB for the Go runtime, the whole process stays below 40 MB
 	c := &command{stdin: stdin, stdout: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
@@ -76,6 +77,9 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 1
 }
 
+// run executes the operator's command "name" with its flags and arguments "args"; for the flag -help, "run" only prints Usage. The method
+// "run" returns an error that wraps errUsage if there is no such command or the arguments are wrong. The method "run" also returns the
+// error of the settings or of the command.
 func (c *command) run(name string, args []string) (err error) {
 	named, ok := commands[name]
 	if !ok {
@@ -114,8 +118,9 @@ func (c *command) run(name string, args []string) (err error) {
 	return errors.Join(err, c.store.Close())
 }
 
-// each calls the function "do" for every entry, oldest first. The method "each" ignores entries that clients append after the method has
-// started.
+// each calls the function "do" for every entry that is not blank, oldest first. The method "each" ignores entries that clients append after
+// the method has started. The method "each" stops at the first error of "do" or of the store, and returns this error. If a client rewrites
+// the guestbook meanwhile, "each" returns an error.
 func (c *command) each(do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

@@ -9,22 +9,26 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// entries prints all entries of the guestbook, oldest first.
+// entries prints a line for each entry that is not blank, oldest first. The method "entries" returns an error if the master does not
+// answer, if a client rewrites the guestbook meanwhile, or if the output fails.
 func (c *command) entries([]string) error { return c.each(c.print) }
 
 // formula matches a text that a spreadsheet would run as a formula.
 var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
 
-// print outputs an entry as one line. The method "print" escapes characters that would move a terminal's cursor or reverse the text, such
-// as a newline, which becomes \n. The method "print" also escapes quotes, because a spreadsheet would read everything between two quotes as
-// one cell, even several lines. The method "print" puts an apostrophe before a formula, so that no spreadsheet runs the formula.
+// print outputs an entry as one line: the id, a tab and the text. The method "print" escapes characters that would move a terminal's cursor
+// or reverse the text, such as a newline, which becomes \n. The method "print" also escapes quotes, because a spreadsheet would read
+// everything between two quotes as one cell, even several lines. The method "print" puts an apostrophe before a formula, so that no
+// spreadsheet runs the formula. The method "print" returns an error if the output fails.
 func (c *command) print(entry guestbook.Entry) error {
 	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
 	return err
 }
 
-// hide overwrites the text of an entry with spaces. The argument words[0] is the id of the entry to hide.
+// hide overwrites the text of an entry with spaces, and prints the number of overwritten bytes. The argument words[0] is the id of the
+// entry to hide. The method "hide" returns an error that wraps errUsage if words[0] is not a number or is negative, ErrNoEntry if no entry
+// has this id, or another error of the store.
 func (c *command) hide(words []string) error {
 	id, err := strconv.ParseInt(words[0], 10, 64)
 	if err != nil || id < 0 {

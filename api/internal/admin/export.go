@@ -12,7 +12,8 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// export writes all entries to the file words[0], or to stdout if the command has no argument.
+// export writes all entries to the file words[0], or to stdout if the command has no argument. The method "export" writes to a file with
+// the suffix ".part", and renames this file only after the export is complete, so that an error leaves the file words[0] as it was.
 func (c *command) export(words []string) error {
 	if len(words) == 0 {
 		return c.write(c.stdout)
@@ -27,8 +28,10 @@ func (c *command) export(words []string) error {
 	return os.Rename(file.Name(), words[0])
 }
 
-// write outputs an export: one line for each entry, and a last line with the number of entries. An export is pure ASCII, because a shell or
-// an editor may change characters outside ASCII.
+// write outputs an export: the line {"text":"…"} for each entry that is not blank, and the last line {"entries":N} with the number of
+// entries. If a text is not valid UTF-8, its line also has the field "bytes", the text in base64. An export is pure ASCII, because a shell
+// or an editor may change characters outside ASCII. The method "write" prints the number of entries to stderr at the end, and returns an
+// error if the master does not answer, if a client rewrites the guestbook meanwhile, or if the output fails.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(func(entry guestbook.Entry) error {
@@ -50,7 +53,9 @@ func (c *command) write(out *bufio.Writer) error {
 	return err
 }
 
-// appendJSON appends the text as a JSON string without the quotes, and escapes all characters outside ASCII.
+// appendJSON appends the text to dst as a JSON string without the quotes, and returns the extended slice. The function appendJSON escapes
+// quotes, backslashes, control characters and all characters outside ASCII as \u and four hexadecimal digits, in UTF-16. A byte that is not
+// valid UTF-8 becomes \ufffd.
 func appendJSON(dst []byte, text string) []byte {
 	for _, r := range text {
 		if ' ' <= r && r <= '~' && r != '"' && r != '\\' {

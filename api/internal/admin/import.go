@@ -38,8 +38,10 @@ type importing struct {
 	added, known int               // "added" counts entries that this import appends; "known" counts entries that an earlier import has appended
 }
 
-// load reads entries from stdin and appends them in chunks. If an operator repeats an import, the same lines result in the same chunks with
-// the same idempotency keys, so that no chunk is appended twice. An invalid line ends the import.
+// load reads entries from stdin, appends them in chunks, and prints how many were appended. If an operator repeats an import, the same
+// lines result in the same chunks with the same idempotency keys, so that no chunk is appended twice. The method "load" stops with an error
+// at an invalid line, if a chunk cannot be appended, or if the last line of the export is missing. The method "load" also returns an error
+// if the guestbook has lost entries of an earlier import.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()
@@ -52,6 +54,9 @@ func (c *command) load([]string) error {
 	return err
 }
 
+// read appends the entries of one or several exports in stdin. The method "read" returns an error, with the line's number, for a line that
+// is invalid or longer than maxLineBytes, or if an export's last line has a wrong number of entries. The method "read" also returns an
+// error if stdin fails, the last line is missing or a chunk cannot be appended; earlier chunks stay in the guestbook.
 func (i *importing) read() error {
 	lines := bufio.NewScanner(i.stdin)
 	lines.Buffer(nil, maxLineBytes)
@@ -90,7 +95,8 @@ func (i *importing) read() error {
 }
 
 // append adds a chunk of entries to the guestbook, unless an earlier import has already added this chunk. If an earlier import has added
-// only the chunk's first entries, the method "append" adds the other entries.
+// only the chunk's first entries, the method "append" adds the other entries. The method "append" counts the entries in the fields "added"
+// and "known", and returns the store's error if the guestbook cannot be written.
 func (i *importing) append(chunk []string) error {
 	for len(chunk) > 0 {
 		n, key := len(chunk), fmt.Sprintf("import %x", i.before)
@@ -119,7 +125,9 @@ func (i *importing) append(chunk []string) error {
 	return nil
 }
 
-// appendOnce returns known = true if an earlier import has already appended the texts under the same idempotency key.
+// appendOnce appends the texts in one command, or returns known = true if an earlier import has already appended the texts under the same
+// idempotency key. If the idempotency key was used for other texts, appendOnce appends nothing and returns ErrReused. If the store fails,
+// appendOnce returns the error of the store.
 func (i *importing) appendOnce(idempotencyKey string, texts []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -127,8 +135,8 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook has lost entries of an earlier import. A guestbook that contains all imported entries is at least
-// as long as their texts.
+// check returns an error if the guestbook has lost entries of an earlier import, or if the master does not answer. A guestbook that
+// contains all imported entries is at least as long as their texts, so "check" compares only these lengths.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -139,7 +147,8 @@ func (i *importing) check() error {
 	return err
 }
 
-// parse decodes one line of an export. For an empty line, parse returns an empty text and no error.
+// parse decodes one line of an export. For an empty line, parse returns an empty text and no error. The function "parse" returns an error
+// if the line is UTF-16 or no JSON object of an export, if an entry's text is blank, or if the text is longer than maxTextBytes.
 func parse(text []byte) (l line, err error) {
 	text = bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff")))
 	if len(text) == 0 {

@@ -44,7 +44,8 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.Reason + ": " + e.Err.Error() }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// RefusesWrites reports whether err means that Redis refuses writes but still answers reads.
+// RefusesWrites reports whether err means that Redis refuses writes but still answers reads: a RefusedError whose field WritesOnly is true,
+// or ErrFull.
 func RefusesWrites(err error) bool {
 	refused, ok := errors.AsType[*RefusedError](err)
 	return ok && refused.WritesOnly || errors.Is(err, ErrFull)
@@ -76,7 +77,8 @@ func Decode(raw string) string {
 	return decoder.Replace(raw)
 }
 
-// IsBlank reports whether a text has no visible character.
+// IsBlank reports whether a text has no visible character, because it is empty or has only white space, control characters and other
+// characters that a browser does not draw.
 func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
 
 // isVisible reports whether a browser draws the character. White space, control characters, ignorable characters, the Braille pattern
@@ -109,15 +111,17 @@ const PrecedingLength = 64
 var Start = Position{ID: -1}
 
 // AfterEntry returns a position for a caller that knows an entry's id but not where the entry ends. The position's field End is the offset
-// at which the entry starts, because its end is unknown. AfterEntry(-1) returns Start.
+// at which the entry starts, because its end is unknown. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.
 func LastBytes(data []byte) string { return string(data[max(0, len(data)-PrecedingLength):]) }
 
 // After returns the part of "data" that follows the position p. The parameter "data" is a part of a guestbook, and the parameter "from" is
-// the byte offset at which this part starts. After returns ok = false if the guestbook no longer has the position p, for example because
-// the guestbook was rewritten.
+// the byte offset at which this part starts: p.End minus the length of p.Preceding, or any offset up to p.End if p.Preceding is empty.
+// After returns ok = false if the guestbook no longer has the position p, because "data" ends before p.End, differs from p.Preceding in
+// more than hidden entries, or has another byte than a comma at p.End. If "data" ends at p.End, ok is true only if p is Start or
+// p.Preceding is not empty.
 func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 	at := int(p.End - from)
 	if len(data) < at || p.Preceding != "" && !equalUnlessHidden(data[:at], p.Preceding) {
@@ -130,7 +134,7 @@ func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 }
 
 // equalUnlessHidden reports whether "data" equals "text", or differs from "text" only because an operator has overwritten an entry with
-// spaces.
+// spaces: the lengths are equal, and each byte that differs is a space in "data" and no comma in "text".
 func equalUnlessHidden(data []byte, text string) bool {
 	if len(data) != len(text) {
 		return false
@@ -143,9 +147,9 @@ func equalUnlessHidden(data []byte, text string) bool {
 	return true
 }
 
-// Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook, and the parameter "offset" is the
-// byte offset at which this part starts. Split also returns the position after the last entry in "data", even if the last entry is blank.
-// In the position that Split returns, the field Preceding is empty.
+// Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook that starts with an entry, and the
+// parameter "offset" is the byte offset at which this part starts. Split also returns the position after the last entry in "data", even if
+// the last entry is blank, or Start if "data" is empty. In the position that Split returns, the field Preceding is empty.
 func Split(data []byte, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {

@@ -37,6 +37,8 @@ type write struct {
 	done    chan struct{} // closed once the fields "reply" and "err" are set
 }
 
+// newWriter returns a writer and starts the goroutine that sends the queued commands to the master. The caller must call "close", which
+// stops the goroutine.
 func newWriter(master *pool, o Options) *writer {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &writer{
@@ -47,13 +49,17 @@ func newWriter(master *pool, o Options) *writer {
 	return w
 }
 
+// close stops the goroutine of newWriter, and blocks until the current batch has its replies or errors. A command that is still in the
+// queue stays there until its context ends.
 func (w *writer) close() {
 	w.stop()
 	w.running.Wait()
 }
 
-// do queues one command and blocks until Redis has answered the command. If the context ends while the command is still in the queue, the
-// method "do" returns errNotSent. If the context ends after the command has left the queue, the method "do" returns ErrUnknown.
+// do queues one command, blocks until Redis has answered the command, and returns the reply. If the context ends while the command is still
+// in the queue, or if no connection is available, "do" returns errNotSent. If the context ends after the command has left the queue, or if
+// the connection fails, "do" returns ErrUnknown. The method "do" also returns the error with which Redis refused the command, or
+// ErrUnconfirmed.
 func (w *writer) do(ctx context.Context, command string, args ...any) (reply any, err error) {
 	start := time.Now()
 	queued := &write{command: command, args: args, done: make(chan struct{})}
@@ -83,8 +89,9 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// send makes a batch of the command "first" and of queued commands, up to maxBatchBytes or maxBatchCommands, and sends the batch to Redis.
-// After Redis's replies, "send" closes the channel "done" of each command in the batch.
+// send makes a batch of the command "first" and of queued commands, sends the batch to Redis, and closes the channel "done" of each command
+// after Redis's replies. If no connection is available within DialTimeout plus ReadTimeout, each command of the batch gets the error
+// errNotSent.
 func (w *writer) send(ctx context.Context, first *write) {
 	ctx, cancel := context.WithTimeout(ctx, w.master.options.DialTimeout+w.master.options.ReadTimeout)
 	defer cancel()
@@ -100,6 +107,8 @@ func (w *writer) send(ctx context.Context, first *write) {
 	}
 }
 
+// take returns a batch of the command "first" and of the commands that are in the queue now, without waiting for further commands. The
+// batch ends after maxBatchCommands commands, or once it has maxBatchBytes bytes or more.
 func (w *writer) take(first *write) []*write {
 	batch, size := []*write{first}, first.size()
 	for size < maxBatchBytes && len(batch) < maxBatchCommands {
@@ -113,7 +122,8 @@ func (w *writer) take(first *write) []*write {
 	return batch
 }
 
-// size returns the number of bytes in the command's text arguments.
+// size returns the total number of bytes in the command's string arguments, such as keys, scripts and entries. The command's name and
+// numbers do not count.
 func (w *write) size() (size int) {
 	for _, arg := range w.args {
 		text, _ := arg.(string)
@@ -122,9 +132,10 @@ func (w *write) size() (size int) {
 	return size
 }
 
-// exchange sends the batch to Redis, and stores the replies in the batch. If WaitSlaves is set, "exchange" sends the command WAIT after the
-// batch, so that Redis waits until enough slaves have confirmed the batch. If too few slaves confirm the batch, each write in the batch
-// gets the error ErrUnconfirmed.
+// exchange sends the batch to Redis, and stores the replies and errors in the batch. A command without a reply within ReadTimeout gets the
+// error ErrUnknown. If WaitSlaves is set, "exchange" sends the command WAIT after the batch, so that Redis waits, up to three quarters of
+// ReadTimeout, until enough slaves have confirmed the batch. If too few slaves confirm the batch, each write that Redis has executed gets
+// the error ErrUnconfirmed.
 func (w *writer) exchange(conn redis.Conn, batch []*write) {
 	timeout := w.master.options.ReadTimeout
 	commands := batch

@@ -36,7 +36,8 @@ func script(file string) string {
 	return commentLines.ReplaceAllString(string(text), "")
 }
 
-// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "most".
+// Get returns the value of a Redis key, or "" if the key does not exist. Get returns ErrTooLong if the value has more bytes than "most",
+// ErrWrongType if the value is no string, ErrForbidden if Redis forbids the key, and the errors of both servers if neither answers.
 func (s *Store) Get(ctx context.Context, key string, most int64) (value string, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		value, err = redis.String(server.do(ctx, "GETRANGE", key, 0, most)) // reads most+1 bytes, to detect a longer value
@@ -48,16 +49,18 @@ func (s *Store) Get(ctx context.Context, key string, most int64) (value string, 
 	return value, err
 }
 
-// Set replaces the value of the Redis key.
+// Set replaces the value of the Redis key. Set returns an error if Redis cannot be reached or refuses the write, ErrUnknown if Redis sends
+// no reply, and ErrUnconfirmed if fewer than WaitSlaves slaves confirm the write.
 func (s *Store) Set(ctx context.Context, key, value string) error {
 	_, err := s.write(ctx, "SET", key, value)
 	return err
 }
 
-// Append adds one entry for each text to the guestbook, and returns the id of the first of these entries. Append adds either all entries or
-// none. The time that Append takes does not depend on the guestbook's length. If Append is called again with the same idempotency key and
-// the same texts, Append adds nothing, and returns the same id and known = true. If Append is called again with the same idempotency key
-// and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append adds entries.
+// Append adds one entry for each text to the guestbook, either all entries or none, and returns the id of the first of these entries. If
+// Append is called again within a day with the same idempotency key and the same texts, Append adds nothing, and returns the same id and
+// known = true. With the same idempotency key and other texts, Append returns ErrReused. If idempotencyKey is "", every call of Append adds
+// entries. Append returns an error such as ErrFull or ErrWrongType if Redis refuses the entries, ErrUnknown if Redis sends no reply, and
+// ErrUnconfirmed if fewer than WaitSlaves slaves confirm the write. The time that Append takes does not depend on the guestbook's length.
 func (s *Store) Append(ctx context.Context, key, idempotencyKey string, texts ...string) (id int64, known bool, err error) {
 	var encoded strings.Builder
 	for _, text := range texts {
@@ -92,8 +95,9 @@ func digest(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes. If the entry was hidden
-// already, Hide overwrites no byte and returns 0. If no entry has this id, Hide returns ErrNoEntry. Other clients can append entries while
+// Hide overwrites the text of an entry with spaces, and returns the number of overwritten bytes, or 0 if the text was only spaces already.
+// If no entry has this id, Hide returns ErrNoEntry. Hide also returns an error if Redis cannot be reached or refuses the write, ErrUnknown
+// if Redis sends no reply, and ErrUnconfirmed if fewer than WaitSlaves slaves confirm the write. Other clients can append entries while
 // Hide runs.
 func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err error) {
 	hidden, err = redis.Int(s.write(ctx, "EVAL", hideScript, 1, key, id))
@@ -103,11 +107,12 @@ func (s *Store) Hide(ctx context.Context, key string, id int64) (hidden int, err
 	return hidden, err
 }
 
-// Page returns at most "limit" entries, oldest first. Page returns the entries that precede the entry with the id "before", or the
-// guestbook's last entries if "before" is negative. The result "older" is the argument "before" for the next older page, or -1 if there are
-// no older entries. Page reads at most "most" bytes of the guestbook at once. If fewer than "limit" entries fit, Page returns only these,
-// or ErrTooLong if none fits. If "seen" is not negative and a slave lacks the entry with the id "seen", "Page" asks the master. Page
-// returns ErrNoEntry if "before" is not the id of an entry.
+// Page returns up to "limit" entries, oldest first: the entries that precede the entry with the id "before", or the guestbook's last
+// entries if "before" is negative. The result "older" is the argument "before" for the next older page, or -1 if there are no older
+// entries. The parameter "most" limits the bytes of one read. If fewer than "limit" entries fit in one read, Page returns only these, or
+// ErrTooLong if none fits. If "before" is negative and a slave lacks the entry with the id "seen", Page asks the master; a negative "seen"
+// names no entry. Page returns ErrNoEntry if "before" is not the id of an entry, or if the master also lacks the entry "seen", and the
+// errors of the servers if none answers.
 func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit int, most int64) (entries []guestbook.Entry, older int64, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		for before, size := before, min(most, max(firstWindow*int64(limit), 4096)); ; size = min(most, size*4) {
@@ -141,7 +146,8 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 }
 
 // window reads "size" bytes that precede the entry with the id "before", or the last bytes of the guestbook if "before" is negative. The
-// result "data" starts with a complete entry, at the byte offset "start" in the guestbook.
+// result "data" starts with a complete entry, at the byte offset "start" in the guestbook, or is empty if no entry starts in these bytes.
+// The function "window" returns ErrNoEntry if "before" is not the id of an entry.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	if before == 0 {
 		return nil, 0, nil
@@ -160,7 +166,9 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 	return data, start, err
 }
 
-// bytesBefore returns the result of the script window.lua: a part of the guestbook, and the byte offset at which this part starts.
+// bytesBefore returns the result of the script window.lua: up to "size" bytes before the byte offset "before", followed by the byte at this
+// offset, or the last "size" bytes of the guestbook if "before" is negative. The result "start" is the byte offset at which "data" starts.
+// The error is the error of the method "do".
 func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data []byte, start int64, err error) {
 	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
 	_, scanErr := redis.Scan(reply, &start, &data)
@@ -168,10 +176,11 @@ func bytesBefore(ctx context.Context, server *pool, key string, before, size int
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. A single
-// call may return only the oldest few of these entries. After reads at most "most" bytes of the guestbook at once, and returns ErrTooLong
-// if not even one entry fits. If no entry follows the position, "After" returns the argument "position" unchanged. If the guestbook no
-// longer has the position, because a client has rewritten the guestbook, "After" returns ErrNoEntry and the end of the guestbook. "After"
-// also returns ErrNoEntry if the guestbook is shorter than the argument "upto", the guestbook's length in an earlier read.
+// call may return only the oldest few of these entries. The parameter "most" limits the bytes of one read, and After returns ErrTooLong if
+// not even one entry fits. If no entry follows the position, "After" returns the argument "position" unchanged. If the guestbook no longer
+// has the position, because a client has rewritten the guestbook, "After" returns ErrNoEntry and the end of the guestbook. "After" also
+// returns ErrNoEntry if the guestbook is shorter than the argument "upto", the guestbook's length in an earlier read. If no server answers,
+// "After" returns the errors of both servers.
 func (s *Store) After(ctx context.Context, key string, position guestbook.Position, upto, most int64) (entries []guestbook.Entry, last guestbook.Position, err error) {
 	from := max(0, position.End-guestbook.PrecedingLength)
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
@@ -209,7 +218,8 @@ func (s *Store) After(ctx context.Context, key string, position guestbook.Positi
 	return entries, last, err
 }
 
-// End returns the position after the guestbook's last entry, or Start if the guestbook is empty.
+// End returns the position after the guestbook's last entry, or Start if the guestbook is empty. End returns ErrWrongType if the key holds
+// no string, ErrForbidden if Redis forbids the key, and the errors of both servers if neither answers.
 func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, err error) {
 	err = s.read(ctx, func(ctx context.Context, server *pool) error {
 		last, err = end(ctx, server, key)
@@ -218,8 +228,8 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, e
 	return last, err
 }
 
-// end returns the position after the guestbook's last entry. If the last entry is longer than maxEndBytes, the position's id is not the
-// entry's id, but an offset in the entry.
+// end returns the position after the guestbook's last entry, or Start if the guestbook is empty. If the last entry is longer than
+// maxEndBytes, the position's id is not the entry's id, but an offset in the entry. The error is the error of bytesBefore.
 func end(ctx context.Context, server *pool, key string) (last guestbook.Position, err error) {
 	for size := int64(firstWindow); ; size *= 4 {
 		data, start, err := bytesBefore(ctx, server, key, -1, size)

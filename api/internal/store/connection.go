@@ -25,7 +25,8 @@ var (
 	errNotSent = errors.New("not sent")
 )
 
-// Err returns nil if the pool may use the connection again, or an error if the pool must close the connection.
+// Err returns nil if the pool may use the connection again, or an error if the pool must close the connection. The error is errDiscarded if
+// the connection was dialed before the last call of discardConnections, or else the error that broke the connection.
 func (c *connection) Err() error {
 	if c.dialedAt < c.pool.discardedAt.Load() {
 		return errDiscarded
@@ -33,8 +34,8 @@ func (c *connection) Err() error {
 	return c.ConnWithTimeout.Err()
 }
 
-// dial returns a connection after a successful handshake. If the handshake finds the master instead of a slave, "dial" makes up to eight
-// attempts. Each attempt may reach another pod of the slaves' Service.
+// dial returns a connection after a successful handshake, or the error of the last attempt. If the handshake returns errMaster, because it
+// finds the master instead of a slave, "dial" makes up to eight attempts. Each attempt may reach another pod of the slaves' Service.
 func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	for range 8 {
 		if c, err = p.dialOnce(ctx); !errors.Is(err, errMaster) {
@@ -44,6 +45,9 @@ func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	return c, err
 }
 
+// dialOnce dials the server once, and returns a connection after a successful handshake. DialTimeout limits the dial, the TLS handshake and
+// each reply of Redis. If a step fails, dialOnce closes the connection and returns the error of this step, with a hint about TLS if the
+// error does not name its cause.
 func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	o := p.options
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
@@ -73,9 +77,10 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, config != nil)
 }
 
-// handshake returns nil if the store may use the server. A slave that was never in sync with its master cannot be used, because such a
-// slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be used, because the slave still has
-// its copy of the data.
+// handshake returns nil if the store may use the server. A slave that was never in sync with its master cannot be used (errUnsynced),
+// because such a slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be used, because the
+// slave still has its copy of the data. If WaitSlaves is set, "handshake" returns errNoMaster for a slave at the master's address, and
+// errMaster for a master at the slave's address.
 func (p *pool) handshake(ctx context.Context, c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {

@@ -48,6 +48,8 @@ func uptime() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()
 
+// newPool returns a pool for the server at the address "addr". The argument "role" is master or slave. The function newPool registers the
+// pool's metrics, but opens no connection before the first command. The caller must close the pool.
 func newPool(role, addr string, o Options) *pool {
 	metrics := promauto.With(prometheus.WrapRegistererWith(prometheus.Labels{"role": role}, o.Metrics))
 	p := &pool{
@@ -74,7 +76,9 @@ func newPool(role, addr string, o Options) *pool {
 	return p
 }
 
-// do sends one command to the server, and returns the reply by the context's deadline.
+// do sends one command to the server, and returns the reply by the context's deadline. The method "do" returns errNotSent if no connection
+// is available, ErrUnknown if the server sends no reply, and the error of mapError if Redis refuses the command. If a slave's reply is
+// empty, "do" also sends INFO, and returns errUnsynced if the slave has not finished its first sync.
 func (p *pool) do(ctx context.Context, command string, args ...any) (any, error) {
 	start := time.Now()
 	c, err := p.get(ctx)
@@ -91,7 +95,8 @@ func (p *pool) do(ctx context.Context, command string, args ...any) (any, error)
 	return reply, p.observe(command, start, err)
 }
 
-// get returns a connection of the pool. The caller of "get" must close the connection.
+// get returns a connection of the pool, which the caller must close. If PoolSize connections are in use, "get" blocks until one is free or
+// the context ends. If the context ends or the dial fails, "get" returns errNotSent, wrapped with the cause.
 func (p *pool) get(ctx context.Context) (redis.Conn, error) {
 	c, err := p.GetContext(ctx)
 	if err != nil {
@@ -116,7 +121,7 @@ func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error
 	return err
 }
 
-// replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline.
+// replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline, or one nanosecond if the deadline has passed.
 func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
 	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
@@ -125,9 +130,10 @@ func (p *pool) replyTimeout(ctx context.Context) time.Duration {
 // discardConnections makes the pool replace all its connections, so that the next command resolves the server's host name again.
 func (p *pool) discardConnections() { p.discardedAt.Store(uptime()) }
 
-// handleError converts the error of a Redis command with mapError. After an error that may come from a failover, handleError discards the
+// handleError converts the error of a Redis command with mapError, and returns nil for nil. An error other than a reply of Redis also
+// becomes ErrUnknown, because Redis may have executed the command. After an error that may come from a failover, handleError discards the
 // open connections, because the address may now lead to another server. After a timeout shorter than ReadTimeout, handleError keeps the
-// connections, because the server may only be slow.
+// connections, because the server may only be slow; the argument "timeout" is the time for which the store waited for the reply.
 func (p *pool) handleError(err error, timeout time.Duration) error {
 	noReply := err != nil && !isReply(err, "")
 	shorter := timeout < p.options.ReadTimeout && errors.Is(err, os.ErrDeadlineExceeded)
@@ -142,8 +148,9 @@ func (p *pool) handleError(err error, timeout time.Duration) error {
 	return err
 }
 
-// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. The method "observe" adds
-// the role of the server and the name of the command to the error.
+// observe records the duration and the error of a command, and logs when a failure of the server begins or ends. An error about the data,
+// or with which Redis refuses only writes, is no failure of the server. The method "observe" returns the error with the role of the server
+// and the name of the command before it, or nil if err is nil.
 func (p *pool) observe(command string, start time.Time, err error) error {
 	p.durations.Observe(time.Since(start).Seconds())
 	if isAnswer(err) || guestbook.RefusesWrites(err) {
@@ -161,10 +168,11 @@ func (p *pool) observe(command string, start time.Time, err error) error {
 	return err
 }
 
+// failedRecently reports whether a command to the server failed less than failureMemory ago.
 func (p *pool) failedRecently() bool { return uptime() < p.failedAt.Load()+int64(failureMemory) }
 
-// answers returns nil if the server answers requests for a guestbook's key. The method "answers" sends STRLEN instead of PING, because a
-// node of a Redis Cluster answers PING but may refuse the key.
+// answers returns nil if the server replies to STRLEN for a guestbook's key, even with WRONGTYPE, or else the error of the method "do". The
+// method "answers" sends STRLEN instead of PING, because a node of a Redis Cluster answers PING but may refuse the key.
 func (p *pool) answers(ctx context.Context, key string) error {
 	_, err := p.do(ctx, "STRLEN", key)
 	if errors.Is(err, guestbook.ErrWrongType) {
@@ -173,7 +181,8 @@ func (p *pool) answers(ctx context.Context, key string) error {
 	return err
 }
 
-// hasRole reports whether the server now has the given role. The argument "role" is roleMaster or roleSlave.
+// hasRole reports whether the server now has the given role, and returns false if the server does not answer INFO. The argument "role" is
+// roleMaster or roleSlave.
 func (p *pool) hasRole(ctx context.Context, role string) bool {
 	info, err := redis.String(p.do(ctx, "INFO", "replication"))
 	return err == nil && strings.Contains(info, role)
@@ -190,8 +199,8 @@ type eventLog struct {
 	loggedAt time.Time // time of the last log message about a failure
 }
 
-// update records the error of a command, or nil after a success. The method "update" logs the beginning of a failure at most every five
-// seconds.
+// update records the error of a command, or nil after a success. The method "update" logs a failure at most every five seconds, and logs
+// the end of a failure only if it has logged the failure.
 func (l *eventLog) update(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -206,6 +215,7 @@ func (l *eventLog) update(err error) {
 	}
 }
 
+// current returns the error of the last call of "update", or nil before the first call.
 func (l *eventLog) current() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

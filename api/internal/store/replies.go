@@ -60,8 +60,9 @@ var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The 
 // error may be an argument of the command.
 var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
 
-// mapError converts an error reply of Redis to an error of the package "guestbook". If the error is not a reply of Redis, mapError returns
-// the error unchanged.
+// mapError converts an error reply of Redis to an error of the package "guestbook": ErrWrongType for a key with another type of data,
+// ErrFull if the memory of Redis or the string is full, ErrForbidden for a key that Redis's ACL forbids, and RefusedError for all other
+// replies. If the error is not a reply of Redis, mapError returns the error unchanged.
 func mapError(err error) error {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok {
@@ -94,6 +95,8 @@ func mapError(err error) error {
 	return refused
 }
 
+// isReply reports whether err is an error reply of Redis that begins with "code", or wraps such a reply. If "code" is "", every error reply
+// of Redis matches.
 func isReply(err error, code string) bool {
 	reply, ok := errors.AsType[redis.Error](err)
 	return ok && strings.HasPrefix(string(reply), code)
@@ -115,8 +118,8 @@ var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
 // synced returns nil if the store may read from the server. The arguments of synced are the server's reply to INFO replication, and the
-// error of this command. The store must not read from a slave that was never in sync with its master, because such a slave answers as if
-// every guestbook were empty.
+// error of this command. For a slave that was never in sync with its master, synced returns errUnsynced, because such a slave answers as if
+// every guestbook were empty. If INFO failed, synced returns the error of INFO, or nil if Redis does not allow INFO.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
@@ -127,7 +130,8 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether a Redis without any data would send the reply.
+// isEmpty reports whether a Redis without any data would send the reply: the number 0, an empty string, or an array whose last element is
+// one of these. The reply nil is not empty.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:
@@ -138,8 +142,8 @@ func isEmpty(reply any) bool {
 	return reply == int64(0)
 }
 
-// isAnswer reports whether err is nil or an error about the data in Redis, such as ErrNoEntry. If isAnswer returns false, the store asks
-// another server.
+// isAnswer reports whether err is nil or an error about the data in Redis: ErrWrongType, ErrForbidden, ErrNoEntry or ErrTooLong. If
+// isAnswer returns false, the store asks another server.
 func isAnswer(err error) bool {
 	return err == nil || errors.Is(err, guestbook.ErrWrongType) || errors.Is(err, guestbook.ErrForbidden) ||
 		errors.Is(err, guestbook.ErrNoEntry) || errors.Is(err, guestbook.ErrTooLong)

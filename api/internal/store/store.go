@@ -41,7 +41,8 @@ type Store struct {
 	fallbacks     prometheus.Counter
 }
 
-// New returns a store that connects to Redis at the first call of a method.
+// New returns a store that connects to Redis at the first call of a method. New registers the store's metrics in o.Metrics, and starts the
+// goroutine that sends all writes. The caller must call Close, which stops the goroutine.
 func New(o Options) *Store {
 	masterLog := o.Log.With("role", master, "addr", o.MasterAddr)
 	s := &Store{
@@ -54,17 +55,18 @@ func New(o Options) *Store {
 	return s
 }
 
-// Close stops the writer and closes all idle connections. No method of Store may be called after Close.
+// Close stops the writer, waits for the replies to its current batch, and closes all idle connections. Close returns the errors of the
+// pools. No method of Store may be called after Close.
 func (s *Store) Close() error {
 	s.writer.close()
 	return errors.Join(s.master.Close(), s.slave.Close())
 }
 
-// write sends a command to the master. The reply READONLY means that the server at the master's address has become a slave. After the reply
-// READONLY, "write" opens a new connection to the master's address and sends the command again. After a second READONLY, "write" tries the
-// slave's address, because master and slave may have swapped roles. If WaitSlaves is set, as with high availability, "write" retries until
-// the context's deadline, because another server may soon become the master. The method "write" repeats only commands that were certainly
-// not executed.
+// write sends a command to the master, and returns the reply and the error of the last attempt. The reply READONLY means that the server at
+// the master's address has become a slave. After the reply READONLY, "write" opens a new connection to the master's address and sends the
+// command again. After a second READONLY, "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves
+// is set, as with high availability, "write" retries until the context's deadline, because another server may soon become the master. The
+// method "write" repeats only commands that were certainly not executed.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.writer.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -82,8 +84,9 @@ func (s *Store) write(ctx context.Context, command string, args ...any) (any, er
 	return reply, err
 }
 
-// read calls the function "ask" with the pool of the slave, of the master, or with both in turn. If WaitSlaves is set, as with high
-// availability, the method "read" retries until the context's deadline, because another Redis soon replaces a failed Redis.
+// read calls the function "ask" with the pool of the slave, of the master, or with both in turn. The method "read" returns nil or an error
+// about the data, such as ErrNoEntry, if a server answers, or else the errors of the servers that failed. If WaitSlaves is set, as with
+// high availability, the method "read" retries until the context's deadline, because another Redis soon replaces a failed Redis.
 func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error) error {
 	err := s.readOnce(ctx, ask)
 	for s.writer.waitSlaves > 0 && !isAnswer(err) && pause(ctx) {
@@ -92,7 +95,8 @@ func (s *Store) read(ctx context.Context, ask func(context.Context, *pool) error
 	return err
 }
 
-// pause blocks until the next retry, and returns false if the context ends first.
+// pause blocks for 20 milliseconds, or until the context's deadline if less time is left, even if the context is cancelled meanwhile. The
+// function "pause" then reports whether the context has not ended, so that the caller may retry.
 func pause(ctx context.Context) bool {
 	deadline, _ := ctx.Deadline()
 	time.Sleep(min(20*time.Millisecond, time.Until(deadline)))
@@ -100,7 +104,8 @@ func pause(ctx context.Context) bool {
 }
 
 // readOnce asks the slave first. If the slave fails, or has not received a requested entry yet, readOnce asks the master. If the slave
-// failed less than failureMemory ago, readOnce asks the master first.
+// failed less than failureMemory ago, readOnce asks the master first. The method readOnce returns the result of the server that answered,
+// or else the errors of the servers that failed.
 func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) error) error {
 	servers := [2]*pool{s.slave, s.master}
 	if s.slave.failedRecently() {
@@ -131,7 +136,8 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
 // Ping tests whether the master and the slave answer requests for a guestbook's key. masterErr is the error of the master, or nil. slaveErr
-// is the error of the slave, or nil. If the master answers reads but has refused the last write, masterErr is the error of this write.
+// is the error of the slave, or nil. If the master's address leads to a slave, and the slave's address does not lead to a master, masterErr
+// is errNoMaster. If the master answers reads but has refused the last write, masterErr is the error of this write.
 func (s *Store) Ping(ctx context.Context, key string) (masterErr, slaveErr error) {
 	slaveDone := make(chan error, 1)
 	go func() { slaveDone <- s.slave.answers(ctx, key) }()
