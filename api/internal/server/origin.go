@@ -57,9 +57,9 @@ func isBrowser(agent string) bool {
 	return browsers.MatchString(agent) && !strings.Contains(agent, "PowerShell/")
 }
 
-// browsers matches the beginning of a browser's User-Agent. Safari requests videos with the User-Agent AppleCoreMedia, and icons
+// browsers matches the User-Agent of a browser. Safari requests videos with the User-Agent AppleCoreMedia, and icons
 // with MobileSafari or NetworkingExtension. Old Android browsers request videos with the User-Agent stagefright.
-var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*|stagefright)/`)
+var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*)/|stagefright/`)
 
 // origin returns the scheme, host and port of a URL in lower case, separated by spaces. A URL without a port gets the default port of its
 // scheme (https://www.rfc-editor.org/rfc/rfc6454#section-6.2). If s is not a URL with a host, "origin" returns s unchanged.

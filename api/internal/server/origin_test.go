@@ -92,6 +92,7 @@ func TestWhoMayWrite(t *testing.T) {
 		{"an icon in Safari of iOS 26", "User-Agent: NetworkingExtension/8623.2.7.10.4 Network/5569.82.5 iOS/26.3", false},
 		{"an icon in Safari within an app", "User-Agent: SafariViewService/1.0 CFNetwork/974.2 Darwin/18.0.0", false},
 		{"a video in an old Android", "User-Agent: stagefright/1.2 (Linux;Android 4.4.2)", false},
+		{"a video in an old Samsung", "User-Agent: Samsung GT-I9100 stagefright/Beyonce/1.1.9 (Linux;Android 4.1.2)", false},
 	} {
 		header := http.Header{}
 		for line := range strings.Lines(c.headers) {

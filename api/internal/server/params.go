@@ -119,7 +119,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	case "application/json":
 		var object map[string]string
 		if err := json.Unmarshal(body, &object); err != nil {
-			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + err.Error()}
+			return nil, &requestError{http.StatusBadRequest, `the body is not the JSON object {"text": "…"}: ` + fmt.Sprintf("%.100s", err)}
 		}
 		fields := php.Params{}
 		for name, text := range object {

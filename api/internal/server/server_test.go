@@ -94,6 +94,9 @@ func check(t *testing.T, s http.Handler, exchanges ...exchange) {
 		if w.Code != e.status || !strings.Contains(w.Body.String(), e.want) || !isJSON {
 			t.Errorf("%s %.100s %q answers %d %v %.200s, want %d %s", e.request, e.body, e.headers, w.Code, w.Header(), w.Body, e.status, e.want)
 		}
+		if w.Code >= 400 && w.Body.Len() > 1000 {
+			t.Errorf("%s %.100s answers an error of %d bytes", e.request, e.body, w.Body.Len())
+		}
 		if allow := w.Header().Get("Allow"); (allow != "") != (e.status == http.StatusMethodNotAllowed) {
 			t.Errorf("%s answers %d and allows %q", e.request, w.Code, allow)
 		}
@@ -124,6 +127,7 @@ func TestRequests(t *testing.T) {
 		{request: post, body: `{"text": " \n\t "}`, status: 400, want: "text is missing or blank"},
 		{request: post, body: `{"text": "x", "key": ""}`, status: 400, want: "key is empty"},
 		{request: post, body: `{"text": "x"`, status: 400, want: "not the JSON object"},
+		{request: post, body: `{"` + strings.Repeat("\xff", 500<<10) + `": 1}`, status: 400, want: "not the JSON object"},
 		{request: post, body: "text=x", headers: []string{"Sec-Fetch-Site", "cross-site"}, status: 403, want: "other sites"},
 		{request: post, body: "text=x&key=list", status: 409, want: "another type"},
 		{request: post, body: "text=x&key=list", headers: []string{"Idempotency-Key", "a"}, status: 409, want: "another type"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -140,25 +141,30 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 func TestClientsThatReadNothing(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
 	must.OK(t, localpod.Build(t.Context(), binary))
-	long := ",x" + strings.Repeat("\x01", 1<<20)
+	long, random := ",x"+strings.Repeat("\x01", 1<<20), make([]byte, 240_000)
+	for i := range random {
+		random[i] = byte('-' + rand.IntN('~'-'-'))
+	}
 	for _, c := range []struct {
-		name, before, path string
-		clients, live      int
+		name, before, path, headers string
+		clients, live               int
 	}{
-		{"events: a long entry that is there", long, "events?after=-1", 300, 0},
-		{"events: many long entries that are there", strings.Repeat(long[:4000], 500), "events?after=-1", 300, 0},
-		{"events: long entries that come", ",x", "events?after=-1", 300, 5},
-		{"the newest page of one long entry", long, "entries?seen=0", 3000, 0},
-		{"the first page of many long entries", strings.Repeat(long[:4000], 500), "entries?after=-1&limit=500", 3000, 0},
-		{"the last page of many long entries", strings.Repeat(long[:4000], 500), "entries?seen=0&limit=500", 3000, 0},
-		{"the page's own request", strings.Repeat(long[:4000], 500), "entries?limit=50", 3000, 0},
-		{"a get of 240 KB", strings.Repeat(long[:4000], 60), "?cmd=get&key=messages", 3000, 0},
+		{"events: a long entry that is there", long, "events?after=-1", "", 300, 0},
+		{"events: many long entries that are there", strings.Repeat(long[:4000], 500), "events?after=-1", "", 300, 0},
+		{"events: long entries that come", ",x", "events?after=-1", "", 300, 5},
+		{"the newest page of one long entry", long, "entries?seen=0", "", 3000, 0},
+		{"the first page of many long entries", strings.Repeat(long[:4000], 500), "entries?after=-1&limit=500", "", 3000, 0},
+		{"the last page of many long entries", strings.Repeat(long[:4000], 500), "entries?seen=0&limit=500", "", 3000, 0},
+		{"the page's own request", strings.Repeat(long[:4000], 500), "entries?limit=50", "", 3000, 0},
+		{"a get of 240 KB", strings.Repeat(long[:4000], 60), "?cmd=get&key=messages", "", 3000, 0},
+		{"a get of 240 KB that gzip hardly compresses", string(random), "?cmd=get&key=messages", "Accept-Encoding: gzip\r\n", 3000, 0},
+		{"a get of 2 MB", strings.Repeat(long[:4000], 500), "?cmd=get&key=messages", "", 3000, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pod, master := podtest.Pod(t, localpod.Options{APIBinary: binary, APIEnv: []string{fmt.Sprint("GOMEMLIMIT=", limits.Figure(t, "GOMEMLIMIT"))}})
 			podtest.Do(t, master, "SET", key, c.before)
 			podtest.Do(t, master, "WAIT", 1, 10_000) // the API reads from the slave
-			conns := hold(t, pod, c.clients, "GET /guestbook/"+c.path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			conns := hold(t, pod, c.clients, "GET /guestbook/"+c.path+" HTTP/1.1\r\nHost: x\r\n"+c.headers+"\r\n")
 			var nginx, api, disk int64
 			for i := range 20 {
 				if i < c.live {

@@ -20,7 +20,7 @@ const (
 	socket                                   = 4 << 10 // the kernel's memory for a socket, which counts towards the container's memory limit.
 	// nginxSlow and apiSlow are the bytes of unsent data for one slow viewer in the socket buffers of nginx and of the API.
 	nginxSlow, apiSlow = 200 << 10, 48 << 10
-	nginxUnread        = 96 << 10 // the memory of nginx and the kernel for an answer that the client does not read
+	nginxUnread        = 384 << 10 // the memory of nginx and the kernel for a compressed answer that the client does not read
 	// messageCopies is how many copies of a request's text the API may hold: received, parsed, and in the command to Redis.
 	messageCopies = 3
 	// readCopies is the memory for reading a guestbook, in multiples of the guestbook's length. The API holds the guestbook, and two JSON
@@ -91,10 +91,11 @@ func TestTheFiguresGoTogether(t *testing.T) {
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
 	// A small request has less than 10,000 bytes of headers, and a body of less than 10,000 bytes.
 	large := n("nginx http limit_conn headers") * (header + n("nginx http client_body_buffer_size"))
-	unread := n("nginx http limit_conn answers") * nginxUnread
+	unread := 2 * n("nginx http limit_conn requests") * nginxUnread // reads and other requests
 	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + slow*nginxSlow + large + unread + visitors/2*20_000
 	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))
-	files := n("nginx http limit_conn bodies")*n("server.maxBodyBytes") + n("nginx http limit_conn answers")*6*n("server.maxSharedBytes") + n("server.maxLongReads")*n("nginx http proxy_max_temp_file_size")
+	files := n("nginx http limit_conn bodies")*n("server.maxBodyBytes") + 2*n("nginx http limit_conn requests")*n("nginx http proxy_max_temp_file_size")
+	expect(n("nginx http proxy_max_temp_file_size") >= 6*n("server.maxSharedBytes"), "a slow reader of a shared read takes memory of the API")
 	expect(files <= n("frontend volumes tmp emptyDir sizeLimit"), "bodies and unread answers fill the folder for which the pod is evicted")
 	expect(n("frontend volumes tmp emptyDir sizeLimit") < n("frontend nginx resources limits ephemeral-storage"), "the pod is evicted before its folder is full")
 	expect(redisAlone+slaveBuffer+2*n("master maxmemory")+n("master maxmemory-clients") <= masterMemory, "Redis may need more than the master's memory while it rewrites its file")
@@ -116,7 +117,7 @@ func TestEveryBoundIsInTheTable(t *testing.T) {
 	}
 	for _, figure := range []string{
 		fmt.Sprint(f["server.maxViewers"]/1000, ",000 viewers"), fmt.Sprint(f["server.maxBodyBytes"]>>20, " MiB"), fmt.Sprint(f["server.maxGetBytes"]>>20, " MiB"),
-		fmt.Sprint(f["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(f["nginx http limit_conn bodies"], " at a time"), fmt.Sprint(f["nginx http limit_conn answers"]/1000, ",000 answers"), fmt.Sprint(f["server.maxSlowViewers"], " viewers"),
+		fmt.Sprint(f["server.maxPendingBytes"]>>20, " MiB"), fmt.Sprint(f["nginx http limit_conn bodies"], " at a time"), fmt.Sprint(f["nginx http limit_conn requests"]/1000, ",000 reads"), fmt.Sprint(f["server.maxSlowViewers"], " viewers"),
 		fmt.Sprint(f["server.maxTopics"], " books"), fmt.Sprint(f["nginx http large_client_header_buffers"]>>10, " KiB"),
 		fmt.Sprint(f["master maxmemory"]>>20, " MB"), fmt.Sprint(f["frontend nginx resources limits memory"]>>20, " MiB"),
 	} {
