@@ -137,6 +137,20 @@ func TestBodiesThatDoNotEnd(t *testing.T) {
 	}
 }
 
+// If many clients never finish small bodies, others can still read.
+func TestSmallBodiesThatDoNotEnd(t *testing.T) {
+	pod, _ := podtest.Pod(t, localpod.Options{})
+	most := int(limits.Figure(t, "nginx http limit_conn requests"))
+	for _, request := range []string{"POST /guestbook/entries", "GET /guestbook/events", "GET /guestbook/?cmd=get&key=messages"} {
+		hold(t, pod, most/2, request+" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+	}
+	must.Hold(t, "nginx has as many as it may", 5*time.Second, func() bool {
+		response, _ := must.Do(t, "POST", pod.URL()+"/guestbook/entries", nil)
+		return response.StatusCode == 503
+	})
+	servesWithinMemory(t, pod)
+}
+
 // Even if many clients never read their event streams or pages, nginx and the API stay within the pod's limits of memory and disk.
 func TestClientsThatReadNothing(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "api") // without Go's race detector, which needs much memory
