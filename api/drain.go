@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// drainSignal makes the API end all event streams, and report "not ready" to Kubernetes. After drainSignal, the API still serves all
-// requests except event streams. The command "api drain" sends drainSignal.
+// drainSignal makes the API end all event streams (internal/server/viewers.go), and report "not ready" to Kubernetes. After drainSignal,
+// the API still serves all requests except event streams. The command "api drain" sends drainSignal.
 const drainSignal = syscall.SIGUSR1
 
 // drain sends drainSignal to process 1. In the API's container, process 1 is the API. The function "drain" returns an error if process 1 is

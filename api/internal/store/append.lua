@@ -1,5 +1,5 @@
--- append.lua appends entries to a guestbook, once for each idempotency key. KEYS[1] is the guestbook, KEYS[2] the idempotency key's record.
--- ARGV[1] is the encoded entries, ARGV[2] the entries' fingerprint.
+-- append.lua appends entries to a guestbook, once for each idempotency key. Without an idempotency key, book.go sends APPEND.
+-- KEYS[1] is the guestbook, KEYS[2] the idempotency key's record. ARGV[1] is the encoded entries, ARGV[2] the entries' fingerprint.
 -- The script returns a number and the record, "ID FINGERPRINT". The number is 1 if the record existed before and nothing was appended, or
 -- else 0.
 -- SET comes after APPEND, so that an APPEND that fails leaves no record. If Redis's ACL forbids SET, the entry is stored without a record.
