@@ -90,7 +90,7 @@ func TestTheFiguresGoTogether(t *testing.T) {
 	expect(live <= heap, fmt.Sprintf("the API may need %d MB, GOMEMLIMIT is %d", live>>20, heap>>20))
 	expect(heap+viewers*socket+slow*apiSlow <= apiMemory, "GOMEMLIMIT and the viewers' sockets are more than the API's memory")
 	// A small request has less than 10,000 bytes of headers, and a body of less than 10,000 bytes.
-	large := n("nginx http limit_conn headers") * (header + n("nginx http client_body_buffer_size"))
+	large := n("nginx http limit_conn headers")*header + n("nginx http limit_conn bodies")*n("nginx http client_body_buffer_size")
 	unread := 2 * n("nginx http limit_conn requests") * nginxUnread // reads and other requests
 	held := nginxAlone + workers*connections*nginxConnection + viewers*(nginxViewer+2*socket) + slow*nginxSlow + large + unread + visitors/2*20_000
 	expect(held <= nginxMemory, fmt.Sprintf("nginx may need %d MB, its limit is %d", held>>20, nginxMemory>>20))
