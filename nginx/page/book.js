@@ -2,7 +2,7 @@
 
 export class Book {
   entries = []; // oldest first
-  before; // entries with a smaller id are not loaded; null if all older entries are loaded, undefined before the first read
+  before; // an id: older entries are not loaded; null if all entries are loaded, undefined until the first read
   isBehind = false; // whether the Book lacks the newest entries of the guestbook
   last = -1; // id of the newest entry that a read or the event stream returned; the response to a POST does not count
 

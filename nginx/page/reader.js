@@ -11,8 +11,8 @@ export class Reader {
     Object.assign(this, { book, server });
   }
 
-  // news() reads the newest entries, and the entries between the Book's last entry and the newest entries, unless there are more than
-  // MOST_MISSED_ENTRIES. If the parameter isRewritten is true, the newest entries replace those of the Book.
+  // news() reads the newest entries. If at most MOST_MISSED_ENTRIES entries are missing between the Book's last entry and the newest
+  // entries, news() also reads the missing ones. If the parameter isRewritten is true, the newest entries replace those of the Book.
   async news(isRewritten, isPresent) {
     const { book, server } = this;
     const newest = await server.read({ seen: isRewritten ? -1 : book.newest });

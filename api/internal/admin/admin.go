@@ -5,7 +5,6 @@ package admin
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -116,28 +115,4 @@ func (c *command) run(name string, args []string) (err error) {
 		err = fmt.Errorf("%s: %w", name, err)
 	}
 	return errors.Join(err, c.store.Close())
-}
-
-// each calls the function "do" for every entry that is not blank, oldest first. The method "each" ignores entries that clients append after
-// the method has started. The method "each" stops at the first error of "do" or of the store, and returns this error. If a client rewrites
-// the guestbook meanwhile, "each" returns an error.
-func (c *command) each(do func(guestbook.Entry) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	end, err := c.store.End(ctx, c.key)
-	for at := guestbook.Start; err == nil && at.End < end.End; {
-		var entries []guestbook.Entry
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		entries, at, err = c.store.After(ctx, c.key, at, end.End, guestbook.AnyLength)
-		cancel()
-		if errors.Is(err, guestbook.ErrNoEntry) {
-			return errors.New("the guestbook was written anew meanwhile: start again")
-		}
-		for _, entry := range entries {
-			if err == nil && entry.ID <= end.ID {
-				err = do(entry)
-			}
-		}
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -46,4 +47,28 @@ func (c *command) hide(words []string) error {
 		fmt.Fprintf(c.stdout, "entry %d is hidden: %d bytes\n", id, blanked)
 	}
 	return nil
+}
+
+// each calls the function "do" for every entry that is not blank, oldest first. The method "each" ignores entries that clients append after
+// the method has started. The method "each" stops at the first error of "do" or of the store, and returns this error. If a client rewrites
+// the guestbook meanwhile, "each" returns an error.
+func (c *command) each(do func(guestbook.Entry) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	end, err := c.store.End(ctx, c.key)
+	for at := guestbook.Start; err == nil && at.End < end.End; {
+		var entries []guestbook.Entry
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		entries, at, err = c.store.After(ctx, c.key, at, end.End, guestbook.AnyLength)
+		cancel()
+		if errors.Is(err, guestbook.ErrNoEntry) {
+			return errors.New("the guestbook was written anew meanwhile: start again")
+		}
+		for _, entry := range entries {
+			if err == nil && entry.ID <= end.ID {
+				err = do(entry)
+			}
+		}
+	}
+	return err
 }

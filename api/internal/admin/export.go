@@ -12,8 +12,9 @@ import (
 	"guestbook/api/internal/guestbook"
 )
 
-// export writes all entries to the file words[0], or to stdout if the command has no argument. The method "export" writes to a file with
-// the suffix ".part", and renames this file only after the export is complete, so that an error leaves the file words[0] as it was.
+// export writes every entry that is not blank to the file words[0], or to stdout if the command has no argument. The method "write" defines
+// the format. The method "export" writes to a file with the suffix ".part", and renames this file only after the export is complete, so
+// that an error leaves the file words[0] as it was. The method "export" returns each error of the method "write" and of the file system.
 func (c *command) export(words []string) error {
 	if len(words) == 0 {
 		return c.write(c.stdout)

@@ -36,7 +36,7 @@ var (
 // RefusedError means that Redis replied with an error.
 type RefusedError struct {
 	Reason     string // describes the problem and what to do
-	Outcome    string // " (nothing was stored)", or "" if the write may be stored
+	Outcome    string // " (nothing was stored)", or "" if this is unknown
 	WritesOnly bool   // true if Redis refuses writes, but still answers reads
 	Err        error  // the error with which Redis replied
 }

@@ -8,10 +8,6 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// maxPendingBytes is the greatest total length of the queries and bodies of all requests under way. A request of up to smallRequestBytes
-// does not count toward maxPendingBytes.
-const maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
-
 // phpCommand answers a request in the same way as guestbook.php of the PHP guestbook. The query ?cmd=set&key=…&value=… stores the value
 // under the Redis key. If "cmd" is not "set", as in ?cmd=get&key=…, phpCommand reads the value of the Redis key. phpCommand returns an
 // error with the status 400 if "cmd" is missing, with the status 405 if a HEAD asks for "set", and each error of readParameters, "set" and

@@ -21,6 +21,10 @@ const (
 	maxID = 1 << 53 // JavaScript represents every integer up to this value exactly
 )
 
+// fromEnd stands for a missing parameter "after". An event stream without "after" contains only entries that are posted after the start of
+// the event stream.
+const fromEnd = int64(-2)
+
 // entries answers GET and HEAD with the page of readEntries, and POST with the entry of postEntry and the status 201. For any other method,
 // "entries" returns an error with the status 405.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {

@@ -2,14 +2,18 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	_ "embed"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
@@ -104,4 +108,61 @@ var openAPI []byte
 // constant returns an http.HandlerFunc that answers each request with the status 200 and the same JSON body.
 func constant(body []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, body) }
+}
+
+// maxPendingBytes is the greatest total length of the queries and bodies of all requests under way. A request of up to smallRequestBytes
+// does not count toward maxPendingBytes.
+const maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
+
+// respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and adds the time to the metric of
+// durations. The status of an error is the result of statusOf. If the answer has no body and no error, the http.HandlerFunc writes nothing.
+func (s *Server) respond(handle handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		ctx, cancel := s.storeContext()
+		defer cancel()
+		a, err := s.reserve(ctx, handle, w, r)
+		if a.release != nil {
+			defer a.release()
+		}
+		status := max(a.status, http.StatusOK)
+		if err != nil {
+			status = s.writeError(w, err)
+		} else if a.body != nil {
+			writeJSON(w, status, a.body)
+		}
+		s.durations.WithLabelValues(cmp.Or(a.command, "invalid"), strconv.Itoa(status)).Observe(time.Since(start).Seconds())
+	}
+}
+
+// reserve limits the memory for long requests, and returns the results of the function "handle". If a request is longer than
+// smallRequestBytes, "reserve" first waits until the API has room for the request within maxPendingBytes, and returns an error with the
+// status 503 if the context ends first.
+func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWriter, r *http.Request) (answer, error) {
+	size := int64(len(r.URL.RawQuery)) + r.ContentLength
+	if r.ContentLength < 0 || size > maxBodyBytes {
+		size = maxBodyBytes // readBody reads at most maxBodyBytes
+	}
+	if size > smallRequestBytes {
+		if err := acquire(ctx, s.pendingBytes, size); err != nil {
+			return answer{}, err
+		}
+		defer s.pendingBytes.Release(size)
+	}
+	return handle(ctx, w, r)
+}
+
+// newDurations returns the histogram of the durations of requests. newDurations panics if "metrics" already contains this histogram. The
+// histogram starts with a count of 0 for each command and status that the alerts in k8s/monitoring use, because Prometheus sees no increase
+// in a series that begins with a count of 1.
+func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
+	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "guestbook_http_request_duration_seconds",
+		Help:    "Time from a request's header to the end of its answer.",
+		Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
+	}, []string{"command", "status"})
+	for _, labels := range []string{"get 200", "entries 200", "set 200", "set 503", "set 507", "post 201", "post 503", "post 507"} {
+		durations.WithLabelValues(strings.Fields(labels)...)
+	}
+	return durations
 }

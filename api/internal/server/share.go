@@ -3,10 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"net/http"
 	"runtime"
 	"time"
 
 	"guestbook/api/internal/guestbook"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // maxSharedBytes limits the bytes of a guestbook in a shared read, and maxPageBytes in any other read. A guestbook or an entry that is
@@ -54,4 +57,13 @@ func (s *Server) share(ctx context.Context, name string, read func(context.Conte
 	})
 	body, _ := shared.([]byte)
 	return body, err
+}
+
+// acquire blocks until n units of the semaphore are free, and takes them. If the context ends before the units are free, acquire returns an
+// error with the status 503, and takes no units.
+func acquire(ctx context.Context, from *semaphore.Weighted, n int64) error {
+	if from.Acquire(ctx, n) != nil {
+		return &requestError{http.StatusServiceUnavailable, "too much is being read and written at once, nothing was stored: try again in a moment"}
+	}
+	return nil
 }

@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,4 +219,30 @@ func (t *topic) send(viewer net.Conn, at guestbook.Position) (to guestbook.Posit
 		err = t.hub.write(viewer, text)
 	}
 	return to, len(text), err
+}
+
+// write sends the text over a viewer's connection. If the viewer has not received the text after slowAfter, "write" waits for another
+// sendTimeout, or not at all if maxSlowViewers viewers are already slow. After the wait, "write" returns os.ErrDeadlineExceeded. The method
+// "write" also returns an error if the connection is closed.
+func (h *hub) write(viewer net.Conn, text []byte) error {
+	_ = viewer.SetWriteDeadline(time.Now().Add(slowAfter)) // fails only if the connection is closed, and then Write fails as well
+	n, err := viewer.Write(text)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !h.slow.TryAcquire(1) {
+		return err
+	}
+	defer h.slow.Release(1)
+	_ = viewer.SetWriteDeadline(time.Now().Add(sendTimeout))
+	_, err = viewer.Write(text[n:])
+	return err
+}
+
+// appendEvent appends to dst the server-sent event "entry" with the id of the entry and its JSON.
+func appendEvent(dst []byte, e guestbook.Entry) []byte {
+	return append(appendEntry(fmt.Appendf(dst, "event: entry\nid: %d\ndata: ", e.ID), e), "\n\n"...)
+}
+
+// resetEvent returns the event that a viewer gets if the guestbook was rewritten. A page that gets a reset event discards all entries that
+// it shows. The argument lastID is the field ID of the position at the guestbook's end.
+func resetEvent(lastID int64) []byte {
+	return fmt.Appendf(nil, "event: reset\nid: %d\ndata: {}\n\n", lastID)
 }

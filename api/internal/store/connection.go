@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/gomodule/redigo/redis"
 )
@@ -21,6 +22,7 @@ type connection struct {
 var (
 	errDiscarded = errors.New("opened before the server was lost")
 	errMaster    = errors.New("the slaves' address leads to the master")
+	errNoMaster  = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 	// errNotSent means that the command was not sent to Redis, so that it was certainly not executed.
 	errNotSent = errors.New("not sent")
 )
@@ -102,3 +104,14 @@ func (p *pool) handshake(ctx context.Context, c redis.Conn) error {
 	}
 	return synced(info, err)
 }
+
+// replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline, or one nanosecond if the deadline has passed.
+func (p *pool) replyTimeout(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
+}
+
+// uptime returns the nanoseconds since this process started, by the monotonic clock.
+func uptime() int64 { return int64(time.Since(started)) }
+
+var started = time.Now()

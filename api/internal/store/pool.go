@@ -43,11 +43,6 @@ type pool struct {
 	errors    prometheus.Counter
 }
 
-// uptime returns the nanoseconds since this process started, by the monotonic clock.
-func uptime() int64 { return int64(time.Since(started)) }
-
-var started = time.Now()
-
 // newPool returns a pool for the server at the address "addr". The argument "role" is master or slave. The function newPool registers the
 // pool's metrics, but opens no connection before the first command. The caller must close the pool.
 func newPool(role, addr string, o Options) *pool {
@@ -119,12 +114,6 @@ func (p *pool) test(ctx context.Context, c redis.Conn, lastUsed time.Time) error
 	}
 	p.discardConnections()
 	return err
-}
-
-// replyTimeout returns the shorter of ReadTimeout and the time until the context's deadline, or one nanosecond if the deadline has passed.
-func (p *pool) replyTimeout(ctx context.Context) time.Duration {
-	deadline, _ := ctx.Deadline()
-	return min(p.options.ReadTimeout, max(time.Until(deadline), 1)) // with a timeout of 0, redigo would wait forever
 }
 
 // discardConnections makes the pool replace all its connections, so that the next command resolves the server's host name again.

@@ -65,8 +65,8 @@ func (s *Store) Close() error {
 // write sends a command to the master, and returns the reply and the error of the last attempt. The reply READONLY means that the server at
 // the master's address has become a slave. After the reply READONLY, "write" opens a new connection to the master's address and sends the
 // command again. After a second READONLY, "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves
-// is set, as with high availability, "write" retries until the context's deadline, because another server may soon become the master. The
-// method "write" repeats only commands that were certainly not executed.
+// is set, as with high availability, "write" never tries the slave's address, but repeats the command after READONLY, NOREPLICAS and
+// errNotSent until the context's deadline, because another server may soon become the master.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.writer.waitSlaves == 0 && isReply(err, codeReadOnly) {
@@ -132,8 +132,6 @@ func (s *Store) readOnce(ctx context.Context, ask func(context.Context, *pool) e
 	}
 	return errors.Join(failures...)
 }
-
-var errNoMaster = errors.New("the master's address leads to a slave: check REDIS_MASTER_ADDR")
 
 // Ping tests whether the master and the slave answer requests for a guestbook's key. masterErr is the error of the master, or nil. slaveErr
 // is the error of the slave, or nil. If the master's address leads to a slave, and the slave's address does not lead to a master, masterErr

@@ -102,14 +102,15 @@ func (b *book) save(query string) error {
 	return nil
 }
 
-// restore sets each guestbook back to its text before the tests.
-func (b *book) restore() error {
+// restore sets each guestbook back to its text before the tests. The error has a curl command for each guestbook that could not be
+// restored.
+func (b *book) restore() (err error) {
 	for _, set := range b.saved {
-		if a, err := b.send(set); err != nil || a.status != http.StatusOK {
-			return errors.Join(fmt.Errorf("a book is not as it was (%s): this puts it back: %s", a, b.curl(set.in(b))), err)
+		if a, failure := b.send(set); failure != nil || a.status != http.StatusOK {
+			err = errors.Join(err, fmt.Errorf("a book is not as it was (%s): this puts it back: %s", a, b.curl(set.in(b))), failure)
 		}
 	}
-	return nil
+	return err
 }
 
 func (b *book) has(profile string) bool { return b.found[profile] == "" }

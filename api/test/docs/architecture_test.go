@@ -16,7 +16,7 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 )
 
-// Every file in docs/architecture.md exists, and contains the names beside it in docs/architecture.md.
+// Every file that docs/architecture.md lists exists, and contains the names that are listed beside it.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	document := texts(t)["docs/architecture.md"]
 	for title, least := range map[string]int{"Where things are": 15, "The way of an entry": 10, "Where a behaviour is": 70} {

@@ -33,7 +33,7 @@ func (s *stack) measure(l load, connections string, seconds int) (r result, err 
 		return r, err
 	}
 	url := s.pod.URL() + l.path
-	if slices.Contains(s.env, "FLOOR=constant") { // with FLOOR=constant, the program "floor" sends as many bytes as "size" in the URL
+	if slices.Contains(s.env, "FLOOR=constant") { // the number "size" in the URL tells the program "floor" how many bytes to send
 		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "size=" + strconv.Itoa(l.size)
 	}
 	script := fmt.Sprintf("posts, keyed, run = %d, %t, '%x-'\n", l.posts, l.keyed, time.Now().UnixNano()) + summary

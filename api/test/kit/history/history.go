@@ -40,7 +40,7 @@ type Read struct {
 	Book    string
 	Seen    int64 // the id in the request's parameter "seen", or -1
 	Entries []guestbook.Entry
-	Whole   *string // the text of the whole guestbook; nil for a page
+	Whole   *string // the text of the whole guestbook; nil if the answer is a page of entries
 	All     bool    // true if Entries must hold all entries that are neither blank nor hidden
 }
 

@@ -84,7 +84,7 @@ func (f figures) put(name, text string) {
 	}
 }
 
-// constants adds the limits in a package's Go files to the map f.
+// constants adds each constant that a package's Go files define to the map f.
 func (f figures) constants(t testing.TB, pkg, folder string) {
 	t.Helper()
 	var files []*ast.File

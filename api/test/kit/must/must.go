@@ -75,7 +75,7 @@ func Write(t testing.TB, file, text string) {
 	OK(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// Run runs a command and returns the command's output. Run ends the test if the command fails.
+// Run runs a command, and returns the output on stdout and stderr. Run ends the test if the command fails.
 func Run(t testing.TB, command *exec.Cmd) string {
 	t.Helper()
 	out, err := command.CombinedOutput()
@@ -105,7 +105,8 @@ func Do(t testing.TB, method, url string, body io.Reader, headers ...string) (*h
 	return Send(t, request)
 }
 
-// Send sends a request, and returns the response and its body.
+// Send sends a request, and returns the response and its body. Send ends the test if no complete response arrives, but not if the status is
+// an error.
 func Send(t testing.TB, request *http.Request) (*http.Response, string) {
 	t.Helper()
 	response := Get(Client.Do(request))(t)
