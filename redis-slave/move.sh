@@ -105,6 +105,10 @@ case ${1:-} in
     echo "move.sh: $frozen"
     ;;
   thaw)
+    # After a restart without a disk, the old master is empty, and this disk has the only copy of the messages.
+    for key in messages guestbook; do
+      [ "$(there strlen $key)" -ge "$(here strlen $key)" ] || die "$key is shorter at $host than here: keep this copy, and go on with the commands after \"move.sh freeze\""
+    done
     # A maxmemory of 0 means no limit, as in the Redis of the PHP guestbook.
     set_to maxmemory 0
     [ "$(here replicaof "$host" "$port")" = OK ] || die "this Redis does not follow $host"

@@ -47,6 +47,7 @@ func TestMapError(t *testing.T) {
 		{"ERR strange 'hunter2'", nil, "the outcome is unknown: ERR strange"},
 		{"ERR strange\nhunter2", nil, "the outcome is unknown: ERR strange"},
 		{"ERR " + strings.Repeat("word ", 1000) + "hunter2", nil, "the outcome is unknown: ERR word word"},
+		{"ERR " + strings.Repeat("long", 1000) + "hunter2", nil, "the outcome is unknown: ERR longlong"},
 	} {
 		err := mapError(fmt.Errorf("get a connection: %w", redis.Error(c.reply)))
 		refused := (*guestbook.RefusedError)(nil)

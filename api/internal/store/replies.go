@@ -56,9 +56,9 @@ var inScript = regexp.MustCompile(`^(ERR Error running script.*)?@user_script: ?
 // then the error of older versions.
 var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The user executing the script can't")
 
-// firstWords matches at most ten words at the beginning of an error. firstWords stops before a quotation mark, because quoted text in an
-// error may be an argument of the command.
-var firstWords = regexp.MustCompile("^[^\\s'\"`]+( [^\\s'\"`]+){0,9}")
+// firstWords matches at most ten words of at most 40 characters at the beginning of an error. firstWords stops before a quotation mark,
+// because quoted text in an error may be an argument of the command.
+var firstWords = regexp.MustCompile("^[^\\s'\"`]{1,40}( [^\\s'\"`]{1,40}){0,9}")
 
 // mapError converts an error reply of Redis to an error of the package "guestbook": ErrWrongType for a key with another type of data,
 // ErrFull if the memory of Redis or the string is full, ErrForbidden for a key that Redis's ACL forbids, and RefusedError for all other

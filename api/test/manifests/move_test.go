@@ -81,8 +81,10 @@ func TestTheBookMoves(t *testing.T) {
 	source.stop(t)
 	again := newServer(t, source.port, nil, source.Args...).start(t)
 	again.ask(t, "", "SET", "key", "x")
-	if said, err := move.move(t, "freeze"); err == nil || !strings.Contains(said, "follows 127.0.0.1 no more") {
-		t.Errorf("%v: %s", err, said)
+	for what, says := range map[string]string{"freeze": "follows 127.0.0.1 no more", "thaw": "messages is shorter"} {
+		if said, err := move.move(t, what); err == nil || !strings.Contains(said, says) {
+			t.Errorf("%v: %s", err, said)
+		}
 	}
 	move.stop(t)
 	master := newMaster(t)

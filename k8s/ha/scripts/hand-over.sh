@@ -28,4 +28,4 @@ until [ "$(named 3)" = none ]; do
   for host in $HOSTS; do sentinel "$host" sentinel remove guestbook; done
   sleep 2
 done
-say "$SINGLE is the master"
+echo "$SINGLE is the master"

@@ -14,4 +14,4 @@ watch "$ME"
 for host in $HOSTS; do
   [ "$host" = "$ME" ] || redis "$host" replicaof "$ME" "$PORT"
 done
-say "$ME is the master"
+echo "$ME is the master"

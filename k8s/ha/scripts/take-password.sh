@@ -18,4 +18,4 @@ for host in $HOSTS; do
   printf '%s\n' "config set masterauth $new" | tell "$host" "$PORT" || exit 1
   printf '%s\n' "sentinel set guestbook auth-pass $new" "sentinel config set sentinel-pass $new" | tell "$host" "$SENTINEL_PORT" || exit 1
 done
-say "all three take both passwords"
+echo "all three take both passwords"

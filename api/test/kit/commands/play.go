@@ -22,14 +22,15 @@ type Call struct {
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
 // standIn is a shell function that bash calls in place of every program. standIn appends the command and its input to the file $CALLS, and
-// prints a fixed word. In call number $FAILS, standIn prints nothing and fails.
+// prints a fixed word. In call number $FAILS, standIn prints nothing, and fails unless $FAILS is negative. "grep" fails if its input is empty.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
   printf '%s\0' "$@" "$input"$'\1' >>"$CALLS"
   echo >>"$CALLS.lines"
   mapfile -t number <"$CALLS.lines"
-  [ "${#number[@]}" != "$FAILS" ] || return 1
+  [ "${#number[@]}" != "${FAILS#-}" ] || return $((FAILS > 0))
+  [ "$1$input" != grep ] || return 1
   echo word
 }
 `
@@ -42,8 +43,8 @@ var (
 )
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
-// number of the command that must fail; 0 means that no command fails. The result "damaged" is the path of a file that the block has
-// emptied, or "".
+// number of the command that must fail, negative for a command that is cut; 0 means that no command fails. The result "damaged" is the
+// path of a file that the block has emptied, or "".
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {
@@ -75,8 +76,7 @@ func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, 
 	}
 	for call := range strings.SplitSeq(strings.TrimSuffix(strings.ReplaceAll(string(written), dir, "/tmp"), "\x01\x00"), "\x01\x00") {
 		fields := strings.Split(call, "\x00")
-		last := len(fields) - 1
-		ran = append(ran, Call{Args: fields[:last], Input: fields[last]})
+		ran = append(ran, Call{Args: fields[:len(fields)-1], Input: fields[len(fields)-1]})
 	}
 	for _, match := range files {
 		if info, err := os.Stat(filepath.Join(dir, match[1])); err == nil && info.Size() == 0 && filepath.Ext(match[1]) != ".new" {
@@ -96,13 +96,16 @@ var harmless = []*regexp.Regexp{
 	regexp.MustCompile(`^make (faults|soak)$`),
 }
 
-// overwrites reports whether a command may delete or overwrite something. "kubectl … -f -" without input changes nothing.
+// overwrites reports whether a command may delete or overwrite something. "kubectl … -f -" and "api import" without input change nothing.
 func (c Call) overwrites() bool {
-	if strings.Contains(c.String()+" ", " -f - ") && c.Input == "" {
+	if c.Input == "" && regexp.MustCompile(` -f -( |$)|/api import`).MatchString(c.String()) {
 		return false
 	}
 	return !slices.ContainsFunc(harmless, func(p *regexp.Regexp) bool { return p.MatchString(c.String()) })
 }
+
+// cut matches commands that exit with 0 and without the rest of their output if the connection to the cluster is lost.
+var cut = regexp.MustCompile(`^kubectl.* exec .*(\.sh|export)`)
 
 // Fail runs a document's code block once for each of its commands, and makes this command fail. The result "faults" has a message for each
 // run in which a later command may delete or overwrite something.
@@ -111,8 +114,12 @@ func Fail(ctx context.Context, b Block) (plays int, faults []string, err error) 
 	if err != nil {
 		return 0, nil, err
 	}
-	for i := range all {
-		ran, damaged, err := play(ctx, b, i+1)
+	for n := range 2 * len(all) { // each command fails, then is cut
+		i, fails := n/2, (n/2+1)*(1-n%2*2)
+		if fails < 0 && !cut.MatchString(all[i].String()) {
+			continue
+		}
+		ran, damaged, err := play(ctx, b, fails)
 		if err != nil {
 			return i, faults, err
 		}

@@ -15,6 +15,7 @@ func TestFail(t *testing.T) {
 		`kubectl drain "$(kubectl get pods -o name)"`:                    "kubectl drain",
 		"kubectl get a | kubectl exec -i x -- redis-cli -x set messages": "set messages",
 		"kubectl get a > /tmp/a.jsonl":                                   "a.jsonl was lost",
+		"kubectl exec a -- b.sh && kubectl delete c":                     "kubectl delete c",
 	} {
 		_, faults, err := Fail(t.Context(), Block{Text: block + "\n"})
 		if must.OK(t, err); !strings.Contains(strings.Join(faults, "\n"), fault) {
