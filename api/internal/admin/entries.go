@@ -14,15 +14,15 @@ import (
 // answer, if a client rewrites the guestbook meanwhile, or if the output fails.
 func (c *command) entries([]string) error { return c.each(c.print) }
 
-// formula matches a text that a spreadsheet would run as a formula.
-var formula = regexp.MustCompile(`^ *[=+\-@＝＋－＠]`)
+// formula matches what a spreadsheet would run as a formula: at the start of a text, or after a comma or semicolon, which may separate cells.
+var formula = regexp.MustCompile(`(^|[,;])( *(?:[=@＝＋－＠]|[+\-][^)]))`)
 
 // print outputs an entry as one line: the id, a tab and the text. The method "print" escapes characters that would move a terminal's cursor
 // or reverse the text, such as a newline, which becomes \n. The method "print" also escapes quotes, because a spreadsheet would read
 // everything between two quotes as one cell, even several lines. The method "print" puts an apostrophe before a formula, so that no
 // spreadsheet runs the formula. The method "print" returns an error if the output fails.
 func (c *command) print(entry guestbook.Entry) error {
-	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "'$0"))
+	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "$1'$2"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
 	return err
 }

@@ -154,7 +154,7 @@ func parse(text []byte) (l line, err error) {
 	if len(text) == 0 {
 		return l, nil
 	}
-	if text[0] >= 0xfe || bytes.IndexByte(text[:min(2, len(text))], 0) >= 0 {
+	if text[0] >= 0xfe || bytes.Count(text[:min(2, len(text))], []byte{0}) == 1 {
 		return l, errors.New("is UTF-16, as PowerShell's > writes it: convert the file with iconv -f UTF-16 -t UTF-8")
 	}
 	if err := json.Unmarshal(text, &l); err != nil {

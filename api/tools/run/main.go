@@ -81,6 +81,12 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 	if err != nil {
 		return err
 	}
+	// HAProxy would share the port with the HAProxy of another "make run-ha", and send messages to the other guestbook.
+	listener, err := net.Listen("tcp", ha.ProxyAddr(0))
+	if err != nil {
+		return fmt.Errorf("another make run-ha uses %s (%w): stop that one first", ha.ProxyAddr(0), err)
+	}
+	_ = listener.Close()
 	o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+ha.ProxyAddr(0), "REDIS_SLAVE_ADDR="+ha.Addr(1), "REDIS_WAIT_SLAVES=1")
 	pod, err := localpod.New(o)
 	if err != nil {
