@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 IMAGES  := gb-frontend-api gb-frontend-nginx gb-redis-slave
 STOCK   := $(shell sed -n 's/ *image: *//p' k8s/redis-master-deployment.yaml k8s/ha/redis-proxy-deployment.yaml k8s/monitoring/*.yaml)
 # The variable "registry" has the value of REGISTRY in lower case, because container registries refuse upper case.
-registry = $(shell echo '$(REGISTRY)' | tr A-Z a-z)
+registry = $(shell echo '$(REGISTRY:/=)' | tr A-Z a-z)
 # The function "image" adds the registry and the tag to an image's name, as in gb-frontend-api:v1 or
 # registry.example.com/me/gb-frontend-api:v1.
 image    = $(if $(REGISTRY),$(registry)/)$(1):$(TAG)
@@ -78,7 +78,7 @@ e2e: images prometheus prometheus-redis-exporter ## tests the guestbook on kubec
 
 ## For a release of the last commit and its tag:
 release: .build/crane .build/cyclonedx-gomod ## writes all files of a release to dist/: VERSION=v1.0.0 REGISTRY=ghcr.io/OWNER KEY=SSH-KEY; BASES=docker if Docker has the base images
-	@BASES='$(BASES)' COMPLETE='$(COMPLETE)' KEY='$(KEY)' BUILDER='$(BUILDER)' api/tools/release.sh '$(DIST)' '$(VERSION)' $(registry)
+	@BASES='$(BASES)' COMPLETE='$(COMPLETE)' KEY='$(KEY)' BUILDER='$(BUILDER)' api/tools/release.sh '$(DIST)' '$(VERSION)' '$(registry)'
 release-push: .build/crane ## pushes dist/'s images to REGISTRY, as REGISTRY_USER with REGISTRY_PASSWORD
 	$(if $(REGISTRY),,$(error REGISTRY is not set: make release-push REGISTRY=ghcr.io/OWNER))
 	@$(if $(REGISTRY_USER),printenv REGISTRY_PASSWORD | .build/crane auth login --username '$(REGISTRY_USER)' --password-stdin $(firstword $(subst /, ,$(registry))))
@@ -88,7 +88,7 @@ release-sign: .build/crane .build/cosign ## signs dist/'s images in REGISTRY and
 	@$(foreach i,$(IMAGES),.build/cosign sign --yes $(COSIGN) $(registry)/$i@$$(.build/crane digest $(registry)/$i:$(VERSION)) &&) true
 	.build/cosign sign-blob --yes $(COSIGN) --bundle '$(DIST)/SHA256SUMS.sigstore.json' '$(DIST)/SHA256SUMS'
 release-attach: ## makes a release on GitHub with the files of dist/
-	gh release create '$(VERSION)' --verify-tag --title '$(VERSION)' --notes-file CHANGELOG.md '$(DIST)'/*
+	gh release create '$(VERSION)' --verify-tag --title '$(VERSION)' $(if $(findstring -,$(VERSION)),--prerelease )--notes-file CHANGELOG.md '$(DIST)'/*
 
 ## More tests:
 test-long: servers chromium ## tests many visitors or entries, proxies that hold streams back, and the contract on an emulated ARM64 processor; SKIP=ARM64 leaves ARM64 out

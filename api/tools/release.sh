@@ -13,15 +13,23 @@ out=$1 version=$2 registry=${3:-docker.io/library}
 bases=${BASES:-docker.io} crane=$PWD/.build/crane cyclonedx=$PWD/.build/cyclonedx-gomod
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 case ${KEY:-} in '' | /*) ;; *) KEY=$PWD/$KEY ;; esac
-if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/SHA256SUMS" ]; then
+case $version in '' | [.-]* | *[!0-9A-Za-z._-]*)
+  echo "release.sh: an image cannot have the tag '$version': name a VERSION such as v1.0.0" >&2
+  exit 1 ;;
+esac
+case $registry in [/:]* | */ | *//* | *[!0-9a-z._:/-]*)
+  echo "release.sh: '$registry' is no registry: name one such as ghcr.io/owner" >&2
+  exit 1 ;;
+esac
+if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -f "$out/provenance.json" ]; then
   echo "release.sh: $out holds something else than a release: name another folder" >&2
   exit 1
 fi
 # With the next settings, the release does not depend on this machine's locale and Go configuration.
-export LC_ALL=C GOFLAGS=-mod=readonly GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
+export LC_ALL=C GOFLAGS=-mod=readonly GOWORK=off GOEXPERIMENT='' GOFIPS140=off GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0
 umask 022
 commit=$(git rev-parse HEAD)
-epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+epoch=$(git log -1 --no-show-signature --format=%ct)
 [ -z "$(git status --porcelain)" ] || echo "release.sh: the release is of the last commit, without the changes since" >&2
 server='' tmp=$(mktemp -d)
 trap '[ -z "$server" ] || kill "$server"; rm -rf "$tmp"' EXIT
@@ -88,6 +96,8 @@ image() {
   for arch in amd64 arm64; do
     to=$local/$arch/$name:$version
     pack "$tmp/$arch/$name" "$tmp/layer.tar"
+    # The script compresses the layer, because crane's compression depends on the version of Go that has built crane.
+    gzip -9nf "$tmp/layer.tar"
     if [ "$from" = scratch ]; then
       set -- --oci-empty-base
     elif copy "$from" $arch; then
@@ -97,7 +107,7 @@ image() {
       [ -z "${COMPLETE:-}" ] || exit 1
       continue
     fi
-    quiet "$crane" append "$@" -f "$tmp/layer.tar" -t "$to"
+    quiet "$crane" append "$@" -f "$tmp/layer.tar.gz" -t "$to"
     set -- --user "$(last USER)" -l "org.opencontainers.image.version=$version" -l "org.opencontainers.image.revision=$commit"
     [ "$from" != scratch ] || set -- "$@" --set-platform "linux/$arch"
     [ -z "$(last ENTRYPOINT)" ] || set -- "$@" --entrypoint "$(last ENTRYPOINT)"
@@ -172,6 +182,8 @@ pack "$bundle" "$dist/guestbook-$version-airgap.tar"
 # The next commands write the list of the API's Go modules, the provenance of the files, and the checksums of all files.
 quiet "$cyclonedx" bin -json -noserial -notimestamp -licenses -assert-licenses -std -version "$version" -output "$dist/sbom.cdx.json" \
   "$dist/api-linux-amd64"
+# The hashes of cyclonedx-gomod itself differ between machines that have compiled cyclonedx-gomod.
+sed -i '/^ *"tools": \[/,/^ *"component": / {/^ *"hashes": \[/,/^ *\],*$/d}' "$dist/sbom.cdx.json"
 cd "$dist"
 # listed KEY reads lines "NAME ALGORITHM DIGEST", and prints for each line a JSON object, with the name in the field KEY.
 listed() { awk 'NR > 1 {print ","} {printf "    {\"%s\": \"%s\", \"digest\": {\"%s\": \"%s\"}}", key, $1, $2, $3} END {print ""}' key="$1"; }
