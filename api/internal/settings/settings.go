@@ -36,7 +36,7 @@ type Settings struct {
 	Username          string     `envconfig:"REDIS_USERNAME" desc:"user of Redis's ACL"`
 	Password          string     `envconfig:"REDIS_PASSWORD" desc:"password of master and slaves"`
 	Database          uint16     `envconfig:"REDIS_DB" default:"0" desc:"number of the Redis database"`
-	WaitSlaves        uint16     `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged"`
+	WaitSlaves        uint16     `envconfig:"REDIS_WAIT_SLAVES" default:"0" desc:"how many slaves must have a write before it is acknowledged; needs Redis 3.0"`
 	UseTLS            bool       `envconfig:"REDIS_TLS" default:"false" desc:"true: speak TLS to Redis"`
 	TLSCAFile         string     `envconfig:"REDIS_TLS_CA_FILE" desc:"PEM file of certificate authorities, read for each connection; empty: the system's"`
 	TLSServerName     string     `envconfig:"REDIS_TLS_SERVER_NAME" desc:"name in Redis's certificate; empty: the address's host"`
