@@ -82,11 +82,9 @@ func runHA(ctx context.Context, o localpod.Options, logs string) (err error) {
 		return err
 	}
 	// HAProxy would share the port with the HAProxy of another "make run-ha", and send messages to the other guestbook.
-	listener, err := net.Listen("tcp", ha.ProxyAddr(0))
-	if err != nil {
-		return fmt.Errorf("another make run-ha uses %s (%w): stop that one first", ha.ProxyAddr(0), err)
+	if c, err := net.Dial("tcp", ha.ProxyAddr(0)); err == nil {
+		return errors.Join(fmt.Errorf("another make run-ha uses %s: stop that one first", ha.ProxyAddr(0)), c.Close())
 	}
-	_ = listener.Close()
 	o.APIEnv = append(o.APIEnv, "REDIS_MASTER_ADDR="+ha.ProxyAddr(0), "REDIS_SLAVE_ADDR="+ha.Addr(1), "REDIS_WAIT_SLAVES=1")
 	pod, err := localpod.New(o)
 	if err != nil {
