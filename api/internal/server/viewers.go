@@ -87,7 +87,7 @@ func newHub(o Options) *hub {
 
 // subscribe takes over the connection of the http.ResponseWriter w, and adds this connection to the viewers of the guestbook's topic. For
 // the first viewer of a guestbook, "subscribe" starts a goroutine that polls the guestbook from the position "end". The method "subscribe"
-// returns an error with the status 503 after "drain", if maxViewers is reached, or if maxTopics is reached and the guestbook has no topic
+// returns an error with the status 503 after Drain, if maxViewers is reached, or if maxTopics is reached and the guestbook has no topic
 // yet. If the connection cannot be taken over, "subscribe" returns another error. A caller of "subscribe" must call "unsubscribe" later,
 // unless "subscribe" returns an error.
 func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWriter) (*topic, net.Conn, error) {
@@ -130,14 +130,11 @@ func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 
 // Drain makes /readyz answer 503, so that Kubernetes sends new requests to another pod. Drain also closes all event streams. After Drain,
 // the server refuses new event streams, but no other requests.
-func (s *Server) Drain() { s.hub.drain() }
-
-// drain closes all event streams, and makes the method "subscribe" refuse new viewers.
-func (h *hub) drain() {
-	h.drained.Store(true)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, t := range h.topics {
+func (s *Server) Drain() {
+	s.hub.drained.Store(true)
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	for _, t := range s.hub.topics {
 		for viewer := range t.viewers {
 			viewer.Close()
 		}

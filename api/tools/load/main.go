@@ -140,12 +140,9 @@ func newVisitor(keepAlive bool) *visitors.Visitor {
 	dialer := net.Dialer{Timeout: 12 * time.Second}
 	return &visitors.Visitor{
 		Base: *address,
-		Client: &http.Client{
-			Timeout: 20 * time.Second,
-			Transport: &http.Transport{
-				DisableKeepAlives: !keepAlive, DialContext: dialer.DialContext, ResponseHeaderTimeout: 5 * time.Second,
-			},
-		},
+		Client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+			DisableKeepAlives: !keepAlive, DialContext: dialer.DialContext, ResponseHeaderTimeout: 5 * time.Second,
+		}},
 		Done: func(r visitors.Request) {
 			mu.Lock()
 			defer mu.Unlock()
