@@ -3,7 +3,7 @@
 package php
 
 import (
-	"strconv"
+	"encoding/hex"
 	"strings"
 )
 
@@ -82,8 +82,8 @@ func unescape(s string) string {
 		case c == '+':
 			c = ' '
 		case c == '%' && i+2 < len(s):
-			if decoded, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				c = byte(decoded)
+			if decoded, err := hex.DecodeString(s[i+1 : i+3]); err == nil {
+				c = decoded[0]
 				i += 2
 			}
 		}

@@ -50,10 +50,11 @@ func statusOf(err error) (status int, message string) {
 }
 
 // writeError sends the message of statusOf as JSON, such as {"error": "…"}, and returns the HTTP status. An answer with the status 503 asks
-// the client to retry after a second.
+// the client to retry after a second. The log gets the error in ASCII, because other characters of a request could disturb the terminal
+// that shows the log.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
-	s.Log.Debug("request failed", "status", status, "error", err)
+	s.Log.Debug("request failed", "status", status, "error", fmt.Sprintf("%+q", err))
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}

@@ -47,7 +47,7 @@ func isHere(page string, r *http.Request) bool {
 	// A proxy that changes the header "Host" sends the original value in X-Forwarded-Host. A page of another site cannot set
 	// X-Forwarded-Host.
 	asked, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Host"), ",")
-	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+asked)
+	return origin(page) == origin(scheme+r.Host) || origin(page) == origin(scheme+cmp.Or(asked, r.Host))
 }
 
 // isBrowser reports whether the value of the header User-Agent matches "browsers", for example because it begins with Mozilla/, and does
@@ -58,8 +58,9 @@ func isBrowser(agent string) bool {
 }
 
 // browsers matches the User-Agent of a browser. Safari requests videos with the User-Agent AppleCoreMedia, and icons
-// with MobileSafari or NetworkingExtension. Old Android browsers request videos with the User-Agent stagefright.
-var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*)/|stagefright/`)
+// with MobileSafari or NetworkingExtension. Old Android browsers request videos with the User-Agent stagefright. The User-Agent of UC Browser
+// and of browsers on simple phones names the Java profile MIDP.
+var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*)/|stagefright/|MIDP-`)
 
 // origin returns the scheme, host and port of a URL in lower case, separated by spaces. A URL without a port gets the default port of its
 // scheme (https://www.rfc-editor.org/rfc/rfc6454#section-6.2). If s is not a URL with a host, "origin" returns s unchanged.

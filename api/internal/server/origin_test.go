@@ -32,6 +32,7 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 		{"http://[::2]", "[::1]", "http", false},
 		{"ftp://gb.example", "gb.example", "http", false},
 		{"null", "null", "http", false},
+		{"http://", "gb.example", "http", false},
 		{"%%", "gb.example", "http", false},
 	} {
 		err := checkOrigin(&http.Request{Host: c.host, Header: http.Header{"Origin": {c.origin}, "X-Forwarded-Proto": {c.proto}}})
@@ -48,7 +49,6 @@ func TestWhichOriginsMayWrite(t *testing.T) {
 func TestWhoMayWrite(t *testing.T) {
 	const (
 		safari  = "User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.3 Safari/605.1.15\n"
-		presto  = "User-Agent: Opera/9.80 (Windows NT 6.1) Presto/2.12.388 Version/12.18"
 		windows = "User-Agent: Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041.1682"
 	)
 	for _, c := range []struct {
@@ -85,7 +85,8 @@ func TestWhoMayWrite(t *testing.T) {
 		{"a Referer with this name in its path", safari + "Referer: http://other.example/http://gb.example/", false},
 		{"a Referer that is none", safari + "Referer: about:client", false},
 		{"an Origin of another and a Referer of this", safari + "Origin: null\nReferer: http://gb.example/", false},
-		{"an old Opera", presto, false},
+		{"an old Opera", "User-Agent: Opera/9.80 (Windows NT 6.1) Presto/2.12.388 Version/12.18", false},
+		{"a simple phone", "User-Agent: UCWEB/2.0 (MIDP-2.0; U; Adr 4.4.4; en-US; XT1022) U2/1.0.0 UCBrowser/10.7.9.856 U2/1.0.0 Mobile", false},
 		{"a video in Safari", "User-Agent: AppleCoreMedia/1.0.0.20G81 (iPhone; U; CPU OS 16_6_1 like Mac OS X; en_us)", false},
 		{"an icon in Safari", "User-Agent: MobileSafari/604.1 CFNetwork/1410.0.3 Darwin/22.6.0", false},
 		{"an icon in Safari on a Mac", "User-Agent: Safari/18615.3.12 CFNetwork/1410.0.3 Darwin/22.6.0", false},

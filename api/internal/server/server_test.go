@@ -52,6 +52,16 @@ func newServerAt(t testing.TB, master, slave int, change ...func(*server.Options
 	return server.New(o)
 }
 
+func TestTheLogOfFailuresIsASCII(t *testing.T) {
+	var log strings.Builder
+	debug := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s := newServerAt(t, 1, 1, func(o *server.Options) { o.Log = debug })
+	ask(s, "POST /guestbook/entries", "text=x", "Origin", "http://\u009b2J\u202e\x7f.example")
+	if got := log.String(); !strings.Contains(got, `"status":403`) || strings.ContainsFunc(got, func(c rune) bool { return c > '~' }) {
+		t.Errorf("%+q is logged", got)
+	}
+}
+
 // put writes the guestbook to the master, and waits until the slave has received the write.
 func put(t testing.TB, master redis.Conn, text string) {
 	t.Helper()
