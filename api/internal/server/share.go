@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"time"
 
-	"guestbook/api/internal/guestbook"
-
 	"golang.org/x/sync/semaphore"
+
+	"guestbook/api/internal/guestbook"
 )
 
 // maxSharedBytes limits the bytes of a guestbook in a shared read, and maxPageBytes in any other read. A guestbook or an entry that is

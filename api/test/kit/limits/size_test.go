@@ -16,7 +16,7 @@ const (
 	maxToolsLines    = 900  // lines of Go in api/tools/
 	maxLuaLines      = 40
 	maxFileLines     = 200    // lines of one Go or Lua file of the API
-	maxTestLines     = 16_896 // lines of Go in tests and in api/test/, with blank lines and comments
+	maxTestLines     = 17_000 // lines of Go in tests and in api/test/, with blank lines and comments
 	maxTestFileLines = 300
 )
 
