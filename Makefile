@@ -173,5 +173,5 @@ $(AXE): Makefile # axe-core finds accessibility faults in the page
 	@echo '29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c  $@' | sha256sum --check --quiet
 	@touch $@
 $(KUSTOMIZE): Makefile
-	go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+	go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
 	@touch $@

@@ -25,8 +25,8 @@ done
 # The Go modules of the Gateway API and of the Prometheus Operator contain the schemas of these two projects.
 rm -rf .build/crds && mkdir .build/crds
 folder() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p'; }
-cp "$(folder sigs.k8s.io/gateway-api@v1.6.3)"/config/crd/standard/*.yaml \
-  "$(folder github.com/prometheus-operator/prometheus-operator@v0.70.0)"/example/prometheus-operator-crd/*.yaml .build/crds
+cp "$(folder sigs.k8s.io/gateway-api@v1.7.0)"/config/crd/standard/*.yaml \
+  "$(folder github.com/prometheus-operator/prometheus-operator@v0.85.0)"/example/prometheus-operator-crd/*.yaml .build/crds
 # Version X of the Go module k8s.io/kubernetes contains the schemas of Kubernetes X.
 for version in 1.30.14 1.31.14 1.32.13 1.33.13 1.34.4 1.35.4 1.36.3 1.37.2; do
   schemas=.build/schemas/$version

@@ -15,7 +15,7 @@ import (
 )
 
 // operator is a Go module that contains the CustomResourceDefinitions of the Prometheus operator.
-const operator = "github.com/prometheus-operator/prometheus-operator@v0.70.0"
+const operator = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
 
 // A Prometheus on this machine can scrape the pods and the port that the PodMonitor selects. The NetworkPolicies allow Prometheus, but no
 // other pod, to scrape the metrics. A Redis exporter can connect to Redis.
