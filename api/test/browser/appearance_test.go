@@ -37,7 +37,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 		for _, colors := range []string{"dark", "forced", "light"} {
 			t.Run(state+"-"+colors, func(t *testing.T) {
 				p := p.in(t)
-				p.run(theme(colors))
+				p.theme(colors)
 				p.eval(axe)
 				for _, fault := range get[[]string](p, "axeFaults()") {
 					t.Error(fault)
@@ -62,7 +62,7 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	small.awaitEntries(guests...)
 	check(small, "phone")
 
-	desk.run(chromedp.Focus("#post", chromedp.ByQuery))
+	run(desk, chromedp.Focus(chromedp.CSS("#post")))
 	desk.press(kb.Tab)
 	desk.focused("#entries a")
 	desk.press(kb.ArrowDown)
@@ -130,7 +130,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 
 	front.serveScript(t, "")
 	stuck := newPage(t, visitor{})
-	stuck.run(animation.Enable(), animation.SetPlaybackRate(100))
+	send(stuck, animation.Enable, struct{}{})
+	send(stuck, animation.SetPlaybackRate, animation.SetPlaybackRateParams{PlaybackRate: 100})
 	stuck.navigate(front.URL)
 	stuck.await("the message", `getComputedStyle(document.querySelector("#stuck")).visibility === "visible"`)
 	check(stuck, "stuck")
@@ -138,7 +139,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 
 func TestColoursThatAreForced(t *testing.T) {
 	b, p := open(t, visitor{})
-	p.run(theme("forced"), chromedp.Focus("#text", chromedp.ByQuery))
+	p.theme("forced")
+	run(p, chromedp.Focus(chromedp.CSS("#text")))
 	p.await("the focus in the field to show", `(({ outlineStyle, outlineWidth, outlineColor }) => outlineStyle !== "none" && outlineWidth === "2px" && outlineColor !== getComputedStyle(document.body).backgroundColor)(getComputedStyle(document.querySelector("#text")))`)
 	b.write("new")
 	p.await("the dots to show", `hasDot("#connection") && hasDot("#entries > .new")`)
@@ -147,7 +149,7 @@ func TestColoursThatAreForced(t *testing.T) {
 func TestOnPaperThereIsTheBook(t *testing.T) {
 	_, p := open(t, visitor{width: 794, height: 1123}, append([]string{strings.Repeat("a line\n", 60) + "end"}, guests...)...)
 	p.eval(`document.querySelector("#text").value = "a draft"`)
-	p.run(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	send(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
 	printed := get[[]string](p, "visibleTexts()")
 	if want := append([]string{"h1 "}, slices.Repeat([]string{"p words"}, len(guests)+1)...); !slices.Equal(printed, want) {
 		t.Errorf("%q are printed", printed)

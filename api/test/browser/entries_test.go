@@ -33,12 +33,12 @@ func TestSigningTwiceInAHurrySignsOnceAndSaysNothing(t *testing.T) {
 	b, p := open(t, visitor{})
 	complaints := p.changes("#error", "node.textContent")
 	p.write("by a double click")
-	p.run(chromedp.DoubleClick("#post", chromedp.ByQuery))
+	run(p, chromedp.DoubleClick(chromedp.CSS("#post")))
 	p.awaitEntries("by a double click")
 	p.write("by keys held down")
-	p.run(controlEnter())
+	p.controlEnter(false)
 	for range 30 {
-		p.run(controlEnter().WithAutoRepeat(true))
+		p.controlEnter(true)
 	}
 	p.awaitEntries("by a double click", "by keys held down")
 	b.check("by a double click", "by keys held down")
@@ -52,13 +52,14 @@ func TestControlEnterSignsWhatIsBeingComposed(t *testing.T) {
 	var signed []string
 	for _, again := range []bool{false, true} { // after text composition, some browsers repeat the event of Ctrl+Enter
 		signed = append(signed, "안녕")
-		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.ImeSetComposition("안녕", 2, 2))
+		run(p, chromedp.Focus(chromedp.CSS("#text")))
+		send(p, input.ImeSetComposition, input.ImeSetCompositionParams{Text: "안녕", SelectionStart: 2, SelectionEnd: 2})
 		p.eval(`globalThis.composing = null; document.querySelector("#text").addEventListener("keydown", (event) => { composing ??= event.isComposing; })`)
-		p.run(controlEnter())
+		p.controlEnter(false)
 		p.await("the key to be of the composition", "composing")
-		p.run(input.InsertText("안녕"))
+		send(p, input.InsertText, input.InsertTextParams{Text: "안녕"})
 		if again {
-			p.run(controlEnter())
+			p.controlEnter(false)
 		}
 		p.awaitEntries(signed...)
 		p.awaitDraft("")
@@ -76,10 +77,10 @@ func TestTheWordsArePlainAndSaidOnce(t *testing.T) {
 	p.awaitText("#count", "Room for about 96 letters")
 	p.write(strings.Repeat("b", 200))
 	p.awaitText("#count", "About 104 letters too long")
-	p.press(kb.Enter, input.ModifierCtrl)
+	p.press(kb.Enter, kb.ModifierCtrl)
 	p.awaitText("#error", "This is too long for one entry.")
 	p.eval(`globalThis.said = document.querySelector("#error").firstChild; document.querySelector("#text").focus()`)
-	p.press(kb.Enter, input.ModifierCtrl)
+	p.press(kb.Enter, kb.ModifierCtrl)
 	p.await("the same to be said again", `document.querySelector("#error").firstChild !== said`)
 	p.eval(`document.querySelector("#text").select()`)
 	p.write(strings.Repeat("ü", 2000)) // 4,000 bytes, because each ü has two bytes
@@ -92,7 +93,8 @@ func TestTheWordsArePlainAndSaidOnce(t *testing.T) {
 
 func TestANameIsRememberedAndStandsBelowTheText(t *testing.T) {
 	_, p := open(t, visitor{})
-	p.run(chromedp.Focus("#name", chromedp.ByQuery), input.InsertText("Ada"))
+	run(p, chromedp.Focus(chromedp.CSS("#name")))
+	send(p, input.InsertText, input.InsertTextParams{Text: "Ada"})
 	p.sign("Hello")
 	p.awaitEntries("Hello\n— Ada")
 	p.reload()

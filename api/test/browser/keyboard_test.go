@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -19,12 +20,12 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	}
 	p.press(kb.Tab)
 	p.focused("#text")
-	p.press(kb.Enter, input.ModifierCtrl)
+	p.press(kb.Enter, kb.ModifierCtrl)
 	p.awaitText("#error[role=alert]:not([hidden])", "Write a few words first.")
 	p.press("One line")
 	p.press(kb.Enter)
 	p.press("and another")
-	p.press(kb.Enter, input.ModifierCtrl)
+	p.press(kb.Enter, kb.ModifierCtrl)
 	p.awaitNewest("One line\nand another")
 	p.focused("#text")
 	p.press("By the button")
@@ -57,7 +58,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 	b.kill()
 	p.eval(`document.querySelector("#text").focus()`)
 	p.press("Lost")
-	p.press(kb.Enter, input.ModifierCtrl)
+	p.press(kb.Enter, kb.ModifierCtrl)
 	p.awaitNewest("Lost failed")
 	p.press(kb.Tab)
 	p.press(kb.Tab)
@@ -109,7 +110,7 @@ func TestArrowsLeadOnFromTheEndOfAnEntry(t *testing.T) {
 	if presses < 10 || presses == 200 {
 		t.Errorf("the next entry was reached after %d presses", presses)
 	}
-	for _, modifier := range []input.Modifier{input.ModifierShift, input.ModifierAlt, input.ModifierCtrl, input.ModifierMeta} {
+	for _, modifier := range []kb.Modifier{kb.ModifierShift, kb.ModifierAlt, kb.ModifierCtrl, kb.ModifierMeta} {
 		p.press(kb.ArrowUp, modifier)
 		if at() != 2 {
 			t.Fatalf("the focus is on entry %d", at())
@@ -128,17 +129,14 @@ func TestThePageWorksOnASmallPhone(t *testing.T) {
 	}
 	tap := func(selector string) {
 		t.Helper()
-		at := get[input.TouchPoint](p, fmt.Sprintf("centreOf(%q)", selector))
-		p.run(
-			input.DispatchTouchEvent(input.TouchStart, []*input.TouchPoint{&at}),
-			input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}),
-		)
+		at := get[struct{ X, Y float64 }](p, fmt.Sprintf("centreOf(%q)", selector))
+		run(p, chromedp.TapXY(at.X, at.Y))
 	}
 	write := func(text string) {
 		t.Helper()
 		tap("#text")
 		p.focused("#text")
-		p.run(input.InsertText(text))
+		send(p, input.InsertText, input.InsertTextParams{Text: text})
 	}
 	check("reading")
 	train := "From the train. " + strings.Repeat("Wheee", 40)

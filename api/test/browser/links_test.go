@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
@@ -66,11 +65,11 @@ func TestALinkIsCopied(t *testing.T) {
 	plain := strings.Replace(b.URL(), "127.0.0.1", "guestbook.example", 1)
 	for _, address := range []string{b.URL(), plain} {
 		p := visit(t, address, visitor{})
-		p.run(browser.GrantPermissions([]browser.PermissionType{"clipboardReadWrite", "clipboardSanitizedWrite"}).WithBrowserContextID(p.tabs))
 		p.click("#entries > li:nth-child(2) > a")
 		p.await("the page to say so", `document.querySelector(".link[data-said=Copied]") && document.querySelector("#news").textContent.includes("The link is copied.")`)
 		// The test pastes into the text field to learn the content of the clipboard.
-		p.run(chromedp.Focus("#text", chromedp.ByQuery), input.DispatchKeyEvent(input.KeyRawDown).WithCommands([]string{"Paste"}))
+		run(p, chromedp.Focus(chromedp.CSS("#text")))
+		send(p, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: "rawKeyDown", Commands: []string{"Paste"}})
 		p.awaitDraft(address + "/#e0")
 	}
 }

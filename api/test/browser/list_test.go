@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"regexp"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/performance"
-	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"guestbook/api/test/kit/must"
@@ -147,23 +145,16 @@ func TestAPageThatIsLeftOpenStaysSmall(t *testing.T) {
 // busy returns how many seconds of CPU time the page's main thread has used so far.
 func (p *page) busy() (seconds float64) {
 	p.t.Helper()
-	p.run(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.ActionFunc(func(ctx context.Context) error {
-		metrics, err := performance.GetMetrics().Do(ctx)
-		for _, m := range metrics {
-			if m.Name == "TaskDuration" {
-				seconds = m.Value
-			}
-		}
-		return err
-	}))
-	return seconds
+	send(p, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks})
+	metrics := send(p, performance.GetMetrics, struct{}{}).Metrics
+	return metrics[slices.IndexFunc(metrics, func(m *performance.Metric) bool { return m.Name == "TaskDuration" })].Value
 }
 
 // This test does not run in parallel with other tests, because it measures CPU time.
 func TestABurstOfEntriesIsCheapAndQuiet(t *testing.T) {
 	b := newBookAlone(t, numbered("entry", 50)...)
 	p := visit(t, b.URL(), visitor{})
-	p.run(emulation.SetEmulatedMedia()) // removes the preference for reduced motion, so that animations run
+	send(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{}) // removes the preference for reduced motion, so that animations run
 	announced := p.changes("#news", "node.textContent")
 	glowing := p.changes("#entries", "String(document.getAnimations().length)")
 	before, start := p.busy(), time.Now()

@@ -62,13 +62,15 @@ func TestAFirstPaintOnASlowPhone(t *testing.T) {
 			p := newPage(t, visitor{width: 360, height: 740, phone: true})
 			p.before(must.Read(t, "testdata", "paint.js"))
 			const kbit = 1000 / 8
-			p.run(emulation.SetCPUThrottlingRate(4), network.EmulateNetworkConditions(false, 400, 400*kbit, 400*kbit))
+			slow := []*network.Conditions{{Latency: 400, DownloadThroughput: 400 * kbit, UploadThroughput: 400 * kbit}}
+			send(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: slow})
+			send(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
 			p.navigate(urls[folder])
 			p.await("all of it", "times().every(Boolean)")
 			for i, at := range get[[3]float64](p, "times()") {
 				took[folder][i] = slices.Sorted(slices.Values(append(took[folder][i], at)))
 			}
-			p.run(emulation.SetCPUThrottlingRate(1))
+			send(p, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 1})
 			p.navigate("about:blank")
 		}
 	}

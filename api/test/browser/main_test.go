@@ -21,8 +21,8 @@ const waitLimit = 30 * time.Second
 var chromium context.Context
 
 func TestMain(m *testing.M) {
-	allocator, _ := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.WSURLReadTimeout(waitLimit), chromedp.NoSandbox, chromedp.DisableGPU,
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.DisableGPU,
 		// Chromium must not start spare processes, because their start takes long.
 		chromedp.Flag("disable-features", "SpareRendererForSitePerProcess"),
 		// Chromium resolves all names that end with .example to this machine.
@@ -34,9 +34,11 @@ func TestMain(m *testing.M) {
 	)...)
 	// The tests ignore protocol errors, because Chromium may send events that are newer than the protocol's Go types.
 	chromium, _ = chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
-	if err := chromedp.Run(chromium); err != nil {
+	deadline := time.AfterFunc(waitLimit, stop)
+	if err := chromedp.Do(chromium); err != nil {
 		log.Fatal("Chromium does not start; make test installs Chromium: ", err)
 	}
+	deadline.Stop()
 	_ = flag.Set("test.parallel", "4") // even if the machine has fewer CPUs, because the tests mostly wait
 	code := podtest.Main(m, "-race")
 	_ = chromedp.Cancel(chromium)

@@ -53,7 +53,7 @@ func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 					must.Await(t, "the book to be asked", waitLimit, func() error {
 						ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 						defer cancel()
-						_ = chromedp.Run(ctx, chromedp.Navigate(address))
+						_ = chromedp.Do(ctx, chromedp.Navigate(address))
 						return awaitRefusal(t, front)
 					})
 					if got := b.raw(); got != before {

@@ -80,9 +80,9 @@ func load(t *testing.T, url string, v visitor) *page {
 // newPage opens a blank page in a new browser context.
 func newPage(t *testing.T, v visitor) *page {
 	t.Helper()
-	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
-	own := must.Get(target.CreateBrowserContext().Do(browser))(t)
-	t.Cleanup(func() { must.OK(t, target.DisposeBrowserContext(own).Do(browser)) })
+	own := must.Get(chromedp.CallBrowser(chromium, target.CreateBrowserContext, target.CreateBrowserContextParams{}))(t).BrowserContextID
+	dispose := target.DisposeBrowserContextParams{BrowserContextID: own}
+	t.Cleanup(func() { must.Get(chromedp.CallBrowser(chromium, target.DisposeBrowserContext, dispose))(t) })
 	return newTab(t, own, v)
 }
 
@@ -96,16 +96,15 @@ func (p *page) tab() *page {
 
 func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 	t.Helper()
-	browser := protocol.WithExecutor(chromium, chromedp.FromContext(chromium).Browser)
-	id := must.Get(target.CreateTarget("about:blank").WithBrowserContextID(own).WithNewWindow(true).Do(browser))(t)
+	blank := target.CreateTargetParams{URL: "about:blank", BrowserContextID: own, NewWindow: new(true)}
+	id := must.Get(chromedp.CallBrowser(chromium, target.CreateTarget, blank))(t).TargetID
 	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithTargetID(id))
 	p := &page{t, ctx, own, &record{expected: []string{networkChanged}}, nil}
 	t.Cleanup(func() {
 		if t.Failed() {
 			ctx, stop := context.WithTimeout(p.ctx, 2*time.Second)
 			defer stop()
-			var text string
-			err := chromedp.Run(ctx, chromedp.Evaluate(`location.href + "\n" + document.body.innerText`, &text))
+			text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText`))
 			t.Logf("the page at the end: %.2000s %v", text, err)
 		}
 		cancel()
@@ -113,9 +112,8 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 			t.Error("in the page: " + fault)
 		}
 	})
-	chromedp.ListenTarget(ctx, p.watch)
-	// The first call of chromedp.Run has no deadline, because chromedp would close the page at the deadline.
-	must.OK(t, chromedp.Run(ctx))
+	// The context of chromedp.Listen has no deadline, because chromedp would close the page at the deadline.
+	must.OK(t, chromedp.Listen(ctx, p.watch))
 	if v.width == 0 {
 		v.width, v.height = 1000, 700
 	}
@@ -124,23 +122,22 @@ func newTab(t *testing.T, own protocol.BrowserContextID, v visitor) *page {
 		scripts += must.Read(t, "testdata", "hurry.js")
 		p.expect(outage)
 	}
-	p.run(
-		emulation.SetDeviceMetricsOverride(v.width, v.height, 1, v.phone),
-		emulation.SetTouchEmulationEnabled(v.phone),
-		emulation.SetFocusEmulationEnabled(true),
-		theme("light"),
-	)
+	send(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: v.width, Height: v.height, DeviceScaleFactor: 1, Mobile: v.phone})
+	send(p, emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: v.phone})
+	send(p, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	p.theme("light")
 	p.before(scripts)
 	return p
 }
 
 // theme sets the colours that the visitor prefers ("light", "dark" or "forced"), and turns off animations.
-func theme(colors string) chromedp.Action {
+func (p *page) theme(colors string) {
+	p.t.Helper()
 	features := []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}, {Name: "prefers-color-scheme", Value: colors}}
 	if colors == "forced" {
 		features[1] = &emulation.MediaFeature{Name: "forced-colors", Value: "active"}
 	}
-	return emulation.SetEmulatedMedia().WithFeatures(features)
+	send(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features})
 }
 
 func (p *page) in(t *testing.T) *page { return &page{t, p.ctx, p.tabs, p.record, p.firefox} }
@@ -165,18 +162,18 @@ func (p *page) watch(event any) {
 	defer p.mu.Unlock()
 	switch event := event.(type) {
 	case *runtime.EventExceptionThrown:
-		p.faults = append(p.faults, "exception: "+event.ExceptionDetails.Error())
+		p.faults = append(p.faults, "exception: "+(&chromedp.ExceptionError{ExceptionDetails: event.ExceptionDetails}).Error())
 	case *runtime.EventConsoleAPICalled:
-		if slices.Contains([]runtime.APIType{runtime.APITypeError, runtime.APITypeWarning, runtime.APITypeAssert}, event.Type) {
+		if slices.Contains([]runtime.ConsoleAPICalledType{"error", "warning", "assert"}, event.Type) {
 			p.faults = append(p.faults, fmt.Sprintf("console.%s: %s", event.Type, inJS(event.Args)))
 		}
 	case *log.EventEntryAdded:
-		if event.Entry.Level == log.LevelError || event.Entry.Source == log.SourceSecurity {
+		if event.Entry.Level == log.EntryLevelError || event.Entry.Source == log.EntrySourceSecurity {
 			p.faults = append(p.faults, fmt.Sprintf("%s: %s (%s)", event.Entry.Source, event.Entry.Text, event.Entry.URL))
 		}
 	case *cdppage.EventJavascriptDialogOpening:
 		p.faults = append(p.faults, "dialog: "+event.Message)
-		go func() { _ = chromedp.Run(p.ctx, cdppage.HandleJavaScriptDialog(false)) }()
+		go chromedp.Call(p.ctx, cdppage.HandleJavaScriptDialog, cdppage.HandleJavaScriptDialogParams{Accept: false})
 	case *network.EventRequestWillBeSent:
 		p.requests = append(p.requests, request{
 			id: event.RequestID, method: event.Request.Method, url: event.Request.URL, kind: string(event.Type), header: event.Request.Headers,
@@ -203,37 +200,39 @@ func (p *page) sent(method, text string) []request {
 	return slices.DeleteFunc(slices.Clone(p.requests), func(r request) bool { return r.method != method || !strings.Contains(r.url, text) })
 }
 
-// run fails the test if an action fails or takes longer than waitLimit.
-func (p *page) run(actions ...chromedp.Action) {
+// run runs an action and returns the action's value. run fails the test if the action fails or takes longer than waitLimit.
+func run[T any](p *page, action chromedp.Action[T]) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 	defer cancel()
-	must.OK(p.t, chromedp.Run(ctx, actions...))
+	return must.Get(chromedp.Run(ctx, action))(p.t)
+}
+
+// send sends a command of the debugging protocol to the page and returns the command's result.
+func send[P, R any](p *page, command protocol.Command[P, R], params P) R {
+	p.t.Helper()
+	return run(p, func(ctx context.Context, tab *chromedp.Target) (R, error) {
+		return protocol.Call(ctx, tab, command, params)
+	})
 }
 
 func (p *page) before(script string) {
 	p.t.Helper()
-	p.run(chromedp.ActionFunc(func(ctx context.Context) error {
-		_, err := cdppage.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
-		return err
-	}))
+	send(p, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 }
 
-// eval runs a script by the debugging protocol, to which the Content-Security-Policy does not apply. If eval gets a pointer, eval stores the
-// script's value there.
-func (p *page) eval(script string, result ...any) {
+// eval runs a script by the debugging protocol, to which the Content-Security-Policy does not apply.
+func (p *page) eval(script string) {
 	p.t.Helper()
-	value := append(result, nil)[0]
-	if p.firefox != nil {
-		p.firefox.evaluate(script, value)
-		return
-	}
-	p.run(chromedp.Evaluate(script, value, func(e *runtime.EvaluateParams) *runtime.EvaluateParams { return e.WithAwaitPromise(true) }))
+	get[any](p, script)
 }
 
 // get evaluates a JavaScript expression and returns the expression's value.
 func get[T any](p *page, expression string) (result T) {
 	p.t.Helper()
-	p.eval(expression, &result)
-	return result
+	if p.firefox != nil {
+		p.firefox.evaluate(expression, &result)
+		return result
+	}
+	return run(p, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }

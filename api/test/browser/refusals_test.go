@@ -55,13 +55,13 @@ func TestAPageWithoutItsScriptSaysSo(t *testing.T) {
 			front.serveScript(t, script)
 			p := newPage(t, visitor{})
 			p.expect("exception")
-			p.run(animation.Enable())
+			send(p, animation.Enable, struct{}{})
 			p.navigate(front.URL)
 			p.await("the message to be there, not shown yet", stuck+` && getComputedStyle(`+stuck+`).visibility === "hidden"`)
 			if wait := get[float64](p, stuck+`.getAnimations()[0].effect.getTiming().delay`); wait != 8000 {
 				t.Errorf("the message comes after %v ms", wait)
 			}
-			p.run(animation.SetPlaybackRate(100))
+			send(p, animation.SetPlaybackRate, animation.SetPlaybackRateParams{PlaybackRate: 100})
 			p.await("the message", `getComputedStyle(`+stuck+`).visibility === "visible"`)
 			front.serve(document, nil)
 			p.click("#stuck a")

@@ -20,12 +20,12 @@ func (p *page) navigate(url string) { p.load(chromedp.Navigate(url)) }
 func (p *page) reload() { p.load(chromedp.Reload()) }
 
 // load runs an action that loads a page, and repeats it if the machine meanwhile got or lost a network interface.
-func (p *page) load(action chromedp.Action) {
+func (p *page) load(action chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
 	must.Await(p.t, "the page to load", waitLimit, func() error {
 		ctx, cancel := context.WithTimeout(p.ctx, waitLimit)
 		defer cancel()
-		err := chromedp.Run(ctx, action)
+		_, err := chromedp.Run(ctx, action)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		all := len(p.faults)
@@ -124,12 +124,13 @@ func (p *page) signAtOnce(texts ...string) {
 
 func (p *page) write(text string) {
 	p.t.Helper()
-	p.run(chromedp.Focus("#text", chromedp.ByQuery), input.InsertText(text))
+	run(p, chromedp.Focus(chromedp.CSS("#text")))
+	send(p, input.InsertText, input.InsertTextParams{Text: text})
 }
 
 func (p *page) click(selector string) {
 	p.t.Helper()
-	p.run(chromedp.Click(selector, chromedp.ByQuery))
+	run(p, chromedp.Click(chromedp.CSS(selector)))
 }
 
 // clickOnceThere waits for a button and clicks it in the same script, because the page may replace the button at any moment.
@@ -138,14 +139,17 @@ func (p *page) clickOnceThere(selector string) {
 	p.await(selector, fmt.Sprintf("(button => (button?.click(), button))(document.querySelector(%q))", selector))
 }
 
-func (p *page) press(key string, modifiers ...input.Modifier) {
+func (p *page) press(key string, modifiers ...chromedp.Modifier) {
 	p.t.Helper()
-	p.run(chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
+	run(p, chromedp.KeyEvent(key, chromedp.KeyModifiers(modifiers...)))
 }
 
-// controlEnter returns the key event of Ctrl+Enter, which submits the form.
-func controlEnter() *input.DispatchKeyEventParams {
-	return input.DispatchKeyEvent(input.KeyRawDown).WithKey("Enter").WithCode("Enter").WithWindowsVirtualKeyCode(13).WithModifiers(input.ModifierCtrl)
+// controlEnter sends the key event of Ctrl+Enter, which submits the form.
+func (p *page) controlEnter(repeated bool) {
+	p.t.Helper()
+	send(p, input.DispatchKeyEvent, input.DispatchKeyEventParams{
+		Type: "rawKeyDown", Key: "Enter", Code: "Enter", WindowsVirtualKeyCode: 13, Modifiers: int64(chromedp.ModifierCtrl), AutoRepeat: &repeated,
+	})
 }
 
 func (p *page) focused(selector string) {
