@@ -14,8 +14,8 @@ import (
 // answer, if a client rewrites the guestbook meanwhile, or if the output fails.
 func (c *command) entries([]string) error { return c.each(c.print) }
 
-// formula matches what a spreadsheet would run as a formula, at the start of a text, or after a comma or semicolon, which may separate
-// cells.
+// formula matches the beginning of a formula that a spreadsheet would run. A formula may begin at the start of a text, or after a comma or
+// semicolon, because a spreadsheet may split the text into cells there.
 var formula = regexp.MustCompile(`(^|[,;])( *(?:[=@＝＋－＠]|[+\-][^)]))`)
 
 // print outputs an entry as one line: the id, a tab and the text. The method "print" escapes characters that would move a terminal's cursor

@@ -76,6 +76,7 @@ func TestImportRefusesWhatIsNoWholeExport(t *testing.T) {
 		"{\"text\": \"a\"}\n\x1b[2J\n":          `line 2 is not {"text": "…"}`,
 		"{\"text\": \"a\", \"entries\": 1}\n":   "if 1 entries are all",
 		"{\"text\": \" \"}\n{\"entries\": 1}":   "line 1 has no text, or a blank one",
+		"[]\n":                                  "line 1 is not",
 		ab + "\x00\x00":                         `line 4 is not {"text": "…"}: jsontext: invalid character`,
 		"{\"text\": \"gr\xfcn\"}\n{\"entries\": 1}": "line 1 is not",
 		"{\"text\": \"\\ud800\"}\n{\"entries\": 1}": "line 1 is not",
