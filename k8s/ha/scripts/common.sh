@@ -1,6 +1,5 @@
-# The variable HOSTS lists the host names of the three Redis servers. The variable ME is the host name of this pod's Redis. The
-# variable SINGLE is the host name of the single Redis in the pod of redis-master. An operator can move the messages from the
-# single Redis to the three Redis servers, and back.
+# The variable HOSTS lists the host names of the three Redis servers, and ME is the one of this pod's Redis. SINGLE is the host name
+# of the Redis in the pod of redis-master, from which an operator can move the messages to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # The function "redis" sends a command to the Redis on a host and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }
@@ -63,8 +62,7 @@ promote() {
 }
 # With an empty REDISCLI_AUTH, redis-cli would send an empty password.
 [ -n "${REDISCLI_AUTH:-}" ] || unset REDISCLI_AUTH
-# The function "quote" reads a password from standard input and prints it in double quotes, as redis.conf and redis-cli need it.
-# If the password is empty, the function "quote" prints nothing.
+# The function "quote" reads a password and prints it in double quotes, for redis.conf and redis-cli, or nothing if it is empty.
 quote() { sed 's/["\\]/\\&/g; s/.*/"&"/'; }
 password=$(printf %s "${REDISCLI_AUTH:-}" | quote)
 # The function "enter" changes to the folder DATA, and exits the script if Redis cannot write to this folder.

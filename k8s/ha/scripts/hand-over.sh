@@ -1,5 +1,4 @@
-# This script makes the Redis in the pod of redis-master the master again. The variable SINGLE is the host name of redis-master. The
-# host $SINGLE first becomes a slave of the current master, which is one of the three Redis servers.
+# This script makes the Redis in the pod of redis-master the master again, which first becomes a slave of the current master.
 . "${0%/*}/common.sh"
 master=$(named 2)
 case " $HOSTS " in *" ${master:-?} "*) ;; *) say "no two sentinels name one of the three as the master: try again when they do"; exit 1 ;; esac

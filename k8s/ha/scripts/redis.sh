@@ -26,11 +26,9 @@ follow="replicaof $master $PORT"
 # With a replica-priority of 0, the sentinels do not make this Redis the master. A slave that has just started may lack writes.
 priority=100
 [ -z "$follow" ] || priority=0
-# The loop below creates the file "copied" when this Redis has copied the master's messages. If this Redis follows a former
-# master, the loop makes this Redis a slave of the current master.
+# When this Redis has copied the master's messages, the loop below raises replica-priority from 0, and creates the file "copied". If
+# this Redis follows a former master, the loop makes this Redis a slave of the current master.
 (
-  # When this Redis has copied the master's messages, the loop raises replica-priority from 0, so that the sentinels can make this
-  # Redis the master.
   lost=0 turn=0 pause=0.2
   while sleep $pause && kill -0 $$; do
     # 30 s after its start, this Redis may become the master with an old copy of the messages, which is better than none.
@@ -38,8 +36,8 @@ priority=100
     [ $turn != 150 ] || [ ! -e copied ] || redis "$LOCAL" config set replica-priority 100
     info=$(redis "$LOCAL" info replication)
     case $info in
-      *role:master*) pause=1 ;;
-      *master_link_status:up*)
+      # A slave may become the master before the loop has created the file "copied".
+      *role:master* | *master_link_status:up*)
         lost=0
         [ $pause = 1 ] || { redis "$LOCAL" config set replica-priority 100 | grep OK && touch copied && pause=1; } ;;
       *role:slave*)
@@ -55,8 +53,7 @@ priority=100
 # Redis reads its settings from standard input ("-"), so that no process list shows the password.
 # appendfsync: Redis acknowledges a write only after the write is on the disk.
 # maxmemory…, client-output-buffer-limit: k8s/redis-master-deployment.yaml explains the memory settings of Redis.
-# replica-announce-ip: Redis announces its DNS name to the master and to the sentinels, because the pod's address changes at each
-# restart.
+# replica-announce-ip: Redis announces its DNS name to master and sentinels, because a restart changes the pod's address.
 # min-replicas…: a master that has had no slave for 3 s refuses writes, because the sentinels may have chosen another master.
 # repl-timeout: a slave closes a connection on which the master has been silent for 20 s, because a master whose node has failed
 # does not close its connections.

@@ -1,8 +1,7 @@
-# This script makes this pod's Redis the master. The variable SINGLE is the host of the old master, which is the Redis in the
-# pod of redis-master.
+# This script makes this pod's Redis the master, in place of the Redis in the pod of redis-master.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
-tries=30
+tries=60
 until ask; [ "$(most 3)" = none ]; do
   tries=$((tries - 1))
   if [ $tries = 0 ] || most 1 | grep -qvx none; then say "the sentinels have a master already, or do not answer: $asked"; exit 1; fi
@@ -13,5 +12,13 @@ promote "$SINGLE" "$ME" || exit 1
 watch "$ME"
 for host in $HOSTS; do
   [ "$host" = "$ME" ] || redis "$host" replicaof "$ME" "$PORT"
+done
+# Before the sentinels know each other, they could not replace this master.
+for host in $HOSTS; do
+  until sentinel "$host" sentinel ckquorum guestbook | grep -q '^OK 3 '; do
+    tries=$((tries - 1))
+    [ $tries -gt 0 ] || { say "$ME is the master, but the sentinel of $host does not know the others: see its log"; exit 1; }
+    sleep 0.5
+  done
 done
 echo "$ME is the master"

@@ -1,6 +1,7 @@
 package localpod
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,8 +125,10 @@ func (h *HA) Start(ctx context.Context) error {
 	return errors.Join(h.single.Stop(), h.Redis[0].Await(ctx, h.Healthy))
 }
 
+// takeOver repeats the script take-over.sh until it succeeds. After that, the master may fail at any time, so the sentinels must be ready.
 func (h *HA) takeOver(ctx context.Context) error {
-	return h.Redis[0].Await(ctx, func(ctx context.Context) error { return h.Run(ctx, 0, "take-over.sh") })
+	err := h.Redis[0].Await(ctx, func(ctx context.Context) error { return h.Run(ctx, 0, "take-over.sh") })
+	return cmp.Or(err, h.quorum())
 }
 
 // StartAll starts the proxies, the sentinels and the three Redis at the same time.
@@ -179,7 +182,8 @@ func (h *HA) named(i int) (n int) {
 	return n
 }
 
-// Healthy returns nil if the master has two slaves in sync and all three sentinels know the master.
+// Healthy returns nil if the master has two slaves in sync, all three sentinels know the master, and each disk has the file "copied", without
+// which a Redis does not start as the master.
 func (h *HA) Healthy(context.Context) error {
 	master := h.Master()
 	if master < 0 {
@@ -190,10 +194,20 @@ func (h *HA) Healthy(context.Context) error {
 		return errors.Join(err, errors.New("the master has not two slaves"))
 	}
 	for i := range h.Sentinels {
+		if _, err := os.Stat(filepath.Join(h.Disk(i), "copied")); err != nil {
+			return err
+		}
 		state, err := redis.StringMap(h.do(h.sentinelAddr(i), "SENTINEL", "MASTER", "guestbook"))
 		if err != nil || state["flags"] != "master" || state["ip"] != h.o.Nodes[master] {
 			return errors.Join(err, fmt.Errorf("a sentinel sees the master %s as %s", state["ip"], state["flags"]))
 		}
+	}
+	return h.quorum()
+}
+
+// quorum returns nil if each sentinel knows the two others, so that they can elect the leader of a failover.
+func (h *HA) quorum() error {
+	for i := range h.Sentinels {
 		reply, err := redis.String(h.do(h.sentinelAddr(i), "SENTINEL", "CKQUORUM", "guestbook"))
 		if err != nil || !strings.HasPrefix(reply, "OK 3") {
 			return errors.Join(err, errors.New(reply))
