@@ -137,7 +137,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // #read() calls #look(), because no scroll event calls #look() if place.keep() undoes the visitor's scrolling.
+    // #look() may have to read further entries. The browser sends no scroll event if the list has scrolled back to its place.
     requestAnimationFrame(() => this.#look());
   }
 

@@ -81,7 +81,7 @@ func whilePosting(t *testing.T, c redis.Conn, do func()) (posted string) {
 		}
 	})
 	end := func() { ended.Store(true); posting.Wait() }
-	defer end() // stops the posts if "do" ends the test early
+	defer end() // stops the posts of the other goroutine even if do() ends the test early
 	do()
 	end()
 	return all.String()

@@ -135,8 +135,9 @@ func (i *importing) appendOnce(idempotencyKey string, texts []string) (known boo
 	return known, err
 }
 
-// check returns an error if the guestbook has lost entries of an earlier import, or if the master does not answer. A guestbook that
-// contains all imported entries is at least as long as their texts, so "check" compares only these lengths.
+// check returns an error if the guestbook is shorter than the texts of this import's lines, in bytes, because the guestbook has then lost
+// entries that an earlier import appended. If other entries make up for the lost bytes, "check" does not notice the loss. The method
+// "check" also returns each error of Store.End.
 func (i *importing) check() error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

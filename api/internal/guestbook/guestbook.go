@@ -53,7 +53,9 @@ func RefusesWrites(err error) bool {
 
 // Entry is one message in a guestbook.
 type Entry struct {
-	ID   int64 // byte offset in the guestbook at which the entry starts, the same on master and slaves
+	// ID is the byte offset in the guestbook at which the entry starts, the same on master and slaves. The method Append of the store
+	// computes the ID of a new entry.
+	ID   int64
 	Text string
 }
 
@@ -77,8 +79,8 @@ func Decode(raw string) string {
 	return decoder.Replace(raw)
 }
 
-// IsBlank reports whether a text has no visible character, because it is empty or has only white space, control characters and other
-// characters that a browser does not draw.
+// IsBlank reports whether a text has no visible character, because it is empty or has only characters that a browser does not draw, such as
+// white space and control characters. A byte that is not valid UTF-8 counts as visible.
 func IsBlank(text string) bool { return !strings.ContainsFunc(text, isVisible) }
 
 // isVisible reports whether a browser draws the character. White space, control characters, ignorable characters, the Braille pattern

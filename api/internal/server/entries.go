@@ -25,8 +25,9 @@ const (
 // the event stream.
 const fromEnd = int64(-2)
 
-// entries answers GET and HEAD with the page of readEntries, and POST with the entry of postEntry and the status 201. For any other method,
-// "entries" returns an error with the status 405.
+// entries answers GET and HEAD with the page of readEntries, and POST with the entry of postEntry and the status 201, even if the entry was
+// already stored under the same Idempotency-Key. For any other method, "entries" returns an error with the status 405. The method "entries"
+// also returns each error of readEntries and postEntry.
 func (s *Server) entries(ctx context.Context, w http.ResponseWriter, r *http.Request) (answer, error) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
@@ -78,9 +79,10 @@ func readIdempotencyKey(header http.Header) (string, error) {
 	return key, nil
 }
 
-// readEntries returns the page of entries that the query asks for, as JSON. If the query contains "after", readEntries ignores "before" and
-// "seen". readEntries returns an error with the status 400 if one of the parameters "before", "seen", "after" and "limit" is not a whole
-// number in its range, and each error of bookKey, "read", Store.Page and readEntriesAfter.
+// readEntries returns, as JSON, the page of entries that follow the entry with the id "after", or else the page of Store.Page for "before"
+// and "seen". The parameter "limit" is at most maxPageEntries, and defaultPageEntries if it is missing. If the query contains "after",
+// readEntries does not use "before" and "seen", but still checks them. readEntries returns an error with the status 400 if one of the four
+// parameters is not a whole number in its range, and each error of bookKey and "read".
 func (s *Server) readEntries(ctx context.Context, r *http.Request) (answer, error) {
 	query := php.ParseQuery(r.URL.RawQuery)
 	key, keyErr := s.bookKey(query)

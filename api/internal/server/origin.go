@@ -10,9 +10,11 @@ import (
 	"strings"
 )
 
-// checkOrigin returns an error with the status 403 for a navigation, for a prefetch, and for a request that a page of another site may have
-// caused. checkOrigin accepts Sec-Fetch-Site: same-origin. A request without Sec-Fetch-Site needs an "Origin", or else a "Referer", of the
-// guestbook's own origin. A request with none of these three headers must not come from a browser.
+// checkOrigin returns an error with the status 403 for a request whose headers announce a navigation or a prefetch, and for a request that
+// a page of another site may have caused. Otherwise, the first of these headers that the request has decides: Sec-Fetch-Site must be
+// same-origin, or else "Origin", or else "Referer", must name the guestbook's own origin (isHere). A request with none of these three
+// headers is accepted unless its User-Agent is that of a browser (isBrowser). Over plain HTTP, browsers do not announce navigations. The
+// functions requiredKey and storeErrors also answer 403, for keys that are not allowed.
 func checkOrigin(r *http.Request) error {
 	// Go's http.CrossOriginProtection is not enough, because it accepts every GET, and the PHP guestbook's page writes with GET. Safari 16
 	// sends neither Sec-Fetch-Site nor "Origin" when a page loads an image, and http.CrossOriginProtection accepts such a request.
@@ -35,8 +37,9 @@ func checkOrigin(r *http.Request) error {
 	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %.200s, the guestbook is at %s", cmp.Or(page, site), r.Host)}
 }
 
-// isHere reports whether a page's URL has the same origin as the request's URL. The host of the request's URL is the header "Host" or the
-// first host in X-Forwarded-Host. Its scheme is https if X-Forwarded-Proto or the page's URL begins with https, or else http.
+// isHere reports whether a page's URL has the guestbook's own origin, which isHere takes from the request's headers. The guestbook's host is
+// in the header "Host", or is the first one in X-Forwarded-Host. The guestbook's scheme is https if X-Forwarded-Proto begins with https, or
+// if the page's own URL does. Otherwise, the guestbook's scheme is http.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
 	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. If the page's URL

@@ -115,8 +115,8 @@ func (h *hub) subscribe(key string, end guestbook.Position, w http.ResponseWrite
 	return t, viewer, nil
 }
 
-// unsubscribe closes the viewer's connection, and removes the viewer from the topic. If the topic has no other viewers, "unsubscribe" stops
-// and removes the topic.
+// unsubscribe closes the viewer's connection, and removes the viewer from the topic. If the topic has no other viewers, "unsubscribe"
+// removes the topic, whose goroutine ends after at most one more poll. A caller must call "unsubscribe" exactly once for each viewer.
 func (h *hub) unsubscribe(t *topic, viewer net.Conn) {
 	viewer.Close()
 	h.mu.Lock()

@@ -89,7 +89,7 @@ func recordName(key, idempotencyKey string) string {
 	return "{" + key + "}:idempotency:" + digest(key+"\x00"+idempotencyKey)
 }
 
-// digest returns the first half of the text's SHA-256 hash as 22 characters of base64.
+// digest returns the first 16 bytes of the text's SHA-256 hash as 22 characters of URL-safe base64, without padding.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])

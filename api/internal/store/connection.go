@@ -47,9 +47,10 @@ func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 	return c, err
 }
 
-// dialOnce dials the server once, and returns a connection after a successful handshake. DialTimeout limits the dial, the TLS handshake and
-// each reply of Redis. If a step fails, dialOnce closes the connection and returns the error of this step, with a hint about TLS if the
-// error does not name its cause.
+// dialOnce dials the server once, and returns a connection after the method "handshake" has accepted the server. DialTimeout limits all
+// steps together, except that the TLS handshake has a limit of its own, the shorter of DialTimeout and ReadTimeout. If a step fails,
+// dialOnce closes the connection and returns the step's error, converted with mapError if it is a reply of Redis, or with a hint about TLS
+// if the error does not name its cause.
 func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	o := p.options
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)

@@ -204,7 +204,7 @@ func (l *eventLog) update(err error) {
 	}
 }
 
-// current returns the error of the last call of "update", or nil before the first call.
+// current returns the error that the last call of "update" got: nil after a success, and before the first call.
 func (l *eventLog) current() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

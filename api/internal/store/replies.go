@@ -17,7 +17,7 @@ import (
 // An error reply of Redis begins with a code.
 const (
 	codeLoading  = "LOADING"
-	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes
+	codeReadOnly = "READONLY"            // the server is a slave, and refuses writes; Store.write and pool.handleError handle this reply
 	codeNoSlaves = "NOREPLICAS"          // too few slaves are in sync, so the master refuses writes
 	codeMisconf  = "MISCONF"             // Redis cannot write to its disk; a master then refuses writes and PING
 	codeNoPerm   = "NOPERM"              // the ACL of Redis forbids the command or a key
@@ -131,7 +131,7 @@ func synced(info string, err error) error {
 }
 
 // isEmpty reports whether a Redis without any data would send the reply: the number 0, an empty string, or an array whose last element is
-// one of these. The reply nil is not empty.
+// one of these. For the reply nil, isEmpty returns false.
 func isEmpty(reply any) bool {
 	switch reply := reply.(type) {
 	case []byte:

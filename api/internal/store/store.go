@@ -64,9 +64,10 @@ func (s *Store) Close() error {
 
 // write sends a command to the master, and returns the reply and the error of the last attempt. The reply READONLY means that the server at
 // the master's address has become a slave. After the reply READONLY, "write" opens a new connection to the master's address and sends the
-// command again. After a second READONLY, "write" tries the slave's address, because master and slave may have swapped roles. If WaitSlaves
-// is set, as with high availability, "write" never tries the slave's address, but repeats the command after READONLY, NOREPLICAS and
-// errNotSent until the context's deadline, because another server may soon become the master.
+// command again. After a second READONLY, "write" sends the command to the slave's address if INFO says that the server there is a master,
+// because master and slave may have swapped roles. If WaitSlaves is set, as with high availability, "write" never tries the slave's
+// address, but repeats the command every 20 milliseconds after READONLY, NOREPLICAS and errNotSent, until the context ends, because another
+// server may soon become the master. The method "write" also records for Ping whether the master refuses writes.
 func (s *Store) write(ctx context.Context, command string, args ...any) (any, error) {
 	reply, err := s.writer.do(ctx, command, args...)
 	if s.writer.waitSlaves == 0 && isReply(err, codeReadOnly) {

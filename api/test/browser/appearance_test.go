@@ -122,7 +122,8 @@ func TestThePageIsAccessibleHoweverItLooks(t *testing.T) {
 	b.restart()
 	resume := b.hang()
 	loading := load(t, front.URL, visitor{})
-	loading.expect(outage) // on a slow machine, nginx stops waiting for the API before axe-core has finished
+	// On a slow machine, nginx stops waiting for the API before axe-core has finished, and then the page reports an outage.
+	loading.expect(outage)
 	loading.await("the page to be loading", `document.querySelector("#state.loading") !== null && document.querySelector("#stuck") === null`)
 	check(loading, "loading")
 	resume()

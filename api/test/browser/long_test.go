@@ -56,8 +56,8 @@ func TestStreamsThatStaySilent(t *testing.T) {
 	}
 }
 
-// A freezer is a net.Listener whose connections can fall silent. When a test raises the freezer's field "generation", the open connections
-// discard all further data for their clients.
+// A freezer is a net.Listener whose connections can fall silent, as if the network failed. When a test increments the freezer's field
+// "generation", all open connections stay open, but discard what the server sends to the clients.
 type freezer struct {
 	net.Listener
 	generation atomic.Int32

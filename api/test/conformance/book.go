@@ -79,7 +79,8 @@ func (b *book) ask() error {
 }
 
 // save adds to b.saved a "set" request that restores the guestbook's present text. A \ in the JSON may be an escape or part of the text,
-// because guestbook.php does not escape \. save sets each possible text in turn, until a GET returns the original JSON.
+// because guestbook.php does not escape \. If the JSON may stand for several texts, "save" sets one after the other, until a GET returns the
+// same JSON as before.
 func (b *book) save(query string) error {
 	first, err := b.send(get(query))
 	for _, text := range first.data() {

@@ -156,7 +156,8 @@ func repeats(form string) keeps {
 	}
 }
 
-// pages returns a check that sets the guestbook's text, and then compares a page's entries and its JSON field "before" with the parameters.
+// pages returns a check that sets the guestbook's text, requests one page, and compares the page's entries with the parameter "texts", and
+// the JSON field "before" with the parameter "before".
 func pages(book, texts, before string) keeps {
 	return holding(book, expects(fmt.Sprintf("200 with the entries %q and before %s", texts, before), func(a answer) bool {
 		var shown []string

@@ -21,8 +21,8 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a shell function that bash calls in place of every program. standIn appends the command and its input to the file $CALLS, and
-// prints a fixed word. In call number $FAILS, standIn prints nothing, and fails unless $FAILS is negative. "grep" fails if its input is empty.
+// standIn is a shell function that bash calls in place of every program, such as kubectl. standIn appends the program's arguments and input
+// to the file $CALLS, and prints the output "word". In call number $FAILS, standIn prints nothing, and fails unless $FAILS is negative. "grep" fails if its input is empty.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :
@@ -44,7 +44,7 @@ var (
 
 // play runs a code block in bash, with standIn in place of every program, and returns the commands that ran. The parameter "fails" is the
 // number of the command that must fail, negative for a command that is cut; 0 means that no command fails. The result "damaged" is the
-// path of a file that the block has emptied, or "".
+// path of a file that the block has overwritten with nothing, or "".
 func play(ctx context.Context, b Block, fails int) (ran []Call, damaged string, err error) {
 	dir, err := os.MkdirTemp("", "play")
 	if err != nil {

@@ -95,7 +95,7 @@ func (s state) shows(page []guestbook.Entry, all bool) bool {
 //
 //   - A post adds its text to the end of the guestbook. The entry's id is the guestbook's length before the post.
 //   - A post adds nothing if an entry already has the post's Idempotency-Key. A repeated post returns the id of the first post's entry.
-//   - A set replaces the whole guestbook. After a set, the guestbook has forgotten the Idempotency-Keys of all earlier posts.
+//   - A set (cmd=set) replaces the whole guestbook, and makes the guestbook forget the Idempotency-Keys of all earlier posts.
 //   - A hide overwrites the text of an entry with spaces, so that all other entries keep their ids.
 //   - A write with the outcome Unknown may take effect at any time after it was sent, even after all reads.
 //   - A page shows the newest entries that are not blank. A request with seen=7 returns a page only after the entry with id 7 was added.

@@ -22,7 +22,7 @@ import (
 var (
 	apiBinary string        // the path of the API program that the function Main has built
 	shared    *localpod.Pod // the pod that the function Shared has started
-	sharedDir string        // the folder of the shared pod
+	sharedDir string        // the folder in which the processes of the shared pod keep their files
 )
 
 // Main builds the API, runs the tests of a package, and returns their exit code. The parameter "flags" holds options of "go build". If the
