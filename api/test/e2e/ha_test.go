@@ -85,13 +85,19 @@ func (n namespace) master() string {
 	return ""
 }
 
-// healthy waits until all three Redis of k8s/ha/ are ready and their master has two slaves.
+// healthy waits until all three Redis of k8s/ha/ are ready, their master has two slaves, and each sentinel reaches the two others.
 func (n namespace) healthy() {
 	n.Helper()
 	n.await("the master has two slaves, and all are ready", 2*time.Minute, func() bool {
 		m := n.master()
 		if m == "" {
 			return false
+		}
+		for _, pod := range n.names("pods", threeRedis) {
+			quorum, _ := n.try("", "exec", pod, "-c", "sentinel", "--", "redis-cli", "-p", "26379", "sentinel", "ckquorum", "guestbook")
+			if !strings.HasPrefix(quorum, "OK 3") {
+				return false
+			}
 		}
 		info, _ := n.try("", "exec", m, "-c", "redis", "--", "redis-cli", "info", "replication")
 		return strings.Contains(info, "min_slaves_good_slaves:2") &&
