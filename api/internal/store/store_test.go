@@ -49,6 +49,11 @@ func TestDeadlines(t *testing.T) {
 	if took := time.Since(start); took > deadline+time.Second {
 		t.Errorf("a deadline of %s took %s", deadline, took)
 	}
+	// If Redis does not even answer AUTH, the log does not suspect TLS.
+	asking := open(t, pod, shortTimeouts, func(o *store.Options) { o.Password = "p" })
+	if err := asking.Set(within(t, time.Second), book, "y"); err == nil || strings.Contains(asking.log.String(), "TLS") {
+		t.Errorf("a set returns %v, and the log says %s", err, asking.log)
+	}
 	signal(t, syscall.SIGCONT, pod.Master, pod.Slave)
 	put(t, s, "z")
 }
