@@ -88,7 +88,7 @@ export class Reader {
     const next = book.entries[book.entries.indexOf(shown[shown.length - 1]) + 1]?.id;
     if (shown.length === 0 || (next === undefined && book.isBehind)) return;
     const page = await this.server.read({ before: next, seen: next === undefined ? book.newest : undefined, limit: shown.length });
-    // check() ignores the response of a PHP guestbook's pod, because its Redis slave may lack entries that are not hidden.
+    // An entry that a PHP guestbook's pod lacks may be late instead of hidden, so check() ignores the response of such a pod.
     if (page.old) return;
     const there = new Set(page.entries.map(({ id }) => id));
     const gone = shown.filter(({ id }) => id >= (page.before ?? 0) && !there.has(id));

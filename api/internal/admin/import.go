@@ -38,8 +38,8 @@ type importing struct {
 	added, known int               // "added" counts entries that this import appends; "known" counts entries that an earlier import has appended
 }
 
-// load reads entries from stdin, appends them in chunks, and prints how many were appended. If an operator repeats an import, the same
-// lines result in the same chunks with the same idempotency keys, so that no chunk is appended twice. The method "load" stops with an error
+// load reads entries from stdin, appends them in chunks, and prints how many were appended. If an operator repeats an import
+// within a day, the same lines result in the same chunks with the same idempotency keys, so that no chunk is appended twice. The method "load" stops with an error
 // at an invalid line, if a chunk cannot be appended, or if the last line of the export is missing. The method "load" also returns an error
 // if the guestbook has lost entries of an earlier import.
 func (c *command) load([]string) error {
@@ -48,7 +48,7 @@ func (c *command) load([]string) error {
 	if err == nil {
 		err = i.check()
 	} else {
-		err = fmt.Errorf("%w; then import the same lines again: none is appended twice", err)
+		err = fmt.Errorf("%w; then import the same lines again within a day: none is appended twice", err)
 	}
 	fmt.Fprintf(c.stdout, "%d entries appended, %d were there already\n", i.added, i.known)
 	return err
@@ -125,9 +125,9 @@ func (i *importing) append(chunk []string) error {
 	return nil
 }
 
-// appendOnce appends the texts in one command, or returns known = true if an earlier import has already appended the texts under the same
-// idempotency key. If the idempotency key was used for other texts, appendOnce appends nothing and returns ErrReused. If the store fails,
-// appendOnce returns the error of the store.
+// appendOnce appends the texts in one command, or returns known = true if the same texts were appended under the same idempotency key less
+// than a day ago. If the idempotency key was used for other texts less than a day ago, appendOnce appends nothing and returns ErrReused. If
+// the store fails, appendOnce returns the store's error. After ErrUnknown and ErrUnconfirmed, the guestbook may contain the texts.
 func (i *importing) appendOnce(idempotencyKey string, texts []string) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

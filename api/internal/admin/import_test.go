@@ -114,7 +114,7 @@ func TestImportGoesOnAfterABreak(t *testing.T) {
 		all[:line(3_000)+7], wrong(0), wrong(999), wrong(1_000), all[:line(10_500)], wrong(20_400), all[:line(29_999)],
 	} {
 		out, errs, code := try(t, pod, strings.NewReader(broken), "import")
-		if code != 1 || !strings.Contains(errs, "import the same lines again: none is appended twice") {
+		if code != 1 || !strings.Contains(errs, "import the same lines again within a day: none is appended twice") {
 			t.Errorf("…%q: exit code %d, %s, %s", broken[max(0, len(broken)-100):], code, out, errs)
 		}
 		podtest.Do(t, c, "APPEND", book, ",between")

@@ -114,8 +114,10 @@ func constant(body []byte) http.HandlerFunc {
 // does not count toward maxPendingBytes.
 const maxPendingBytes, smallRequestBytes = 8 << 20, 16 << 10
 
-// respond returns an http.HandlerFunc that calls the handler, writes the answer or the error as JSON, and adds the time to the metric of
-// durations. The status of an error is the result of statusOf. If the answer has no body and no error, the http.HandlerFunc writes nothing.
+// respond returns an http.HandlerFunc that calls the handler with a context of storeContext, writes the answer or the error as JSON, and
+// calls the answer's function "release". A long request first waits for memory, see "reserve". The status of an error is the result of
+// statusOf. If the answer has no body and no error, the handler has taken over the connection, and the http.HandlerFunc writes nothing. The
+// metric of durations gets the time of each request, with the status 200 for a connection that was taken over.
 func (s *Server) respond(handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -152,9 +154,9 @@ func (s *Server) reserve(ctx context.Context, handle handler, w http.ResponseWri
 	return handle(ctx, w, r)
 }
 
-// newDurations returns the histogram of the durations of requests. newDurations panics if "metrics" already contains this histogram. The
-// histogram starts with a count of 0 for each command and status that the alerts in k8s/monitoring use, because Prometheus sees no increase
-// in a series that begins with a count of 1.
+// newDurations registers the histogram of the durations of requests in "metrics", and returns it. newDurations panics if "metrics" already
+// contains this histogram. The histogram starts with a count of 0 for the commands and statuses whose increase the alerts in k8s/monitoring
+// compute, because Prometheus sees no increase in a series that begins with a count of 1.
 func newDurations(metrics prometheus.Registerer) *prometheus.HistogramVec {
 	durations := promauto.With(metrics).NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "guestbook_http_request_duration_seconds",

@@ -77,7 +77,8 @@ func (w *writer) do(ctx context.Context, command string, args ...any) (reply any
 	return reply, w.master.observe(command, start, err)
 }
 
-// run sends the queued commands to Redis until the writer is closed.
+// run sends the queued commands to Redis until the context ends, which is when the writer is closed. Commands that are still in the queue
+// then are not sent.
 func (w *writer) run(ctx context.Context) {
 	for {
 		select {

@@ -83,7 +83,8 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 // handshake returns nil if the store may use the server. A slave that was never in sync with its master cannot be used (errUnsynced),
 // because such a slave answers as if every guestbook were empty. A slave that was in sync and has lost its master can be used, because the
 // slave still has its copy of the data. If WaitSlaves is set, "handshake" returns errNoMaster for a slave at the master's address, and
-// errMaster for a master at the slave's address.
+// errMaster for a master at the slave's address. If Redis forbids INFO, "handshake" accepts the server without these checks. The method
+// "handshake" also returns the error of PING to the master, except MISCONF, or of INFO to the slave.
 func (p *pool) handshake(ctx context.Context, c redis.Conn) error {
 	if p.role == master {
 		if p.options.WaitSlaves > 0 {

@@ -61,8 +61,9 @@ var noPermInScript = regexp.MustCompile("^ERR ACL failure in script|^(ERR )?The 
 var firstWords = regexp.MustCompile("^[^\\s'\"`]{1,40}( [^\\s'\"`]{1,40}){0,9}")
 
 // mapError converts an error reply of Redis to an error of the package "guestbook": ErrWrongType for a key with another type of data,
-// ErrFull if the memory of Redis or the string is full, ErrForbidden for a key that Redis's ACL forbids, and RefusedError for all other
-// replies. If the error is not a reply of Redis, mapError returns the error unchanged.
+// ErrFull if the memory of Redis is full or the guestbook has reached Redis's greatest length of a string, ErrForbidden for a key that
+// Redis's ACL forbids, and RefusedError for all other replies, even for a command that the ACL forbids. If the error is nil or no reply of
+// Redis, mapError returns the error unchanged.
 func mapError(err error) error {
 	reply, ok := errors.AsType[redis.Error](err)
 	if !ok {
@@ -74,9 +75,9 @@ func mapError(err error) error {
 	switch {
 	case begins("WRONGTYPE"):
 		return guestbook.ErrWrongType
-	case begins("OOM"), strings.Contains(text, "string exceeds maximum allowed size"):
+	case begins("OOM"), begins("ERR string exceeds maximum allowed size"):
 		return guestbook.ErrFull
-	case begins(codeNoPerm) && strings.Contains(text, " key"): // Redis forbids the key, and not the command
+	case begins(codeNoPerm) && strings.Contains(text, " access "): // Redis forbids access to the key, and not the command
 		return guestbook.ErrForbidden
 	}
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}

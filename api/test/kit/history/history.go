@@ -145,7 +145,7 @@ func (l *Log) Check(book, value string, limit time.Duration, file string) error 
 }
 
 // leavesTrace reports whether the guestbook's final value shows the effect of a write with the outcome Unknown. leavesTrace may be wrong if
-// visitors both post and set the whole guestbook, because a set may remove a posted entry.
+// visitors post entries and also replace the whole guestbook (cmd=set), which may remove entries.
 func (l *Log) leavesTrace(w Write, value string) bool {
 	raw := guestbook.Encode(w.Text)
 	switch {
