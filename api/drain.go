@@ -7,8 +7,8 @@ import (
 )
 
 // drainSignal makes the API end all event streams (internal/server/viewers.go), and report "not ready" to Kubernetes. After drainSignal,
-// the API still serves all requests except event streams. The preStop hook in k8s/frontend-deployment.yaml
-// runs the command "api drain", which sends drainSignal.
+// the API still serves all requests except event streams. The preStop hook in k8s/frontend-deployment.yaml runs the command "api drain",
+// which sends drainSignal.
 const drainSignal = syscall.SIGUSR1
 
 // drain sends drainSignal to process 1. In the API's container, process 1 is the API. The function "drain" returns an error if process 1 is

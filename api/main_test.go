@@ -72,8 +72,8 @@ func TestDrainCommand(t *testing.T) {
 	p.await(t, "/readyz", http.StatusServiceUnavailable)
 }
 
-// The API exits with 0 even if a client has sent only half of a request's body. While the API stops after SIGTERM,
-// a second signal ends the API at once, unless the second signal is drainSignal.
+// The API exits with 0 even if a client has sent only half of a request's body. While the API stops after SIGTERM, a second signal ends the
+// API at once, unless the second signal is drainSignal.
 func TestABodyThatIsHalfSentDoesNotSpoilTheEnd(t *testing.T) {
 	for second, code := range map[os.Signal]int{drainSignal: 0, os.Interrupt: -1} { // ExitCode returns -1 if a signal has ended the process
 		p := start(t)

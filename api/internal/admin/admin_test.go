@@ -115,7 +115,7 @@ func TestEntriesAreNoFormulas(t *testing.T) {
 	for text, listed := range map[string]string{
 		"=HYPERLINK(1)": "'=HYPERLINK(1)", "+1": "'+1", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1\"": `\"=1\"`, `\n`: `\\n`, "＝1": "'＝1",
 		"＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "\t=1": `\t=1`, "\r=1": `\r=1`, "\u00a0=1": `\u00a0=1`, "1+1=2": "1+1=2", "a -b": "a -b", "'x": "'x", "a%2C=1;+b;-)": "a,'=1;'+b;-)",
-		"+%2C=1;-;@x": "+,'=1;-;'@x",
+		"+%2C=1;-;@x": "'+,'=1;'-;'@x", "-%2C5+A1": "'-,5+A1",
 	} {
 		want += fmt.Sprintf("%d\t%s\n", len(content), listed)
 		content += "," + text

@@ -16,14 +16,15 @@ func (c *command) entries([]string) error { return c.each(c.print) }
 
 // formula matches the beginning of a formula that a spreadsheet would run. A formula may begin at the start of a text, or after a comma or
 // semicolon, because a spreadsheet may split the text into cells there.
-var formula = regexp.MustCompile(`(^|[,;])( *(?:[=@＝＋－＠]|[+\-][^),;]))`)
+var formula = regexp.MustCompile(`(^|[,;])( *(?:[=@＝＋－＠]|[+\-][^)]))`)
 
 // print outputs an entry as one line: the id, a tab and the text. The method "print" escapes backslashes, and each character that is not
 // printable, because it could move a terminal's cursor or reverse the text. A newline becomes \n. The method "print" also escapes double
 // quotes, because a spreadsheet would read everything between two quotes as one cell, even several lines. The method "print" puts an
 // apostrophe before a formula, so that no spreadsheet runs the formula. The method "print" returns an error if the output fails.
 func (c *command) print(entry guestbook.Entry) error {
-	text := strconv.Quote(formula.ReplaceAllString(entry.Text, "$1'$2"))
+	// "formula" also matches the separator after a lone sign, so only a second pass finds a formula after that separator.
+	text := strconv.Quote(formula.ReplaceAllString(formula.ReplaceAllString(entry.Text, "$1'$2"), "$1'$2"))
 	_, err := fmt.Fprintf(c.stdout, "%d\t%s\n", entry.ID, text[1:len(text)-1])
 	return err
 }

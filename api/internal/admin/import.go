@@ -38,10 +38,10 @@ type importing struct {
 	added, known int               // "added" counts entries that this import appends; "known" counts entries that an earlier import has appended
 }
 
-// load reads entries from stdin, appends them in chunks, and prints how many were appended. If an operator repeats an import
-// within a day, the same lines result in the same chunks with the same idempotency keys, so that no chunk is appended twice. The method "load" stops with an error
-// at an invalid line, if a chunk cannot be appended, or if the last line of the export is missing. The method "load" also returns an error
-// if the guestbook has lost entries of an earlier import.
+// load reads entries from stdin, appends them in chunks, and prints how many were appended. If an operator repeats an import, the same
+// lines result in the same chunks with the same idempotency keys, so that no chunk is appended twice within a day. The method "load" stops
+// with an error at an invalid line, if a chunk cannot be appended, or if the last line of the export is missing. The method "load" also
+// returns an error if the guestbook has lost entries of an earlier import.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()

@@ -27,7 +27,7 @@ var storeErrors = []struct {
 	{guestbook.ErrNoEntry, http.StatusBadRequest, ": use an id, or the before, of an earlier answer"},
 	{guestbook.ErrReused, http.StatusUnprocessableEntity, ": use a new one for a new text"},
 	{guestbook.ErrTooLong, http.StatusRequestEntityTooLarge, fmt.Sprintf(", as it has more than %d bytes: read it by pages, at /guestbook/entries", maxGetBytes)},
-	{guestbook.ErrFull, http.StatusInsufficientStorage, ": ask the operator for more room"}, // 507
+	{guestbook.ErrFull, http.StatusInsufficientStorage, ": ask the operator for more room"},
 	{guestbook.ErrUnconfirmed, http.StatusServiceUnavailable, ": the master has it, but too few slaves have confirmed that they have it as well. A repeat with the same Idempotency-Key is safe, and so is a set"},
 	{guestbook.ErrUnknown, http.StatusServiceUnavailable, ": Redis did not answer in time, or not in words that are understood. A repeat with the same Idempotency-Key is safe, and so are a get and a set"},
 }

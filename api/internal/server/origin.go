@@ -11,10 +11,10 @@ import (
 )
 
 // checkOrigin returns an error with the status 403 for a request whose headers announce a navigation or a prefetch, and for a request that
-// a page of another site may have caused. Otherwise, the first of these headers that the request has decides: Sec-Fetch-Site must be
-// same-origin, or else "Origin", or else "Referer", must name the guestbook's own origin (isHere). A request with none of these three
-// headers is accepted unless its User-Agent is that of a browser (isBrowser). Over plain HTTP, browsers do not announce navigations. The
-// functions requiredKey and storeErrors also answer 403, for keys that are not allowed.
+// a page of another site may have caused. If the request has Sec-Fetch-Site, it must be same-origin. Otherwise, "Origin" must name the
+// guestbook's own origin (isHere), or "Referer" if there is no "Origin". A request with none of these three headers is accepted unless its
+// User-Agent is that of a browser (isBrowser). Over plain HTTP, browsers do not announce navigations. For keys that are not allowed,
+// requiredKey (params.go) and storeErrors (errors.go) answer 403.
 func checkOrigin(r *http.Request) error {
 	// Go's http.CrossOriginProtection is not enough, because it accepts every GET, and the PHP guestbook's page writes with GET. Safari 16
 	// sends neither Sec-Fetch-Site nor "Origin" when a page loads an image, and http.CrossOriginProtection accepts such a request.
@@ -37,9 +37,9 @@ func checkOrigin(r *http.Request) error {
 	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %.200s, the guestbook is at %s", cmp.Or(page, site), r.Host)}
 }
 
-// isHere reports whether a page's URL has the guestbook's own origin, which isHere takes from the request's headers. The guestbook's host is
-// in the header "Host", or is the first one in X-Forwarded-Host. The guestbook's scheme is https if X-Forwarded-Proto begins with https, or
-// if the page's own URL does. Otherwise, the guestbook's scheme is http.
+// isHere reports whether a page's URL has the guestbook's own origin, which isHere takes from the request's headers. The guestbook's host
+// is in the header "Host", or is the first one in X-Forwarded-Host. The guestbook's scheme is https if X-Forwarded-Proto begins with https,
+// or if the page's own URL does. Otherwise, the guestbook's scheme is http.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
 	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. If the page's URL

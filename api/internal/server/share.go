@@ -21,9 +21,9 @@ const maxSharedBytes, maxPageBytes, maxGetBytes = 256 << 10, 32 << 10, 4 << 20
 const maxLongReads = 2
 
 // read returns the result of the function "ask", which reads at most "most" bytes of a guestbook at once. Concurrent calls with the same
-// name share one call of "ask", unless the name is "". Names are "get KEY" for cmd=get, and "entries KEY" for the
-// newest page of entries. If "ask" returns ErrTooLong, "read" waits until fewer than maxLongReads long reads run, and calls "ask" again with
-// maxGetBytes. The method "read" returns the last error of "ask", or an error with the status 503 if the context ends during the wait.
+// name share one call of "ask", unless the name is "". Names are "get KEY" for cmd=get, and "entries KEY" for the newest page of entries.
+// If "ask" returns ErrTooLong, "read" waits until fewer than maxLongReads long reads run, and calls "ask" again with maxGetBytes. The
+// method "read" returns the last error of "ask", or an error with the status 503 if the context ends during the wait.
 func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Context, most int64) ([]byte, error)) (answer, error) {
 	most := int64(maxSharedBytes)
 	if name == "" {

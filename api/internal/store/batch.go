@@ -77,8 +77,8 @@ func (w *writer) do(ctx context.Context, command string, args ...any) (reply any
 	return reply, w.master.observe(command, start, err)
 }
 
-// run sends the queued commands to Redis until the context ends, which is when the writer is closed. Commands that are still in the queue
-// then are not sent.
+// run sends the queued commands to Redis until the writer is closed, which ends the context. Commands that are still in the queue are then
+// not sent.
 func (w *writer) run(ctx context.Context) {
 	for {
 		select {

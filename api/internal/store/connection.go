@@ -74,7 +74,7 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	var network *net.OpError
 	switch {
 	case isReply(err, ""), errors.Is(err, errUnsynced), errors.Is(err, errMaster), errors.Is(err, errNoMaster), errors.As(err, new(*tls.CertificateVerificationError)),
-		errors.As(err, &network) && network.Op == "dial", config == nil && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)):
+		errors.As(err, &network) && network.Op == "dial", config == nil && (errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil):
 		return nil, mapError(err) // the error names the cause, so dialOnce adds no hint about TLS
 	}
 	return nil, fmt.Errorf("%w (TLS here: %t. Does the server speak TLS at this port? With a client's certificate?)", err, config != nil)

@@ -33,6 +33,7 @@ func TestMapError(t *testing.T) {
 		{"NOPERM this user has no permissions to access one of the keys used as arguments", guestbook.ErrForbidden, ""},
 		{"NOPERM User u has no permissions to run the 'strlen' command", nil, "forbids its user"}, // Redis 8.0 sends this reply
 		{"NOPERM No permissions to access a key", guestbook.ErrForbidden, ""},
+		{"NOPERM User keymaster has no permissions to access database 1", nil, "forbids its user"}, // Valkey 9.1 sends this reply
 		{"DENIED Redis is running in protected mode because protected mode is enabled", nil, "protected mode"},
 		{"MOVED 7365 10.0.0.12:6379", nil, "one node of a cluster"},
 		{"CROSSSLOT Keys in request don't hash to the same slot", nil, "one node of a cluster"},

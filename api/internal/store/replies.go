@@ -77,7 +77,7 @@ func mapError(err error) error {
 		return guestbook.ErrWrongType
 	case begins("OOM"), begins("ERR string exceeds maximum allowed size"):
 		return guestbook.ErrFull
-	case begins(codeNoPerm) && strings.Contains(text, " access "): // Redis forbids access to the key, and not the command
+	case begins(codeNoPerm) && (strings.Contains(text, " access a key") || strings.Contains(text, " of the keys")): // Redis forbids the key, and not the command or the database
 		return guestbook.ErrForbidden
 	}
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}

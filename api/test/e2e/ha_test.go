@@ -85,7 +85,7 @@ func (n namespace) master() string {
 	return ""
 }
 
-// healthy waits until all three Redis of k8s/ha/ are ready, their master has two slaves, and each sentinel reaches the two others.
+// healthy waits until all three Redis of k8s/ha/ are ready, their master has two slaves, and each sentinel knows the two others.
 func (n namespace) healthy() {
 	n.Helper()
 	n.await("the master has two slaves, and all are ready", 2*time.Minute, func() bool {

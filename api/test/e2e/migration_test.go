@@ -48,7 +48,8 @@ func (e edition) migrate(t *testing.T, mode, replace string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	// The PHP page sends the whole book in the URL, of which Apache accepts 8 KB. With this pause, the book stays shorter for three minutes.
+	// The PHP page sends the whole book in the URL, of which Apache accepts 8 KB: 1,150 messages. With this pause, visitors write for at least
+	// two minutes until then.
 	load := n.startLoad("-key="+e.key, "-pause=200ms", "-readers=12", "-sign")
 	others := func() string {
 		return n.kubectl("get", "services,deployments", "-o",

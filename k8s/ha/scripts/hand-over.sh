@@ -1,4 +1,4 @@
-# This script makes the Redis in the pod of redis-master the master again, which first becomes a slave of the current master.
+# This script makes the Redis in the pod of redis-master a slave of the current master, and then the master again.
 . "${0%/*}/common.sh"
 master=$(named 2)
 case " $HOSTS " in *" ${master:-?} "*) ;; *) say "no two sentinels name one of the three as the master: try again when they do"; exit 1 ;; esac

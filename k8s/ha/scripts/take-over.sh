@@ -1,7 +1,7 @@
 # This script makes this pod's Redis the master, in place of the Redis in the pod of redis-master.
 . "${0%/*}/common.sh"
 copies "$(own)" "$SINGLE" || exit 1
-tries=60
+tries=30
 until ask; [ "$(most 3)" = none ]; do
   tries=$((tries - 1))
   if [ $tries = 0 ] || most 1 | grep -qvx none; then say "the sentinels have a master already, or do not answer: $asked"; exit 1; fi
@@ -13,11 +13,12 @@ watch "$ME"
 for host in $HOSTS; do
   [ "$host" = "$ME" ] || redis "$host" replicaof "$ME" "$PORT"
 done
-# Before the sentinels know each other, they could not replace this master.
+# Until the sentinels know each other, they cannot replace this master.
+tries=60
 for host in $HOSTS; do
   until sentinel "$host" sentinel ckquorum guestbook | grep -q '^OK 3 '; do
-    tries=$((tries - 1))
-    [ $tries -gt 0 ] || { say "$ME is the master, but the sentinel of $host does not know the others: see its log"; exit 1; }
+    [ $((tries -= 1)) -gt 0 ] ||
+      { say "$ME is the master, but the sentinel of $host does not reach both others: repair them, then go on after take-over.sh"; exit 1; }
     sleep 0.5
   done
 done

@@ -21,8 +21,9 @@ type Call struct {
 
 func (c Call) String() string { return strings.Join(c.Args, " ") }
 
-// standIn is a shell function that bash calls in place of every program, such as kubectl. standIn appends the program's arguments and input
-// to the file $CALLS, and prints the output "word". In call number $FAILS, standIn prints nothing, and fails unless $FAILS is negative. "grep" fails if its input is empty.
+// standIn is a shell function that bash calls in place of every program, such as kubectl. standIn appends the command and its input to the
+// file $CALLS, and prints the output "word". In call number $FAILS, standIn prints nothing, and fails unless $FAILS is negative. "grep"
+// fails if its input is empty.
 const standIn = `command_not_found_handle() {
   local input= number
   IFS= read -rd '' input || :

@@ -125,7 +125,7 @@ func (h *HA) Start(ctx context.Context) error {
 	return errors.Join(h.single.Stop(), h.Redis[0].Await(ctx, h.Healthy))
 }
 
-// takeOver repeats the script take-over.sh until it succeeds. After that, the master may fail at any time, so the sentinels must be ready.
+// takeOver repeats the script take-over.sh until it succeeds. The script must not end before the sentinels have a quorum.
 func (h *HA) takeOver(ctx context.Context) error {
 	err := h.Redis[0].Await(ctx, func(ctx context.Context) error { return h.Run(ctx, 0, "take-over.sh") })
 	return cmp.Or(err, h.quorum())
@@ -182,8 +182,8 @@ func (h *HA) named(i int) (n int) {
 	return n
 }
 
-// Healthy returns nil if the master has two slaves in sync, all three sentinels know the master, and each disk has the file "copied", without
-// which a Redis does not start as the master.
+// Healthy returns nil if the master has two slaves in sync, all three sentinels know the master, and each disk has the file "copied",
+// without which a Redis does not start as the master.
 func (h *HA) Healthy(context.Context) error {
 	master := h.Master()
 	if master < 0 {
