@@ -1,5 +1,6 @@
--- hide.lua overwrites the text of an entry with spaces. KEYS[1] is the guestbook, ARGV[1] is the entry's id.
--- The script returns the length of the text in bytes, 0 if the text was spaces already, or -1 if no entry starts at the id.
+-- hide.lua overwrites the text of an entry with spaces, because readers (guestbook.Split) leave out blank entries. KEYS[1] is the guestbook,
+-- ARGV[1] is the entry's id. The script returns the length of the text in bytes, 0 if the text was spaces already, or -1 if no entry starts
+-- at the id.
 if redis.call('STRLEN', KEYS[1]) <= tonumber(ARGV[1]) then return -1 end
 local start = tonumber(ARGV[1])
 if redis.call('GETRANGE', KEYS[1], start, start) == ',' then start = start + 1 elseif start > 0 then return -1 end
