@@ -137,7 +137,7 @@ export class List {
       this.older.classList.remove("busy");
       this.#summarize();
     }
-    // #look() may have to read further entries. The browser sends no scroll event if the list has scrolled back to its place.
+    // If place.keep() scrolls the list back to its place, the browser sends no scroll event, so #read() calls #look() itself.
     requestAnimationFrame(() => this.#look());
   }
 

@@ -39,7 +39,7 @@ const timeout = 10 * time.Second
 type command struct {
 	store  *store.Store
 	key    string
-	name   string // the flag -name: the import's name; if an operator repeats an import with the same name within a day, no entry is appended twice
+	name   string // the flag -name: the import's name; if an import is repeated with its name within a day, no entry is appended twice
 	stdin  io.Reader
 	stdout *bufio.Writer
 	stderr io.Writer

@@ -15,7 +15,7 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// maxBodyBytes is the same size as client_max_body_size in nginx.conf.
+// maxBodyBytes is the greatest length of a request's body, the same as client_max_body_size in nginx.conf.
 const maxBodyBytes = 1 << 20
 
 // readParameters returns the parameters of the query and of a POST's form body. A parameter in the query overrides a parameter of the same

@@ -77,8 +77,8 @@ func mapError(err error) error {
 		return guestbook.ErrWrongType
 	case begins("OOM"), begins("ERR string exceeds maximum allowed size"):
 		return guestbook.ErrFull
-	case begins(codeNoPerm) && (strings.Contains(text, " access a key") || strings.Contains(text, " of the keys")): // Redis forbids the key, and not the command or the database
-		return guestbook.ErrForbidden
+	case begins(codeNoPerm) && (strings.Contains(text, " access a key") || strings.Contains(text, " of the keys")):
+		return guestbook.ErrForbidden // Redis forbids the key, and not the command or the database
 	}
 	refused := &guestbook.RefusedError{WritesOnly: writesOnly.MatchString(text)}
 	for _, a := range advice {

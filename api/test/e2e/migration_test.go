@@ -48,8 +48,8 @@ func (e edition) migrate(t *testing.T, mode, replace string) {
 	n := newNamespace(t, "privileged")
 	must.Get(n.try(e.manifests(n, mode), "create", "-f", "-"))(t)
 	n.ready()
-	// The PHP page sends the whole book in the URL, of which Apache accepts 8 KB: 1,150 messages. With this pause, visitors write for at least
-	// two minutes until then.
+	// The PHP page sends the whole book in the URL, and Apache refuses a URL of more than 8 KB, which 1,150 messages fill. With this pause,
+	// visitors need at least two minutes to write so many messages.
 	load := n.startLoad("-key="+e.key, "-pause=200ms", "-readers=12", "-sign")
 	others := func() string {
 		return n.kubectl("get", "services,deployments", "-o",
@@ -72,7 +72,7 @@ func (e edition) migrate(t *testing.T, mode, replace string) {
 		n.kubectl("apply", "-k", n.kustomization(e.component))
 		n.kubectl("delete", "horizontalpodautoscaler", "frontend")
 	}
-	load.await("100 signatures", 2*time.Minute, func() bool { return load.report().Signed >= 100 || load.failedWrites() > 0 })
+	load.await("170 signatures", 2*time.Minute, func() bool { return load.report().Signed >= 170 || load.failedWrites() > 0 })
 
 	n.documented("kubectl rollout undo deployment/frontend")
 	load.sideBySide(e.key, "php-redis")

@@ -1,5 +1,5 @@
-# The variable HOSTS lists the host names of the three Redis servers. ME is the host name of this pod's Redis, and SINGLE of the
-# Redis in the pod of redis-master. An operator can move the messages from SINGLE to the three Redis servers, and back.
+# The variable HOSTS lists the host names of the three Redis servers. ME is the host name of this pod's Redis. SINGLE is the host
+# name of the Redis in the pod of redis-master, from which an operator can move the messages to the three Redis servers, and back.
 say() { echo "$(date -u +%T) ${0##*/}: $*" >&2; }
 # The function "redis" sends a command to the Redis on a host and prints the reply, or nothing after two seconds.
 redis() { host=$1; shift; timeout 2 redis-cli -h "$host" -p "$PORT" "$@" 2>/dev/null | tr -d '\r'; }

@@ -14,8 +14,7 @@ redis "$SINGLE" config set replica-announce-ip "$SINGLE"
 redis "$SINGLE" replicaof "$master" "$PORT"
 tries=600
 until redis "$SINGLE" info replication | grep -qx master_link_status:up; do
-  tries=$((tries - 1))
-  [ $tries -gt 0 ] || { say "$SINGLE has not copied the book in five minutes: see its log"; exit 1; }
+  [ $((tries -= 1)) -gt 0 ] || { say "$SINGLE has not copied the book in five minutes: see its log"; exit 1; }
   sleep 0.5
 done
 promote "$master" "$SINGLE" || exit 1

@@ -1,4 +1,5 @@
-# Kubernetes runs this script before it stops the pod. If this pod's Redis is the master, the script promotes a slave.
+# Kubernetes runs this script before it stops the pod. If this pod's Redis is the master, the script promotes a slave that has all
+# writes.
 . "${0%/*}/common.sh"
 # The script reads the password from the setting masterauth, because take-password.sh may have changed the password since the
 # container started.
@@ -16,7 +17,8 @@ await_copies() {
 # A slave that is loading the messages acknowledges nothing for about a second, so a timeout of five seconds suffices.
 await_copies 5000
 # With min-replicas-to-write 100, this master refuses all writes, and the API retries a refused write until the next master
-# accepts it. The script does not use CLIENT PAUSE, because the failover would close the connections of delayed writes.
+# accepts it. The script does not use CLIENT PAUSE, because the failover would close the connections of delayed writes without a
+# reply.
 redis "$LOCAL" config set min-replicas-to-write 100
 await_copies 1000
 for host in $HOSTS; do

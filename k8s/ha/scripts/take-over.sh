@@ -3,8 +3,7 @@
 copies "$(own)" "$SINGLE" || exit 1
 tries=30
 until ask; [ "$(most 3)" = none ]; do
-  tries=$((tries - 1))
-  if [ $tries = 0 ] || most 1 | grep -qvx none; then say "the sentinels have a master already, or do not answer: $asked"; exit 1; fi
+  if [ $((tries -= 1)) = 0 ] || most 1 | grep -qvx none; then say "the sentinels have a master already, or do not answer: $asked"; exit 1; fi
   sleep 1
 done
 [ -z "$password" ] || printf '%s\n' "config set masterauth $password" | redis-cli -h "$SINGLE" -p "$PORT"
@@ -18,7 +17,7 @@ tries=60
 for host in $HOSTS; do
   until sentinel "$host" sentinel ckquorum guestbook | grep -q '^OK 3 '; do
     [ $((tries -= 1)) -gt 0 ] ||
-      { say "$ME is the master, but the sentinel of $host does not reach both others: repair them, then go on after take-over.sh"; exit 1; }
+      { say "$ME is the master, but the sentinel of $host does not reach both others: repair them, then run the command after take-over.sh"; exit 1; }
     sleep 0.5
   done
 done
