@@ -57,7 +57,7 @@ func text(t testing.TB, c redis.Conn, key string) string {
 // textsOf returns the texts of all entries of a guestbook.
 func textsOf(t testing.TB, c redis.Conn, key string) (all []string) {
 	t.Helper()
-	entries, _ := guestbook.Split([]byte(text(t, c, key)), 0)
+	entries, _ := guestbook.Split(text(t, c, key), 0)
 	for _, entry := range entries {
 		all = append(all, entry.Text)
 	}

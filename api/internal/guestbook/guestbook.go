@@ -6,7 +6,6 @@
 package guestbook
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"unicode"
@@ -116,18 +115,19 @@ var Start = Position{ID: -1}
 // at which the entry starts, because its end is unknown. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
-// LastBytes returns the last PrecedingLength bytes of "data", or all bytes if "data" is shorter.
-func LastBytes(data []byte) string { return string(data[max(0, len(data)-PrecedingLength):]) }
+// LastBytes returns a copy of the last PrecedingLength bytes of "data", or of all bytes if "data" is shorter. Without the copy, a position
+// would keep the whole "data" in memory.
+func LastBytes(data string) string { return strings.Clone(data[max(0, len(data)-PrecedingLength):]) }
 
 // After returns the part of "data" that follows the position p. The parameter "data" is a part of a guestbook, and the parameter "from" is
 // the byte offset at which this part starts: p.End minus the length of p.Preceding, or any offset up to p.End if p.Preceding is empty.
 // After returns ok = false if the guestbook no longer has the position p, because "data" ends before p.End, differs from p.Preceding in
 // more than hidden entries, or has another byte than a comma at p.End. If "data" ends at p.End, ok is true only if p is Start or
 // p.Preceding is not empty.
-func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
+func (p Position) After(data string, from int64) (news string, ok bool) {
 	at := int(p.End - from)
 	if len(data) < at || p.Preceding != "" && !equalUnlessHidden(data[:at], p.Preceding) {
-		return nil, false
+		return "", false
 	}
 	if news = data[at:]; len(news) == 0 {
 		return news, p == Start || p.Preceding != ""
@@ -137,11 +137,11 @@ func (p Position) After(data []byte, from int64) (news []byte, ok bool) {
 
 // equalUnlessHidden reports whether "data" equals "text", or differs from "text" only because an operator has overwritten an entry with
 // spaces: the lengths are equal, and each byte that differs is a space in "data" and no comma in "text".
-func equalUnlessHidden(data []byte, text string) bool {
+func equalUnlessHidden(data, text string) bool {
 	if len(data) != len(text) {
 		return false
 	}
-	for i, c := range data {
+	for i, c := range []byte(data) {
 		if c != text[i] && (c != ' ' || text[i] == ',') {
 			return false
 		}
@@ -151,17 +151,16 @@ func equalUnlessHidden(data []byte, text string) bool {
 
 // Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook that starts with an entry, and the
 // parameter "offset" is the byte offset at which this part starts. Split also returns the position after the last entry in "data", even if
-// the last entry is blank, or Start if "data" is empty. In the position that Split returns, the field Preceding is empty.
-func Split(data []byte, offset int64) (entries []Entry, last Position) {
+// the last entry is blank, or Start if "data" is empty. In the position that Split returns, the field Preceding is empty. The entries' texts
+// are parts of "data", unless Decode has changed them.
+func Split(data string, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {
-		rest, _, _ := bytes.Cut(data[1:], []byte(","))
+		rest, _, _ := strings.Cut(data[1:], ",")
 		n := 1 + len(rest)
 		last = Position{ID: offset, End: offset + int64(n)}
-		if raw := bytes.TrimPrefix(data[:n], []byte(",")); len(raw) > 0 { // skips empty entries early, so that Split is fast even if the guestbook has only commas
-			if text := string(raw); !IsBlank(text) {
-				entries = append(entries, Entry{ID: offset, Text: Decode(text)})
-			}
+		if text := strings.TrimPrefix(data[:n], ","); !IsBlank(text) {
+			entries = append(entries, Entry{ID: offset, Text: Decode(text)})
 		}
 		data, offset = data[n:], last.End
 	}

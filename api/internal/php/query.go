@@ -34,13 +34,9 @@ type Value struct {
 // ParseQuery returns no error, because PHP accepts every query.
 func ParseQuery(s string) Params {
 	params := Params{}
-	for vars := 0; s != "" && vars < maxVars; {
+	for vars := 0; s != "" && vars < maxVars; vars++ {
 		var pair string
-		pair, s, _ = strings.Cut(s, "&")
-		if pair == "" {
-			continue
-		}
-		vars++
+		pair, s, _ = strings.Cut(strings.TrimLeft(s, "&"), "&")
 		name, text, _ := strings.Cut(pair, "=")
 		switch name, array := variableName(unescape(name)); {
 		case name == "":

@@ -131,7 +131,7 @@ func (s *Server) readEntriesAfter(ctx context.Context, key string, after int64, 
 // pageJSON returns a page of entries as JSON. For example, pageJSON(entries, "before", 7) returns {"entries": […], "before": 7}, and a
 // client gets the next page with ?before=7. A negative "next" means that there is no next page, and becomes null in the JSON.
 func pageJSON(entries []guestbook.Entry, parameter string, next int64) []byte {
-	page := []byte(`{"entries": [`)
+	page := append(make([]byte, 0, 32+64*len(entries)), `{"entries": [`...)
 	for i, entry := range entries {
 		if i > 0 {
 			page = append(page, ", "...)

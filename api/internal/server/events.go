@@ -1,10 +1,10 @@
 package server
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +14,10 @@ import (
 	"guestbook/api/internal/guestbook"
 	"guestbook/api/internal/php"
 )
+
+// streamHead is the beginning of each event stream; %s is the API's version. X-Accel-Buffering makes nginx send each event to the client at
+// once. The response ends when the connection closes. If the event stream breaks off, the browser reconnects after a second.
+const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\nConnection: close\r\nX-Guestbook-Version: %s\r\n\r\nretry: 1000\n\n"
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
 // with an event for each entry after the id in the header Last-Event-ID or in the parameter "after", or after the end of the guestbook if
@@ -44,20 +48,13 @@ func (s *Server) events(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return a, err
 	}
 	_ = conn.(*net.TCPConn).SetWriteBuffer(maxSendBufferBytes) // fails only if the connection is closed, and then Write fails as well
-	header := w.Header()
-	header.Set("Content-Type", "text/event-stream")
-	header.Set("X-Accel-Buffering", "no") // makes nginx send each event to the client at once
-	header.Set("Connection", "close")     // the response ends when the connection closes
-	head := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
-	_ = header.Write(head)                  // a write to a bytes.Buffer does not fail
-	head.WriteString("\r\nretry: 1000\n\n") // if the event stream breaks off, the browser reconnects after a second
 	position := t.last.Load().to
 	if after != fromEnd {
 		position = guestbook.AfterEntry(after)
 	}
 	go func() {
 		defer s.hub.unsubscribe(t, conn)
-		_ = stream(conn, t, head.Bytes(), position) // an error means that the browser has disconnected
+		_ = stream(conn, t, fmt.Appendf(nil, streamHead, s.Version), position) // an error means that the browser has disconnected
 	}()
 	return a, nil
 }

@@ -41,6 +41,10 @@ func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Con
 	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
 }
 
+// gatherTime is the longest time for which a shared read waits for the end of another shared read. All requests for a guestbook that come
+// during this wait share one read. If Redis is slow or silent, a read takes longer than gatherTime, and other reads start meanwhile.
+const gatherTime = 10 * time.Millisecond
+
 // share returns the results of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
 // Callers must not change the returned slice, because other callers get the same slice. A request never joins a read that has already
 // started, so that no request gets data older than the request. A shared read has the deadline of the request that starts the read. A
@@ -51,8 +55,13 @@ func (s *Server) share(ctx context.Context, name string, read func(context.Conte
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched()    // other goroutines can now call "share" and join this read
-		s.reads.Forget(name) // goroutines that call "share" from now on start another read
+		runtime.Gosched() // other goroutines can now call "share" and join this read
+		select {          // while this read waits, further goroutines can join it
+		case s.reading <- struct{}{}:
+			defer func() { <-s.reading }()
+		case <-time.After(gatherTime):
+		}
+		s.reads.Forget(name) // requests that call "share" from now on start another read
 		return read(ctx)
 	})
 	body, _ := shared.([]byte)

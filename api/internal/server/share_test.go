@@ -11,7 +11,9 @@ import (
 	"time"
 )
 
-func sharing() *Server { return &Server{Options: Options{RequestTimeout: time.Minute}} }
+func sharing() *Server {
+	return &Server{Options: Options{RequestTimeout: time.Minute}, reading: make(chan struct{}, 1)}
+}
 
 // fresh returns the context of a request that has just begun.
 func fresh(t *testing.T) context.Context {
@@ -48,7 +50,29 @@ func TestAnAnswerIsNeverOlderThanItsQuestion(t *testing.T) {
 	}
 }
 
-// If a shared read hangs, later calls of "share" with the same name do not wait for the hanging read.
+func TestRequestsThatComeDuringAReadShareTheNextRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := sharing()
+		var reads atomic.Int64
+		var done sync.WaitGroup
+		for range 5 {
+			done.Go(func() {
+				_, _ = s.share(fresh(t), "messages", func(context.Context) ([]byte, error) {
+					reads.Add(1)
+					time.Sleep(gatherTime / 2)
+					return nil, nil
+				})
+			})
+			time.Sleep(gatherTime / 20)
+		}
+		done.Wait()
+		if n := reads.Load(); n != 2 {
+			t.Errorf("%d reads, want one for the first request, and one for the four others", n)
+		}
+	})
+}
+
+// If a shared read hangs, later reads wait at most gatherTime for the hanging read.
 func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sharing()
@@ -58,9 +82,10 @@ func TestAReadThatHangsHoldsUpNoOther(t *testing.T) {
 		})
 		synctest.Wait()
 		for _, name := range []string{"a", "b"} {
+			start := time.Now()
 			body, err := s.share(fresh(t), name, func(context.Context) ([]byte, error) { return []byte(name), nil })
-			if err != nil || string(body) != name {
-				t.Errorf("%s reads %q, %v", name, body, err)
+			if took := time.Since(start); err != nil || string(body) != name || took > gatherTime {
+				t.Errorf("%s reads %q, %v, after %s", name, body, err, took)
 			}
 		}
 		time.Sleep(s.RequestTimeout) // waits for the end of the hanging read, because synctest fails if a goroutine is still running

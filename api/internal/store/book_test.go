@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,7 +81,7 @@ func TestPagesHoldEveryEntryOnce(t *testing.T) {
 		"many":                      many.String(),
 	} {
 		put(t, s, content)
-		want, _ := guestbook.Split([]byte(content), 0)
+		want, _ := guestbook.Split(content, 0)
 		for _, limit := range []int{1, 2, 7, 500} {
 			if len(want) > 100 && limit < 7 {
 				continue
@@ -87,6 +89,27 @@ func TestPagesHoldEveryEntryOnce(t *testing.T) {
 			if got := pages(t, s, limit); !slices.Equal(got, want) {
 				t.Errorf("%s, by %d: %d entries, want %d", name, limit, len(got), len(want))
 			}
+		}
+	}
+}
+
+func TestAPageHasWholeEntriesWhileABookIsRewritten(t *testing.T) {
+	s, _ := openShared(t)
+	texts := []string{"short", "a longer text"}
+	put(t, s, ","+texts[0])
+	var rewriting sync.WaitGroup
+	defer rewriting.Wait()
+	ctx, stop := context.WithCancel(within(t, 20*time.Second))
+	defer stop()
+	rewriting.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			_ = s.Set(ctx, book, strings.Repeat(","+texts[i%2], 50)) // fails only after "stop"
+		}
+	})
+	for range 1000 {
+		entries, _, err := s.Page(ctx, book, -1, -1, 10, 1<<20)
+		if err != nil || slices.ContainsFunc(entries, func(e guestbook.Entry) bool { return !slices.Contains(texts, e.Text) }) {
+			t.Fatalf("a page has %v, %v", entries, err)
 		}
 	}
 }
@@ -181,8 +204,8 @@ func TestAfter(t *testing.T) {
 			t.Errorf("%.20q after %v: %.40v to %.40v, %v; want %.40v to %.40v, %v", c.content, c.position, got, last, err, c.want, c.last, c.err)
 		}
 		end, err := s.End(within(t, 5*time.Second), book)
-		_, want := guestbook.Split([]byte(c.content), 0)
-		if want.Preceding = guestbook.LastBytes([]byte(c.content)); err != nil || end != want {
+		_, want := guestbook.Split(c.content, 0)
+		if want.Preceding = guestbook.LastBytes(c.content); err != nil || end != want {
 			t.Errorf("%.20q ends at %.40v, %v, want %.40v", c.content, end, err, want)
 		}
 	}

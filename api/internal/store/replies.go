@@ -131,16 +131,11 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether a Redis without any data would send the reply: the number 0, an empty string, or an array whose last element is
-// one of these. For the reply nil, isEmpty returns false.
+// isEmpty reports whether a Redis without any data would send the reply: the number 0 or an empty string. For the reply nil, isEmpty returns
+// false.
 func isEmpty(reply any) bool {
-	switch reply := reply.(type) {
-	case []byte:
-		return len(reply) == 0
-	case []any:
-		return isEmpty(reply[len(reply)-1])
-	}
-	return reply == int64(0)
+	text, isText := reply.([]byte)
+	return isText && len(text) == 0 || reply == int64(0)
 }
 
 // isAnswer reports whether err is nil or an error about the data in Redis: ErrWrongType, ErrForbidden, ErrNoEntry or ErrTooLong. If

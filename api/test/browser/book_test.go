@@ -84,7 +84,7 @@ func (b *book) raw() string {
 
 func (b *book) texts() (texts []string) {
 	b.t.Helper()
-	entries, _ := guestbook.Split([]byte(b.raw()), 0)
+	entries, _ := guestbook.Split(b.raw(), 0)
 	for _, e := range entries {
 		texts = append(texts, e.Text)
 	}
