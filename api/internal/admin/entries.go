@@ -11,7 +11,7 @@ import (
 )
 
 // entries prints a line for each entry that is not blank, oldest first. The method "entries" returns an error if the master does not
-// answer, if a client rewrites the guestbook meanwhile, or if the output fails.
+// answer, if the method "each" finds a rewritten guestbook, or if the output fails.
 func (c *command) entries([]string) error { return c.each(c.print) }
 
 // formula matches the beginning of a formula that a spreadsheet would run. A formula may begin at the start of a text, or after a comma or
@@ -52,8 +52,9 @@ func (c *command) hide(words []string) error {
 }
 
 // each calls the function "do" for every entry that is not blank, oldest first. The method "each" ignores entries that clients append after
-// the method has started. The method "each" stops at the first error of "do" or of the store, and returns this error. If a client rewrites
-// the guestbook meanwhile, "each" returns an error.
+// the method has started. The method "each" stops at the first error of "do" or of the store, and returns this error. The method "each" also
+// returns an error if it finds that a client has rewritten the guestbook meanwhile: the guestbook has become shorter, or the 64 bytes before
+// the next entry have changed.
 func (c *command) each(do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

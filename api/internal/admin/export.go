@@ -32,7 +32,7 @@ func (c *command) export(words []string) error {
 // write outputs an export: the line {"text":"…"} for each entry that is not blank, and the last line {"entries":N} with the number of
 // entries. If a text is not valid UTF-8, its line also has the field "bytes", the text in base64. An export is pure ASCII, because a shell
 // or an editor may change characters outside ASCII. The method "write" prints the number of entries to stderr at the end, and returns an
-// error if the master does not answer, if a client rewrites the guestbook meanwhile, or if the output fails.
+// error if the master does not answer, if the method "each" finds a rewritten guestbook, or if the output fails.
 func (c *command) write(out *bufio.Writer) error {
 	entries, buffer := 0, []byte(nil)
 	err := c.each(func(entry guestbook.Entry) error {

@@ -112,7 +112,8 @@ const PrecedingLength = 64
 var Start = Position{ID: -1}
 
 // AfterEntry returns a position for a caller that knows an entry's id but not where the entry ends. The position's field End is the offset
-// at which the entry starts, because its end is unknown. AfterEntry(-1) returns Start, the position before the first entry.
+// at which the entry starts, so Position.After still returns this entry. Because the field Preceding is empty, Position.After detects a
+// rewritten guestbook only if no comma is at this offset. AfterEntry(-1) returns Start, the position before the first entry.
 func AfterEntry(id int64) Position { return Position{ID: id, End: max(id, 0)} }
 
 // LastBytes returns a copy of the last PrecedingLength bytes of "data", or of all bytes if "data" is shorter. Without the copy, a position

@@ -62,10 +62,10 @@ func (s *Server) postEntry(ctx context.Context, w http.ResponseWriter, r *http.R
 	return appendEntry(nil, guestbook.Entry{ID: id, Text: text}), err
 }
 
-// readIdempotencyKey returns the value of the header Idempotency-Key without double quotes around it, or "" if the request lacks this
-// header. The Internet-Draft draft-ietf-httpapi-idempotency-key-header requires these quotes, but most clients send the value without
-// quotes. readIdempotencyKey returns an error with the status 400 if the request has several such headers, or if the value is not 1 to
-// maxIdempotencyKeyBytes printable ASCII characters without spaces, double quotes and backslashes.
+// readIdempotencyKey returns the value of the header Idempotency-Key without the double quotes at its start and end, or "" if the request
+// lacks this header. The Internet-Draft draft-ietf-httpapi-idempotency-key-header requires one quote at each end, but most clients send the
+// value without quotes. readIdempotencyKey returns an error with the status 400 if the request has several such headers, or if the value is
+// not 1 to maxIdempotencyKeyBytes printable ASCII characters without spaces, double quotes and backslashes.
 func readIdempotencyKey(header http.Header) (string, error) {
 	values, ok := header["Idempotency-Key"]
 	if !ok {

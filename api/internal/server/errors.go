@@ -50,8 +50,8 @@ func statusOf(err error) (status int, message string) {
 }
 
 // writeError sends the message of statusOf as JSON, such as {"error": "…"}, and returns the HTTP status. An answer with the status 503 asks
-// the client to retry after a second. The log gets the error in ASCII, because other characters of a request could disturb the terminal
-// that shows the log.
+// the client to retry after a second. If LOG_LEVEL is debug, the log gets the error in ASCII, because other characters of a request could
+// disturb the terminal that shows the log.
 func (s *Server) writeError(w http.ResponseWriter, err error) int {
 	status, message := statusOf(err)
 	s.Log.Debug("request failed", "status", status, "error", fmt.Sprintf("%+q", err))

@@ -15,8 +15,9 @@ import (
 	"guestbook/api/internal/php"
 )
 
-// streamHead is the beginning of each event stream; %s is the API's version. X-Accel-Buffering makes nginx send each event to the client at
-// once. The response ends when the connection closes. If the event stream breaks off, the browser reconnects after a second.
+// streamHead is the beginning of each event stream. X-Accel-Buffering makes nginx send each event to the client at once. "Connection: close"
+// means that the response ends when the connection closes. %s stands for the API's version. "retry" makes the browser reconnect a second
+// after the event stream has broken off.
 const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\nConnection: close\r\nX-Guestbook-Version: %s\r\n\r\nretry: 1000\n\n"
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),

@@ -65,8 +65,9 @@ func isBrowser(agent string) bool {
 // and of browsers on simple phones names the Java profile MIDP.
 var browsers = regexp.MustCompile(`^(Mozilla|Opera|AppleCoreMedia|(Mobile)?Safari(ViewService)?|NetworkingExtension|com\.apple\.WebKit\S*)/|stagefright/|MIDP-`)
 
-// origin returns the scheme, host and port of a URL in lower case, separated by spaces. A URL without a port gets the default port of its
-// scheme (https://www.rfc-editor.org/rfc/rfc6454#section-6.2). If s is not a URL with a host, "origin" returns s unchanged.
+// origin returns the scheme, host and port of a URL in lower case, separated by spaces. A URL without a port gets the default port of
+// http or https (https://www.rfc-editor.org/rfc/rfc6454#section-6.2). The function "origin" writes an IP address in its shortest form, so
+// that two spellings are equal. If s is not a URL with a host, "origin" returns s unchanged.
 func origin(s string) string {
 	u, err := url.Parse(strings.ToLower(s))
 	if err != nil || u.Host == "" {

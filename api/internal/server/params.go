@@ -133,7 +133,7 @@ func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 
 // number stores the value of the query parameter with the given name in *n, or leaves *n unchanged if the query lacks this parameter. The
 // function "number" returns an error with the status 400 if the value is not a whole number, is smaller than "least", or is greater than
-// "most".
+// "most"; the caller must then not use *n, which may have the wrong value already.
 func number(query php.Params, name string, n *int64, least, most int64) error {
 	value, ok := query[name]
 	if !ok {

@@ -37,7 +37,7 @@ type Server struct {
 	http.Handler
 	Options
 	reads        singleflight.Group
-	reading      chan struct{}       // has room for one element, which a shared read puts in while it runs
+	reading      chan struct{}       // holds an element while a shared read runs
 	pendingBytes *semaphore.Weighted // limits the total length of the concurrent requests longer than smallRequestBytes
 	longReads    *semaphore.Weighted // limits the concurrent reads of long guestbooks and entries
 	hub          *hub

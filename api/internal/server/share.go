@@ -41,9 +41,9 @@ func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Con
 	return answer{body: body, release: func() { s.longReads.Release(1) }}, err
 }
 
-// gatherTime is the longest time for which a shared read waits for the end of another shared read. All requests for a guestbook that come
-// during this wait share one read. If Redis is slow or silent, a read takes longer than gatherTime, and other reads start meanwhile.
-const gatherTime = 10 * time.Millisecond
+// gatherTime is the longest time for which a shared read waits until no other shared read runs. Requests with the same name that come during
+// this wait share the read. If Redis is slow, a read takes longer than gatherTime, and the next read starts without waiting for its end.
+const gatherTime = 5 * time.Millisecond
 
 // share returns the results of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
 // Callers must not change the returned slice, because other callers get the same slice. A request never joins a read that has already
@@ -55,8 +55,8 @@ func (s *Server) share(ctx context.Context, name string, read func(context.Conte
 		return read(ctx)
 	}
 	shared, err, _ := s.reads.Do(name, func() (any, error) {
-		runtime.Gosched() // other goroutines can now call "share" and join this read
-		select {          // while this read waits, further goroutines can join it
+		runtime.Gosched() // other goroutines can now call "share" and join this read, even if no other read runs
+		select {
 		case s.reading <- struct{}{}:
 			defer func() { <-s.reading }()
 		case <-time.After(gatherTime):

@@ -22,10 +22,10 @@ const firstWindow = 128
 // maxEndBytes is the number of bytes in which the function "end" looks for the start of the last entry.
 const maxEndBytes = 128 << 10
 
-//go:embed append.lua hide.lua
+//go:embed append.lua hide.lua window.lua
 var scripts embed.FS
 
-var appendScript, hideScript = script("append.lua"), script("hide.lua")
+var appendScript, hideScript, windowScript = script("append.lua"), script("hide.lua"), script("window.lua")
 
 var commentLines = regexp.MustCompile(`(?m)^\s*--.*\n`)
 
@@ -146,20 +146,17 @@ func (s *Store) Page(ctx context.Context, key string, before, seen int64, limit 
 
 // window reads "size" bytes that precede the entry with the id "before", or the last bytes of the guestbook if "before" is negative. The
 // result "data" starts with a complete entry, at the byte offset "start" in the guestbook, or is empty if no entry starts in these bytes.
-// The function "window" returns ErrNoEntry if "before" is not the id of an entry, and the errors of the method "do".
+// The function "window" returns ErrNoEntry if "before" is not the id of an entry.
 func window(ctx context.Context, server *pool, key string, before, size int64) (data string, start int64, err error) {
-	switch {
-	case before == 0:
+	if before == 0 {
 		return "", 0, nil
-	case before < 0:
-		data, start, err = lastBytes(ctx, server, key, size)
-	default:
-		start = max(before-size, 0)
-		data, err = redis.String(server.do(ctx, "GETRANGE", key, start, before))
-		var isEntry bool
-		if data, isEntry = strings.CutSuffix(data, ","); err == nil && (!isEntry || start+int64(len(data)) != before) {
-			err = guestbook.ErrNoEntry
+	}
+	data, start, err = bytesBefore(ctx, server, key, before, size)
+	if last := len(data) - 1; err == nil && before > 0 {
+		if start+int64(last) != before || data[last] != ',' {
+			return "", 0, guestbook.ErrNoEntry
 		}
+		data = data[:last]
 	}
 	if start > 0 { // the offset "start" may be in the middle of an entry, so drop the rest of this entry
 		inside, _, _ := strings.Cut(data, ",")
@@ -168,21 +165,13 @@ func window(ctx context.Context, server *pool, key string, before, size int64) (
 	return data, start, err
 }
 
-// lastBytes returns the last "size" bytes of the guestbook, or the whole guestbook if it is shorter, and the byte offset at which these bytes
-// start. An entry that another client appends while lastBytes runs is left out. The error is the error of the method "do".
-func lastBytes(ctx context.Context, server *pool, key string, size int64) (data string, start int64, err error) {
-	for {
-		length, err := redis.Int64(server.do(ctx, "STRLEN", key))
-		if err != nil || length == 0 {
-			return "", 0, err
-		}
-		start = max(length-size, 0)
-		data, err = redis.String(server.do(ctx, "GETRANGE", key, start, length))
-		n := int(length - start)
-		if err != nil || len(data) == n || len(data) > n && data[n] == ',' { // an entry was appended since STRLEN if "data" goes on with a comma
-			return data[:min(n, len(data))], start, err
-		} // the guestbook was rewritten since STRLEN, so read it again
-	}
+// bytesBefore returns the result of the script window.lua: up to "size" bytes before the byte offset "before", followed by the byte at this
+// offset, or the last "size" bytes of the guestbook if "before" is negative. The result "start" is the byte offset at which "data" starts.
+// The error is the error of the method "do".
+func bytesBefore(ctx context.Context, server *pool, key string, before, size int64) (data string, start int64, err error) {
+	reply, err := redis.Values(server.do(ctx, "EVAL", windowScript, 1, key, before, size))
+	_, scanErr := redis.Scan(reply, &start, &data)
+	return data, start, cmp.Or(err, scanErr)
 }
 
 // After returns the entries that follow a position in the guestbook, oldest first, and the position after the last returned entry. A single
@@ -239,10 +228,10 @@ func (s *Store) End(ctx context.Context, key string) (last guestbook.Position, e
 }
 
 // end returns the position after the guestbook's last entry, or Start if the guestbook is empty. If the last entry is longer than
-// maxEndBytes, the position's id is not the entry's id, but an offset in the entry. The error is the error of lastBytes.
+// maxEndBytes, the position's id is not the entry's id, but an offset in the entry. The error is the error of bytesBefore.
 func end(ctx context.Context, server *pool, key string) (last guestbook.Position, err error) {
 	for size := int64(firstWindow); ; size *= 4 {
-		data, start, err := lastBytes(ctx, server, key, size)
+		data, start, err := bytesBefore(ctx, server, key, -1, size)
 		if comma := strings.LastIndexByte(data, ','); err != nil || start == 0 || comma >= 0 || size >= maxEndBytes {
 			_, last = guestbook.Split(data[max(comma, 0):], start+int64(max(comma, 0)))
 			last.Preceding = guestbook.LastBytes(data)

@@ -48,9 +48,8 @@ func (p *pool) dial(ctx context.Context) (c redis.Conn, err error) {
 }
 
 // dialOnce dials the server once, and returns a connection after the method "handshake" has accepted the server. DialTimeout limits all
-// steps together, except that the TLS handshake has a limit of its own, the shorter of DialTimeout and ReadTimeout. If a step fails,
-// dialOnce closes the connection and returns the step's error, converted with mapError if it is a reply of Redis, or with a hint about TLS
-// if the error does not name its cause.
+// steps together. If a step fails, dialOnce closes the connection and returns the step's error, converted with mapError if it is a reply of
+// Redis, or with a hint about TLS if the error does not name its cause.
 func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	o := p.options
 	ctx, cancel := context.WithTimeout(ctx, o.DialTimeout)
@@ -59,9 +58,12 @@ func (p *pool) dialOnce(ctx context.Context) (redis.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	dial := new(net.Dialer).DialContext
+	if config != nil {
+		dial = (&tls.Dialer{Config: config}).DialContext // redigo's own TLS handshake would not end with the context
+	}
 	timeout, dialedAt := p.replyTimeout(ctx), uptime()
-	dialed, err := redis.DialContext(ctx, "tcp", p.addr,
-		redis.DialUseTLS(config != nil), redis.DialTLSConfig(config), redis.DialTLSHandshakeTimeout(timeout),
+	dialed, err := redis.DialContext(ctx, "tcp", p.addr, redis.DialContextFunc(dial),
 		redis.DialUsername(o.Username), redis.DialPassword(o.Password), redis.DialDatabase(o.Database),
 		redis.DialReadTimeout(timeout), redis.DialWriteTimeout(o.WriteTimeout),
 	)

@@ -119,8 +119,9 @@ var unsynced = regexp.MustCompile(`(?s)master_link_down_since_seconds:(-1|\d{10,
 var errUnsynced = errors.New("the slave has not finished its first sync")
 
 // synced returns nil if the store may read from the server. The arguments of synced are the server's reply to INFO replication, and the
-// error of this command. For a slave that was never in sync with its master, synced returns errUnsynced, because such a slave answers as if
-// every guestbook were empty. If INFO failed, synced returns the error of INFO, or nil if Redis does not allow INFO.
+// error of this command. For a slave that has no link to its master and lacks the master's data, synced returns errUnsynced, because such a
+// slave answers as if every guestbook were empty. If INFO failed, synced returns the error of INFO, or nil if Redis forbids INFO or does not
+// know it.
 func synced(info string, err error) error {
 	switch {
 	case isReply(err, codeNoPerm), isReply(err, codeUnknown):
@@ -131,11 +132,16 @@ func synced(info string, err error) error {
 	return err
 }
 
-// isEmpty reports whether a Redis without any data would send the reply: the number 0 or an empty string. For the reply nil, isEmpty returns
-// false.
+// isEmpty reports whether a Redis without any data would send the reply: the number 0, an empty string, or an array whose last element is
+// one of these. For the reply nil, isEmpty returns false.
 func isEmpty(reply any) bool {
-	text, isText := reply.([]byte)
-	return isText && len(text) == 0 || reply == int64(0)
+	switch reply := reply.(type) {
+	case []byte:
+		return len(reply) == 0
+	case []any:
+		return isEmpty(reply[len(reply)-1])
+	}
+	return reply == int64(0)
 }
 
 // isAnswer reports whether err is nil or an error about the data in Redis: ErrWrongType, ErrForbidden, ErrNoEntry or ErrTooLong. If
