@@ -38,10 +38,11 @@ type importing struct {
 	added, known int               // "added" counts entries that this import appends; "known" counts entries that an earlier import has appended
 }
 
-// load reads entries from stdin, appends them in chunks, and prints how many were appended. If an operator repeats an import, the same
-// lines result in the same chunks with the same idempotency keys, so that no chunk is appended twice within a day. The method "load" stops
-// with an error at an invalid line, if a chunk cannot be appended, or if the last line of the export is missing. The method "load" also
-// returns an error if the guestbook has lost entries of an earlier import.
+// load appends the entries in stdin to the guestbook, in chunks, and prints, even after an error, how many it appended and how many were
+// there already. If an operator repeats an import with the same -name within a day, the same lines result in the same chunks with the same
+// idempotency keys, so that no chunk is appended twice. The method "load" returns each error of the method "read", such as for an invalid
+// line, a missing last line or a chunk that cannot be appended; earlier chunks stay in the guestbook. The method "load" also returns each
+// error of the method "check", which notices lost entries of an earlier import only if the guestbook is too short.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()

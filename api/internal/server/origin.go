@@ -37,9 +37,9 @@ func checkOrigin(r *http.Request) error {
 	return &requestError{http.StatusForbidden, fmt.Sprintf("pages of other sites cannot write here: this one is of %.200s, the guestbook is at %s", cmp.Or(page, site), r.Host)}
 }
 
-// isHere reports whether a page's URL has the guestbook's own origin, which isHere takes from the request's headers. The guestbook's host
-// is in the header "Host", or is the first one in X-Forwarded-Host. The guestbook's scheme is https if X-Forwarded-Proto begins with https,
-// or if the page's own URL does. Otherwise, the guestbook's scheme is http.
+// isHere reports whether "page", the value of Origin or Referer, has the guestbook's own origin, which isHere takes from the request's
+// headers. isHere accepts two hosts: the one in the header "Host", and the first one in X-Forwarded-Host. The guestbook's scheme is https
+// if X-Forwarded-Proto begins with https, or if "page" does. Otherwise, the guestbook's scheme is http.
 func isHere(page string, r *http.Request) bool {
 	scheme := "http://"
 	// If a proxy in front of nginx terminates TLS without setting X-Forwarded-Proto, nginx sends X-Forwarded-Proto: http. If the page's URL

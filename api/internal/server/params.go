@@ -18,8 +18,9 @@ import (
 // maxBodyBytes is the greatest length of a request's body, the same as client_max_body_size in nginx.conf.
 const maxBodyBytes = 1 << 20
 
-// readParameters returns the parameters of the query and of a POST's form body. A parameter in the query overrides a parameter of the same
-// name in the body. readParameters returns an error with the status 405 if the method is not GET, HEAD or POST, and each error of readBody.
+// readParameters returns the parameters of the query and of a POST's URL-encoded form. A parameter in the query overrides a parameter of
+// the same name in the form. readParameters ignores a body of another Content-Type, such as multipart/form-data. readParameters returns an
+// error with the status 405 if the method is not GET, HEAD or POST, and each error of readBody.
 func readParameters(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	params := php.ParseQuery(r.URL.RawQuery)
 	switch {
@@ -106,9 +107,9 @@ func requiredText(params php.Params, name string) (string, error) {
 	return value.Text, nil
 }
 
-// readFields returns the fields of the form or of the JSON object in the request's body. readFields returns an error with the status 415 if
-// the Content-Type is neither a form nor JSON, with the status 400 if the JSON is not an object with only strings, and each error of
-// readBody.
+// readFields returns the fields of the URL-encoded form or of the JSON object in the request's body. In JSON, the value null counts as "".
+// readFields returns an error with the status 415 for any other Content-Type, such as multipart/form-data, with the status 400 if the JSON
+// is not an object with only strings, and each error of readBody.
 func readFields(w http.ResponseWriter, r *http.Request) (php.Params, error) {
 	body, err := readBody(w, r)
 	if err != nil {
