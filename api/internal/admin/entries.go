@@ -53,8 +53,8 @@ func (c *command) hide(words []string) error {
 
 // each calls the function "do" for every entry that is not blank, oldest first. The method "each" ignores entries that clients append after
 // the method has started. The method "each" stops at the first error of "do" or of the store, and returns this error. The method "each" also
-// returns an error if it finds that a client has rewritten the guestbook meanwhile: the guestbook has become shorter, or the 64 bytes before
-// the next entry have changed.
+// returns an error if it finds that a client has rewritten the guestbook meanwhile: the guestbook has become shorter, or its bytes
+// just before the next entry (Position.Preceding) have changed.
 func (c *command) each(do func(guestbook.Entry) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

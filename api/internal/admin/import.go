@@ -42,7 +42,7 @@ type importing struct {
 // there already. If an operator repeats an import with the same -name within a day, the same lines result in the same chunks with the same
 // idempotency keys, so that no chunk is appended twice. The method "load" returns each error of the method "read", such as for an invalid
 // line, a missing last line or a chunk that cannot be appended; earlier chunks stay in the guestbook. The method "load" also returns each
-// error of the method "check", which notices lost entries of an earlier import only if the guestbook is too short.
+// error of the method "check", which notices lost entries of an earlier import only if the guestbook is shorter than the imported texts.
 func (c *command) load([]string) error {
 	i := &importing{command: c, before: sha256.Sum256([]byte(c.name))}
 	err := i.read()

@@ -152,8 +152,8 @@ func equalUnlessHidden(data, text string) bool {
 
 // Split returns the entries of "data" that are not blank. The parameter "data" is a part of a guestbook that starts with an entry, and the
 // parameter "offset" is the byte offset at which this part starts. Split also returns the position after the last entry in "data", even if
-// the last entry is blank, or Start if "data" is empty. In the position that Split returns, the field Preceding is empty. The entries' texts
-// are parts of "data", unless Decode has changed them.
+// the last entry is blank, or Start if "data" is empty. In the position that Split returns, the field Preceding is empty. Each
+// entry keeps "data" in memory, unless Decode has changed the entry's text.
 func Split(data string, offset int64) (entries []Entry, last Position) {
 	last = Start
 	for len(data) > 0 {

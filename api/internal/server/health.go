@@ -17,9 +17,8 @@ const probeTimeout = 500 * time.Millisecond
 
 // readyz answers 200 if this pod should get requests, and 503 after Drain, or until the Redis master has answered readyz once. An error
 // reply such as NOAUTH or LOADING does not count as an answer, but a refusal of only writes does. The body contains the state of the Redis
-// master and slave, for which readyz waits at most probeTimeout. A pod that has reached Redis once stays
-// ready when Redis fails. If a failure of the master made all pods unready, visitors could not even read the entries that a slave still
-// returns.
+// master and slave, for which readyz waits at most probeTimeout. A pod that has reached Redis once stays ready when Redis fails. If a
+// failure of the master made all pods unready, visitors could not even read the entries that a slave still returns.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()

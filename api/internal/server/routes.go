@@ -50,8 +50,8 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		Options:      o,
-		pendingBytes: semaphore.NewWeighted(maxPendingBytes),
 		reading:      make(chan struct{}, 1),
+		pendingBytes: semaphore.NewWeighted(maxPendingBytes),
 		longReads:    semaphore.NewWeighted(maxLongReads),
 		hub:          newHub(o),
 		durations:    newDurations(o.Metrics),
@@ -63,8 +63,9 @@ func New(o Options) *Server {
 			mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { s.writeError(w, methodNotAllowed(w, method)) })
 		}
 	}
+	version := []string{o.Version}
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Guestbook-Version", o.Version) // during a rollout, pods of two versions answer
+		w.Header()["X-Guestbook-Version"] = version // during a rollout, pods of two versions answer
 		if len(r.TransferEncoding) > 0 {
 			// The API closes the connection after each chunked request, so that an attacker cannot smuggle in a second request. If a
 			// chunked request also has a Content-Length, a proxy in front of the API may disagree with net/http about the request's length

@@ -47,9 +47,9 @@ const gatherTime = 5 * time.Millisecond
 
 // share returns the results of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
 // Callers must not change the returned slice, because other callers get the same slice. A request never joins a read that has already
-// started, so that no request gets data older than the request. A shared read has the deadline of the request that starts the read. A
-// request that has less than nine tenths of RequestTimeout left does not share its read, because the other requests would get a short
-// deadline.
+// started, so that no request gets data older than the request. A shared read starts when no other shared read runs, or after gatherTime. A
+// shared read has the deadline of the request that starts the read. A request that has less than nine tenths of RequestTimeout left does not
+// share its read, because the other requests would get a short deadline.
 func (s *Server) share(ctx context.Context, name string, read func(context.Context) ([]byte, error)) ([]byte, error) {
 	if deadline, _ := ctx.Deadline(); name == "" || time.Until(deadline) < s.RequestTimeout*9/10 {
 		return read(ctx)

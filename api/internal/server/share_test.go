@@ -67,7 +67,7 @@ func TestRequestsThatComeDuringAReadShareTheNextRead(t *testing.T) {
 		}
 		done.Wait()
 		if n := reads.Load(); n != 2 || len(s.reading) > 0 {
-			t.Errorf("%d reads, want one for the first request, and one for the four that came during this read", n)
+			t.Errorf("%d reads, %d still running; want one for the first request, and one for the four that came during this read", n, len(s.reading))
 		}
 	})
 }

@@ -98,9 +98,8 @@ func TestAPageHasWholeEntriesWhileABookIsRewritten(t *testing.T) {
 	texts := []string{"short", "a longer text"}
 	put(t, s, ","+texts[0])
 	var rewriting sync.WaitGroup
-	defer rewriting.Wait()
 	ctx, stop := context.WithCancel(within(t, 20*time.Second))
-	defer stop()
+	defer func() { stop(); rewriting.Wait() }()
 	rewriting.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			_ = s.Set(ctx, book, strings.Repeat(","+texts[i%2], 1000)) // fails only after "stop"

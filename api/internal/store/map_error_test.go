@@ -27,6 +27,7 @@ func TestMapError(t *testing.T) {
 		{"ERR The user executing the script can't run this command or subcommand script: 295d5e, on @user_script:1.", nil, "forbids its user"}, // Redis 7.0 sends this reply
 		{"ERR The user executing the script can't access at least one of the keys mentioned in the command arguments script: 295d5e, on @user_script:1.", guestbook.ErrForbidden, ""},
 		{"ERR ACL failure in script: User u has no permissions to run the 'append' command script: on @user_script:1.", nil, "forbids its user"}, // Redis 8.0 and Valkey 9.1 send this reply
+		{"ERR ACL failure in script: User keymaster has no permissions to run the 'append' command script: on @user_script:1.", nil, "forbids its user"},
 		{"ERR ACL failure in script: No permissions to access a key script: on @user_script:1.", guestbook.ErrForbidden, ""},
 		{"NOPERM this user has no permissions to run the 'strlen' command or its subcommand", nil, "forbids its user"}, // Redis 6.0 sends this reply
 		{"NOPERM this user has no permissions to access one of the keys used as arguments", guestbook.ErrForbidden, ""},
