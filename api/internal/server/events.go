@@ -16,8 +16,8 @@ import (
 )
 
 // streamHead is the beginning of each event stream. X-Accel-Buffering makes nginx send each event to the client at once. "Connection: close"
-// means that the response ends when the connection closes. %s stands for the API's version. "retry" makes the browser reconnect a second
-// after the event stream has broken off.
+// means that the response ends when the connection closes. X-Guestbook-Version names the API's version. "retry" makes the browser reconnect
+// a second after the event stream has broken off.
 const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Accel-Buffering: no\r\nConnection: close\r\nX-Guestbook-Version: %s\r\n\r\nretry: 1000\n\n"
 
 // events answers a request with an endless stream of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),

@@ -42,7 +42,7 @@ func (s *Server) read(ctx context.Context, name string, ask func(ctx context.Con
 }
 
 // gatherTime is the longest time for which a shared read waits until no other shared read runs. Requests with the same name that come during
-// this wait share the read. If Redis is slow, a read takes longer than gatherTime, and the next read starts without waiting for its end.
+// this wait share the read. If Redis is slow, a read takes longer than gatherTime, and the next read starts before the slow read has ended.
 const gatherTime = 5 * time.Millisecond
 
 // share returns the results of the function "read". Concurrent calls with the same name share one call of "read", unless the name is "".
